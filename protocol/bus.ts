@@ -1,0 +1,154 @@
+// The one file that knows NATS. A bus carries bytes between processes, in order for each pair, and may lose them: whatever
+// must not be lost travels on a link.
+
+import { connect, type Msg, type NatsConnection } from "nats";
+
+/** What a bus tells of itself. `disconnected` may be followed by `connected`, any number of times. */
+export type BusEvent = { readonly kind: "connected" | "disconnected" } | { readonly kind: "fault"; readonly error: unknown };
+
+export interface BusMessage {
+  readonly subject: string;
+  /** A view of what was read from the socket: copy it to keep it for long. */
+  readonly payload: Uint8Array;
+  /** A NATS header by its name; undefined where it is missing. */
+  header(name: string): string | undefined;
+}
+
+export interface BusSubscription {
+  unsubscribe(): void;
+}
+
+export interface Bus {
+  /** Sends at most once. What is published while disconnected is gone: see `connected`. */
+  publish(subject: string, payload: Uint8Array): void;
+  /** The listener may throw: that is reported as a fault and hurts nobody else. */
+  subscribe(subject: string, listener: (message: BusMessage) => void): BusSubscription;
+  /** Resolves when the server has handled everything sent before, subscriptions included. Rejects when the connection breaks first. */
+  flush(): Promise<void>;
+  readonly connected: boolean;
+  /** Bytes that the server takes in one message. */
+  readonly maxPayloadBytes: number;
+  /** Sends what is pending, then ends. */
+  close(): Promise<void>;
+}
+
+export interface BusOptions {
+  /** One URL, or several parted by commas. */
+  readonly url: string;
+  /** Seen in NATS' own monitoring. */
+  readonly name: string;
+  readonly onEvent: (event: BusEvent) => void;
+  /** How long to wait for the first connection. */
+  readonly connectTimeoutMs?: number;
+}
+
+/** @throws what the NATS client says, where no server answers within `connectTimeoutMs`. */
+export async function connectBus(options: BusOptions): Promise<Bus> {
+  const connection = await connect({
+    servers: options.url.split(",").map((server) => server.trim()),
+    name: options.name,
+    timeout: options.connectTimeoutMs ?? 5_000,
+    waitOnFirstConnect: true,
+    // For ever, and often: sockets stay open meanwhile, so the first moment it is back counts.
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 100,
+    reconnectJitter: 100,
+    pingInterval: 5_000,
+    maxPingOut: 2,
+    // A process never wants its own publishes back: it has applied them already.
+    noEcho: true,
+  });
+  return new NatsBus(connection, options.onEvent);
+}
+
+class NatsBus implements Bus {
+  private readonly connection: NatsConnection;
+  private readonly onEvent: (event: BusEvent) => void;
+  private isConnected = true;
+
+  constructor(connection: NatsConnection, onEvent: (event: BusEvent) => void) {
+    this.connection = connection;
+    this.onEvent = onEvent;
+    void this.watch();
+  }
+
+  get connected(): boolean {
+    return this.isConnected;
+  }
+
+  get maxPayloadBytes(): number {
+    return this.connection.info?.max_payload ?? 1024 * 1024;
+  }
+
+  publish(subject: string, payload: Uint8Array): void {
+    if (!this.isConnected) return;
+    try {
+      this.connection.publish(subject, payload);
+    } catch (error) {
+      this.onEvent({ kind: "fault", error });
+    }
+  }
+
+  subscribe(subject: string, listener: (message: BusMessage) => void): BusSubscription {
+    const subscription = this.connection.subscribe(subject, {
+      // An exception here would close the client's reader for good, silently.
+      callback: (error, message) => {
+        try {
+          if (error) throw error;
+          listener(new NatsMessage(message));
+        } catch (thrown) {
+          this.onEvent({ kind: "fault", error: thrown });
+        }
+      },
+    });
+    return {
+      unsubscribe: () => {
+        if (!this.connection.isClosed()) subscription.unsubscribe();
+      },
+    };
+  }
+
+  flush(): Promise<void> {
+    return this.connection.flush();
+  }
+
+  async close(): Promise<void> {
+    if (this.connection.isClosed()) return;
+    if (this.isConnected) await this.connection.flush().catch(() => undefined);
+    await this.connection.close();
+  }
+
+  private async watch(): Promise<void> {
+    for await (const status of this.connection.status()) {
+      if (status.type === "disconnect") {
+        this.isConnected = false;
+        this.onEvent({ kind: "disconnected" });
+      } else if (status.type === "reconnect") {
+        this.isConnected = true;
+        this.onEvent({ kind: "connected" });
+      } else if (status.type === "error" || status.type === "slowConsumer") {
+        this.onEvent({ kind: "fault", error: status });
+      }
+    }
+  }
+}
+
+class NatsMessage implements BusMessage {
+  private readonly message: Msg;
+
+  constructor(message: Msg) {
+    this.message = message;
+  }
+
+  get subject(): string {
+    return this.message.subject;
+  }
+
+  get payload(): Uint8Array {
+    return this.message.data;
+  }
+
+  header(name: string): string | undefined {
+    return this.message.headers?.get(name) || undefined;
+  }
+}

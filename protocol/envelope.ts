@@ -1,0 +1,270 @@
+// The wire format between gateway and worker: a batch of records in one NATS message. What is said once per batch is
+// msgpack; what is said once per record is sixteen bytes in a table; payloads lie in one block, copied there once.
+//
+//   offset 0   u8   protocol version
+//          1   u8   'B'
+//          2   u16  header bytes (little endian, as all numbers here)
+//          4   u32  records
+//          8   u32  block bytes
+//         12   the block: the payloads, one after the other
+//          …   the table: for each record  u8 type, u8 flags, u16 extra, u32 slot, u32 epoch, u32 payload bytes
+//          …   the header: msgpack
+//
+// Table and header come last, so that a batch grows in place and is never copied again. docs/wire.md has the same, with
+// the meaning of each record.
+
+import { Packr } from "msgpackr";
+import { CodedError } from "./errors.ts";
+
+/** What this process speaks. It also understands `protocolVersion - 1` where there is one. */
+export const protocolVersion = 1;
+
+const preludeBytes = 12;
+const rowBytes = 16;
+const letter = 0x42;
+
+// Plain maps instead of msgpackr's record extension: what is on the wire can be read in any language.
+const packr = new Packr({ useRecords: false });
+
+/** A value as msgpack. The bytes are the caller's own. */
+export function packValue(value: unknown): Uint8Array {
+  return packr.pack(value);
+}
+
+/** @throws {CodedError} "envelope.malformed" */
+export function unpackValue(bytes: Uint8Array): unknown {
+  try {
+    return packr.unpack(bytes);
+  } catch (cause) {
+    throw new CodedError("envelope.malformed", "not msgpack", { cause });
+  }
+}
+
+/** What is said once per batch. */
+export interface BatchHeader {
+  readonly from: string;
+  readonly to: string;
+  /** This life of the link at the sender, and the one it has seen at the receiver (0: none yet). */
+  readonly session: number;
+  readonly peerSession: number;
+  /** Counts batches from 1; 0: only an acknowledgement. */
+  readonly seq: number;
+  /** The highest batch received without a gap. */
+  readonly ack: number;
+  /** Please send again what follows `ack`. */
+  readonly gap: boolean;
+}
+
+/** One record of a batch, before it is encoded. */
+export interface RecordHead {
+  readonly type: number;
+  readonly flags: number;
+  /** 16 bits, by type: a close code, a count of flushes. */
+  readonly extra: number;
+  /** The connection's place at its gateway, or the number of a request. */
+  readonly slot: number;
+  readonly epoch: number;
+}
+
+/** A view of a slab that batches are cut from: many small batches share one allocation. */
+const slabBytes = 256 * 1024;
+
+/**
+ * Collects records until they are sealed into one NATS message. The bytes it hands out are never written to again, so
+ * they can be sent a second time and messages can be kept as views of them.
+ */
+export class BatchBuilder {
+  private slab = Buffer.alloc(0);
+  /** Where the batch being built starts, and where its block ends. */
+  private start = 0;
+  private end = 0;
+  private table = new Uint32Array(4 * 256);
+  private count = 0;
+
+  get records(): number {
+    return this.count;
+  }
+
+  /** Bytes the sealed batch will have, but for its header. */
+  get bytes(): number {
+    return this.count === 0 ? 0 : this.end - this.start + this.count * rowBytes;
+  }
+
+  /** Adds a record and copies its payload. */
+  append(head: RecordHead, payload: Uint8Array): void {
+    const at = this.place(head.type, head.flags, head.extra, head.slot, head.epoch, payload.length);
+    this.slab.set(payload, at);
+  }
+
+  /** Adds a record without a payload. */
+  mark(head: RecordHead): void {
+    this.place(head.type, head.flags, head.extra, head.slot, head.epoch, 0);
+  }
+
+  /** Adds a record whose payload is text, encoded in place. */
+  appendText(head: RecordHead, text: string, bytes: number): void {
+    const at = this.place(head.type, head.flags, head.extra, head.slot, head.epoch, bytes);
+    this.slab.write(text, at, bytes, "utf8");
+  }
+
+  /** The payload that was appended last, as a view of the batch. */
+  lastPayload(): Uint8Array {
+    const length = this.table[this.count * 4 - 1] ?? 0;
+    return this.slab.subarray(this.end - length, this.end);
+  }
+
+  /** Ends the batch. The builder starts the next one behind it. */
+  seal(header: BatchHeader): Uint8Array {
+    const packed = packr.pack(header);
+    const tableBytes = this.count * rowBytes;
+    if (this.count === 0) this.open(0);
+    this.room(tableBytes + packed.length);
+    const { slab, start } = this;
+    slab[start] = protocolVersion;
+    slab[start + 1] = letter;
+    slab.writeUInt16LE(packed.length, start + 2);
+    slab.writeUInt32LE(this.count, start + 4);
+    slab.writeUInt32LE(this.end - start - preludeBytes, start + 8);
+    slab.set(new Uint8Array(this.table.buffer, 0, tableBytes), this.end);
+    slab.set(packed, this.end + tableBytes);
+    const sealed = slab.subarray(start, this.end + tableBytes + packed.length);
+    this.start = this.end = start + sealed.length;
+    this.count = 0;
+    return sealed;
+  }
+
+  private place(type: number, flags: number, extra: number, slot: number, epoch: number, bytes: number): number {
+    if (this.count === 0) this.open(bytes);
+    this.room(bytes);
+    const row = this.count * 4;
+    if (row === this.table.length) {
+      const wider = new Uint32Array(row * 2);
+      wider.set(this.table);
+      this.table = wider;
+    }
+    // x64 and arm64 are little endian, and uWebSockets.js exists for no other: the rows are written as they are in memory.
+    this.table[row] = type | (flags << 8) | (extra << 16);
+    this.table[row + 1] = slot;
+    this.table[row + 2] = epoch;
+    this.table[row + 3] = bytes;
+    this.count++;
+    const at = this.end;
+    this.end += bytes;
+    return at;
+  }
+
+  private open(bytes: number): void {
+    if (this.slab.length - this.start < bytes + 4096) {
+      this.slab = Buffer.allocUnsafeSlow(Math.max(slabBytes, bytes + 4096));
+      this.start = 0;
+    }
+    this.end = this.start + preludeBytes;
+  }
+
+  // Moves the batch to a larger slab where the next `bytes` would not fit. Views that were handed out stay with the old one.
+  private room(bytes: number): void {
+    if (this.end + bytes <= this.slab.length) return;
+    const used = this.end - this.start;
+    const wider = Buffer.allocUnsafeSlow(Math.max(slabBytes, 2 * (used + bytes)));
+    wider.set(this.slab.subarray(this.start, this.end));
+    this.slab = wider;
+    this.start = 0;
+    this.end = used;
+  }
+}
+
+/** A received batch: its header, and its records by position. */
+export class Batch {
+  readonly header: BatchHeader;
+  readonly records: number;
+  private readonly bytes: Buffer;
+  private readonly tableAt: number;
+  private readonly offsets: Uint32Array;
+
+  constructor(bytes: Buffer, header: BatchHeader, records: number, tableAt: number, offsets: Uint32Array) {
+    this.bytes = bytes;
+    this.header = header;
+    this.records = records;
+    this.tableAt = tableAt;
+    this.offsets = offsets;
+  }
+
+  type(index: number): number {
+    return this.bytes[this.tableAt + index * rowBytes] as number;
+  }
+
+  flags(index: number): number {
+    return this.bytes[this.tableAt + index * rowBytes + 1] as number;
+  }
+
+  extra(index: number): number {
+    return this.bytes.readUInt16LE(this.tableAt + index * rowBytes + 2);
+  }
+
+  slot(index: number): number {
+    return this.bytes.readUInt32LE(this.tableAt + index * rowBytes + 4);
+  }
+
+  epoch(index: number): number {
+    return this.bytes.readUInt32LE(this.tableAt + index * rowBytes + 8);
+  }
+
+  /** A view of the batch's own bytes: copy it to keep it. */
+  payload(index: number): Buffer {
+    return this.bytes.subarray(this.offsets[index], this.offsets[index + 1]);
+  }
+
+  /** The payload as text. */
+  text(index: number): string {
+    return this.bytes.toString("utf8", this.offsets[index], this.offsets[index + 1]);
+  }
+}
+
+/**
+ * @param bytes One NATS message. The batch keeps a view of it.
+ * @throws {CodedError} "envelope.version" or "envelope.malformed"; nothing else, whatever the bytes are.
+ */
+export function decodeBatch(bytes: Uint8Array): Batch {
+  if (bytes.length < preludeBytes || bytes[1] !== letter) throw new CodedError("envelope.malformed", "not a batch");
+  if (bytes[0] !== protocolVersion)
+    throw new CodedError("envelope.version", `batch of version ${bytes[0]}, this process speaks ${protocolVersion}`);
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const headerBytes = view.readUInt16LE(2);
+  const records = view.readUInt32LE(4);
+  const blockBytes = view.readUInt32LE(8);
+  const tableAt = preludeBytes + blockBytes;
+  const headerAt = tableAt + records * rowBytes;
+  if (headerAt + headerBytes !== bytes.length) throw new CodedError("envelope.malformed", "a batch's parts do not add up to its length");
+  const offsets = new Uint32Array(records + 1);
+  let offset = preludeBytes;
+  for (let index = 0; index < records; index++) {
+    offsets[index] = offset;
+    offset += view.readUInt32LE(tableAt + index * rowBytes + 12);
+  }
+  offsets[records] = offset;
+  if (offset !== tableAt) throw new CodedError("envelope.malformed", "a batch's payloads do not add up to its block");
+  const header = parseHeader(unpackValue(view.subarray(headerAt)));
+  return new Batch(view, header, records, tableAt, offsets);
+}
+
+function parseHeader(value: unknown): BatchHeader {
+  if (typeof value === "object" && value !== null) {
+    const { from, to, session, peerSession, seq, ack, gap } = value as Record<string, unknown>;
+    if (
+      typeof from === "string" &&
+      typeof to === "string" &&
+      isCount(session) &&
+      isCount(peerSession) &&
+      isCount(seq) &&
+      isCount(ack) &&
+      typeof gap === "boolean"
+    ) {
+      return { from, to, session, peerSession, seq, ack, gap };
+    }
+  }
+  throw new CodedError("envelope.malformed", "a batch's header lacks a field");
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}

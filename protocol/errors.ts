@@ -1,0 +1,55 @@
+// Every failure that we expect, in one table: its code, the close code that a client sees where a connection is closed
+// for it, and what it means. Anything that is not a CodedError is a bug. docs/errors.md is compared with this table.
+
+export const errorTable = {
+  "message.tooLarge": { close: 1009, text: "a client's message is larger than MESSAGE_BYTES" },
+  "message.invalid": { close: 1007, text: "a client's message does not fit the handler's message schema" },
+  "message.notJson": { close: 1007, text: "a client's message is not JSON where the handler wants JSON" },
+  "state.tooLarge": { close: 1011, text: "a connection's state, encoded, is larger than STATE_BYTES" },
+  "state.invalid": { close: 1011, text: "a connection's state does not fit the handler's state schema" },
+  "effects.tooLarge": { close: 1011, text: "what one turn asked for is, encoded, larger than EFFECTS_BYTES" },
+  "topic.invalid": { close: 1011, text: "a topic is empty, longer than 256 bytes of UTF-8, or not well-formed text" },
+  "topics.tooMany": { close: 1011, text: "a connection has more than TOPICS_PER_CONNECTION topics" },
+  "close.invalid": { close: 1011, text: "a close code is not 1000 or 3000 to 4999, or a reason is longer than 123 bytes" },
+  "turn.over": { close: 1011, text: "a turn's conn was used after the turn had ended" },
+  "turn.timeout": { close: 1011, text: "a turn did not settle within TURN_TIMEOUT_MS" },
+  "parked.tooMuch": { close: 1013, text: "a connection's parked messages passed PARKED_BYTES or PARKED_MESSAGES" },
+  "parked.total": { close: 1013, text: "all parked messages of a gateway passed PARKED_TOTAL_BYTES" },
+  "parked.tooLong": { close: 1013, text: "no worker took a connection's messages within PARK_MS" },
+  "upgrade.parked": { close: 1013, text: "no worker decided about an upgrade within PARK_MS; answered with 503" },
+  "upgrade.origin": { close: 1008, text: "the Origin header is not among the route's origins; answered with 403" },
+  "route.unknown": { close: 1008, text: "no handler serves this path; answered with 404" },
+  "route.removed": { close: 1001, text: "the release that was forced in does not serve this path any more" },
+  "handler.invalid": { close: 1011, text: "a handler module is not what defineHandler returns" },
+  "handler.duplicate": { close: 1011, text: "two handler modules serve one path" },
+  "handler.load": { close: 1011, text: "a handler module does not load" },
+  "envelope.malformed": { close: 1011, text: "bytes on one of our subjects are not an envelope of ours" },
+  "envelope.version": { close: 1011, text: "an envelope has a protocol version that this process does not speak" },
+  "config.invalid": { close: 1011, text: "an environment variable has a value that is not allowed" },
+  "app.noGateway": { close: 1011, text: "no gateway took what app.* asked for within APP_TIMEOUT_MS" },
+} as const satisfies Record<string, { close: number; text: string }>;
+
+export type ErrorCode = keyof typeof errorTable;
+
+/** An expected failure. `code` is stable; `message` says what was wrong and what would be right. */
+export class CodedError extends Error {
+  readonly code: ErrorCode;
+  /** What a schema found wrong, by path; empty elsewhere. */
+  readonly issues: readonly { readonly path: string; readonly message: string }[];
+
+  constructor(code: ErrorCode, detail: string, options: { cause?: unknown; issues?: CodedError["issues"] } = {}) {
+    super(`${code}: ${detail}`, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "CodedError";
+    this.code = code;
+    this.issues = options.issues ?? [];
+  }
+
+  /** The WebSocket close code that goes with this error (RFC 6455, 7.4.1). */
+  get closeCode(): number {
+    return errorTable[this.code].close;
+  }
+}
+
+export function isCodedError(error: unknown, code?: ErrorCode): error is CodedError {
+  return error instanceof CodedError && (code === undefined || error.code === code);
+}

@@ -1,0 +1,125 @@
+// Who is there: hellos that are repeated as heartbeats, and the one record that says which release is active. A pure
+// encoding; who reacts how is the dispatcher's and the supervisor's business.
+
+import { pack, unpack } from "msgpackr";
+import * as v from "valibot";
+import { protocolVersion } from "./envelope.ts";
+import { CodedError } from "./errors.ts";
+
+/** How often a member repeats its hello. */
+export const heartbeatMs = 1_000;
+
+/** Which release gets the work. The highest generation wins; everyone repeats the highest that it has heard of. */
+const activation = v.object({ release: v.pipe(v.string(), v.nonEmpty()), generation: v.pipe(v.number(), v.integer(), v.minValue(1)) });
+
+/** What a gateway has to know of a route before a worker is asked. */
+const route = v.object({
+  /** As in defineHandler: `/chat/:room`. */
+  path: v.string(),
+  /** Allowed Origin headers; undefined: same origin only; `*`: any. */
+  origins: v.optional(v.array(v.string())),
+  subprotocols: v.array(v.string()),
+  /** Whether a worker is asked before an upgrade. */
+  upgrades: v.boolean(),
+  /** Whether the route answers plain HTTP. */
+  answers: v.boolean(),
+  /** Whether it wants a turn of its own when it adopts a connection. */
+  adopts: v.boolean(),
+});
+
+const member = { id: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,64}$/)), pid: v.number(), host: v.string(), protocol: v.number() };
+
+const worker = v.object({
+  kind: v.literal("worker"),
+  ...member,
+  release: v.string(),
+  state: v.picklist(["ready", "draining"]),
+  routes: v.array(route),
+  connections: v.number(),
+  activation: v.optional(activation),
+});
+
+/** What moving connections from worker to worker has cost since the generation was activated. */
+const handover = v.object({
+  generation: v.number(),
+  /** Connections when the generation was activated. */
+  before: v.number(),
+  /** Still on a worker of another release, though one of the active release could take them. */
+  remaining: v.number(),
+  moved: v.number(),
+  parked: v.number(),
+  redelivered: v.number(),
+  /** Pauses by bucket, as in histogram.ts: how long a connection's messages could not be delivered. */
+  pauses: v.array(v.number()),
+  longestPauseMs: v.number(),
+});
+
+const gateway = v.object({
+  kind: v.literal("gateway"),
+  ...member,
+  port: v.number(),
+  adminPort: v.number(),
+  startedAt: v.number(),
+  connections: v.number(),
+  parked: v.number(),
+  messagesIn: v.number(),
+  messagesOut: v.number(),
+  /** Whether a message could be answered: a worker of the active release is linked. */
+  serving: v.boolean(),
+  /** Open connections by path pattern of the release that serves them. */
+  routes: v.record(v.string(), v.number()),
+  /** Pins by worker id. */
+  pins: v.record(v.string(), v.number()),
+  handover: v.optional(handover),
+  activation: v.optional(activation),
+});
+
+const announcement = v.variant("kind", [
+  worker,
+  gateway,
+  /** Please say hello now: somebody has just started. */
+  v.object({ kind: v.literal("ask") }),
+  v.object({ kind: v.literal("activate"), activation }),
+  /** A member said goodbye, or its supervisor saw it end (`exited`). */
+  v.object({ kind: v.literal("gone"), id: v.string(), reason: v.picklist(["bye", "exited"]) }),
+]);
+
+export type Activation = v.InferOutput<typeof activation>;
+export type RouteHello = v.InferOutput<typeof route>;
+export type WorkerHello = v.InferOutput<typeof worker>;
+export type GatewayHello = v.InferOutput<typeof gateway>;
+export type Handover = v.InferOutput<typeof handover>;
+export type Announcement = v.InferOutput<typeof announcement>;
+
+/** One version byte, the letter M, then msgpack. */
+export function encodeAnnouncement(body: Announcement): Uint8Array {
+  const packed = pack(body);
+  const bytes = new Uint8Array(packed.length + 2);
+  bytes[0] = protocolVersion;
+  bytes[1] = 0x4d;
+  bytes.set(packed, 2);
+  return bytes;
+}
+
+/**
+ * @throws {CodedError} "envelope.version" or "envelope.malformed"; nothing else, whatever the bytes are.
+ */
+export function decodeAnnouncement(bytes: Uint8Array): Announcement {
+  if (bytes.length < 3 || bytes[1] !== 0x4d) throw new CodedError("envelope.malformed", "not an announcement");
+  if (bytes[0] !== protocolVersion) throw new CodedError("envelope.version", `announcement of version ${bytes[0]}`);
+  let body: unknown;
+  try {
+    body = unpack(bytes.subarray(2));
+  } catch (cause) {
+    throw new CodedError("envelope.malformed", "an announcement is not msgpack", { cause });
+  }
+  const parsed = v.safeParse(announcement, body);
+  if (!parsed.success) throw new CodedError("envelope.malformed", `an announcement lacks ${v.getDotPath(parsed.issues[0]) ?? "its kind"}`);
+  return parsed.output;
+}
+
+/** The later of two activations. */
+export function laterActivation(a: Activation | undefined, b: Activation | undefined): Activation | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return b.generation > a.generation ? b : a;
+}

@@ -1,0 +1,61 @@
+// The NATS subjects of one installation. Every subject starts with its namespace, so that installations can share a NATS.
+// What a client or a handler names a topic is encoded into one subject token: it can never be a wildcard.
+
+import { CodedError } from "./errors.ts";
+
+/** Bytes of UTF-8 that a topic may have. Encoded it is at most three times as long: far below NATS' 4,096-byte control line. */
+export const topicLimitBytes = 256;
+
+export interface Subjects {
+  /** Hellos, heartbeats, activations: everyone hears everyone. */
+  readonly members: string;
+  /** The inbox of one process' links. */
+  link(processId: string): string;
+  /** What gateways publish to a topic, for the other gateways. */
+  topic(topic: string): string;
+  /** What other programs publish to a topic: raw bytes. */
+  external(topic: string): string;
+}
+
+export function subjectsOf(namespace: string): Subjects {
+  return {
+    members: `${namespace}.members`,
+    link: (processId) => `${namespace}.link.${processId}`,
+    topic: (topic) => `${namespace}.topic.${encodeTopic(topic)}`,
+    external: (topic) => `${namespace}.pub.${encodeTopic(topic)}`,
+  };
+}
+
+/** Whether a namespace can stand in front of a subject: letters, digits, `-` and `_`, in tokens parted by dots. */
+export function isNamespace(text: string): boolean {
+  return /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/.test(text) && text.length <= 64;
+}
+
+/**
+ * @throws {CodedError} "topic.invalid" where the topic is empty, longer than 256 bytes, or holds a lone surrogate.
+ */
+export function checkTopic(topic: string): void {
+  if (typeof topic !== "string" || topic.length === 0) {
+    throw new CodedError("topic.invalid", "a topic is a string that is not empty");
+  }
+  if (topic.length * 3 > topicLimitBytes && Buffer.byteLength(topic) > topicLimitBytes) {
+    throw new CodedError("topic.invalid", `a topic has at most ${topicLimitBytes} bytes, this one has ${Buffer.byteLength(topic)}`);
+  }
+  if (!topic.isWellFormed()) throw new CodedError("topic.invalid", "a topic is well-formed Unicode");
+}
+
+/** One subject token: letters, digits, `-` and `_` stay, every other byte of the UTF-8 becomes `=` and two hex digits. */
+export function encodeTopic(topic: string): string {
+  if (/^[A-Za-z0-9_-]+$/.test(topic)) return topic;
+  let token = "";
+  for (const byte of Buffer.from(topic)) {
+    const plain = (byte >= 48 && byte <= 57) || (byte >= 65 && byte <= 90) || (byte >= 97 && byte <= 122) || byte === 45 || byte === 95;
+    token += plain ? String.fromCharCode(byte) : `=${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+  }
+  return token;
+}
+
+/** The topic that a token stands for; mirrors `encodeTopic`. */
+export function decodeTopic(token: string): string {
+  return decodeURIComponent(token.replaceAll("=", "%"));
+}
