@@ -22,6 +22,7 @@ export const errorTable = {
   "route.removed": { close: 1001, text: "the release that was forced in does not serve this path any more" },
   "handler.invalid": { close: 1011, text: "a handler module is not what defineHandler returns" },
   "handler.duplicate": { close: 1011, text: "two handler modules serve one path" },
+  "handler.thrown": { close: 1011, text: "a handler threw something that is none of these errors" },
   "handler.load": { close: 1011, text: "a handler module does not load" },
   "envelope.malformed": { close: 1011, text: "bytes on one of our subjects are not an envelope of ours" },
   "envelope.version": { close: 1011, text: "an envelope has a protocol version that this process does not speak" },

@@ -1,0 +1,262 @@
+// What a handler module is written with: everything under handlers/ imports from here and from nowhere else in thinstate.
+// Types, and one function that checks what a module asks for. It runs nothing: that is the runtime's part.
+
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { RouteParams } from "regexparam";
+import { CodedError, type ErrorCode } from "../protocol/errors.ts";
+import { checkRoutePath, type PathParams } from "../protocol/route.ts";
+import type { DeepReadonly, InputOf, OutputOf, Schema } from "./schema.ts";
+
+export { type } from "./schema.ts";
+export type { DeepReadonly, Schema };
+
+/** One message of a client, as it came. */
+export interface Message {
+  readonly isBinary: boolean;
+  text(): string;
+  /** @throws {CodedError} "message.notJson" */
+  json(): unknown;
+  /** A copy: the caller's own. */
+  bytes(): Uint8Array;
+}
+
+/**
+ * What `send` and `publish` take. A string becomes a text frame, bytes a binary frame, a Message the frame that it came in
+ * (nothing is decoded: the cheap way to echo); anything else its JSON in a text frame.
+ */
+export type Sendable = string | number | boolean | null | object;
+
+/** A URL's query, read only. */
+export type Query = Omit<URLSearchParams, "append" | "delete" | "set" | "sort">;
+
+/**
+ * A connection during one turn. What its methods ask for are effects: they happen together when the turn ends, and not at all
+ * when it throws. After the turn every use throws "turn.over".
+ */
+export interface Connection<Params = PathParams, State = unknown> {
+  /** Unique across gateways and restarts. */
+  readonly id: string;
+  /** As onUpgrade named it. */
+  readonly user: string | undefined;
+  /** As the client asked for it: not decoded, without the query. */
+  readonly path: string;
+  readonly params: Params;
+  readonly query: Query;
+  readonly ip: string;
+  /** The one that was agreed on; empty where there was none. */
+  readonly subprotocol: string;
+  /** Includes this turn's own setState. */
+  readonly state: State;
+  /** Includes this turn's own subscriptions. */
+  readonly topics: ReadonlySet<string>;
+  /** To this connection. */
+  send(data: Sendable): void;
+  /**
+   * To every connection that subscribes to the topic, but not to this one unless `self`.
+   * @throws {CodedError} "topic.invalid", as `subscribe` and `unsubscribe` do.
+   */
+  publish(topic: string, data: Sendable, options?: { readonly self?: boolean }): void;
+  subscribe(topic: string): void;
+  unsubscribe(topic: string): void;
+  /** Replaces the whole state; it has to fit the `state` schema when the turn ends. */
+  setState(next: State): void;
+  /** @param code 1000 (the default) or 3000 to 4999. @param reason at most 123 bytes. @throws {CodedError} "close.invalid" */
+  close(code?: number, reason?: string): void;
+  /** Commits what was asked for so far; `turn.flushed` counts it. Resolves when the gateway has it: then go on. */
+  flush(): Promise<void>;
+}
+
+/** One call of a hook. Every hook gets it as its last parameter. */
+export interface Turn {
+  /** The same when the turn runs a second time: a key for what is done elsewhere. */
+  readonly id: string;
+  /** Whether a worker died with this turn in hand: what it did elsewhere may have happened. */
+  readonly redelivered: boolean;
+  /** How often a worker that died had flushed in it. */
+  readonly flushed: number;
+  readonly release: string;
+  /** Aborts when the turn is cut off, or its worker has to end. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * What can be done outside of a connection's turn. Handed to `onStart` and `onRequest`, and only there: keep it in their
+ * closures, since a module that is imported by two workers has nothing of its own. At most once, if the worker dies meanwhile.
+ * Its promises reject with {CodedError} "app.noGateway" where no gateway takes what was asked for.
+ */
+export interface App {
+  readonly release: string;
+  readonly workerId: string;
+  publish(topic: string, data: Sendable): Promise<void>;
+  /** @returns false where the connection is gone. */
+  send(connectionId: string, data: Sendable): Promise<boolean>;
+  /** @returns how many connections of the user were closed, on all gateways. */
+  closeUser(user: string, code?: number, reason?: string): Promise<number>;
+}
+
+/** What onError is told: one of the errors in docs/errors.md; "handler.thrown", with the `cause`, for whatever else was thrown. */
+export type HandlerError = CodedError;
+export type { ErrorCode };
+
+/** The client's request to open a WebSocket. */
+export interface UpgradeRequest<Params = PathParams> {
+  readonly path: string;
+  readonly params: Params;
+  readonly query: Query;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly cookies: Readonly<Record<string, string | undefined>>;
+  /** What the client offers, in its order. */
+  readonly subprotocols: readonly string[];
+  readonly ip: string;
+  readonly origin: string | undefined;
+  /** Aborts when the client has given up. */
+  readonly signal: AbortSignal;
+}
+
+/** Yes to an upgrade. `subprotocol` must be among those offered; without it the first one that both sides know is taken. */
+export interface Welcome<State = unknown> {
+  readonly user?: string | undefined;
+  readonly state?: State | undefined;
+  readonly subprotocol?: string | undefined;
+  /** Added to the response, `set-cookie` for one. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+}
+
+export interface RequestContext<Params = PathParams> {
+  readonly params: Params;
+  readonly ip: string;
+  readonly turn: Turn;
+  readonly app: App;
+}
+
+export interface Closing {
+  /** As in the WebSocket protocol: 1000, 1001, 1006 where the connection broke, the code of our own close. */
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** A hook may wait, and costs no promise where it does not. */
+type Settled<Value = void> = Value | Promise<Value>;
+
+/** The functions of a handler, all optional. Return: its effects are committed. Throw: none of them happened. */
+export interface Hooks<Params = PathParams, State = unknown, StateInput = unknown, Incoming = unknown> {
+  /** A stored state that does not fit the schema (any more) → one that does. `undefined`: a new connection has none. */
+  migrate?(stored: unknown): StateInput;
+  /** Decides about a connection before it opens. A Response refuses it; nothing, and it opens. */
+  // biome-ignore lint/suspicious/noConfusingVoidType: a function that returns nothing will do.
+  onUpgrade?(request: UpgradeRequest<Params>): Settled<Welcome<StateInput> | Response | undefined | void>;
+  /** Answers plain HTTP on this path. */
+  onRequest?(request: Request, context: RequestContext<Params>): Settled<Response>;
+  onOpen?(conn: Connection<Params, State>, turn: Turn): Settled;
+  onMessage?(conn: Connection<Params, State>, message: Incoming, turn: Turn): Settled;
+  /** Exactly once for each connection that opened, after everything else of it. It can publish; nobody hears a send. */
+  onClose?(conn: Connection<Params, State>, closing: Closing, turn: Turn): Settled;
+  /** A turn of its own, after one that threw was rolled back. Where it throws too, or is missing, the connection closes with 1011. */
+  onError?(conn: Connection<Params, State>, error: HandlerError, turn: Turn): Settled;
+  /** A worker of this release has received a connection that opened under another worker. */
+  onAdopt?(conn: Connection<Params, State>, turn: Turn): Settled;
+  /** Once in every worker that loads the module, not in a connection's turn. `signal` aborts when the worker drains. */
+  onStart?(app: App, context: { readonly signal: AbortSignal }): Settled;
+}
+
+export interface HandlerOptions<Path extends string, StateSchema extends Schema | undefined, MessageSchema extends Schema | undefined>
+  extends Hooks<
+    Readonly<RouteParams<Path>>,
+    DeepReadonly<OutputOf<StateSchema, undefined>>,
+    DeepReadonly<InputOf<StateSchema, undefined>>,
+    OutputOf<MessageSchema, Message>
+  > {
+  /** `/chat/:room`; a final `*` takes the rest of the path. */
+  readonly path: Path;
+  /** Origin headers that browsers may come with: `https://example.com`, or `*` for any. Without it: the gateway's own. */
+  readonly origins?: readonly string[];
+  /** Subprotocols that this handler speaks, the preferred one first. */
+  readonly subprotocols?: readonly string[];
+  /** Any synchronous Standard Schema: checked when a turn ends, and when a connection is adopted. Without it `conn.state` is undefined. */
+  readonly state?: StateSchema;
+  /** Any Standard Schema: onMessage then gets what it makes of the message's JSON. Without it a raw Message. */
+  readonly message?: MessageSchema;
+}
+
+const brand = Symbol.for("thinstate.handler");
+
+/** What a handler module exports by default. The types of its connections are those that `defineHandler` inferred. */
+export interface Handler<Params = PathParams, State = unknown, StateInput = unknown, Incoming = unknown>
+  extends Readonly<Hooks<Params, State, StateInput, Incoming>> {
+  readonly [brand]: true;
+  readonly path: string;
+  readonly origins?: readonly string[];
+  readonly subprotocols: readonly string[];
+  readonly state?: Schema;
+  readonly message?: Schema;
+}
+
+const schemaNames = ["state", "message"] as const;
+const hookNames = ["migrate", "onUpgrade", "onRequest", "onOpen", "onMessage", "onClose", "onError", "onAdopt", "onStart"] as const;
+const optionNames: readonly string[] = ["path", "origins", "subprotocols", ...schemaNames, ...hookNames];
+
+/**
+ * Makes a handler module: `export default defineHandler({ path: "/echo", onMessage(conn, message) { conn.send(message); } })`.
+ * @throws {CodedError} "handler.invalid", which names the option and what it may be.
+ */
+export function defineHandler<
+  const Path extends string,
+  StateSchema extends Schema | undefined = undefined,
+  MessageSchema extends Schema | undefined = undefined,
+>(
+  options: HandlerOptions<Path, StateSchema, MessageSchema>,
+): Handler<
+  Readonly<RouteParams<Path>>,
+  DeepReadonly<OutputOf<StateSchema, undefined>>,
+  DeepReadonly<InputOf<StateSchema, undefined>>,
+  OutputOf<MessageSchema, Message>
+> {
+  checkRoutePath(options.path);
+  const given: Readonly<Record<string, unknown>> = { ...options };
+  for (const name of Object.keys(given)) {
+    if (!optionNames.includes(name)) throw invalid(`there is no option ${name}; the options are ${optionNames.join(", ")}`);
+  }
+  for (const name of hookNames) {
+    if (given[name] !== undefined && typeof given[name] !== "function") throw invalid(`${name} must be a function`);
+  }
+  for (const name of schemaNames) {
+    if (given[name] !== undefined && !isSchema(given[name])) throw invalid(`${name} must be a Standard Schema, or type<T>()`);
+  }
+  for (const origin of options.origins ?? []) checkOrigin(origin);
+  for (const name of options.subprotocols ?? []) checkSubprotocol(name);
+  const { state, message, origins, ...rest } = options;
+  return Object.freeze({
+    ...rest,
+    ...(state && { state }),
+    ...(message && { message }),
+    ...(origins && { origins: Object.freeze([...origins]) }),
+    subprotocols: Object.freeze([...(options.subprotocols ?? [])]),
+    [brand]: true as const,
+  });
+}
+
+/** Also of a handler that was defined with another copy of this file. */
+export function isHandler(value: unknown): value is Handler {
+  return typeof value === "object" && value !== null && brand in value;
+}
+
+function isSchema(value: unknown): value is StandardSchemaV1 {
+  // ArkType's schemas are functions.
+  return ((typeof value === "object" && value !== null) || typeof value === "function") && "~standard" in value;
+}
+
+function checkOrigin(origin: string): void {
+  if (origin === "*" || (URL.canParse(origin) && new URL(origin).origin === origin)) return;
+  throw invalid(`origins has ${JSON.stringify(origin)}: an origin is scheme, host and port, as in https://example.com, or * for any`);
+}
+
+function checkSubprotocol(name: string): void {
+  // RFC 6455, 4.1: a token as in RFC 2616.
+  if (/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) return;
+  throw invalid(`subprotocols has ${JSON.stringify(name)}: a subprotocol is letters, digits and punctuation, without spaces and commas`);
+}
+
+function invalid(what: string): CodedError {
+  return new CodedError("handler.invalid", what);
+}

@@ -1,0 +1,44 @@
+// A client's request to open a WebSocket, as onUpgrade sees it: made from what a gateway sends of it.
+
+import { parseCookie } from "cookie";
+import type { PathParams } from "../protocol/route.ts";
+import type { Query, UpgradeRequest } from "./handler.ts";
+
+export interface UpgradeParts {
+  /** Not decoded, without the query. */
+  readonly path: string;
+  readonly params: PathParams;
+  /** As it stood behind the question mark; empty where there was none. */
+  readonly query: string;
+  /** Names in lower case; a repeated header's values joined as RFC 9110, 5.3 says, cookies by `; `. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly ip: string;
+  readonly signal: AbortSignal;
+}
+
+export function upgradeRequestOf(parts: UpgradeParts): UpgradeRequest {
+  const { path, params, headers, ip, signal } = parts;
+  return {
+    path,
+    params,
+    query: queryOf(parts.query),
+    headers,
+    cookies: parseCookie(headers.cookie ?? ""),
+    subprotocols: subprotocolsOf(headers["sec-websocket-protocol"]),
+    ip,
+    origin: headers.origin,
+    signal,
+  };
+}
+
+export function queryOf(text: string): Query {
+  return new URLSearchParams(text);
+}
+
+/** A Sec-WebSocket-Protocol header's names, in the client's order (RFC 6455, 11.3.4). */
+export function subprotocolsOf(header: string | undefined): string[] {
+  return (header ?? "")
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
+}
