@@ -1,0 +1,182 @@
+// The promises that handler.ts makes in types are checked by `tsc -p .`, as part of `npm run check`; what it does at run
+// time, by vitest.
+
+import * as v from "valibot";
+import { describe, expect, expectTypeOf, test } from "vitest";
+import { defineHandler, isHandler, type Message, type } from "./handler.ts";
+
+describe("types", () => {
+  test("params come from the path", () => {
+    defineHandler({
+      path: "/chat/:room/:seat",
+      onUpgrade({ params }) {
+        expectTypeOf(params.seat).toEqualTypeOf<string>();
+      },
+      onRequest(_request, { params }) {
+        expectTypeOf(params.room).toEqualTypeOf<string>();
+        return new Response();
+      },
+      onOpen(conn) {
+        expectTypeOf(conn.params.room).toEqualTypeOf<string>();
+        // @ts-expect-error: no such parameter
+        conn.params.rom;
+        // @ts-expect-error: readonly
+        conn.params.room = "x";
+      },
+    });
+    defineHandler({
+      path: "/echo",
+      onOpen(conn) {
+        // @ts-expect-error: the path has no parameter
+        conn.params.room;
+      },
+    });
+    defineHandler({
+      path: "/files/*",
+      onOpen(conn) {
+        expectTypeOf(conn.params["*"]).toEqualTypeOf<string>();
+      },
+    });
+  });
+
+  test("state is deeply readonly, and what setState and onUpgrade take fits the schema", () => {
+    defineHandler({
+      path: "/a",
+      state: v.object({ name: v.string(), tags: v.array(v.string()), sent: v.optional(v.number(), 0) }),
+      migrate: (stored) => {
+        expectTypeOf(stored).toBeUnknown();
+        return { name: "guest", tags: [] };
+      },
+      onUpgrade: async () => ({ user: "ada", state: { name: "ada", tags: ["x"] } }),
+      onOpen(conn) {
+        expectTypeOf(conn.state.name).toEqualTypeOf<string>();
+        expectTypeOf(conn.state.sent).toEqualTypeOf<number>();
+        expectTypeOf(conn.state.tags).toEqualTypeOf<readonly string[]>();
+        conn.setState({ ...conn.state, sent: conn.state.sent + 1 });
+        // @ts-expect-error: readonly
+        conn.state.name = "x";
+        // @ts-expect-error: readonly
+        conn.state = { name: "x", tags: [], sent: 0 };
+        // @ts-expect-error: readonly
+        conn.state.tags.push("x");
+        // @ts-expect-error: a wrong type
+        conn.setState({ ...conn.state, sent: "1" });
+        // @ts-expect-error: a field is missing
+        conn.setState({ name: "x", tags: [] });
+      },
+    });
+    defineHandler({
+      path: "/a",
+      state: v.object({ name: v.string() }),
+      // @ts-expect-error: a wrong state for a new connection
+      onUpgrade: () => ({ state: { name: 1 } }),
+    });
+    defineHandler({
+      path: "/a",
+      state: v.object({ name: v.string() }),
+      // @ts-expect-error: migrate returns what does not fit
+      migrate: () => ({}),
+    });
+  });
+
+  test("type<T>() is a schema for people without a library", () => {
+    defineHandler({
+      path: "/a",
+      state: type<{ cells: { x: number }[] }>({ cells: [] }),
+      onMessage(conn) {
+        expectTypeOf(conn.state.cells[0]?.x).toEqualTypeOf<number | undefined>();
+        // @ts-expect-error: readonly, all the way down
+        for (const cell of conn.state.cells) cell.x = 1;
+      },
+    });
+    // @ts-expect-error: the initial state does not fit
+    type<{ a: number }>({ a: "1" });
+  });
+
+  test("without a schema there is no state", () => {
+    defineHandler({
+      path: "/a",
+      onOpen(conn) {
+        expectTypeOf(conn.state).toEqualTypeOf<undefined>();
+        // @ts-expect-error: there is none to set
+        conn.setState({ a: 1 });
+      },
+    });
+  });
+
+  test("a message is what the schema makes of it, or raw", () => {
+    defineHandler({
+      path: "/a",
+      message: v.object({ text: v.string(), at: v.pipe(v.string(), v.transform(Number)) }),
+      async onMessage(_conn, message, turn) {
+        expectTypeOf(message).toEqualTypeOf<{ text: string; at: number }>();
+        // @ts-expect-error: no such field
+        message.txt;
+        expectTypeOf(turn.signal).toEqualTypeOf<AbortSignal>();
+      },
+    });
+    defineHandler({
+      path: "/a",
+      onMessage(_conn, message) {
+        expectTypeOf(message).toEqualTypeOf<Message>();
+        expectTypeOf(message.json()).toBeUnknown();
+        expectTypeOf(message.bytes()).toEqualTypeOf<Uint8Array>();
+      },
+    });
+  });
+
+  test("effects return nothing, flush a promise; they take what can be sent", () => {
+    defineHandler({
+      path: "/a",
+      onMessage(conn, message) {
+        expectTypeOf(conn.send("x")).toBeVoid();
+        expectTypeOf(conn.flush()).toEqualTypeOf<Promise<void>>();
+        expectTypeOf(conn.topics).toEqualTypeOf<ReadonlySet<string>>();
+        for (const sendable of ["x", new Uint8Array(), new ArrayBuffer(1), message, { a: [1] }, [1], 1, true, null]) conn.send(sendable);
+        conn.publish("t", message, { self: true });
+        // @ts-expect-error: not JSON
+        conn.send(undefined);
+        // @ts-expect-error: not JSON
+        conn.publish("t", 1n);
+        // @ts-expect-error: the query is the client's
+        conn.query.set("a", "b");
+        expectTypeOf(conn.query.get("a")).toEqualTypeOf<string | null>();
+      },
+      onClose(_conn, { code, reason }, turn) {
+        expectTypeOf({ code, reason }).toEqualTypeOf<{ code: number; reason: string }>();
+        expectTypeOf(turn.flushed).toEqualTypeOf<number>();
+      },
+      onError(conn, error) {
+        if (error.code === "message.invalid") conn.send(error.issues);
+        // @ts-expect-error: no such code
+        if (error.code === "nope") conn.close();
+      },
+      onStart(app, { signal }) {
+        expectTypeOf(app.send("id", "x")).toEqualTypeOf<Promise<boolean>>();
+        expectTypeOf(signal).toEqualTypeOf<AbortSignal>();
+      },
+    });
+  });
+
+  test("names that no option has, and hooks that return the wrong thing, do not pass", () => {
+    const misspelt = () =>
+      // @ts-expect-error: onMesage
+      defineHandler({ path: "/a", onMesage() {} });
+    expect(misspelt).toThrow(/^handler\.invalid: there is no option onMesage/);
+    // @ts-expect-error: plain HTTP wants a Response
+    defineHandler({ path: "/a", onRequest: () => "x" });
+    // @ts-expect-error: neither a welcome nor a Response
+    defineHandler({ path: "/a", onUpgrade: () => ({ usr: "x" }) });
+  });
+});
+
+test("a handler is frozen, recognised, and independent of what it was made from", () => {
+  const origins = ["https://example.com"];
+  const handler = defineHandler({ path: "/a", origins });
+  origins.push("*");
+  expect(handler.origins).toEqual(["https://example.com"]);
+  expect(handler.subprotocols).toEqual([]);
+  expect(Object.isFrozen(handler)).toBe(true);
+  expect(isHandler(handler)).toBe(true);
+  expect([{ path: "/a" }, undefined, null, "x"].map(isHandler)).toEqual([false, false, false, false]);
+});

@@ -1,0 +1,203 @@
+// Handlers in a real folder, loaded by a real process: what tsx and Node throw differs from what vitest's own loader does.
+
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { formatProblem, HandlersError, type Problem } from "./problem.ts";
+
+const clone = join(import.meta.dirname, "..");
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(clone, ".thinstate-loader-"));
+});
+
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function write(files: Readonly<Record<string, string>>): void {
+  for (const [name, source] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), source);
+  }
+}
+
+function handlerAt(path: string, more = ""): string {
+  return `import { defineHandler } from "../worker/handler.ts";\nexport default defineHandler({\n  path: "${path}",\n  ${more}\n});\n`;
+}
+
+type Verdict = { ok: true; routes: { path: string }[] } | { ok: false; problems: Problem[] };
+
+function trial(): Promise<{ verdict: Verdict; exitCode: number }> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, ["--import", "tsx", "worker/trial.ts", folder], { cwd: clone }, (error, stdout) => {
+      resolve({ verdict: JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? ""), exitCode: Number(error?.code ?? 0) });
+    });
+  });
+}
+
+/** `file:line: code: text` of each problem, the file relative to the folder. */
+async function problems(): Promise<string[]> {
+  const { verdict, exitCode } = await trial();
+  if (verdict.ok) throw new Error("the trial found nothing");
+  expect(exitCode).toBe(1);
+  const prefix = `${folder.slice(clone.length + 1)}/`;
+  return verdict.problems.map(({ column: _, ...problem }) => formatProblem({ ...problem, file: problem.file.replace(prefix, "") }));
+}
+
+test("every module of the folder and its subfolders is a handler, but tests, declarations and names with _", async () => {
+  write({
+    "b.ts": handlerAt("/b"),
+    "deep/a.mjs": handlerAt("/a").replace("../", "../../"),
+    "a.js": handlerAt("/c"),
+    "_shared.ts": "export const shared = 1;",
+    "_lib/x.ts": "throw 1;",
+    "b.test.ts": "throw 1;",
+    "b.d.ts": "export {};",
+    "notes.md": "",
+  });
+  const { verdict, exitCode } = await trial();
+  expect(exitCode).toBe(0);
+  expect(verdict).toMatchObject({ ok: true, routes: [{ path: "/c" }, { path: "/b" }, { path: "/a" }] });
+});
+
+test("a gateway is told what it needs of a route", async () => {
+  write({
+    "a.ts": handlerAt("/a", `origins: ["https://example.com", "*"], subprotocols: ["wamp.2.json"], onUpgrade() {}, onAdopt() {},`),
+    "b.ts": handlerAt("/b", "onRequest: () => new Response()"),
+  });
+  expect((await trial()).verdict).toEqual({
+    ok: true,
+    routes: [
+      {
+        path: "/a",
+        origins: ["https://example.com", "*"],
+        subprotocols: ["wamp.2.json"],
+        upgrades: true,
+        answers: false,
+        adopts: true,
+      },
+      { path: "/b", subprotocols: [], upgrades: false, answers: true, adopts: false },
+    ],
+  });
+});
+
+test("the trial ends although a handler leaves timers and has printed", async () => {
+  write({ "a.ts": `setInterval(() => {}, 1000);\nprocess.stdout.write("no line end");\n${handlerAt("/a")}` });
+  expect((await trial()).verdict).toMatchObject({ ok: true });
+});
+
+describe("a problem names file and line:", () => {
+  test("syntax error, also in a file that a handler imports, once", async () => {
+    write({
+      "a.ts": "const a = 1;\nexport default {\n  x: 1,,\n};\n",
+      "b.ts": `import "./_c.ts";\n${handlerAt("/b")}`,
+      "d.ts": `import "./_c.ts";\n${handlerAt("/d")}`,
+      "_c.ts": "\nlet 1;\n",
+    });
+    expect(await problems()).toEqual([
+      'a.ts:3: handler.load: Expected identifier but found ","',
+      '_c.ts:2: handler.load: Expected ";" but found "1"',
+    ]);
+  });
+
+  test("throw at load", async () => {
+    write({
+      "a.ts": `interface A {\n  a: 1;\n}\nthrow new TypeError("no database");\n`,
+      "b.ts": `import "./_b.ts";`,
+      "_b.ts": "\nnull.x;",
+    });
+    expect(await problems()).toEqual([
+      "a.ts:4: handler.load: TypeError: no database",
+      "_b.ts:2: handler.load: TypeError: Cannot read properties of null (reading 'x')",
+    ]);
+  });
+
+  test("throw of something that is no error", async () => {
+    write({ "a.ts": `throw "x";` });
+    expect(await problems()).toEqual(['a.ts: handler.load: threw "x"']);
+  });
+
+  test("imports that are not there", async () => {
+    write({
+      "a.ts": `\nimport "no-such-package";`,
+      "b.ts": `\n\nimport "./gone.ts";`,
+      "c.ts": `import { gone } from "./_c.ts";\ngone();`,
+      "_c.ts": "export {};",
+    });
+    const prefix = folder.slice(clone.length + 1);
+    expect(await problems()).toEqual([
+      "a.ts:2: handler.load: Cannot find package 'no-such-package'",
+      `b.ts:3: handler.load: Cannot find module '${prefix}/gone.ts'`,
+      "c.ts:1: handler.load: SyntaxError: The requested module './_c.ts' does not provide an export named 'gone'",
+    ]);
+  });
+
+  test("options that defineHandler refuses", async () => {
+    write({
+      "a.ts": handlerAt("/a/"),
+      "b.ts": handlerAt("/b", "onMesage() {}"),
+      "c.ts": handlerAt("/c", `origins: ["example.com"]`),
+      "d.ts": handlerAt("/d", `subprotocols: ["a b"]`),
+      "e.ts": handlerAt("/e", "state: {}"),
+      "f.ts": handlerAt("/f", "onOpen: 1"),
+    });
+    const found = await problems();
+    expect(found.map((text) => text.replace(/: (allowed|an origin|the options|a subprotocol|there).*/, ""))).toEqual([
+      'a.ts:2: handler.invalid: path "/a/" must not end with /',
+      expect.stringMatching(/^b\.ts:2: handler\.invalid/),
+      'c.ts:2: handler.invalid: origins has "example.com"',
+      'd.ts:2: handler.invalid: subprotocols has "a b"',
+      "e.ts:2: handler.invalid: state must be a Standard Schema, or type<T>()",
+      "f.ts:2: handler.invalid: onOpen must be a function",
+    ]);
+  });
+
+  test("two modules at one path, or at one shape of path", async () => {
+    write({ "a.ts": handlerAt("/a/:b"), "b.ts": handlerAt("/a/:c"), "c.ts": handlerAt("/a/:b") });
+    const first = `${folder.slice(clone.length + 1)}/a.ts`;
+    expect(await problems()).toEqual([
+      `b.ts:3: handler.duplicate: serves /a/:c, which ${first} serves already as /a/:b`,
+      `c.ts:3: handler.duplicate: serves /a/:b, which ${first} serves already`,
+    ]);
+  });
+
+  test("a default export that is no handler", async () => {
+    write({ "a.ts": "export default {};" });
+    expect(await problems()).toEqual([expect.stringContaining("a.ts: handler.invalid: its default export")]);
+  });
+
+  test("a state that no new connection could have", async () => {
+    const typed = (path: string, rest: string) => handlerAt(path, rest).replace("{ defineHandler", "{ defineHandler, type");
+    write({
+      "a.ts": typed("/a", "state: type<{ a: 1 }>(),"),
+      "b.ts": typed("/b", "state: type<{ a: 1 }>({ a: 1 }),"),
+      "c.ts": typed("/c", "state: type<{ a: 1 }>(), migrate: () => ({ a: 1 as const }),"),
+      "d.ts": typed("/d", "state: type<{ a: 1 }>(), onUpgrade: () => ({ state: { a: 1 as const } }),"),
+      "e.ts": handlerAt("/e", `state: { "~standard": { version: 1, vendor: "x", validate: async (value) => ({ value }) } },`),
+    });
+    expect(await problems()).toEqual([
+      expect.stringMatching(/^a\.ts:4: handler\.invalid: a new connection has no valid state \(state\.invalid: is missing\): give/),
+      expect.stringMatching(/^e\.ts:4: handler\.invalid: the state schema is asynchronous/),
+    ]);
+  });
+
+  test("a rejection that nobody handles", async () => {
+    write({ "a.ts": `\nvoid Promise.reject(new Error("stray"));\nawait new Promise((resolve) => setTimeout(resolve, 1000));\n` });
+    expect(await problems()).toEqual(["a.ts:2: handler.load: stray"]);
+  });
+
+  test("an empty folder", async () => {
+    expect(await problems()).toEqual([expect.stringContaining("handler.load: holds no handler module")]);
+  });
+});
+
+test("a module whose load never settles is cut off", async () => {
+  const { loadHandlers } = await import("./loader.ts");
+  write({ "a.ts": "await new Promise(() => {});" });
+  const loading = loadHandlers(folder, { root: clone, timeoutMs: 50 });
+  await expect(loading).rejects.toThrow(HandlersError);
+  await expect(loading).rejects.toThrow(/a\.ts: handler\.load: did not load within 0\.05 s/);
+});

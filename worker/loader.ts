@@ -1,0 +1,148 @@
+// Finds the handler modules of a folder and imports them: a file that is there is served, nothing else is registered. Whatever
+// is wrong with any of them is reported together.
+
+import { realpathSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { pathToFileURL } from "node:url";
+import { isCodedError } from "../protocol/errors.ts";
+import type { RouteHello } from "../protocol/membership.ts";
+import { shapeOfRoute } from "../protocol/route.ts";
+import { type Handler, isHandler } from "./handler.ts";
+import { type Grounds, HandlersError, lineHolding, type Problem, problemOf } from "./problem.ts";
+import { adoptState } from "./state.ts";
+
+export interface LoadedHandler {
+  /** Relative to the clone. */
+  readonly file: string;
+  readonly handler: Handler;
+}
+
+export interface LoadedHandlers {
+  /** Sorted by file. */
+  readonly handlers: readonly LoadedHandler[];
+  /** What the gateways are told of them, in the same order. */
+  readonly routes: readonly RouteHello[];
+}
+
+export interface LoadOptions {
+  /** The clone: what problems' files are relative to. By default the current folder. */
+  readonly root?: string;
+  /** How long a module may take, its top-level awaits included. */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * Imports every `.ts`, `.js` and `.mjs` file in a folder and below, but for tests, type declarations, and names that start
+ * with `_` or a dot.
+ * @throws {HandlersError} with every problem of every file: "handler.load", "handler.invalid", "handler.duplicate".
+ */
+export async function loadHandlers(folder: string, options: LoadOptions = {}): Promise<LoadedHandlers> {
+  const { root = process.cwd(), timeoutMs = 10_000 } = options;
+  const files = await handlerFiles(folder).catch((error: NodeJS.ErrnoException) => {
+    throw new HandlersError([{ file: folder, code: "handler.load", text: `cannot be read: ${error.message}` }]);
+  });
+  if (files.length === 0) throw new HandlersError([{ file: folder, code: "handler.load", text: "holds no handler module" }]);
+  // Stacks have real paths, whatever link led here.
+  const grounds: Grounds = { root: realpathSync(root), handlers: realpathSync(folder) };
+  const paths = files.map((file) => join(grounds.handlers, file));
+  const results = await Promise.all(paths.map((path) => loadHandler(path, grounds, timeoutMs)));
+
+  const problems = results.filter((result) => "text" in result);
+  const handlers = results.filter((result) => "handler" in result);
+  problems.push(...duplicates(handlers, grounds));
+  if (problems.length > 0) throw new HandlersError(withoutRepeats(problems));
+  return { handlers, routes: handlers.map(({ handler }) => routeOf(handler)) };
+}
+
+function routeOf(handler: Handler): RouteHello {
+  return {
+    path: handler.path,
+    ...(handler.origins && { origins: [...handler.origins] }),
+    subprotocols: [...handler.subprotocols],
+    upgrades: handler.onUpgrade !== undefined,
+    answers: handler.onRequest !== undefined,
+    adopts: handler.onAdopt !== undefined,
+  };
+}
+
+async function handlerFiles(folder: string): Promise<string[]> {
+  const files: string[] = [];
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    if (/^[._]/.test(entry.name)) continue;
+    const isModule = /\.(ts|js|mjs)$/.test(entry.name) && !/\.(test|test-d|d)\.\w+$/.test(entry.name);
+    if (entry.isDirectory()) {
+      for (const file of await handlerFiles(join(folder, entry.name))) files.push(join(entry.name, file));
+    } else if (isModule) {
+      files.push(entry.name);
+    }
+  }
+  return files.sort();
+}
+
+async function loadHandler(path: string, grounds: Grounds, timeoutMs: number): Promise<LoadedHandler | Problem> {
+  const file = relative(grounds.root, path);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<"late">((resolve) => {
+    timer = setTimeout(resolve, timeoutMs, "late");
+  });
+  try {
+    const module: unknown = await Promise.race([import(pathToFileURL(path).href), late]);
+    if (module === "late") {
+      return { file, code: "handler.load", text: `did not load within ${timeoutMs / 1000} s: does a top-level await never settle?` };
+    }
+    const handler = (module as { readonly default?: unknown }).default;
+    if (!isHandler(handler)) {
+      return { file, code: "handler.invalid", text: "its default export is not what defineHandler returns; or start its name with _" };
+    }
+    const text = stateProblem(handler);
+    if (text === undefined) return { file, handler };
+    const line = lineHolding(path, "state:");
+    return { file, ...(line !== undefined && { line }), code: "handler.invalid", text };
+  } catch (thrown) {
+    return problemOf(thrown, path, grounds);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Why a connection of this handler could have no valid state, whatever happened. */
+function stateProblem(handler: Handler): string | undefined {
+  if (handler.state === undefined) return undefined;
+  const tried = handler.state["~standard"].validate(undefined);
+  if (tried instanceof Promise) {
+    tried.catch(() => undefined);
+    return "the state schema is asynchronous, and this one must not be: it is checked within a turn";
+  }
+  if (handler.onUpgrade !== undefined) return undefined;
+  try {
+    adoptState(handler, undefined);
+    return undefined;
+  } catch (error) {
+    if (!isCodedError(error, "state.invalid")) throw error;
+    return `a new connection has no valid state (${error.message}): give the schema a default, or add migrate, or return a state from onUpgrade`;
+  }
+}
+
+function duplicates(handlers: readonly LoadedHandler[], grounds: Grounds): Problem[] {
+  const first = new Map<string, LoadedHandler>();
+  const problems: Problem[] = [];
+  for (const loaded of handlers) {
+    const { file, handler } = loaded;
+    const shape = shapeOfRoute(handler.path);
+    const other = first.get(shape);
+    if (other === undefined) {
+      first.set(shape, loaded);
+      continue;
+    }
+    const line = lineHolding(join(grounds.root, file), handler.path);
+    const text = `serves ${handler.path}, which ${other.file} serves already${other.handler.path === handler.path ? "" : ` as ${other.handler.path}`}`;
+    problems.push({ file, ...(line !== undefined && { line }), code: "handler.duplicate", text });
+  }
+  return problems;
+}
+
+// A file that several handlers import fails each of them in the same place.
+function withoutRepeats(problems: readonly Problem[]): Problem[] {
+  return [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()];
+}

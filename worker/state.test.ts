@@ -1,0 +1,44 @@
+import * as v from "valibot";
+import { expect, test } from "vitest";
+import { defineHandler, type } from "./handler.ts";
+import { adoptState, checkState, initialState } from "./state.ts";
+
+const schema = v.object({ name: v.string(), sent: v.optional(v.number(), 0) });
+
+test("a new connection has what onUpgrade returned, with the schema's defaults", () => {
+  const handler = defineHandler({ path: "/a", state: schema, migrate: () => ({ name: "migrated" }) });
+  expect(initialState(handler, { state: { name: "ada" } })).toEqual({ name: "ada", sent: 0 });
+  expect(() => initialState(handler, { state: { name: 1 } })).toThrow(/^state\.invalid: name: /);
+});
+
+test("else what the schema makes of nothing, else what migrate does", () => {
+  expect(initialState(defineHandler({ path: "/a", state: v.optional(schema, { name: "default" }) }), {})).toEqual({
+    name: "default",
+    sent: 0,
+  });
+  const migrating = defineHandler({ path: "/a", state: schema, migrate: (stored) => ({ name: String(stored) }) });
+  expect(initialState(migrating, undefined)).toEqual({ name: "undefined", sent: 0 });
+  expect(() => initialState(defineHandler({ path: "/a", state: schema }), undefined)).toThrow(/^state\.invalid/);
+});
+
+test("no two connections share an initial state", () => {
+  const handler = defineHandler({ path: "/a", state: type({ cells: [1] }) });
+  const state = initialState(handler, undefined);
+  expect(state).toEqual({ cells: [1] });
+  expect(initialState(handler, undefined)).not.toBe(state);
+});
+
+test("adoption keeps a state that fits, migrates one that does not, and refuses what migrate makes worse", () => {
+  const migrate = (stored: unknown) => ({ name: "guest", ...(stored as object) });
+  const handler = defineHandler({ path: "/a", state: schema, migrate });
+  expect(adoptState(handler, { name: "ada", sent: 3 })).toEqual({ name: "ada", sent: 3 });
+  expect(adoptState(handler, { sent: 3 })).toEqual({ name: "guest", sent: 3 });
+  expect(() => adoptState(handler, { sent: "3" })).toThrow(/^state\.invalid: sent: /);
+});
+
+test("without a schema a stored state is left alone, and none can be set", () => {
+  const handler = defineHandler({ path: "/a" });
+  expect(adoptState(handler, { name: "ada" })).toBeUndefined();
+  expect(checkState(handler, undefined)).toBeUndefined();
+  expect(() => checkState(handler, { name: "ada" })).toThrow(/^state\.invalid: this handler has no state schema/);
+});

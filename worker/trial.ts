@@ -1,0 +1,32 @@
+// The trial process of a deploy: `node --import tsx worker/trial.ts <folder>` loads all handlers as a worker would, says in
+// one line of JSON how that went, and exits 0 or 1. It starts nothing: onStart is not run, NATS not asked.
+
+import { resolve } from "node:path";
+import { loadHandlers } from "./loader.ts";
+import { HandlersError, type Problem, problemOf } from "./problem.ts";
+
+const [folder] = process.argv.slice(2);
+if (folder === undefined) {
+  process.stderr.write("usage: node --import tsx worker/trial.ts <folder of handlers>\n");
+  process.exit(2);
+}
+
+// What a module left behind may throw at any time, and is a problem of the release as much as a throw at load.
+process.on("uncaughtException", (error) => report([strayProblem(error, folder)]));
+
+try {
+  const { routes } = await loadHandlers(folder);
+  report([], routes);
+} catch (error) {
+  report(error instanceof HandlersError ? error.problems : [strayProblem(error, folder)]);
+}
+
+function strayProblem(error: unknown, handlers: string): Problem {
+  return problemOf(error, resolve(handlers), { root: process.cwd(), handlers: resolve(handlers) });
+}
+
+// The last line, and whole, whatever a module printed before. Exits by itself, since modules leave timers and sockets open.
+function report(problems: readonly Problem[], routes: readonly unknown[] = []): void {
+  const verdict = problems.length === 0 ? { ok: true, routes } : { ok: false, problems };
+  process.stdout.write(`\n${JSON.stringify(verdict)}\n`, () => process.exit(problems.length === 0 ? 0 : 1));
+}
