@@ -1,0 +1,48 @@
+import { expect, test } from "vitest";
+import { parseConfig } from "./config.ts";
+
+test("an empty environment gives what the README says", () => {
+  expect(parseConfig({}, "/clone")).toEqual({
+    clone: "/clone",
+    cacheFolder: expect.stringMatching(/\.thinstate$/),
+    host: "127.0.0.1",
+    port: 8080,
+    adminPort: 9090,
+    natsUrl: undefined,
+    namespace: "thinstate",
+    workers: 2,
+    gateways: 1,
+    handlersDir: "worker/handlers",
+    warmMs: 30_000,
+    readyTimeoutMs: 10_000,
+    stopTimeoutMs: 10_000,
+  });
+});
+
+test("the config cannot be changed", () => {
+  const config = parseConfig({}, "/clone") as { port: number };
+  expect(() => {
+    config.port = 1;
+  }).toThrow(TypeError);
+});
+
+test("all mistakes are reported together, each with its variable, its value and what it may be", () => {
+  const parse = () => parseConfig({ PORT: "80 80", WORKERS: "-1", NAMESPACE: "a.>", HANDLERS_DIR: "../elsewhere", HOST: "::1" }, "/clone");
+  expect(parse).toThrow(/^config\.invalid: the environment has mistakes:\n/);
+  expect(parse).toThrow('PORT="80 80": must be an integer from 0 to 65535');
+  expect(parse).toThrow('WORKERS="-1": must be an integer from 0 to 1000');
+  expect(parse).toThrow('NAMESPACE="a.>": must be letters');
+  expect(parse).toThrow('HANDLERS_DIR="../elsewhere": must be a folder inside the clone');
+  expect(parse).not.toThrow("HOST");
+});
+
+test.each(["/etc", ".", "..", "worker/../..", "/clone"])("HANDLERS_DIR %s is not inside the clone", (folder) => {
+  expect(() => parseConfig({ HANDLERS_DIR: folder }, "/clone")).toThrow("HANDLERS_DIR");
+});
+
+test.each(["worker/handlers", "/clone/worker/handlers", "./worker/handlers/"])(
+  "HANDLERS_DIR %s is kept relative to the clone",
+  (folder) => {
+    expect(parseConfig({ HANDLERS_DIR: folder }, "/clone").handlersDir).toBe("worker/handlers");
+  },
+);

@@ -1,0 +1,115 @@
+// Is a release worth activating? Its worker side is type checked, and its handlers are loaded by a trial process, both at
+// once and both in the release's own folder, where nobody edits meanwhile.
+
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import * as v from "valibot";
+import type { RouteHello } from "../../protocol/membership.ts";
+import { runChild } from "./child.ts";
+import { routeHellos } from "./manifest.ts";
+
+export interface ReleaseProblem {
+  /** Relative to the clone. */
+  readonly file: string;
+  readonly line?: number;
+  readonly text: string;
+}
+
+/** Why no release was made. */
+export class ReleaseError extends Error {
+  readonly problems: readonly ReleaseProblem[];
+
+  constructor(problems: readonly ReleaseProblem[]) {
+    super(problems.map(({ file, line, text }) => `${line === undefined ? file : `${file}:${line}`}: ${text}`).join("\n"));
+    this.name = "ReleaseError";
+    this.problems = problems;
+  }
+}
+
+export interface CheckOptions {
+  readonly clone: string;
+  /** Of the release. */
+  readonly folder: string;
+  readonly handlersDir: string;
+  readonly signal: AbortSignal;
+}
+
+const typeCheckLimitMs = 60_000;
+const trialLimitMs = 20_000;
+
+const verdict = v.variant("ok", [
+  v.object({ ok: v.literal(true), routes: routeHellos }),
+  v.object({
+    ok: v.literal(false),
+    problems: v.array(v.object({ file: v.string(), line: v.optional(v.number()), code: v.string(), text: v.string() })),
+  }),
+]);
+
+/**
+ * @returns the routes of the release.
+ * @throws {ReleaseError} with what both checks found; the signal's reason.
+ */
+export async function checkRelease(options: CheckOptions): Promise<RouteHello[]> {
+  const [types, trial] = await Promise.allSettled([checkTypes(options), tryHandlers(options)]);
+  if (types.status === "rejected") throw types.reason;
+  if (trial.status === "rejected") throw trial.reason;
+  // A syntax error is found by both: the compiler's words for it are enough.
+  const known = new Set(types.value.map(({ file, line }) => `${file}:${line}`));
+  const problems = [...types.value, ...trial.value.problems.filter(({ file, line }) => !known.has(`${file}:${line}`))];
+  if (problems.length > 0) throw new ReleaseError(problems);
+  return trial.value.routes;
+}
+
+async function checkTypes({ clone, folder, handlersDir, signal }: CheckOptions): Promise<ReleaseProblem[]> {
+  const configuration = {
+    extends: "./tsconfig.json",
+    // Types are of no use to a worker: they stay in the clone.
+    compilerOptions: { noEmit: true, typeRoots: [join(clone, "node_modules", "@types")] },
+    include: ["worker", handlersDir],
+  };
+  const configurationFile = "tsconfig.release.json";
+  await writeFile(join(folder, configurationFile), JSON.stringify(configuration));
+  const compiler = join(clone, "node_modules", "typescript", "bin", "tsc");
+  const command = [process.execPath, compiler, "--pretty", "false", "-p", configurationFile];
+  const result = await runChild(command, { cwd: folder, signal, limitMs: typeCheckLimitMs });
+  if (result.exitCode === 0) return [];
+  if (result.isLate) return [{ file: handlersDir, text: `the type check did not end within ${typeCheckLimitMs / 1000} s` }];
+  const problems = parseDiagnostics(result.stdout);
+  if (problems.length > 0) return problems;
+  return [{ file: handlersDir, text: `the type check failed: ${lastWords(result.stderr || result.stdout)}` }];
+}
+
+/**
+ * The compiler's errors by file and line: `worker/handlers/chat.ts(3,5): error TS2322: …`. Lines that go on about the error
+ * before them start with a blank.
+ */
+export function parseDiagnostics(output: string): ReleaseProblem[] {
+  const problems: ReleaseProblem[] = [];
+  for (const found of output.matchAll(/^(?:(\S.*?)\((\d+),\d+\): )?error (TS\d+): (.*(?:\n[ \t].*)*)/gm)) {
+    const [, file = "tsconfig.json", line, code, text] = found;
+    problems.push({ file, ...(line !== undefined && { line: Number(line) }), text: `${code}: ${text}` });
+  }
+  return problems;
+}
+
+async function tryHandlers({ folder, handlersDir, signal }: CheckOptions): Promise<{ problems: ReleaseProblem[]; routes: RouteHello[] }> {
+  const command = [process.execPath, "--import", "tsx", join("worker", "trial.ts"), handlersDir];
+  const result = await runChild(command, { cwd: folder, signal, limitMs: trialLimitMs });
+  const fault = (text: string) => ({ problems: [{ file: handlersDir, text }], routes: [] });
+  if (result.isLate) return fault(`the handlers did not load within ${trialLimitMs / 1000} s: does one of them loop for ever?`);
+  // Handlers may print too; the verdict is the last line.
+  const line = result.stdout.trimEnd().split("\n").at(-1) ?? "";
+  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), verdict), line);
+  if (!parsed.success) return fault(`the trial process ended with ${result.exitCode} while it loaded them: ${lastWords(result.stderr)}`);
+  if (parsed.output.ok) return { problems: [], routes: parsed.output.routes };
+  const problems = parsed.output.problems.map(({ file, line, code, text }) => ({
+    file,
+    ...(line !== undefined && { line }),
+    text: `${code}: ${text}`,
+  }));
+  return { problems, routes: [] };
+}
+
+function lastWords(output: string): string {
+  return output.trim().split("\n").slice(-5).join("\n") || "it said nothing";
+}

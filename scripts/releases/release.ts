@@ -1,0 +1,225 @@
+// Releases: folders with a number, each a whole worker that nothing in the clone can change any more. A folder gets its
+// number by one rename when it is complete, so a half-made one is never seen.
+
+import { createHash, randomBytes } from "node:crypto";
+import { mkdir, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { isAbsolute, join, normalize } from "node:path";
+import { protocolVersion } from "../../protocol/envelope.ts";
+import { checkRelease, ReleaseError } from "./check.ts";
+import { type Manifest, readManifest, writeManifest } from "./manifest.ts";
+import { borrowPackages, linkPackages } from "./packages.ts";
+import { copySources, hashSources, listSources, revisionOf } from "./sources.ts";
+
+export type { Manifest };
+export { ReleaseError };
+
+export interface Release {
+  readonly id: string;
+  /** Absolute. Workers run in it. */
+  readonly folder: string;
+  readonly manifest: Manifest;
+}
+
+export interface MakeOptions {
+  /** Relative to the clone, and inside it. */
+  readonly handlersDir: string;
+  /** The release that is active now. */
+  readonly previous: string | null;
+  /** What is being done, for people who wait. */
+  readonly onStep: (text: string) => void;
+  /** Leaves nothing behind. */
+  readonly signal: AbortSignal;
+  /**
+   * false: dev mode. Nothing is checked (workers find a broken handler when they load it; `routes` is empty), packages are
+   * the clone's own, and the release is named `dev-<milliseconds>` instead of by a number.
+   */
+  readonly check: boolean;
+}
+
+export interface ReleaseStore {
+  /** @throws {ReleaseError} with what is wrong and where; the signal's reason. */
+  make(options: MakeOptions): Promise<Release>;
+  /** Oldest first. */
+  list(): Promise<Release[]>;
+  get(id: string): Promise<Release | undefined>;
+  /** Does nothing where there is no such release. */
+  remove(id: string): Promise<void>;
+  /** Removes all but the newest `keep` and those in `protect`. @returns the removed ones' ids. */
+  prune(keep: number, protect: readonly string[]): Promise<string[]>;
+  /** Of the clone as it is now: equal to a release's where that would come out the same. */
+  sourceHash(handlersDir: string): Promise<string>;
+  /** Removes what processes that are gone have left half made or half removed. */
+  clean(): Promise<void>;
+}
+
+export interface ReleasesOptions {
+  readonly clone: string;
+  /** On the clone's file system, better: packages are hard-linked. */
+  readonly folder: string;
+}
+
+export function openReleases(options: ReleasesOptions): ReleaseStore {
+  return new ReleaseFolder(options);
+}
+
+/** Names that a release may have; others are not looked at. */
+const releaseName = /^([1-9][0-9]*|dev-[0-9]+)$/;
+/** `.making-<pid>-<random>`, `.removing-<pid>-<random>`. */
+const leftoverName = /^\.(?:making|removing)-([0-9]+)-/;
+/** Holds the highest number ever, since that release may have been removed. */
+const counterName = ".last";
+
+class ReleaseFolder implements ReleaseStore {
+  private readonly clone: string;
+  private readonly folder: string;
+  /** Names of what this process has in hand: not leftovers. */
+  private readonly inHand = new Set<string>();
+
+  constructor({ clone, folder }: ReleasesOptions) {
+    this.clone = clone;
+    this.folder = folder;
+  }
+
+  async make(options: MakeOptions): Promise<Release> {
+    checkHandlersDir(options.handlersDir);
+    const temporary = this.temporaryName("making");
+    try {
+      await mkdir(join(this.folder, temporary), { recursive: true });
+      return await this.fill(join(this.folder, temporary), options);
+    } finally {
+      // After the rename there is nothing of this name.
+      await rm(join(this.folder, temporary), { recursive: true, force: true });
+      this.inHand.delete(temporary);
+    }
+  }
+
+  async list(): Promise<Release[]> {
+    const names = await readdir(this.folder).catch(() => []);
+    const releases = await Promise.all(names.map((name) => this.get(name)));
+    const age = (release: Release) => Date.parse(release.manifest.createdAt);
+    return releases.filter((release) => release !== undefined).sort((a, b) => age(a) - age(b) || Number(a.id) - Number(b.id));
+  }
+
+  async get(id: string): Promise<Release | undefined> {
+    if (!releaseName.test(id)) return undefined;
+    const folder = join(this.folder, id);
+    const manifest = await readManifest(folder);
+    return manifest && { id, folder, manifest };
+  }
+
+  async remove(id: string): Promise<void> {
+    if (!releaseName.test(id)) return;
+    const temporary = this.temporaryName("removing");
+    try {
+      // First the name, so that nobody finds half a release.
+      await rename(join(this.folder, id), join(this.folder, temporary));
+      await rm(join(this.folder, temporary), { recursive: true, force: true });
+    } catch (error) {
+      if (!hasCode(error, "ENOENT")) throw error;
+    } finally {
+      this.inHand.delete(temporary);
+    }
+  }
+
+  async prune(keep: number, protect: readonly string[]): Promise<string[]> {
+    const releases = await this.list();
+    const old = releases.slice(0, Math.max(0, releases.length - keep)).filter(({ id }) => !protect.includes(id));
+    for (const { id } of old) await this.remove(id);
+    return old.map(({ id }) => id);
+  }
+
+  async sourceHash(handlersDir: string): Promise<string> {
+    return hashSources(this.clone, await listSources(this.clone, handlersDir));
+  }
+
+  async clean(): Promise<void> {
+    for (const name of await readdir(this.folder).catch(() => [])) {
+      const pid = leftoverName.exec(name)?.[1];
+      if (pid === undefined || this.inHand.has(name)) continue;
+      // A pid like ours is of an earlier life: in a container they repeat.
+      if (Number(pid) !== process.pid && isAlive(Number(pid))) continue;
+      await rm(join(this.folder, name), { recursive: true, force: true });
+    }
+  }
+
+  private async fill(folder: string, { handlersDir, previous, onStep, signal, check }: MakeOptions): Promise<Release> {
+    const { clone } = this;
+    const createdAt = new Date();
+    onStep("copying sources and packages");
+    const files = await listSources(clone, handlersDir);
+    const copied = await Promise.allSettled([
+      copySources({ clone, files, to: folder, signal }),
+      check ? linkPackages({ clone, to: folder, signal }) : borrowPackages({ clone, to: folder }),
+    ]);
+    // Settled, all of them: what still writes while the folder is removed would leave something behind.
+    for (const result of copied) if (result.status === "rejected") throw result.reason;
+    // Of the copy, since the clone may have changed since.
+    const [sourceHash, lockText, revision] = await Promise.all([
+      hashSources(folder, files),
+      readFile(join(folder, "package-lock.json"), "utf8").catch(() => ""),
+      revisionOf(clone),
+    ]);
+    if (check) onStep("checking types and loading the handlers");
+    const routes = check ? await checkRelease({ clone, folder, handlersDir, signal }) : [];
+    signal.throwIfAborted();
+    const facts = {
+      createdAt: createdAt.toISOString(),
+      ...revision,
+      lockHash: createHash("sha256").update(lockText).digest("hex"),
+      sourceHash,
+      previous,
+      handlersDir,
+      routes,
+      node: process.versions.node,
+      protocol: protocolVersion,
+    };
+    const id = check ? await this.nextNumber() : `dev-${createdAt.getTime()}`;
+    return this.publish(folder, { id, ...facts });
+  }
+
+  private async publish(folder: string, manifest: Manifest): Promise<Release> {
+    await writeManifest(folder, manifest);
+    const place = join(this.folder, manifest.id);
+    await rename(folder, place);
+    const parent = await open(this.folder);
+    // The rename is on the disk only when the folder is.
+    await parent.sync().finally(() => parent.close());
+    return { id: manifest.id, folder: place, manifest };
+  }
+
+  /** A number that no release has had. It is used up although the release may then not come about. */
+  private async nextNumber(): Promise<string> {
+    const counter = join(this.folder, counterName);
+    const last = Number(await readFile(counter, "utf8").catch(() => "0")) || 0;
+    const numbers = (await readdir(this.folder)).filter((name) => releaseName.test(name)).map(Number);
+    const next = Math.max(last, ...numbers.filter(Number.isInteger)) + 1;
+    const fresh = `${counter}-${process.pid}`;
+    await writeFile(fresh, String(next));
+    await rename(fresh, counter);
+    return String(next);
+  }
+
+  private temporaryName(doing: "making" | "removing"): string {
+    const name = `.${doing}-${process.pid}-${randomBytes(4).toString("hex")}`;
+    this.inHand.add(name);
+    return name;
+  }
+}
+
+function checkHandlersDir(handlersDir: string): void {
+  if (!isAbsolute(handlersDir) && !normalize(handlersDir).startsWith("..")) return;
+  throw new ReleaseError([{ file: handlersDir, text: "the folder of handlers must be inside the clone" }]);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return hasCode(error, "EPERM");
+  }
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && (error as NodeJS.ErrnoException).code === code;
+}

@@ -1,0 +1,102 @@
+// Which files of the clone make a worker, copied and hashed. What git ignores stays behind, but for the handlers, and so
+// does what no worker runs.
+
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { constants, copyFile, cp, mkdir, readdir, readFile } from "node:fs/promises";
+import { dirname, join, sep } from "node:path";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+
+/** Folders at the top of the clone that no worker imports: a change there makes no new release. */
+const notForWorkers = new Set(["gateway", "scripts", "test", "docs", "systemd", ".ci", ".github", "node_modules", ".git"]);
+
+export interface Revision {
+  readonly commit: string | null;
+  readonly dirty: boolean;
+}
+
+/** Without git, or without a commit: nothing is known. */
+export async function revisionOf(clone: string): Promise<Revision> {
+  try {
+    const [head, status] = await Promise.all([git(clone, ["rev-parse", "HEAD"]), git(clone, ["status", "--porcelain"])]);
+    return { commit: head.trim(), dirty: status !== "" };
+  } catch {
+    return { commit: null, dirty: false };
+  }
+}
+
+/** @returns paths relative to the clone, sorted; some may be gone by the time they are read. */
+export async function listSources(clone: string, handlersDir: string): Promise<string[]> {
+  const [files, handlers] = await Promise.all([listClone(clone), walk(clone, handlersDir)]);
+  return [...new Set([...files.filter(isForWorkers), ...handlers.filter((file) => !isTest(file))])].sort();
+}
+
+/** @throws the signal's reason; what the file system throws. */
+export async function copySources(options: { clone: string; files: readonly string[]; to: string; signal: AbortSignal }): Promise<void> {
+  const { clone, files, to, signal } = options;
+  const folders = new Set(files.map((file) => join(to, dirname(file))));
+  await Promise.all([...folders].map((folder) => mkdir(folder, { recursive: true })));
+  await Promise.all(
+    files.map(async (file) => {
+      signal.throwIfAborted();
+      await copySource(join(clone, file), join(to, file));
+    }),
+  );
+}
+
+/** SHA-256 of names and contents, in hex. A file that is gone counts as one that was never there. */
+export async function hashSources(folder: string, files: readonly string[]): Promise<string> {
+  const contents = await Promise.all(files.map((file) => readFile(join(folder, file)).catch(() => undefined)));
+  const hash = createHash("sha256");
+  for (const [index, content] of contents.entries()) {
+    if (content !== undefined) hash.update(`${files[index]}\0${content.length}\0`).update(content);
+  }
+  return hash.digest("hex");
+}
+
+async function copySource(from: string, to: string): Promise<void> {
+  try {
+    await copyFile(from, to, constants.COPYFILE_FICLONE);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // Deleted, though git still tracks it.
+    if (code === "ENOENT") return;
+    // A submodule, or a link to a folder: git lists either as one file.
+    if (code !== "EISDIR") throw error;
+    await cp(from, to, { recursive: true, dereference: true });
+  }
+}
+
+async function listClone(clone: string): Promise<string[]> {
+  const listed = await git(clone, ["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).catch(() => "");
+  const files = listed.split("\0");
+  // A clone that was unpacked within another repository, which ignores it, is no checkout.
+  return files.includes("package.json") ? files : walk(clone, ".");
+}
+
+async function walk(clone: string, folder: string): Promise<string[]> {
+  const files: string[] = [];
+  for (const entry of await readdir(join(clone, folder), { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.name === "node_modules" || entry.name === ".git" || (folder === "." && !isForWorkers(path))) continue;
+    if (entry.isDirectory()) files.push(...(await walk(clone, path)));
+    else files.push(path);
+  }
+  return files;
+}
+
+function isForWorkers(file: string): boolean {
+  const top = file.split(sep, 1)[0] ?? "";
+  return file !== "" && !notForWorkers.has(top) && !top.startsWith(".thinstate") && !/^[^/]+\.md$/.test(file) && !isTest(file);
+}
+
+function isTest(file: string): boolean {
+  return /\.test\.\w+$/.test(file);
+}
+
+async function git(clone: string, args: readonly string[]): Promise<string> {
+  const { stdout } = await run("git", ["-C", clone, ...args], { maxBuffer: 64 * 1024 * 1024 });
+  return stdout;
+}

@@ -1,0 +1,78 @@
+// Compares what package-lock.json wants with what npm says it has installed. npm writes node_modules/.package-lock.json as
+// the last thing of an installation, so an interrupted one has none.
+
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/**
+ * @typedef {{ version?: string, optional?: boolean, os?: string[], cpu?: string[], libc?: string[], link?: boolean }} LockedPackage
+ * @typedef {Record<string, LockedPackage>} LockedPackages by path: "node_modules/tsx"
+ */
+
+/**
+ * @param {string} clone
+ * @returns {string[]} Paths of packages that are missing or have another version.
+ */
+export function missingPackages(clone) {
+  const wanted = readPackages(join(clone, "package-lock.json")) ?? {};
+  const installed = readPackages(join(clone, "node_modules", ".package-lock.json")) ?? {};
+  const platform = { os: process.platform, cpu: process.arch, libc: hasGlibc() ? "glibc" : "musl" };
+  return differingPackages(wanted, installed, platform).concat(
+    // npm's list outlives a folder that was removed by hand.
+    Object.keys(installed).filter((path) => path in wanted && !existsSync(join(clone, path, "package.json"))),
+  );
+}
+
+/**
+ * Whether another uWebSockets.js than package-lock.json's is installed.
+ * @param {string} clone
+ */
+export function isReplaced(clone) {
+  const path = "node_modules/uWebSockets.js";
+  const [wanted, installed] = [join(clone, "package-lock.json"), join(clone, "node_modules", ".package-lock.json")].map(readPackages);
+  return wanted?.[path]?.version !== installed?.[path]?.version;
+}
+
+/**
+ * @param {LockedPackages} wanted
+ * @param {LockedPackages} installed
+ * @param {{ os: string, cpu: string, libc: string }} platform
+ */
+export function differingPackages(wanted, installed, platform) {
+  return Object.entries(wanted)
+    .filter(([path, locked]) => {
+      // "" is the clone itself. uWebSockets.js is replaced where its binary does not fit: websockets.mjs looks after it.
+      if (path === "" || /^node_modules\/uWebSockets\.js(\/|$)/.test(path)) return false;
+      // Optional for other reasons than its platform: npm may have left it out.
+      if (locked.optional && !(locked.os && locked.cpu && fits(locked, platform))) return false;
+      return installed[path]?.version !== locked.version;
+    })
+    .map(([path]) => path);
+}
+
+/**
+ * @param {LockedPackage} locked
+ * @param {{ os: string, cpu: string, libc: string }} platform
+ */
+function fits(locked, platform) {
+  const has = (/** @type {string[] | undefined} */ list, /** @type {string} */ name) =>
+    list === undefined || list.includes(name) || (list.every((entry) => entry.startsWith("!")) && !list.includes(`!${name}`));
+  return has(locked.os, platform.os) && has(locked.cpu, platform.cpu) && has(locked.libc, platform.libc);
+}
+
+/**
+ * @param {string} file
+ * @returns {LockedPackages | undefined}
+ */
+function readPackages(file) {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")).packages;
+  } catch {
+    // Missing, or cut off while it was written: both mean that nothing is known to be installed.
+    return undefined;
+  }
+}
+
+function hasGlibc() {
+  return process.platform !== "linux" || !existsSync("/etc/alpine-release");
+}

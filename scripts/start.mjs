@@ -1,0 +1,50 @@
+// The first thing that every npm script runs: plain JavaScript, since nothing may be installed yet. It sets the clone up,
+// then hands over to the TypeScript command. The supervisor itself is in supervisor/.
+
+const commands = {
+  start: "start nats-server, gateways and workers, and keep them running",
+  dev: "the same as start, and a saved handler is live at once",
+  "deploy-worker": "replace the workers by a release of the working tree; clients stay connected",
+  "rollback-worker": "go back to the release that served before",
+  status: "show gateways, workers and releases of the running server",
+  test: "run the checks and every test",
+  check: "check format, lint and types",
+};
+
+const leastNodeMajor = 20;
+
+/** @param {string[]} argv */
+async function main(argv) {
+  const nodeMajor = Number(process.versions.node.split(".")[0]);
+  if (nodeMajor < leastNodeMajor) {
+    return fail(`thinstate needs Node ${leastNodeMajor} or newer, this is Node ${process.versions.node} (${process.execPath}).`);
+  }
+  const [command, rest] = argv[0] === undefined || argv[0].startsWith("-") ? ["start", argv] : [argv[0], argv.slice(1)];
+  if (!Object.hasOwn(commands, command)) return fail(`"${command}" is not a command.\n\n${commandList()}`, 2);
+
+  // Imported only now: what an old Node cannot parse must not hide the message above.
+  const { SetupError, setUp } = await import("./setup/setup.mjs");
+  try {
+    await setUp({ needsWebSockets: ["start", "dev", "test"].includes(command) });
+  } catch (error) {
+    if (error instanceof SetupError) return fail(error.message);
+    throw error;
+  }
+  const { register } = await import("tsx/esm/api");
+  register();
+  const { run } = await import(`./${command}.ts`);
+  process.exitCode = await run(rest);
+}
+
+function commandList() {
+  const lines = Object.entries(commands).map(([name, text]) => `  ${name.padEnd(16)} ${text}`);
+  return `Commands (npm run <command>, each takes -- --help):\n${lines.join("\n")}`;
+}
+
+/** @param {string} text */
+function fail(text, exitCode = 1) {
+  process.stderr.write(`${text}\n`);
+  process.exitCode = exitCode;
+}
+
+await main(process.argv.slice(2));
