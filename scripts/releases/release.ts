@@ -193,7 +193,7 @@ class ReleaseFolder implements ReleaseStore {
     const last = Number(await readFile(counter, "utf8").catch(() => "0")) || 0;
     const numbers = (await readdir(this.folder)).filter((name) => releaseName.test(name)).map(Number);
     const next = Math.max(last, ...numbers.filter(Number.isInteger)) + 1;
-    const fresh = `${counter}-${process.pid}`;
+    const fresh = join(this.folder, `.making-${process.pid}-counter`);
     await writeFile(fresh, String(next));
     await rename(fresh, counter);
     return String(next);

@@ -17,10 +17,15 @@ export interface Revision {
   readonly dirty: boolean;
 }
 
-/** Without git, or without a commit: nothing is known. */
+/** Without git, without a commit, or where the repository is another one that this clone only lies in: nothing is known. */
 export async function revisionOf(clone: string): Promise<Revision> {
   try {
-    const [head, status] = await Promise.all([git(clone, ["rev-parse", "HEAD"]), git(clone, ["status", "--porcelain"])]);
+    const [head, status] = await Promise.all([
+      git(clone, ["rev-parse", "HEAD"]),
+      // Without locks: somebody may be committing.
+      git(clone, ["--no-optional-locks", "status", "--porcelain", "."]),
+      git(clone, ["ls-files", "--error-unmatch", "package.json"]),
+    ]);
     return { commit: head.trim(), dirty: status !== "" };
   } catch {
     return { commit: null, dirty: false };

@@ -1,0 +1,69 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { parseDiagnostics, ReleaseError } from "./check.ts";
+import { type ScratchClone, scratchClone } from "./scratch-clone.ts";
+
+let clone: ScratchClone;
+
+beforeEach(async () => {
+  clone = await scratchClone();
+});
+
+afterEach(() => clone.remove());
+
+/** The lines that a deploy would print. */
+async function problems(): Promise<string[]> {
+  const error = await clone.store.make(clone.options()).catch((thrown: unknown) => thrown);
+  if (!(error instanceof ReleaseError)) throw error;
+  expect(await clone.store.list()).toEqual([]);
+  return error.message.split("\n");
+}
+
+describe("a release is refused, with file and line, for", () => {
+  test("a type error", async () => {
+    await clone.write(
+      "worker/handlers/echo.ts",
+      'import { defineHandler } from "../handler.ts";\nexport default defineHandler({ path: "/echo/:a", onOpen(conn) {\n  conn.params.b;\n} });\n',
+    );
+    expect(await problems()).toEqual([expect.stringMatching(/^worker\/handlers\/echo\.ts:3: TS2339: Property 'b' does not exist/)]);
+  });
+
+  test("a syntax error, once", async () => {
+    await clone.write("worker/handlers/bad.ts", "\nconst a = ;\n");
+    expect(await problems()).toEqual(["worker/handlers/bad.ts:2: TS1109: Expression expected."]);
+  });
+
+  test("two handlers at one path", async () => {
+    await clone.write(
+      "worker/handlers/copy.ts",
+      'import { defineHandler } from "../handler.ts";\nexport default defineHandler({ path: "/echo" });\n',
+    );
+    expect(await problems()).toEqual([
+      "worker/handlers/echo.ts:6: handler.duplicate: serves /echo, which worker/handlers/copy.ts serves already",
+    ]);
+  });
+
+  test("a throw at load", async () => {
+    await clone.write("worker/handlers/bad.ts", 'const found = undefined;\nif (!found) throw new Error("no key");\nexport default 1;\n');
+    expect(await problems()).toEqual(["worker/handlers/bad.ts:2: handler.load: no key"]);
+  });
+
+  test("a process that ends while it loads", async () => {
+    await clone.write("worker/handlers/bad.ts", 'process.stderr.write("so long");\nprocess.exit(0);\n');
+    expect(await problems()).toEqual(["worker/handlers: the trial process ended with 0 while it loaded them: so long"]);
+  });
+
+  test("a lock file that is missing", async () => {
+    await clone.write("package-lock.json", "");
+    expect(await problems()).toEqual([expect.stringMatching(/^package-lock\.json: is missing/)]);
+  });
+});
+
+test("a compiler's error goes on over lines that start with a blank", () => {
+  const output =
+    "a.ts(3,5): error TS2322: No.\n  Because.\n    Deeply.\nb c.ts(1,1): error TS1: Two.\nerror TS5: Three.\nFound 3 errors.\n";
+  expect(parseDiagnostics(output)).toEqual([
+    { file: "a.ts", line: 3, text: "TS2322: No.\n  Because.\n    Deeply." },
+    { file: "b c.ts", line: 1, text: "TS1: Two." },
+    { file: "tsconfig.json", text: "TS5: Three." },
+  ]);
+});

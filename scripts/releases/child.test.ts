@@ -1,0 +1,32 @@
+import { expect, test } from "vitest";
+import { runChild } from "./child.ts";
+
+const base = { cwd: import.meta.dirname, signal: new AbortController().signal, limitMs: 10_000 };
+
+function node(source: string, options = {}) {
+  return runChild([process.execPath, "-e", source], { ...base, ...options });
+}
+
+test("a child runs at low priority, in a group of its own", async () => {
+  const result = await node("console.log(os.getPriority()); console.error('x'); process.exitCode = 3");
+  expect(result).toEqual({ exitCode: 3, stdout: "10\n", stderr: "x\n", isLate: false });
+});
+
+test("a child that does not end is killed, with what it started", async () => {
+  // `close` comes only when nobody holds the pipes any more: the grandchild does until it is killed too.
+  const source = 'child_process.spawn("sleep", ["60"], { stdio: "inherit" }); for (;;);';
+  expect(await node(source, { limitMs: 200 })).toMatchObject({ exitCode: null, isLate: true });
+});
+
+test("an abort kills the child and is what is thrown", async () => {
+  const reason = new Error("enough");
+  const controller = new AbortController();
+  const running = node("setInterval(() => {}, 1000)", { signal: controller.signal });
+  controller.abort(reason);
+  await expect(running).rejects.toBe(reason);
+  await expect(node("", { signal: controller.signal })).rejects.toBe(reason);
+});
+
+test("a child that cannot be started is thrown", async () => {
+  await expect(runChild(["true"], { ...base, cwd: "/nowhere" })).rejects.toThrow(/ENOENT/);
+});
