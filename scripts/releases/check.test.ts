@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parseDiagnostics, ReleaseError } from "./check.ts";
+import type { MakeOptions } from "./release.ts";
 import { type ScratchClone, scratchClone } from "./scratch-clone.ts";
 
 let clone: ScratchClone;
@@ -11,8 +12,8 @@ beforeEach(async () => {
 afterEach(() => clone.remove());
 
 /** The lines that a deploy would print. */
-async function problems(): Promise<string[]> {
-  const error = await clone.store.make(clone.options()).catch((thrown: unknown) => thrown);
+async function problems(more: Partial<MakeOptions> = {}): Promise<string[]> {
+  const error = await clone.store.make(clone.options(more)).catch((thrown: unknown) => thrown);
   if (!(error instanceof ReleaseError)) throw error;
   expect(await clone.store.list()).toEqual([]);
   return error.message.split("\n");
@@ -30,6 +31,11 @@ describe("a release is refused, with file and line, for", () => {
   test("a syntax error, once", async () => {
     await clone.write("worker/handlers/bad.ts", "\nconst a = ;\n");
     expect(await problems()).toEqual(["worker/handlers/bad.ts:2: TS1109: Expression expected."]);
+  });
+
+  test("a syntax error in JavaScript, in a folder that git and globs overlook", async () => {
+    await clone.write(".local/handlers/bad.mjs", "\nlet 1;\n");
+    expect(await problems({ handlersDir: ".local/handlers" })).toEqual([expect.stringMatching(/^\.local\/handlers\/bad\.mjs:2: TS1440: /)]);
   });
 
   test("two handlers at one path", async () => {

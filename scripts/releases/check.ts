@@ -53,8 +53,8 @@ export async function checkRelease(options: CheckOptions): Promise<RouteHello[]>
   const [types, trial] = await Promise.allSettled([checkTypes(options), tryHandlers(options)]);
   if (types.status === "rejected") throw types.reason;
   if (trial.status === "rejected") throw trial.reason;
-  // A syntax error is found by both: the compiler's words for it are enough.
-  const known = new Set(types.value.map(({ file, line }) => `${file}:${line}`));
+  // A syntax error is found by both, in JavaScript by the trial without its line: the compiler's words for it are enough.
+  const known = new Set(types.value.flatMap(({ file, line }) => [`${file}:${line}`, `${file}:undefined`]));
   const problems = [...types.value, ...trial.value.problems.filter(({ file, line }) => !known.has(`${file}:${line}`))];
   if (problems.length > 0) throw new ReleaseError(problems);
   return trial.value.routes;
