@@ -26,6 +26,8 @@ export interface Bus {
   /** Resolves when the server has handled everything sent before, subscriptions included. Rejects when the connection breaks first. */
   flush(): Promise<void>;
   readonly connected: boolean;
+  /** Resolves at once while connected. */
+  whenConnected(): Promise<void>;
   /** Bytes that the server takes in one message. */
   readonly maxPayloadBytes: number;
   /** Sends what is pending, then ends. */
@@ -65,6 +67,7 @@ class NatsBus implements Bus {
   private readonly connection: NatsConnection;
   private readonly onEvent: (event: BusEvent) => void;
   private isConnected = true;
+  private waiting: Array<() => void> = [];
 
   constructor(connection: NatsConnection, onEvent: (event: BusEvent) => void) {
     this.connection = connection;
@@ -74,6 +77,10 @@ class NatsBus implements Bus {
 
   get connected(): boolean {
     return this.isConnected;
+  }
+
+  whenConnected(): Promise<void> {
+    return this.isConnected ? Promise.resolve() : new Promise((resolve) => this.waiting.push(resolve));
   }
 
   get maxPayloadBytes(): number {
@@ -126,6 +133,7 @@ class NatsBus implements Bus {
       } else if (status.type === "reconnect") {
         this.isConnected = true;
         this.onEvent({ kind: "connected" });
+        for (const resolve of this.waiting.splice(0)) resolve();
       } else if (status.type === "error" || status.type === "slowConsumer") {
         this.onEvent({ kind: "fault", error: status });
       }

@@ -113,18 +113,13 @@ export class BatchBuilder {
     return this.slab.subarray(this.end - length, this.end);
   }
 
-  /** Ends the batch. The builder starts the next one behind it. */
+  /** Ends the batch, which has at least one record. The builder starts the next one behind it. */
   seal(header: BatchHeader): Uint8Array {
     const packed = packr.pack(header);
     const tableBytes = this.count * rowBytes;
-    if (this.count === 0) this.open(0);
     this.room(tableBytes + packed.length);
     const { slab, start } = this;
-    slab[start] = protocolVersion;
-    slab[start + 1] = letter;
-    slab.writeUInt16LE(packed.length, start + 2);
-    slab.writeUInt32LE(this.count, start + 4);
-    slab.writeUInt32LE(this.end - start - preludeBytes, start + 8);
+    writePrelude(slab, start, { headerBytes: packed.length, records: this.count, blockBytes: this.end - start - preludeBytes });
     slab.set(new Uint8Array(this.table.buffer, 0, tableBytes), this.end);
     slab.set(packed, this.end + tableBytes);
     const sealed = slab.subarray(start, this.end + tableBytes + packed.length);
@@ -171,6 +166,23 @@ export class BatchBuilder {
     this.start = 0;
     this.end = used;
   }
+}
+
+/** A batch without records: an acknowledgement that no batch could carry. */
+export function encodeEmptyBatch(header: BatchHeader): Uint8Array {
+  const packed = packr.pack(header);
+  const bytes = Buffer.alloc(preludeBytes + packed.length);
+  writePrelude(bytes, 0, { headerBytes: packed.length, records: 0, blockBytes: 0 });
+  bytes.set(packed, preludeBytes);
+  return bytes;
+}
+
+function writePrelude(bytes: Buffer, at: number, parts: { headerBytes: number; records: number; blockBytes: number }): void {
+  bytes[at] = protocolVersion;
+  bytes[at + 1] = letter;
+  bytes.writeUInt16LE(parts.headerBytes, at + 2);
+  bytes.writeUInt32LE(parts.records, at + 4);
+  bytes.writeUInt32LE(parts.blockBytes, at + 8);
 }
 
 /** A received batch: its header, and its records by position. */

@@ -24,6 +24,7 @@ export const errorTable = {
   "handler.duplicate": { close: 1011, text: "two handler modules serve one path" },
   "handler.thrown": { close: 1011, text: "a handler threw something that is none of these errors" },
   "handler.load": { close: 1011, text: "a handler module does not load" },
+  "connection.bug": { close: 1011, text: "a bug in thinstate met this connection; the gateway's log has its stack" },
   "envelope.malformed": { close: 1011, text: "bytes on one of our subjects are not an envelope of ours" },
   "envelope.version": { close: 1011, text: "an envelope has a protocol version that this process does not speak" },
   "config.invalid": { close: 1011, text: "an environment variable has a value that is not allowed" },

@@ -11,18 +11,24 @@ export interface Subjects {
   readonly members: string;
   /** The inbox of one process' links. */
   link(processId: string): string;
-  /** What gateways publish to a topic, for the other gateways. */
+  /** Everything that is published to a topic: a pattern over the two below. */
   topic(topic: string): string;
+  /** What gateways publish to a topic, for the other gateways: batches. */
+  topicFromGateways(topic: string): string;
   /** What other programs publish to a topic: raw bytes. */
-  external(topic: string): string;
+  topicFromOutside(topic: string): string;
 }
+
+/** The NATS header by which a program outside marks what it publishes as text; without it, it is a binary frame. */
+export const frameHeader = "Thinstate-Frame";
 
 export function subjectsOf(namespace: string): Subjects {
   return {
     members: `${namespace}.members`,
     link: (processId) => `${namespace}.link.${processId}`,
-    topic: (topic) => `${namespace}.topic.${encodeTopic(topic)}`,
-    external: (topic) => `${namespace}.pub.${encodeTopic(topic)}`,
+    topic: (topic) => `${namespace}.topic.${encodeTopic(topic)}.*`,
+    topicFromGateways: (topic) => `${namespace}.topic.${encodeTopic(topic)}.gateway`,
+    topicFromOutside: (topic) => `${namespace}.topic.${encodeTopic(topic)}.publish`,
   };
 }
 

@@ -1,0 +1,174 @@
+// Applies what turns ask for. A turn's effects come as one group of records that ends with its commit, or with a flush; the
+// group is applied to one connection in one go, under one cork, or not at all.
+
+import type { Batch } from "../protocol/envelope.ts";
+import { decodePublish, flag, toGateway, toWorker } from "../protocol/records.ts";
+import type { Connection } from "./connection.ts";
+import { afterHeld, type Dispatcher } from "./dispatcher.ts";
+import type { Topics } from "./topics.ts";
+import type { WorkerPeer } from "./worker-peer.ts";
+
+export interface CommitsOptions {
+  /** By slot. */
+  readonly connections: ReadonlyArray<Connection | undefined>;
+  readonly dispatcher: Dispatcher;
+  readonly topics: Topics;
+  readonly publishHere: (topic: string, data: Uint8Array, isBinary: boolean) => void;
+  /** A bug met this connection: it is closed with 1011, no other notices. */
+  readonly onBug: (connection: Connection, error: unknown) => void;
+}
+
+/** Which pin the records of a run speak of, and where they are. */
+interface Run {
+  readonly worker: WorkerPeer;
+  readonly batch: Batch;
+  readonly from: number;
+  readonly to: number;
+}
+
+export class Commits {
+  readonly counters = { commits: 0, refused: 0, messagesOut: 0, malformed: 0 };
+  private readonly options: CommitsOptions;
+
+  constructor(options: CommitsOptions) {
+    this.options = options;
+  }
+
+  /**
+   * Applies the records from `index` on that belong to one pin.
+   * @returns the index behind them.
+   */
+  apply(worker: WorkerPeer, batch: Batch, index: number): number {
+    const slot = batch.slot(index);
+    const epoch = batch.epoch(index);
+    let to = index + 1;
+    while (to < batch.records && batch.slot(to) === slot && batch.epoch(to) === epoch && isOfPin(batch.type(to))) to++;
+    const connection = this.options.connections[slot];
+    if (connection === undefined || connection.worker !== worker || connection.epoch !== epoch) {
+      this.counters.refused++;
+      return to;
+    }
+    const run = { worker, batch, from: index, to };
+    if (connection.held !== undefined) connection.held.push(() => this.applyNow(connection, run));
+    else if (!this.waitsForInterest(connection, run)) this.applyNow(connection, run);
+    return to;
+  }
+
+  // The sends of a turn that subscribes leave only when NATS has the subscription; so does everything after it.
+  private waitsForInterest(connection: Connection, run: Run): boolean {
+    let waits: Promise<void>[] | undefined;
+    for (let index = run.from; index < run.to; index++) {
+      if (run.batch.type(index) !== toGateway.subscribe) continue;
+      const topic = run.batch.text(index);
+      const confirmed = this.options.topics.want(topic);
+      if (confirmed === undefined) this.options.topics.release(topic);
+      // What was wanted here is released when it has been applied, and thereby wanted for good.
+      else (waits ??= []).push(confirmed.then(() => afterHeld(connection, () => this.options.topics.release(topic))));
+    }
+    if (waits === undefined) return false;
+    connection.held = [() => this.applyNow(connection, run)];
+    void Promise.all(waits).then(() => this.resume(connection));
+    return true;
+  }
+
+  private resume(connection: Connection): void {
+    const actions = connection.held ?? [];
+    connection.held = undefined;
+    for (let index = 0; index < actions.length; index++) {
+      (actions[index] as () => void)();
+      // The action itself may have to wait: the rest waits behind it.
+      const held = connection.held as Array<() => void> | undefined;
+      if (held !== undefined) {
+        held.push(...actions.slice(index + 1));
+        return;
+      }
+    }
+  }
+
+  private applyNow(connection: Connection, run: Run): void {
+    const { socket } = connection;
+    try {
+      if (socket === undefined) this.applyRecords(connection, run);
+      else socket.cork(() => this.applyRecords(connection, run));
+    } catch (error) {
+      this.options.onBug(connection, error);
+    }
+  }
+
+  private applyRecords(connection: Connection, { batch, from, to, worker }: Run): void {
+    for (let index = from; index < to; index++) {
+      const flags = batch.flags(index);
+      if (batch.type(index) === toGateway.released) this.options.dispatcher.released(connection);
+      else this.applyEffect(connection, batch, index);
+      if ((flags & flag.commit) !== 0) {
+        this.counters.commits++;
+        this.options.dispatcher.committed(connection);
+      } else if ((flags & flag.flush) !== 0) this.flushed(connection, worker);
+    }
+  }
+
+  private applyEffect(connection: Connection, batch: Batch, index: number): void {
+    const isBinary = (batch.flags(index) & flag.binary) !== 0;
+    switch (batch.type(index)) {
+      case toGateway.send:
+        this.counters.messagesOut++;
+        connection.socket?.send(batch.payload(index), isBinary);
+        return;
+      case toGateway.publish:
+        return this.publish(connection, batch.payload(index), isBinary, (batch.flags(index) & flag.self) !== 0);
+      case toGateway.subscribe:
+        return this.subscribe(connection, batch.text(index));
+      case toGateway.unsubscribe:
+        return this.unsubscribe(connection, batch.text(index));
+      case toGateway.state: {
+        const state = batch.payload(index);
+        // Its own bytes: it stays for as long as the connection.
+        connection.state = state.length === 0 ? undefined : new Uint8Array(state);
+        return;
+      }
+      case toGateway.close:
+        this.options.dispatcher.closing(connection);
+        connection.socket?.end(batch.extra(index), batch.text(index));
+        return;
+      case toGateway.nothing:
+        return;
+      default:
+        this.counters.malformed++;
+    }
+  }
+
+  private publish(connection: Connection, payload: Buffer, isBinary: boolean, self: boolean): void {
+    const { topic, data } = decodePublish(payload);
+    const { socket } = connection;
+    if (!self && socket?.isSubscribed(topic)) socket.publish(topic, data, isBinary);
+    else this.options.publishHere(topic, data, isBinary);
+    this.options.topics.publishElsewhere(topic, data, isBinary);
+  }
+
+  private subscribe(connection: Connection, topic: string): void {
+    const { socket } = connection;
+    if (socket === undefined) return;
+    connection.topics ??= new Set();
+    if (connection.topics.has(topic)) return;
+    connection.topics.add(topic);
+    void this.options.topics.want(topic);
+    socket.subscribe(topic);
+  }
+
+  private unsubscribe(connection: Connection, topic: string): void {
+    if (!connection.topics?.delete(topic)) return;
+    connection.socket?.unsubscribe(topic);
+    this.options.topics.release(topic);
+  }
+
+  private flushed(connection: Connection, worker: WorkerPeer): void {
+    this.counters.commits++;
+    const [event] = connection.events;
+    if (event !== undefined) event.flushed = Math.min(event.flushed + 1, 0xffff);
+    worker.link.mark({ type: toWorker.flushed, flags: 0, extra: 0, slot: connection.slot, epoch: connection.epoch });
+  }
+}
+
+function isOfPin(type: number): boolean {
+  return type >= toGateway.send && type <= toGateway.released;
+}

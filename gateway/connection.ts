@@ -1,0 +1,102 @@
+// The thin state: all that the gateway keeps of a connection on the workers' behalf, and its events that no turn has
+// committed yet.
+
+import type { WorkerPeer } from "./worker-peer.ts";
+
+/** What is needed of a WebSocket. It is taken away from its connection at the moment it closes: using it later throws. */
+export interface Socket {
+  send(data: Uint8Array, isBinary: boolean): void;
+  /** Sends a close frame after everything before it. The close is reported before this returns. */
+  end(code: number, reason: string): void;
+  /** Writes everything that is sent meanwhile in one system call. */
+  cork(write: () => void): void;
+  subscribe(topic: string): void;
+  unsubscribe(topic: string): void;
+  isSubscribed(topic: string): boolean;
+  /** To every subscriber but this one. */
+  publish(topic: string, data: Uint8Array, isBinary: boolean): void;
+}
+
+/** Something that a handler has to be called for. Kept until its turn has committed. */
+export interface ConnectionEvent {
+  /** One of toWorker.open, message, close, adopt. */
+  readonly type: number;
+  /** A message's bytes, or a close's code and reason. A view of its batch while `isView`. */
+  payload: Uint8Array;
+  isView: boolean;
+  readonly isBinary: boolean;
+  /** How often its turn has flushed, in all its deliveries. */
+  flushed: number;
+  redelivered: boolean;
+}
+
+/** unpinned: no worker has it. pinned: one has. leaving: that one was asked to give it back, and has not yet. */
+export type PinPhase = "unpinned" | "pinned" | "leaving";
+
+export class Connection {
+  /** Its place in the gateway's table: reused after it has gone, with a higher epoch. */
+  readonly slot: number;
+  readonly id: string;
+  readonly path: string;
+  /** The raw query string. */
+  readonly query: string;
+  readonly ip: string;
+  readonly user: string | undefined;
+  readonly subprotocol: string;
+  /** The path pattern of the release that it was last given to. */
+  route = "";
+  /** msgpack, as the handler set it; never looked into here. */
+  state: Uint8Array | undefined;
+  /** Made at the first subscription: most connections of many uses have none. */
+  topics: Set<string> | undefined;
+  /** Undefined from the moment it closes. */
+  socket: Socket | undefined;
+
+  phase: PinPhase = "unpinned";
+  worker: WorkerPeer | undefined;
+  /** Grows with each pin, and across the connections that had this slot before. */
+  epoch: number;
+  /** Uncommitted, in order; the first `delivered` of them are with the worker, `deliveredBytes` in all. */
+  readonly events: ConnectionEvent[] = [];
+  delivered = 0;
+  deliveredBytes = 0;
+  parkedBytes = 0;
+  /** The number of the first of `events`: events are counted from 0, the open. */
+  firstEvent = 0;
+  /** When the oldest parked event began to wait; 0: none waits. */
+  parkedSince = 0;
+  /** When it was asked back from its worker. */
+  leavingSince = 0;
+  /** `firstEvent` at the last sweep: where it has not moved since, payloads are copied out of their batches. */
+  sweptEvent = -1;
+  /** No message is taken any more: its close is decided. */
+  isClosing = false;
+  /** Commits that wait until NATS has confirmed a subscription, and what must wait for them. */
+  held: Array<() => void> | undefined;
+
+  constructor(options: {
+    slot: number;
+    epoch: number;
+    id: string;
+    path: string;
+    query: string;
+    ip: string;
+    user: string | undefined;
+    subprotocol: string;
+    state: Uint8Array | undefined;
+  }) {
+    this.slot = options.slot;
+    this.epoch = options.epoch;
+    this.id = options.id;
+    this.path = options.path;
+    this.query = options.query;
+    this.ip = options.ip;
+    this.user = options.user;
+    this.subprotocol = options.subprotocol;
+    this.state = options.state;
+  }
+
+  get parked(): number {
+    return this.events.length - this.delivered;
+  }
+}

@@ -1,0 +1,447 @@
+// Decides which worker has which connection, and gives it the connection's events. Pure: sockets, links and the clock are
+// handed in. Every event stays here until its turn has committed, so that a worker may die at any moment.
+
+import { packValue } from "../protocol/envelope.ts";
+import type { ErrorCode } from "../protocol/errors.ts";
+import { type Activation, laterActivation, type RouteHello } from "../protocol/membership.ts";
+import { encodeClose, flag, type PinBody, toWorker } from "../protocol/records.ts";
+import { matchRoute, type RouteMatch } from "../protocol/route.ts";
+import type { Connection, ConnectionEvent } from "./connection.ts";
+import { HandoverMeter } from "./handover.ts";
+import type { WorkerPeer } from "./worker-peer.ts";
+
+export interface DispatchLimits {
+  readonly windowMessages: number;
+  readonly windowBytes: number;
+  readonly parkedMessages: number;
+  readonly parkedBytes: number;
+  readonly parkedTotalBytes: number;
+  readonly parkMs: number;
+}
+
+export interface DispatcherOptions {
+  readonly limits: DispatchLimits;
+  readonly now: () => number;
+  /** Closes the socket; its close event comes back through `closed`. */
+  readonly onBreak: (connection: Connection, code: ErrorCode) => void;
+  /** The connection's last event has committed: nothing refers to it any more. */
+  readonly onEnd: (connection: Connection) => void;
+  /** The set of workers that may be given work has changed. */
+  readonly onCandidates: () => void;
+}
+
+export interface DispatchCounters {
+  messagesIn: number;
+  handedOver: number;
+  redelivered: number;
+  /** Messages that were discarded because a bound was passed. */
+  discarded: number;
+  /** Connections whose onClose could not run, because a forced deploy left no handler for them. */
+  abandoned: number;
+}
+
+const nothing = new Uint8Array(0);
+
+export class Dispatcher {
+  readonly counters: DispatchCounters = { messagesIn: 0, handedOver: 0, redelivered: 0, discarded: 0, abandoned: 0 };
+  readonly handover = new HandoverMeter();
+  private readonly options: DispatcherOptions;
+  private readonly limits: DispatchLimits;
+  private readonly connections = new Set<Connection>();
+  private readonly workers = new Map<string, WorkerPeer>();
+  private candidates: WorkerPeer[] = [];
+  private activationNow: Activation | undefined;
+  private parkedEvents = 0;
+  private parkedTotalBytes = 0;
+
+  constructor(options: DispatcherOptions) {
+    this.options = options;
+    this.limits = options.limits;
+  }
+
+  get activation(): Activation | undefined {
+    return this.activationNow;
+  }
+
+  get size(): number {
+    return this.connections.size;
+  }
+
+  /** Events that wait for a worker. */
+  get parked(): number {
+    return this.parkedEvents;
+  }
+
+  get serving(): boolean {
+    return this.candidates.length > 0;
+  }
+
+  all(): Iterable<Connection> {
+    return this.connections;
+  }
+
+  /** @returns undefined while there is no worker of the active release; null where none of its routes fits. */
+  route(path: string): RouteMatch<RouteHello> | null | undefined {
+    const [worker] = this.candidates;
+    return worker === undefined ? undefined : (matchRoute(worker.table, path) ?? null);
+  }
+
+  /** The worker to ask about something that is no connection yet. */
+  leastLoaded(): WorkerPeer | undefined {
+    let best: WorkerPeer | undefined;
+    for (const worker of this.candidates) if (best === undefined || worker.pins < best.pins) best = worker;
+    return best;
+  }
+
+  // ── what sockets say ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  opened(connection: Connection): void {
+    this.connections.add(connection);
+    this.park(connection, { type: toWorker.open, payload: nothing, isView: false, isBinary: false, flushed: 0, redelivered: false });
+    this.assign(connection);
+  }
+
+  /** @param data valid during the call only. */
+  received(connection: Connection, data: Uint8Array, isBinary: boolean): void {
+    if (connection.isClosing) return;
+    this.counters.messagesIn++;
+    const { worker, events } = connection;
+    const event = { type: toWorker.message, payload: data, isView: true, isBinary, flushed: 0, redelivered: false };
+    if (
+      worker !== undefined &&
+      connection.phase === "pinned" &&
+      connection.delivered === events.length &&
+      this.mayDeliver(connection, worker)
+    ) {
+      events.push(event);
+      this.deliver(connection, worker, event);
+      return;
+    }
+    event.payload = data.slice();
+    event.isView = false;
+    this.park(connection, event);
+    if (this.keepsBounds(connection)) this.advance(connection);
+  }
+
+  closed(connection: Connection, code: number, reason: Uint8Array): void {
+    connection.isClosing = true;
+    connection.socket = undefined;
+    const payload = encodeClose(code, reason);
+    this.park(connection, { type: toWorker.close, payload, isView: false, isBinary: false, flushed: 0, redelivered: false });
+    this.advance(connection);
+  }
+
+  // ── what workers say ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The first uncommitted event of a connection is done. */
+  committed(connection: Connection): void {
+    const event = connection.events.shift();
+    if (event === undefined) return;
+    connection.delivered--;
+    connection.deliveredBytes -= event.payload.length;
+    if (event.type !== toWorker.adopt) connection.firstEvent++;
+    if (event.type === toWorker.close) this.end(connection);
+    else if (connection.parked > 0) this.advance(connection);
+  }
+
+  /** The turn of the first event closes the connection: messages behind it are not handled any more, here and at the worker. */
+  closing(connection: Connection): void {
+    connection.isClosing = true;
+    const rest = connection.events.splice(1);
+    const delivered = Math.max(0, connection.delivered - 1);
+    connection.delivered = Math.min(connection.delivered, 1);
+    for (const [index, event] of rest.entries()) {
+      const isDelivered = index < delivered;
+      if (event.type === toWorker.close) {
+        connection.events.push(event);
+        if (isDelivered) connection.delivered++;
+      } else if (isDelivered) connection.deliveredBytes -= event.payload.length;
+      else this.unpark(connection, event);
+    }
+  }
+
+  /** The worker has given a connection back: what it had not begun goes to the next. */
+  released(connection: Connection): void {
+    if (connection.phase !== "leaving") return;
+    this.takeBack(connection, false);
+    this.counters.handedOver++;
+    this.assign(connection);
+  }
+
+  /** A bug met this connection: its worker's view of it is not trusted any more, and only its onClose is left to run. */
+  broken(connection: Connection): void {
+    const { worker } = connection;
+    worker?.link.mark({ type: toWorker.unpin, flags: 0, extra: 0, slot: connection.slot, epoch: connection.epoch });
+    this.takeBack(connection, false);
+    this.breakOff(connection, "connection.bug");
+    this.assign(connection);
+  }
+
+  joined(worker: WorkerPeer): void {
+    this.workers.set(worker.id, worker);
+    this.settle();
+  }
+
+  drains(worker: WorkerPeer): void {
+    if (worker.isDraining) return;
+    worker.isDraining = true;
+    this.settle();
+  }
+
+  /** The worker is dead, or as good as: its uncommitted events go to another, marked as redelivered. */
+  lost(worker: WorkerPeer): void {
+    if (!this.workers.delete(worker.id)) return;
+    this.elect();
+    for (const connection of this.connections) {
+      if (connection.worker !== worker) continue;
+      afterHeld(connection, () => {
+        if (connection.worker !== worker) return;
+        this.takeBack(connection, true);
+        this.assign(connection);
+      });
+    }
+    this.options.onCandidates();
+  }
+
+  /** @returns whether it is news. */
+  activate(activation: Activation): boolean {
+    const later = laterActivation(this.activationNow, activation);
+    if (later === this.activationNow || later === undefined) return false;
+    this.activationNow = later;
+    this.handover.begin(later.generation, this.size);
+    this.settle();
+    return true;
+  }
+
+  /** The link to a worker has credit again. */
+  creditBack(worker: WorkerPeer): void {
+    const waiting = [...worker.waiting];
+    worker.waiting.clear();
+    for (const connection of waiting) this.advance(connection as Connection);
+  }
+
+  /** To be called about once a second: what has waited too long, and views that keep whole batches in memory. */
+  sweep(): void {
+    const now = this.options.now();
+    for (const connection of this.connections) {
+      if (connection.parkedSince > 0 && connection.phase === "unpinned" && now - connection.parkedSince > this.limits.parkMs) {
+        this.breakOff(connection, "parked.tooLong");
+      }
+      if (connection.delivered > 0 && connection.sweptEvent === connection.firstEvent) ownPayloads(connection);
+      connection.sweptEvent = connection.firstEvent;
+    }
+  }
+
+  // ── pins ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private elect(): void {
+    const release = this.activationNow?.release;
+    this.candidates = [...this.workers.values()].filter((worker) => worker.release === release && !worker.isDraining);
+  }
+
+  // Everything to its place after workers or the activation changed; moves only what must move.
+  private settle(): void {
+    this.elect();
+    const fair = this.candidates.length === 0 ? 0 : Math.ceil(this.size / this.candidates.length);
+    for (const connection of this.connections) {
+      const { worker } = connection;
+      if (worker === undefined) this.assign(connection);
+      else if (connection.phase === "pinned" && this.mustLeave(connection, worker, fair)) this.askBack(connection, worker);
+    }
+    this.options.onCandidates();
+  }
+
+  private mustLeave(connection: Connection, worker: WorkerPeer, fair: number): boolean {
+    const isCandidate = this.candidates.includes(worker);
+    if (isCandidate) return worker.pins > fair && this.candidates.length > 1;
+    if (worker.isDraining) return true;
+    if (this.candidates.length === 0) return false;
+    if (this.candidates.some((candidate) => matchRoute(candidate.table, connection.path) !== undefined)) return true;
+    // Only a forced deploy takes a route away from open connections. The old worker, still warm, runs their onClose.
+    this.options.onBreak(connection, "route.removed");
+    return false;
+  }
+
+  private askBack(connection: Connection, worker: WorkerPeer): void {
+    connection.phase = "leaving";
+    connection.leavingSince = this.options.now();
+    // Counted as gone at once, so that no more than the surplus is asked back.
+    worker.pins--;
+    this.handover.asked();
+    worker.link.mark({ type: toWorker.unpin, flags: 0, extra: 0, slot: connection.slot, epoch: connection.epoch });
+  }
+
+  // Undoes a pin. What the worker had not committed is parked again, in its place.
+  private takeBack(connection: Connection, isRedelivery: boolean): void {
+    const { worker } = connection;
+    if (worker === undefined) return;
+    worker.waiting.delete(connection);
+    if (connection.phase === "leaving") this.handover.left();
+    else worker.pins--;
+    connection.worker = undefined;
+    connection.phase = "unpinned";
+    ownPayloads(connection);
+    const returned = connection.events.splice(0, connection.delivered).filter((event) => event.type !== toWorker.adopt);
+    connection.delivered = 0;
+    connection.deliveredBytes = 0;
+    for (const event of returned) {
+      if (isRedelivery) {
+        event.redelivered = true;
+        this.counters.redelivered++;
+        this.handover.redelivered();
+      }
+      this.countParked(connection, event);
+    }
+    connection.events.unshift(...returned);
+  }
+
+  private assign(connection: Connection): void {
+    const worker = this.leastLoaded();
+    if (worker === undefined) return;
+    const match = matchRoute(worker.table, connection.path);
+    if (match === undefined) {
+      this.abandon(connection);
+      return;
+    }
+    connection.worker = worker;
+    connection.phase = "pinned";
+    connection.route = match.route.path;
+    connection.epoch = (connection.epoch + 1) >>> 0;
+    worker.pins++;
+    const wasOpened = connection.firstEvent > 0;
+    const body: PinBody = {
+      id: connection.id,
+      path: connection.path,
+      query: connection.query,
+      ip: connection.ip,
+      user: connection.user,
+      subprotocol: connection.subprotocol,
+      state: connection.state,
+      topics: connection.topics === undefined ? [] : [...connection.topics],
+      next: connection.firstEvent,
+      adopted: wasOpened,
+    };
+    worker.link.append({ type: toWorker.pin, flags: 0, extra: 0, slot: connection.slot, epoch: connection.epoch }, packValue(body));
+    if (connection.leavingSince > 0) {
+      this.handover.moved(this.options.now() - connection.leavingSince);
+      connection.leavingSince = 0;
+    }
+    if (wasOpened && match.route.adopts) {
+      const adopt = { type: toWorker.adopt, payload: nothing, isView: false, isBinary: false, flushed: 0, redelivered: false };
+      connection.events.unshift(adopt);
+      this.countParked(connection, adopt);
+    }
+    this.advance(connection);
+  }
+
+  // ── events ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private mayDeliver(connection: Connection, worker: WorkerPeer): boolean {
+    if (
+      connection.delivered > 0 &&
+      (connection.delivered >= this.limits.windowMessages || connection.deliveredBytes >= this.limits.windowBytes)
+    ) {
+      return false;
+    }
+    if (worker.link.hasCredit) return true;
+    worker.waiting.add(connection);
+    return false;
+  }
+
+  // Gives the worker as much of what is parked as it may have.
+  private advance(connection: Connection): void {
+    const { worker, events } = connection;
+    if (worker === undefined || connection.phase !== "pinned") return;
+    while (connection.delivered < events.length && this.mayDeliver(connection, worker)) {
+      const event = events[connection.delivered] as ConnectionEvent;
+      this.unpark(connection, event);
+      this.deliver(connection, worker, event);
+    }
+  }
+
+  private deliver(connection: Connection, worker: WorkerPeer, event: ConnectionEvent): void {
+    const flags = (event.isBinary ? flag.binary : 0) | (event.redelivered ? flag.redelivered : 0);
+    worker.link.append({ type: event.type, flags, extra: event.flushed, slot: connection.slot, epoch: connection.epoch }, event.payload);
+    if (event.isView) event.payload = worker.link.batch.lastPayload();
+    connection.delivered++;
+    connection.deliveredBytes += event.payload.length;
+  }
+
+  private park(connection: Connection, event: ConnectionEvent): void {
+    connection.events.push(event);
+    this.countParked(connection, event);
+    if (connection.phase === "leaving") this.handover.parked();
+  }
+
+  private countParked(connection: Connection, event: ConnectionEvent): void {
+    if (connection.parkedSince === 0) connection.parkedSince = this.options.now();
+    connection.parkedBytes += event.payload.length;
+    this.parkedTotalBytes += event.payload.length;
+    this.parkedEvents++;
+  }
+
+  private unpark(connection: Connection, event: ConnectionEvent): void {
+    connection.parkedBytes -= event.payload.length;
+    this.parkedTotalBytes -= event.payload.length;
+    this.parkedEvents--;
+    if (connection.parkedBytes === 0 && connection.parked <= 1) connection.parkedSince = 0;
+  }
+
+  private keepsBounds(connection: Connection): boolean {
+    const { limits } = this;
+    if (connection.parked > limits.parkedMessages || connection.parkedBytes > limits.parkedBytes)
+      return this.breakOff(connection, "parked.tooMuch");
+    if (this.parkedTotalBytes > limits.parkedTotalBytes) return this.breakOff(connection, "parked.total");
+    return true;
+  }
+
+  // What no worker has begun is discarded; the open and the close of a connection never are.
+  private breakOff(connection: Connection, code: ErrorCode): false {
+    const waiting = connection.events.splice(connection.delivered);
+    for (const event of waiting) {
+      if (event.type === toWorker.message) {
+        this.unpark(connection, event);
+        this.counters.discarded++;
+      } else connection.events.push(event);
+    }
+    connection.isClosing = true;
+    this.options.onBreak(connection, code);
+    return false;
+  }
+
+  // No worker of the active release serves its path, and none of an older one has it: nobody is left to run its onClose.
+  private abandon(connection: Connection): void {
+    this.breakOff(connection, "route.removed");
+    for (const event of connection.events.splice(0)) this.unpark(connection, event);
+    this.counters.abandoned++;
+    this.end(connection);
+  }
+
+  private end(connection: Connection): void {
+    this.connections.delete(connection);
+    const { worker } = connection;
+    if (worker !== undefined) {
+      worker.waiting.delete(connection);
+      if (connection.phase === "pinned") worker.pins--;
+      else this.handover.left();
+    }
+    connection.worker = undefined;
+    this.options.onEnd(connection);
+  }
+}
+
+/** Runs an action once no commit of the connection is held back. */
+export function afterHeld(connection: Connection, action: () => void): void {
+  if (connection.held === undefined) action();
+  else connection.held.push(action);
+}
+
+// A view keeps its whole batch in memory: what stays for long gets bytes of its own.
+function ownPayloads(connection: Connection): void {
+  for (let index = 0; index < connection.delivered; index++) {
+    const event = connection.events[index] as ConnectionEvent;
+    if (!event.isView) continue;
+    event.payload = event.payload.slice();
+    event.isView = false;
+  }
+}

@@ -1,0 +1,388 @@
+// Puts the gateway together: sockets on one side, links to workers on the other, the dispatcher between them.
+
+import type { Logger } from "pino";
+import type { Bus } from "../protocol/bus.ts";
+import { connectionId } from "../protocol/connection-id.ts";
+import { type Batch, protocolVersion } from "../protocol/envelope.ts";
+import { type ErrorCode, errorTable } from "../protocol/errors.ts";
+import { FaultMeter } from "../protocol/fault-meter.ts";
+import { LinkHub } from "../protocol/link-hub.ts";
+import {
+  type Announcement,
+  decodeAnnouncement,
+  encodeAnnouncement,
+  type GatewayHello,
+  heartbeatMs,
+  type WorkerHello,
+} from "../protocol/membership.ts";
+import { toGateway } from "../protocol/records.ts";
+import { compileRoutes } from "../protocol/route.ts";
+import { type Subjects, subjectsOf } from "../protocol/subjects.ts";
+import { Asks } from "./asks.ts";
+import { Commits } from "./commit.ts";
+import type { GatewayConfig } from "./config.ts";
+import { Connection, type Socket } from "./connection.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { Operations } from "./operations.ts";
+import { listen, type Server } from "./server.ts";
+import { SlotTable } from "./slots.ts";
+import { Topics } from "./topics.ts";
+import { type Admission, Upgrades } from "./upgrade.ts";
+import { WorkerPeer } from "./worker-peer.ts";
+
+export interface GatewayOptions {
+  readonly id: string;
+  readonly config: GatewayConfig;
+  readonly bus: Bus;
+  readonly log: Logger;
+  readonly now: () => number;
+}
+
+/** What uWebSockets.js carries for a WebSocket: made at the upgrade, filled at the open. */
+interface Carried {
+  readonly admission: Admission;
+  connection: Connection | undefined;
+}
+
+export class Gateway {
+  readonly counters = { malformed: 0, bugs: 0, tooLarge: 0 };
+  readonly faults = new FaultMeter();
+  readonly dispatcher: Dispatcher;
+  readonly topics: Topics;
+  readonly commits: Commits;
+  readonly upgrades: Upgrades<Carried>;
+  private readonly options: GatewayOptions;
+  private readonly subjects: Subjects;
+  private readonly hub: LinkHub;
+  private readonly asks: Asks;
+  private readonly operations: Operations;
+  private readonly slots = new SlotTable();
+  private readonly workers = new Map<string, WorkerPeer>();
+  private readonly timers: NodeJS.Timeout[] = [];
+  private readonly startedAt = Date.now();
+  private server: Server | undefined;
+  private adminPort = 0;
+  private isChanged = false;
+  private lastReported = -1;
+
+  constructor(options: GatewayOptions) {
+    this.options = options;
+    const { config, bus, now } = options;
+    this.subjects = subjectsOf(config.NAMESPACE);
+    const publishHere = (topic: string, data: Uint8Array, isBinary: boolean) => this.server?.publish(topic, data, isBinary);
+    this.hub = new LinkHub({
+      self: options.id,
+      bus,
+      subjects: this.subjects,
+      now,
+      onBatch: (peer, batch) => this.handle(peer, batch),
+      // Workers speak only when they were given something; a stranger's frame is from before our time.
+      onStranger: () => undefined,
+      onCredit: (peer) => {
+        const worker = this.workers.get(peer);
+        if (worker !== undefined) this.dispatcher.creditBack(worker);
+      },
+      onLost: (peer) => this.loseWorker(peer, "it has begun another life"),
+    });
+    this.topics = new Topics({
+      self: options.id,
+      bus,
+      subjects: this.subjects,
+      publishHere,
+      onBegun: () => this.hub.flushSoon(),
+      limits: { batchBytes: Math.min(256 * 1024, bus.maxPayloadBytes - 4096), externalBytes: config.MESSAGE_BYTES },
+    });
+    this.hub.onFlush(() => this.topics.flush());
+    this.dispatcher = new Dispatcher({
+      now,
+      limits: {
+        windowMessages: config.WINDOW_MESSAGES,
+        windowBytes: config.WINDOW_BYTES,
+        parkedMessages: config.PARKED_MESSAGES,
+        parkedBytes: config.PARKED_BYTES,
+        parkedTotalBytes: config.PARKED_TOTAL_BYTES,
+        parkMs: config.PARK_MS,
+      },
+      onBreak: (connection, code) => this.break(connection, code),
+      onEnd: (connection) => this.forget(connection),
+      onCandidates: () => {
+        this.isChanged = true;
+        this.upgrades.retry();
+      },
+    });
+    this.commits = new Commits({
+      connections: this.slots.connections,
+      dispatcher: this.dispatcher,
+      topics: this.topics,
+      publishHere,
+      onBug: (connection, error) => this.meetBug(connection, error),
+    });
+    this.asks = new Asks({ now, timeoutMs: config.PARK_MS, choose: () => this.dispatcher.leastLoaded() });
+    this.operations = new Operations({ slots: this.slots, topics: this.topics, publishHere });
+    this.upgrades = new Upgrades({
+      dispatcher: this.dispatcher,
+      asks: this.asks,
+      now,
+      parkMs: config.PARK_MS,
+      admit: (admission) => ({ admission, connection: undefined }),
+    });
+  }
+
+  get id(): string {
+    return this.options.id;
+  }
+
+  get connected(): boolean {
+    return this.options.bus.connected;
+  }
+
+  /** Takes connections from now on, and tells everybody. */
+  async start(): Promise<{ port: number }> {
+    const { bus, config } = this.options;
+    bus.subscribe(this.subjects.members, ({ payload }) => this.hear(decodeAnnouncement(payload)));
+    this.server = await listen<Carried>(
+      {
+        host: config.HOST,
+        port: config.PORT,
+        limits: {
+          // Far enough above the limit that a client hears 1009 from us, before uWebSockets.js cuts it off without a word.
+          frameBytes: Math.max(4 * config.MESSAGE_BYTES, 64 * 1024),
+          bodyBytes: config.MESSAGE_BYTES,
+          backpressureBytes: config.BACKPRESSURE_BYTES,
+          idleTimeoutMs: config.IDLE_TIMEOUT_MS,
+        },
+      },
+      {
+        onUpgrade: (incoming, client) => this.upgrades.upgrade(incoming, client),
+        onRequest: (incoming, body, client) => this.upgrades.request(incoming, body, client),
+        onOpen: (carried, socket) => this.open(carried, socket),
+        onMessage: (carried, message, isBinary) => this.receive(carried, message, isBinary),
+        onClose: (carried, code, reason) => {
+          if (carried.connection !== undefined) this.dispatcher.closed(carried.connection, code, reason);
+        },
+      },
+    );
+    this.say({ kind: "ask" });
+    this.timers.push(
+      setInterval(() => this.announce(), heartbeatMs),
+      setInterval(() => this.announceChanges(), 20),
+      setInterval(() => this.sweep(), 250),
+    );
+    this.announce();
+    return { port: this.server.port };
+  }
+
+  /** The admin port is part of the hello. */
+  set admin(port: number) {
+    this.adminPort = port;
+  }
+
+  /** Something came over NATS that nobody of ours sends, or a bug met no connection in particular. */
+  meetFault(error: unknown): void {
+    this.faults.meet(error, (text, count) => this.options.log.error({ err: error, count }, text));
+  }
+
+  /** NATS is back: links resume where they were, and nobody is thought dead for the silence. */
+  reconnected(): void {
+    for (const worker of this.workers.values()) worker.heardAt = this.options.now();
+    this.hub.reconnected();
+    this.say({ kind: "ask" });
+    this.announce();
+  }
+
+  /** Lets no one in, closes everyone with 1001, and waits until their onClose has run; at most DRAIN_MS. */
+  async drain(): Promise<void> {
+    this.server?.stopListening();
+    for (const connection of [...this.dispatcher.all()]) connection.socket?.end(1001, "the server goes away");
+    const deadline = this.options.now() + this.options.config.DRAIN_MS;
+    while (this.dispatcher.size > 0 && this.options.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
+    if (this.dispatcher.size > 0) this.options.log.warn({ connections: this.dispatcher.size }, "ended before every onClose had run");
+    this.say({ kind: "gone", id: this.id, reason: "bye" });
+    this.hub.flush();
+    for (const timer of this.timers) clearInterval(timer);
+    await this.options.bus.close();
+    this.hub.stop();
+  }
+
+  hello(): GatewayHello {
+    const { dispatcher } = this;
+    const routes: Record<string, number> = {};
+    for (const { route, socket } of dispatcher.all()) if (socket !== undefined) routes[route] = (routes[route] ?? 0) + 1;
+    return {
+      kind: "gateway",
+      id: this.id,
+      pid: process.pid,
+      host: this.options.config.HOST,
+      protocol: protocolVersion,
+      port: this.server?.port ?? 0,
+      adminPort: this.adminPort,
+      startedAt: this.startedAt,
+      connections: dispatcher.size,
+      parked: dispatcher.parked + this.upgrades.parked,
+      messagesIn: dispatcher.counters.messagesIn,
+      messagesOut: this.commits.counters.messagesOut,
+      serving: dispatcher.serving,
+      routes,
+      pins: Object.fromEntries([...this.workers.values()].map((worker) => [worker.id, worker.pins])),
+      handover: dispatcher.handover.report(),
+      activation: dispatcher.activation,
+    };
+  }
+
+  // ── sockets ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private open(carried: Carried, socket: Socket): void {
+    const { slot, epoch } = this.slots.take();
+    const id = connectionId(this.id, slot, this.slots.opened);
+    const connection = new Connection({ ...carried.admission, slot, epoch, id });
+    connection.socket = socket;
+    carried.connection = connection;
+    this.slots.put(connection);
+    this.dispatcher.opened(connection);
+  }
+
+  private receive({ connection }: Carried, message: Uint8Array, isBinary: boolean): void {
+    if (connection === undefined) return;
+    if (message.length > this.options.config.MESSAGE_BYTES) {
+      this.counters.tooLarge++;
+      this.break(connection, "message.tooLarge");
+      return;
+    }
+    try {
+      this.dispatcher.received(connection, message, isBinary);
+    } catch (error) {
+      this.meetBug(connection, error);
+    }
+  }
+
+  private break(connection: Connection, code: ErrorCode): void {
+    if (connection.socket === undefined) return;
+    this.options.log.warn({ connection: connection.id, route: connection.route, code }, "connection closed");
+    connection.socket.end(errorTable[code].close, code);
+  }
+
+  private meetBug(connection: Connection, error: unknown): void {
+    this.counters.bugs++;
+    this.options.log.error({ connection: connection.id, err: error }, "bug: this connection is closed, no other notices");
+    this.dispatcher.broken(connection);
+  }
+
+  private forget(connection: Connection): void {
+    for (const topic of connection.topics ?? []) this.topics.release(topic);
+    this.slots.free(connection);
+  }
+
+  // ── workers ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private hear(announcement: Announcement): void {
+    switch (announcement.kind) {
+      case "worker":
+        return this.meetWorker(announcement);
+      case "ask":
+        return this.announce();
+      case "activate":
+        return this.activate(announcement.activation);
+      case "gateway":
+        if (announcement.activation !== undefined) this.activate(announcement.activation);
+        return;
+      case "gone":
+        return this.loseWorker(announcement.id, announcement.reason);
+    }
+  }
+
+  private meetWorker(hello: WorkerHello): void {
+    let worker = this.workers.get(hello.id);
+    if (worker === undefined) {
+      if (hello.protocol !== protocolVersion) return;
+      worker = new WorkerPeer({
+        id: hello.id,
+        release: hello.release,
+        routes: hello.routes,
+        table: compileRoutes(hello.routes),
+        link: this.hub.open(hello.id),
+        now: this.options.now(),
+      });
+      this.workers.set(worker.id, worker);
+      this.options.log.info({ worker: worker.id, release: worker.release }, "worker joined");
+      worker.isDraining = hello.state === "draining";
+      this.dispatcher.joined(worker);
+    }
+    worker.heardAt = this.options.now();
+    if (hello.state === "draining") this.dispatcher.drains(worker);
+    if (hello.activation !== undefined) this.activate(hello.activation);
+  }
+
+  private activate(activation: { release: string; generation: number }): void {
+    if (!this.dispatcher.activate(activation)) return;
+    this.options.log.info({ release: activation.release, generation: activation.generation }, "release activated");
+    this.announce();
+  }
+
+  private loseWorker(id: string, reason: string): void {
+    const worker = this.workers.get(id);
+    if (worker === undefined) return;
+    this.workers.delete(id);
+    this.hub.close(id);
+    this.options.log.info({ worker: id, release: worker.release, reason, connections: worker.pins }, "worker left");
+    this.dispatcher.lost(worker);
+    this.asks.lost(worker);
+    this.isChanged = true;
+  }
+
+  private handle(peer: string, batch: Batch): void {
+    const worker = this.workers.get(peer);
+    if (worker === undefined) return;
+    for (let index = 0; index < batch.records; ) {
+      try {
+        index = this.handleRecord(worker, batch, index);
+      } catch (error) {
+        // The rest of the batch is of other connections and other requests.
+        index++;
+        this.counters.malformed++;
+        this.options.log.error({ worker: peer, err: error }, "a record could not be read");
+      }
+    }
+  }
+
+  /** @returns the index behind what was handled. */
+  private handleRecord(worker: WorkerPeer, batch: Batch, index: number): number {
+    switch (batch.type(index)) {
+      case toGateway.upgraded:
+      case toGateway.responded:
+        this.asks.answered(worker, batch.slot(index), batch.payload(index));
+        return index + 1;
+      case toGateway.operate:
+        this.operations.operate(worker, batch.slot(index), batch.payload(index));
+        return index + 1;
+      default:
+        return this.commits.apply(worker, batch, index);
+    }
+  }
+
+  // ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private sweep(): void {
+    this.dispatcher.sweep();
+    this.upgrades.sweep();
+    if (!this.options.bus.connected) return;
+    const latest = this.options.now() - this.options.config.WORKER_TIMEOUT_MS;
+    for (const worker of [...this.workers.values()]) if (worker.heardAt < latest) this.loseWorker(worker.id, "silent for too long");
+  }
+
+  // A deploy waits for these: they are told at once, not with the next heartbeat.
+  private announceChanges(): void {
+    const remaining = this.dispatcher.handover.remaining;
+    if (!this.isChanged && remaining === this.lastReported) return;
+    this.announce();
+  }
+
+  private announce(): void {
+    this.isChanged = false;
+    this.lastReported = this.dispatcher.handover.remaining;
+    this.say(this.hello());
+  }
+
+  private say(announcement: Announcement): void {
+    this.options.bus.publish(this.subjects.members, encodeAnnouncement(announcement));
+  }
+}

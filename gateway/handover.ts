@@ -1,0 +1,65 @@
+// Measures what moving connections between workers costs their clients, for the deploy's report.
+
+import { Histogram } from "../protocol/histogram.ts";
+import type { Handover } from "../protocol/membership.ts";
+
+export class HandoverMeter {
+  private generation = 0;
+  private before = 0;
+  private moves = 0;
+  private leaving = 0;
+  private parkedCount = 0;
+  private redeliveredCount = 0;
+  private pauses = new Histogram();
+
+  /** A release has been activated: what is measured from here on belongs to its generation. */
+  begin(generation: number, connections: number): void {
+    this.generation = generation;
+    this.before = connections;
+    this.moves = this.parkedCount = this.redeliveredCount = 0;
+    this.pauses = new Histogram();
+  }
+
+  /** A worker was asked to give a connection back. */
+  asked(): void {
+    this.leaving++;
+  }
+
+  /** It has, or has died, or the connection has ended. */
+  left(): void {
+    this.leaving--;
+  }
+
+  /** The connection has its next worker. */
+  moved(pauseMs: number): void {
+    this.moves++;
+    this.pauses.record(pauseMs);
+  }
+
+  parked(): void {
+    this.parkedCount++;
+  }
+
+  redelivered(): void {
+    this.redeliveredCount++;
+  }
+
+  /** Connections that a worker was asked for and has not given back. */
+  get remaining(): number {
+    return this.leaving;
+  }
+
+  report(): Handover | undefined {
+    if (this.generation === 0) return undefined;
+    return {
+      generation: this.generation,
+      before: this.before,
+      remaining: this.leaving,
+      moved: this.moves,
+      parked: this.parkedCount,
+      redelivered: this.redeliveredCount,
+      pauses: [...this.pauses.counts],
+      longestPauseMs: this.pauses.longestMs,
+    };
+  }
+}

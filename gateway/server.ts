@@ -1,0 +1,167 @@
+// The one file that knows uWebSockets.js. It turns its callbacks, whose arguments are valid only while they run, into
+// values that may be kept.
+
+import uWS from "uWebSockets.js";
+import { STATUS_CODES } from "node:http";
+import type { Socket } from "./connection.ts";
+
+/** What came with an HTTP request, upgrade or not. */
+export interface Incoming {
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  /** Names in lower case, in the order of the request; a name may come twice. */
+  readonly headers: ReadonlyArray<readonly [string, string]>;
+  readonly ip: string;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: ReadonlyArray<readonly [string, string]>;
+  readonly body: Uint8Array | string;
+}
+
+/** A client that waits for an answer. After it has gone, both calls do nothing. */
+export interface WaitingClient {
+  readonly isGone: boolean;
+  answer(answer: Answer): void;
+}
+
+export interface WaitingUpgrade<Data extends object> extends WaitingClient {
+  /** Accepts; `open` follows at once. */
+  accept(data: Data, subprotocol: string, headers: ReadonlyArray<readonly [string, string]>): void;
+}
+
+export interface ServerListeners<Data extends object> {
+  onUpgrade(incoming: Incoming, client: WaitingUpgrade<Data>): void;
+  /** @param body undefined where it was larger than `limits.bodyBytes`. */
+  onRequest(incoming: Incoming, body: Uint8Array | undefined, client: WaitingClient): void;
+  onOpen(data: Data, socket: Socket): void;
+  /** @param message valid during the call only. */
+  onMessage(data: Data, message: Uint8Array, isBinary: boolean): void;
+  /** The socket must not be used any more. */
+  onClose(data: Data, code: number, reason: Uint8Array): void;
+}
+
+export interface ServerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly limits: {
+    /** Larger messages end the connection without a close frame: so far above the limit that clients are told of. */
+    readonly frameBytes: number;
+    readonly bodyBytes: number;
+    readonly backpressureBytes: number;
+    readonly idleTimeoutMs: number;
+  };
+}
+
+export interface Server {
+  readonly port: number;
+  /** To every subscriber. */
+  publish(topic: string, data: Uint8Array, isBinary: boolean): void;
+  /** Takes no new connections; those that are open stay. */
+  stopListening(): void;
+}
+
+/** @throws where the port cannot be had. */
+export function listen<Data extends object>(options: ServerOptions, listeners: ServerListeners<Data>): Promise<Server> {
+  const { limits } = options;
+  const app = uWS.App();
+  app.ws<Data>("/*", {
+    maxPayloadLength: limits.frameBytes,
+    maxBackpressure: limits.backpressureBytes,
+    // Else a publish to a slow subscriber would be dropped without a word.
+    closeOnBackpressureLimit: 1,
+    idleTimeout: Math.max(8, Math.round(limits.idleTimeoutMs / 1000)),
+    sendPingsAutomatically: true,
+    upgrade: (response, request, context) => {
+      const incoming = incomingOf(response, request);
+      const key = request.getHeader("sec-websocket-key");
+      const extensions = request.getHeader("sec-websocket-extensions");
+      const client = new Client(response);
+      listeners.onUpgrade(incoming, {
+        get isGone() {
+          return client.isGone;
+        },
+        answer: (answer) => client.answer(answer),
+        accept: (data, subprotocol, headers) =>
+          client.finish(() => {
+            response.writeStatus("101 Switching Protocols");
+            for (const [name, value] of headers) response.writeHeader(name, value);
+            response.upgrade(data, key, subprotocol, extensions, context);
+          }),
+      });
+    },
+    open: (ws) => listeners.onOpen(ws.getUserData(), ws as unknown as Socket),
+    message: (ws, message, isBinary) => listeners.onMessage(ws.getUserData(), new Uint8Array(message), isBinary),
+    close: (ws, code, message) => listeners.onClose(ws.getUserData(), code, new Uint8Array(message).slice()),
+  });
+  app.any("/*", (response, request) => {
+    const incoming = incomingOf(response, request);
+    const client = new Client(response);
+    readBody(response, limits.bodyBytes, (body) => {
+      if (!client.isGone) listeners.onRequest(incoming, body, client);
+    });
+  });
+  return new Promise((resolve, reject) => {
+    app.listen(options.host, options.port, (listening) => {
+      if (listening === false) return reject(new Error(`cannot listen on ${options.host}:${options.port}`));
+      resolve({
+        port: uWS.us_socket_local_port(listening as unknown as uWS.us_socket),
+        publish: (topic, data, isBinary) => void app.publish(topic, data, isBinary),
+        stopListening: () => uWS.us_listen_socket_close(listening),
+      });
+    });
+  });
+}
+
+// uWebSockets.js frames the body itself.
+const ownHeaders = new Set(["content-length", "transfer-encoding", "connection", "date"]);
+
+class Client implements WaitingClient {
+  isGone = false;
+  private readonly response: uWS.HttpResponse;
+
+  constructor(response: uWS.HttpResponse) {
+    this.response = response;
+    response.onAborted(() => {
+      this.isGone = true;
+    });
+  }
+
+  finish(write: () => void): void {
+    if (this.isGone) return;
+    this.isGone = true;
+    this.response.cork(write);
+  }
+
+  answer({ status, headers, body }: Answer): void {
+    this.finish(() => {
+      this.response.writeStatus(`${status} ${STATUS_CODES[status] ?? ""}`);
+      for (const [name, value] of headers) if (!ownHeaders.has(name.toLowerCase())) this.response.writeHeader(name, value);
+      this.response.end(body);
+    });
+  }
+}
+
+function incomingOf(response: uWS.HttpResponse, request: uWS.HttpRequest): Incoming {
+  const headers: Array<readonly [string, string]> = [];
+  request.forEach((name, value) => headers.push([name, value]));
+  return {
+    method: request.getCaseSensitiveMethod(),
+    path: request.getUrl(),
+    query: request.getQuery() ?? "",
+    headers,
+    ip: Buffer.from(response.getRemoteAddressAsText()).toString(),
+  };
+}
+
+function readBody(response: uWS.HttpResponse, limitBytes: number, onBody: (body: Uint8Array | undefined) => void): void {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  response.onData((chunk, isLast) => {
+    bytes += chunk.byteLength;
+    if (bytes <= limitBytes) chunks.push(Buffer.from(new Uint8Array(chunk)));
+    if (isLast) onBody(bytes <= limitBytes ? Buffer.concat(chunks) : undefined);
+  });
+}

@@ -1,0 +1,155 @@
+// What happens before a connection is one: which route, is the origin allowed, which subprotocol, and, where the handler
+// wants to decide, the worker's answer. The same for plain HTTP.
+
+import { packValue } from "../protocol/envelope.ts";
+import { type ErrorCode, errorTable } from "../protocol/errors.ts";
+import type { RouteHello } from "../protocol/membership.ts";
+import { parseResponded, parseUpgraded, toWorker, type UpgradedBody } from "../protocol/records.ts";
+import type { Asks } from "./asks.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import type { Answer, Incoming, WaitingClient, WaitingUpgrade } from "./server.ts";
+
+/** What the gateway knows of a client that has been let in. */
+export interface Admission {
+  readonly path: string;
+  readonly query: string;
+  readonly ip: string;
+  readonly user: string | undefined;
+  readonly subprotocol: string;
+  readonly state: Uint8Array | undefined;
+}
+
+export interface UpgradesOptions<Data extends object> {
+  readonly dispatcher: Dispatcher;
+  readonly asks: Asks;
+  readonly now: () => number;
+  readonly parkMs: number;
+  /** Makes what uWebSockets.js carries for the connection. */
+  readonly admit: (admission: Admission) => Data;
+}
+
+interface Waiting {
+  readonly since: number;
+  readonly client: WaitingClient;
+  readonly proceed: () => void;
+}
+
+export class Upgrades<Data extends object> {
+  readonly counters = { accepted: 0, refused: 0 };
+  private readonly options: UpgradesOptions<Data>;
+  /** Parked until there is a worker: until then nobody knows which paths exist. */
+  private waiting: Waiting[] = [];
+
+  constructor(options: UpgradesOptions<Data>) {
+    this.options = options;
+  }
+
+  get parked(): number {
+    return this.waiting.length + this.options.asks.size;
+  }
+
+  upgrade(incoming: Incoming, client: WaitingUpgrade<Data>): void {
+    const match = this.options.dispatcher.route(incoming.path);
+    if (match === undefined) return this.park(client, () => this.upgrade(incoming, client));
+    if (match === null) return this.refuse(client, 404, "route.unknown");
+    const { route } = match;
+    if (!isAllowedOrigin(incoming, route)) return this.refuse(client, 403, "upgrade.origin");
+    if (route.upgrades) return this.ask(incoming, client, route);
+    this.accept(incoming, client, { ok: true, subprotocol: undefined, headers: [] }, route);
+  }
+
+  request(incoming: Incoming, body: Uint8Array | undefined, client: WaitingClient): void {
+    const match = this.options.dispatcher.route(incoming.path);
+    if (match === undefined) return this.park(client, () => this.request(incoming, body, client));
+    if (match === null) return this.refuse(client, 404, "route.unknown");
+    if (!match.route.answers) return client.answer(text(426, "this path speaks WebSocket", [["upgrade", "websocket"]]));
+    if (body === undefined) return client.answer(text(413, "the body is too large"));
+    const { method, path, query, ip, headers } = incoming;
+    this.options.asks.ask({
+      type: toWorker.request,
+      body: (redelivered) => packValue({ method, path, query, ip, headers, body, redelivered }),
+      onAnswer: (payload) => client.answer(parseResponded(payload)),
+      onTimeout: () => this.refuse(client, 503, "upgrade.parked"),
+      isOver: () => client.isGone,
+    });
+  }
+
+  /** There may be a worker now. */
+  retry(): void {
+    if (this.options.dispatcher.serving) for (const { client, proceed } of this.waiting.splice(0)) if (!client.isGone) proceed();
+    this.options.asks.retry();
+  }
+
+  sweep(): void {
+    this.options.asks.sweep();
+    const latest = this.options.now() - this.options.parkMs;
+    this.waiting = this.waiting.filter(({ since, client }) => {
+      if (client.isGone) return false;
+      if (since > latest) return true;
+      this.refuse(client, 503, "upgrade.parked");
+      return false;
+    });
+  }
+
+  private park(client: WaitingClient, proceed: () => void): void {
+    this.waiting.push({ since: this.options.now(), client, proceed });
+  }
+
+  private ask(incoming: Incoming, client: WaitingUpgrade<Data>, route: RouteHello): void {
+    const { path, query, ip, headers } = incoming;
+    this.options.asks.ask({
+      type: toWorker.upgrade,
+      body: (redelivered) => packValue({ path, query, ip, headers, redelivered }),
+      onAnswer: (payload) => {
+        const body = parseUpgraded(payload);
+        if (body.ok) this.accept(incoming, client, body, route);
+        else {
+          this.counters.refused++;
+          client.answer(body);
+        }
+      },
+      onTimeout: () => this.refuse(client, 503, "upgrade.parked"),
+      isOver: () => client.isGone,
+    });
+  }
+
+  private accept(incoming: Incoming, client: WaitingUpgrade<Data>, body: UpgradedBody & { ok: true }, route: RouteHello): void {
+    if (client.isGone) return;
+    this.counters.accepted++;
+    const subprotocol = body.subprotocol ?? offeredSubprotocols(incoming).find((offered) => route.subprotocols.includes(offered)) ?? "";
+    const { path, query, ip } = incoming;
+    client.accept(this.options.admit({ path, query, ip, user: body.user, subprotocol, state: body.state }), subprotocol, body.headers);
+  }
+
+  private refuse(client: WaitingClient, status: number, code: ErrorCode): void {
+    this.counters.refused++;
+    client.answer(text(status, `${code}: ${errorTable[code].text}`, status === 503 ? [["retry-after", "5"]] : []));
+  }
+}
+
+/**
+ * A page of another site may not use its visitor's cookies here, unless the route names its origin. Programs that are no
+ * browsers send no Origin and are let through: RFC 6455, 10.2.
+ */
+function isAllowedOrigin(incoming: Incoming, route: RouteHello): boolean {
+  const origin = header(incoming, "origin");
+  if (origin === undefined) return true;
+  if (route.origins !== undefined) return route.origins.includes("*") || route.origins.includes(origin);
+  try {
+    return new URL(origin).host === header(incoming, "host");
+  } catch {
+    return false;
+  }
+}
+
+function offeredSubprotocols(incoming: Incoming): string[] {
+  return (header(incoming, "sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
+}
+
+function header(incoming: Incoming, name: string): string | undefined {
+  return incoming.headers.find(([key]) => key === name)?.[1];
+}
+
+function text(status: number, body: string, headers: Answer["headers"] = []): Answer {
+  return { status, headers: [["content-type", "text/plain; charset=utf-8"], ...headers], body: `${body}\n` };
+}

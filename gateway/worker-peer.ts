@@ -1,0 +1,36 @@
+// A worker as the gateway sees it.
+
+import type { Link } from "../protocol/link.ts";
+import type { RouteHello } from "../protocol/membership.ts";
+import type { RouteTable } from "../protocol/route.ts";
+
+export class WorkerPeer {
+  readonly id: string;
+  readonly release: string;
+  readonly routes: readonly RouteHello[];
+  readonly table: RouteTable<RouteHello>;
+  readonly link: Link;
+  /** When it was last heard of. */
+  heardAt: number;
+  isDraining = false;
+  /** Connections that are pinned to it. */
+  pins = 0;
+  /** Those that have more for it, once its link has credit again. */
+  readonly waiting: Set<{ readonly slot: number }> = new Set();
+
+  constructor(options: {
+    id: string;
+    release: string;
+    routes: readonly RouteHello[];
+    table: RouteTable<RouteHello>;
+    link: Link;
+    now: number;
+  }) {
+    this.id = options.id;
+    this.release = options.release;
+    this.routes = options.routes;
+    this.table = options.table;
+    this.link = options.link;
+    this.heardAt = options.now;
+  }
+}

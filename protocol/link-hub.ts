@@ -1,0 +1,127 @@
+// The links of one process: finds the one that a frame belongs to, flushes those that were written to once per turn of the
+// event loop, and drives their time-outs.
+
+import type { Bus } from "./bus.ts";
+import type { Batch } from "./envelope.ts";
+import { decodeFrame, Link, type LinkLimits, linkLimits } from "./link.ts";
+import type { Subjects } from "./subjects.ts";
+
+/** How often time-outs are looked at. */
+const tickMs = 25;
+
+export interface LinkHubOptions {
+  readonly self: string;
+  readonly bus: Bus;
+  readonly subjects: Subjects;
+  readonly now: () => number;
+  /** A batch is next in order: its records must be handled now. */
+  readonly onBatch: (peer: string, batch: Batch) => void;
+  /** A frame from a process that there is no link to. Opening one in this call lets the frame in. */
+  readonly onStranger: (peer: string) => void;
+  readonly onCredit: (peer: string) => void;
+  /** The peer has begun another life, or has forgotten this one. The link is gone from the hub. */
+  readonly onLost: (peer: string) => void;
+}
+
+export class LinkHub {
+  private readonly options: LinkHubOptions;
+  private readonly limits: LinkLimits;
+  private readonly links = new Map<string, Link>();
+  private readonly begun = new Set<Link>();
+  private readonly timer: NodeJS.Timeout;
+  private readonly flushers: Array<() => void> = [];
+  private flushing: NodeJS.Immediate | undefined;
+  private session = Date.now();
+
+  constructor(options: LinkHubOptions) {
+    this.options = options;
+    this.limits = { ...linkLimits, batchBytes: Math.min(linkLimits.batchBytes, options.bus.maxPayloadBytes - 4096) };
+    options.bus.subscribe(options.subjects.link(options.self), ({ payload }) => this.receive(payload));
+    this.timer = setInterval(() => this.tick(), tickMs);
+  }
+
+  get size(): number {
+    return this.links.size;
+  }
+
+  get(peer: string): Link | undefined {
+    return this.links.get(peer);
+  }
+
+  all(): Iterable<Link> {
+    return this.links.values();
+  }
+
+  open(peer: string): Link {
+    const subject = this.options.subjects.link(peer);
+    this.session = Math.max(this.session + 1, Date.now());
+    const link = new Link({
+      self: this.options.self,
+      peer,
+      session: this.session,
+      now: this.options.now,
+      limits: this.limits,
+      transmit: (bytes) => this.options.bus.publish(subject, bytes),
+      onBegun: () => {
+        this.begun.add(link);
+        this.flushSoon();
+      },
+      onCredit: () => this.options.onCredit(peer),
+      onLost: () => {
+        this.close(peer);
+        this.options.onLost(peer);
+      },
+    });
+    this.links.set(peer, link);
+    return link;
+  }
+
+  close(peer: string): void {
+    const link = this.links.get(peer);
+    if (link === undefined) return;
+    link.close();
+    this.begun.delete(link);
+    this.links.delete(peer);
+  }
+
+  /** Flushes at the end of this turn of the event loop: what arrives together travels together. */
+  flushSoon(): void {
+    this.flushing ??= setImmediate(() => this.flush());
+  }
+
+  /** Runs with each flush. */
+  onFlush(flush: () => void): void {
+    this.flushers.push(flush);
+  }
+
+  flush(): void {
+    this.flushing = undefined;
+    for (const flush of this.flushers) flush();
+    const begun = [...this.begun];
+    this.begun.clear();
+    for (const link of begun) link.flush();
+  }
+
+  /** The bus is back after a fault. */
+  reconnected(): void {
+    for (const link of this.links.values()) link.reconnected();
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+    if (this.flushing !== undefined) clearImmediate(this.flushing);
+    for (const peer of [...this.links.keys()]) this.close(peer);
+  }
+
+  private receive(payload: Uint8Array): void {
+    const batch = decodeFrame(payload, this.options.self);
+    const { from } = batch.header;
+    if (!this.links.has(from)) this.options.onStranger(from);
+    const link = this.links.get(from);
+    if (link?.receive(batch)) this.options.onBatch(from, batch);
+  }
+
+  private tick(): void {
+    for (const link of this.links.values()) link.tick();
+  }
+}

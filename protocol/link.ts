@@ -1,0 +1,260 @@
+// One side of an ordered, acknowledged stream between two processes, over a bus that may lose, double or delay. A pure
+// state machine: it is handed the clock and the way to send, and is told what arrives.
+//
+// Batches count from 1. The receiver takes them in order only, drops doubles, and on a gap asks for what follows the last
+// good one; the sender keeps every batch until it is acknowledged and sends again from there (go-back-N: NATS keeps order,
+// so a gap means loss, and what follows the gap is lost or will be doubled). Each side's link has a session number that
+// grows from life to life: frames for or from an earlier one are refused, and a later one ends this link.
+
+import { type Batch, BatchBuilder, decodeBatch, encodeEmptyBatch, type RecordHead } from "./envelope.ts";
+import { CodedError } from "./errors.ts";
+
+export interface LinkLimits {
+  /** A batch is sent before it grows beyond this. Below NATS' max_payload. */
+  readonly batchBytes: number;
+  /** Without credit beyond this many bytes that the peer has not acknowledged. */
+  readonly unackedBytes: number;
+  /** How long an acknowledgement is awaited before all is sent again; doubles up to eight times as long. */
+  readonly retransmitMs: number;
+  /** How long an acknowledgement may wait for a batch to travel on. */
+  readonly ackDelayMs: number;
+}
+
+export const linkLimits: LinkLimits = {
+  batchBytes: 256 * 1024,
+  unackedBytes: 8 * 1024 * 1024,
+  retransmitMs: 300,
+  ackDelayMs: 30,
+};
+
+/** Acknowledge without delay after this many batches: the sender's memory is in them. */
+const ackEvery = 32;
+
+export interface LinkOptions {
+  readonly self: string;
+  readonly peer: string;
+  /** This life of the link: above 0, and above that of any earlier link between the two. */
+  readonly session: number;
+  readonly now: () => number;
+  readonly transmit: (bytes: Uint8Array) => void;
+  /** A batch has been begun: see that `flush` is called at the end of this turn of the event loop. */
+  readonly onBegun: () => void;
+  /** Credit is back after there was none. */
+  readonly onCredit: () => void;
+  /** The peer has begun another life: everything unacknowledged is gone, and this link is of no more use. */
+  readonly onLost: () => void;
+  readonly limits?: LinkLimits;
+}
+
+export interface LinkCounters {
+  retransmitted: number;
+  doubles: number;
+  gaps: number;
+  refused: number;
+}
+
+interface Sealed {
+  readonly seq: number;
+  readonly bytes: Uint8Array;
+}
+
+export class Link {
+  readonly peer: string;
+  readonly counters: LinkCounters = { retransmitted: 0, doubles: 0, gaps: 0, refused: 0 };
+  private readonly options: LinkOptions;
+  private readonly limits: LinkLimits;
+  private readonly builder = new BatchBuilder();
+  private peerSession = 0;
+  /** The last batch that was sealed, and those that the peer has not acknowledged, in order. */
+  private seq = 0;
+  private unacked: Sealed[] = [];
+  private unackedBytes = 0;
+  /** The last batch that was taken, and what the peer has been told of it. */
+  private received = 0;
+  private receivedAcked = 0;
+  private ackDueAt = Number.POSITIVE_INFINITY;
+  private gapSince = 0;
+  private retransmitAt = Number.POSITIVE_INFINITY;
+  private retransmitMs: number;
+  private wasFull = false;
+  private isLost = false;
+
+  constructor(options: LinkOptions) {
+    this.options = options;
+    this.peer = options.peer;
+    this.limits = options.limits ?? linkLimits;
+    this.retransmitMs = this.limits.retransmitMs;
+  }
+
+  get lost(): boolean {
+    return this.isLost;
+  }
+
+  /** Whether more may be appended. Past it nothing is refused, but a caller that asks first keeps memory bounded. */
+  get hasCredit(): boolean {
+    const has = this.unackedBytes + this.builder.bytes < this.limits.unackedBytes;
+    if (!has) this.wasFull = true;
+    return has;
+  }
+
+  get unackedBatches(): number {
+    return this.unacked.length;
+  }
+
+  /** The batch being built. Call `reserve` before the first record of a group that must travel together. */
+  get batch(): BatchBuilder {
+    return this.builder;
+  }
+
+  /** Makes room for a group of records that must be in one batch: seals what was begun where they would not fit. */
+  reserve(bytes: number): void {
+    if (this.builder.records === 0) this.options.onBegun();
+    else if (this.builder.bytes + bytes > this.limits.batchBytes) {
+      this.flush();
+      this.options.onBegun();
+    }
+  }
+
+  append(head: RecordHead, payload: Uint8Array): void {
+    this.reserve(payload.length + 64);
+    this.builder.append(head, payload);
+  }
+
+  mark(head: RecordHead): void {
+    this.reserve(64);
+    this.builder.mark(head);
+  }
+
+  /** Seals and sends what has been begun. */
+  flush(): void {
+    if (this.builder.records === 0 || this.isLost) return;
+    this.seq++;
+    const bytes = this.builder.seal(this.header(this.seq, false));
+    this.unacked.push({ seq: this.seq, bytes });
+    this.unackedBytes += bytes.length;
+    if (this.unacked.length === 1) this.retransmitAt = this.options.now() + this.retransmitMs;
+    this.options.transmit(bytes);
+  }
+
+  /**
+   * Takes one frame that has been decoded. Acknowledgements take effect at once.
+   * @returns whether its records are next in order and must be handled now; otherwise they must not.
+   */
+  receive(batch: Batch): boolean {
+    const { header } = batch;
+    if (this.isLost || header.from !== this.peer || header.to !== this.options.self) return this.refuse();
+    if (header.peerSession !== 0 && header.peerSession !== this.options.session) {
+      // It speaks to an earlier life of ours. Our session in an empty frame tells it so.
+      this.sendAck(false);
+      return this.refuse();
+    }
+    if (header.session < this.peerSession) return this.refuse();
+    if (this.peerSession === 0) this.peerSession = header.session;
+    else if (header.session > this.peerSession) {
+      this.isLost = true;
+      this.options.onLost();
+      return this.refuse();
+    }
+    this.acknowledge(header.ack);
+    if (header.gap) this.resume();
+    if (header.seq === 0) return false;
+    if (header.seq === this.received + 1) {
+      this.received = header.seq;
+      if (this.received - this.receivedAcked >= ackEvery) this.sendAck(false);
+      else if (this.ackDueAt === Number.POSITIVE_INFINITY) this.ackDueAt = this.options.now() + this.limits.ackDelayMs;
+      return true;
+    }
+    if (header.seq <= this.received) {
+      this.counters.doubles++;
+      this.ackDueAt = 0;
+    } else {
+      this.counters.gaps++;
+      // Once for each gap, then again after a while: everything that follows a gap looks like one.
+      if (this.options.now() - this.gapSince >= this.limits.ackDelayMs) {
+        this.gapSince = this.options.now();
+        this.sendAck(true);
+      }
+    }
+    return false;
+  }
+
+  /** Sends everything again that is not acknowledged: after a gap, a reconnect or a time-out. */
+  resume(): void {
+    if (this.isLost) return;
+    for (const { bytes } of this.unacked) this.options.transmit(bytes);
+    this.counters.retransmitted += this.unacked.length;
+    this.retransmitAt = this.unacked.length === 0 ? Number.POSITIVE_INFINITY : this.options.now() + this.retransmitMs;
+  }
+
+  /** After a reconnect: what we have, and what the peer may lack. */
+  reconnected(): void {
+    if (this.isLost) return;
+    this.retransmitMs = this.limits.retransmitMs;
+    this.sendAck(false);
+    this.resume();
+  }
+
+  /** To be called every few tens of milliseconds. */
+  tick(): void {
+    if (this.isLost) return;
+    const now = this.options.now();
+    if (now >= this.ackDueAt) this.sendAck(false);
+    if (now >= this.retransmitAt) {
+      this.retransmitMs = Math.min(this.retransmitMs * 2, this.limits.retransmitMs * 8);
+      this.resume();
+    }
+  }
+
+  /** No more of this link: what is unacknowledged is dropped. */
+  close(): void {
+    this.isLost = true;
+    this.unacked = [];
+    this.unackedBytes = 0;
+  }
+
+  private acknowledge(ack: number): void {
+    if (ack > this.seq) {
+      this.counters.refused++;
+      return;
+    }
+    let done = 0;
+    while (done < this.unacked.length && (this.unacked[done] as Sealed).seq <= ack) {
+      this.unackedBytes -= (this.unacked[done] as Sealed).bytes.length;
+      done++;
+    }
+    if (done === 0) return;
+    this.unacked.splice(0, done);
+    this.retransmitMs = this.limits.retransmitMs;
+    this.retransmitAt = this.unacked.length === 0 ? Number.POSITIVE_INFINITY : this.options.now() + this.retransmitMs;
+    if (this.wasFull && this.unackedBytes < this.limits.unackedBytes / 2) {
+      this.wasFull = false;
+      this.options.onCredit();
+    }
+  }
+
+  private sendAck(gap: boolean): void {
+    this.options.transmit(encodeEmptyBatch(this.header(0, gap)));
+  }
+
+  private header(seq: number, gap: boolean) {
+    this.receivedAcked = this.received;
+    this.ackDueAt = Number.POSITIVE_INFINITY;
+    const { self, peer, session } = this.options;
+    return { from: self, to: peer, session, peerSession: this.peerSession, seq, ack: this.received, gap };
+  }
+
+  private refuse(): false {
+    this.counters.refused++;
+    return false;
+  }
+}
+
+/**
+ * Decodes what arrived on a link's subject.
+ * @throws {CodedError} "envelope.malformed" or "envelope.version"
+ */
+export function decodeFrame(bytes: Uint8Array, self: string): Batch {
+  const batch = decodeBatch(bytes);
+  if (batch.header.to !== self) throw new CodedError("envelope.malformed", `a batch for ${batch.header.to} came to ${self}`);
+  return batch;
+}

@@ -1,0 +1,166 @@
+// What a record of a batch can say, and the msgpack bodies of those that are rare. docs/wire.md tells the same in prose.
+
+import * as v from "valibot";
+import { unpackValue } from "./envelope.ts";
+import { CodedError } from "./errors.ts";
+
+/** Gateway to worker. `slot` and `epoch` name a pin, but for upgrade, request and result: there slot counts requests. */
+export const toWorker = {
+  /** This connection is yours: body PinBody. Events follow. */
+  pin: 1,
+  /** Events. Each is answered by one commit, in order. extra: how often its turn had flushed before its worker died. */
+  open: 2,
+  message: 3,
+  /** Payload: u16 close code, reason. */
+  close: 4,
+  adopt: 5,
+  /** Finish the turn that has begun, give the rest back: answered by `released`. */
+  unpin: 6,
+  /** A flush has been applied. extra: 1 where it was refused. */
+  flushed: 7,
+  /** May this client connect? Body UpgradeBody, answered by `upgraded`. */
+  upgrade: 8,
+  /** Plain HTTP. Body RequestBody, answered by `responded`. */
+  request: 9,
+  /** What became of an `operate`: body a count. */
+  result: 10,
+} as const;
+
+/** Worker to gateway. */
+export const toGateway = {
+  /** Effects: they wait until a record with the commit or flush flag ends the group. */
+  send: 32,
+  /** Payload: u16 topic bytes, topic, data. */
+  publish: 33,
+  subscribe: 34,
+  unsubscribe: 35,
+  /** Payload: the new state, msgpack; empty: none. */
+  state: 36,
+  /** extra: the close code; payload: the reason. */
+  close: 37,
+  /** Ends a group that has no other effect to carry its flag. */
+  nothing: 38,
+  released: 39,
+  upgraded: 40,
+  responded: 41,
+  /** app.*: body OperateBody, answered by `result`. */
+  operate: 42,
+} as const;
+
+export const flag = {
+  /** The payload is a binary frame, not text. */
+  binary: 1,
+  /** The last record of a turn: apply the group and take its event as done. */
+  commit: 2,
+  /** The last record of an early commit: apply the group; the event goes on. */
+  flush: 4,
+  /** The event was given to a worker before, and that one died. */
+  redelivered: 8,
+  /** Publish to the sender too. */
+  self: 16,
+} as const;
+
+const bytes = v.custom<Uint8Array>((value) => value instanceof Uint8Array, "bytes");
+
+const pin = v.object({
+  id: v.string(),
+  path: v.string(),
+  query: v.string(),
+  ip: v.string(),
+  user: v.optional(v.string()),
+  subprotocol: v.string(),
+  state: v.optional(bytes),
+  topics: v.array(v.string()),
+  /** The number of the next event: turn ids go on where they were. */
+  next: v.number(),
+  /** Whether another worker has had it before. */
+  adopted: v.boolean(),
+});
+
+const headers = v.array(v.tuple([v.string(), v.string()]));
+
+const upgrade = v.object({ path: v.string(), query: v.string(), ip: v.string(), headers, redelivered: v.boolean() });
+
+const upgraded = v.variant("ok", [
+  v.object({
+    ok: v.literal(true),
+    user: v.optional(v.string()),
+    state: v.optional(bytes),
+    subprotocol: v.optional(v.string()),
+    headers,
+  }),
+  v.object({ ok: v.literal(false), status: v.number(), headers, body: bytes }),
+]);
+
+const request = v.object({
+  method: v.string(),
+  path: v.string(),
+  query: v.string(),
+  ip: v.string(),
+  headers,
+  body: bytes,
+  redelivered: v.boolean(),
+});
+
+const responded = v.object({ status: v.number(), headers, body: bytes });
+
+const operate = v.variant("kind", [
+  v.object({ kind: v.literal("publish"), topic: v.string(), data: bytes, binary: v.boolean() }),
+  v.object({ kind: v.literal("send"), connection: v.string(), data: bytes, binary: v.boolean() }),
+  v.object({ kind: v.literal("closeUser"), user: v.string(), code: v.number(), reason: v.string() }),
+]);
+
+export type PinBody = v.InferOutput<typeof pin>;
+export type UpgradeBody = v.InferOutput<typeof upgrade>;
+export type UpgradedBody = v.InferOutput<typeof upgraded>;
+export type RequestBody = v.InferOutput<typeof request>;
+export type RespondedBody = v.InferOutput<typeof responded>;
+export type OperateBody = v.InferOutput<typeof operate>;
+
+/** Reads a rare record's body. Each throws CodedError "envelope.malformed" and nothing else. */
+export const parsePin = parser(pin);
+export const parseUpgrade = parser(upgrade);
+export const parseUpgraded = parser(upgraded);
+export const parseRequest = parser(request);
+export const parseResponded = parser(responded);
+export const parseOperate = parser(operate);
+export const parseCount = parser(v.number());
+
+function parser<S extends v.GenericSchema>(schema: S): (bytes: Uint8Array) => v.InferOutput<S> {
+  return (bytes) => {
+    const parsed = v.safeParse(schema, unpackValue(bytes));
+    if (parsed.success) return parsed.output;
+    throw new CodedError("envelope.malformed", `a record's body: ${parsed.issues[0]?.message}`);
+  };
+}
+
+/** A publish record's payload: topic and data. */
+export function encodePublish(topic: string, data: Uint8Array): Uint8Array {
+  const topicBytes = Buffer.byteLength(topic);
+  const bytes = Buffer.allocUnsafe(2 + topicBytes + data.length);
+  bytes.writeUInt16LE(topicBytes, 0);
+  bytes.write(topic, 2);
+  bytes.set(data, 2 + topicBytes);
+  return bytes;
+}
+
+/** @throws {CodedError} "envelope.malformed" */
+export function decodePublish(payload: Buffer): { topic: string; data: Buffer } {
+  const topicBytes = payload.length < 2 ? 0 : payload.readUInt16LE(0);
+  if (payload.length < 2 + topicBytes) throw new CodedError("envelope.malformed", "a publish is shorter than its topic");
+  return { topic: payload.toString("utf8", 2, 2 + topicBytes), data: payload.subarray(2 + topicBytes) };
+}
+
+/** A close event's payload. */
+export function encodeClose(code: number, reason: Uint8Array): Uint8Array {
+  const payload = Buffer.allocUnsafe(2 + reason.length);
+  payload.writeUInt16LE(code, 0);
+  payload.set(reason, 2);
+  return payload;
+}
+
+/** @throws {CodedError} "envelope.malformed" */
+export function decodeClose(payload: Buffer): { code: number; reason: string } {
+  if (payload.length < 2) throw new CodedError("envelope.malformed", "a close without a code");
+  return { code: payload.readUInt16LE(0), reason: payload.toString("utf8", 2) };
+}

@@ -1,0 +1,37 @@
+// How settings are read from environment variables: what gateway and worker share of it.
+
+import * as v from "valibot";
+import { CodedError } from "./errors.ts";
+import { isNamespace } from "./subjects.ts";
+
+export const text = v.pipe(v.string(), v.trim(), v.nonEmpty("a text that is not empty"));
+
+export const namespace = v.optional(
+  v.pipe(v.string(), v.check(isNamespace, "letters, digits, - and _, in parts joined by dots")),
+  "thinstate",
+);
+
+/** A whole number in a range, with what holds where the variable is not set. */
+export function integer({ least, most, otherwise }: { least: number; most: number; otherwise: number }) {
+  const expected = `a whole number from ${least} to ${most}`;
+  return v.optional(
+    v.pipe(v.string(), v.regex(/^\d+$/, expected), v.transform(Number), v.minValue(least, expected), v.maxValue(most, expected)),
+    String(otherwise),
+  );
+}
+
+/** @throws {CodedError} "config.invalid": each variable that is wrong, its value, and what it may be. */
+export function parseSettings<S extends v.GenericSchema>(
+  schema: S,
+  environment: Readonly<Record<string, string | undefined>>,
+): Readonly<v.InferOutput<S>> {
+  // An empty variable is one that is not set: that is how shells and unit files leave one out.
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ""));
+  const parsed = v.safeParse(schema, given);
+  if (parsed.success) return Object.freeze(parsed.output as object) as Readonly<v.InferOutput<S>>;
+  const mistakes = parsed.issues.map((issue) => {
+    const name = v.getDotPath(issue) ?? "?";
+    return given[name] === undefined ? `${name} is missing` : `${name}=${given[name]} is not ${issue.message}`;
+  });
+  throw new CodedError("config.invalid", mistakes.join("; "));
+}

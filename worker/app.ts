@@ -1,0 +1,98 @@
+// app.*: what handlers do outside of turns. At most once: what a gateway has not confirmed in time, or was asked of a
+// gateway that has gone, rejects, and may have happened.
+
+import { gatewayOf } from "../protocol/connection-id.ts";
+import { packValue } from "../protocol/envelope.ts";
+import { CodedError } from "../protocol/errors.ts";
+import type { LinkHub } from "../protocol/link-hub.ts";
+import { flag, type OperateBody, toGateway } from "../protocol/records.ts";
+import { checkTopic } from "../protocol/subjects.ts";
+import { type Frame, frameOf } from "./effects.ts";
+import type { App, Sendable } from "./handler.ts";
+import { checkClose } from "./turn.ts";
+
+interface Waiting {
+  readonly peer: string;
+  readonly timer: NodeJS.Timeout;
+  resolve(count: number): void;
+  reject(error: Error): void;
+}
+
+export interface OperatorOptions {
+  readonly release: string;
+  readonly workerId: string;
+  readonly timeoutMs: number;
+  readonly hub: LinkHub;
+}
+
+export class Operator implements App {
+  readonly release: string;
+  readonly workerId: string;
+  private readonly options: OperatorOptions;
+  private readonly waiting = new Map<number, Waiting>();
+  private last = 0;
+
+  constructor(options: OperatorOptions) {
+    this.options = options;
+    this.release = options.release;
+    this.workerId = options.workerId;
+  }
+
+  async publish(topic: string, data: Sendable): Promise<void> {
+    checkTopic(topic);
+    // Any gateway will do: it passes on to the others.
+    const [peer] = [...this.options.hub.all()].map((link) => link.peer);
+    await this.operate(peer, { kind: "publish", topic, ...bytesOf(frameOf(data)) });
+  }
+
+  async send(connectionId: string, data: Sendable): Promise<boolean> {
+    const peer = gatewayOf(connectionId);
+    if (this.options.hub.get(peer) === undefined) return false;
+    return (await this.operate(peer, { kind: "send", connection: connectionId, ...bytesOf(frameOf(data)) })) > 0;
+  }
+
+  async closeUser(user: string, code = 1000, reason = ""): Promise<number> {
+    checkClose(code, reason);
+    const peers = [...this.options.hub.all()].map((link) => link.peer);
+    const counts = await Promise.all(peers.map((peer) => this.operate(peer, { kind: "closeUser", user, code, reason })));
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** A gateway has done what operation `number` asked for. */
+  result(peer: string, number: number, count: number): void {
+    const waiting = this.waiting.get(number);
+    if (waiting === undefined || waiting.peer !== peer) return;
+    this.waiting.delete(number);
+    clearTimeout(waiting.timer);
+    waiting.resolve(count);
+  }
+
+  /** A gateway has gone. */
+  lost(peer: string): void {
+    for (const [number, waiting] of this.waiting) {
+      if (waiting.peer !== peer) continue;
+      this.waiting.delete(number);
+      clearTimeout(waiting.timer);
+      waiting.reject(new CodedError("app.noGateway", "the gateway that was asked has gone"));
+    }
+  }
+
+  private operate(peer: string | undefined, body: OperateBody): Promise<number> {
+    const link = peer === undefined ? undefined : this.options.hub.get(peer);
+    if (peer === undefined || link === undefined) return Promise.reject(new CodedError("app.noGateway", "there is no gateway"));
+    this.last = (this.last + 1) >>> 0;
+    const number = this.last;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.waiting.delete(number);
+        reject(new CodedError("app.noGateway", `no answer within ${this.options.timeoutMs} ms (APP_TIMEOUT_MS)`));
+      }, this.options.timeoutMs);
+      this.waiting.set(number, { peer, timer, resolve, reject });
+      link.append({ type: toGateway.operate, flags: 0, extra: 0, slot: number, epoch: 0 }, packValue(body));
+    });
+  }
+}
+
+function bytesOf({ payload, flags }: Frame): { data: Uint8Array; binary: boolean } {
+  return { data: typeof payload === "string" ? Buffer.from(payload) : payload, binary: (flags & flag.binary) !== 0 };
+}

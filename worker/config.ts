@@ -1,0 +1,32 @@
+// The worker's settings, from the environment. Parsed once; every mistake is reported together.
+
+import * as v from "valibot";
+import { integer, namespace, parseSettings, text } from "../protocol/settings.ts";
+
+const settings = v.object({
+  NATS_URL: text,
+  NAMESPACE: namespace,
+  /** The release that this code is. */
+  RELEASE: v.optional(text, "0"),
+  HANDLERS_DIR: v.optional(text, "worker/handlers"),
+  LIFELINE_FD: integer({ least: 0, most: 1_000_000, otherwise: 0 }),
+  /** A connection's state, as msgpack. */
+  STATE_BYTES: integer({ least: 1, most: 512 * 1024, otherwise: 16 * 1024 }),
+  /** All effects of one turn together: they travel in one NATS message. */
+  EFFECTS_BYTES: integer({ least: 1024, most: 64 * 1024 * 1024, otherwise: 768 * 1024 }),
+  TOPICS_PER_CONNECTION: integer({ least: 0, most: 2_000, otherwise: 1_000 }),
+  TURN_TIMEOUT_MS: integer({ least: 1, most: 3_600_000, otherwise: 30_000 }),
+  APP_TIMEOUT_MS: integer({ least: 1, most: 600_000, otherwise: 5_000 }),
+  /** Silent for so long, a gateway is taken for dead. */
+  GATEWAY_TIMEOUT_MS: integer({ least: 100, most: 600_000, otherwise: 10_000 }),
+  /** How long begun turns may take when the worker has to end. */
+  DRAIN_MS: integer({ least: 0, most: 600_000, otherwise: 8_000 }),
+  LOG_LEVEL: v.optional(v.picklist(["trace", "debug", "info", "warn", "error", "fatal", "silent"]), "info"),
+});
+
+export type WorkerConfig = Readonly<v.InferOutput<typeof settings>>;
+
+/** @throws {CodedError} "config.invalid", naming every variable that is wrong. */
+export function parseWorkerConfig(environment: Readonly<Record<string, string | undefined>>): WorkerConfig {
+  return parseSettings(settings, environment);
+}

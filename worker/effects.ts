@@ -1,0 +1,104 @@
+// What a turn has asked for so far: collected here, sent in one piece with the turn's commit, dropped when it throws.
+
+import { CodedError } from "../protocol/errors.ts";
+import type { Link } from "../protocol/link.ts";
+import { encodePublish, flag, toGateway } from "../protocol/records.ts";
+import type { Sendable } from "./handler.ts";
+import { ReceivedMessage } from "./message.ts";
+
+export interface Effect {
+  /** One of toGateway. */
+  readonly type: number;
+  /** Without commit and flush: those belong to the group. */
+  readonly flags: number;
+  readonly extra: number;
+  /** Text is encoded in place, when it is sent. */
+  readonly payload: Uint8Array | string;
+  /** What the payload will have, encoded. */
+  readonly bytes: number;
+}
+
+/** A record's own bytes in a batch. */
+const recordBytes = 16;
+
+const nothing = new Uint8Array(0);
+
+export class Effects {
+  private readonly limitBytes: number;
+  private list: Effect[] = [];
+  private sum = 0;
+
+  constructor(limitBytes: number) {
+    this.limitBytes = limitBytes;
+  }
+
+  get all(): readonly Effect[] {
+    return this.list;
+  }
+
+  get bytes(): number {
+    return this.sum;
+  }
+
+  /** @throws {CodedError} "effects.tooLarge"; the effect is then not among them. */
+  add(type: number, payload: Uint8Array | string, flags = 0, extra = 0): void {
+    const bytes = typeof payload === "string" ? Buffer.byteLength(payload) : payload.length;
+    const sum = this.sum + bytes + recordBytes;
+    if (sum > this.limitBytes) {
+      throw new CodedError(
+        "effects.tooLarge",
+        `this turn would ask for ${sum} bytes, at most ${this.limitBytes} are allowed (EFFECTS_BYTES); flush() commits early`,
+      );
+    }
+    this.list.push({ type, flags, extra, payload, bytes });
+    this.sum = sum;
+  }
+
+  clear(): void {
+    this.list = [];
+    this.sum = 0;
+  }
+}
+
+/** Sends a group of effects that belong together, with the flag that ends it. */
+export function sendGroup(link: Link, pin: { slot: number; epoch: number }, effects: Effects, end: number): void {
+  link.reserve(effects.bytes + recordBytes);
+  const { slot, epoch } = pin;
+  const { batch } = link;
+  const list = effects.all;
+  for (let index = 0; index < list.length; index++) {
+    const { type, flags, extra, payload, bytes } = list[index] as Effect;
+    const head = { type, flags: index === list.length - 1 ? flags | end : flags, extra, slot, epoch };
+    if (typeof payload === "string") batch.appendText(head, payload, bytes);
+    else batch.append(head, payload);
+  }
+  if (list.length === 0) batch.append({ type: toGateway.nothing, flags: end, extra: 0, slot, epoch }, nothing);
+}
+
+/** What a frame carries, and whether it is a binary one. */
+export interface Frame {
+  readonly payload: Uint8Array | string;
+  /** `flag.binary` or 0. */
+  readonly flags: number;
+}
+
+/**
+ * @throws {TypeError} where there is no JSON for it: undefined, functions, cycles.
+ */
+export function frameOf(data: Sendable): Frame {
+  if (typeof data === "string") return { payload: data, flags: 0 };
+  if (data instanceof ReceivedMessage) return { payload: data.raw, flags: data.isBinary ? flag.binary : 0 };
+  // Copied: the handler may go on writing to its own bytes before the turn ends.
+  if (data instanceof ArrayBuffer) return { payload: new Uint8Array(data.slice(0)), flags: flag.binary };
+  if (ArrayBuffer.isView(data)) {
+    return { payload: new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice(), flags: flag.binary };
+  }
+  const json: string | undefined = JSON.stringify(data);
+  if (json === undefined) throw new TypeError(`cannot be sent: ${typeof data} has no JSON`);
+  return { payload: json, flags: 0 };
+}
+
+/** A publish effect's payload. */
+export function publishPayload(topic: string, frame: Frame): Uint8Array {
+  return encodePublish(topic, typeof frame.payload === "string" ? Buffer.from(frame.payload) : frame.payload);
+}

@@ -1,0 +1,117 @@
+// One connection at its worker: what it is, and its events in order. It decides what runs next and when the connection may
+// be given back; running is the turn's part. Pure.
+
+import { toWorker } from "../protocol/records.ts";
+import type { PathParams } from "../protocol/route.ts";
+import type { Handler, Query } from "./handler.ts";
+import type { ReceivedMessage } from "./message.ts";
+
+/** An event that a hook has to be called for. */
+export type MailboxEvent = {
+  readonly redelivered: boolean;
+  /** How often workers that died had flushed in its turn. */
+  readonly flushed: number;
+} & (
+  | { readonly type: typeof toWorker.open | typeof toWorker.adopt }
+  | { readonly type: typeof toWorker.message; readonly message: ReceivedMessage }
+  | { readonly type: typeof toWorker.close; readonly code: number; readonly reason: string }
+);
+
+export interface MailboxOptions {
+  readonly gateway: string;
+  readonly slot: number;
+  readonly epoch: number;
+  readonly id: string;
+  readonly user: string | undefined;
+  readonly path: string;
+  readonly params: PathParams;
+  readonly query: Query;
+  readonly ip: string;
+  readonly subprotocol: string;
+  readonly state: unknown;
+  readonly topics: ReadonlySet<string>;
+  /** The number of the next event. */
+  readonly next: number;
+  readonly handler: Handler;
+}
+
+export class Mailbox {
+  readonly pin: MailboxOptions;
+  /** As of the last commit. */
+  state: unknown;
+  topics: ReadonlySet<string>;
+  /** The number of the event that runs or runs next: turn ids are made of it. */
+  next: number;
+  private readonly events: MailboxEvent[] = [];
+  private running = false;
+  private leaving = false;
+  private closed = false;
+  private gone = false;
+
+  constructor(pin: MailboxOptions) {
+    this.pin = pin;
+    this.state = pin.state;
+    this.topics = pin.topics;
+    this.next = pin.next;
+  }
+
+  /** Given back, closed or forgotten: nothing of it runs any more, and nothing that it still says counts. */
+  get isGone(): boolean {
+    return this.gone;
+  }
+
+  get isRunning(): boolean {
+    return this.running;
+  }
+
+  get waiting(): number {
+    return this.events.length;
+  }
+
+  push(event: MailboxEvent): void {
+    if (this.gone || this.leaving) return;
+    // After its own close a connection is told of its onClose, and of nothing else.
+    if (this.closed && event.type !== toWorker.close) return;
+    if (event.type === toWorker.message && (this.running || this.events.length > 0)) event.message.own();
+    this.events.push(event);
+  }
+
+  /** @returns the event to run now, if any; `done` has to follow. */
+  begin(): MailboxEvent | undefined {
+    if (this.running || this.gone) return undefined;
+    const event = this.events.shift();
+    if (event !== undefined) this.running = true;
+    return event;
+  }
+
+  /** The event's turn has committed. @param closes whether it closed the connection. */
+  done(event: MailboxEvent, closes: boolean): void {
+    this.running = false;
+    if (event.type !== toWorker.adopt) this.next++;
+    if (event.type === toWorker.close) this.gone = true;
+    if (!closes) return;
+    this.closed = true;
+    const close = this.events.find(({ type }) => type === toWorker.close);
+    this.events.length = 0;
+    if (close !== undefined) this.events.push(close);
+  }
+
+  /** Gives back what has not begun. */
+  leave(): void {
+    this.leaving = true;
+    this.events.length = 0;
+  }
+
+  /** @returns whether it can be given back now: true once. */
+  release(): boolean {
+    if (!this.leaving || this.running || this.gone) return false;
+    this.gone = true;
+    return true;
+  }
+
+  /** Its gateway has gone, or has given it to another worker. */
+  forget(): void {
+    this.gone = true;
+    this.events.length = 0;
+  }
+}

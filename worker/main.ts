@@ -1,0 +1,57 @@
+// The worker's process: environment, signals, and nothing else.
+
+import { randomBytes } from "node:crypto";
+import { pino } from "pino";
+import { connectBus } from "../protocol/bus.ts";
+import { isCodedError } from "../protocol/errors.ts";
+import { holdLifeline } from "../protocol/lifeline.ts";
+import { parseWorkerConfig, type WorkerConfig } from "./config.ts";
+import { loadHandlers } from "./loader.ts";
+import { HandlersError } from "./problem.ts";
+import { Worker } from "./runtime.ts";
+
+async function main(config: WorkerConfig): Promise<void> {
+  const id = `w${randomBytes(5).toString("hex")}`;
+  const log = pino({ level: config.LOG_LEVEL, base: { worker: id, release: config.RELEASE, pid: process.pid } });
+  let worker: Worker | undefined;
+  let isEnding = false;
+
+  const end = (reason: string) => {
+    // A second signal ends at once: what was begun is redelivered.
+    if (isEnding) process.exit(1);
+    isEnding = true;
+    log.info({ reason }, "worker drains");
+    if (worker === undefined) process.exit(0);
+    void worker.drain().then(() => process.exit(0));
+  };
+  process.on("SIGTERM", () => end("SIGTERM"));
+  process.on("SIGINT", () => end("SIGINT"));
+  holdLifeline(config.LIFELINE_FD, () => end("its supervisor has ended"));
+  // A promise that a handler let go of: its turn has committed without it, and no other connection is concerned.
+  process.on("unhandledRejection", (error) => log.error({ err: error }, "a promise that no handler waited for was rejected"));
+
+  const [bus, loaded] = await Promise.all([
+    connectBus({
+      url: config.NATS_URL,
+      name: `worker ${id}`,
+      onEvent: (event) => {
+        if (event.kind === "connected") worker?.reconnected();
+        if (event.kind === "fault") worker?.meetFault(event.error);
+        else log.warn(event.kind === "connected" ? "NATS is back" : "NATS is gone");
+      },
+    }),
+    loadHandlers(config.HANDLERS_DIR),
+  ]);
+  worker = new Worker({ id, config, loaded, bus, log, now: () => performance.now() });
+  worker.start();
+  log.info({ routes: loaded.routes.map(({ path }) => path) }, "worker ready");
+}
+
+try {
+  await main(parseWorkerConfig(process.env));
+} catch (error) {
+  const isExpected = isCodedError(error) || error instanceof HandlersError;
+  const text = isExpected ? error.message : error instanceof Error ? error.stack : String(error);
+  process.stderr.write(`worker: ${text}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,373 @@
+// Puts the worker together: links to gateways on one side, mailboxes and turns on the other.
+
+import type { Logger } from "pino";
+import type { Bus } from "../protocol/bus.ts";
+import { type Batch, protocolVersion, unpackValue } from "../protocol/envelope.ts";
+import { CodedError, isCodedError } from "../protocol/errors.ts";
+import { FaultMeter } from "../protocol/fault-meter.ts";
+import { LinkHub } from "../protocol/link-hub.ts";
+import {
+  type Activation,
+  type Announcement,
+  decodeAnnouncement,
+  encodeAnnouncement,
+  heartbeatMs,
+  laterActivation,
+} from "../protocol/membership.ts";
+import { decodeClose, flag, parseCount, parsePin, toGateway, toWorker } from "../protocol/records.ts";
+import { compileRoutes, matchRoute, type RouteTable } from "../protocol/route.ts";
+import { type Subjects, subjectsOf } from "../protocol/subjects.ts";
+import { Answers } from "./answers.ts";
+import { Operator } from "./app.ts";
+import type { WorkerConfig } from "./config.ts";
+import { Effects, sendGroup } from "./effects.ts";
+import type { Handler, HandlerError } from "./handler.ts";
+import type { LoadedHandlers } from "./loader.ts";
+import { Mailbox } from "./mailbox.ts";
+import { ReceivedMessage } from "./message.ts";
+import { queryOf } from "./request.ts";
+import { adoptState } from "./state.ts";
+import { deepFreeze, type HookName, Turns } from "./turns.ts";
+
+export interface WorkerOptions {
+  readonly id: string;
+  readonly config: WorkerConfig;
+  readonly loaded: LoadedHandlers;
+  readonly bus: Bus;
+  readonly log: Logger;
+  readonly now: () => number;
+}
+
+/** A gateway, and what it has given to this worker: mailboxes by slot. */
+interface GatewayPeer {
+  readonly mailboxes: Map<number, Mailbox>;
+  /** Flushes that wait to be confirmed, by mailbox, in order. */
+  readonly flushes: Map<Mailbox, Array<{ resolve(): void; reject(error: Error): void }>>;
+  /** Mailboxes that wait for the link's credit. */
+  readonly waiting: Set<Mailbox>;
+  heardAt: number;
+}
+
+export class Worker {
+  readonly turns: Turns;
+  readonly faults = new FaultMeter();
+  private readonly options: WorkerOptions;
+  private readonly subjects: Subjects;
+  private readonly hub: LinkHub;
+  private readonly handlers: RouteTable<Handler>;
+  private readonly gateways = new Map<string, GatewayPeer>();
+  private readonly operator: Operator;
+  private readonly answers: Answers;
+  private readonly timers: NodeJS.Timeout[] = [];
+  private readonly stopping = new AbortController();
+  private state: "ready" | "draining" = "ready";
+  private activation: Activation | undefined;
+
+  constructor(options: WorkerOptions) {
+    this.options = options;
+    const { config, bus, now } = options;
+    this.subjects = subjectsOf(config.NAMESPACE);
+    this.handlers = compileRoutes(options.loaded.handlers.map(({ handler }) => handler));
+    this.hub = new LinkHub({
+      self: options.id,
+      bus,
+      subjects: this.subjects,
+      now,
+      onBatch: (peer, batch) => this.handle(peer, batch),
+      onStranger: (peer) => this.meetGateway(peer),
+      onCredit: (peer) => this.resume(peer),
+      onLost: (peer) => this.forgetGateway(peer, "it has begun another life"),
+    });
+    this.turns = new Turns({
+      release: config.RELEASE,
+      limits: {
+        effectsBytes: Math.min(config.EFFECTS_BYTES, bus.maxPayloadBytes - 4096),
+        stateBytes: config.STATE_BYTES,
+        topicsPerConnection: config.TOPICS_PER_CONNECTION,
+        turnTimeoutMs: config.TURN_TIMEOUT_MS,
+      },
+      now,
+      commit: (mailbox, effects, end) => this.commit(mailbox, effects, end),
+      flushed: (mailbox) => this.confirmation(mailbox),
+      onIdle: (mailbox) => this.settle(mailbox),
+      mayRun: (mailbox) => this.mayRun(mailbox),
+      onThrown: (mailbox, error, hook) => this.logThrown(mailbox, error, hook),
+    });
+    this.operator = new Operator({ workerId: options.id, release: config.RELEASE, timeoutMs: config.APP_TIMEOUT_MS, hub: this.hub });
+    this.answers = new Answers({
+      handlers: this.handlers,
+      release: config.RELEASE,
+      limits: { answerBytes: bus.maxPayloadBytes - 16 * 1024, stateBytes: config.STATE_BYTES, timeoutMs: config.TURN_TIMEOUT_MS },
+      app: this.operator,
+      hub: this.hub,
+      log: options.log,
+    });
+  }
+
+  get connections(): number {
+    let sum = 0;
+    for (const { mailboxes } of this.gateways.values()) sum += mailboxes.size;
+    return sum;
+  }
+
+  /** Says hello: from now on gateways may give it work. Then the modules' onStart runs. */
+  start(): void {
+    this.options.bus.subscribe(this.subjects.members, ({ payload }) => this.hear(decodeAnnouncement(payload)));
+    this.timers.push(
+      setInterval(() => this.announce(), heartbeatMs),
+      setInterval(() => this.turns.sweep(), 50),
+      setInterval(() => this.forgetSilent(), 1_000),
+    );
+    this.say({ kind: "ask" });
+    this.announce();
+    for (const { file, handler } of this.options.loaded.handlers) void this.runOnStart(file, handler);
+  }
+
+  reconnected(): void {
+    for (const gateway of this.gateways.values()) gateway.heardAt = this.options.now();
+    this.hub.reconnected();
+    this.announce();
+  }
+
+  /** Something came over NATS that nobody of ours sends, or a bug met no connection in particular. */
+  meetFault(error: unknown): void {
+    this.faults.meet(error, (text, count) => this.options.log.error({ err: error, count }, text));
+  }
+
+  /** Takes no new work, lets begun turns finish, gives the rest back, and leaves; at most DRAIN_MS. */
+  async drain(): Promise<void> {
+    this.state = "draining";
+    this.stopping.abort();
+    this.announce();
+    const deadline = this.options.now() + this.options.config.DRAIN_MS;
+    while (!this.isDone() && this.options.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 5));
+    if (!this.isDone())
+      this.options.log.warn({ connections: this.connections }, "ended before all turns had settled: they are redelivered");
+    for (const timer of this.timers) clearInterval(timer);
+    this.say({ kind: "gone", id: this.options.id, reason: "bye" });
+    await this.options.bus.close();
+    this.hub.stop();
+  }
+
+  private isDone(): boolean {
+    if (this.connections > 0 || this.answers.size > 0) return false;
+    for (const link of this.hub.all()) if (link.unackedBatches > 0 || link.batch.records > 0) return false;
+    return true;
+  }
+
+  // ── what gateways say ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  private hear(announcement: Announcement): void {
+    if (announcement.kind === "ask") this.announce();
+    else if (announcement.kind === "gone") this.forgetGateway(announcement.id, announcement.reason);
+    else if (announcement.kind === "gateway") this.meetGateway(announcement.id);
+    if ("activation" in announcement) this.activation = laterActivation(this.activation, announcement.activation);
+  }
+
+  private meetGateway(id: string): void {
+    const known = this.gateways.get(id);
+    if (known !== undefined) {
+      known.heardAt = this.options.now();
+      return;
+    }
+    this.gateways.set(id, { mailboxes: new Map(), flushes: new Map(), waiting: new Set(), heardAt: this.options.now() });
+    this.hub.open(id);
+    // Not every gateway has heard of this worker.
+    this.announce();
+  }
+
+  private forgetGateway(id: string, reason: string): void {
+    const gateway = this.gateways.get(id);
+    if (gateway === undefined) return;
+    this.gateways.delete(id);
+    this.hub.close(id);
+    this.operator.lost(id);
+    this.options.log.info({ gateway: id, reason, connections: gateway.mailboxes.size }, "gateway left");
+    for (const mailbox of gateway.mailboxes.values()) this.turns.forget(mailbox);
+    for (const waiting of gateway.flushes.values()) for (const { reject } of waiting) reject(goneError());
+  }
+
+  private forgetSilent(): void {
+    if (!this.options.bus.connected) return;
+    const latest = this.options.now() - this.options.config.GATEWAY_TIMEOUT_MS;
+    for (const [id, { heardAt }] of this.gateways) if (heardAt < latest) this.forgetGateway(id, "silent for too long");
+  }
+
+  private handle(peer: string, batch: Batch): void {
+    const gateway = this.gateways.get(peer);
+    if (gateway === undefined) return;
+    for (let index = 0; index < batch.records; index++) {
+      try {
+        this.handleRecord(peer, gateway, batch, index);
+      } catch (error) {
+        // The rest of the batch is of other connections.
+        this.meetFault(error);
+      }
+    }
+  }
+
+  private handleRecord(peer: string, gateway: GatewayPeer, batch: Batch, index: number): void {
+    const type = batch.type(index);
+    const slot = batch.slot(index);
+    if (type === toWorker.pin) return this.pin(peer, gateway, batch, index);
+    if (type === toWorker.upgrade) return this.answers.upgrade(peer, slot, batch.payload(index));
+    if (type === toWorker.request) return this.answers.request(peer, slot, batch.payload(index));
+    if (type === toWorker.result) return this.operator.result(peer, slot, parseCount(batch.payload(index)));
+    const mailbox = gateway.mailboxes.get(slot);
+    if (mailbox === undefined || mailbox.pin.epoch !== batch.epoch(index)) return;
+    switch (type) {
+      case toWorker.message: {
+        const message = new ReceivedMessage(batch.payload(index), (batch.flags(index) & flag.binary) !== 0);
+        mailbox.push({ type, message, ...delivery(batch, index) });
+        return this.turns.run(mailbox);
+      }
+      case toWorker.open:
+      case toWorker.adopt:
+        mailbox.push({ type, ...delivery(batch, index) });
+        return this.turns.run(mailbox);
+      case toWorker.close:
+        mailbox.push({ type, ...decodeClose(batch.payload(index)), ...delivery(batch, index) });
+        return this.turns.run(mailbox);
+      case toWorker.unpin:
+        mailbox.leave();
+        return this.settle(mailbox);
+      case toWorker.flushed:
+        return gateway.flushes.get(mailbox)?.shift()?.resolve();
+      default:
+        throw new CodedError("envelope.malformed", `a record of type ${type}`);
+    }
+  }
+
+  private pin(peer: string, gateway: GatewayPeer, batch: Batch, index: number): void {
+    const slot = batch.slot(index);
+    const epoch = batch.epoch(index);
+    const body = parsePin(batch.payload(index));
+    const match = matchRoute(this.handlers, body.path);
+    if (match === undefined)
+      throw new CodedError("route.unknown", `a connection to ${body.path} was given to a worker that does not serve it`);
+    const earlier = gateway.mailboxes.get(slot);
+    if (earlier !== undefined) this.turns.forget(earlier);
+    const { state, error } = stateOf(match.route, body.state);
+    const mailbox = new Mailbox({
+      ...body,
+      gateway: peer,
+      slot,
+      epoch,
+      user: body.user,
+      params: match.params,
+      query: queryOf(body.query),
+      state,
+      topics: new Set(body.topics),
+      handler: match.route,
+    });
+    gateway.mailboxes.set(slot, mailbox);
+    if (error === undefined) return;
+    this.logThrown(mailbox, error, "onAdopt");
+    const effects = new Effects(Number.POSITIVE_INFINITY);
+    effects.add(toGateway.close, error.code, 0, error.closeCode);
+    // No event's commit: an early one, which the gateway applies at once.
+    this.commit(mailbox, effects, flag.flush);
+  }
+
+  private resume(peer: string): void {
+    const gateway = this.gateways.get(peer);
+    if (gateway === undefined) return;
+    const waiting = [...gateway.waiting];
+    gateway.waiting.clear();
+    for (const mailbox of waiting) this.turns.run(mailbox);
+  }
+
+  // ── what turns say ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private mayRun(mailbox: Mailbox): boolean {
+    const link = this.hub.get(mailbox.pin.gateway);
+    if (link === undefined) return false;
+    if (link.hasCredit) return true;
+    this.gateways.get(mailbox.pin.gateway)?.waiting.add(mailbox);
+    return false;
+  }
+
+  private commit(mailbox: Mailbox, effects: Effects, end: number): void {
+    const link = this.hub.get(mailbox.pin.gateway);
+    if (link !== undefined) sendGroup(link, mailbox.pin, effects, end);
+  }
+
+  private confirmation(mailbox: Mailbox): Promise<void> {
+    const gateway = this.gateways.get(mailbox.pin.gateway);
+    if (gateway === undefined || mailbox.isGone) return Promise.reject(goneError());
+    return new Promise((resolve, reject) => {
+      const waiting = gateway.flushes.get(mailbox) ?? [];
+      waiting.push({ resolve, reject });
+      gateway.flushes.set(mailbox, waiting);
+    });
+  }
+
+  // Nothing of the mailbox runs: gives it back if its gateway wants it, forgets it if it has closed.
+  private settle(mailbox: Mailbox): void {
+    const { gateway: peer, slot, epoch } = mailbox.pin;
+    const isReleased = mailbox.release();
+    if (isReleased) this.hub.get(peer)?.mark({ type: toGateway.released, flags: 0, extra: 0, slot, epoch });
+    if (!mailbox.isGone) return;
+    const gateway = this.gateways.get(peer);
+    if (gateway?.mailboxes.get(slot) !== mailbox) return;
+    gateway.mailboxes.delete(slot);
+    gateway.waiting.delete(mailbox);
+    gateway.flushes.delete(mailbox);
+  }
+
+  private logThrown(mailbox: Mailbox, error: HandlerError, hook: HookName): void {
+    const { pin } = mailbox;
+    const fields = { connection: pin.id, route: pin.handler.path, hook, code: error.code };
+    // What a client sent wrong is the client's business: it must not be able to fill the log.
+    if (error.code.startsWith("message.")) this.options.log.debug({ ...fields, issues: error.issues }, error.message);
+    else this.options.log.error({ ...fields, err: error.cause ?? error }, `${hook} was rolled back`);
+  }
+
+  // ── the process ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private async runOnStart(file: string, handler: Handler): Promise<void> {
+    try {
+      await handler.onStart?.(this.operator, { signal: this.stopping.signal });
+    } catch (error) {
+      if (!this.stopping.signal.aborted) this.options.log.error({ file, err: error }, "onStart threw");
+    }
+  }
+
+  private announce(): void {
+    const { id, config, loaded } = this.options;
+    this.say({
+      kind: "worker",
+      id,
+      pid: process.pid,
+      host: "",
+      protocol: protocolVersion,
+      release: config.RELEASE,
+      state: this.state,
+      routes: [...loaded.routes],
+      connections: this.connections,
+      activation: this.activation,
+    });
+  }
+
+  private say(announcement: Announcement): void {
+    this.options.bus.publish(this.subjects.members, encodeAnnouncement(announcement));
+  }
+}
+
+function delivery(batch: Batch, index: number): { redelivered: boolean; flushed: number } {
+  return { redelivered: (batch.flags(index) & flag.redelivered) !== 0, flushed: batch.extra(index) };
+}
+
+function stateOf(handler: Handler, stored: Uint8Array | undefined): { state: unknown; error: CodedError | undefined } {
+  try {
+    return { state: deepFreeze(adoptState(handler, stored === undefined ? undefined : unpackValue(stored))), error: undefined };
+  } catch (error) {
+    // What migrate throws is a reason as good as a state that does not fit.
+    const coded = isCodedError(error) ? error : new CodedError("state.invalid", "migrate threw", { cause: error });
+    return { state: undefined, error: coded };
+  }
+}
+
+function goneError(): CodedError {
+  return new CodedError("turn.over", "the connection's gateway is gone");
+}

@@ -1,0 +1,198 @@
+// One call of a hook: the `conn` and the `turn` that it is handed, and what it has asked for until it commits.
+
+import { CodedError } from "../protocol/errors.ts";
+import { flag, toGateway, toWorker } from "../protocol/records.ts";
+import { checkTopic } from "../protocol/subjects.ts";
+import { Effects, type Frame, frameOf, publishPayload } from "./effects.ts";
+import type { Connection, Query, Sendable, Turn } from "./handler.ts";
+import type { Mailbox, MailboxEvent } from "./mailbox.ts";
+
+export interface TurnLimits {
+  readonly effectsBytes: number;
+  readonly topicsPerConnection: number;
+  readonly turnTimeoutMs: number;
+}
+
+/** What a turn needs of what runs it. */
+export interface TurnHost {
+  readonly release: string;
+  readonly limits: TurnLimits;
+  /** Commits what has been asked for so far. Resolves when the gateway has applied it. */
+  flush(turn: RunningTurn): Promise<void>;
+}
+
+export class RunningTurn implements Turn {
+  readonly mailbox: Mailbox;
+  readonly event: MailboxEvent;
+  readonly effects: Effects;
+  readonly redelivered: boolean;
+  readonly release: string;
+  readonly host: TurnHost;
+  /** Flushes of this turn's own run, on top of those of workers that died. */
+  flushes = 0;
+  /** As the turn sees it: its own changes are in it. */
+  state: unknown;
+  topics: ReadonlySet<string>;
+  stateIsSet = false;
+  closing: { readonly code: number; readonly reason: string } | undefined;
+  isOver = false;
+  private controller: AbortController | undefined;
+
+  constructor(host: TurnHost, mailbox: Mailbox, event: MailboxEvent) {
+    this.host = host;
+    this.mailbox = mailbox;
+    this.event = event;
+    this.effects = new Effects(host.limits.effectsBytes);
+    this.redelivered = event.redelivered;
+    this.release = host.release;
+    this.state = mailbox.state;
+    this.topics = mailbox.topics;
+  }
+
+  get id(): string {
+    const { pin, next } = this.mailbox;
+    return this.event.type === toWorker.adopt ? `${pin.id}:adopt-${pin.epoch}` : `${pin.id}:${next}`;
+  }
+
+  get flushed(): number {
+    return this.event.flushed + this.flushes;
+  }
+
+  get signal(): AbortSignal {
+    this.controller ??= new AbortController();
+    if (this.isOver) this.controller.abort();
+    return this.controller.signal;
+  }
+
+  /** Whatever the hook still does has no effect. */
+  end(reason?: Error): void {
+    this.isOver = true;
+    if (reason !== undefined) this.controller?.abort(reason);
+  }
+
+  /** What was committed by a flush stays, also when the turn throws later. */
+  settleFlush(): void {
+    this.effects.clear();
+    this.mailbox.state = this.state;
+    this.mailbox.topics = this.topics;
+    this.stateIsSet = false;
+    this.flushes++;
+  }
+}
+
+/** The `conn` of one turn. */
+export class TurnConnection implements Connection {
+  readonly #turn: RunningTurn;
+
+  constructor(turn: RunningTurn) {
+    this.#turn = turn;
+  }
+
+  get id(): string {
+    return this.#open().mailbox.pin.id;
+  }
+
+  get user(): string | undefined {
+    return this.#open().mailbox.pin.user;
+  }
+
+  get path(): string {
+    return this.#open().mailbox.pin.path;
+  }
+
+  get params(): Readonly<Record<string, string>> {
+    return this.#open().mailbox.pin.params;
+  }
+
+  get query(): Query {
+    return this.#open().mailbox.pin.query;
+  }
+
+  get ip(): string {
+    return this.#open().mailbox.pin.ip;
+  }
+
+  get subprotocol(): string {
+    return this.#open().mailbox.pin.subprotocol;
+  }
+
+  get state(): unknown {
+    return this.#open().state;
+  }
+
+  get topics(): ReadonlySet<string> {
+    return this.#open().topics;
+  }
+
+  send(data: Sendable): void {
+    const turn = this.#open();
+    const { payload, flags } = frameOf(data);
+    turn.effects.add(toGateway.send, payload, flags);
+  }
+
+  publish(topic: string, data: Sendable, options?: { readonly self?: boolean }): void {
+    const turn = this.#open();
+    checkTopic(topic);
+    const frame: Frame = frameOf(data);
+    turn.effects.add(toGateway.publish, publishPayload(topic, frame), frame.flags | (options?.self ? flag.self : 0));
+  }
+
+  subscribe(topic: string): void {
+    const turn = this.#open();
+    checkTopic(topic);
+    if (turn.topics.has(topic)) return;
+    const limit = turn.host.limits.topicsPerConnection;
+    if (turn.topics.size >= limit)
+      throw new CodedError("topics.tooMany", `a connection has at most ${limit} topics (TOPICS_PER_CONNECTION)`);
+    turn.effects.add(toGateway.subscribe, topic);
+    turn.topics = new Set(turn.topics).add(topic);
+  }
+
+  unsubscribe(topic: string): void {
+    const turn = this.#open();
+    checkTopic(topic);
+    if (!turn.topics.has(topic)) return;
+    turn.effects.add(toGateway.unsubscribe, topic);
+    const rest = new Set(turn.topics);
+    rest.delete(topic);
+    turn.topics = rest;
+  }
+
+  setState(next: unknown): void {
+    const turn = this.#open();
+    turn.state = next;
+    turn.stateIsSet = true;
+  }
+
+  close(code = 1000, reason = ""): void {
+    const turn = this.#open();
+    checkClose(code, reason);
+    turn.closing ??= { code, reason };
+  }
+
+  async flush(): Promise<void> {
+    const turn = this.#open();
+    await turn.host.flush(turn);
+  }
+
+  #open(): RunningTurn {
+    if (this.#turn.isOver) {
+      throw new CodedError(
+        "turn.over",
+        "this conn belongs to a turn that has ended; await what has to happen within it, or use app.send with conn.id",
+      );
+    }
+    return this.#turn;
+  }
+}
+
+/**
+ * RFC 6455, 7.4.2: what an application may use; 5.5: a control frame has at most 125 bytes, two of them the code.
+ * @throws {CodedError} "close.invalid"
+ */
+export function checkClose(code: number, reason: string): void {
+  if (code !== 1000 && !(Number.isInteger(code) && code >= 3000 && code <= 4999)) {
+    throw new CodedError("close.invalid", `the close code ${code} is not 1000 and not within 3000 to 4999`);
+  }
+  if (Buffer.byteLength(reason) > 123) throw new CodedError("close.invalid", "a close reason has at most 123 bytes");
+}

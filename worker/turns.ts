@@ -1,0 +1,239 @@
+// Runs turns: calls the hook, waits where it waits, then commits, or rolls back and lets onError have a turn of its own.
+// A synchronous hook costs no promise. Where effects go is handed in: to a gateway, or to a test.
+
+import { packValue } from "../protocol/envelope.ts";
+import { CodedError } from "../protocol/errors.ts";
+import { flag, toGateway, toWorker } from "../protocol/records.ts";
+import type { Effects } from "./effects.ts";
+import { handlerErrorOf } from "./failure.ts";
+import type { HandlerError } from "./handler.ts";
+import type { Mailbox, MailboxEvent } from "./mailbox.ts";
+import { validate } from "./schema.ts";
+import { checkState } from "./state.ts";
+import { RunningTurn, TurnConnection, type TurnHost, type TurnLimits } from "./turn.ts";
+
+export interface TurnsOptions {
+  readonly release: string;
+  readonly limits: TurnLimits & { readonly stateBytes: number };
+  readonly now: () => number;
+  /** Takes a turn's effects, all or nothing. @param end flag.commit or flag.flush */
+  readonly commit: (mailbox: Mailbox, effects: Effects, end: number) => void;
+  /** Resolves when the gateway has applied the flush that was just committed; rejects when the connection is gone. */
+  readonly flushed: (mailbox: Mailbox) => Promise<void>;
+  /** The mailbox has nothing running now: it can be given back if it was asked back. */
+  readonly onIdle: (mailbox: Mailbox) => void;
+  /** Whether more may be committed now; `run` has to be called again when it may. */
+  readonly mayRun: (mailbox: Mailbox) => boolean;
+  /** A turn was rolled back. */
+  readonly onThrown: (mailbox: Mailbox, error: HandlerError, hook: HookName) => void;
+}
+
+export type HookName = "onOpen" | "onMessage" | "onClose" | "onAdopt" | "onError";
+
+export class Turns implements TurnHost {
+  readonly release: string;
+  readonly limits: TurnsOptions["limits"];
+  readonly counters = { committed: 0, thrown: 0, timedOut: 0 };
+  private readonly options: TurnsOptions;
+  /** Turns that wait for something, with what is to happen when they take too long; the oldest first. */
+  private readonly pending = new Map<RunningTurn, { deadline: number; cutOff: (error: CodedError) => void }>();
+
+  constructor(options: TurnsOptions) {
+    this.options = options;
+    this.release = options.release;
+    this.limits = options.limits;
+  }
+
+  /** Runs what the mailbox has, until something waits. */
+  run(mailbox: Mailbox): void {
+    while (this.options.mayRun(mailbox)) {
+      const event = mailbox.begin();
+      if (event === undefined) break;
+      this.hook(mailbox, event, hookOf(event), undefined);
+      if (mailbox.isRunning) return;
+    }
+    if (!mailbox.isRunning) this.options.onIdle(mailbox);
+  }
+
+  /** To be called several times a second. */
+  sweep(): void {
+    const now = this.options.now();
+    for (const [turn, { deadline, cutOff }] of this.pending) {
+      if (now < deadline) continue;
+      this.pending.delete(turn);
+      this.counters.timedOut++;
+      cutOff(new CodedError("turn.timeout", `the turn has not settled within ${this.limits.turnTimeoutMs} ms (TURN_TIMEOUT_MS)`));
+    }
+  }
+
+  /** The mailbox's gateway is gone: what runs for it may stop. */
+  forget(mailbox: Mailbox): void {
+    mailbox.forget();
+    for (const turn of this.pending.keys()) if (turn.mailbox === mailbox) this.drop(turn);
+  }
+
+  async flush(turn: RunningTurn): Promise<void> {
+    const { mailbox } = turn;
+    this.storeState(turn);
+    this.options.commit(mailbox, turn.effects, flag.flush);
+    turn.settleFlush();
+    await this.options.flushed(mailbox);
+  }
+
+  // One turn. `error` is what onError is told of, undefined in every other hook.
+  private hook(mailbox: Mailbox, event: MailboxEvent, name: HookName, error: HandlerError | undefined): void {
+    const turn = new RunningTurn(this, mailbox, event);
+    const fail = (thrown: unknown) => {
+      if (turn.isOver) return;
+      turn.end();
+      this.pending.delete(turn);
+      this.rollBack(turn, name, handlerErrorOf(thrown));
+    };
+    const settle = () => {
+      if (turn.isOver) return;
+      this.pending.delete(turn);
+      try {
+        this.storeState(turn);
+        if (error !== undefined) closeAfterError(turn);
+        if (turn.closing !== undefined) turn.effects.add(toGateway.close, turn.closing.reason, 0, turn.closing.code);
+      } catch (thrown) {
+        fail(thrown);
+        return;
+      }
+      this.commit(turn);
+    };
+    let settling: unknown;
+    try {
+      settling = this.call(turn, name, error);
+    } catch (thrown) {
+      fail(thrown);
+      return;
+    }
+    if (!isThenable(settling)) {
+      settle();
+      return;
+    }
+    if (event.type === toWorker.message) event.message.own();
+    const afterwards = () => {
+      if (!mailbox.isRunning) this.run(mailbox);
+    };
+    this.pending.set(turn, {
+      deadline: this.options.now() + this.limits.turnTimeoutMs,
+      cutOff: (late) => {
+        fail(late);
+        turn.end(late);
+        afterwards();
+      },
+    });
+    settling.then(
+      () => {
+        settle();
+        afterwards();
+      },
+      (thrown) => {
+        fail(thrown);
+        afterwards();
+      },
+    );
+  }
+
+  private call(turn: RunningTurn, name: HookName, error: HandlerError | undefined): unknown {
+    const { mailbox, event } = turn;
+    const { handler } = mailbox.pin;
+    const conn = new TurnConnection(turn);
+    if (error !== undefined) return handler.onError?.(conn, error, turn);
+    switch (event.type) {
+      case toWorker.open:
+        return handler.onOpen?.(conn, turn);
+      case toWorker.adopt:
+        return handler.onAdopt?.(conn, turn);
+      case toWorker.close:
+        return handler.onClose?.(conn, { code: event.code, reason: event.reason }, turn);
+      case toWorker.message: {
+        if (handler.message === undefined) return handler.onMessage?.(conn, event.message, turn);
+        const value = validate(handler.message, event.message.json(), "message.invalid");
+        if (!isThenable(value)) return handler.onMessage?.(conn, value, turn);
+        return value.then((valid) => (turn.isOver ? undefined : handler.onMessage?.(conn, valid, turn)));
+      }
+      default:
+        throw new Error(`no hook ${name}`);
+    }
+  }
+
+  private rollBack(turn: RunningTurn, name: HookName, error: HandlerError): void {
+    const { mailbox, event } = turn;
+    this.counters.thrown++;
+    this.options.onThrown(mailbox, error, name);
+    if (mailbox.isGone) return;
+    // Flushes of the run that threw are done for good: whoever handles the event next is told of them.
+    const again = { ...event, flushed: turn.flushed };
+    if (name !== "onError" && mailbox.pin.handler.onError !== undefined) {
+      this.hook(mailbox, again, "onError", error);
+      return;
+    }
+    // Nobody has dealt with it.
+    const last = new RunningTurn(this, mailbox, again);
+    if (event.type !== toWorker.close) {
+      const code = name === "onError" ? 1011 : error.closeCode;
+      last.closing = { code, reason: error.code };
+      last.effects.add(toGateway.close, error.code, 0, code);
+    }
+    this.commit(last);
+  }
+
+  private commit(turn: RunningTurn): void {
+    const { mailbox } = turn;
+    turn.end();
+    mailbox.state = turn.state;
+    mailbox.topics = turn.topics;
+    const closes = turn.closing !== undefined;
+    const isGone = mailbox.isGone;
+    mailbox.done(turn.event, closes);
+    if (isGone) return;
+    this.counters.committed++;
+    this.options.commit(mailbox, turn.effects, flag.commit);
+  }
+
+  // The last setState of the turn becomes its state effect. Throws as setState's documentation says.
+  private storeState(turn: RunningTurn): void {
+    if (!turn.stateIsSet) return;
+    const state = checkState(turn.mailbox.pin.handler, turn.state);
+    const bytes = state === undefined ? new Uint8Array(0) : packValue(state);
+    if (bytes.length > this.limits.stateBytes) {
+      throw new CodedError(
+        "state.tooLarge",
+        `the state has ${bytes.length} bytes, at most ${this.limits.stateBytes} are allowed (STATE_BYTES)`,
+      );
+    }
+    turn.effects.add(toGateway.state, bytes);
+    turn.state = deepFreeze(state);
+    turn.stateIsSet = false;
+  }
+
+  private drop(turn: RunningTurn): void {
+    this.pending.delete(turn);
+    turn.end(new CodedError("turn.over", "the connection is no longer with this worker"));
+  }
+}
+
+/** A connection whose onOpen threw is of no use, whatever onError made of it. */
+function closeAfterError(turn: RunningTurn): void {
+  if (turn.event.type === toWorker.open) turn.closing ??= { code: 1011, reason: "onOpen threw" };
+}
+
+function hookOf(event: MailboxEvent): HookName {
+  if (event.type === toWorker.message) return "onMessage";
+  if (event.type === toWorker.open) return "onOpen";
+  return event.type === toWorker.close ? "onClose" : "onAdopt";
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+}
+
+/** A handler that changes its state in place would change it for nobody but this worker: it gets a TypeError instead. */
+export function deepFreeze<Value>(value: Value): Value {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value) || ArrayBuffer.isView(value)) return value;
+  for (const part of Object.values(value)) deepFreeze(part);
+  return Object.freeze(value);
+}
