@@ -3,8 +3,7 @@
 
 import { isAbsolute, relative, resolve } from "node:path";
 import * as v from "valibot";
-import { CodedError } from "../protocol/errors.ts";
-import { isNamespace } from "../protocol/subjects.ts";
+import { integer, namespace, parseSettings } from "../protocol/settings.ts";
 import { cacheFolder } from "./setup/cache.mjs";
 
 export interface Config {
@@ -31,70 +30,49 @@ export interface Config {
   readonly stopTimeoutMs: number;
 }
 
+/** What setTimeout takes at most. */
 const timerLimitMs = 2 ** 31 - 1;
 
 /** @throws {CodedError} "config.invalid", which names every mistake: variable, value, and what it may be. */
-export function parseConfig(env: NodeJS.ProcessEnv, clone: string): Config {
-  const parsed = v.safeParse(environment(clone), env);
-  if (!parsed.success) {
-    const issues = parsed.issues.map((issue) => {
-      const path = v.getDotPath(issue) ?? "";
-      return { path, message: `${path}=${JSON.stringify(issue.input)}: must be ${issue.message}` };
-    });
-    const lines = issues.map((issue) => `  ${issue.message}`).join("\n");
-    throw new CodedError("config.invalid", `the environment has ${issues.length === 1 ? "a mistake" : "mistakes"}:\n${lines}`, { issues });
-  }
-  const { PORT, HOST, ADMIN_PORT, NATS_URL, NAMESPACE, WORKERS, GATEWAYS, HANDLERS_DIR, ...times } = parsed.output;
+export function parseConfig(environment: NodeJS.ProcessEnv, clone: string): Config {
+  const settings = parseSettings(settingsOf(clone), environment);
   return Object.freeze({
     clone,
-    cacheFolder: cacheFolder(env),
-    host: HOST,
-    port: PORT,
-    adminPort: ADMIN_PORT,
-    natsUrl: NATS_URL,
-    namespace: NAMESPACE,
-    workers: WORKERS,
-    gateways: GATEWAYS,
-    handlersDir: HANDLERS_DIR,
-    warmMs: times.WARM_MS,
-    readyTimeoutMs: times.READY_TIMEOUT_MS,
-    stopTimeoutMs: times.STOP_TIMEOUT_MS,
+    cacheFolder: cacheFolder(environment),
+    host: settings.HOST,
+    port: settings.PORT,
+    adminPort: settings.ADMIN_PORT,
+    natsUrl: settings.NATS_URL,
+    namespace: settings.NAMESPACE,
+    workers: settings.WORKERS,
+    gateways: settings.GATEWAYS,
+    handlersDir: relative(clone, resolve(clone, settings.HANDLERS_DIR)),
+    warmMs: settings.WARM_MS,
+    readyTimeoutMs: settings.READY_TIMEOUT_MS,
+    stopTimeoutMs: settings.STOP_TIMEOUT_MS,
   });
 }
 
-function environment(clone: string) {
+function settingsOf(clone: string) {
   return v.object({
-    PORT: integer(8080, 0, 65_535),
-    HOST: text("127.0.0.1", (host) => /^[A-Za-z0-9.:_-]+$/.test(host), "an address or a host name"),
-    ADMIN_PORT: integer(9090, 0, 65_535),
+    PORT: integer({ least: 0, most: 65_535, otherwise: 8080 }),
+    HOST: v.optional(v.pipe(v.string(), v.regex(/^[A-Za-z0-9.:_-]+$/, "an address or a host name")), "127.0.0.1"),
+    ADMIN_PORT: integer({ least: 0, most: 65_535, otherwise: 9090 }),
     NATS_URL: v.optional(v.pipe(v.string(), v.check(isNatsUrl, "nats://host:port, or several parted by commas"))),
-    NAMESPACE: text("thinstate", isNamespace, "letters, digits, - and _, in parts parted by dots, at most 64"),
-    WORKERS: integer(2, 0, 1_000),
-    GATEWAYS: integer(1, 1, 100),
-    HANDLERS_DIR: v.pipe(
-      v.optional(v.string(), "worker/handlers"),
-      v.check((folder) => isInside(clone, folder), "a folder inside the clone"),
-      v.transform((folder) => relative(clone, resolve(clone, folder))),
+    NAMESPACE: namespace,
+    WORKERS: integer({ least: 0, most: 1_000, otherwise: 2 }),
+    GATEWAYS: integer({ least: 1, most: 100, otherwise: 1 }),
+    HANDLERS_DIR: v.optional(
+      v.pipe(
+        v.string(),
+        v.check((folder) => isInside(clone, folder), "a folder inside the clone"),
+      ),
+      "worker/handlers",
     ),
-    WARM_MS: integer(30_000, 0, timerLimitMs),
-    READY_TIMEOUT_MS: integer(10_000, 1, timerLimitMs),
-    STOP_TIMEOUT_MS: integer(10_000, 1, timerLimitMs),
+    WARM_MS: integer({ least: 0, most: timerLimitMs, otherwise: 30_000 }),
+    READY_TIMEOUT_MS: integer({ least: 1, most: timerLimitMs, otherwise: 10_000 }),
+    STOP_TIMEOUT_MS: integer({ least: 1, most: timerLimitMs, otherwise: 10_000 }),
   });
-}
-
-function integer(byDefault: number, least: number, most: number) {
-  return v.pipe(
-    v.optional(v.string(), String(byDefault)),
-    v.check(
-      (digits) => /^\d{1,10}$/.test(digits) && Number(digits) >= least && Number(digits) <= most,
-      `an integer from ${least} to ${most}`,
-    ),
-    v.transform(Number),
-  );
-}
-
-function text(byDefault: string, isAllowed: (value: string) => boolean, allowed: string) {
-  return v.pipe(v.optional(v.string(), byDefault), v.check(isAllowed, allowed));
 }
 
 function isNatsUrl(urls: string): boolean {

@@ -1,0 +1,49 @@
+// What is checked without running anything: format, lint and import rules, and types. Each check counts as one test.
+
+import { spawn } from "node:child_process";
+import { clone } from "./setup/cache.mjs";
+
+export interface Tally {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+const checks = [
+  { name: "format and lint", program: "@biomejs/biome/bin/biome", args: ["check", "."] },
+  { name: "types", program: "typescript/bin/tsc", args: ["-p", ".", "--noEmit"] },
+];
+
+/** Runs them one after the other, their output to the terminal. */
+export async function runChecks(): Promise<Tally> {
+  let failed = 0;
+  for (const { name, program, args } of checks) {
+    process.stdout.write(`check: ${name}\n`);
+    if ((await runProgram(program, args)) !== 0) failed++;
+  }
+  return { passed: checks.length - failed, failed, skipped: 0 };
+}
+
+/**
+ * @param program Within node_modules.
+ * @returns The exit code.
+ */
+export function runProgram(program: string, args: readonly string[]): Promise<number> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [`${clone}/node_modules/${program}`, ...args], {
+      cwd: clone,
+      stdio: ["ignore", "inherit", "inherit"],
+    });
+    child.once("error", (error) => {
+      process.stderr.write(`${program}: ${error.message}\n`);
+      resolve(1);
+    });
+    child.once("exit", (code) => resolve(code ?? 1));
+  });
+}
+
+/** The last line of a run, in the form that CI reads. @returns The exit code. */
+export function reportTally({ passed, failed, skipped }: Tally): number {
+  process.stdout.write(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}\n`);
+  return failed === 0 ? 0 : 1;
+}

@@ -1,0 +1,22 @@
+// npm run deploy-worker: asks the supervisor to replace the workers by a release of the working tree.
+
+import { parseFlags } from "./arguments.ts";
+import { showReplacement } from "./replacement.ts";
+import { ownName } from "./supervisor/control.ts";
+
+const usage = `npm run deploy-worker [-- options]
+
+Checks types and handlers of the working tree, starts it as standby, activates it, hands the connections over and drains
+what served before. Anything wrong before the activation: what served still serves, exit code 1.
+
+  --force   even if a path with open connections is not served any more; they are closed
+  --json    one line of JSON, for programs`;
+
+export async function run(args: readonly string[]): Promise<number> {
+  const flags = parseFlags(args, usage, ["force", "json"]);
+  if (typeof flags === "number") return flags;
+  // For an installation that was started with WORKERS=0; 0 lets the supervisor choose.
+  const workers = /^[0-9]{1,4}$/.test(process.env.WORKERS ?? "") ? Number(process.env.WORKERS) : 0;
+  const request = { request: "deploy" as const, force: flags.force, workers, who: ownName() };
+  return showReplacement(request, { isJson: flags.json });
+}

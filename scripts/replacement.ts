@@ -1,0 +1,52 @@
+// What `npm run deploy-worker` and `npm run rollback-worker` have in common: they ask the supervisor, and show what it does.
+
+import { cacheFolder, clone } from "./setup/cache.mjs";
+import { type Progress, paint, startProgress } from "./setup/progress.mjs";
+import { askSupervisor, type ControlRequest, NotRunning, type Outcome, type Problem } from "./supervisor/control.ts";
+import { type DeployReport, reportText } from "./supervisor/report.ts";
+import type { Status } from "./supervisor/status.ts";
+
+/** @returns The exit code. */
+export async function showReplacement(request: ControlRequest, { isJson }: { isJson: boolean }): Promise<number> {
+  const folder = cacheFolder(process.env);
+  let progress: Progress | undefined;
+  const onStep = (step: string) => {
+    if (isJson) return;
+    progress?.done();
+    progress = startProgress(step);
+  };
+  let outcome: Outcome<DeployReport>;
+  try {
+    outcome = await askSupervisor<DeployReport>(folder, request, onStep);
+  } catch (error) {
+    if (!(error instanceof NotRunning)) throw error;
+    outcome = { ok: false, error: error.message, problems: [] };
+  }
+  if (outcome.ok) progress?.done();
+  else progress?.fail();
+  const serving = outcome.ok ? undefined : await servingRelease(folder);
+  if (isJson) {
+    process.stdout.write(`${JSON.stringify(outcome.ok ? { ok: true, ...outcome.result } : { ...outcome, serving: serving ?? null })}\n`);
+  } else if (outcome.ok) {
+    process.stdout.write(`${reportText(outcome.result)}\n`);
+  } else {
+    process.stderr.write(`${failureText(outcome.error, outcome.problems, serving)}\n`);
+  }
+  return outcome.ok ? 0 : 1;
+}
+
+async function servingRelease(folder: string): Promise<string | undefined> {
+  try {
+    const outcome = await askSupervisor<Status>(folder, { request: "status" }, () => undefined);
+    return outcome.ok ? outcome.result.release?.id : undefined;
+  } catch (error) {
+    if (error instanceof NotRunning) return undefined;
+    throw error;
+  }
+}
+
+function failureText(error: string, problems: readonly Problem[], serving: string | undefined): string {
+  const lines = problems.map(({ file, line, text }) => `${file}${line === undefined ? "" : `:${line}`}: ${text}`);
+  const still = serving === undefined ? [] : [paint(process.stderr, "bold", `release ${serving} still serves`)];
+  return [paint(process.stderr, "red", error), ...lines, ...still].join("\n").replaceAll(`${clone}/`, "");
+}

@@ -1,0 +1,19 @@
+// npm run rollback-worker: asks the supervisor to go back to the release that served before.
+
+import { parseFlags } from "./arguments.ts";
+import { showReplacement } from "./replacement.ts";
+import { ownName } from "./supervisor/control.ts";
+
+const usage = `npm run rollback-worker [-- options]
+
+Back to the release that was active before this one: at once while its workers are still warm, else they are started first.
+
+  --force   even if a path with open connections is not served any more; they are closed
+  --json    one line of JSON, for programs`;
+
+export async function run(args: readonly string[]): Promise<number> {
+  const flags = parseFlags(args, usage, ["force", "json"]);
+  if (typeof flags === "number") return flags;
+  const request = { request: "rollback" as const, force: flags.force, who: ownName() };
+  return showReplacement(request, { isJson: flags.json });
+}

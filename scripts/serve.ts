@@ -1,0 +1,113 @@
+// What `npm start` and `npm run dev` have in common: one supervisor, from the first line on the terminal to its end.
+
+import { existsSync, mkdirSync } from "node:fs";
+import { parseGatewayConfig } from "../gateway/config.ts";
+import { isCodedError } from "../protocol/errors.ts";
+import { parseWorkerConfig } from "../worker/config.ts";
+import { type Config, parseConfig } from "./config.ts";
+import { NatsServerMissing } from "./nats/binary.ts";
+import { ReleaseError } from "./releases/release.ts";
+import { clone } from "./setup/cache.mjs";
+import { StartRefused } from "./supervisor/address.ts";
+import { askSupervisor, ControlServer, controlPath, NotRunning } from "./supervisor/control.ts";
+import { Desk } from "./supervisor/desk.ts";
+import { Log } from "./supervisor/log.ts";
+import { NatsUnreachable } from "./supervisor/membership.ts";
+import type { Status } from "./supervisor/status.ts";
+import { Supervisor } from "./supervisor/supervisor.ts";
+
+/** How long the gateways of a supervisor that was killed may hold their port: guard.sh gives them two seconds. */
+const orphanPatienceMs = 4_000;
+
+export interface ServeOptions {
+  readonly isDev: boolean;
+  readonly onReady: (parts: { config: Config; desk: Desk; log: Log }) => void;
+}
+
+/** @returns The exit code, once everything has ended. */
+export async function serve({ isDev, onReady }: ServeOptions): Promise<number> {
+  const log = new Log(process.stdout, process.stderr);
+  const config = readConfig(process.env);
+  if (config === undefined) return 1;
+  mkdirSync(config.cacheFolder, { recursive: true, mode: 0o700 });
+  const path = controlPath(config.cacheFolder);
+  const wasKilled = existsSync(path);
+  const running = await runningText(config.cacheFolder);
+  if (running !== undefined) return refuse(running);
+
+  const portPatienceMs = wasKilled ? orphanPatienceMs : 0;
+  const supervisor = new Supervisor({ config, env: process.env, log, isDev, portPatienceMs });
+  const desk = new Desk(supervisor, log);
+  const control = await ControlServer.listen(path, desk.answer);
+  const asked = endOnSignals(supervisor);
+  try {
+    await supervisor.start(process.env.PATH ?? "");
+    log.say(`ready ${supervisor.url}`);
+    onReady({ config, desk, log });
+    return await asked.ended;
+  } catch (error) {
+    if (asked.isAsked()) return await asked.ended;
+    await supervisor.stop();
+    return refuse(refusalText(error));
+  } finally {
+    control.close();
+  }
+}
+
+/** What is wrong with the settings of gateways and workers is found here too, before any of them starts. */
+function readConfig(env: NodeJS.ProcessEnv): Config | undefined {
+  // Given by the supervisor, so not looked at here.
+  const given = { ...env, NATS_URL: "nats://127.0.0.1", LIFELINE_FD: "3", RELEASE: "1", PORT: "0", ADMIN_PORT: "0", NAMESPACE: "checked" };
+  let config: Config | undefined;
+  const mistakes = new Set<string>();
+  const parsers = [() => (config = parseConfig(env, clone)), () => parseGatewayConfig(given), () => parseWorkerConfig(given)];
+  for (const parse of parsers) {
+    try {
+      parse();
+    } catch (error) {
+      if (!isCodedError(error, "config.invalid")) throw error;
+      for (const mistake of error.message.replace(/^config\.invalid: /, "").split("; ")) mistakes.add(mistake);
+    }
+  }
+  if (mistakes.size === 0) return config;
+  refuse(`The environment has mistakes:\n${[...mistakes].map((mistake) => `  ${mistake}`).join("\n")}`);
+  return undefined;
+}
+
+async function runningText(cacheFolder: string): Promise<string | undefined> {
+  try {
+    const outcome = await askSupervisor<Status>(cacheFolder, { request: "status" }, () => undefined);
+    if (!outcome.ok) return "thinstate is already starting here";
+    const { pid, url, startedAt } = outcome.result;
+    return `thinstate is already running here, since ${new Date(startedAt).toLocaleString("en-GB")}: process ${pid}, ${url}`;
+  } catch (error) {
+    if (error instanceof NotRunning) return undefined;
+    throw error;
+  }
+}
+
+/** The first signal ends all in order, the second one at once. */
+function endOnSignals(supervisor: Supervisor): { ended: Promise<number>; isAsked: () => boolean } {
+  let isAsked = false;
+  const ended = new Promise<number>((resolve) => {
+    const end = (signal: NodeJS.Signals) => {
+      const ending = isAsked ? supervisor.kill().then(() => 1) : supervisor.stop().then(() => 0);
+      isAsked = true;
+      void ending.then(resolve, (error) => resolve(refuse(`${signal}: ${error instanceof Error ? error.stack : error}`)));
+    };
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, end);
+  });
+  return { ended, isAsked: () => isAsked };
+}
+
+function refusalText(error: unknown): string {
+  if (error instanceof ReleaseError) return `The handlers do not check out:\n${error.message}`;
+  const isExpected = error instanceof StartRefused || error instanceof NatsServerMissing || error instanceof NatsUnreachable;
+  if (error instanceof Error) return isExpected ? error.message : (error.stack ?? error.message);
+  return String(error);
+}
+
+function refuse(text: string): number {
+  process.stderr.write(`${text}\n`);
+  return 1;
+}

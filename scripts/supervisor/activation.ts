@@ -1,0 +1,37 @@
+// The record of what is active, on disk: what serves again after a restart. Written before anybody is told.
+
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
+import * as v from "valibot";
+import type { Activation } from "../../protocol/membership.ts";
+
+const record = v.object({ release: v.pipe(v.string(), v.nonEmpty()), generation: v.pipe(v.number(), v.integer(), v.minValue(1)) });
+
+/** @throws where the file is there and cannot be understood: which release should serve is then a person's decision. */
+export function readActivation(file: string): Activation | undefined {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+  try {
+    return v.parse(record, JSON.parse(text));
+  } catch (cause) {
+    throw new Error(`${file} does not say which release is active. Remove it to start from the working tree.`, { cause });
+  }
+}
+
+/** Returns when it is on the disk; a crash leaves the old record or the new one. */
+export function writeActivation(file: string, activation: Activation): void {
+  const fresh = `${file}.new`;
+  const descriptor = openSync(fresh, "w", 0o600);
+  writeSync(descriptor, `${JSON.stringify(activation)}\n`);
+  fsyncSync(descriptor);
+  closeSync(descriptor);
+  renameSync(fresh, file);
+  const folder = openSync(dirname(file), "r");
+  fsyncSync(folder);
+  closeSync(folder);
+}

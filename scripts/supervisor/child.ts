@@ -1,0 +1,134 @@
+// One process that the supervisor started: in a process group of its own, so that Ctrl-C on the terminal does not reach it,
+// with a lifeline that tells it when the supervisor is gone.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+
+/** The descriptor of the lifeline: it reads end-of-file when the supervisor has ended, however it ended. */
+const lifelineFd = 3;
+const tailLines = 20;
+/** How long what a child wrote last may take to arrive after its end. A grandchild may hold its pipe open for ever. */
+const outputGraceMs = 200;
+
+export interface ChildSpec {
+  /** How it is called in logs: worker-2. */
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly cwd: string;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** Where the process could not be started at all. */
+  readonly error?: Error;
+}
+
+/** Knows the process groups that must not outlive the supervisor. */
+export interface GroupRegister {
+  add(pid: number): void;
+  remove(pid: number): void;
+}
+
+export interface ChildContext {
+  readonly register: GroupRegister;
+  readonly onLine: (name: string, line: string, stream: "stdout" | "stderr") => void;
+  /** It was asked to end, did not in time, and is killed. */
+  readonly onOverdue: (name: string, timeoutMs: number) => void;
+}
+
+export class Child {
+  readonly name: string;
+  /** 0 where it could not be started. */
+  readonly pid: number;
+  readonly startedAt = Date.now();
+  readonly exited: Promise<Exit>;
+  /** The last lines that it wrote to stderr, for a report of its end. */
+  readonly errorTail: string[] = [];
+  private readonly process: ChildProcess;
+  private readonly onOverdue: ChildContext["onOverdue"];
+  private hasExited = false;
+
+  constructor(spec: ChildSpec, context: ChildContext) {
+    this.name = spec.name;
+    this.onOverdue = context.onOverdue;
+    this.process = spawn(spec.command, spec.args, {
+      cwd: spec.cwd,
+      env: { ...spec.env, LIFELINE_FD: String(lifelineFd) },
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe", "pipe"],
+    });
+    const pid = this.process.pid ?? 0;
+    this.pid = pid;
+    if (pid !== 0) context.register.add(pid);
+    const outputEnded = new Promise<void>((resolve) => this.process.once("close", () => resolve()));
+    this.exited = new Promise((resolve) => {
+      this.process.once("error", (error) => resolve({ code: null, signal: null, error }));
+      this.process.once("exit", (code, signal) => {
+        this.hasExited = true;
+        // Whatever it has started itself goes with it.
+        this.signal("SIGKILL");
+        context.register.remove(pid);
+        const grace = setTimeout(() => resolve({ code, signal }), outputGraceMs);
+        void outputEnded.then(() => {
+          clearTimeout(grace);
+          resolve({ code, signal });
+        });
+      });
+    });
+    this.read("stdout", context.onLine);
+    this.read("stderr", context.onLine);
+    // A child that closes its end of the lifeline early is no business of ours.
+    this.process.stdio[lifelineFd]?.on("error", () => undefined);
+  }
+
+  /** Sends a signal to the whole process group. */
+  signal(signal: NodeJS.Signals): void {
+    if (this.pid === 0) return;
+    try {
+      process.kill(-this.pid, signal);
+    } catch {
+      // ESRCH: the group is gone.
+    }
+  }
+
+  /** Asks it to end, waits, then kills it. Resolves when it has ended. */
+  async stop(timeoutMs: number): Promise<void> {
+    if (this.hasExited || this.pid === 0) return;
+    const timer = setTimeout(() => {
+      this.onOverdue(this.name, timeoutMs);
+      this.signal("SIGKILL");
+    }, timeoutMs);
+    this.signal("SIGTERM");
+    await this.exited;
+    clearTimeout(timer);
+  }
+
+  async kill(): Promise<void> {
+    if (this.pid === 0) return;
+    if (!this.hasExited) this.signal("SIGKILL");
+    await this.exited;
+  }
+
+  private read(name: "stdout" | "stderr", onLine: ChildContext["onLine"]): void {
+    const lines = createInterface({ input: this.process[name] as Readable, crlfDelay: Number.POSITIVE_INFINITY });
+    // readline hands on its input's errors; the process' end says enough.
+    lines.on("error", () => undefined);
+    lines.on("line", (line) => {
+      if (name === "stderr") {
+        this.errorTail.push(line);
+        if (this.errorTail.length > tailLines) this.errorTail.shift();
+      }
+      onLine(this.name, line, name);
+    });
+  }
+}
+
+/** "ended with exit code 1" */
+export function exitText(exit: Exit): string {
+  if (exit.error !== undefined) return `could not be started: ${exit.error.message}`;
+  return exit.signal === null ? `ended with exit code ${exit.code}` : `was ended by ${exit.signal}`;
+}

@@ -1,0 +1,156 @@
+// The supervisor's unix socket, over which commands ask it things: one JSON value a line, a request, then steps, then one
+// outcome. Mode 0600: who may connect may replace what runs.
+
+import { createHash } from "node:crypto";
+import { chmodSync, rmSync } from "node:fs";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import * as v from "valibot";
+
+/** sun_path has 108 bytes on Linux and 104 on macOS, with the zero at the end. */
+const socketPathLimitBytes = 103;
+
+const who = v.object({ pid: v.number(), user: v.string() });
+
+const request = v.variant("request", [
+  v.object({ request: v.literal("status") }),
+  v.object({
+    request: v.literal("deploy"),
+    force: v.boolean(),
+    /** How many workers to start where none run: the WORKERS of the command's environment. */
+    workers: v.number(),
+    who,
+  }),
+  v.object({ request: v.literal("rollback"), force: v.boolean(), who }),
+]);
+
+export type ControlRequest = v.InferOutput<typeof request>;
+export type Who = v.InferOutput<typeof who>;
+
+export interface Problem {
+  readonly file: string;
+  readonly line?: number | undefined;
+  readonly text: string;
+}
+
+/** The last line of an answer. */
+export type Outcome<T = unknown> =
+  | { readonly ok: true; readonly result: T }
+  | { readonly ok: false; readonly error: string; readonly problems: readonly Problem[] };
+
+/** @param signal Aborted when the command has gone away. */
+export type Answer = (request: ControlRequest, onStep: (step: string) => void, signal: AbortSignal) => Promise<Outcome>;
+
+/** What was asked for is not wanted any more: the command has ended, or the supervisor ends. */
+export class Cancelled extends Error {}
+
+/** The supervisor of this cache folder does not run. */
+export class NotRunning extends Error {}
+
+/** Who this process is, for others that find it deploying. */
+export function ownName(): Who {
+  return { pid: process.pid, user: userInfo().username };
+}
+
+export function controlPath(cacheFolder: string): string {
+  const path = join(cacheFolder, "control.sock");
+  if (Buffer.byteLength(path) <= socketPathLimitBytes) return path;
+  const hash = createHash("sha256").update(cacheFolder).digest("hex").slice(0, 16);
+  return join(tmpdir(), `thinstate-${hash}.sock`);
+}
+
+export class ControlServer {
+  private readonly server: Server;
+  private readonly path: string;
+  private readonly sockets = new Set<Socket>();
+
+  private constructor(server: Server, path: string) {
+    this.server = server;
+    this.path = path;
+  }
+
+  /** Replaces a socket that a killed supervisor has left: call it only after nobody has answered there. */
+  static async listen(path: string, answer: Answer): Promise<ControlServer> {
+    rmSync(path, { force: true });
+    const server = createServer();
+    const control = new ControlServer(server, path);
+    server.on("connection", (socket) => control.serve(socket, answer));
+    // Nobody may connect in between: bind() makes the file with what the mask leaves.
+    const mask = process.umask(0o177);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        server.once("error", reject);
+        server.listen(path, resolve);
+      });
+    } finally {
+      process.umask(mask);
+    }
+    chmodSync(path, 0o600);
+    return control;
+  }
+
+  close(): void {
+    this.server.close();
+    for (const socket of this.sockets) socket.destroy();
+    rmSync(this.path, { force: true });
+  }
+
+  private serve(socket: Socket, answer: Answer): void {
+    const gone = new AbortController();
+    this.sockets.add(socket);
+    socket.once("close", () => {
+      this.sockets.delete(socket);
+      gone.abort(new Cancelled("the command was ended"));
+    });
+    const say = (line: unknown) => {
+      if (socket.writable) socket.write(`${JSON.stringify(line)}\n`);
+    };
+    const lines = createInterface({ input: socket });
+    lines.on("error", () => undefined);
+    lines.once("line", (line) => {
+      const parsed = parseRequest(line);
+      const outcome =
+        parsed === undefined
+          ? Promise.resolve<Outcome>({
+              ok: false,
+              error: "not a request that this supervisor knows: is it of another version?",
+              problems: [],
+            })
+          : answer(parsed, (step) => say({ step }), gone.signal);
+      void outcome.then((last) => {
+        say(last);
+        socket.end();
+      });
+    });
+  }
+}
+
+/**
+ * Asks the supervisor something.
+ * @throws {NotRunning}
+ */
+export function askSupervisor<T>(cacheFolder: string, ask: ControlRequest, onStep: (step: string) => void): Promise<Outcome<T>> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(controlPath(cacheFolder), () => socket.write(`${JSON.stringify(ask)}\n`));
+    createInterface({ input: socket })
+      // readline hands on its input's errors.
+      .once("error", () => reject(new NotRunning("thinstate does not run here: npm start")))
+      .on("line", (line) => {
+        const reply = JSON.parse(line) as Outcome<T> | { step: string };
+        if ("step" in reply) onStep(reply.step);
+        else resolve(reply);
+      })
+      // After an outcome this rejects nothing.
+      .once("close", () => reject(new NotRunning("thinstate ended before it answered")));
+  });
+}
+
+function parseRequest(line: string): ControlRequest | undefined {
+  try {
+    return v.parse(request, JSON.parse(line));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,100 @@
+// All crews of workers, and which one is active. The crew that was replaced last stays warm for a while, so that going back
+// to it is one activation.
+
+import type { Activation } from "../../protocol/membership.ts";
+import type { Release } from "../releases/release.ts";
+import type { Crew } from "./crew.ts";
+
+export interface FleetOptions {
+  readonly warmMs: number;
+  readonly stopTimeoutMs: number;
+  readonly start: (release: Release, size: number) => Crew;
+  /** Puts it on the disk. Called before `announce`. */
+  readonly record: (activation: Activation) => void;
+  readonly announce: (activation: Activation) => void;
+  /** A crew has been drained. */
+  readonly onDrained: (crew: Crew) => void;
+}
+
+export class Fleet {
+  active: Crew | undefined;
+  activation: Activation | undefined;
+  private readonly options: FleetOptions;
+  /** Replaced, and still there. */
+  private readonly replaced = new Map<Crew, NodeJS.Timeout>();
+  /** Standby, or being drained. */
+  private readonly others = new Set<Crew>();
+
+  constructor(options: FleetOptions) {
+    this.options = options;
+  }
+
+  get crews(): Crew[] {
+    return [...(this.active === undefined ? [] : [this.active]), ...this.replaced.keys(), ...this.others];
+  }
+
+  /** The release that has a warm crew. */
+  warm(releaseId: string): Crew | undefined {
+    return [...this.replaced.keys()].find((crew) => crew.release.id === releaseId);
+  }
+
+  /** Starts workers that get no work yet. */
+  standby(release: Release, size: number): Crew {
+    const crew = this.options.start(release, size);
+    this.others.add(crew);
+    return crew;
+  }
+
+  /**
+   * Gives all work to a crew; from here on there is no way back but another activation.
+   * @param isRecorded Whether a restart shall serve it again.
+   */
+  activate(crew: Crew, generation: number, { isRecorded }: { isRecorded: boolean }): void {
+    const activation = { release: crew.release.id, generation };
+    if (isRecorded) this.options.record(activation);
+    this.activation = activation;
+    this.options.announce(activation);
+    const before = this.active;
+    this.active = crew;
+    crew.isKept = true;
+    this.others.delete(crew);
+    clearTimeout(this.replaced.get(crew));
+    this.replaced.delete(crew);
+    for (const old of this.replaced.keys()) void this.drain(old);
+    if (before !== undefined && before !== crew) {
+      this.replaced.set(
+        before,
+        setTimeout(() => void this.drain(before), this.options.warmMs),
+      );
+    }
+  }
+
+  /** Drains a crew that is not active, now. */
+  async drain(crew: Crew): Promise<void> {
+    clearTimeout(this.replaced.get(crew));
+    this.replaced.delete(crew);
+    this.others.add(crew);
+    await crew.stop(this.options.stopTimeoutMs);
+    if (this.others.delete(crew)) this.options.onDrained(crew);
+  }
+
+  /** Ends a standby that will not be activated. */
+  async discard(crew: Crew, timeoutMs: number): Promise<void> {
+    await crew.stop(timeoutMs);
+    this.others.delete(crew);
+  }
+
+  /** Drains the crews that the active one has replaced without waiting for them to cool. */
+  drainReplaced(): void {
+    for (const crew of this.replaced.keys()) void this.drain(crew);
+  }
+
+  async stop(timeoutMs: number): Promise<void> {
+    for (const timer of this.replaced.values()) clearTimeout(timer);
+    await Promise.all(this.crews.map((crew) => crew.stop(timeoutMs)));
+  }
+
+  async kill(): Promise<void> {
+    await Promise.all(this.crews.map((crew) => crew.kill()));
+  }
+}

@@ -1,0 +1,86 @@
+import { expect, test } from "vitest";
+import type { GatewayHello, WorkerHello } from "../../protocol/membership.ts";
+import { Members } from "./members.ts";
+
+const worker: WorkerHello = {
+  kind: "worker",
+  id: "w1",
+  pid: 7,
+  host: "here",
+  protocol: 1,
+  release: "3",
+  state: "ready",
+  routes: [],
+  connections: 0,
+};
+const gateway: GatewayHello = {
+  kind: "gateway",
+  id: "g1",
+  pid: 8,
+  host: "here",
+  protocol: 1,
+  port: 8080,
+  adminPort: 9090,
+  startedAt: 0,
+  connections: 0,
+  parked: 0,
+  messagesIn: 0,
+  messagesOut: 0,
+  serving: false,
+  routes: {},
+  pins: {},
+};
+
+test("a member that is silent for more than five seconds is forgotten", () => {
+  const members = new Members(() => undefined);
+  members.hear(worker, 1_000);
+  members.hear(gateway, 3_000);
+  members.forgetSilent(6_000);
+  expect(members.workers).toEqual([worker]);
+  members.forgetSilent(6_001);
+  expect(members.workers).toEqual([]);
+  expect(members.gateways).toEqual([gateway]);
+});
+
+test("a member that is gone is forgotten at once", () => {
+  const members = new Members(() => undefined);
+  members.hear(worker, 0);
+  members.hear({ kind: "gone", id: "w1", reason: "bye" }, 1);
+  expect(members.workers).toEqual([]);
+});
+
+test("a member is found by its process", () => {
+  const members = new Members(() => undefined);
+  members.hear(worker, 0);
+  members.hear(gateway, 0);
+  expect(members.byProcess(7)).toEqual(worker);
+  expect(members.byProcess(8)).toEqual(gateway);
+  expect(members.byProcess(9)).toBeUndefined();
+});
+
+test("the highest generation that anybody speaks of is kept", () => {
+  const members = new Members(() => undefined);
+  members.hear({ ...worker, activation: { release: "3", generation: 5 } }, 0);
+  members.hear({ kind: "activate", activation: { release: "2", generation: 4 } }, 1);
+  expect(members.heardActivation).toEqual({ release: "3", generation: 5 });
+});
+
+test("rates are taken over half a second or more", () => {
+  const members = new Members(() => undefined);
+  members.hear(gateway, 0);
+  members.hear({ ...gateway, messagesIn: 10 }, 100);
+  expect(members.ratesOf("g1")).toEqual({ inPerSecond: 0, outPerSecond: 0 });
+  members.hear({ ...gateway, messagesIn: 1_000, messagesOut: 500 }, 1_000);
+  expect(members.ratesOf("g1")).toEqual({ inPerSecond: 1_000, outPerSecond: 500 });
+});
+
+test("a wait ends with the hello that it waits for, and with its signal", async () => {
+  const members = new Members(() => undefined);
+  const waits = members.until(() => members.workers.length === 1, new AbortController().signal);
+  members.hear(worker, 0);
+  await waits;
+  const cancelled = new AbortController();
+  const waitsInVain = members.until(() => false, cancelled.signal);
+  cancelled.abort(new Error("cancelled"));
+  await expect(waitsInVain).rejects.toThrow("cancelled");
+});

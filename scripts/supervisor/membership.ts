@@ -1,0 +1,113 @@
+// Connects the supervisor to NATS: it hears what members say, repeats which release is active, and tells the others when a
+// process of its own has ended.
+
+import { type Bus, connectBus } from "../../protocol/bus.ts";
+import { FaultMeter } from "../../protocol/fault-meter.ts";
+import { type Activation, type Announcement, decodeAnnouncement, encodeAnnouncement, heartbeatMs } from "../../protocol/membership.ts";
+import { subjectsOf } from "../../protocol/subjects.ts";
+import type { Log } from "./log.ts";
+import { Members } from "./members.ts";
+
+/** A NATS server that we were told to use does not answer. */
+export class NatsUnreachable extends Error {}
+
+const connectTimeoutMs = 5_000;
+
+export interface MembershipOptions {
+  readonly natsUrl: string;
+  readonly namespace: string;
+  readonly log: Log;
+}
+
+export class Membership {
+  readonly members = new Members(() => this.say({ kind: "ask" }));
+  private readonly bus: Bus;
+  private readonly subject: string;
+  private readonly heartbeat: NodeJS.Timeout;
+  private activation: Activation | undefined;
+
+  private constructor(bus: Bus, subject: string, onFault: (error: unknown) => void) {
+    this.bus = bus;
+    this.subject = subject;
+    bus.subscribe(subject, ({ payload }) => {
+      try {
+        const announcement = decodeAnnouncement(payload);
+        this.members.hear(announcement, performance.now());
+        // Somebody has just started, and may not wait for the next heartbeat to learn who is active.
+        if (announcement.kind === "ask") this.sayActivation();
+      } catch (error) {
+        onFault(error);
+      }
+    });
+    this.say({ kind: "ask" });
+    this.heartbeat = setInterval(() => {
+      this.members.forgetSilent(performance.now());
+      this.sayActivation();
+    }, heartbeatMs);
+  }
+
+  /** @throws {NatsUnreachable} */
+  static async join({ natsUrl, namespace, log }: MembershipOptions): Promise<Membership> {
+    const faults = new FaultMeter();
+    const onFault = (error: unknown) => faults.meet(error, (text, count) => log.event("warn", text, { count, err: describe(error) }));
+    const bus = await withinTime(
+      connectBus({
+        url: natsUrl,
+        name: "supervisor",
+        connectTimeoutMs,
+        onEvent: (event) => {
+          if (event.kind === "fault") onFault(event.error);
+          else log.event("info", event.kind === "connected" ? "NATS is back" : "NATS is gone");
+        },
+      }),
+      natsUrl,
+    );
+    return new Membership(bus, subjectsOf(namespace).members, onFault);
+  }
+
+  /** Announces it now and from now on. */
+  announce(activation: Activation): void {
+    this.activation = activation;
+    this.sayActivation();
+  }
+
+  /** A process of ours has ended: others need not wait until its silence tells. */
+  ended(pid: number): void {
+    const member = this.members.byProcess(pid);
+    if (member === undefined) return;
+    this.members.forget(member.id);
+    this.say({ kind: "gone", id: member.id, reason: "exited" });
+  }
+
+  async leave(): Promise<void> {
+    clearInterval(this.heartbeat);
+    await this.bus.close();
+  }
+
+  private sayActivation(): void {
+    if (this.activation !== undefined) this.say({ kind: "activate", activation: this.activation });
+  }
+
+  private say(announcement: Announcement): void {
+    this.bus.publish(this.subject, encodeAnnouncement(announcement));
+  }
+}
+
+/** The client itself waits for ever: a gateway may start before its NATS does. */
+async function withinTime(connecting: Promise<Bus>, natsUrl: string): Promise<Bus> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${connectTimeoutMs} ms`)), connectTimeoutMs);
+  });
+  try {
+    return await Promise.race([connecting, late]);
+  } catch (cause) {
+    throw new NatsUnreachable(`NATS_URL=${natsUrl} cannot be reached: ${cause instanceof Error ? cause.message : cause}`, { cause });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function describe(error: unknown): { message: string; stack?: string | undefined } {
+  return error instanceof Error ? { message: error.message, stack: error.stack } : { message: String(error) };
+}

@@ -1,0 +1,67 @@
+// How each kind of process is started: command line, folder, environment.
+
+import { resolve } from "node:path";
+import type { Config } from "../config.ts";
+import type { Release } from "../releases/release.ts";
+import type { Address } from "./address.ts";
+import { Child, type ChildContext, type ChildSpec } from "./child.ts";
+import type { Guard } from "./guard.ts";
+import type { Log } from "./log.ts";
+
+export interface ProcessesOptions {
+  readonly config: Config;
+  /** What children inherit: they parse limits of their own. */
+  readonly env: NodeJS.ProcessEnv;
+  readonly guard: Guard;
+  readonly log: Log;
+}
+
+export class Processes {
+  private readonly config: Config;
+  private readonly env: NodeJS.ProcessEnv;
+  private readonly guard: Guard;
+  private readonly shown: Pick<ChildContext, "onLine" | "onOverdue">;
+
+  constructor({ config, env, guard, log }: ProcessesOptions) {
+    this.config = config;
+    // It would have the gateway serve from uWebSockets.js' slow JavaScript fallback.
+    const { UWS_USE_FALLBACK: _, ...inherited } = env;
+    this.env = inherited;
+    this.guard = guard;
+    this.shown = {
+      onLine: (name, line, stream) => log.child(name, line, stream),
+      onOverdue: (name, timeoutMs) => log.event("warn", `${name} has not ended within ${timeoutMs} ms and is killed`),
+    };
+  }
+
+  natsServer(spec: ChildSpec): Child {
+    return new Child(spec, { register: this.guard.last, ...this.shown });
+  }
+
+  gateway(index: number, address: Address, natsUrl: string): Child {
+    return this.node("gateway/main.ts", `gateway-${index + 1}`, this.config.clone, {
+      ...this.common(natsUrl),
+      HOST: this.config.host,
+      PORT: String(address.port),
+      ADMIN_PORT: String(address.adminPorts[index]),
+    });
+  }
+
+  worker(release: Release, index: number, natsUrl: string): Child {
+    return this.node("worker/main.ts", `worker-${release.id}.${index + 1}`, release.folder, {
+      ...this.common(natsUrl),
+      RELEASE: release.id,
+      HANDLERS_DIR: resolve(release.folder, release.manifest.handlersDir),
+    });
+  }
+
+  private common(natsUrl: string): NodeJS.ProcessEnv {
+    return { ...this.env, NATS_URL: natsUrl, NAMESPACE: this.config.namespace };
+  }
+
+  private node(script: string, name: string, cwd: string, env: NodeJS.ProcessEnv): Child {
+    // The tsx binary would leave its child behind when it is killed; the loader has no child.
+    const spec = { name, command: process.execPath, args: ["--import", "tsx", script], cwd, env };
+    return new Child(spec, { register: this.guard.others, ...this.shown });
+  }
+}

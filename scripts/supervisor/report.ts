@@ -1,0 +1,66 @@
+// What a deploy has done to the connections: the hand-over figures of all gateways, added up.
+
+import { Histogram } from "../../protocol/histogram.ts";
+import type { GatewayHello } from "../../protocol/membership.ts";
+
+export interface StepTime {
+  readonly step: string;
+  readonly ms: number;
+}
+
+export interface DeployReport {
+  readonly release: string;
+  /** What served before; null: nothing did. */
+  readonly previous: string | null;
+  readonly generation: number;
+  readonly connectionsBefore: number;
+  readonly connectionsAfter: number;
+  readonly handedOver: number;
+  /** Still with the old workers when the report was made. */
+  readonly remaining: number;
+  readonly parked: number;
+  readonly redelivered: number;
+  /** How long a connection's messages could not be delivered. */
+  readonly pauseP50Ms: number;
+  readonly pauseP99Ms: number;
+  readonly pauseLongestMs: number;
+  readonly steps: readonly StepTime[];
+  readonly totalMs: number;
+}
+
+type HandoverFigures = Omit<DeployReport, "release" | "previous" | "generation" | "steps" | "totalMs">;
+
+/** Gateways that have not heard of the generation yet do not count, but for their connections. */
+export function handoverFigures(gateways: readonly GatewayHello[], generation: number): HandoverFigures {
+  const handovers = gateways.flatMap(({ handover }) => (handover?.generation === generation ? [handover] : []));
+  const pauses = new Histogram();
+  for (const handover of handovers) pauses.add(handover.pauses, handover.longestPauseMs);
+  const sum = (figure: "before" | "moved" | "remaining" | "parked" | "redelivered") =>
+    handovers.reduce((total, handover) => total + handover[figure], 0);
+  return {
+    connectionsBefore: sum("before"),
+    connectionsAfter: gateways.reduce((total, gateway) => total + gateway.connections, 0),
+    handedOver: sum("moved"),
+    remaining: sum("remaining"),
+    parked: sum("parked"),
+    redelivered: sum("redelivered"),
+    pauseP50Ms: pauses.quantile(0.5),
+    pauseP99Ms: pauses.quantile(0.99),
+    pauseLongestMs: pauses.longestMs,
+  };
+}
+
+/** For people. */
+export function reportText(report: DeployReport): string {
+  const ms = (value: number) => `${value < 10 ? value.toFixed(2) : Math.round(value)} ms`;
+  const rows: [string, string][] = [
+    ["connections", `${report.connectionsBefore} before, ${report.connectionsAfter} after`],
+    ["handed over", `${report.handedOver}${report.remaining > 0 ? `, ${report.remaining} still with the old workers` : ""}`],
+    ["parked", String(report.parked)],
+    ["redelivered", String(report.redelivered)],
+    ["pause", `p50 ${ms(report.pauseP50Ms)}, p99 ${ms(report.pauseP99Ms)}, longest ${ms(report.pauseLongestMs)}`],
+    ["time", `${(report.totalMs / 1000).toFixed(1)} s`],
+  ];
+  const before = report.previous === null ? "" : ` (before: release ${report.previous})`;
+  return [`release ${report.release} serves${before}`, ...rows.map(([name, text]) => `  ${name.padEnd(12)} ${text}`)].join("\n");
+}

@@ -1,0 +1,110 @@
+// What an installation is doing at a moment, for programs and, as a table, for people.
+
+import type { Fleet } from "./fleet.ts";
+import type { Members } from "./members.ts";
+
+export interface Status {
+  /** Where clients connect. */
+  readonly url: string;
+  readonly pid: number;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+  readonly ready: boolean;
+  /** pid is null when the server is not ours. */
+  readonly nats: { readonly url: string; readonly pid: number | null };
+  /** null until the first deploy of an installation that was started without workers. */
+  readonly release: { readonly id: string; readonly generation: number } | null;
+  readonly gateways: readonly {
+    readonly id: string;
+    readonly pid: number;
+    readonly connections: number;
+    readonly parked: number;
+    /** Seconds. */
+    readonly uptime: number;
+    readonly adminPort: number;
+    readonly messagesInPerSecond: number;
+    readonly messagesOutPerSecond: number;
+  }[];
+  readonly workers: readonly {
+    readonly id: string;
+    readonly pid: number;
+    readonly release: string;
+    readonly state: "active" | "standby" | "warm" | "draining";
+    readonly connections: number;
+  }[];
+  /** Who deploys at the moment. */
+  readonly deploying: string | null;
+}
+
+type Rest = Pick<Status, "url" | "startedAt" | "ready" | "nats" | "deploying">;
+
+export function statusOf({ members, fleet, nowMs, ...rest }: Rest & { members: Members; fleet: Fleet; nowMs: number }): Status {
+  const { activation } = fleet;
+  return {
+    ...rest,
+    pid: process.pid,
+    release: activation === undefined ? null : { id: activation.release, generation: activation.generation },
+    gateways: members.gateways.map((gateway) => ({
+      id: gateway.id,
+      pid: gateway.pid,
+      connections: gateway.connections,
+      parked: gateway.parked,
+      uptime: Math.max(0, Math.round((nowMs - gateway.startedAt) / 1000)),
+      adminPort: gateway.adminPort,
+      messagesInPerSecond: members.ratesOf(gateway.id).inPerSecond,
+      messagesOutPerSecond: members.ratesOf(gateway.id).outPerSecond,
+    })),
+    workers: members.workers.map((worker) => ({
+      id: worker.id,
+      pid: worker.pid,
+      release: worker.release,
+      state: worker.state === "draining" ? "draining" : stateOf(worker.release, fleet),
+      connections: members.gateways.reduce((sum, gateway) => sum + (gateway.pins[worker.id] ?? 0), 0),
+    })),
+  };
+}
+
+export function statusText(status: Status): string {
+  const release =
+    status.release === null ? "none yet: npm run deploy-worker" : `${status.release.id} (generation ${status.release.generation})`;
+  const head = [
+    `${status.url}  ${status.ready ? "ready" : "not ready"}, supervisor ${status.pid}`,
+    `release   ${release}`,
+    `nats      ${status.nats.url}${status.nats.pid === null ? "" : ` (process ${status.nats.pid})`}`,
+    ...(status.deploying === null ? [] : [`deploying ${status.deploying}`]),
+  ];
+  const gateways = table([
+    ["gateway", "pid", "connections", "parked", "in/s", "out/s", "uptime"],
+    ...status.gateways.map((gateway) =>
+      [
+        gateway.id,
+        gateway.pid,
+        gateway.connections,
+        gateway.parked,
+        gateway.messagesInPerSecond,
+        gateway.messagesOutPerSecond,
+        `${gateway.uptime} s`,
+      ].map(String),
+    ),
+  ]);
+  const workers = table([
+    ["worker", "pid", "release", "state", "connections"],
+    ...status.workers.map((worker) => [worker.id, worker.pid, worker.release, worker.state, worker.connections].map(String)),
+  ]);
+  return [...head, "", ...gateways, "", ...workers].join("\n");
+}
+
+function stateOf(release: string, fleet: Fleet): "active" | "standby" | "warm" {
+  if (release === fleet.activation?.release) return "active";
+  return fleet.warm(release) === undefined ? "standby" : "warm";
+}
+
+function table(rows: readonly string[][]): string[] {
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd(),
+  );
+}

@@ -1,0 +1,253 @@
+// One installation: starts nats-server, gateways and workers, keeps them running, replaces the workers, and ends all of
+// them in order.
+
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Config } from "../config.ts";
+import { findNatsServer } from "../nats/binary.ts";
+import { EmbeddedNats } from "../nats/embedded.ts";
+import { openReleases, type Release, type ReleaseStore } from "../releases/release.ts";
+import { readActivation, writeActivation } from "./activation.ts";
+import { type Address, chooseAddress, webSocketUrl } from "./address.ts";
+import type { Child } from "./child.ts";
+import { Cancelled } from "./control.ts";
+import { Crew } from "./crew.ts";
+import { type DeployOptions, type DeployParts, deploy, rollback } from "./deploy.ts";
+import { Fleet } from "./fleet.ts";
+import { Gateways } from "./gateways.ts";
+import { Guard } from "./guard.ts";
+import type { Log } from "./log.ts";
+import { Membership } from "./membership.ts";
+import { Processes } from "./processes.ts";
+import type { DeployReport } from "./report.ts";
+import { type Status, statusOf } from "./status.ts";
+
+/** What starts where neither the config nor a deploy says how many. */
+const usualWorkers = 2;
+/** What is left of the time to stop for those that come late in the order. */
+const leastStopMs = 500;
+/** nats-server has nothing to save. */
+const natsStopMs = 1_000;
+
+export interface SupervisorOptions {
+  readonly config: Config;
+  readonly env: NodeJS.ProcessEnv;
+  readonly log: Log;
+  /** The working tree serves, unchecked; nothing of it is kept. */
+  readonly isDev: boolean;
+  /** How long gateways of a killed supervisor may take to leave the port. */
+  readonly portPatienceMs: number;
+}
+
+/** What exists once the start has come that far. */
+interface Running {
+  readonly nats: EmbeddedNats | undefined;
+  readonly natsUrl: string;
+  readonly address: Address;
+  readonly membership: Membership;
+  readonly gateways: Gateways;
+  readonly fleet: Fleet;
+}
+
+export class Supervisor {
+  readonly startedAt = Date.now();
+  private readonly config: Config;
+  private readonly log: Log;
+  private readonly isDev: boolean;
+  private readonly portPatienceMs: number;
+  private readonly releases: ReleaseStore;
+  private readonly activationFile: string;
+  private readonly guard = new Guard();
+  private readonly processes: Processes;
+  private readonly ending = new AbortController();
+  private nats: EmbeddedNats | undefined;
+  private running: Running | undefined;
+  private isReady = false;
+
+  constructor({ config, env, log, isDev, portPatienceMs }: SupervisorOptions) {
+    this.config = config;
+    this.log = log;
+    this.isDev = isDev;
+    this.portPatienceMs = portPatienceMs;
+    this.releases = openReleases({ clone: config.clone, folder: join(config.cacheFolder, "releases") });
+    this.activationFile = join(config.cacheFolder, "activation.json");
+    this.processes = new Processes({ config, env, guard: this.guard, log });
+  }
+
+  /** Where clients connect; undefined while that is not decided. */
+  get url(): string | undefined {
+    return this.running && webSocketUrl(this.config.host, this.running.address.port);
+  }
+
+  /** Resolves when a message could be answered; without workers, when gateways accept and park. */
+  async start(path: string): Promise<void> {
+    mkdirSync(this.config.cacheFolder, { recursive: true, mode: 0o700 });
+    const recorded = readActivation(this.activationFile);
+    const [address, natsUrl] = await Promise.all([chooseAddress(this.config, this.portPatienceMs), this.startNats(path)]);
+    this.ending.signal.throwIfAborted();
+    const running = this.run(address, natsUrl, await Membership.join({ natsUrl, namespace: this.config.namespace, log: this.log }));
+    this.running = running;
+    const release = await this.firstRelease(recorded?.release);
+    if (release !== undefined) {
+      const crew = running.fleet.standby(release, this.config.workers);
+      const generation = recorded?.generation ?? 1;
+      running.fleet.activate(crew, generation, { isRecorded: !this.isDev });
+    }
+    await this.untilReady(running);
+    void this.tidy(release);
+  }
+
+  /** Deploys the working tree; in dev mode as it is, unchecked. */
+  async deploy(options: Omit<DeployOptions, "size"> & { check: boolean; workers: number }): Promise<DeployReport> {
+    const parts = this.parts();
+    const previous = readActivation(this.activationFile)?.release ?? null;
+    const size = parts.fleet.active?.size ?? (this.config.workers || options.workers || usualWorkers);
+    const report = await deploy(parts, { ...options, size, previous, signal: AbortSignal.any([options.signal, this.ending.signal]) });
+    if (!options.check) parts.fleet.drainReplaced();
+    return report;
+  }
+
+  async rollback(options: Omit<DeployOptions, "size">): Promise<DeployReport> {
+    const parts = this.parts();
+    const size = parts.fleet.active?.size ?? usualWorkers;
+    return rollback(parts, { ...options, size, signal: AbortSignal.any([options.signal, this.ending.signal]) });
+  }
+
+  status(deploying: string | null): Status {
+    const { membership, fleet, natsUrl, nats } = this.started();
+    return statusOf({
+      url: this.url ?? "",
+      startedAt: this.startedAt,
+      ready: this.isReady,
+      nats: { url: natsUrl, pid: nats?.pid ?? null },
+      deploying,
+      members: membership.members,
+      fleet,
+      nowMs: Date.now(),
+    });
+  }
+
+  /** Workers first, so that what they are at is committed; then gateways; nats-server when nobody speaks over it any more. */
+  async stop(): Promise<void> {
+    this.ending.abort(new Cancelled("thinstate ends"));
+    const deadline = Date.now() + this.config.stopTimeoutMs;
+    const left = () => Math.max(leastStopMs, deadline - Date.now());
+    await this.running?.fleet.stop(left());
+    await this.running?.gateways.stop(left());
+    await this.running?.membership.leave();
+    await this.nats?.stop(natsStopMs);
+    this.guard.close();
+  }
+
+  /** Ends everything at once. */
+  async kill(): Promise<void> {
+    this.ending.abort(new Cancelled("thinstate is ended"));
+    await Promise.all([this.running?.fleet.kill(), this.running?.gateways.kill()]);
+    await this.nats?.stop(natsStopMs);
+    this.guard.close();
+  }
+
+  /** @returns The URL of the NATS server to use. */
+  private async startNats(path: string): Promise<string> {
+    const { natsUrl, cacheFolder } = this.config;
+    if (natsUrl !== undefined) return natsUrl;
+    const folder = join(cacheFolder, "nats");
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const executable = await findNatsServer(folder, path);
+    this.nats = await EmbeddedNats.start({
+      executable,
+      folder,
+      spawn: (spec) => this.processes.natsServer(spec),
+      onEnd: (child, text) => this.log.event("error", `${child.name} ${text}`),
+    });
+    return this.nats.url;
+  }
+
+  private run(address: Address, natsUrl: string, membership: Membership): Running {
+    const { config, processes } = this;
+    const { members } = membership;
+    const onEnd = (child: Child, text: string) => this.log.event("error", `${child.name} ${text}`, { pid: child.pid });
+    const watched = (child: Child) => {
+      void child.exited.then(() => membership.ended(child.pid));
+      return child;
+    };
+    const gateways = new Gateways({
+      count: config.gateways,
+      members,
+      spawn: (index) => watched(processes.gateway(index, address, natsUrl)),
+      onEnd,
+    });
+    const fleet = new Fleet({
+      warmMs: config.warmMs,
+      stopTimeoutMs: config.stopTimeoutMs,
+      start: (release, size) =>
+        new Crew({ release, size, members, spawn: (of, index) => watched(processes.worker(of, index, natsUrl)), onEnd }),
+      record: (activation) => writeActivation(this.activationFile, activation),
+      announce: (activation) => {
+        membership.announce(activation);
+        this.log.event("info", "release activated", activation);
+      },
+      onDrained: (crew) => {
+        this.log.event("info", "release drained", { release: crew.release.id });
+        if (isDevRelease(crew.release.id)) void this.releases.remove(crew.release.id);
+      },
+    });
+    return { nats: this.nats, natsUrl, address, membership, gateways, fleet };
+  }
+
+  /** The one that served last, else the working tree; undefined where no workers are wanted. */
+  private async firstRelease(recorded: string | undefined): Promise<Release | undefined> {
+    if (this.config.workers === 0) return undefined;
+    const { handlersDir } = this.config;
+    const known = recorded === undefined || this.isDev ? undefined : await this.releases.get(recorded);
+    if (known !== undefined) return known;
+    if (recorded !== undefined && !this.isDev) this.log.event("warn", `release ${recorded} is gone: the working tree serves instead`);
+    return this.releases.make({
+      handlersDir,
+      previous: null,
+      check: !this.isDev,
+      onStep: (text) => this.log.event("info", `first release: ${text}`),
+      signal: this.ending.signal,
+    });
+  }
+
+  private async untilReady({ membership: { members }, fleet, gateways }: Running): Promise<void> {
+    const { readyTimeoutMs } = this.config;
+    const late = setTimeout(() => {
+      const who = gateways.arePresent ? "workers" : "gateways";
+      this.log.event("warn", `not ready after ${readyTimeoutMs} ms: still waiting for ${who}`);
+    }, readyTimeoutMs);
+    try {
+      await members.until(() => (fleet.active === undefined ? gateways.arePresent : gateways.areServing), this.ending.signal);
+      this.isReady = true;
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  /** What can wait until clients are served. */
+  private async tidy(serving: Release | undefined): Promise<void> {
+    await this.releases.clean();
+    for (const { id } of await this.releases.list()) if (isDevRelease(id) && id !== serving?.id) await this.releases.remove(id);
+    if (serving === undefined || this.isDev) return;
+    const hash = await this.releases.sourceHash(this.config.handlersDir);
+    if (hash !== serving.manifest.sourceHash) this.log.say(`worker code has changed since release ${serving.id}: npm run deploy-worker`);
+  }
+
+  private started(): Running {
+    if (this.running === undefined) throw new StillStarting("thinstate is still starting");
+    return this.running;
+  }
+
+  private parts(): DeployParts {
+    const { fleet, membership } = this.started();
+    return { config: this.config, releases: this.releases, fleet, members: membership.members };
+  }
+}
+
+/** Asked too early. */
+export class StillStarting extends Error {}
+
+function isDevRelease(id: string): boolean {
+  return id.startsWith("dev-");
+}
