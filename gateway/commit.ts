@@ -63,7 +63,10 @@ export class Commits {
       const confirmed = this.options.topics.want(topic);
       if (confirmed === undefined) this.options.topics.release(topic);
       // What was wanted here is released when it has been applied, and thereby wanted for good.
-      else (waits ??= []).push(confirmed.then(() => afterHeld(connection, () => this.options.topics.release(topic))));
+      else {
+        waits ??= [];
+        waits.push(confirmed.then(() => afterHeld(connection, () => this.options.topics.release(topic))));
+      }
     }
     if (waits === undefined) return false;
     connection.held = [() => this.applyNow(connection, run)];
