@@ -59,6 +59,7 @@ class Refresh {
     if (outcome === undefined || this.isStale) return this.ask();
     if (outcome.ok)
       this.log.say(`live after ${Math.round(outcome.result.totalMs)} ms, ${outcome.result.handedOver} connections handed over`);
-    else this.log.say(`not live, the code before still serves: ${outcome.error}`);
+    // What the worker said of it is on the terminal already.
+    else this.log.say(`not live, the code before still serves: ${outcome.error.split("\n")[0]}`);
   }
 }

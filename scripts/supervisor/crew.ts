@@ -13,6 +13,8 @@ export class StandbyError extends Error {}
 export interface CrewOptions {
   readonly release: Release;
   readonly size: number;
+  /** How many of them begin as standby; the rest starts when the crew gets work. */
+  readonly standbys: number;
   readonly members: Members;
   readonly spawn: (release: Release, index: number) => Child;
   readonly onEnd: (child: Child, text: string, exit: Exit) => void;
@@ -20,35 +22,30 @@ export interface CrewOptions {
 
 export class Crew {
   readonly release: Release;
-  private readonly members: Members;
-  private readonly keepers: Keeper[];
+  readonly size: number;
+  private readonly options: CrewOptions;
+  private readonly keepers: Keeper[] = [];
   private readonly failure = new AbortController();
   /** Once it has work, a worker that ends is started again; before, its end fails the deploy. */
-  isKept = false;
+  private hasWork = false;
 
-  constructor({ release, size, members, spawn, onEnd }: CrewOptions) {
-    this.release = release;
-    this.members = members;
-    this.keepers = Array.from({ length: size }, (_, index) => {
-      return new Keeper({
-        start: () => spawn(release, index),
-        isKept: () => this.isKept,
-        onEnd: (child, text, exit) => {
-          this.failure.abort(new StandbyError(`${child.name} of release ${release.id} ${exitText(exit)}.${tailOf(child)}`));
-          onEnd(child, text, exit);
-        },
-      });
-    });
+  constructor(options: CrewOptions) {
+    this.release = options.release;
+    this.size = options.size;
+    this.options = options;
+    this.start(options.standbys);
   }
 
-  get size(): number {
-    return this.keepers.length;
+  /** It is the active crew from now on. */
+  takeWork(): void {
+    this.hasWork = true;
+    this.start(this.size);
   }
 
   /** Hellos of this crew's workers. */
   get hellos(): WorkerHello[] {
     const pids = this.pids;
-    return this.members.workers.filter((hello) => pids.includes(hello.pid));
+    return this.options.members.workers.filter((hello) => pids.includes(hello.pid));
   }
 
   get pids(): number[] {
@@ -56,23 +53,23 @@ export class Crew {
   }
 
   /**
-   * Resolves when all have said hello.
+   * Resolves when all that were started have said hello.
    * @throws {StandbyError} when one has ended, or time is up.
    * @throws the signal's reason.
    */
   async ready(timeoutMs: number, signal: AbortSignal): Promise<void> {
     const late = AbortSignal.timeout(timeoutMs);
     try {
-      await this.members.until(() => this.isReady, AbortSignal.any([signal, this.failure.signal, late]));
+      await this.options.members.until(() => this.isReady, AbortSignal.any([signal, this.failure.signal, late]));
     } catch (error) {
       if (!late.aborted || signal.aborted || this.failure.signal.aborted) throw error;
       const count = this.hellos.filter((hello) => hello.state === "ready").length;
-      throw new StandbyError(`${count} of ${this.size} workers of release ${this.release.id} were ready after ${timeoutMs} ms.`);
+      throw new StandbyError(`${count} of ${this.keepers.length} workers of release ${this.release.id} were ready after ${timeoutMs} ms.`);
     }
   }
 
   get isReady(): boolean {
-    return this.hellos.filter((hello) => hello.state === "ready" && hello.release === this.release.id).length === this.size;
+    return this.hellos.filter((hello) => hello.state === "ready" && hello.release === this.release.id).length === this.keepers.length;
   }
 
   /** Each drains, and is killed where that takes too long. */
@@ -82,6 +79,22 @@ export class Crew {
 
   async kill(): Promise<void> {
     await Promise.all(this.keepers.map((keeper) => keeper.kill()));
+  }
+
+  /** Starts workers until there are so many. */
+  private start(count: number): void {
+    const { release, spawn, onEnd } = this.options;
+    for (let index = this.keepers.length; index < count; index++) {
+      const keeper = new Keeper({
+        start: () => spawn(release, index),
+        isKept: () => this.hasWork,
+        onEnd: (child, text, exit) => {
+          this.failure.abort(new StandbyError(`${child.name} of release ${release.id} ${exitText(exit)}.${tailOf(child)}`));
+          onEnd(child, text, exit);
+        },
+      });
+      this.keepers.push(keeper);
+    }
   }
 }
 

@@ -32,6 +32,8 @@ export interface DeployOptions {
   readonly force: boolean;
   /** Workers of the new release. */
   readonly size: number;
+  /** How many of them must be ready before the activation. */
+  readonly standbys: number;
 }
 
 /** @param check false: a release of dev mode, which a restart does not serve again. */
@@ -74,8 +76,8 @@ export async function rollback(parts: DeployParts, options: DeployOptions): Prom
 /** A crew that is ready to be activated: a warm one, else a new one. Ends what it has started when it throws. */
 async function standby({ config, fleet, members }: DeployParts, options: DeployOptions, release: Release, steps: Steps): Promise<Crew> {
   const warm = fleet.warm(release.id);
-  steps.begin(warm === undefined ? `starting ${options.size} workers of release ${release.id}` : `release ${release.id} is still warm`);
-  const crew = warm ?? fleet.standby(release, options.size);
+  steps.begin(warm === undefined ? `starting ${options.standbys} workers of release ${release.id}` : `release ${release.id} is still warm`);
+  const crew = warm ?? fleet.standby(release, options.size, options.standbys);
   try {
     await crew.ready(config.readyTimeoutMs, options.signal);
     if (!options.force) checkRoutes(members.gateways, crew.hellos[0]?.routes ?? release.manifest.routes);

@@ -8,7 +8,7 @@ import type { Crew } from "./crew.ts";
 export interface FleetOptions {
   readonly warmMs: number;
   readonly stopTimeoutMs: number;
-  readonly start: (release: Release, size: number) => Crew;
+  readonly start: (release: Release, size: number, standbys: number) => Crew;
   /** Puts it on the disk. Called before `announce`. */
   readonly record: (activation: Activation) => void;
   readonly announce: (activation: Activation) => void;
@@ -38,9 +38,9 @@ export class Fleet {
     return [...this.replaced.keys()].find((crew) => crew.release.id === releaseId);
   }
 
-  /** Starts workers that get no work yet. */
-  standby(release: Release, size: number): Crew {
-    const crew = this.options.start(release, size);
+  /** Starts workers that get no work yet: so many of them, the rest with their activation. */
+  standby(release: Release, size: number, standbys = size): Crew {
+    const crew = this.options.start(release, size, standbys);
     this.others.add(crew);
     return crew;
   }
@@ -56,7 +56,7 @@ export class Fleet {
     this.options.announce(activation);
     const before = this.active;
     this.active = crew;
-    crew.isKept = true;
+    crew.takeWork();
     this.others.delete(crew);
     clearTimeout(this.replaced.get(crew));
     this.replaced.delete(crew);

@@ -98,19 +98,27 @@ export class Supervisor {
   }
 
   /** Deploys the working tree; in dev mode as it is, unchecked. */
-  async deploy(options: Omit<DeployOptions, "size"> & { check: boolean; workers: number }): Promise<DeployReport> {
+  async deploy(options: Omit<DeployOptions, "size" | "standbys"> & { check: boolean; workers: number }): Promise<DeployReport> {
     const parts = this.parts();
     const previous = readActivation(this.activationFile)?.release ?? null;
     const size = parts.fleet.active?.size ?? (this.config.workers || options.workers || usualWorkers);
-    const report = await deploy(parts, { ...options, size, previous, signal: AbortSignal.any([options.signal, this.ending.signal]) });
+    // In dev mode the first worker shows what was saved; starting all of them at once would delay it.
+    const standbys = options.check ? size : 1;
+    const report = await deploy(parts, {
+      ...options,
+      size,
+      standbys,
+      previous,
+      signal: AbortSignal.any([options.signal, this.ending.signal]),
+    });
     if (!options.check) parts.fleet.drainReplaced();
     return report;
   }
 
-  async rollback(options: Omit<DeployOptions, "size">): Promise<DeployReport> {
+  async rollback(options: Omit<DeployOptions, "size" | "standbys">): Promise<DeployReport> {
     const parts = this.parts();
     const size = parts.fleet.active?.size ?? usualWorkers;
-    return rollback(parts, { ...options, size, signal: AbortSignal.any([options.signal, this.ending.signal]) });
+    return rollback(parts, { ...options, size, standbys: size, signal: AbortSignal.any([options.signal, this.ending.signal]) });
   }
 
   status(deploying: string | null): Status {
@@ -180,8 +188,8 @@ export class Supervisor {
     const fleet = new Fleet({
       warmMs: config.warmMs,
       stopTimeoutMs: config.stopTimeoutMs,
-      start: (release, size) =>
-        new Crew({ release, size, members, spawn: (of, index) => watched(processes.worker(of, index, natsUrl)), onEnd }),
+      start: (release, size, standbys) =>
+        new Crew({ release, size, standbys, members, spawn: (of, index) => watched(processes.worker(of, index, natsUrl)), onEnd }),
       record: (activation) => writeActivation(this.activationFile, activation),
       announce: (activation) => {
         membership.announce(activation);
