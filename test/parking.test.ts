@@ -1,0 +1,126 @@
+// The promise's points 3 and 4 on a running system: hand-over between turns, and waiting while there is no worker.
+
+import { afterEach, expect, test } from "vitest";
+import { refusal, TestClient } from "./client.ts";
+import { TestSystem } from "./system.ts";
+
+let system: TestSystem;
+
+afterEach(() => system.stop());
+
+test("without workers upgrades wait; the first release answers all of them, and all that they sent, in order", async () => {
+  system = await TestSystem.start({ workers: 0 });
+  const clients = Array.from({ length: 50 }, () => new TestClient(`${system.url}/echo`));
+  const sent = clients.map(async (client) => {
+    await client.opened();
+    for (let index = 0; index < 20; index++) client.send(String(index));
+  });
+  await system.until(() => system.gatewayHellos[0]?.parked === 50, "50 upgrades are parked");
+  await system.standBy("1", { workers: 2 });
+  await system.activate("1");
+  await Promise.all(sent);
+  await Promise.all(clients.map((client) => client.receives(20)));
+  for (const client of clients) expect(client.received).toEqual(Array.from({ length: 20 }, (_, index) => String(index)));
+  await Promise.all(clients.map((client) => client.close()));
+});
+
+test("when the last worker has drained, messages and closes wait, in order, and the next worker gets them", async () => {
+  system = await TestSystem.start();
+  const journal = await TestClient.open(`${system.url}/journal/gap`);
+  await journal.receives(1);
+  const [leaver, stayer] = await Promise.all([TestClient.open(`${system.url}/script/gap`), TestClient.open(`${system.url}/echo`)]);
+  await journal.receives(2);
+  await Promise.all(system.processes.filter(({ name }) => name === "worker").map((worker) => worker.end()));
+  for (let index = 0; index < 1_000; index++) stayer.send(String(index));
+  leaver.send([{ do: "count" }]);
+  await leaver.close(4000, "gone");
+  await system.until(() => (system.gatewayHellos[0]?.parked ?? 0) >= 1_002, "all is parked");
+  await system.standBy("1");
+  await stayer.receives(1_000);
+  expect(stayer.received).toEqual(Array.from({ length: 1_000 }, (_, index) => String(index)));
+  await journal.receives(3);
+  expect(JSON.parse(String(journal.received[2]))).toMatchObject({ code: 4000, reason: "gone", count: 1 });
+  await Promise.all([stayer.close(), journal.close()]);
+});
+
+test("past a bound a connection is closed with 1013, and its onClose still runs", async () => {
+  system = await TestSystem.start({ environment: { PARKED_MESSAGES: "10", PARK_MS: "60000" } });
+  const journal = await TestClient.open(`${system.url}/journal/bound`);
+  const client = await TestClient.open(`${system.url}/script/bound`);
+  await journal.receives(2);
+  await Promise.all(system.processes.filter(({ name }) => name === "worker").map((worker) => worker.end()));
+  for (let index = 0; index < 12; index++) client.send([{ do: "count" }]);
+  expect(await client.closes()).toEqual({ code: 1013, reason: "parked.tooMuch" });
+  const { counters } = await system.status();
+  expect(counters.discarded).toBe(11);
+  await system.standBy("1");
+  await journal.receives(3);
+  expect(JSON.parse(String(journal.received[2]))).toMatchObject({ code: 1013, count: 0 });
+  await journal.close();
+});
+
+test("what waits too long is closed with 1013, an upgrade is answered with 503", async () => {
+  system = await TestSystem.start({ environment: { PARK_MS: "400" } });
+  const client = await TestClient.open(`${system.url}/echo`);
+  await Promise.all(system.processes.filter(({ name }) => name === "worker").map((worker) => worker.end()));
+  client.send("anybody?");
+  const [closed, refused] = await Promise.all([client.closes(), refusal(`${system.url}/echo`)]);
+  expect(closed).toEqual({ code: 1013, reason: "parked.tooLong" });
+  expect(refused).toMatchObject({ status: 503, body: expect.stringContaining("upgrade.parked") });
+  await system.standBy("1");
+  await system.until(() => system.gatewayHellos[0]?.connections === 0, "its onClose has run");
+});
+
+test("a deploy hands over between turns: nothing is lost, doubled, reordered or redelivered, and state goes along", async () => {
+  system = await TestSystem.start({ workers: 2 });
+  const clients = await Promise.all(Array.from({ length: 20 }, () => TestClient.open(`${system.url}/script/deploy`)));
+  let isSending = true;
+  const sending = clients.map(async (client) => {
+    let count = 0;
+    while (isSending) {
+      // Some turns are slow: they finish where they began.
+      client.send([{ do: "pause", ms: count % 7 }, { do: "count" }, { do: "tell" }]);
+      count++;
+      await client.until(() => client.received.length >= count - 5, "the last but five are answered");
+    }
+    await client.receives(count);
+    return count;
+  });
+  for (const release of ["2", "3", "4"]) await system.deploy(release, { workers: 2 });
+  isSending = false;
+  const counts = await Promise.all(sending);
+  for (const [index, client] of clients.entries()) {
+    const told = client.values as Array<{ count: number; redelivered: boolean; turn: string; release: string }>;
+    expect(told.map(({ count }) => count)).toEqual(Array.from({ length: counts[index] ?? 0 }, (_, turn) => turn + 1));
+    expect(told.some(({ redelivered }) => redelivered)).toBe(false);
+    expect(told.map(({ turn }) => Number(turn.split(":")[1]))).toEqual(told.map((_, turn) => turn + 1));
+    expect(new Set(told.map(({ release }) => release)).size).toBeGreaterThan(1);
+    expect(client.closed).toBeUndefined();
+  }
+  await Promise.all(clients.map((client) => client.close()));
+});
+
+test("the next release migrates what does not fit, and is told that it has adopted a connection", async () => {
+  system = await TestSystem.start();
+  const client = await TestClient.open(`${system.url}/script/next`);
+  client.send([{ do: "count" }, { do: "subscribe", topic: "news" }, { do: "tell" }]);
+  await client.receives(1);
+  await system.deploy("2", { handlers: "next" });
+  await client.receives(2);
+  expect(client.values[1]).toEqual({ adopted: true, total: 1, topics: ["news"], release: "2" });
+  client.send("more");
+  await client.receives(3);
+  expect(client.values[2]).toEqual({ total: 2 });
+  await client.close();
+});
+
+test("a worker that joins takes its share of the connections, and no more moves than must", async () => {
+  system = await TestSystem.start();
+  const clients = await Promise.all(Array.from({ length: 30 }, () => TestClient.open(`${system.url}/echo`)));
+  await system.standBy("1", { workers: 2 });
+  const pins = () => Object.values(system.gatewayHellos[0]?.pins ?? {});
+  await system.until(() => pins().length === 2 && pins().every((count) => count === 15), "both have half");
+  const { counters } = await system.status();
+  expect(counters.handedOver).toBe(15);
+  await Promise.all(clients.map((client) => client.close()));
+});

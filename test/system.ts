@@ -1,0 +1,217 @@
+// A running thinstate for a test: a real nats-server, gateways and workers as processes of their own, started without a
+// supervisor, so that a test decides when which of them starts, is activated, drains or dies.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { type Bus, connectBus } from "../protocol/bus.ts";
+import { type Announcement, decodeAnnouncement, encodeAnnouncement, type GatewayHello, type WorkerHello } from "../protocol/membership.ts";
+import { type Subjects, subjectsOf } from "../protocol/subjects.ts";
+import { startNats, type TestNats } from "./nats.ts";
+
+const clone = join(import.meta.dirname, "..");
+
+/** How long anything that is waited for may take, on a machine that is busy with other things. */
+const patienceMs = 8_000;
+
+export interface SystemOptions {
+  /** Within test/handlers. */
+  readonly handlers?: string;
+  readonly workers?: number;
+  readonly gateways?: number;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+export class TestProcess {
+  readonly child: ChildProcess;
+  readonly name: string;
+  output = "";
+
+  constructor(name: string, child: ChildProcess) {
+    this.name = name;
+    this.child = child;
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on("data", (chunk: Buffer) => {
+        this.output += chunk.toString();
+      });
+    }
+  }
+
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
+  get ended(): boolean {
+    return this.child.exitCode !== null || this.child.signalCode !== null;
+  }
+
+  /** @returns its exit code; null where a signal ended it. */
+  async end(signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> {
+    if (!this.ended) {
+      const exit = new Promise((resolve) => this.child.once("exit", resolve));
+      this.child.kill(signal);
+      await exit;
+    }
+    return this.child.exitCode;
+  }
+
+  /** The lines of its log that are events of this name. */
+  logged(text: string): Array<Record<string, unknown>> {
+    return this.output
+      .split("\n")
+      .filter((line) => line.includes(text))
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+}
+
+export class TestSystem {
+  readonly nats: TestNats;
+  readonly bus: Bus;
+  readonly port: number;
+  readonly subjects: Subjects = subjectsOf("thinstate");
+  readonly processes: TestProcess[] = [];
+  private readonly handlers: string;
+  private readonly environment: Readonly<Record<string, string>>;
+  private readonly gateways = new Map<string, GatewayHello>();
+  private readonly workers = new Map<string, WorkerHello>();
+  private readonly listeners = new Set<() => void>();
+  private generation = 0;
+
+  private constructor(nats: TestNats, bus: Bus, port: number, options: SystemOptions) {
+    this.nats = nats;
+    this.bus = bus;
+    this.port = port;
+    this.handlers = options.handlers ?? "basic";
+    this.environment = options.environment ?? {};
+    bus.subscribe(this.subjects.members, ({ payload }) => this.hear(decodeAnnouncement(payload)));
+  }
+
+  /** Resolves when a message could be answered; without workers, when the gateways have said hello. */
+  static async start(options: SystemOptions = {}): Promise<TestSystem> {
+    const nats = await startNats();
+    const bus = await connectBus({ url: nats.url, name: "test", onEvent: () => undefined });
+    const system = new TestSystem(nats, bus, await freePort(), options);
+    const { gateways = 1, workers = 1 } = options;
+    for (let index = 0; index < gateways; index++) system.startGateway();
+    for (let index = 0; index < workers; index++) system.startWorker("1");
+    await system.until(() => system.gateways.size === gateways && system.workers.size === workers, "every process says hello");
+    if (workers > 0) await system.activate("1");
+    return system;
+  }
+
+  get url(): string {
+    return `ws://127.0.0.1:${this.port}`;
+  }
+
+  get gatewayHellos(): GatewayHello[] {
+    return [...this.gateways.values()];
+  }
+
+  get workerHellos(): WorkerHello[] {
+    return [...this.workers.values()];
+  }
+
+  startGateway(): TestProcess {
+    return this.spawn("gateway", { PORT: String(this.port), ADMIN_PORT: "0" });
+  }
+
+  startWorker(release: string, handlers = this.handlers): TestProcess {
+    return this.spawn("worker", { RELEASE: release, HANDLERS_DIR: join(clone, "test", "handlers", handlers) });
+  }
+
+  /** Starts workers of another release, and resolves when they are standing by. */
+  async standBy(release: string, { handlers = this.handlers, workers = 1 } = {}): Promise<TestProcess[]> {
+    const started = Array.from({ length: workers }, () => this.startWorker(release, handlers));
+    await this.until(() => this.readyWorkers(release) >= workers, `${workers} workers of release ${release} are ready`);
+    return started;
+  }
+
+  /** Resolves when every gateway has handed everything over to the release. */
+  async activate(release: string): Promise<void> {
+    this.generation++;
+    const activation = { release, generation: this.generation };
+    this.say({ kind: "activate", activation });
+    const isDone = ({ activation: active, serving, handover }: GatewayHello) =>
+      active?.generation === this.generation && serving && handover?.remaining === 0;
+    await this.until(() => this.gatewayHellos.every(isDone), `release ${release} is active everywhere`);
+  }
+
+  /** Standbys, activation, and the end of the release before: what a deploy does. */
+  async deploy(release: string, options: { handlers?: string; workers?: number } = {}): Promise<TestProcess[]> {
+    const before = this.processes.filter(({ name, ended }) => name === "worker" && !ended);
+    const started = await this.standBy(release, options);
+    await this.activate(release);
+    await Promise.all(before.map((worker) => worker.end()));
+    return started;
+  }
+
+  /** Waits for what gateways and workers say of themselves. */
+  until(condition: () => boolean, what: string): Promise<void> {
+    if (condition()) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.listeners.delete(check);
+        reject(new Error(`waited in vain: ${what}\n${this.processes.map(({ name, output }) => `${name}: ${output}`).join("\n")}`));
+      }, patienceMs);
+      const check = () => {
+        if (!condition()) return;
+        clearTimeout(timer);
+        this.listeners.delete(check);
+        resolve();
+      };
+      this.listeners.add(check);
+    });
+  }
+
+  /** A gateway's /status. */
+  async status(index = 0): Promise<Record<string, unknown> & { counters: Record<string, unknown> }> {
+    const response = await fetch(`http://127.0.0.1:${this.gatewayHellos[index]?.adminPort}/status`);
+    return (await response.json()) as Record<string, unknown> & { counters: Record<string, unknown> };
+  }
+
+  say(announcement: Announcement): void {
+    this.bus.publish(this.subjects.members, encodeAnnouncement(announcement));
+  }
+
+  async stop(): Promise<void> {
+    const live = (name: string) => this.processes.filter((process) => process.name === name && !process.ended);
+    await Promise.all(live("gateway").map((process) => process.end()));
+    await Promise.all(live("worker").map((process) => process.end()));
+    await this.bus.close();
+    await this.nats.stop();
+  }
+
+  private readyWorkers(release: string): number {
+    return this.workerHellos.filter((worker) => worker.release === release && worker.state === "ready").length;
+  }
+
+  private hear(announcement: Announcement): void {
+    if (announcement.kind === "gateway") this.gateways.set(announcement.id, announcement);
+    if (announcement.kind === "worker") this.workers.set(announcement.id, announcement);
+    if (announcement.kind === "gone") {
+      this.gateways.delete(announcement.id);
+      this.workers.delete(announcement.id);
+    }
+    for (const check of [...this.listeners]) check();
+  }
+
+  private spawn(name: "gateway" | "worker", environment: Record<string, string>): TestProcess {
+    const env = { PATH: process.env.PATH, NATS_URL: this.nats.url, ...this.environment, ...environment };
+    const child = spawn(process.execPath, ["--import", "tsx", `${name}/main.ts`], { cwd: clone, env, stdio: ["ignore", "pipe", "pipe"] });
+    const started = new TestProcess(name, child);
+    this.processes.push(started);
+    return started;
+  }
+}
+
+/** A port that nobody has right now. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+    });
+  });
+}

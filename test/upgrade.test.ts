@@ -1,0 +1,89 @@
+// What happens before a connection is one, and plain HTTP, on a running system.
+
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { refusal, TestClient } from "./client.ts";
+import { TestSystem } from "./system.ts";
+
+let system: TestSystem;
+
+beforeAll(async () => {
+  system = await TestSystem.start({ workers: 2 });
+});
+
+afterAll(() => system.stop());
+
+test("onUpgrade sees query, cookies, headers and address, and decides about user, state, subprotocol and headers", async () => {
+  const headers = { cookie: "c=ada", "x-h": "hi" };
+  const client = new TestClient(`${system.url}/gate/let-in?q=1`, { headers, subprotocols: ["v3", "v1"] });
+  const welcome = new Promise<unknown>((resolve) => client.socket.on("upgrade", ({ headers: sent }) => resolve(sent["x-welcome"])));
+  await client.receives(1);
+  expect(client.values).toEqual([{ user: "ada", from: "1 ada hi 127.0.0.1", subprotocol: "v1", mode: "let-in", q: "1" }]);
+  expect(client.socket.protocol).toBe("v1");
+  expect(await welcome).toBe("yes");
+  await client.close();
+});
+
+test("an onUpgrade that returns nothing lets in, with the first subprotocol that both know", async () => {
+  const client = await TestClient.open(`${system.url}/gate/open`, { subprotocols: ["v1", "v2"] });
+  await client.receives(1);
+  expect(client.values).toMatchObject([{ user: null, from: "nowhere" }]);
+  expect(client.socket.protocol).toBe("v1");
+  await client.close();
+});
+
+test("a Response refuses, with its status, headers and body", async () => {
+  const { status, body, headers } = await refusal(`${system.url}/gate/refuse`);
+  expect({ status, body }).toEqual({ status: 401, body: "no entry" });
+  expect(headers["www-authenticate"]).toBe("Basic");
+});
+
+test("an onUpgrade that throws refuses with 500, and tells the client nothing of the error", async () => {
+  const { status, body } = await refusal(`${system.url}/gate/throw`);
+  expect(status).toBe(500);
+  expect(body).not.toContain("broke");
+});
+
+test.each([
+  ["/gate/open", "https://example.com", true],
+  ["/gate/open", "https://example.org", false],
+  ["/echo", "http://127.0.0.1:PORT", true],
+  ["/echo", "http://127.0.0.1:1", false],
+  ["/echo", "null", false],
+])("%s from origin %s: let in %s", async (path, origin, isAllowed) => {
+  const headers = { origin: origin.replace("PORT", String(system.port)) };
+  if (isAllowed) await (await TestClient.open(`${system.url}${path}`, { headers })).close();
+  else expect(await refusal(`${system.url}${path}`, { headers })).toMatchObject({ status: 403, body: expect.stringContaining("upgrade.origin") });
+});
+
+test.each(["/nowhere", "/script", "/script/a/b", "/script/%zz"])("a path that no handler serves is 404: %s", async (path) => {
+  expect(await refusal(`${system.url}${path}`)).toMatchObject({ status: 404, body: expect.stringContaining("route.unknown") });
+});
+
+test("a route answers plain HTTP with a Response", async () => {
+  const response = await fetch(`http://127.0.0.1:${system.port}/gate/http?x=1`, { method: "POST", body: "hello" });
+  expect(response.status).toBe(201);
+  expect(response.headers.get("x-answer")).toBe("1");
+  expect(await response.json()).toEqual({ method: "POST", mode: "http", body: "hello", ip: "127.0.0.1" });
+});
+
+test("plain HTTP on a path that speaks only WebSocket is 426, on an unknown one 404", async () => {
+  expect((await fetch(`http://127.0.0.1:${system.port}/echo`)).status).toBe(426);
+  expect((await fetch(`http://127.0.0.1:${system.port}/`)).status).toBe(404);
+});
+
+test("a client that gives up while its upgrade waits leaves nothing behind", async () => {
+  const parked = await TestSystem.start({ workers: 0 });
+  try {
+    const client = new TestClient(`${parked.url}/echo`);
+    await parked.until(() => parked.gatewayHellos[0]?.parked === 1, "the upgrade is parked");
+    client.breakOff();
+    await parked.until(() => parked.gatewayHellos[0]?.parked === 0, "nothing is parked");
+    await parked.standBy("1");
+    await parked.activate("1");
+    const other = await TestClient.open(`${parked.url}/echo`);
+    expect(parked.gatewayHellos[0]?.connections).toBeLessThanOrEqual(1);
+    await other.close();
+  } finally {
+    await parked.stop();
+  }
+});
