@@ -4,13 +4,10 @@
 import type { GatewayHello, RouteHello } from "../../protocol/membership.ts";
 import type { Config } from "../config.ts";
 import type { Release, ReleaseStore } from "../releases/release.ts";
-import type { Crew } from "./crew.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Members } from "./members.ts";
 import { type DeployReport, handoverFigures, type StepTime } from "./report.ts";
 
-/** Besides the active release and what may be rolled back to. */
-const keptReleases = 5;
 /** Standbys that are given up have no work to finish. */
 const standbyStopMs = 1_000;
 
@@ -50,14 +47,12 @@ export async function deploy(
     signal: options.signal,
     onStep: (text) => steps.begin(text),
   });
-  let crew: Crew;
   try {
-    crew = await standby(parts, options, release, steps);
+    return await switchTo(parts, options, { release, steps, isRecorded: options.check });
   } catch (error) {
-    await releases.remove(release.id);
+    if (parts.fleet.active?.release !== release) await releases.remove(release.id);
     throw error;
   }
-  return switchTo(parts, crew, steps, { isRecorded: options.check });
 }
 
 /** Back to the release that served before the active one. */
@@ -70,39 +65,34 @@ export async function rollback(parts: DeployParts, options: DeployOptions): Prom
   if (release === undefined) {
     throw new DeployRefused(before === null ? `release ${active.release.id} is the first one` : `release ${before} is not kept any more`);
   }
-  return switchTo(parts, await standby(parts, options, release, steps), steps, { isRecorded: true });
+  return switchTo(parts, options, { release, steps, isRecorded: true });
 }
 
-/** A crew that is ready to be activated: a warm one, else a new one. Ends what it has started when it throws. */
-async function standby({ config, fleet, members }: DeployParts, options: DeployOptions, release: Release, steps: Steps): Promise<Crew> {
+interface Switch {
+  readonly release: Release;
+  readonly steps: Steps;
+  readonly isRecorded: boolean;
+}
+
+async function switchTo(parts: DeployParts, options: DeployOptions, { release, steps, isRecorded }: Switch): Promise<DeployReport> {
+  const { config, fleet, members } = parts;
+  const previous = fleet.activation?.release ?? null;
+  const generation = Math.max(fleet.activation?.generation ?? 0, members.heardActivation?.generation ?? 0) + 1;
   const warm = fleet.warm(release.id);
   steps.begin(warm === undefined ? `starting ${options.standbys} workers of release ${release.id}` : `release ${release.id} is still warm`);
   const crew = warm ?? fleet.standby(release, options.size, options.standbys);
   try {
     await crew.ready(config.readyTimeoutMs, options.signal);
     if (!options.force) checkRoutes(members.gateways, crew.hellos[0]?.routes ?? release.manifest.routes);
-    return crew;
+    steps.begin(`activating release ${release.id}`);
+    fleet.activate(crew, generation, { isRecorded });
   } catch (error) {
-    if (warm === undefined) await fleet.discard(crew, standbyStopMs);
+    if (warm === undefined && fleet.active !== crew) await fleet.discard(crew, standbyStopMs);
     throw error;
   }
-}
-
-async function switchTo(parts: DeployParts, crew: Crew, steps: Steps, { isRecorded }: { isRecorded: boolean }): Promise<DeployReport> {
-  const { fleet, members, releases, config } = parts;
-  const previous = fleet.activation?.release ?? null;
-  const generation = Math.max(fleet.activation?.generation ?? 0, members.heardActivation?.generation ?? 0) + 1;
-  steps.begin(`activating release ${crew.release.id}`);
-  fleet.activate(crew, generation, { isRecorded });
   steps.begin("handing connections over");
   await handedOver(members, generation, config.stopTimeoutMs);
-  const figures = handoverFigures(members.gateways, generation);
-  const kept = [crew.release.manifest.previous, ...fleet.crews.map((other) => other.release.id)];
-  await releases.prune(
-    keptReleases,
-    kept.filter((id) => id !== null),
-  );
-  return { release: crew.release.id, previous, generation, ...figures, ...steps.end() };
+  return { release: release.id, previous, generation, ...handoverFigures(members.gateways, generation), ...steps.end() };
 }
 
 /** Resolves when all connections are with the new workers, or time is up: the report tells how many are not. */

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Config } from "../config.ts";
 import { findNatsServer } from "../nats/binary.ts";
 import { EmbeddedNats } from "../nats/embedded.ts";
-import { openReleases, type Release, type ReleaseStore } from "../releases/release.ts";
+import { openReleases, type ReleaseStore } from "../releases/release.ts";
 import { readActivation, writeActivation } from "./activation.ts";
 import { type Address, chooseAddress, webSocketUrl } from "./address.ts";
 import type { Child } from "./child.ts";
@@ -20,6 +20,7 @@ import type { Log } from "./log.ts";
 import { Membership } from "./membership.ts";
 import { Processes } from "./processes.ts";
 import type { DeployReport } from "./report.ts";
+import { Shelf } from "./shelf.ts";
 import { type Status, statusOf } from "./status.ts";
 
 /** What starts where neither the config nor a deploy says how many. */
@@ -56,6 +57,7 @@ export class Supervisor {
   private readonly isDev: boolean;
   private readonly portPatienceMs: number;
   private readonly releases: ReleaseStore;
+  private readonly shelf: Shelf;
   private readonly activationFile: string;
   private readonly guard = new Guard();
   private readonly processes: Processes;
@@ -70,6 +72,7 @@ export class Supervisor {
     this.isDev = isDev;
     this.portPatienceMs = portPatienceMs;
     this.releases = openReleases({ clone: config.clone, folder: join(config.cacheFolder, "releases") });
+    this.shelf = new Shelf({ config, releases: this.releases, log, isDev });
     this.activationFile = join(config.cacheFolder, "activation.json");
     this.processes = new Processes({ config, env, guard: this.guard, log });
   }
@@ -87,14 +90,13 @@ export class Supervisor {
     this.ending.signal.throwIfAborted();
     const running = this.run(address, natsUrl, await Membership.join({ natsUrl, namespace: this.config.namespace, log: this.log }));
     this.running = running;
-    const release = await this.firstRelease(recorded?.release);
-    if (release !== undefined) {
-      const crew = running.fleet.standby(release, this.config.workers);
-      const generation = recorded?.generation ?? 1;
-      running.fleet.activate(crew, generation, { isRecorded: !this.isDev });
+    const first = await this.shelf.first(recorded, this.ending.signal);
+    if (first !== undefined) {
+      const crew = running.fleet.standby(first.release, this.config.workers);
+      running.fleet.activate(crew, first.generation, { isRecorded: !this.isDev });
     }
     await this.untilReady(running);
-    void this.tidy(release);
+    void this.shelf.tidy(first?.release);
   }
 
   /** Deploys the working tree; in dev mode as it is, unchecked. */
@@ -112,13 +114,21 @@ export class Supervisor {
       signal: AbortSignal.any([options.signal, this.ending.signal]),
     });
     if (!options.check) parts.fleet.drainReplaced();
+    await this.prune(parts.fleet);
     return report;
   }
 
   async rollback(options: Omit<DeployOptions, "size" | "standbys">): Promise<DeployReport> {
     const parts = this.parts();
     const size = parts.fleet.active?.size ?? usualWorkers;
-    return rollback(parts, { ...options, size, standbys: size, signal: AbortSignal.any([options.signal, this.ending.signal]) });
+    const report = await rollback(parts, {
+      ...options,
+      size,
+      standbys: size,
+      signal: AbortSignal.any([options.signal, this.ending.signal]),
+    });
+    await this.prune(parts.fleet);
+    return report;
   }
 
   status(deploying: string | null): Status {
@@ -197,26 +207,10 @@ export class Supervisor {
       },
       onDrained: (crew) => {
         this.log.event("info", "release drained", { release: crew.release.id });
-        if (isDevRelease(crew.release.id)) void this.releases.remove(crew.release.id);
+        void this.shelf.drained(crew.release.id);
       },
     });
     return { nats: this.nats, natsUrl, address, membership, gateways, fleet };
-  }
-
-  /** The one that served last, else the working tree; undefined where no workers are wanted. */
-  private async firstRelease(recorded: string | undefined): Promise<Release | undefined> {
-    if (this.config.workers === 0) return undefined;
-    const { handlersDir } = this.config;
-    const known = recorded === undefined || this.isDev ? undefined : await this.releases.get(recorded);
-    if (known !== undefined) return known;
-    if (recorded !== undefined && !this.isDev) this.log.event("warn", `release ${recorded} is gone: the working tree serves instead`);
-    return this.releases.make({
-      handlersDir,
-      previous: null,
-      check: !this.isDev,
-      onStep: (text) => this.log.event("info", `first release: ${text}`),
-      signal: this.ending.signal,
-    });
   }
 
   private async untilReady({ membership: { members }, fleet, gateways }: Running): Promise<void> {
@@ -233,13 +227,10 @@ export class Supervisor {
     }
   }
 
-  /** What can wait until clients are served. */
-  private async tidy(serving: Release | undefined): Promise<void> {
-    await this.releases.clean();
-    for (const { id } of await this.releases.list()) if (isDevRelease(id) && id !== serving?.id) await this.releases.remove(id);
-    if (serving === undefined || this.isDev) return;
-    const hash = await this.releases.sourceHash(this.config.handlersDir);
-    if (hash !== serving.manifest.sourceHash) this.log.say(`worker code has changed since release ${serving.id}: npm run deploy-worker`);
+  /** Kept besides: what may be rolled back to. */
+  private prune({ active, crews }: Fleet): Promise<void> {
+    const used = [...crews.map(({ release }) => release.id), active?.release.manifest.previous ?? null];
+    return this.shelf.prune(used.filter((id) => id !== null));
   }
 
   private started(): Running {
@@ -255,7 +246,3 @@ export class Supervisor {
 
 /** Asked too early. */
 export class StillStarting extends Error {}
-
-function isDevRelease(id: string): boolean {
-  return id.startsWith("dev-");
-}

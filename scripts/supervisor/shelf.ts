@@ -1,0 +1,69 @@
+// The releases of an installation, as its supervisor uses them: which one serves first, and which ones are put away.
+
+import type { Activation } from "../../protocol/membership.ts";
+import type { Config } from "../config.ts";
+import type { Release, ReleaseStore } from "../releases/release.ts";
+import type { Log } from "./log.ts";
+
+/** Besides those that are in use. */
+const keptReleases = 5;
+
+export interface ShelfOptions {
+  readonly config: Config;
+  readonly releases: ReleaseStore;
+  readonly log: Log;
+  readonly isDev: boolean;
+}
+
+export class Shelf {
+  private readonly options: ShelfOptions;
+
+  constructor(options: ShelfOptions) {
+    this.options = options;
+  }
+
+  /** What served last, else the working tree; undefined where no workers are wanted. */
+  async first(recorded: Activation | undefined, signal: AbortSignal): Promise<{ release: Release; generation: number } | undefined> {
+    const { config, releases, log, isDev } = this.options;
+    if (config.workers === 0) return undefined;
+    const known = recorded === undefined || isDev ? undefined : await releases.get(recorded.release);
+    if (known !== undefined && recorded !== undefined) return { release: known, generation: recorded.generation };
+    if (recorded !== undefined && !isDev) log.event("warn", `release ${recorded.release} is gone: the working tree serves instead`);
+    const onStep = (text: string) => log.event("info", `first release: ${text}`);
+    const release = await releases.make({ handlersDir: config.handlersDir, previous: null, check: !isDev, onStep, signal });
+    return { release, generation: (recorded?.generation ?? 0) + 1 };
+  }
+
+  /** What can wait until clients are served. */
+  async tidy(serving: Release | undefined): Promise<void> {
+    const { config, releases, log, isDev } = this.options;
+    try {
+      await releases.clean();
+      for (const { id } of await releases.list()) if (isDevRelease(id) && id !== serving?.id) await releases.remove(id);
+      if (serving === undefined || isDev) return;
+      const hash = await releases.sourceHash(config.handlersDir);
+      if (hash !== serving.manifest.sourceHash) log.say(`worker code has changed since release ${serving.id}: npm run deploy-worker`);
+    } catch (error) {
+      this.report(error);
+    }
+  }
+
+  /** Removes the oldest, but none that is in use. A deploy that has succeeded does not fail for it. */
+  async prune(used: readonly string[]): Promise<void> {
+    await this.options.releases.prune(keptReleases, used).catch((error) => this.report(error));
+  }
+
+  /** Nobody can roll back to a dev release: it goes with its workers. */
+  async drained(releaseId: string): Promise<void> {
+    if (isDevRelease(releaseId)) await this.options.releases.remove(releaseId).catch((error) => this.report(error));
+  }
+
+  private report(error: unknown): void {
+    const stack = error instanceof Error ? error.stack : String(error);
+    this.options.log.event("error", "could not put old releases away", { err: { stack } });
+  }
+}
+
+function isDevRelease(id: string): boolean {
+  return id.startsWith("dev-");
+}
