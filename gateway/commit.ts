@@ -160,6 +160,9 @@ export class Commits {
 
   private unsubscribe(connection: Connection, topic: string): void {
     if (!connection.topics?.delete(topic)) return;
+    // uWebSockets.js holds publishes back until something is sent or the turn of the event loop ends, and forgets them when
+    // their topic is left before.
+    connection.socket?.ping();
     connection.socket?.unsubscribe(topic);
     this.options.topics.release(topic);
   }

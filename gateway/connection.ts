@@ -11,7 +11,9 @@ export interface Socket {
   /** Writes everything that is sent meanwhile in one system call. */
   cork(write: () => void): void;
   subscribe(topic: string): void;
+  /** What was published to the topic in this turn of the event loop is dropped: anything sent first makes it leave. */
   unsubscribe(topic: string): void;
+  ping(): void;
   isSubscribed(topic: string): boolean;
   /** To every subscriber but this one. */
   publish(topic: string, data: Uint8Array, isBinary: boolean): void;

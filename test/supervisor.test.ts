@@ -52,12 +52,12 @@ class Start {
     return JSON.parse(execFileSync(process.execPath, ["scripts/start.mjs", "status", "--json"], { cwd: clone, env, encoding: "utf8" }));
   }
 
-  /** Everything that it has started itself. */
+  /** What it keeps running: each in a process group of its own, unlike a passing `git`. */
   children(): number[] {
-    const table = execFileSync("ps", ["-A", "-o", "pid=,ppid="], { encoding: "utf8" }).trim().split("\n");
+    const table = execFileSync("ps", ["-A", "-o", "pid=,ppid=,pgid="], { encoding: "utf8" }).trim().split("\n");
     const rows = table.map((row) => row.trim().split(/\s+/).map(Number));
-    const self = rows.filter(([, parent]) => parent === this.process.pid).map(([pid]) => pid as number);
-    return self.filter(isAlive);
+    const own = rows.filter(([pid, parent, group]) => parent === this.process.pid && pid === group).map(([pid]) => pid as number);
+    return own.filter(isAlive);
   }
 }
 
