@@ -143,18 +143,19 @@ export class Link {
   receive(batch: Batch): boolean {
     const { header } = batch;
     if (this.isLost || header.from !== this.peer || header.to !== this.options.self) return this.refuse();
+    if (header.session < this.peerSession) return this.refuse();
+    // First of all, whoever it speaks to: two new lives that each know the other's earlier one would refuse each other for ever.
+    if (header.session > this.peerSession && this.peerSession !== 0) {
+      this.isLost = true;
+      this.options.onLost();
+      return this.refuse();
+    }
     if (header.peerSession !== 0 && header.peerSession !== this.options.session) {
       // It speaks to an earlier life of ours. Our session in an empty frame tells it so.
       this.sendAck(false);
       return this.refuse();
     }
-    if (header.session < this.peerSession) return this.refuse();
-    if (this.peerSession === 0) this.peerSession = header.session;
-    else if (header.session > this.peerSession) {
-      this.isLost = true;
-      this.options.onLost();
-      return this.refuse();
-    }
+    this.peerSession = header.session;
     this.acknowledge(header.ack);
     if (header.gap) this.resume();
     if (header.seq === 0) return false;
