@@ -1,6 +1,7 @@
 // One connection at its worker: what it is, and its events in order. It decides what runs next and when the connection may
 // be given back; running is the turn's part. Pure.
 
+import type { CodedError } from "../protocol/errors.ts";
 import { toWorker } from "../protocol/records.ts";
 import type { PathParams } from "../protocol/route.ts";
 import type { Handler, Query } from "./handler.ts";
@@ -32,6 +33,8 @@ export interface MailboxOptions {
   readonly topics: ReadonlySet<string>;
   /** The number of the next event. */
   readonly next: number;
+  /** Its stored state is of no use: the first event closes it, and no hook but onClose is called. */
+  readonly fault: CodedError | undefined;
   readonly handler: Handler;
 }
 

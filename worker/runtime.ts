@@ -1,9 +1,10 @@
 // Puts the worker together: links to gateways on one side, mailboxes and turns on the other.
 
+import { hostname } from "node:os";
 import type { Logger } from "pino";
 import type { Bus } from "../protocol/bus.ts";
-import { type Batch, protocolVersion, unpackValue } from "../protocol/envelope.ts";
-import { CodedError, isCodedError } from "../protocol/errors.ts";
+import { type Batch, protocolVersion } from "../protocol/envelope.ts";
+import { CodedError } from "../protocol/errors.ts";
 import { FaultMeter } from "../protocol/fault-meter.ts";
 import { LinkHub } from "../protocol/link-hub.ts";
 import {
@@ -26,8 +27,8 @@ import type { LoadedHandlers } from "./loader.ts";
 import { Mailbox } from "./mailbox.ts";
 import { ReceivedMessage } from "./message.ts";
 import { queryOf } from "./request.ts";
-import { adoptState } from "./state.ts";
-import { deepFreeze, type HookName, Turns } from "./turns.ts";
+import { pinnedState } from "./state.ts";
+import { type HookName, Turns } from "./turns.ts";
 
 export interface WorkerOptions {
   readonly id: string;
@@ -247,7 +248,7 @@ export class Worker {
       throw new CodedError("route.unknown", `a connection to ${body.path} was given to a worker that does not serve it`);
     const earlier = gateway.mailboxes.get(slot);
     if (earlier !== undefined) this.turns.forget(earlier);
-    const { state, error } = stateOf(match.route, body.state);
+    const { state, fault } = pinnedState(match.route, body.state);
     const mailbox = new Mailbox({
       ...body,
       gateway: peer,
@@ -258,14 +259,16 @@ export class Worker {
       query: queryOf(body.query),
       state,
       topics: new Set(body.topics),
+      fault,
       handler: match.route,
     });
     gateway.mailboxes.set(slot, mailbox);
-    if (error === undefined) return;
-    this.logThrown(mailbox, error, "onAdopt");
+    if (fault === undefined) return;
+    this.logThrown(mailbox, fault, "onAdopt");
     const effects = new Effects(Number.POSITIVE_INFINITY);
-    effects.add(toGateway.close, error.code, 0, error.closeCode);
-    // No event's commit: an early one, which the gateway applies at once.
+    effects.add(toGateway.close, fault.code, 0, fault.closeCode);
+    // No event's commit: an early one, which the gateway applies at once. It keeps the first of the events that follow the
+    // pin, if there is one, and that one's own commit comes from the turns.
     this.commit(mailbox, effects, flag.flush);
   }
 
@@ -339,7 +342,7 @@ export class Worker {
       kind: "worker",
       id,
       pid: process.pid,
-      host: "",
+      host: hostname(),
       protocol: protocolVersion,
       release: config.RELEASE,
       state: this.state,
@@ -356,16 +359,6 @@ export class Worker {
 
 function delivery(batch: Batch, index: number): { redelivered: boolean; flushed: number } {
   return { redelivered: (batch.flags(index) & flag.redelivered) !== 0, flushed: batch.extra(index) };
-}
-
-function stateOf(handler: Handler, stored: Uint8Array | undefined): { state: unknown; error: CodedError | undefined } {
-  try {
-    return { state: deepFreeze(adoptState(handler, stored === undefined ? undefined : unpackValue(stored))), error: undefined };
-  } catch (error) {
-    // What migrate throws is a reason as good as a state that does not fit.
-    const coded = isCodedError(error) ? error : new CodedError("state.invalid", "migrate threw", { cause: error });
-    return { state: undefined, error: coded };
-  }
 }
 
 function goneError(): CodedError {

@@ -1,7 +1,8 @@
 import * as v from "valibot";
 import { expect, test } from "vitest";
+import { packValue } from "../protocol/envelope.ts";
 import { defineHandler, type } from "./handler.ts";
-import { adoptState, checkState, initialState } from "./state.ts";
+import { adoptState, checkState, initialState, pinnedState } from "./state.ts";
 
 const schema = v.object({ name: v.string(), sent: v.optional(v.number(), 0) });
 
@@ -41,4 +42,18 @@ test("without a schema a stored state is left alone, and none can be set", () =>
   expect(adoptState(handler, { name: "ada" })).toBeUndefined();
   expect(checkState(handler, undefined)).toBeUndefined();
   expect(() => checkState(handler, { name: "ada" })).toThrow(/^state\.invalid: this handler has no state schema/);
+});
+
+test("a pinned connection's state is what its gateway keeps, frozen, or the reason why there is none", () => {
+  const migrate = () => {
+    throw new RangeError("no idea");
+  };
+  const handler = defineHandler({ path: "/a", state: schema, migrate });
+  const { state, fault } = pinnedState(handler, packValue({ name: "ada" }));
+  expect([state, fault]).toEqual([{ name: "ada", sent: 0 }, undefined]);
+  expect(Object.isFrozen(state)).toBe(true);
+  expect(pinnedState(handler, packValue({}))).toMatchObject({
+    state: undefined,
+    fault: { code: "state.invalid", cause: new RangeError("no idea") },
+  });
 });

@@ -9,7 +9,7 @@ import { handlerErrorOf } from "./failure.ts";
 import type { HandlerError } from "./handler.ts";
 import type { Mailbox, MailboxEvent } from "./mailbox.ts";
 import { validate } from "./schema.ts";
-import { checkState } from "./state.ts";
+import { checkState, deepFreeze } from "./state.ts";
 import { RunningTurn, TurnConnection, type TurnHost, type TurnLimits } from "./turn.ts";
 
 export interface TurnsOptions {
@@ -49,7 +49,9 @@ export class Turns implements TurnHost {
     while (this.options.mayRun(mailbox)) {
       const event = mailbox.begin();
       if (event === undefined) break;
-      this.hook(mailbox, event, hookOf(event), undefined);
+      const { fault } = mailbox.pin;
+      if (fault !== undefined && event.type !== toWorker.close) this.giveUp(mailbox, event, fault.closeCode, fault.code);
+      else this.hook(mailbox, event, hookOf(event), undefined);
       if (mailbox.isRunning) return;
     }
     if (!mailbox.isRunning) this.options.onIdle(mailbox);
@@ -171,14 +173,17 @@ export class Turns implements TurnHost {
       this.hook(mailbox, again, "onError", error);
       return;
     }
-    // Nobody has dealt with it.
-    const last = new RunningTurn(this, mailbox, again);
+    this.giveUp(mailbox, again, name === "onError" ? 1011 : error.closeCode, error.code);
+  }
+
+  // Nobody deals with the event: it is taken as done, and its connection closed.
+  private giveUp(mailbox: Mailbox, event: MailboxEvent, code: number, reason: string): void {
+    const turn = new RunningTurn(this, mailbox, event);
     if (event.type !== toWorker.close) {
-      const code = name === "onError" ? 1011 : error.closeCode;
-      last.closing = { code, reason: error.code };
-      last.effects.add(toGateway.close, error.code, 0, code);
+      turn.closing = { code, reason };
+      turn.effects.add(toGateway.close, reason, 0, code);
     }
-    this.commit(last);
+    this.commit(turn);
   }
 
   private commit(turn: RunningTurn): void {
@@ -229,11 +234,4 @@ function hookOf(event: MailboxEvent): HookName {
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
-}
-
-/** A handler that changes its state in place would change it for nobody but this worker: it gets a TypeError instead. */
-export function deepFreeze<Value>(value: Value): Value {
-  if (typeof value !== "object" || value === null || Object.isFrozen(value) || ArrayBuffer.isView(value)) return value;
-  for (const part of Object.values(value)) deepFreeze(part);
-  return Object.freeze(value);
 }

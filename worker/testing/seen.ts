@@ -1,0 +1,69 @@
+// What a test sees: effects and frames as the values that a handler or a client would name them by.
+
+import { unpackValue } from "../../protocol/envelope.ts";
+import { decodePublish, flag, toGateway } from "../../protocol/records.ts";
+import type { Effect, Frame } from "../effects.ts";
+
+/** One thing that a turn asked for, and that happened. `data` is parsed where it was JSON. */
+export type TestEffect =
+  | { readonly type: "send"; readonly data: unknown }
+  | { readonly type: "publish"; readonly topic: string; readonly data: unknown; readonly self: boolean }
+  | { readonly type: "subscribe" | "unsubscribe"; readonly topic: string }
+  | { readonly type: "setState"; readonly state: unknown }
+  | { readonly type: "close"; readonly code: number; readonly reason: string };
+
+/** A frame as it went over the wire: text, or bytes of the receiver's own. */
+export type TestFrame = string | Uint8Array;
+
+export function seenEffect(effect: Effect): TestEffect {
+  const { type, extra, flags } = effect;
+  switch (type) {
+    case toGateway.send:
+      return { type: "send", data: parsedFrame(wireFrame(effect)) };
+    case toGateway.publish: {
+      const { topic, frame } = publishedFrame(effect);
+      return { type: "publish", topic, data: parsedFrame(wireFrame(frame)), self: (flags & flag.self) !== 0 };
+    }
+    case toGateway.subscribe:
+      return { type: "subscribe", topic: textOf(effect) };
+    case toGateway.unsubscribe:
+      return { type: "unsubscribe", topic: textOf(effect) };
+    case toGateway.state: {
+      const bytes = bytesOf(effect);
+      return { type: "setState", state: bytes.length === 0 ? undefined : unpackValue(bytes) };
+    }
+    case toGateway.close:
+      return { type: "close", code: extra, reason: textOf(effect) };
+    default:
+      throw new Error(`the test gateway does not know effects of type ${type}`);
+  }
+}
+
+/** What a publish effect publishes. */
+export function publishedFrame(effect: Effect): { topic: string; frame: Frame } {
+  const { topic, data } = decodePublish(bytesOf(effect));
+  return { topic, frame: { payload: data, flags: effect.flags } };
+}
+
+export function wireFrame(frame: Frame): TestFrame {
+  return (frame.flags & flag.binary) === 0 ? textOf(frame) : new Uint8Array(bytesOf(frame));
+}
+
+/** JSON text becomes its value; any other frame stays what it is. */
+export function parsedFrame(frame: TestFrame): unknown {
+  if (typeof frame !== "string") return frame;
+  try {
+    return JSON.parse(frame);
+  } catch {
+    return frame;
+  }
+}
+
+export function bytesOf({ payload }: Pick<Frame, "payload">): Buffer {
+  if (typeof payload === "string") return Buffer.from(payload);
+  return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+}
+
+function textOf({ payload }: Pick<Frame, "payload">): string {
+  return typeof payload === "string" ? payload : bytesOf({ payload }).toString("utf8");
+}

@@ -1,0 +1,119 @@
+// What happens to a turn that throws, and what makes one throw.
+
+import * as v from "valibot";
+import { describe, expect, test } from "vitest";
+import { CodedError } from "../protocol/errors.ts";
+import { type Connection, defineHandler, type HandlerError } from "./handler.ts";
+import { Bench, bench, type Count, close, message, type Options, open, state } from "./testing/bench.ts";
+
+describe("a turn that throws", () => {
+  const hooks = { onError: (conn: Connection, error: HandlerError) => conn.send(error.code) };
+  const failing = (conn: Connection<unknown, Count>) => {
+    conn.send("never");
+    conn.subscribe("never");
+    conn.setState({ count: 99 });
+    conn.close(4000);
+    throw new RangeError("no");
+  };
+
+  test.each([
+    ["at once", failing],
+    [
+      "later",
+      async (conn: Connection<unknown, Count>) => {
+        await null;
+        failing(conn);
+      },
+    ],
+  ])("%s is rolled back, and onError has a turn of its own", async (_, onMessage) => {
+    const it = bench({ ...hooks, onMessage }).take(message());
+    await it.settle();
+    expect(it.commits).toEqual([{ end: "commit", effects: ["handler.thrown"] }]);
+    expect(it.mailbox.state).toEqual({ count: 0 });
+    expect(it.mailbox.topics.size).toBe(0);
+    expect(it.thrown.map(({ hook, error }) => [hook, error.code, error.cause])).toEqual([
+      ["onMessage", "handler.thrown", new RangeError("no")],
+    ]);
+    expect(it.turns.counters).toEqual({ committed: 1, thrown: 1, timedOut: 0 });
+  });
+
+  test("goes on with the next message", () => {
+    const onMessage: Options["onMessage"] = (conn, incoming) => {
+      if (incoming.text() === "1") throw new Error("no");
+      conn.send(incoming);
+    };
+    expect(bench({ ...hooks, onMessage }).take(message("1"), message("2")).effects).toEqual(["handler.thrown", 2]);
+  });
+
+  test("closes with 1011 where there is no onError, and where that one throws too", () => {
+    expect(bench({ onMessage: failing }).take(message(), message()).commits).toEqual([
+      { end: "commit", effects: ["close 1011 handler.thrown"] },
+    ]);
+    const onError = () => {
+      throw new CodedError("message.invalid", "1007, but not for this");
+    };
+    const both = bench({ onMessage: failing, onError }).take(message());
+    expect(both.effects).toEqual(["close 1011 message.invalid"]);
+    expect(both.thrown.map(({ hook }) => hook)).toEqual(["onMessage", "onError"]);
+  });
+
+  test("closes with 1011 after its onError when it was onOpen's, unless that closed with a code of its own", () => {
+    expect(bench({ ...hooks, onOpen: failing }).take(open, message()).commits).toEqual([
+      { end: "commit", effects: ["handler.thrown", "close 1011 onOpen threw"] },
+    ]);
+    expect(bench({ onOpen: failing, onError: (conn) => conn.close(4001) }).take(open).effects).toEqual(["close 4001 "]);
+  });
+
+  test("is only counted when it was onClose's: there is nothing left to close", () => {
+    const it = bench({ onClose: failing }).take(close);
+    expect(it.commits).toEqual([{ end: "commit", effects: [] }]);
+    expect(it.mailbox.isGone).toBe(true);
+  });
+});
+
+describe("each mistake has its code, and rolls the turn back", () => {
+  const mistakes: Array<[string, (conn: Connection<unknown, Count>) => void]> = [
+    ["effects.tooLarge", (conn) => conn.send("x".repeat(200))],
+    ["state.tooLarge", (conn) => conn.setState({ count: 1, more: "x".repeat(20) } as Count)],
+    ["close.invalid", (conn) => conn.close(1001)],
+    ["close.invalid", (conn) => conn.close(5000)],
+    ["close.invalid", (conn) => conn.close(3000.5)],
+    ["close.invalid", (conn) => conn.close(1000, "é".repeat(62))],
+    ["topic.invalid", (conn) => conn.subscribe("")],
+    ["topic.invalid", (conn) => conn.unsubscribe("x".repeat(257))],
+    ["topic.invalid", (conn) => conn.publish("\ud800", "x")],
+    ["topics.tooMany", (conn) => ["a", "b", "c"].forEach((topic) => conn.subscribe(topic))],
+    ["handler.thrown", (conn) => conn.send(undefined as never)],
+    ["handler.thrown", (conn) => void Object.assign(conn.state, { count: 1 })],
+  ];
+  test.each(mistakes)("%s (%#)", (code, onMessage) => {
+    const frozen = { state: Object.freeze({ count: 0 }) };
+    const onError = (conn: Connection, error: HandlerError) => conn.send(error.code);
+    const it = new Bench(defineHandler({ path: "/a", state, onMessage, onError }), frozen).take(message());
+    expect(it.effects).toEqual([code]);
+    expect(it.mailbox.topics.size).toBe(0);
+  });
+
+  test("state.invalid: what the schema refuses, and any state without a schema", () => {
+    const onMessage = (conn: Connection<unknown, never>) => conn.setState({ count: "1" } as never);
+    const schema = v.object({ count: v.number() });
+    expect(new Bench(defineHandler({ path: "/a", state: schema, onMessage } as never)).take(message()).effects).toEqual([
+      "close 1011 state.invalid",
+    ]);
+    expect(new Bench(defineHandler({ path: "/a", onMessage } as never)).take(message()).effects).toEqual(["close 1011 state.invalid"]);
+  });
+
+  test.each([
+    ["synchronous", v.object({ text: v.string() })],
+    ["asynchronous", v.objectAsync({ text: v.string() })],
+  ])(
+    "message.notJson, message.invalid: a client's mistake closes with 1007 where no onError deals with it (%s schema)",
+    async (_, schema) => {
+      const handler = defineHandler({ path: "/a", message: schema, onMessage: (conn, { text }) => conn.send(text) });
+      const results = ['{"text":"ok"}', "{", '{"text":1}'].map((text) => new Bench(handler).take(message(text)));
+      await results[0]?.settle();
+      expect(results.map(({ effects }) => effects)).toEqual([["ok"], ["close 1007 message.notJson"], ["close 1007 message.invalid"]]);
+      expect(results[2]?.thrown[0]?.error.issues).toMatchObject([{ path: "text" }]);
+    },
+  );
+});

@@ -1,0 +1,179 @@
+// Turns that wait: for too long, for longer than their connection is here, or for a flush.
+
+import { describe, expect, test } from "vitest";
+import type { Connection, Turn } from "./handler.ts";
+import { bench, type Count, deferred, message } from "./testing/bench.ts";
+
+describe("a turn that takes too long", () => {
+  test("is treated as thrown when its time is up, not before; what it does afterwards has no effect", async () => {
+    const slow = deferred();
+    let late: unknown;
+    let signal: AbortSignal | undefined;
+    const it = bench({
+      async onMessage(conn, incoming, turn) {
+        if (incoming.text() === "2") return conn.send("next");
+        signal = turn.signal;
+        conn.send("never");
+        await slow.promise;
+        try {
+          conn.send("too late");
+        } catch (error) {
+          late = error;
+        }
+      },
+      onError: (conn, error) => conn.send(error.code),
+    }).take(message("1"), message("2"));
+
+    it.now = 999;
+    it.turns.sweep();
+    expect(it.commits).toEqual([]);
+    it.now = 1_000;
+    it.turns.sweep();
+    await it.settle();
+    expect(it.effects).toEqual(["turn.timeout", "next"]);
+    expect(signal?.aborted).toBe(true);
+    expect(signal?.reason).toMatchObject({ code: "turn.timeout" });
+    expect(it.turns.counters.timedOut).toBe(1);
+
+    slow.resolve();
+    await it.settle();
+    expect(late).toMatchObject({ code: "turn.over" });
+    expect(it.effects).toEqual(["turn.timeout", "next"]);
+  });
+
+  test("and whose onError does so too, closes with 1011", async () => {
+    const it = bench({ onMessage: () => new Promise(() => undefined), onError: () => new Promise(() => undefined) }).take(message());
+    it.now = 1_000;
+    it.turns.sweep();
+    expect(it.commits).toEqual([]);
+    it.now = 2_000;
+    it.turns.sweep();
+    expect(it.effects).toEqual(["close 1011 turn.timeout"]);
+  });
+
+  test("a rejection after the cut is nobody's", async () => {
+    const slow = deferred();
+    const it = bench({ onMessage: () => slow.promise, onError: () => undefined }).take(message());
+    it.now = 1_000;
+    it.turns.sweep();
+    slow.reject(new Error("late"));
+    await it.settle();
+    expect(it.thrown).toHaveLength(1);
+    expect(it.commits).toHaveLength(1);
+  });
+});
+
+describe("after its turn", () => {
+  test("everything of a conn throws turn.over", () => {
+    const kept: Connection<unknown, Count>[] = [];
+    bench({ onMessage: (conn) => void kept.push(conn) }).take(message());
+    const conn = kept[0] as Connection<unknown, Count>;
+    const uses: Array<() => unknown> = [
+      () => conn.send("x"),
+      () => conn.publish("a", "x"),
+      () => conn.subscribe("a"),
+      () => conn.unsubscribe("a"),
+      () => conn.setState({ count: 1 }),
+      () => conn.close(),
+      () => conn.state,
+      () => conn.topics,
+      () => conn.id,
+    ];
+    for (const use of uses) expect(use).toThrow(/^turn\.over: /);
+    return expect(conn.flush()).rejects.toThrow(/^turn\.over: /);
+  });
+
+  test("a connection that its gateway took away says nothing more, and its turn's signal aborts", async () => {
+    const slow = deferred();
+    let turn: Turn | undefined;
+    const it = bench({
+      async onMessage(conn, _, own) {
+        turn = own;
+        own.signal;
+        conn.send("never");
+        await slow.promise;
+      },
+    }).take(message(), message());
+    it.turns.forget(it.mailbox);
+    expect(turn?.signal.aborted).toBe(true);
+    slow.resolve();
+    await it.settle();
+    expect(it.commits).toEqual([]);
+  });
+});
+
+describe("flush", () => {
+  test("commits early, and goes on when the gateway has it", async () => {
+    const flushed: number[] = [];
+    const it = bench({
+      async onMessage(conn, _, turn) {
+        conn.send("a");
+        await conn.flush();
+        flushed.push(turn.flushed);
+        conn.send("b");
+      },
+    }).take(message());
+    await it.settle();
+    expect(it.commits).toEqual([{ end: "flush", effects: ["a"] }]);
+    expect(flushed).toEqual([]);
+    it.confirm();
+    await it.settle();
+    expect(it.commits.slice(1)).toEqual([{ end: "commit", effects: ["b"] }]);
+    expect(flushed).toEqual([1]);
+  });
+
+  test("gives the turn its bytes anew", async () => {
+    const it = bench({
+      async onMessage(conn) {
+        for (let count = 0; count < 3; count++) {
+          conn.send("x".repeat(150));
+          await conn.flush();
+        }
+      },
+    }).take(message());
+    for (let count = 0; count < 3; count++) {
+      await it.settle();
+      it.confirm();
+    }
+    await it.settle();
+    expect(it.commits.map(({ end }) => end)).toEqual(["flush", "flush", "flush", "commit"]);
+  });
+
+  test("what it committed stays when the turn throws later, and onError is told how often", async () => {
+    const flushed: number[] = [];
+    const it = bench({
+      async onMessage(conn) {
+        conn.setState({ count: 1 });
+        conn.subscribe("kept");
+        await conn.flush();
+        conn.setState({ count: 2 });
+        conn.subscribe("lost");
+        throw new Error("no");
+      },
+      onError(conn, _, turn) {
+        flushed.push(turn.flushed);
+        conn.send(conn.state);
+      },
+    }).take(message());
+    await it.settle();
+    it.confirm();
+    await it.settle();
+    expect(it.effects).toEqual(["subscribe kept", { count: 1 }, { count: 1 }]);
+    expect(it.mailbox.state).toEqual({ count: 1 });
+    expect([...it.mailbox.topics]).toEqual(["kept"]);
+    expect(flushed).toEqual([1]);
+  });
+
+  test("rejects where the state is invalid, and nothing has happened", async () => {
+    const it = bench({
+      async onMessage(conn) {
+        conn.send("never");
+        conn.setState({ count: 1, more: "x".repeat(20) } as Count);
+        await conn.flush();
+      },
+      onError: (conn, error) => conn.send(error.code),
+    }).take(message());
+    await it.settle();
+    expect(it.commits).toEqual([{ end: "commit", effects: ["state.tooLarge"] }]);
+  });
+});
