@@ -61,7 +61,7 @@ export function pinnedState(handler: StateKeeper, stored: Uint8Array | undefined
  * @param value has been encoded, so there are no cycles in it.
  */
 export function deepFreeze<Value>(value: Value): Value {
-  if (typeof value !== "object" || value === null || Object.isFrozen(value) || ArrayBuffer.isView(value)) return value;
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return value;
   for (const part of Object.values(value)) deepFreeze(part);
   return Object.freeze(value);
 }
