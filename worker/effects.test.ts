@@ -1,0 +1,79 @@
+import { describe, expect, test } from "vitest";
+import { decodePublish, flag, toGateway } from "../protocol/records.ts";
+import { Effects, frameOf, publishPayload } from "./effects.ts";
+import { ReceivedMessage } from "./message.ts";
+
+describe("what is collected", () => {
+  test("keeps its order, and counts bytes of UTF-8 and a record's own sixteen", () => {
+    const effects = new Effects(1_000);
+    effects.add(toGateway.send, "é");
+    effects.add(toGateway.send, new Uint8Array([1, 2, 3]), flag.binary);
+    expect(effects.all.map(({ type, flags, bytes }) => [type, flags, bytes])).toEqual([
+      [toGateway.send, 0, 2],
+      [toGateway.send, flag.binary, 3],
+    ]);
+    expect(effects.bytes).toBe(2 + 16 + 3 + 16);
+  });
+
+  test("takes exactly the limit; what passes it is refused and is not among them", () => {
+    const effects = new Effects(2 * (16 + 4));
+    effects.add(toGateway.send, "four");
+    effects.add(toGateway.send, "four");
+    expect(() => effects.add(toGateway.send, "")).toThrow(
+      /^effects\.tooLarge: this turn would ask for 56 bytes, at most 40 .*EFFECTS_BYTES/,
+    );
+    expect(effects.all).toHaveLength(2);
+    expect(effects.bytes).toBe(40);
+  });
+
+  test("begins anew after clear, and leaves what it handed out alone", () => {
+    const effects = new Effects(20);
+    effects.add(toGateway.send, "four");
+    const before = effects.all;
+    effects.clear();
+    effects.add(toGateway.send, "more");
+    expect(before.map(({ payload }) => payload)).toEqual(["four"]);
+    expect(effects.all.map(({ payload }) => payload)).toEqual(["more"]);
+  });
+});
+
+describe("frames", () => {
+  test.each([
+    ["text", "text"],
+    ["", ""],
+    [{ a: 1 }, '{"a":1}'],
+    [[1, "é"], '[1,"é"]'],
+    [0, "0"],
+    [false, "false"],
+    [null, "null"],
+  ])("%j is a text frame", (data, text) => {
+    expect(frameOf(data)).toEqual({ payload: text, flags: 0 });
+  });
+
+  test("bytes are a binary frame with bytes of its own, of the view alone", () => {
+    const buffer = new Uint8Array([0, 1, 2, 3]);
+    const frames = [frameOf(buffer.subarray(1, 3)), frameOf(buffer.buffer), frameOf(new DataView(buffer.buffer, 2))];
+    buffer.fill(9);
+    expect(frames.map(({ payload, flags }) => [[...payload], flags])).toEqual([
+      [[1, 2], flag.binary],
+      [[0, 1, 2, 3], flag.binary],
+      [[2, 3], flag.binary],
+    ]);
+  });
+
+  test("a received message goes on as it came", () => {
+    const raw = Buffer.from("{ not JSON");
+    expect(frameOf(new ReceivedMessage(raw, false))).toEqual({ payload: raw, flags: 0 });
+    expect(frameOf(new ReceivedMessage(raw, true))).toEqual({ payload: raw, flags: flag.binary });
+  });
+
+  test("what has no JSON is a TypeError", () => {
+    expect(() => frameOf(() => 1)).toThrow(new TypeError("cannot be sent: function has no JSON"));
+    expect(() => frameOf(undefined as never)).toThrow(new TypeError("cannot be sent: undefined has no JSON"));
+  });
+});
+
+test("a publish carries its topic and its data", () => {
+  expect(decodePublish(Buffer.from(publishPayload("röom", frameOf("é"))))).toEqual({ topic: "röom", data: Buffer.from("é") });
+  expect(decodePublish(Buffer.from(publishPayload("r", frameOf(new Uint8Array([7])))))).toEqual({ topic: "r", data: Buffer.from([7]) });
+});

@@ -1,0 +1,168 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { toWorker } from "../protocol/records.ts";
+import { defineHandler } from "./handler.ts";
+import { Mailbox, type MailboxEvent } from "./mailbox.ts";
+import { ReceivedMessage } from "./message.ts";
+
+const handler = defineHandler({ path: "/a" });
+
+function mailbox(next = 0): Mailbox {
+  return new Mailbox({
+    gateway: "g",
+    slot: 0,
+    epoch: 1,
+    id: "g-0-1",
+    user: undefined,
+    path: "/a",
+    params: {},
+    query: new URLSearchParams(),
+    ip: "127.0.0.1",
+    subprotocol: "",
+    state: undefined,
+    topics: new Set(),
+    next,
+    fault: undefined,
+    handler,
+  });
+}
+
+const fresh = { redelivered: false, flushed: 0 };
+const open: MailboxEvent = { type: toWorker.open, ...fresh };
+const adopt: MailboxEvent = { type: toWorker.adopt, ...fresh };
+const close: MailboxEvent = { type: toWorker.close, code: 1000, reason: "", ...fresh };
+
+function message(text: string): MailboxEvent & { type: typeof toWorker.message } {
+  return { type: toWorker.message, message: new ReceivedMessage(Buffer.from(text), false), ...fresh };
+}
+
+test("turn ids count every event but an adoption", () => {
+  const box = mailbox(7);
+  for (const event of [adopt, message("a"), message("b")]) box.push(event);
+  const counts: number[] = [];
+  for (let event = box.begin(); event !== undefined; event = box.begin()) {
+    counts.push(box.next);
+    box.done(event, false);
+  }
+  expect(counts).toEqual([7, 7, 8]);
+});
+
+test("a close by the handler discards the messages behind it, and keeps the onClose that follows", () => {
+  const box = mailbox();
+  for (const event of [message("bye"), message("too late"), close]) box.push(event);
+  box.done(box.begin() as MailboxEvent, true);
+  expect(box.begin()).toBe(close);
+});
+
+test("after its own close a connection is told of its onClose and of nothing else", () => {
+  const box = mailbox();
+  box.push(open);
+  box.done(box.begin() as MailboxEvent, true);
+  box.push(message("too late"));
+  expect(box.begin()).toBeUndefined();
+  box.push(close);
+  expect(box.begin()).toBe(close);
+});
+
+test("it is given back between turns, not within one", () => {
+  const box = mailbox();
+  box.push(message("a"));
+  const event = box.begin() as MailboxEvent;
+  box.leave();
+  expect(box.release()).toBe(false);
+  box.done(event, false);
+  expect(box.release()).toBe(true);
+  expect(box.isGone).toBe(true);
+});
+
+test("a message that waits keeps none of the batch that it came in", () => {
+  const batch = Buffer.from("firstsecond");
+  const box = mailbox();
+  const first = new ReceivedMessage(batch.subarray(0, 5), false);
+  const second = new ReceivedMessage(batch.subarray(5), false);
+  box.push({ type: toWorker.message, message: first, ...fresh });
+  box.push({ type: toWorker.message, message: second, ...fresh });
+  batch.fill(0);
+  expect(second.text()).toBe("second");
+});
+
+// ── any sequence of what may happen to a mailbox ──────────────────────────────────────────────────────────────────────
+
+type Step = "push" | "close" | "begin" | "done" | "doneCloses" | "leave" | "release" | "forget";
+
+/** What a mailbox has to do with its steps, as simply as it can be said. */
+interface Model {
+  waiting: MailboxEvent[];
+  running: MailboxEvent | undefined;
+  hasLeft: boolean;
+  hasClosed: boolean;
+  isGone: boolean;
+  releases: number;
+}
+
+const often: readonly Step[] = ["push", "push", "push", "begin", "begin", "begin", "done", "done", "done"];
+const anyStep = fc.constantFrom<Step>(...often, "close", "doneCloses", "leave", "release", "forget");
+
+test("order is kept, one runs at a time, and nothing runs after leave, close or forget", () => {
+  fc.assert(
+    fc.property(fc.array(anyStep, { maxLength: 60 }), (steps) => {
+      const box = mailbox();
+      const model: Model = { waiting: [], running: undefined, hasLeft: false, hasClosed: false, isGone: false, releases: 0 };
+      for (const [index, step] of steps.entries()) {
+        take(step, box, model, `message ${index}`);
+        expect(box.isRunning && !box.isGone).toBe(model.running !== undefined && !model.isGone);
+        expect(box.isGone).toBe(model.isGone);
+        expect(box.waiting).toBe(model.waiting.length);
+      }
+      expect(model.releases).toBeLessThanOrEqual(1);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+function take(step: Step, box: Mailbox, model: Model, name: string): void {
+  switch (step) {
+    case "push":
+    case "close": {
+      const event = step === "close" ? { ...close } : message(name);
+      box.push(event);
+      if (!model.isGone && !model.hasLeft && (!model.hasClosed || step === "close")) model.waiting.push(event);
+      return;
+    }
+    case "begin": {
+      const expected = model.isGone || model.running !== undefined ? undefined : model.waiting.shift();
+      expect(box.begin()).toBe(expected);
+      model.running ??= expected;
+      return;
+    }
+    case "done":
+    case "doneCloses": {
+      if (model.running === undefined || model.isGone) return;
+      const closes = step === "doneCloses";
+      box.done(model.running, closes);
+      if (model.running.type === toWorker.close) model.isGone = true;
+      model.running = undefined;
+      if (!closes) return;
+      model.hasClosed = true;
+      model.waiting = model.waiting.filter(({ type }) => type === toWorker.close).slice(0, 1);
+      return;
+    }
+    case "leave":
+      box.leave();
+      model.hasLeft = true;
+      model.waiting = [];
+      return;
+    case "release": {
+      const expected = model.hasLeft && model.running === undefined && !model.isGone;
+      expect(box.release()).toBe(expected);
+      if (!expected) return;
+      model.isGone = true;
+      model.releases++;
+      return;
+    }
+    case "forget":
+      box.forget();
+      model.isGone = true;
+      model.waiting = [];
+  }
+}

@@ -1,0 +1,37 @@
+import { expect, test } from "vitest";
+import { isCodedError } from "../protocol/errors.ts";
+import { ReceivedMessage } from "./message.ts";
+
+test("text, JSON and bytes of one message", () => {
+  const message = new ReceivedMessage(Buffer.from('{"a":"é"}'), false);
+  expect(message.text()).toBe('{"a":"é"}');
+  expect(message.json()).toEqual({ a: "é" });
+  expect(message.bytes()).toEqual(new Uint8Array(Buffer.from('{"a":"é"}')));
+});
+
+test("what is not JSON is a coded error with the parser's own words as its cause", () => {
+  const message = new ReceivedMessage(Buffer.from("{a}"), false);
+  const thrown = (() => {
+    try {
+      return message.json();
+    } catch (error) {
+      return error;
+    }
+  })();
+  expect(isCodedError(thrown, "message.notJson")).toBe(true);
+  expect((thrown as Error).cause).toBeInstanceOf(SyntaxError);
+});
+
+test("bytes are the caller's own", () => {
+  const message = new ReceivedMessage(Buffer.from([1, 2]), true);
+  message.bytes().fill(9);
+  expect([...message.bytes()]).toEqual([1, 2]);
+});
+
+test("own takes a message out of its batch", () => {
+  const batch = Buffer.from("..kept..");
+  const message = new ReceivedMessage(batch.subarray(2, 6), false);
+  message.own();
+  batch.fill(0);
+  expect(message.text()).toBe("kept");
+});
