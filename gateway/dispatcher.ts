@@ -117,7 +117,7 @@ export class Dispatcher {
       this.deliver(connection, worker, event);
       return;
     }
-    event.payload = data.slice();
+    event.payload = new Uint8Array(data);
     event.isView = false;
     this.park(connection, event);
     if (this.keepsBounds(connection)) this.advance(connection);
@@ -242,18 +242,25 @@ export class Dispatcher {
   // Everything to its place after workers or the activation changed; moves only what must move.
   private settle(): void {
     this.elect();
-    const fair = this.candidates.length === 0 ? 0 : Math.ceil(this.size / this.candidates.length);
+    const shares = this.shares();
     for (const connection of this.connections) {
       const { worker } = connection;
       if (worker === undefined) this.assign(connection);
-      else if (connection.phase === "pinned" && this.mustLeave(connection, worker, fair)) this.askBack(connection, worker);
+      else if (connection.phase === "pinned" && this.mustLeave(connection, worker, shares)) this.askBack(connection, worker);
     }
     this.options.onCandidates();
   }
 
-  private mustLeave(connection: Connection, worker: WorkerPeer, fair: number): boolean {
-    const isCandidate = this.candidates.includes(worker);
-    if (isCandidate) return worker.pins > fair && this.candidates.length > 1;
+  // How many connections each candidate may keep. Those that have most get what cannot be divided evenly: less has to move.
+  private shares(): Map<WorkerPeer, number> {
+    const count = this.candidates.length;
+    const byPins = this.candidates.toSorted((a, b) => b.pins - a.pins);
+    return new Map(byPins.map((worker, index) => [worker, Math.floor((this.size + count - 1 - index) / count)]));
+  }
+
+  private mustLeave(connection: Connection, worker: WorkerPeer, shares: ReadonlyMap<WorkerPeer, number>): boolean {
+    const share = shares.get(worker);
+    if (share !== undefined) return worker.pins > share;
     if (worker.isDraining) return true;
     if (this.candidates.length === 0) return false;
     if (this.candidates.some((candidate) => matchRoute(candidate.table, connection.path) !== undefined)) return true;
@@ -441,7 +448,8 @@ function ownPayloads(connection: Connection): void {
   for (let index = 0; index < connection.delivered; index++) {
     const event = connection.events[index] as ConnectionEvent;
     if (!event.isView) continue;
-    event.payload = event.payload.slice();
+    // Not slice: a Buffer's is a view, too.
+    event.payload = new Uint8Array(event.payload);
     event.isView = false;
   }
 }

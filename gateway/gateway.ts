@@ -1,5 +1,6 @@
 // Puts the gateway together: sockets on one side, links to workers on the other, the dispatcher between them.
 
+import { hostname } from "node:os";
 import type { Logger } from "pino";
 import type { Bus } from "../protocol/bus.ts";
 import { connectionId } from "../protocol/connection-id.ts";
@@ -212,7 +213,7 @@ export class Gateway {
       kind: "gateway",
       id: this.id,
       pid: process.pid,
-      host: this.options.config.HOST,
+      host: hostname(),
       protocol: protocolVersion,
       port: this.server?.port ?? 0,
       adminPort: this.adminPort,

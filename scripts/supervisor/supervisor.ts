@@ -145,13 +145,13 @@ export class Supervisor {
     });
   }
 
-  /** Workers first, so that what they are at is committed; then gateways; nats-server when nobody speaks over it any more. */
+  /** Gateways first, so that workers run every onClose; then workers; nats-server when nobody speaks over it any more. */
   async stop(): Promise<void> {
     this.ending.abort(new Cancelled("thinstate ends"));
     const deadline = Date.now() + this.config.stopTimeoutMs;
     const left = () => Math.max(leastStopMs, deadline - Date.now());
-    await this.running?.fleet.stop(left());
     await this.running?.gateways.stop(left());
+    await this.running?.fleet.stop(left());
     await this.running?.membership.leave();
     await this.nats?.stop(natsStopMs);
     this.guard.close();
