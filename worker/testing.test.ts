@@ -1,0 +1,189 @@
+import { expect, expectTypeOf, test } from "vitest";
+import { defineHandler, type } from "./handler.ts";
+import { deferred } from "./testing/bench.ts";
+import { testHandler } from "./testing.ts";
+
+const counter = defineHandler({
+  path: "/counter/:name",
+  state: type({ count: 0 }),
+  subprotocols: ["v2", "v1"],
+  onUpgrade({ cookies, query, headers, subprotocols, ip, origin }) {
+    if (query.has("refuse")) return new Response("no", { status: 403 });
+    return { user: cookies.user, headers: { "x-seen": [headers["x-a"], origin, ip, subprotocols.join()].join(" ") } };
+  },
+  onOpen: (conn) => conn.subscribe(conn.params.name),
+  onMessage(conn, message, turn) {
+    if (message.text() === "bye") return conn.close(4000, "bye");
+    conn.setState({ count: conn.state.count + 1 });
+    conn.publish(conn.params.name, { count: conn.state.count, redelivered: turn.redelivered }, { self: true });
+  },
+  onClose: (conn, { code }) => conn.publish(conn.params.name, { closed: code }),
+});
+
+test("a client comes with path, query, headers, cookies and subprotocols", async () => {
+  const app = await testHandler(counter);
+  const ada = await app.connect("/counter/a%20b?x=1", {
+    cookies: { user: "Ada; ä" },
+    headers: { "X-A": "1", Origin: "https://example.com" },
+    subprotocols: ["v0", "v1", "v2"],
+    ip: "10.0.0.1",
+  });
+  expect(ada.user).toBe("Ada; ä");
+  expect(ada.headers.get("x-seen")).toBe("1 https://example.com 10.0.0.1 v0,v1,v2");
+  expect(ada.subprotocol).toBe("v1");
+  expect([...ada.topics]).toEqual(["a b"]);
+  expectTypeOf(ada.state.count).toEqualTypeOf<number>();
+});
+
+test("a refused client is a Response, and an error that says so where one was expected to connect", async () => {
+  const app = await testHandler(counter);
+  expect(await (await app.refused("/counter/a?refuse")).text()).toBe("no");
+  await expect(app.connect("/counter/a?refuse")).rejects.toThrow(
+    "/counter/a?refuse was refused with 403 (no): app.refused(url) gives the Response",
+  );
+  await expect(app.refused("/counter/a")).rejects.toThrow("/counter/a was not refused: app.connect(url) opens it");
+  await expect(app.connect("/count")).rejects.toThrow('"/count" is not served: the handler\'s path is /counter/:name');
+});
+
+test("frames are seen as they came, and parsed", async () => {
+  const app = await testHandler(
+    defineHandler({
+      path: "/",
+      onMessage(conn, message) {
+        conn.send(message);
+        conn.send(message.bytes());
+      },
+    }),
+  );
+  const ada = await app.connect("/");
+  await ada.send('{"a":1}');
+  await ada.send("plain");
+  await ada.send({ a: 1 });
+  await ada.send(new Uint8Array([1, 2]));
+  const bytes = (text: string) => new TextEncoder().encode(text);
+  expect(ada.frames).toEqual([
+    '{"a":1}',
+    bytes('{"a":1}'),
+    "plain",
+    bytes("plain"),
+    '{"a":1}',
+    bytes('{"a":1}'),
+    new Uint8Array([1, 2]),
+    new Uint8Array([1, 2]),
+  ]);
+  expect(ada.received.filter((_, index) => index % 2 === 0)).toEqual([{ a: 1 }, "plain", { a: 1 }, new Uint8Array([1, 2])]);
+  expect(ada.take()).toHaveLength(8);
+  expect(ada.received).toEqual([]);
+});
+
+test("each commit's effects can be looked at", async () => {
+  const app = await testHandler(counter);
+  const ada = await app.connect("/counter/a");
+  await ada.send("x");
+  await ada.send("bye");
+  expect(ada.commits).toEqual([
+    [{ type: "subscribe", topic: "a" }],
+    [
+      { type: "publish", topic: "a", data: { count: 1, redelivered: false }, self: true },
+      { type: "setState", state: { count: 1 } },
+    ],
+    [{ type: "close", code: 4000, reason: "bye" }],
+    [{ type: "publish", topic: "a", data: { closed: 4000 }, self: false }],
+  ]);
+});
+
+test("a close by either side is seen by both, and ends what can be sent", async () => {
+  const app = await testHandler(counter);
+  const [ada, bob, eve] = await Promise.all(["a", "a", "a"].map((name) => app.connect(`/counter/${name}`)));
+  await ada?.send("bye");
+  await bob?.close(1006);
+  expect([ada?.closed, bob?.closed, eve?.closed]).toEqual([{ code: 4000, reason: "bye" }, { code: 1006, reason: "" }, undefined]);
+  expect(eve?.received).toEqual([{ closed: 4000 }, { closed: 1006 }]);
+  await expect(ada?.send("x")).rejects.toThrow("cannot send: this connection was closed with 4000 bye");
+  await expect(bob?.close()).rejects.toThrow("cannot close: this connection was closed with 1006");
+});
+
+test("what was sent before a close is handled, what comes behind the handler's own is not", async () => {
+  const app = await testHandler(counter);
+  const ada = await app.connect("/counter/a");
+  const bob = await app.connect("/counter/a");
+  await Promise.all([ada.send("1"), ada.close()]);
+  expect(bob.take()).toMatchObject([{ count: 1 }, { closed: 1000 }]);
+
+  const slow = deferred();
+  const slowly = await testHandler(
+    defineHandler({
+      path: "/",
+      async onMessage(conn, message) {
+        await slow.promise;
+        conn.send(message);
+        conn.close();
+      },
+    }),
+  );
+  const eve = await slowly.connect("/");
+  const sent = [eve.send("1"), eve.send("2"), eve.close(1001)];
+  slow.resolve();
+  await Promise.all(sent);
+  expect(eve.received).toEqual([]);
+  expect(eve.commits).toEqual([
+    [],
+    [
+      { type: "send", data: 1 },
+      { type: "close", code: 1000, reason: "" },
+    ],
+    [],
+  ]);
+});
+
+test("a turn that was rolled back leaves its reason, also with the connection that it closed", async () => {
+  const app = await testHandler(
+    defineHandler({
+      path: "/",
+      onMessage() {
+        throw new RangeError("oops");
+      },
+    }),
+  );
+  const ada = await app.connect("/");
+  await ada.send("x");
+  expect(ada.errors).toMatchObject([{ code: "handler.thrown", cause: new RangeError("oops") }]);
+  await expect(ada.send("y")).rejects.toMatchObject({ cause: { code: "handler.thrown" } });
+});
+
+test("onStart and onRequest have an app that reaches the connections; a deploy aborts the old onStart", async () => {
+  const signals: AbortSignal[] = [];
+  const handler = defineHandler({
+    path: "/a",
+    onStart(app, { signal }) {
+      signals.push(signal);
+      void app.publish("all", { from: "start" });
+    },
+    onUpgrade: ({ query }) => ({ user: query.get("user") ?? "" }),
+    onOpen: (conn) => conn.subscribe("all"),
+    async onRequest(request, { app }) {
+      const { to } = (await request.json()) as { to: string };
+      return Response.json([await app.send(to, "direct"), await app.send("gone", "direct"), await app.closeUser("bob", 3001, "out")]);
+    },
+  });
+  const app = await testHandler(handler);
+  const ada = await app.connect("/a?user=ada");
+  const bob = await app.connect("/a?user=bob");
+  const response = await app.request("/a", { method: "POST", body: JSON.stringify({ to: ada.id }) });
+  expect(await response.json()).toEqual([true, false, 1]);
+  expect(bob.closed).toEqual({ code: 3001, reason: "out" });
+  app.publish("all", "outside");
+  await app.deploy(handler);
+  expect(ada.received).toEqual(["direct", "outside", { from: "start" }]);
+  expect(signals.map(({ aborted }) => aborted)).toEqual([true, false]);
+});
+
+test("an onStart that throws fails the test that starts it", async () => {
+  const failing = defineHandler({
+    path: "/a",
+    onStart() {
+      throw new RangeError("no");
+    },
+  });
+  await expect(testHandler(failing)).rejects.toThrow(new RangeError("no"));
+});

@@ -1,0 +1,168 @@
+// What a handler's tests import: runs a handler on the same core as a worker does, without NATS, sockets or sleeping.
+//
+//   const app = await testHandler(chat);
+//   const ada = await app.connect("/chat/blue?name=Ada");
+//   await ada.send({ text: "hi" });
+//   expect(ada.received).toEqual([{ joined: "Ada" }, { from: "Ada", text: "hi", sent: 1 }]);
+//
+// handlers/chat.test.ts shows more. What the gateway alone decides (the Origin check, heartbeats, parking) is not in it.
+
+import { compileRoutes, matchRoute, type PathParams } from "../protocol/route.ts";
+import { parseWorkerConfig } from "./config.ts";
+import { frameOf } from "./effects.ts";
+import type { App, Handler, Sendable } from "./handler.ts";
+import { type CrashPoint, InMemoryGateway } from "./testing/in-memory-gateway.ts";
+import { type TestEffect, type TestFrame, wireFrame } from "./testing/seen.ts";
+import { TestConnection } from "./testing/test-connection.ts";
+import { type ConnectOptions, decideUpgrade, type Granted, partsOf } from "./testing/upgrade.ts";
+import type { TurnsOptions } from "./turns.ts";
+
+export type { ConnectOptions, CrashPoint, TestConnection, TestEffect, TestFrame };
+
+/** A worker's own limits, with their defaults, where a test does not set them. */
+export type TestLimits = Partial<TurnsOptions["limits"]>;
+
+/** Starts a handler, its onStart included. @throws what onStart throws at once. */
+export async function testHandler<Params extends PathParams, State, StateInput, Incoming>(
+  handler: Handler<Params, State, StateInput, Incoming>,
+  limits: TestLimits = {},
+): Promise<TestApp<State>> {
+  const app = new TestApp<State>(handler, limits);
+  await app.start();
+  return app;
+}
+
+export class TestApp<State = unknown> {
+  private readonly gateway: InMemoryGateway;
+  private readonly limits: TurnsOptions["limits"];
+  private stopping = new AbortController();
+
+  constructor(handler: Handler, limits: TestLimits) {
+    this.limits = { ...defaultLimits(), ...limits };
+    this.gateway = new InMemoryGateway(handler, this.limits);
+  }
+
+  /** "1", and one more with each deploy: `turn.release`. */
+  get release(): string {
+    return this.gateway.release;
+  }
+
+  /**
+   * Opens a connection; resolves when its onOpen has committed, or was rolled back.
+   * @param url `/chat/blue?name=Ada`
+   * @throws where onUpgrade refuses (use `refused` to look at its Response) or throws.
+   */
+  async connect(url: string, options: ConnectOptions = {}): Promise<TestConnection<State>> {
+    const answer = await this.upgrade(url, options);
+    if (answer instanceof Response) {
+      throw new Error(`${url} was refused with ${answer.status} (${await answer.text()}): app.refused(url) gives the Response`);
+    }
+    const { connection, opened } = this.gateway.connect(answer.admission);
+    await opened;
+    return new TestConnection<State>(this.gateway, connection, answer.headers);
+  }
+
+  /** The Response that onUpgrade refuses a client with. @throws where it lets the client in. */
+  async refused(url: string, options: ConnectOptions = {}): Promise<Response> {
+    const answer = await this.upgrade(url, options);
+    if (answer instanceof Response) return answer;
+    throw new Error(`${url} was not refused: app.connect(url) opens it`);
+  }
+
+  /** Asks onRequest, plain HTTP. @param url `/chat/blue?name=Ada` */
+  async request(url: string, init: RequestInit = {}): Promise<Response> {
+    const { handler } = this.gateway;
+    if (handler.onRequest === undefined) throw new Error("the handler has no onRequest, so its path does not answer plain HTTP");
+    const { params } = partsOf(handler, url);
+    const signal = new AbortController().signal;
+    const turn = { id: "test:http", redelivered: false, flushed: 0, release: this.release, signal };
+    return handler.onRequest(new Request(new URL(url, "http://localhost"), init), { params, ip: "127.0.0.1", turn, app: this.app() });
+  }
+
+  /** As another program, or app.publish: to all that subscribe to the topic. */
+  publish(topic: string, data: Sendable): void {
+    this.gateway.publish(topic, frameOf(data));
+  }
+
+  /**
+   * Replaces the handler as a deploy does: turns that have begun finish under the old one, then the new one adopts the
+   * connections (state migrated, onAdopt). Resolves when it has. Clients notice nothing.
+   */
+  async deploy<Params extends PathParams, NextState, StateInput, Incoming>(
+    next: Handler<Params, NextState, StateInput, Incoming>,
+  ): Promise<void> {
+    const table = compileRoutes([next]);
+    const orphan = this.gateway.open.find(({ admission }) => matchRoute(table, admission.path) === undefined);
+    if (orphan !== undefined) {
+      throw new Error(
+        `${next.path} does not serve ${orphan.admission.path}, which is open: a deploy without its route fails. Close it first`,
+      );
+    }
+    this.stopping.abort();
+    this.stopping = new AbortController();
+    this.gateway.handOver(next);
+    await this.start();
+    await this.gateway.idle();
+  }
+
+  /** The worker dies (kill -9) the next time that a turn gets this far; another one takes over at once. */
+  crashNext(point: CrashPoint): void {
+    this.gateway.crashAt = point;
+  }
+
+  /** The worker dies now: turns that wait for something run again, with `turn.redelivered`. Resolves when they have committed. */
+  async crash(): Promise<void> {
+    this.gateway.crash();
+    await this.gateway.idle();
+  }
+
+  /** Moves the clock: turns that have taken too long are cut off. Nothing sleeps, and timers of the handler's own stay. */
+  advance(ms: number): void {
+    this.gateway.advance(ms);
+  }
+
+  /** Runs the handler's onStart, as far as it gets without waiting for anything outside. */
+  async start(): Promise<void> {
+    const { signal } = this.stopping;
+    let failure: { readonly thrown: unknown } | undefined;
+    const run = async () => this.gateway.handler.onStart?.(this.app(), { signal });
+    run().catch((thrown) => {
+      failure = { thrown };
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    if (failure !== undefined && !signal.aborted) throw (failure as { readonly thrown: unknown }).thrown;
+  }
+
+  private upgrade(url: string, options: ConnectOptions): Promise<Response | Granted> {
+    return decideUpgrade(this.gateway.handler, { url, options, stateBytes: this.limits.stateBytes });
+  }
+
+  private app(): App {
+    const { gateway } = this;
+    return {
+      release: gateway.release,
+      workerId: "test",
+      publish: async (topic, data) => gateway.publish(topic, frameOf(data)),
+      send: async (id, data) => {
+        const connection = gateway.open.find((open) => open.id === id);
+        connection?.frames.push(wireFrame(frameOf(data)));
+        return connection !== undefined;
+      },
+      closeUser: async (user, code = 1000, reason = "") => {
+        const met = gateway.open.filter(({ admission }) => admission.user === user);
+        for (const connection of met) gateway.end(connection, code, reason);
+        return met.length;
+      },
+    };
+  }
+}
+
+function defaultLimits(): TurnsOptions["limits"] {
+  const config = parseWorkerConfig({ NATS_URL: "none" });
+  return {
+    effectsBytes: config.EFFECTS_BYTES,
+    stateBytes: config.STATE_BYTES,
+    topicsPerConnection: config.TOPICS_PER_CONNECTION,
+    turnTimeoutMs: config.TURN_TIMEOUT_MS,
+  };
+}

@@ -1,0 +1,154 @@
+// One connection as a gateway would keep it, in memory: its thin state, its events that no turn has committed yet, and
+// what its client has got so far.
+
+import { flag, toWorker } from "../../protocol/records.ts";
+import type { Frame } from "../effects.ts";
+import type { HandlerError } from "../handler.ts";
+import { Mailbox, type MailboxEvent, type MailboxOptions } from "../mailbox.ts";
+import { ReceivedMessage } from "../message.ts";
+import { bytesOf, type TestEffect, type TestFrame } from "./seen.ts";
+
+/** Who connects, once the upgrade has been granted. */
+export type Admission = Pick<MailboxOptions, "path" | "params" | "query" | "ip" | "user" | "subprotocol"> & {
+  /** msgpack. */
+  readonly stored: Uint8Array | undefined;
+};
+
+/** What happens to a connection, before it is delivered. */
+export type Arrival =
+  | { readonly type: typeof toWorker.open | typeof toWorker.adopt }
+  | { readonly type: typeof toWorker.message; readonly frame: Frame }
+  | { readonly type: typeof toWorker.close; readonly code: number; readonly reason: string };
+
+interface HeldEvent {
+  readonly arrival: Arrival;
+  redelivered: boolean;
+  flushed: number;
+  /** Its turn has committed, or it was discarded because the connection closed before. */
+  readonly onSettled: () => void;
+}
+
+export class HeldConnection {
+  readonly slot: number;
+  readonly admission: Admission;
+  readonly frames: TestFrame[] = [];
+  /** What each commit made happen, flushes included. */
+  readonly commits: TestEffect[][] = [];
+  /** What its turns were rolled back for. */
+  readonly errors: HandlerError[] = [];
+  readonly topics = new Set<string>();
+  stored: Uint8Array | undefined;
+  /** How the client saw it end. */
+  closed: { readonly code: number; readonly reason: string } | undefined;
+  /** The last one that it was pinned to; where `isPinned` is false, that worker is dead or has given it back. */
+  mailbox: Mailbox | undefined;
+  isPinned = false;
+  /** Its worker was asked to give it back: what comes now waits for the next one. */
+  isLeaving = false;
+  private readonly events: HeldEvent[] = [];
+  /** So many of `events`, from the first, are with the worker. */
+  private delivered = 0;
+  /** The number of the first of `events`, as turn ids count them. */
+  private firstEvent = 0;
+  private epoch = 0;
+
+  constructor(slot: number, admission: Admission) {
+    this.slot = slot;
+    this.admission = admission;
+    this.stored = admission.stored;
+  }
+
+  get id(): string {
+    return `test-${this.slot.toString(36)}-1`;
+  }
+
+  get hasOpened(): boolean {
+    return this.firstEvent > 0;
+  }
+
+  /** Whether anything of it still has to happen. */
+  get isBusy(): boolean {
+    return this.events.length > 0 || !this.isPinned || this.isLeaving;
+  }
+
+  /** @returns a promise of its turn's commit. */
+  arrive(arrival: Arrival): Promise<void> {
+    return new Promise((onSettled) => this.events.push({ arrival, redelivered: false, flushed: 0, onSettled }));
+  }
+
+  /** Gives the worker what it has not been given yet. @returns whether there is a worker that takes it. */
+  deliver(): boolean {
+    const { mailbox } = this;
+    if (mailbox === undefined || !this.isPinned || this.isLeaving) return false;
+    for (; this.delivered < this.events.length; this.delivered++) {
+      mailbox.push(mailboxEventOf(this.events[this.delivered] as HeldEvent));
+    }
+    return true;
+  }
+
+  /** A worker gets it. @param adopts whether that one wants to hear of connections that opened elsewhere. */
+  pin(options: Pick<MailboxOptions, "state" | "fault" | "handler">, adopts: boolean): void {
+    this.epoch++;
+    this.mailbox = new Mailbox({
+      ...options,
+      ...this.admission,
+      id: this.id,
+      gateway: "test",
+      slot: this.slot,
+      epoch: this.epoch,
+      topics: new Set(this.topics),
+      next: this.firstEvent,
+    });
+    this.isPinned = true;
+    this.isLeaving = false;
+    if (!adopts || !this.hasOpened) return;
+    this.events.unshift({ arrival: { type: toWorker.adopt }, redelivered: false, flushed: 0, onSettled: () => undefined });
+  }
+
+  /** No worker has it any more. @param isDead whether the one that had it died, with all that it had been given. */
+  unpin(isDead: boolean): void {
+    this.isPinned = false;
+    this.isLeaving = false;
+    const returned = this.events.splice(0, this.delivered).filter(({ arrival }) => arrival.type !== toWorker.adopt);
+    if (isDead) for (const event of returned) event.redelivered = true;
+    this.events.unshift(...returned);
+    this.delivered = 0;
+  }
+
+  /** The first event's turn has committed a part of its effects. */
+  flushed(): void {
+    const [event] = this.events;
+    if (event !== undefined) event.flushed++;
+  }
+
+  /** The first event's turn has committed. */
+  committed(): void {
+    const event = this.events.shift();
+    if (event === undefined) return;
+    this.delivered--;
+    if (event.arrival.type !== toWorker.adopt) this.firstEvent++;
+    event.onSettled();
+  }
+
+  /** What waits behind a close is not handled any more. */
+  discardMessages(): void {
+    const delivered = this.delivered;
+    this.delivered = 0;
+    for (const [index, event] of this.events.splice(0).entries()) {
+      if (event.arrival.type === toWorker.message) {
+        event.onSettled();
+        continue;
+      }
+      this.events.push(event);
+      if (index < delivered) this.delivered++;
+    }
+  }
+}
+
+// Made anew for each delivery: a worker that died has had its own.
+function mailboxEventOf({ arrival, redelivered, flushed }: HeldEvent): MailboxEvent {
+  if (arrival.type !== toWorker.message) return { ...arrival, redelivered, flushed };
+  const { frame } = arrival;
+  const message = new ReceivedMessage(Buffer.from(bytesOf(frame)), (frame.flags & flag.binary) !== 0);
+  return { type: arrival.type, message, redelivered, flushed };
+}

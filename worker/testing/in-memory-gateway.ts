@@ -1,0 +1,200 @@
+// Stands in for a gateway and its workers: gives connections' events to the real Turns and applies what they commit as
+// gateway/commit.ts does, to connections in memory. Workers change as in a deploy, or die where a test wants it.
+
+import { flag, toGateway, toWorker } from "../../protocol/records.ts";
+import type { Effect, Effects, Frame } from "../effects.ts";
+import type { Handler } from "../handler.ts";
+import type { Mailbox } from "../mailbox.ts";
+import { pinnedState } from "../state.ts";
+import { Turns, type TurnsOptions } from "../turns.ts";
+import { type Admission, type Arrival, HeldConnection } from "./held-connection.ts";
+import { bytesOf, publishedFrame, seenEffect, wireFrame } from "./seen.ts";
+
+/**
+ * Where a worker dies. "before commit": the hook has run and nothing of it has happened. "after flush": what it flushed has
+ * happened, the rest has not. "after commit": all of it has happened, once.
+ */
+export type CrashPoint = "before commit" | "after flush" | "after commit";
+
+export class InMemoryGateway {
+  handler: Handler;
+  crashAt: CrashPoint | undefined;
+  private readonly limits: TurnsOptions["limits"];
+  private readonly connections = new Map<number, HeldConnection>();
+  /** The worker that gets work, last, and those before it that still have turns to finish. */
+  private workers: Turns[] = [];
+  private releases = 0;
+  private slots = 0;
+  private clockMs = 0;
+  private onChange: Array<() => void> = [];
+
+  constructor(handler: Handler, limits: TurnsOptions["limits"]) {
+    this.handler = handler;
+    this.limits = limits;
+    this.startWorker(1);
+  }
+
+  get release(): string {
+    return String(this.releases);
+  }
+
+  get open(): readonly HeldConnection[] {
+    return [...this.connections.values()].filter(({ closed }) => closed === undefined);
+  }
+
+  /** @returns the connection, and when its onOpen has committed. */
+  connect(admission: Admission): { connection: HeldConnection; opened: Promise<void> } {
+    const connection = new HeldConnection(this.slots++, admission);
+    this.connections.set(connection.slot, connection);
+    const opened = connection.arrive({ type: toWorker.open });
+    this.pin(connection);
+    return { connection, opened };
+  }
+
+  /** @returns a promise of its turn's commit. */
+  arrive(connection: HeldConnection, arrival: Arrival): Promise<void> {
+    if (arrival.type === toWorker.close) connection.closed ??= { code: arrival.code, reason: arrival.reason };
+    const settled = connection.arrive(arrival);
+    this.deliver(connection);
+    return settled;
+  }
+
+  publish(topic: string, frame: Frame, except?: HeldConnection): void {
+    for (const connection of this.open) {
+      if (connection !== except && connection.topics.has(topic)) connection.frames.push(wireFrame(frame));
+    }
+  }
+
+  /** Closes a connection for the server, with what waits behind it discarded. */
+  end(connection: HeldConnection, code: number, reason: string): void {
+    connection.discardMessages();
+    if (connection.closed === undefined) void this.arrive(connection, { type: toWorker.close, code, reason });
+  }
+
+  advance(ms: number): void {
+    this.clockMs += ms;
+    for (const worker of this.workers) worker.sweep();
+  }
+
+  /** The next release takes over: each connection between two of its turns. */
+  handOver(next: Handler): void {
+    this.handler = next;
+    this.startWorker(this.releases + 1);
+    for (const connection of this.connections.values()) {
+      connection.isLeaving = true;
+      connection.mailbox?.leave();
+      if (connection.mailbox !== undefined) this.settle(connection.mailbox);
+    }
+  }
+
+  /** The worker dies with all that it has in hand; another one of the same release gets it. */
+  crash(): void {
+    const dead = this.workers.splice(0);
+    this.startWorker(this.releases);
+    for (const connection of this.connections.values()) {
+      for (const worker of dead) if (connection.mailbox !== undefined) worker.forget(connection.mailbox);
+      connection.unpin(true);
+    }
+    // Not within the hook that is dying, whose own code may go on for a while.
+    queueMicrotask(() => {
+      for (const connection of this.connections.values()) if (!connection.isPinned) this.pin(connection);
+    });
+  }
+
+  /** Resolves when every turn has committed and every connection has been handed over. */
+  async idle(): Promise<void> {
+    while ([...this.connections.values()].some(({ isBusy }) => isBusy)) {
+      await new Promise<void>((resolve) => this.onChange.push(resolve));
+    }
+  }
+
+  private startWorker(release: number): void {
+    this.releases = release;
+    this.workers.push(
+      new Turns({
+        release: String(release),
+        limits: this.limits,
+        now: () => this.clockMs,
+        commit: (mailbox, effects, end) => this.commit(mailbox, effects, end),
+        // A process that has died never hears of it.
+        flushed: (mailbox) => (mailbox.isGone ? new Promise(() => undefined) : Promise.resolve()),
+        onIdle: (mailbox) => this.settle(mailbox),
+        mayRun: () => true,
+        onThrown: (mailbox, error) => this.connectionOf(mailbox)?.errors.push(error),
+      }),
+    );
+  }
+
+  private pin(connection: HeldConnection): void {
+    const { handler } = this;
+    const { state, fault } = pinnedState(handler, connection.stored);
+    connection.pin({ state, fault, handler }, handler.onAdopt !== undefined);
+    if (fault !== undefined) {
+      connection.errors.push(fault);
+      this.end(connection, fault.closeCode, fault.code);
+    }
+    this.deliver(connection);
+  }
+
+  private deliver(connection: HeldConnection): void {
+    if (connection.deliver()) this.workers.at(-1)?.run(connection.mailbox as Mailbox);
+  }
+
+  private commit(mailbox: Mailbox, effects: Effects, end: number): void {
+    const connection = this.connectionOf(mailbox);
+    if (connection === undefined) return;
+    const isFlush = end === flag.flush;
+    if (!isFlush && this.takeCrash("before commit")) return this.crash();
+    connection.commits.push(effects.all.map(seenEffect));
+    for (const effect of effects.all) this.apply(connection, effect);
+    if (isFlush) connection.flushed();
+    else connection.committed();
+    // Its onClose was the last of it.
+    if (mailbox.isGone) this.connections.delete(connection.slot);
+    const close = effects.all.find(({ type }) => type === toGateway.close);
+    if (close !== undefined) this.end(connection, close.extra, bytesOf(close).toString());
+    if (this.takeCrash(isFlush ? "after flush" : "after commit")) this.crash();
+  }
+
+  private apply(connection: HeldConnection, effect: Effect): void {
+    const isOpen = connection.closed === undefined;
+    const seen = seenEffect(effect);
+    switch (seen.type) {
+      case "send":
+        if (isOpen) connection.frames.push(wireFrame(effect));
+        return;
+      case "publish":
+        return this.publish(seen.topic, publishedFrame(effect).frame, seen.self ? undefined : connection);
+      case "subscribe":
+        if (isOpen) connection.topics.add(seen.topic);
+        return;
+      case "unsubscribe":
+        connection.topics.delete(seen.topic);
+        return;
+      case "setState":
+        connection.stored = effect.bytes === 0 ? undefined : new Uint8Array(bytesOf(effect));
+    }
+  }
+
+  // Nothing of the mailbox runs: hands it over if it was asked back.
+  private settle(mailbox: Mailbox): void {
+    const connection = this.connectionOf(mailbox);
+    if (connection !== undefined && mailbox.release()) {
+      connection.unpin(false);
+      this.pin(connection);
+    }
+    for (const resolve of this.onChange.splice(0)) resolve();
+  }
+
+  /** Undefined where the mailbox is not the connection's own any more: what it says is refused, as a gateway does by epoch. */
+  private connectionOf(mailbox: Mailbox): HeldConnection | undefined {
+    const connection = this.connections.get(mailbox.pin.slot);
+    return connection?.mailbox === mailbox && connection.isPinned ? connection : undefined;
+  }
+
+  private takeCrash(point: CrashPoint): boolean {
+    if (this.crashAt !== point) return false;
+    this.crashAt = undefined;
+    return true;
+  }
+}

@@ -1,0 +1,62 @@
+// A client's request to connect, as a test writes it: made into what onUpgrade sees, and decided.
+
+import { packValue } from "../../protocol/envelope.ts";
+import { CodedError } from "../../protocol/errors.ts";
+import { compileRoutes, matchRoute } from "../../protocol/route.ts";
+import type { Handler } from "../handler.ts";
+import { queryOf, subprotocolsOf, upgradeRequestOf } from "../request.ts";
+import { initialState } from "../state.ts";
+import type { Admission } from "./held-connection.ts";
+
+export interface ConnectOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent as the Cookie header. */
+  readonly cookies?: Readonly<Record<string, string>>;
+  readonly subprotocols?: readonly string[];
+  /** 127.0.0.1 unless given. */
+  readonly ip?: string;
+}
+
+export interface Granted {
+  readonly admission: Admission;
+  /** What onUpgrade adds to the response. */
+  readonly headers: Headers;
+}
+
+/** @throws {CodedError} "route.unknown", "state.invalid", "state.tooLarge", and what onUpgrade throws. */
+export async function decideUpgrade(
+  handler: Handler,
+  request: { readonly url: string; readonly options: ConnectOptions; readonly stateBytes: number },
+): Promise<Response | Granted> {
+  const { path, query, params } = partsOf(handler, request.url);
+  const { ip = "127.0.0.1" } = request.options;
+  const headers = headersOf(request.options);
+  const signal = new AbortController().signal;
+  const welcome = (await handler.onUpgrade?.(upgradeRequestOf({ path, params, query, headers, ip, signal }))) ?? {};
+  if (welcome instanceof Response) return welcome;
+  const state = initialState(handler, welcome);
+  const stored = state === undefined ? undefined : packValue(state);
+  if (stored !== undefined && stored.length > request.stateBytes) {
+    throw new CodedError("state.tooLarge", `onUpgrade's state has ${stored.length} bytes, at most ${request.stateBytes} are allowed`);
+  }
+  const offered = subprotocolsOf(headers["sec-websocket-protocol"]);
+  const subprotocol = welcome.subprotocol ?? offered.find((name) => handler.subprotocols.includes(name)) ?? "";
+  const admission = { path, params, query: queryOf(query), ip, user: welcome.user, subprotocol, stored };
+  return { admission, headers: new Headers(welcome.headers ?? {}) };
+}
+
+/** @throws {CodedError} "route.unknown" */
+export function partsOf(handler: Handler, url: string): Pick<Admission, "path" | "params"> & { query: string } {
+  const [path = "", query = ""] = url.split(/\?(.*)/s);
+  const match = matchRoute(compileRoutes([handler]), path);
+  if (match !== undefined) return { path, query, params: match.params };
+  throw new CodedError("route.unknown", `${JSON.stringify(path)} is not served: the handler's path is ${handler.path}`);
+}
+
+function headersOf({ headers = {}, cookies = {}, subprotocols = [] }: ConnectOptions): Record<string, string> {
+  const record = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+  const pairs = Object.entries(cookies).map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
+  if (pairs.length > 0) record.cookie = [record.cookie, ...pairs].filter((part) => part !== undefined).join("; ");
+  if (subprotocols.length > 0) record["sec-websocket-protocol"] = subprotocols.join(", ");
+  return record;
+}
