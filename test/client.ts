@@ -80,7 +80,11 @@ export class TestClient {
       const timer = setTimeout(() => {
         this.listeners.delete(check);
         const seen = this.received.slice(-5).map(String);
-        reject(new Error(`waited in vain: ${what}; ${this.received.length} received, the last: ${seen.join(" ")}; closed: ${JSON.stringify(this.closed)}`));
+        reject(
+          new Error(
+            `waited in vain: ${what}; ${this.received.length} received, the last: ${seen.join(" ")}; closed: ${JSON.stringify(this.closed)}`,
+          ),
+        );
       }, patienceMs);
       const check = () => {
         if (!condition()) return;
@@ -98,7 +102,10 @@ export class TestClient {
 }
 
 /** What an HTTP client is told that asks for an upgrade and is refused. */
-export function refusal(url: string, options: ClientOptions = {}): Promise<{ status: number; body: string; headers: Record<string, unknown> }> {
+export function refusal(
+  url: string,
+  options: ClientOptions = {},
+): Promise<{ status: number; body: string; headers: Record<string, unknown> }> {
   const socket = new WebSocket(url, [...(options.subprotocols ?? [])], { headers: { ...options.headers } });
   socket.on("error", () => undefined);
   return new Promise((resolve, reject) => {

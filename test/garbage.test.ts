@@ -16,7 +16,10 @@ afterAll(() => system.stop());
 
 test("garbage on every subject is counted and logged, and clients notice nothing", async () => {
   const client = await TestClient.open(`${system.url}/script/garbage`);
-  client.send([{ do: "subscribe", topic: "g" }, { do: "send", data: { in: true } }]);
+  client.send([
+    { do: "subscribe", topic: "g" },
+    { do: "send", data: { in: true } },
+  ]);
   await client.receives(1);
   const { bus, subjects } = system;
   const targets = [

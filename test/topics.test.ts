@@ -31,14 +31,21 @@ async function openOnBoth(path: string, least: number): Promise<TestClient[]> {
 
 test("each subscriber gets each publish once, each publisher's in order, over two gateways and through five deploys", async () => {
   const subscribers = await openOnBoth("/script/fan", 10);
-  for (const client of subscribers) client.send([{ do: "subscribe", topic: "fan" }, { do: "send", data: "in" }]);
+  for (const client of subscribers)
+    client.send([
+      { do: "subscribe", topic: "fan" },
+      { do: "send", data: "in" },
+    ]);
   await Promise.all(subscribers.map((client) => client.receives(1)));
   const publishers = await openOnBoth("/script/pub", 4);
   let isPublishing = true;
   const counts = publishers.map(async (client, publisher) => {
     let count = 0;
     while (isPublishing) {
-      client.send([{ do: "publish", topic: "fan", data: JSON.stringify([publisher, count]) }, { do: "send", data: count }]);
+      client.send([
+        { do: "publish", topic: "fan", data: JSON.stringify([publisher, count]) },
+        { do: "send", data: count },
+      ]);
       count++;
       await client.until(() => client.received.length >= count - 20, "publishes are committed");
     }
@@ -67,7 +74,10 @@ test("once a turn that subscribed has committed, nothing that is published later
   // A topic of its own for each round: nobody has subscribed to it before.
   for (const [round, subscriber] of others.entries()) {
     const topic = `later:${round}`;
-    subscriber.send([{ do: "subscribe", topic }, { do: "send", data: "in" }]);
+    subscriber.send([
+      { do: "subscribe", topic },
+      { do: "send", data: "in" },
+    ]);
     await subscriber.receives(1);
     publisher?.send([{ do: "publish", topic, data: "news" }]);
     await subscriber.receives(2);
@@ -78,7 +88,11 @@ test("once a turn that subscribed has committed, nothing that is published later
 
 test("a publish goes to everyone but its sender, unless it asks for itself; and no more after unsubscribe", async () => {
   const [publisher, ...others] = await openOnBoth("/script/self", 4);
-  for (const client of [publisher, ...others]) client?.send([{ do: "subscribe", topic: "self" }, { do: "send", data: "in" }]);
+  for (const client of [publisher, ...others])
+    client?.send([
+      { do: "subscribe", topic: "self" },
+      { do: "send", data: "in" },
+    ]);
   await Promise.all([publisher, ...others].map((client) => client?.receives(1)));
   publisher?.send([
     { do: "publish", topic: "self", data: "to others" },
@@ -97,7 +111,11 @@ test("a publish goes to everyone but its sender, unless it asks for itself; and 
 test("programs outside publish bytes, or text where a header says so, and cannot reach more than one topic", async () => {
   const clients = await openOnBoth("/script/outside", 2);
   const topic = "room: *.> ü";
-  for (const client of clients) client.send([{ do: "subscribe", topic }, { do: "send", data: "in" }]);
+  for (const client of clients)
+    client.send([
+      { do: "subscribe", topic },
+      { do: "send", data: "in" },
+    ]);
   await Promise.all(clients.map((client) => client.receives(1)));
   const outside = await connect({ servers: system.nats.url });
   const text = headers();
@@ -113,7 +131,11 @@ test("programs outside publish bytes, or text where a header says so, and cannot
 
 test("app.* publishes, sends to a connection of any gateway, and closes a user's connections on all of them", async () => {
   const subscribers = await openOnBoth("/script/app", 4);
-  for (const client of subscribers) client.send([{ do: "subscribe", topic: "app" }, { do: "send", data: "in" }]);
+  for (const client of subscribers)
+    client.send([
+      { do: "subscribe", topic: "app" },
+      { do: "send", data: "in" },
+    ]);
   await Promise.all(subscribers.map((client) => client.receives(1)));
   const ada = await Promise.all(Array.from({ length: 6 }, () => TestClient.open(`${system.url}/app/ada`)));
   const boss = await TestClient.open(`${system.url}/app/boss`);

@@ -52,7 +52,11 @@ test.each([
 ])("%s from origin %s: let in %s", async (path, origin, isAllowed) => {
   const headers = { origin: origin.replace("PORT", String(system.port)) };
   if (isAllowed) await (await TestClient.open(`${system.url}${path}`, { headers })).close();
-  else expect(await refusal(`${system.url}${path}`, { headers })).toMatchObject({ status: 403, body: expect.stringContaining("upgrade.origin") });
+  else
+    expect(await refusal(`${system.url}${path}`, { headers })).toMatchObject({
+      status: 403,
+      body: expect.stringContaining("upgrade.origin"),
+    });
 });
 
 test.each(["/nowhere", "/script", "/script/a/b", "/script/%zz"])("a path that no handler serves is 404: %s", async (path) => {

@@ -16,9 +16,18 @@ export default defineHandler({
     return { user: cookies.c ?? "nobody", state: { from }, subprotocol: "v1", headers: { "x-welcome": "yes" } };
   },
   onOpen(conn) {
-    conn.send({ user: conn.user ?? null, from: conn.state.from, subprotocol: conn.subprotocol, mode: conn.params.mode, q: conn.query.get("q") });
+    conn.send({
+      user: conn.user ?? null,
+      from: conn.state.from,
+      subprotocol: conn.subprotocol,
+      mode: conn.params.mode,
+      q: conn.query.get("q"),
+    });
   },
   async onRequest(request, { params, ip }) {
-    return Response.json({ method: request.method, mode: params.mode, body: await request.text(), ip }, { status: 201, headers: { "x-answer": "1" } });
+    return Response.json(
+      { method: request.method, mode: params.mode, body: await request.text(), ip },
+      { status: 201, headers: { "x-answer": "1" } },
+    );
   },
 });
