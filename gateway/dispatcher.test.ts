@@ -470,3 +470,288 @@ describe("through any joins, drains, deaths, activations and delays", () => {
     );
   });
 });
+
+/** A release is active and has one worker. */
+function served(given: Partial<DispatchLimits> = {}): { stage: Stage; worker: Worker } {
+  const stage = new Stage(given);
+  stage.activate("1");
+  return { stage, worker: stage.join("1") };
+}
+
+describe("a worker", () => {
+  test("gets a pin, the open, and no more messages than the window has room for", () => {
+    const { stage, worker } = served();
+    const client = stage.open();
+    for (const text of ["a", "b", "c", "d"]) stage.message(client, text);
+    stage.read(worker);
+    expect(worker.log).toEqual(["pin c0", "c0 open", "c0 a", "c0 b"]);
+    expect(stage.dispatcher.parked).toBe(2);
+    worker.run(0);
+    stage.hear(worker);
+    stage.read(worker);
+    expect(worker.log.at(-1)).toBe("c0 c");
+  });
+
+  test("gets one message that is larger than the window's bytes, alone", () => {
+    const { stage, worker } = served();
+    const client = stage.open();
+    stage.finish();
+    const large = "x".repeat(limits.windowBytes + 1);
+    stage.message(client, large);
+    stage.message(client, "y");
+    stage.read(worker);
+    expect(worker.log.at(-1)).toBe(`c0 ${large}`);
+    stage.finish();
+    expect(client.committed).toEqual(["open", large, "y"]);
+  });
+
+  test("that commits what it was not given changes nothing", () => {
+    const stage = new Stage();
+    const { connection } = stage.open();
+    stage.dispatcher.committed(connection);
+    expect([connection.delivered, connection.parked, stage.dispatcher.parked]).toEqual([0, 1, 1]);
+  });
+
+  test("that drains finishes the turn that has begun; the rest goes to the next one, not marked", () => {
+    const { stage, worker } = served();
+    const client = stage.open();
+    stage.finish();
+    for (const text of ["a", "b"]) stage.message(client, text);
+    stage.read(worker);
+    const next = stage.join("1");
+    stage.drain(worker);
+    stage.message(client, "c");
+    stage.read(worker);
+    worker.giveBack(0);
+    stage.hear(worker);
+    stage.read(next);
+    expect(next.log, "it has not been given back").toEqual([]);
+    worker.run(0);
+    worker.giveBack(0);
+    stage.hear(worker);
+    stage.read(next);
+    expect(next.log).toEqual(["pin c0", "c0 b", "c0 c"]);
+    expect(stage.dispatcher.counters).toMatchObject({ handedOver: 1, redelivered: 0 });
+  });
+
+  test("that dies leaves what it had not committed to the next one, first in line, in order and marked", () => {
+    const { stage, worker } = served();
+    const client = stage.open();
+    for (const text of ["a", "b", "c"]) stage.message(client, text);
+    stage.read(worker);
+    worker.run(0);
+    stage.hear(worker);
+    stage.lose(worker);
+    stage.message(client, "d");
+    const next = stage.join("1");
+    stage.finish();
+    expect(next.log).toEqual(["pin c0", "c0 a again", "c0 b again", "c0 c again", "c0 d"]);
+    expect(stage.dispatcher.counters.redelivered).toBe(3);
+  });
+
+  test("whose link has no credit gets nothing until it has read", () => {
+    const { stage, worker } = served({ windowMessages: 100, windowBytes: 100_000, parkedBytes: 100_000, parkedTotalBytes: 100_000 });
+    const client = stage.open();
+    const texts = Array.from({ length: 8 }, (_, index) => `${index}`.padEnd(100));
+    for (const text of texts) stage.message(client, text);
+    expect(stage.dispatcher.parked).toBeGreaterThan(0);
+    for (let round = 0; round < 8; round++) stage.read(worker);
+    expect(worker.log).toEqual(["pin c0", "c0 open", ...texts.map((text) => `c0 ${text}`)]);
+    expect(stage.dispatcher.parked).toBe(0);
+  });
+});
+
+describe("without a worker", () => {
+  test("everything waits, and is given in order to the first one that comes", () => {
+    const stage = new Stage();
+    const client = stage.open();
+    stage.message(client, "a");
+    stage.message(client, "b");
+    stage.close(client);
+    expect([stage.dispatcher.parked, stage.dispatcher.serving]).toEqual([4, false]);
+    stage.join("1");
+    expect(stage.dispatcher.serving, "its release is not active").toBe(false);
+    stage.activate("1");
+    stage.finish();
+    expect(client.committed).toEqual(["open", "a", "b", "close 1000"]);
+    expect(client.ended).toBe(1);
+  });
+
+  test.each<[string, ErrorCode, (stage: Stage, client: Client) => void]>([
+    ["more messages than PARKED_MESSAGES", "parked.tooMuch", (stage, client) => fill(stage, client, limits.parkedMessages, 1)],
+    ["more bytes than PARKED_BYTES", "parked.tooMuch", (stage, client) => fill(stage, client, 2, limits.parkedBytes / 2 + 1)],
+    ["longer than PARK_MS", "parked.tooLong", (stage) => stage.sweep(limits.parkMs + 1)],
+  ])("a connection that waits with %s is closed with 1013, and its onClose runs", (_, code, overdo) => {
+    const stage = new Stage();
+    const client = stage.open();
+    const other = stage.open();
+    overdo(stage, client);
+    expect(client.brokenWith).toBe(code);
+    if (code === "parked.tooMuch") expect(other.brokenWith).toBeUndefined();
+    stage.activate("1");
+    stage.join("1");
+    stage.finish();
+    expect(client.committed).toEqual(["open", "close 1013"]);
+    expect([client.ended, stage.dispatcher.parked]).toEqual([1, 0]);
+  });
+
+  test("what is within the bounds is kept: as many messages, as many bytes, as long", () => {
+    const stage = new Stage();
+    const client = stage.open();
+    fill(stage, client, limits.parkedMessages - 1, limits.parkedBytes / 8);
+    stage.sweep(limits.parkMs);
+    expect(client.brokenWith).toBeUndefined();
+  });
+
+  test("past PARKED_TOTAL_BYTES the one whose message was too much is closed", () => {
+    const stage = new Stage();
+    const clients = [0, 1, 2, 3].map(() => stage.open());
+    for (const client of clients.slice(0, 3)) stage.message(client, "x".repeat(limits.parkedBytes));
+    stage.message(clients[3] as Client, "y");
+    expect(clients.map(({ brokenWith }) => brokenWith)).toEqual([undefined, undefined, undefined, "parked.total"]);
+    expect(stage.dispatcher.counters.discarded).toBe(1);
+  });
+
+  test("what its worker has begun still counts when the rest is discarded", () => {
+    const { stage, worker } = served();
+    const client = stage.open();
+    stage.finish();
+    fill(stage, client, limits.windowMessages + limits.parkedMessages + 1, 1);
+    expect(client.brokenWith).toBe("parked.tooMuch");
+    stage.finish();
+    expect(client.committed).toEqual(["open", "0", "1", "2", "close 1013"]);
+    expect(stage.dispatcher.counters.discarded).toBe(limits.parkedMessages + 1);
+    expect(worker.peer.pins).toBe(0);
+  });
+
+  function fill(stage: Stage, client: Client, messages: number, bytes: number): void {
+    for (let index = 0; index < messages; index++) stage.message(client, `${index}`.padEnd(bytes, "."));
+  }
+});
+
+describe("a connection", () => {
+  test("that its handler closes hears nothing of the messages behind that turn, only of its close", () => {
+    const { stage, worker } = served();
+    const client = stage.open();
+    stage.finish();
+    for (const text of ["a", "b", "c", "d", "e"]) stage.message(client, text);
+    stage.read(worker);
+    worker.run(0, true);
+    stage.hear(worker);
+    stage.message(client, "f");
+    stage.finish();
+    expect(client.committed).toEqual(["open", "a", "close 4000"]);
+    expect([client.ended, stage.dispatcher.parked, stage.dispatcher.size]).toEqual([1, 0, 0]);
+  });
+
+  test("that a bug met is taken from its worker: only its onClose is left to run", () => {
+    const { stage, worker } = served();
+    const client = stage.open();
+    stage.finish();
+    for (const text of ["a", "b"]) stage.message(client, text);
+    client.outstanding = [];
+    stage.dispatcher.broken(client.connection);
+    expect(client.brokenWith).toBe("connection.bug");
+    stage.finish();
+    expect(worker.log.slice(-3)).toEqual(["unpin c0", "pin c0", "c0 close 1011"]);
+    expect(client.ended).toBe(1);
+  });
+
+  test("keeps no batch alive for long: what stays uncommitted over two sweeps gets bytes of its own", () => {
+    const { stage } = served();
+    const client = stage.open();
+    stage.finish();
+    stage.message(client, "a");
+    const [event] = client.connection.events;
+    expect(event?.payload.buffer.byteLength).toBeGreaterThan(1_000);
+    stage.sweep(1);
+    stage.sweep(1);
+    expect(event?.payload.buffer.byteLength).toBe(1);
+    expect(Buffer.from(event?.payload ?? []).toString()).toBe("a");
+  });
+
+  test("is pinned to a reused slot with a higher epoch", () => {
+    const { stage } = served();
+    const first = stage.open();
+    stage.close(first);
+    stage.finish();
+    const second = stage.open();
+    expect(second.connection.slot).toBe(first.connection.slot);
+    expect(second.connection.epoch).toBeGreaterThan(first.connection.epoch);
+  });
+});
+
+describe("an activation", () => {
+  test("moves connections to the new release once it has a worker, and is news once", () => {
+    const { stage, worker } = served();
+    const client = stage.open();
+    stage.finish();
+    expect(stage.dispatcher.activate({ release: "0", generation: 1 })).toBe(false);
+    stage.activate("2");
+    stage.message(client, "a");
+    stage.finish();
+    expect(client.committed, "the old worker serves until there is a new one").toEqual(["open", "a"]);
+    const next = stage.join("2");
+    stage.finish();
+    expect(worker.log.at(-1)).toBe("unpin c0");
+    expect(next.log).toEqual(["pin c0", "c0 adopt"]);
+    expect(stage.dispatcher.handover.report()).toMatchObject({ generation: 2, before: 1, remaining: 0, moved: 1 });
+  });
+
+  test("of a release that does not serve a path closes its connections, and the old worker runs their onClose", () => {
+    const { stage, worker } = served();
+    const client = stage.open();
+    stage.finish();
+    stage.activate("2");
+    stage.join("2", ["/b"]);
+    stage.finish();
+    expect(client.brokenWith).toBe("route.removed");
+    expect(worker.log.at(-1)).toBe("c0 close 1001");
+    expect([client.ended, stage.dispatcher.counters.abandoned]).toEqual([1, 0]);
+    expect(stage.dispatcher.route("/a")).toBeNull();
+  });
+
+  test("that leaves nobody to run an onClose counts the connection as abandoned", () => {
+    const { stage, worker } = served();
+    const client = stage.open();
+    stage.finish();
+    stage.lose(worker);
+    stage.message(client, "a");
+    stage.activate("2");
+    stage.join("2", ["/b"]);
+    expect([client.brokenWith, client.ended]).toEqual(["route.removed", 1]);
+    expect([stage.dispatcher.counters.abandoned, stage.dispatcher.parked, stage.dispatcher.size]).toEqual([1, 0, 0]);
+  });
+});
+
+// Found by the property: with ceil(4 / 3) each as the share of all, the third worker would have stayed idle.
+test("a third worker gets its share of four connections, and no more than that moves", () => {
+  const { stage } = served();
+  stage.join();
+  for (let count = 0; count < 4; count++) stage.open();
+  stage.finish();
+  stage.join();
+  stage.finish();
+  expect(stage.workers.map(({ peer }) => peer.pins)).toEqual([2, 1, 1]);
+  expect(stage.dispatcher.counters.handedOver).toBe(1);
+});
+
+test("a connection that is handed on before its adoption was delivered is adopted once by the next worker", () => {
+  const stage = new Stage();
+  stage.activate("1");
+  stage.join("1");
+  // So many pins that the next worker has no credit left for what follows the last ones.
+  for (let count = 0; count < 6; count++) stage.open();
+  stage.finish();
+  const deaf = stage.join("2");
+  stage.activate("2");
+  const [old] = stage.workers as [Worker];
+  stage.read(old);
+  for (const slot of [...old.mailboxes.keys()]) old.giveBack(slot);
+  stage.hear(old);
+  expect(stage.dispatcher.parked, "adoptions that wait for credit").toBeGreaterThan(0);
+  stage.lose(deaf);
+  const next = stage.join("2");
+  stage.finish();
+  expect(next.log.filter((line) => line.endsWith(" adopt")).toSorted()).toEqual([0, 1, 2, 3, 4, 5].map((index) => `c${index} adopt`));
+});

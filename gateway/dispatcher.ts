@@ -135,8 +135,9 @@ export class Dispatcher {
 
   /** The first uncommitted event of a connection is done. */
   committed(connection: Connection): void {
-    const event = connection.events.shift();
-    if (event === undefined) return;
+    // A worker that commits what it was not given is wrong; the events of others must not pay for it.
+    if (connection.delivered === 0) return;
+    const event = connection.events.shift() as ConnectionEvent;
     connection.delivered--;
     connection.deliveredBytes -= event.payload.length;
     if (event.type !== toWorker.adopt) connection.firstEvent++;
@@ -291,6 +292,12 @@ export class Dispatcher {
     const returned = connection.events.splice(0, connection.delivered).filter((event) => event.type !== toWorker.adopt);
     connection.delivered = 0;
     connection.deliveredBytes = 0;
+    // An adoption belongs to the pin that it was made for, delivered or not.
+    const [first] = connection.events;
+    if (first?.type === toWorker.adopt) {
+      this.unpark(connection, first);
+      connection.events.shift();
+    }
     for (const event of returned) {
       if (isRedelivery) {
         event.redelivered = true;
