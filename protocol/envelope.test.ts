@@ -236,6 +236,7 @@ describe("bytes that are no batch are refused with a code, and with nothing else
     ["four billion records", changed(7, 255), "envelope.malformed"],
     ["a block that is longer than the batch", changed(8, 255), "envelope.malformed"],
     ["a payload that is longer than the block", changed(12 + 6 + 12, 4), "envelope.malformed"],
+    ["a header said to be shorter than it is", changed(2, 0x35), "envelope.malformed"],
     ["a byte too many", Buffer.concat([literal, Buffer.from([0])]), "envelope.malformed"],
     ["a header that is no msgpack", changed(literal.length - 54, 0xdf), "envelope.malformed"],
     ["a header that is null", withHeader(null), "envelope.malformed"],
