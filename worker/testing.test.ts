@@ -76,6 +76,23 @@ test("frames are seen as they came, and parsed", async () => {
   expect(ada.received).toEqual([]);
 });
 
+test("a publish reaches the others on the topic, and its sender only with self", async () => {
+  const publishing = defineHandler({
+    path: "/",
+    onOpen: (conn) => conn.subscribe("all"),
+    onMessage(conn) {
+      conn.publish("all", "to others");
+      conn.publish("all", "to all", { self: true });
+      conn.publish("other", "to nobody", { self: true });
+    },
+  });
+  const app = await testHandler(publishing);
+  const ada = await app.connect("/");
+  const bob = await app.connect("/");
+  await ada.send("x");
+  expect([ada.received, bob.received]).toEqual([["to all"], ["to others", "to all"]]);
+});
+
 test("each commit's effects can be looked at", async () => {
   const app = await testHandler(counter);
   const ada = await app.connect("/counter/a");

@@ -1,8 +1,10 @@
 // Turns that wait: for too long, for longer than their connection is here, or for a flush.
 
 import { describe, expect, test } from "vitest";
+import { toWorker } from "../protocol/records.ts";
 import type { Connection, Turn } from "./handler.ts";
-import { bench, type Count, deferred, message } from "./testing/bench.ts";
+import { ReceivedMessage } from "./message.ts";
+import { bench, type Count, deferred, fresh, message } from "./testing/bench.ts";
 
 describe("a turn that takes too long", () => {
   test("is treated as thrown when its time is up, not before; what it does afterwards has no effect", async () => {
@@ -63,7 +65,33 @@ describe("a turn that takes too long", () => {
   });
 });
 
+test("a turn that waits has its message's bytes to itself", async () => {
+  const batch = Buffer.from("mine");
+  const slow = deferred();
+  const it = bench({
+    async onMessage(conn, incoming) {
+      await slow.promise;
+      conn.send(incoming.text());
+    },
+  }).take({ type: toWorker.message, message: new ReceivedMessage(batch, false), ...fresh });
+  batch.fill("x");
+  slow.resolve();
+  await it.settle();
+  expect(it.effects).toEqual(["mine"]);
+});
+
 describe("after its turn", () => {
+  test("also one that threw: its conn throws turn.over", () => {
+    const kept: Connection<unknown, Count>[] = [];
+    bench({
+      onMessage(conn) {
+        kept.push(conn);
+        throw new Error("no");
+      },
+    }).take(message());
+    expect(() => kept[0]?.send("x")).toThrow(/^turn\.over: /);
+  });
+
   test("everything of a conn throws turn.over", () => {
     const kept: Connection<unknown, Count>[] = [];
     bench({ onMessage: (conn) => void kept.push(conn) }).take(message());

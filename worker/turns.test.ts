@@ -41,6 +41,30 @@ describe("a turn that returns", () => {
     expect(bench({}).take(open, message(), close).commits).toHaveLength(3);
   });
 
+  test("asks for a topic once, and closes with what it said first", () => {
+    const it = bench({
+      onMessage(conn) {
+        conn.subscribe("a");
+        conn.subscribe("a");
+        conn.unsubscribe("b");
+        conn.close(4000, "first");
+        conn.close(4001, "second");
+      },
+    });
+    expect(it.take(message()).effects).toEqual(["subscribe a", "close 4000 first"]);
+  });
+
+  test("stores a state that the next turn cannot change in place", () => {
+    const it = bench({
+      onMessage(conn, incoming) {
+        if (incoming.text() === "1") conn.setState({ count: 1 });
+        else Object.assign(conn.state, { count: 2 });
+      },
+    });
+    expect(it.take(message("1"), message("2")).effects).toEqual([{ count: 1 }, "close 1011 handler.thrown"]);
+    expect(it.mailbox.state).toEqual({ count: 1 });
+  });
+
   test("runs only while its link takes more", () => {
     const it = bench({ onMessage: (conn) => conn.send("a") });
     it.mayRun = false;

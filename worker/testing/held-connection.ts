@@ -43,8 +43,6 @@ export class HeldConnection {
   /** The last one that it was pinned to; where `isPinned` is false, that worker is dead or has given it back. */
   mailbox: Mailbox | undefined;
   isPinned = false;
-  /** Its worker was asked to give it back: what comes now waits for the next one. */
-  isLeaving = false;
   private readonly events: HeldEvent[] = [];
   /** So many of `events`, from the first, are with the worker. */
   private delivered = 0;
@@ -68,7 +66,7 @@ export class HeldConnection {
 
   /** Whether anything of it still has to happen. */
   get isBusy(): boolean {
-    return this.events.length > 0 || !this.isPinned || this.isLeaving;
+    return this.events.length > 0 || !this.isPinned;
   }
 
   /** @returns a promise of its turn's commit. */
@@ -76,10 +74,13 @@ export class HeldConnection {
     return new Promise((onSettled) => this.events.push({ arrival, redelivered: false, flushed: 0, onSettled }));
   }
 
-  /** Gives the worker what it has not been given yet. @returns whether there is a worker that takes it. */
+  /**
+   * Gives the worker what it has not been given yet.
+   * @returns whether there is a worker; one that is giving the connection back leaves it alone.
+   */
   deliver(): boolean {
     const { mailbox } = this;
-    if (mailbox === undefined || !this.isPinned || this.isLeaving) return false;
+    if (mailbox === undefined || !this.isPinned) return false;
     for (; this.delivered < this.events.length; this.delivered++) {
       mailbox.push(mailboxEventOf(this.events[this.delivered] as HeldEvent));
     }
@@ -100,7 +101,6 @@ export class HeldConnection {
       next: this.firstEvent,
     });
     this.isPinned = true;
-    this.isLeaving = false;
     if (!adopts || !this.hasOpened) return;
     this.events.unshift({ arrival: { type: toWorker.adopt }, redelivered: false, flushed: 0, onSettled: () => undefined });
   }
@@ -108,7 +108,6 @@ export class HeldConnection {
   /** No worker has it any more. @param isDead whether the one that had it died, with all that it had been given. */
   unpin(isDead: boolean): void {
     this.isPinned = false;
-    this.isLeaving = false;
     const returned = this.events.splice(0, this.delivered).filter(({ arrival }) => arrival.type !== toWorker.adopt);
     if (isDead) for (const event of returned) event.redelivered = true;
     this.events.unshift(...returned);

@@ -81,7 +81,6 @@ export class InMemoryGateway {
     this.handler = next;
     this.startWorker(this.releases + 1);
     for (const connection of this.connections.values()) {
-      connection.isLeaving = true;
       connection.mailbox?.leave();
       if (connection.mailbox !== undefined) this.settle(connection.mailbox);
     }

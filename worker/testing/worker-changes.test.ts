@@ -46,6 +46,22 @@ test("the next version adopts every connection, with its state migrated and its 
   expect(ada.closed).toBeUndefined();
 });
 
+test("turn ids go on through deploys: an adoption is not one of a connection's own events", async () => {
+  const ids: string[] = [];
+  const noted = defineHandler({
+    path: "/",
+    onAdopt: (_, turn) => void ids.push(turn.id),
+    onMessage: (_, __, turn) => void ids.push(turn.id),
+  });
+  const app = await testHandler(noted);
+  const ada = await app.connect("/");
+  await ada.send("x");
+  await app.deploy(noted);
+  await app.deploy(noted);
+  await ada.send("y");
+  expect(ids).toEqual([`${ada.id}:1`, `${ada.id}:adopt-2`, `${ada.id}:adopt-3`, `${ada.id}:2`]);
+});
+
 test("a state that cannot be migrated closes its connection with 1011, and its onClose runs", async () => {
   const closed: number[] = [];
   const app = await testHandler(counter);
