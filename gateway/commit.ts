@@ -3,6 +3,7 @@
 
 import type { Batch } from "../protocol/envelope.ts";
 import { decodePublish, flag, toGateway, toWorker } from "../protocol/records.ts";
+import { checkTopic } from "../protocol/subjects.ts";
 import type { Connection } from "./connection.ts";
 import { afterHeld, type Dispatcher } from "./dispatcher.ts";
 import type { Topics } from "./topics.ts";
@@ -44,22 +45,32 @@ export class Commits {
     let to = index + 1;
     while (to < batch.records && batch.slot(to) === slot && batch.epoch(to) === epoch && isOfPin(batch.type(to))) to++;
     const connection = this.options.connections[slot];
-    if (connection === undefined || connection.worker !== worker || connection.epoch !== epoch) {
-      this.counters.refused++;
-      return to;
-    }
     const run = { worker, batch, from: index, to };
-    if (connection.held !== undefined) connection.held.push(() => this.applyNow(connection, run));
-    else if (!this.waitsForInterest(connection, run)) this.applyNow(connection, run);
+    if (connection === undefined) this.counters.refused++;
+    else this.take(connection, run);
     return to;
+  }
+
+  private take(connection: Connection, run: Run): void {
+    if (connection.worker !== run.worker || connection.epoch !== run.batch.epoch(run.from)) {
+      this.counters.refused++;
+    } else if (connection.held !== undefined) {
+      // Looked at again when its time has come: what it waited for may have ended its pin.
+      connection.held.push(() => this.take(connection, run));
+    } else {
+      try {
+        if (!this.waitsForInterest(connection, run)) this.applyNow(connection, run);
+      } catch (error) {
+        this.options.onBug(connection, error);
+      }
+    }
   }
 
   // The sends of a turn that subscribes leave only when NATS has the subscription; so does everything after it.
   private waitsForInterest(connection: Connection, run: Run): boolean {
+    const topics = topicsOf(run);
     let waits: Promise<void>[] | undefined;
-    for (let index = run.from; index < run.to; index++) {
-      if (run.batch.type(index) !== toGateway.subscribe) continue;
-      const topic = run.batch.text(index);
+    for (const topic of topics) {
       const confirmed = this.options.topics.want(topic);
       if (confirmed === undefined) this.options.topics.release(topic);
       // What was wanted here is released when it has been applied, and thereby wanted for good.
@@ -69,7 +80,7 @@ export class Commits {
       }
     }
     if (waits === undefined) return false;
-    connection.held = [() => this.applyNow(connection, run)];
+    connection.held = [() => this.take(connection, run)];
     void Promise.all(waits).then(() => this.resume(connection));
     return true;
   }
@@ -90,12 +101,8 @@ export class Commits {
 
   private applyNow(connection: Connection, run: Run): void {
     const { socket } = connection;
-    try {
-      if (socket === undefined) this.applyRecords(connection, run);
-      else socket.cork(() => this.applyRecords(connection, run));
-    } catch (error) {
-      this.options.onBug(connection, error);
-    }
+    if (socket === undefined) this.applyRecords(connection, run);
+    else socket.cork(() => this.applyRecords(connection, run));
   }
 
   private applyRecords(connection: Connection, { batch, from, to, worker }: Run): void {
@@ -142,6 +149,7 @@ export class Commits {
 
   private publish(connection: Connection, payload: Buffer, isBinary: boolean, self: boolean): void {
     const { topic, data } = decodePublish(payload);
+    checkTopic(topic);
     const { socket } = connection;
     if (!self && socket?.isSubscribed(topic)) socket.publish(topic, data, isBinary);
     else this.options.publishHere(topic, data, isBinary);
@@ -173,6 +181,21 @@ export class Commits {
     if (event !== undefined) event.flushed = Math.min(event.flushed + 1, 0xffff);
     worker.link.mark({ type: toWorker.flushed, flags: 0, extra: 0, slot: connection.slot, epoch: connection.epoch });
   }
+}
+
+const none: readonly string[] = [];
+
+// What a run subscribes to. Checked before anything of it happens: an empty topic would be no subject.
+function topicsOf({ batch, from, to }: Run): readonly string[] {
+  let topics: string[] | undefined;
+  for (let index = from; index < to; index++) {
+    if (batch.type(index) !== toGateway.subscribe) continue;
+    const topic = batch.text(index);
+    checkTopic(topic);
+    topics ??= [];
+    topics.push(topic);
+  }
+  return topics ?? none;
 }
 
 function isOfPin(type: number): boolean {

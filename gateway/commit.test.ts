@@ -1,0 +1,502 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type Bus, connectBus } from "../protocol/bus.ts";
+import { type Batch, BatchBuilder, decodeBatch } from "../protocol/envelope.ts";
+import { Link } from "../protocol/link.ts";
+import { encodePublish, flag, toGateway, toWorker } from "../protocol/records.ts";
+import { compileRoutes } from "../protocol/route.ts";
+import { subjectsOf } from "../protocol/subjects.ts";
+import { startNats, type TestNats } from "../test/nats.ts";
+import { Commits } from "./commit.ts";
+import { Connection, type Socket } from "./connection.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { Topics } from "./topics.ts";
+import { WorkerPeer } from "./worker-peer.ts";
+
+let nats: TestNats;
+let bus: Bus;
+let stage: Stage;
+
+beforeAll(async () => {
+  nats = await startNats();
+  bus = await connectBus({ url: nats.url, name: "commit.test", onEvent: () => undefined });
+});
+
+afterAll(async () => {
+  await bus.close();
+  await nats.stop();
+});
+
+beforeEach(() => {
+  stage = new Stage();
+});
+
+afterEach(async () => {
+  // Nothing that a test began goes on into the next one.
+  await stage.confirmed();
+});
+
+/** A WebSocket that writes down what is asked of it. */
+class PlayedSocket implements Socket {
+  readonly log: string[] = [];
+  /** Where it throws, as one that has closed does. */
+  isBroken = false;
+  readonly topics = new Set<string>();
+  private readonly listeners: { onEnd(code: number): void; onSubscribe(topic: string): void };
+
+  constructor(listeners: PlayedSocket["listeners"]) {
+    this.listeners = listeners;
+  }
+
+  send(payload: Uint8Array, isBinary: boolean): void {
+    if (this.isBroken) throw new Error("this socket is broken");
+    this.log.push(`${isBinary ? "binary" : "text"} ${Buffer.from(payload)}`);
+  }
+
+  end(code: number, reason: string): void {
+    this.log.push(`end ${code} ${reason}`);
+    this.listeners.onEnd(code);
+  }
+
+  cork(write: () => void): void {
+    this.log.push("cork");
+    write();
+    this.log.push("uncork");
+  }
+
+  subscribe(topic: string): void {
+    this.log.push(`subscribe ${topic}`);
+    this.listeners.onSubscribe(topic);
+    this.topics.add(topic);
+  }
+
+  unsubscribe(topic: string): void {
+    this.log.push(`unsubscribe ${topic}`);
+    this.topics.delete(topic);
+  }
+
+  ping(): void {
+    this.log.push("ping");
+  }
+
+  isSubscribed(topic: string): boolean {
+    return this.topics.has(topic);
+  }
+
+  publish(topic: string, payload: Uint8Array): void {
+    this.log.push(`publish ${topic} ${Buffer.from(payload)}`);
+  }
+}
+
+interface Client {
+  readonly connection: Connection;
+  readonly socket: PlayedSocket;
+}
+
+interface Group {
+  readonly effects: ReadonlyArray<readonly [type: number, payload?: string | Uint8Array, flags?: number, extra?: number]>;
+  /** How the group ends; a commit where nothing is said. */
+  readonly end?: number;
+}
+
+let namespaces = 0;
+
+/** The real commits, dispatcher and topics, on a real bus; one worker and the sockets are played. */
+class Stage {
+  readonly connections: Array<Connection | undefined> = [];
+  readonly dispatcher: Dispatcher;
+  readonly topics: Topics;
+  readonly commits: Commits;
+  readonly worker: WorkerPeer;
+  readonly other: WorkerPeer;
+  readonly given: Batch[] = [];
+  readonly publishedHere: string[] = [];
+  readonly bugs: Array<{ id: string; error: unknown }> = [];
+  /** How many subscriptions NATS had confirmed when a socket subscribed to a topic. */
+  readonly confirmationsBefore = new Map<string, number>();
+  private confirmations = 0;
+
+  constructor() {
+    const publishHere = (topic: string, payload: Uint8Array) => void this.publishedHere.push(`${topic} ${Buffer.from(payload)}`);
+    this.topics = new Topics({
+      self: "g",
+      bus: Object.assign(Object.create(bus) as Bus, { flush: () => this.flush() }),
+      subjects: subjectsOf(`commit-${++namespaces}`),
+      publishHere,
+      onBegun: () => undefined,
+      limits: { batchBytes: 4_096, externalBytes: 4_096 },
+    });
+    this.dispatcher = new Dispatcher({
+      limits: {
+        windowMessages: 100,
+        windowBytes: 10_000,
+        parkedMessages: 100,
+        parkedBytes: 10_000,
+        parkedTotalBytes: 10_000,
+        parkMs: 1_000,
+      },
+      now: () => 1,
+      onBreak: ({ socket }, code) => socket?.end(1011, code),
+      onEnd: (connection) => {
+        this.connections[connection.slot] = undefined;
+      },
+      onCandidates: () => undefined,
+    });
+    this.commits = new Commits({
+      connections: this.connections,
+      dispatcher: this.dispatcher,
+      topics: this.topics,
+      publishHere,
+      onBug: (connection, error) => {
+        this.bugs.push({ id: connection.id, error });
+        this.dispatcher.broken(connection);
+      },
+    });
+    this.worker = this.newWorker("w1");
+    this.other = this.newWorker("w2");
+    this.dispatcher.activate({ release: "1", generation: 1 });
+    this.dispatcher.joined(this.worker);
+  }
+
+  private async flush(): Promise<void> {
+    await bus.flush();
+    this.confirmations++;
+  }
+
+  newWorker(id: string): WorkerPeer {
+    const link = new Link({
+      self: "g",
+      peer: id,
+      session: 1,
+      now: () => 1,
+      transmit: (bytes) => this.given.push(decodeBatch(bytes)),
+      onBegun: () => undefined,
+      onCredit: () => undefined,
+      onLost: () => undefined,
+    });
+    const routes = [{ path: "/a", subprotocols: [], upgrades: false, answers: false, adopts: false }];
+    return new WorkerPeer({ id, release: "1", routes, table: compileRoutes(routes), link, now: 1 });
+  }
+
+  /** A connection that is open and has sent `messages`, all with the worker. */
+  open(...messages: string[]): Client {
+    const slot = this.connections.length;
+    const connection = new Connection({
+      ...{ slot, epoch: 0, id: `c${slot}`, path: "/a" },
+      ...{ query: "", ip: "", user: undefined, subprotocol: "", state: undefined },
+    });
+    const socket = new PlayedSocket({
+      onEnd: (code) => this.dispatcher.closed(connection, code, new Uint8Array(0)),
+      onSubscribe: (topic) => this.confirmationsBefore.set(topic, this.confirmations),
+    });
+    connection.socket = socket;
+    this.connections.push(connection);
+    this.dispatcher.opened(connection);
+    for (const message of messages) this.dispatcher.received(connection, Buffer.from(message), false);
+    return { connection, socket };
+  }
+
+  /** What a worker says of one pin, all in one batch. */
+  groupsOf({ connection }: Client, ...groups: Group[]): Say {
+    return { slot: connection.slot, epoch: connection.epoch, groups };
+  }
+
+  /** The worker says something, in one batch. */
+  say(says: readonly Say[], worker = this.worker): void {
+    const builder = new BatchBuilder();
+    for (const { slot, epoch, groups } of says) {
+      for (const { effects, end } of groups) {
+        const list = effects.length === 0 ? [[toGateway.nothing] as const] : effects;
+        for (const [index, [type, payload = "", flags = 0, extra = 0]] of list.entries()) {
+          const ending = index === list.length - 1 ? (end ?? flag.commit) : 0;
+          builder.append({ type, flags: flags | ending, extra, slot, epoch }, Buffer.from(payload));
+        }
+      }
+    }
+    const batch = decodeBatch(builder.seal({ from: worker.id, to: "g", session: 1, peerSession: 1, seq: 1, ack: 0, gap: false }));
+    for (let index = 0; index < batch.records; ) index = this.commits.apply(worker, batch, index);
+  }
+
+  /** NATS has confirmed what was subscribed to until now, and what waited for it has been applied. */
+  async confirmed(): Promise<void> {
+    await bus.flush();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+interface Say {
+  readonly slot: number;
+  readonly epoch: number;
+  readonly groups: readonly Group[];
+}
+
+const released: Group = { effects: [[toGateway.released]], end: 0 };
+
+describe("a turn's effects", () => {
+  test("reach the socket under one cork, in order, and its event is done", () => {
+    const client = stage.open();
+    stage.say([
+      stage.groupsOf(client, {
+        effects: [
+          [toGateway.send, "a"],
+          [toGateway.send, "b", flag.binary],
+        ],
+      }),
+    ]);
+    expect(client.socket.log).toEqual(["cork", "text a", "binary b", "uncork"]);
+    expect(client.connection.events).toEqual([]);
+    expect(stage.commits.counters).toEqual({ commits: 1, refused: 0, messagesOut: 2, malformed: 0 });
+  });
+
+  test("of several turns of one connection share a cork; another connection has its own", () => {
+    const first = stage.open("m");
+    const second = stage.open();
+    stage.say([
+      stage.groupsOf(first, { effects: [[toGateway.send, "a"]] }, { effects: [[toGateway.send, "b"]] }),
+      stage.groupsOf(second, { effects: [[toGateway.send, "c"]] }),
+    ]);
+    expect(first.socket.log).toEqual(["cork", "text a", "text b", "uncork"]);
+    expect(second.socket.log).toEqual(["cork", "text c", "uncork"]);
+    expect(stage.commits.counters.commits).toBe(3);
+  });
+
+  test("may be none", () => {
+    const client = stage.open();
+    stage.say([stage.groupsOf(client, { effects: [] })]);
+    expect(client.connection.firstEvent).toBe(1);
+  });
+
+  test("on a connection that has closed meanwhile still count", () => {
+    const client = stage.open();
+    client.socket.end(1000, "");
+    stage.say([
+      stage.groupsOf(
+        client,
+        {
+          effects: [
+            [toGateway.send, "a"],
+            [toGateway.subscribe, "t"],
+            [toGateway.state, "s"],
+          ],
+        },
+        { effects: [[toGateway.publish, encodePublish("t", Buffer.from("bye"))]] },
+      ),
+    ]);
+    return stage.confirmed().then(() => {
+      expect(stage.publishedHere).toEqual(["t bye"]);
+      expect([stage.dispatcher.size, stage.topics.size]).toEqual([0, 0]);
+    });
+  });
+});
+
+describe("a commit is refused, and nothing of it happens,", () => {
+  test.each<[string, (client: Client) => void]>([
+    ["of another worker", (client) => stage.say([stage.groupsOf(client, { effects: [[toGateway.send, "a"]] })], stage.other)],
+    ["of an epoch that is over", (client) => stage.say([{ ...stage.groupsOf(client, { effects: [[toGateway.send, "a"]] }), epoch: 0 }])],
+    ["of a slot that nobody has", (client) => stage.say([{ ...stage.groupsOf(client, { effects: [[toGateway.send, "a"]] }), slot: 9 }])],
+    [
+      "of a worker that was declared dead",
+      (client) => {
+        const said = stage.groupsOf(client, { effects: [[toGateway.send, "a"]] });
+        stage.dispatcher.lost(stage.worker);
+        stage.say([said]);
+      },
+    ],
+  ])("%s", (_, say) => {
+    const client = stage.open();
+    say(client);
+    expect(client.socket.log).toEqual([]);
+    expect(client.connection.events.length).toBe(1);
+    expect(stage.commits.counters).toMatchObject({ commits: 0, refused: 1 });
+  });
+
+  test("and what follows it in the batch is applied", () => {
+    const client = stage.open();
+    const send: Group = { effects: [[toGateway.send, "a"]] };
+    stage.say([{ slot: 9, epoch: 1, groups: [send, send] }, stage.groupsOf(client, send)]);
+    expect(client.socket.log).toEqual(["cork", "text a", "uncork"]);
+    expect(stage.commits.counters).toMatchObject({ commits: 1, refused: 1 });
+  });
+});
+
+describe("an effect", () => {
+  test("state is kept as bytes of its own; empty is none", () => {
+    const client = stage.open("m");
+    stage.say([stage.groupsOf(client, { effects: [[toGateway.state, "state"]] })]);
+    expect(Buffer.from(client.connection.state ?? []).toString()).toBe("state");
+    expect(client.connection.state?.buffer.byteLength).toBe(5);
+    stage.say([stage.groupsOf(client, { effects: [[toGateway.state]] })]);
+    expect(client.connection.state).toBeUndefined();
+  });
+
+  test("publish reaches everyone but its connection, and that too where it is asked for", async () => {
+    const client = stage.open("m", "n");
+    const publish = (flags: number): Group => ({ effects: [[toGateway.publish, encodePublish("t", Buffer.from("x")), flags]] });
+    stage.say([stage.groupsOf(client, { effects: [[toGateway.subscribe, "t"]] })]);
+    await stage.confirmed();
+    stage.say([stage.groupsOf(client, publish(0), publish(flag.self))]);
+    expect(client.socket.log.slice(3)).toEqual(["cork", "publish t x", "uncork"]);
+    expect(stage.publishedHere).toEqual(["t x"]);
+    expect(stage.topics.counters.published).toBe(2);
+  });
+
+  test("publish of one that is no subscriber reaches every subscriber", () => {
+    const client = stage.open();
+    stage.say([stage.groupsOf(client, { effects: [[toGateway.publish, encodePublish("t", Buffer.from("x"))]] })]);
+    expect(stage.publishedHere).toEqual(["t x"]);
+  });
+
+  test("close ends the socket after what was sent, drops later messages, and leaves the close event", () => {
+    const client = stage.open("m", "n");
+    stage.say([
+      stage.groupsOf(client, {
+        effects: [
+          [toGateway.send, "a"],
+          [toGateway.close, "enough", 0, 4_000],
+        ],
+      }),
+    ]);
+    expect(client.socket.log).toEqual(["cork", "text a", "end 4000 enough", "uncork"]);
+    expect(client.connection.events.map(({ type }) => type)).toEqual([toWorker.close]);
+  });
+
+  test("flush leaves the event open, is counted for it, and is confirmed to the worker", () => {
+    const client = stage.open("m");
+    stage.say([stage.groupsOf(client, { effects: [[toGateway.send, "a"]], end: flag.flush }, { effects: [], end: flag.flush })]);
+    expect(client.connection.events.map(({ flushed }) => flushed)).toEqual([2, 0]);
+    stage.worker.link.flush();
+    const [batch] = stage.given as [Batch];
+    expect(Array.from({ length: batch.records }, (_, index) => batch.type(index))).toEqual([
+      ...[toWorker.pin, toWorker.open, toWorker.message],
+      ...[toWorker.flushed, toWorker.flushed],
+    ]);
+  });
+});
+
+describe("a turn that subscribes", () => {
+  const subscribes: Group = {
+    effects: [
+      [toGateway.subscribe, "t"],
+      [toGateway.send, "subscribed"],
+    ],
+  };
+  const sends: Group = { effects: [[toGateway.send, "next"]] };
+
+  test("waits until NATS has the subscription, and all that follows of its connection waits behind it", async () => {
+    const client = stage.open("m");
+    const other = stage.open();
+    stage.say([stage.groupsOf(client, subscribes)]);
+    stage.say([stage.groupsOf(client, sends), stage.groupsOf(other, sends)]);
+    expect(client.socket.log).toEqual([]);
+    expect(other.socket.log, "nobody else waits").toEqual(["cork", "text next", "uncork"]);
+    await stage.confirmed();
+    expect(client.socket.log).toEqual([...["cork", "subscribe t", "text subscribed", "uncork"], ...["cork", "text next", "uncork"]]);
+    expect(stage.topics.size).toBe(1);
+    expect(stage.commits.counters.commits).toBe(3);
+  });
+
+  test("waits again where the next one subscribes to something else, in order", async () => {
+    const client = stage.open("m", "n");
+    stage.say([stage.groupsOf(client, subscribes)]);
+    stage.say([stage.groupsOf(client, { effects: [[toGateway.subscribe, "u"]] })]);
+    stage.say([stage.groupsOf(client, sends)]);
+    await stage.confirmed();
+    await stage.confirmed();
+    expect(stage.confirmationsBefore.get("u")).toBe(2);
+    expect(client.socket.log.filter((line) => !line.includes("cork"))).toEqual([
+      ...["subscribe t", "text subscribed", "subscribe u", "text next"],
+    ]);
+    expect(stage.topics.size).toBe(2);
+  });
+
+  test("does not wait for what is confirmed already", async () => {
+    const client = stage.open();
+    stage.say([stage.groupsOf(client, subscribes)]);
+    await stage.confirmed();
+    const second = stage.open();
+    stage.say([stage.groupsOf(second, subscribes)]);
+    expect(second.socket.log).toContain("text subscribed");
+  });
+
+  test("and unsubscribes leaves no interest behind", async () => {
+    const client = stage.open("m");
+    stage.say([stage.groupsOf(client, subscribes)]);
+    await stage.confirmed();
+    stage.say([stage.groupsOf(client, { effects: [[toGateway.unsubscribe, "t"]] })]);
+    expect([stage.topics.size, client.connection.topics?.size]).toEqual([0, 0]);
+    expect(client.socket.log).toContain("unsubscribe t");
+  });
+
+  test("holds back the release of its connection", async () => {
+    const client = stage.open();
+    const said = stage.groupsOf(client, subscribes);
+    stage.dispatcher.joined(stage.other);
+    stage.dispatcher.drains(stage.worker);
+    stage.say([said]);
+    stage.say([{ ...said, groups: [released] }]);
+    expect(client.connection.phase).toBe("leaving");
+    await stage.confirmed();
+    expect(client.socket.log).toContain("text subscribed");
+    expect([client.connection.phase, client.connection.worker?.id]).toEqual(["pinned", "w2"]);
+    expect(client.connection.events, "nothing is left to redeliver").toEqual([]);
+  });
+
+  test("has committed though its worker dies while it waits", async () => {
+    const client = stage.open();
+    stage.dispatcher.joined(stage.other);
+    stage.say([stage.groupsOf(client, subscribes)]);
+    stage.dispatcher.lost(stage.worker);
+    await stage.confirmed();
+    expect(client.socket.log).toContain("text subscribed");
+    expect(client.connection.worker?.id).toBe("w2");
+    expect(stage.dispatcher.counters.redelivered).toBe(0);
+  });
+});
+
+describe("a bug that met a connection", () => {
+  test("closes that one, and no other notices", () => {
+    const broken = stage.open();
+    const other = stage.open();
+    broken.socket.isBroken = true;
+    const send: Group = { effects: [[toGateway.send, "a"]] };
+    stage.say([stage.groupsOf(broken, send), stage.groupsOf(other, send)]);
+    expect(stage.bugs).toEqual([{ id: "c0", error: new Error("this socket is broken") }]);
+    expect(broken.socket.log).toEqual(["cork", "end 1011 connection.bug"]);
+    expect(other.socket.log).toEqual(["cork", "text a", "uncork"]);
+  });
+
+  test("ends its turn where it was: nothing that follows of that pin is applied, held back or not", async () => {
+    const client = stage.open("m", "n");
+    const send: Group = { effects: [[toGateway.send, "a"]] };
+    stage.say([stage.groupsOf(client, { effects: [[toGateway.subscribe, "t"]] })]);
+    stage.say([stage.groupsOf(client, send)]);
+    stage.say([stage.groupsOf(client, { effects: [[toGateway.state, "late"]] })]);
+    client.socket.isBroken = true;
+    await stage.confirmed();
+    expect(stage.bugs.length).toBe(1);
+    expect(client.connection.state).toBeUndefined();
+    expect(client.connection.events.map(({ type }) => type)).toEqual([toWorker.close]);
+    expect([stage.dispatcher.size, stage.commits.counters.commits, stage.commits.counters.refused]).toEqual([1, 1, 1]);
+  });
+
+  test.each<[string, Group]>([
+    ["a publish that is shorter than its topic", { effects: [[toGateway.publish, Buffer.from([9, 0, 1])]] }],
+    [
+      "a topic that is no topic",
+      {
+        effects: [
+          [toGateway.send, "a"],
+          [toGateway.subscribe, ""],
+        ],
+      },
+    ],
+  ])("may be in what its worker said: %s", async (_, group) => {
+    const client = stage.open();
+    const other = stage.open();
+    stage.say([stage.groupsOf(client, group), stage.groupsOf(other, { effects: [[toGateway.send, "a"]] })]);
+    await stage.confirmed();
+    expect(stage.bugs.map(({ id }) => id)).toEqual(["c0"]);
+    expect(client.socket.log.filter((line) => line.startsWith("text"))).toEqual([]);
+    expect(other.socket.log).toEqual(["cork", "text a", "uncork"]);
+    expect(stage.topics.size).toBe(0);
+  });
+});
