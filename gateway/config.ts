@@ -18,6 +18,8 @@ const settings = v.object({
   PARKED_MESSAGES: integer({ least: 1, most: 1_000_000, otherwise: 8_192 }),
   PARKED_BYTES: integer({ least: 1, most: 2 ** 30, otherwise: 1024 * 1024 }),
   PARKED_TOTAL_BYTES: integer({ least: 1, most: 2 ** 40, otherwise: 256 * 1024 * 1024 }),
+  /** What was published last, kept in case a NATS fault has swallowed it. */
+  TOPIC_RING_BYTES: integer({ least: 0, most: 2 ** 30, otherwise: 16 * 1024 * 1024 }),
   PARK_MS: integer({ least: 1, most: 3_600_000, otherwise: 60_000 }),
   /** Silent for so long, a worker loses its pins. */
   WORKER_TIMEOUT_MS: integer({ least: 100, most: 600_000, otherwise: 5_000 }),

@@ -84,14 +84,20 @@ export class Gateway {
         if (worker !== undefined) this.dispatcher.creditBack(worker);
       },
       onLost: (peer) => this.loseWorker(peer, "it has begun another life"),
+      onUnheard: (peer) => this.loseWorker(peer, "nobody hears it"),
     });
     this.topics = new Topics({
       self: options.id,
       bus,
       subjects: this.subjects,
+      now,
       publishHere,
       onBegun: () => this.hub.flushSoon(),
-      limits: { batchBytes: Math.min(256 * 1024, bus.maxPayloadBytes - 4096), externalBytes: config.MESSAGE_BYTES },
+      limits: {
+        batchBytes: Math.min(256 * 1024, bus.maxPayloadBytes - 4096),
+        externalBytes: config.MESSAGE_BYTES,
+        ringBytes: config.TOPIC_RING_BYTES,
+      },
     });
     this.hub.onFlush(() => this.topics.flush());
     this.dispatcher = new Dispatcher({
@@ -183,10 +189,16 @@ export class Gateway {
     this.faults.meet(error, (text, count) => this.options.log.error({ err: error, count }, text));
   }
 
+  /** NATS is gone: messages park. */
+  disconnected(): void {
+    this.topics.disconnected();
+  }
+
   /** NATS is back: links resume where they were, and nobody is thought dead for the silence. */
   reconnected(): void {
     for (const worker of this.workers.values()) worker.heardAt = this.options.now();
     this.hub.reconnected();
+    this.topics.reconnected();
     this.say({ kind: "ask" });
     this.announce();
   }
@@ -365,6 +377,7 @@ export class Gateway {
   private sweep(): void {
     this.dispatcher.sweep();
     this.upgrades.sweep();
+    this.topics.sweep();
     if (!this.options.bus.connected) return;
     const latest = this.options.now() - this.options.config.WORKER_TIMEOUT_MS;
     for (const worker of [...this.workers.values()]) if (worker.heardAt < latest) this.loseWorker(worker.id, "silent for too long");

@@ -35,6 +35,7 @@ async function main(config: GatewayConfig): Promise<void> {
     name: `gateway ${id}`,
     onEvent: (event) => {
       if (event.kind === "connected") gateway?.reconnected();
+      if (event.kind === "disconnected") gateway?.disconnected();
       if (event.kind === "fault") gateway?.meetFault(event.error);
       else log.warn(event.kind === "connected" ? "NATS is back" : "NATS is gone: messages park");
     },

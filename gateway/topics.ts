@@ -1,23 +1,27 @@
 // Topics across gateways: who is interested here, and what goes to and comes from the others. Local fan-out is
 // uWebSockets' own publish; NATS has a subscription for each topic that has a local subscriber.
 //
-// Delivered: each publisher's messages in order and once, to everyone who was subscribed when the publish committed.
-// May be lost: what a NATS fault swallows. Batches are numbered by gateway and topic, so that a receiver sees the gap.
+// Delivered: each publisher's messages in order and once, to everyone who was subscribed when the publish committed. What a
+// NATS fault swallows is sent again from the publishing gateway's ring; what has fallen out of it is counted as missed.
+// May be lost: what programs outside publish.
 
 import type { Bus, BusMessage, BusSubscription } from "../protocol/bus.ts";
 import { type Batch, BatchBuilder, decodeBatch } from "../protocol/envelope.ts";
-import { flag, toGateway } from "../protocol/records.ts";
-import { frameHeader, type Subjects } from "../protocol/subjects.ts";
+import { encodeRepair, flag, parseRepair, toGateway } from "../protocol/records.ts";
+import { decodeTopic, frameHeader, type Subjects } from "../protocol/subjects.ts";
+import { TopicInbox } from "./topic-inbox.ts";
+import { TopicRing } from "./topic-ring.ts";
 
 export interface TopicsOptions {
   readonly self: string;
   readonly bus: Bus;
   readonly subjects: Subjects;
+  readonly now: () => number;
   /** Reaches every local subscriber. */
   readonly publishHere: (topic: string, data: Uint8Array, isBinary: boolean) => void;
   /** Something waits to be sent to the other gateways: see that `flush` is called at the end of this turn of the event loop. */
   readonly onBegun: () => void;
-  readonly limits: { readonly batchBytes: number; readonly externalBytes: number };
+  readonly limits: { readonly batchBytes: number; readonly externalBytes: number; readonly ringBytes: number };
 }
 
 interface Interest {
@@ -26,9 +30,16 @@ interface Interest {
   count: number;
   /** Undefined once NATS has confirmed the subscription. */
   confirmed: Promise<void> | undefined;
-  /** The last batch of each other gateway. */
-  readonly seen: Map<string, number>;
+  /** By the gateway that publishes. */
+  readonly inboxes: Map<string, TopicInbox>;
 }
+
+/** A fault is noticed late: what was published so long before it is sent again too. */
+const faultMarginMs = 15_000;
+/** After a reconnect, how long others may take to answer what was missed: until then a first batch may not be the first. */
+const syncMs = 500;
+/** Topics in one request for repair: below any max_payload with topics of 256 bytes. */
+const topicsPerRequest = 500;
 
 /** Topics whose numbers are kept, so that topics made up by clients cannot fill the memory. */
 const rememberedTopics = 65_536;
@@ -48,9 +59,20 @@ export class Topics {
   /** No topic that was forgotten had a higher one: numbers never go back, or receivers would take news for doubles. */
   private highestForgotten = 0;
   private readonly builder = new BatchBuilder();
+  private readonly ring: TopicRing;
+  private disconnectedAt = 0;
+  private syncUntil = Number.NEGATIVE_INFINITY;
 
   constructor(options: TopicsOptions) {
     this.options = options;
+    this.ring = new TopicRing(options.limits.ringBytes);
+    const { bus, subjects, self } = options;
+    bus.subscribe(subjects.repair, ({ payload }) => this.repair(payload));
+    bus.subscribe(subjects.repaired(self), ({ subject, payload }) => {
+      const topic = decodeTopic(subject.slice(subject.lastIndexOf(".") + 1));
+      const interest = this.interests.get(topic);
+      if (interest !== undefined) this.take(topic, interest, decodeBatch(payload));
+    });
   }
 
   get size(): number {
@@ -67,9 +89,10 @@ export class Topics {
       known.count++;
       return known.confirmed;
     }
-    const seen = new Map<string, number>();
-    const subscription = this.options.bus.subscribe(this.options.subjects.topic(topic), (message) => this.receive(topic, seen, message));
-    const interest: Interest = { subscription, count: 1, confirmed: undefined, seen };
+    const subscription = this.options.bus.subscribe(this.options.subjects.topic(topic), (message) =>
+      this.receive(topic, interest, message),
+    );
+    const interest: Interest = { subscription, count: 1, confirmed: undefined, inboxes: new Map() };
     interest.confirmed = this.confirm().then(() => {
       interest.confirmed = undefined;
     });
@@ -109,15 +132,44 @@ export class Topics {
     }
   }
 
+  /** The connection to NATS has broken. */
+  disconnected(): void {
+    this.disconnectedAt = this.options.now();
+  }
+
+  /** It is back: the others may lack what was published meanwhile, and so may we. */
+  reconnected(): void {
+    const { bus, subjects, now } = this.options;
+    for (const { topic, bytes } of this.ring.since(this.disconnectedAt - faultMarginMs))
+      bus.publish(subjects.topicFromGateways(topic), bytes);
+    this.syncUntil = now() + syncMs;
+    this.ask([...this.interests.keys()]);
+  }
+
+  /** To be called several times a second: gaps that wait for a repair. */
+  sweep(): void {
+    const now = this.options.now();
+    const lacking: string[] = [];
+    for (const [topic, { inboxes }] of this.interests) {
+      for (const inbox of inboxes.values()) {
+        if (inbox.wantsRepair(now)) lacking.push(topic);
+        this.deliver(topic, inbox, inbox.overdue(now));
+      }
+    }
+    if (lacking.length > 0 && this.options.bus.connected) this.ask(lacking);
+  }
+
   private seal(topic: string): void {
-    const seq = this.nextNumber(topic);
-    const { self, bus, subjects } = this.options;
-    const bytes = this.builder.seal({ from: self, to: "", session: 0, peerSession: 0, seq, ack: 0, gap: false });
+    const { seq, before } = this.nextNumber(topic);
+    const { self, bus, subjects, now } = this.options;
+    const bytes = this.builder.seal({ from: self, to: "", session: 0, peerSession: 0, seq, ack: before, gap: false });
+    this.ring.add({ topic, seq, bytes, at: now() });
     bus.publish(subjects.topicFromGateways(topic), bytes);
   }
 
-  private nextNumber(topic: string): number {
-    const seq = (this.sent.get(topic) ?? this.highestForgotten) + 1;
+  private nextNumber(topic: string): { seq: number; before: number } {
+    const before = this.sent.get(topic);
+    const seq = (before ?? this.highestForgotten) + 1;
     this.sent.delete(topic);
     this.sent.set(topic, seq);
     if (this.sent.size > rememberedTopics) {
@@ -127,34 +179,67 @@ export class Topics {
         this.highestForgotten = Math.max(this.highestForgotten, oldest[1]);
       }
     }
-    return seq;
+    return { seq, before: before ?? 0 };
   }
 
-  private receive(topic: string, seen: Map<string, number>, message: BusMessage): void {
-    if (message.subject.endsWith(".publish")) {
-      if (message.payload.length > this.options.limits.externalBytes) {
-        this.counters.tooLarge++;
-        return;
-      }
-      this.counters.external++;
-      this.options.publishHere(topic, message.payload, message.header(frameHeader) !== "text");
+  private receive(topic: string, interest: Interest, message: BusMessage): void {
+    if (!message.subject.endsWith(".publish")) return this.take(topic, interest, decodeBatch(message.payload));
+    if (message.payload.length > this.options.limits.externalBytes) {
+      this.counters.tooLarge++;
       return;
     }
-    const batch = decodeBatch(message.payload);
-    if (!this.isNext(seen, batch)) return;
-    for (let index = 0; index < batch.records; index++) {
-      this.counters.received++;
-      this.options.publishHere(topic, batch.payload(index), (batch.flags(index) & flag.binary) !== 0);
+    this.counters.external++;
+    this.options.publishHere(topic, message.payload, message.header(frameHeader) !== "text");
+  }
+
+  private take(topic: string, { inboxes }: Interest, batch: Batch): void {
+    const { from } = batch.header;
+    let inbox = inboxes.get(from);
+    if (inbox === undefined) {
+      inbox = new TopicInbox();
+      inboxes.set(from, inbox);
+    }
+    this.deliver(topic, inbox, inbox.take(batch, this.options.now() < this.syncUntil));
+    if (inbox.wantsRepair(this.options.now())) this.ask([topic]);
+  }
+
+  private deliver(topic: string, inbox: TopicInbox, batches: readonly Batch[]): void {
+    this.counters.missed += inbox.missed;
+    inbox.missed = 0;
+    for (const batch of batches) {
+      for (let index = 0; index < batch.records; index++) {
+        this.counters.received++;
+        this.options.publishHere(topic, batch.payload(index), (batch.flags(index) & flag.binary) !== 0);
+      }
     }
   }
 
-  private isNext(seen: Map<string, number>, batch: Batch): boolean {
-    const { from, seq } = batch.header;
-    const last = seen.get(from);
-    if (last !== undefined && seq <= last) return false;
-    if (last !== undefined && seq > last + 1) this.counters.missed += seq - last - 1;
-    seen.set(from, seq);
-    return true;
+  // Asks every other gateway for what it published to these topics after what has been seen of it.
+  private ask(topics: readonly string[]): void {
+    const { bus, subjects, self, now } = this.options;
+    const awayMs = now() - this.disconnectedAt;
+    for (let first = 0; first < topics.length; first += topicsPerRequest) {
+      const lacking = topics.slice(first, first + topicsPerRequest).map((topic) => {
+        const seen: Record<string, number> = {};
+        for (const [from, inbox] of this.interests.get(topic)?.inboxes ?? []) if (inbox.seen !== undefined) seen[from] = inbox.seen;
+        return { topic, seen };
+      });
+      bus.publish(subjects.repair, encodeRepair({ to: self, awayMs, topics: lacking }));
+    }
+  }
+
+  // Another gateway lacks something that may have been published here.
+  private repair(payload: Uint8Array): void {
+    const { bus, subjects, self, now } = this.options;
+    const { to, awayMs, topics } = parseRepair(payload);
+    const seen = new Map(topics.map((lacking) => [lacking.topic, lacking.seen[self]]));
+    for (const { topic, seq, bytes, at } of this.ring.since(0)) {
+      if (!seen.has(topic)) continue;
+      const last = seen.get(topic);
+      // Of a gateway that it has heard nothing of on this topic, it lacks at most what came while it was away.
+      const isLacking = last === undefined ? now() - at <= awayMs : seq > last;
+      if (isLacking) bus.publish(subjects.repairedTopic(to, topic), bytes);
+    }
   }
 
   // A connection that breaks meanwhile has its subscriptions again once it is back: then the next flush confirms them.

@@ -10,6 +10,8 @@ export interface BusMessage {
   readonly subject: string;
   /** A view of what was read from the socket: copy it to keep it for long. */
   readonly payload: Uint8Array;
+  /** The server's own word that nobody heard a publish: its "no responders" status, sent to `unheardTo`. */
+  readonly isUnheard: boolean;
   /** A NATS header by its name; undefined where it is missing. */
   header(name: string): string | undefined;
 }
@@ -19,8 +21,11 @@ export interface BusSubscription {
 }
 
 export interface Bus {
-  /** Sends at most once. What is published while disconnected is gone: see `connected`. */
-  publish(subject: string, payload: Uint8Array): void;
+  /**
+   * Sends at most once. What is published while disconnected is gone: see `connected`.
+   * @param unheardTo where the server says so, at once, when nobody subscribes to the subject.
+   */
+  publish(subject: string, payload: Uint8Array, unheardTo?: string): void;
   /** The listener may throw: that is reported as a fault and hurts nobody else. */
   subscribe(subject: string, listener: (message: BusMessage) => void): BusSubscription;
   /** Resolves when the server has handled everything sent before, subscriptions included. Rejects when the connection breaks first. */
@@ -87,10 +92,10 @@ class NatsBus implements Bus {
     return this.connection.info?.max_payload ?? 1024 * 1024;
   }
 
-  publish(subject: string, payload: Uint8Array): void {
+  publish(subject: string, payload: Uint8Array, unheardTo?: string): void {
     if (!this.isConnected) return;
     try {
-      this.connection.publish(subject, payload);
+      this.connection.publish(subject, payload, unheardTo === undefined ? undefined : { reply: unheardTo });
     } catch (error) {
       this.onEvent({ kind: "fault", error });
     }
@@ -154,6 +159,10 @@ class NatsMessage implements BusMessage {
 
   get payload(): Uint8Array {
     return this.message.data;
+  }
+
+  get isUnheard(): boolean {
+    return this.message.headers?.code === 503;
   }
 
   header(name: string): string | undefined {

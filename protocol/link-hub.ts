@@ -21,7 +21,18 @@ export interface LinkHubOptions {
   readonly onCredit: (peer: string) => void;
   /** The peer has begun another life, or has forgotten this one. The link is gone from the hub. */
   readonly onLost: (peer: string) => void;
+  /**
+   * Nobody subscribes to the peer's link: it is dead, or its connection to NATS is. Not told of shortly after a reconnect, when
+   * it would be said of the living too. Undefined: nobody wants to know, and NATS is not asked.
+   */
+  readonly onUnheard?: (peer: string) => void;
 }
+
+/** After a reconnect, how long others may take to be back as well. */
+const graceMs = 2_000;
+/** One word of NATS is not enough: in a cluster a subscription may take a moment to be known everywhere. */
+const confirmMs = 20;
+const forgetMs = 500;
 
 export class LinkHub {
   private readonly options: LinkHubOptions;
@@ -32,11 +43,19 @@ export class LinkHub {
   private readonly flushers: Array<() => void> = [];
   private flushing: NodeJS.Immediate | undefined;
   private session = Date.now();
+  private reconnectedAt = Number.NEGATIVE_INFINITY;
+  /** When NATS first said that nobody hears this peer. */
+  private readonly unheardSince = new Map<string, number>();
 
   constructor(options: LinkHubOptions) {
     this.options = options;
     this.limits = { ...linkLimits, batchBytes: Math.min(linkLimits.batchBytes, options.bus.maxPayloadBytes - 4096) };
     options.bus.subscribe(options.subjects.link(options.self), ({ payload }) => this.receive(payload));
+    if (options.onUnheard !== undefined) {
+      options.bus.subscribe(options.subjects.unheard(options.self, "*"), ({ subject, isUnheard }) => {
+        if (isUnheard) this.suspect(subject.slice(subject.lastIndexOf(".") + 1));
+      });
+    }
     this.timer = setInterval(() => this.tick(), tickMs);
   }
 
@@ -53,15 +72,17 @@ export class LinkHub {
   }
 
   open(peer: string): Link {
-    const subject = this.options.subjects.link(peer);
+    const { bus, subjects, self, onUnheard } = this.options;
+    const subject = subjects.link(peer);
+    const unheardTo = onUnheard === undefined ? undefined : subjects.unheard(self, peer);
     this.session = Math.max(this.session + 1, Date.now());
     const link = new Link({
-      self: this.options.self,
+      self,
       peer,
       session: this.session,
       now: this.options.now,
       limits: this.limits,
-      transmit: (bytes) => this.options.bus.publish(subject, bytes),
+      transmit: (bytes) => bus.publish(subject, bytes, unheardTo),
       onBegun: () => {
         this.begun.add(link);
         this.flushSoon();
@@ -82,6 +103,7 @@ export class LinkHub {
     link.close();
     this.begun.delete(link);
     this.links.delete(peer);
+    this.unheardSince.delete(peer);
   }
 
   /** Flushes at the end of this turn of the event loop: what arrives together travels together. */
@@ -104,6 +126,8 @@ export class LinkHub {
 
   /** The bus is back after a fault. */
   reconnected(): void {
+    this.reconnectedAt = this.options.now();
+    this.unheardSince.clear();
     for (const link of this.links.values()) link.reconnected();
   }
 
@@ -116,12 +140,27 @@ export class LinkHub {
   private receive(payload: Uint8Array): void {
     const batch = decodeFrame(payload, this.options.self);
     const { from } = batch.header;
-    if (!this.links.has(from)) this.options.onStranger(from);
-    const link = this.links.get(from);
-    if (link?.receive(batch)) this.options.onBatch(from, batch);
+    this.unheardSince.delete(from);
+    // Twice where the frame ends the link's life: it may be the first of the next.
+    for (let attempt = 0; attempt < 2; attempt++) {
+      if (!this.links.has(from)) this.options.onStranger(from);
+      const link = this.links.get(from);
+      if (link?.receive(batch)) this.options.onBatch(from, batch);
+      if (link === undefined || !link.lost) return;
+    }
+  }
+
+  private suspect(peer: string): void {
+    const link = this.links.get(peer);
+    const now = this.options.now();
+    if (link === undefined || now - this.reconnectedAt < graceMs) return;
+    const since = this.unheardSince.get(peer);
+    if (since === undefined || now - since > forgetMs) this.unheardSince.set(peer, now);
+    else if (now - since >= confirmMs) this.options.onUnheard?.(peer);
   }
 
   private tick(): void {
     for (const link of this.links.values()) link.tick();
+    for (const [peer, since] of this.unheardSince) if (this.options.now() - since < forgetMs) this.links.get(peer)?.probe();
   }
 }

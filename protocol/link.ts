@@ -206,6 +206,11 @@ export class Link {
     }
   }
 
+  /** Says something that needs no answer, to find out whether anybody hears it. */
+  probe(): void {
+    if (!this.isLost) this.sendAck(false);
+  }
+
   /** No more of this link: what is unacknowledged is dropped. */
   close(): void {
     this.isLost = true;

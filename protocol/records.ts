@@ -1,7 +1,7 @@
 // What a record of a batch can say, and the msgpack bodies of those that are rare. docs/wire.md tells the same in prose.
 
 import * as v from "valibot";
-import { unpackValue } from "./envelope.ts";
+import { packValue, protocolVersion, unpackValue } from "./envelope.ts";
 import { CodedError } from "./errors.ts";
 
 /** Gateway to worker. `slot` and `epoch` name a pin, but for upgrade, request and result: there slot counts requests. */
@@ -110,6 +110,16 @@ const operate = v.variant("kind", [
   v.object({ kind: v.literal("closeUser"), user: v.string(), code: v.number(), reason: v.string() }),
 ]);
 
+const repair = v.object({
+  /** Who asks. */
+  to: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,64}$/)),
+  /** How long ago it lost its connection to NATS. */
+  awayMs: v.number(),
+  /** Topics, and the last batch of each gateway that it has. */
+  topics: v.array(v.object({ topic: v.string(), seen: v.record(v.string(), v.number()) })),
+});
+
+export type RepairBody = v.InferOutput<typeof repair>;
 export type PinBody = v.InferOutput<typeof pin>;
 export type UpgradeBody = v.InferOutput<typeof upgrade>;
 export type UpgradedBody = v.InferOutput<typeof upgraded>;
@@ -125,6 +135,7 @@ export const parseRequest = parser(request);
 export const parseResponded = parser(responded);
 export const parseOperate = parser(operate);
 export const parseCount = parser(v.number());
+const parseRepairBody = parser(repair);
 
 function parser<S extends v.GenericSchema>(schema: S): (bytes: Uint8Array) => v.InferOutput<S> {
   return (bytes) => {
@@ -163,4 +174,16 @@ export function encodeClose(code: number, reason: Uint8Array): Uint8Array {
 export function decodeClose(payload: Buffer): { code: number; reason: string } {
   if (payload.length < 2) throw new CodedError("envelope.malformed", "a close without a code");
   return { code: payload.readUInt16LE(0), reason: payload.toString("utf8", 2) };
+}
+
+/** Not a record but a message of its own: one version byte, the letter R, then msgpack. */
+export function encodeRepair(body: RepairBody): Uint8Array {
+  return Buffer.concat([Buffer.from([protocolVersion, 0x52]), packValue(body)]);
+}
+
+/** @throws {CodedError} "envelope.version" or "envelope.malformed" */
+export function parseRepair(bytes: Uint8Array): RepairBody {
+  if (bytes.length < 3 || bytes[1] !== 0x52) throw new CodedError("envelope.malformed", "not a request for repair");
+  if (bytes[0] !== protocolVersion) throw new CodedError("envelope.version", `request for repair of version ${bytes[0]}`);
+  return parseRepairBody(bytes.subarray(2));
 }

@@ -11,12 +11,19 @@ export interface Subjects {
   readonly members: string;
   /** The inbox of one process' links. */
   link(processId: string): string;
+  /** Where NATS says that nobody heard what this process sent to a peer's link. */
+  unheard(processId: string, peer: string): string;
   /** Everything that is published to a topic: a pattern over the two below. */
   topic(topic: string): string;
   /** What gateways publish to a topic, for the other gateways: batches. */
   topicFromGateways(topic: string): string;
   /** What other programs publish to a topic: raw bytes. */
   topicFromOutside(topic: string): string;
+  /** Gateways ask each other for batches of topics that they have missed. */
+  readonly repair: string;
+  /** Where one gateway gets them; a pattern over its topics. */
+  repaired(gateway: string): string;
+  repairedTopic(gateway: string, topic: string): string;
 }
 
 /** The NATS header by which a program outside marks what it publishes as text; without it, it is a binary frame. */
@@ -26,9 +33,13 @@ export function subjectsOf(namespace: string): Subjects {
   return {
     members: `${namespace}.members`,
     link: (processId) => `${namespace}.link.${processId}`,
+    unheard: (processId, peer) => `${namespace}.unheard.${processId}.${peer}`,
     topic: (topic) => `${namespace}.topic.${encodeTopic(topic)}.*`,
     topicFromGateways: (topic) => `${namespace}.topic.${encodeTopic(topic)}.gateway`,
     topicFromOutside: (topic) => `${namespace}.topic.${encodeTopic(topic)}.publish`,
+    repair: `${namespace}.repair`,
+    repaired: (gateway) => `${namespace}.repaired.${gateway}.*`,
+    repairedTopic: (gateway, topic) => `${namespace}.repaired.${gateway}.${encodeTopic(topic)}`,
   };
 }
 

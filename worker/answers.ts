@@ -42,8 +42,10 @@ export class Answers {
       if (match === undefined) throw new CodedError("route.unknown", `${body.path} is not served here`);
       const { route: handler, params } = match;
       const { path, query, ip } = body;
-      const welcome = await handler.onUpgrade?.(upgradeRequestOf({ path, params, query, ip, signal, headers: recordOf(body.headers) }));
+      const upgrade = upgradeRequestOf({ path, params, query, ip, signal, headers: recordOf(body.headers) });
+      const welcome = await handler.onUpgrade?.(upgrade);
       if (welcome instanceof Response) return { ok: false, ...(await encodeResponse(welcome)) };
+      checkSubprotocol(welcome?.subprotocol, upgrade.subprotocols);
       const state = initialState(handler, welcome ?? undefined);
       const bytes = state === undefined ? undefined : packValue(state);
       if (bytes !== undefined && bytes.length > this.options.limits.stateBytes) {
@@ -120,6 +122,12 @@ async function within<Value>(timeoutMs: number, work: (signal: AbortSignal) => P
 
 async function encodeResponse(response: Response): Promise<RespondedBody> {
   return { status: response.status, headers: [...response.headers], body: new Uint8Array(await response.arrayBuffer()) };
+}
+
+// RFC 6455, 4.2.2: a server names one of those that the client offered, or none.
+function checkSubprotocol(chosen: string | undefined, offered: readonly string[]): void {
+  if (chosen === undefined || offered.includes(chosen)) return;
+  throw new TypeError(`onUpgrade chose the subprotocol ${chosen}, but the client offers ${offered.join(", ") || "none"}`);
 }
 
 // A repeated header's values are joined: RFC 9110, 5.3; cookies by `; `, RFC 6265, 5.4.

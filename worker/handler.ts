@@ -152,7 +152,7 @@ export interface Hooks<Params = PathParams, State = unknown, StateInput = unknow
   onMessage?(conn: Connection<Params, State>, message: Incoming, turn: Turn): Settled;
   /** Exactly once for each connection that opened, after everything else of it. It can publish; nobody hears a send. */
   onClose?(conn: Connection<Params, State>, closing: Closing, turn: Turn): Settled;
-  /** A turn of its own, after one that threw was rolled back. Where it throws too, or is missing, the connection closes with 1011. */
+  /** A turn of its own, after one that threw was rolled back. Where it is missing, the connection closes with the error's close code; where it throws too, with 1011. */
   onError?(conn: Connection<Params, State>, error: HandlerError, turn: Turn): Settled;
   /** A worker of this release has received a connection that opened under another worker. */
   onAdopt?(conn: Connection<Params, State>, turn: Turn): Settled;

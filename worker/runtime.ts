@@ -184,8 +184,14 @@ export class Worker {
     this.hub.close(id);
     this.operator.lost(id);
     this.options.log.info({ gateway: id, reason, connections: gateway.mailboxes.size }, "gateway left");
-    for (const mailbox of gateway.mailboxes.values()) this.turns.forget(mailbox);
-    for (const waiting of gateway.flushes.values()) for (const { reject } of waiting) reject(goneError());
+    for (const mailbox of gateway.mailboxes.values()) this.forgetMailbox(gateway, mailbox);
+  }
+
+  private forgetMailbox(gateway: GatewayPeer, mailbox: Mailbox): void {
+    this.turns.forget(mailbox);
+    for (const { reject } of gateway.flushes.get(mailbox) ?? []) reject(goneError());
+    gateway.flushes.delete(mailbox);
+    gateway.waiting.delete(mailbox);
   }
 
   private forgetSilent(): void {
@@ -247,7 +253,7 @@ export class Worker {
     if (match === undefined)
       throw new CodedError("route.unknown", `a connection to ${body.path} was given to a worker that does not serve it`);
     const earlier = gateway.mailboxes.get(slot);
-    if (earlier !== undefined) this.turns.forget(earlier);
+    if (earlier !== undefined) this.forgetMailbox(gateway, earlier);
     const { state, fault } = pinnedState(match.route, body.state);
     const mailbox = new Mailbox({
       ...body,

@@ -1,0 +1,75 @@
+// What one topic receives from one other gateway: batches in order, each once. On a gap it holds back what follows and asks
+// for a repair; where none comes in time, what is missing is counted and the rest goes on. Pure.
+//
+// A batch names the one before it (`ack` in its header; 0: the sender knows of none), since numbers may skip.
+
+import type { Batch } from "../protocol/envelope.ts";
+
+/** How long a repair may take, and how often it is asked for. */
+const repairMs = 250;
+const attempts = 3;
+/** What may wait for a repair. */
+const heldBatches = 1_000;
+
+export class TopicInbox {
+  /** Batches that never came. */
+  missed = 0;
+  private last: number | undefined;
+  private readonly held = new Map<number, Batch>();
+  private askedAt = 0;
+  private asked = 0;
+
+  /** The last batch that was delivered; undefined before the first. */
+  get seen(): number | undefined {
+    return this.last;
+  }
+
+  /**
+   * @param mayLack there may have been batches before the first one, which a fault has swallowed.
+   * @returns what is to be delivered now, in order.
+   */
+  take(batch: Batch, mayLack: boolean): Batch[] {
+    const { seq, ack: before } = batch.header;
+    if (this.last === undefined && (before === 0 || !mayLack)) this.last = before;
+    if (this.last !== undefined && seq <= this.last) return [];
+    this.held.set(seq, batch);
+    return this.held.size > heldBatches ? this.giveUp() : this.ready();
+  }
+
+  /** @returns whether a repair is to be asked for now. */
+  wantsRepair(now: number): boolean {
+    if (this.held.size === 0 || this.asked === attempts) return false;
+    if (this.asked > 0 && now - this.askedAt < repairMs) return false;
+    this.asked++;
+    this.askedAt = now;
+    return true;
+  }
+
+  /** @returns what is to be delivered although something before it is missing, since nobody has it any more. */
+  overdue(now: number): Batch[] {
+    return this.held.size > 0 && this.asked === attempts && now - this.askedAt >= repairMs ? this.giveUp() : [];
+  }
+
+  private ready(): Batch[] {
+    const batches: Batch[] = [];
+    while (this.held.size > 0 && this.last !== undefined) {
+      const seq = Math.min(...this.held.keys());
+      const batch = this.held.get(seq) as Batch;
+      if (batch.header.ack > this.last) break;
+      this.held.delete(seq);
+      this.last = seq;
+      batches.push(batch);
+    }
+    if (this.held.size === 0) this.asked = 0;
+    return batches;
+  }
+
+  private giveUp(): Batch[] {
+    const seq = Math.min(...this.held.keys());
+    const before = (this.held.get(seq) as Batch).header.ack;
+    if (this.last !== undefined) this.missed += Math.max(1, before - this.last);
+    this.last = before;
+    this.asked = 0;
+    return this.ready();
+  }
+}
