@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
 import { reportTally, runChecks, runProgram, type Tally } from "./checks.ts";
+import { findNatsServer, NatsServerMissing } from "./nats/binary.ts";
+import { cacheFolder } from "./setup/cache.mjs";
 
 const usage = `npm test [-- arguments of vitest]
 
@@ -22,6 +24,14 @@ export async function run(args: readonly string[]): Promise<number> {
   if (args.includes("--help") || args.includes("-h")) {
     process.stdout.write(`${usage}\n`);
     return 0;
+  }
+  try {
+    // Once, before many tests want it at the same time.
+    await findNatsServer(join(cacheFolder({}), "nats"), process.env.PATH ?? "");
+  } catch (error) {
+    if (!(error instanceof NatsServerMissing)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return 1;
   }
   const checks = await runChecks();
   const tests = await runTests(args);

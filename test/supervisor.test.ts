@@ -1,97 +1,32 @@
 // The supervisor as a process: what it starts ends with it, however it ends.
 
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
-import { dirname, join } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { afterEach, expect, test } from "vitest";
 import type { Status } from "../scripts/supervisor/status.ts";
+import { TestClient } from "./client.ts";
+import { type Environment, Installation, isAlive, until } from "./installation.ts";
+import { freePort } from "./system.ts";
 
-const clone = dirname(dirname(fileURLToPath(import.meta.url)));
 const testTimeoutMs = 60_000;
-const cleanUps: (() => void)[] = [];
+const cleanUps: (() => unknown)[] = [];
 
-afterEach(() => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) cleanUp();
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
 });
 
-/** A running `npm start` or what it says instead of running. */
-class Start {
-  readonly lines: string[] = [];
-  readonly process: ChildProcess;
-  readonly exited: Promise<number | null>;
-  private readonly folder: string;
-
-  constructor(folder: string, env: Record<string, string> = {}) {
-    this.folder = folder;
-    this.process = spawn(process.execPath, ["scripts/start.mjs"], {
-      cwd: clone,
-      env: { ...process.env, THINSTATE_DIR: folder, PORT: "0", ADMIN_PORT: "0", ...env },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    this.exited = once(this.process, "exit").then(([code]) => code as number | null);
-    for (const stream of [this.process.stdout, this.process.stderr]) {
-      if (stream !== null) createInterface({ input: stream }).on("line", (line) => this.lines.push(line));
-    }
-    cleanUps.push(() => this.process.kill("SIGKILL"));
-  }
-
-  async line(pattern: RegExp): Promise<string> {
-    return until(`a line like ${pattern}`, () => {
-      const found = this.lines.find((line) => pattern.test(line));
-      if (found === undefined && this.process.exitCode !== null) throw new Error(`it ended:\n${this.lines.join("\n")}`);
-      return found;
-    });
-  }
-
-  status(): Status {
-    const env = { ...process.env, THINSTATE_DIR: this.folder };
-    return JSON.parse(execFileSync(process.execPath, ["scripts/start.mjs", "status", "--json"], { cwd: clone, env, encoding: "utf8" }));
-  }
-
-  /** What it keeps running: each in a process group of its own, unlike a passing `git`. */
-  children(): number[] {
-    const table = execFileSync("ps", ["-A", "-o", "pid=,ppid=,pgid="], { encoding: "utf8" }).trim().split("\n");
-    const rows = table.map((row) => row.trim().split(/\s+/).map(Number));
-    const own = rows.filter(([pid, parent, group]) => parent === this.process.pid && pid === group).map(([pid]) => pid as number);
-    return own.filter(isAlive);
-  }
-}
-
-function cacheFolder(): string {
-  const folder = mkdtempSync(join(clone, ".thinstate-test-"));
-  cleanUps.push(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
-
-async function until<T>(what: string, look: () => T | undefined): Promise<T> {
-  for (const deadline = Date.now() + 30_000; Date.now() < deadline; await new Promise((resolve) => setTimeout(resolve, 20))) {
-    const found = look();
-    if (found !== undefined) return found;
-  }
-  throw new Error(`there was never ${what}`);
-}
-
-/** A zombie has ended, though nobody has asked how. */
-function isAlive(pid: number): boolean {
-  try {
-    return !execFileSync("ps", ["-o", "stat=", "-p", String(pid)], { encoding: "utf8" })
-      .trim()
-      .startsWith("Z");
-  } catch {
-    return false;
-  }
+async function install(env: Environment = {}): Promise<Installation> {
+  const installation = await Installation.here(env);
+  cleanUps.push(() => installation.end());
+  return installation;
 }
 
 test("kill -9 of the supervisor ends all that it has started, a stopped worker and a stopped gateway too", {
   timeout: testTimeoutMs,
 }, async () => {
-  const start = new Start(cacheFolder());
+  const installation = await install();
+  const start = installation.start();
   await start.line(/^ready ws:/);
-  const { workers, gateways, nats } = start.status();
+  const { workers, gateways, nats } = await installation.statusWhere("two workers", ({ workers }) => workers.length === 2);
   const children = start.children();
   expect(children).toEqual(expect.arrayContaining([nats.pid, ...workers.map(({ pid }) => pid), ...gateways.map(({ pid }) => pid)]));
   // One guard besides.
@@ -103,18 +38,21 @@ test("kill -9 of the supervisor ends all that it has started, a stopped worker a
 });
 
 test("SIGTERM ends all that it has started, with exit code 0, and kills what hangs", { timeout: testTimeoutMs }, async () => {
-  const start = new Start(cacheFolder(), { STOP_TIMEOUT_MS: "1000" });
+  const installation = await install({ STOP_TIMEOUT_MS: "1000" });
+  const start = installation.start();
   await start.line(/^ready ws:/);
+  const { workers } = await installation.statusWhere("two workers", ({ workers }) => workers.length === 2);
   const children = start.children();
-  process.kill(start.status().workers[0]?.pid as number, "SIGSTOP");
+  process.kill(workers[0]?.pid as number, "SIGSTOP");
   start.process.kill("SIGTERM");
   expect(await start.exited).toBe(0);
-  expect(children.filter((pid) => pid !== start.process.pid && isAlive(pid))).toEqual([]);
-  expect(start.lines.some((line) => /worker-1\.\d has not ended within \d+ ms and is killed/.test(line))).toBe(true);
+  expect(children.filter(isAlive)).toEqual([]);
+  expect(start.output).toMatch(/worker-1\.\d has not ended within \d+ ms and is killed/);
 });
 
 test("whatever is killed is started again: worker, gateway, nats-server, guard", { timeout: testTimeoutMs }, async () => {
-  const start = new Start(cacheFolder(), { WORKERS: "1" });
+  const installation = await install({ WORKERS: "1" });
+  const start = installation.start();
   await start.line(/^ready ws:/);
   const before = start.children();
   for (const pid of before) process.kill(pid, "SIGKILL");
@@ -122,10 +60,10 @@ test("whatever is killed is started again: worker, gateway, nats-server, guard",
     const now = start.children();
     return now.length === before.length && !now.some((pid) => before.includes(pid)) ? now : undefined;
   });
-  const { workers } = await until("a new worker", () => {
-    const status = start.status();
-    return status.workers.length === 1 && status.gateways.length === 1 ? status : undefined;
-  });
+  const { workers } = await installation.statusWhere(
+    "a new worker and a new gateway",
+    ({ workers, gateways }) => workers.length === 1 && gateways.length === 1,
+  );
   expect(after).toContain(workers[0]?.pid);
   // The new guard knows what runs.
   start.process.kill("SIGKILL");
@@ -135,17 +73,97 @@ test("whatever is killed is started again: worker, gateway, nats-server, guard",
 test("a second start in one cache folder says which one runs; one after its end serves the same release", {
   timeout: testTimeoutMs,
 }, async () => {
-  const folder = cacheFolder();
-  const first = new Start(folder);
+  const installation = await install();
+  const first = installation.start();
   const ready = await first.line(/^ready ws:/);
-  const second = new Start(folder);
+  const second = installation.start();
   expect(await second.exited).toBe(1);
-  expect(second.lines.join("\n")).toContain(`process ${first.process.pid}, ${ready.replace("ready ", "")}`);
+  expect(second.output).toContain(`process ${first.pid}, ${ready.replace("ready ", "")}`);
   first.process.kill("SIGTERM");
   expect(await first.exited).toBe(0);
-  const third = new Start(folder);
+  const third = installation.start();
   await third.line(/^ready ws:/);
-  expect(third.status().release).toEqual({ id: "1", generation: 1 });
+  expect((await installation.status()).release).toEqual({ id: "1", generation: 1 });
+});
+
+test("kill -9 of the supervisor in the middle of a deploy: the next start runs one whole release, and deploys", {
+  timeout: testTimeoutMs,
+}, async () => {
+  const installation = await install({ PORT: String(await freePort()) });
+  const first = installation.start();
+  await first.line(/^ready ws:/);
+  const cutOff = installation.command(["deploy-worker"]);
+  await cutOff.line(/^copying sources/);
+  first.process.kill("SIGKILL");
+  expect(await cutOff.exited).toBe(1);
+  expect(cutOff.output).toContain("thinstate ended before it answered");
+  expect(installation.releases()).toContainEqual(expect.stringMatching(/^\.making-/));
+
+  const second = installation.start();
+  await second.line(/^ready ws:/);
+  expect((await installation.status()).release).toEqual({ id: "1", generation: 1 });
+  await until("a folder without leftovers", () => (installation.releases().every((name) => name === "1") ? true : undefined));
+  const late = installation.command(["deploy-worker"]);
+  await late.line(/^activating release 2/);
+  second.process.kill("SIGKILL");
+  expect(await late.exited).toBe(1);
+
+  const third = installation.start();
+  const url = (await third.line(/^ready ws:/)).replace("ready ", "");
+  const { release, workers } = await installation.status();
+  // It was recorded, or it was not; either release is a whole one.
+  expect([
+    { id: "1", generation: 1 },
+    { id: "2", generation: 2 },
+  ]).toContainEqual(release);
+  expect(new Set(workers.map((worker) => worker.release))).toEqual(new Set([release?.id]));
+  const client = await TestClient.open(`${url}/echo`);
+  client.send("still there");
+  await client.receives(1);
+  expect((await installation.run("deploy-worker")).output).toContain("release 3 serves");
+  client.send("there too");
+  await client.receives(2);
+  expect(client.received).toEqual(["still there", "there too"]);
+});
+
+test("WORKERS=0: what connects waits; the first deploy starts workers, on all gateways, and answers all of it", {
+  timeout: testTimeoutMs,
+}, async () => {
+  const installation = await install({ WORKERS: "0", GATEWAYS: "2" });
+  const start = installation.start();
+  const url = (await start.line(/^ready ws:/)).replace("ready ", "");
+  expect(await installation.status()).toMatchObject({ release: null, workers: [] });
+  const clients = Array.from({ length: 50 }, () => new TestClient(`${url}/echo`));
+  const parked = (index: number) => (status: Status) => (status.gateways[index]?.parked ?? 0) > 0;
+  const { gateways } = await installation.statusWhere(
+    "50 upgrades that wait on two gateways",
+    (status) => parked(0)(status) && parked(1)(status) && status.gateways.reduce((sum, gateway) => sum + gateway.parked, 0) === 50,
+  );
+  expect(new Set(gateways.map(({ pid }) => pid)).size).toBe(2);
+  const deploy = installation.command(["deploy-worker", "--json"], { WORKERS: "3" });
+  await Promise.all(
+    clients.map(async (client) => {
+      await client.opened();
+      for (let index = 0; index < 20; index++) client.send(String(index));
+      await client.receives(20);
+    }),
+  );
+  expect(await deploy.exited).toBe(0);
+  expect(JSON.parse(deploy.stdout)).toMatchObject({ ok: true, release: "1", previous: null, connectionsAfter: 50 });
+  const { workers } = await installation.statusWhere("three workers", (status) => status.workers.length === 3);
+  expect(workers.map(({ state }) => state)).toEqual(["active", "active", "active"]);
+
+  // The next one moves the connections of both gateways.
+  const second = await installation.run("deploy-worker", "--json");
+  expect(JSON.parse(second.stdout)).toMatchObject({
+    ...{ ok: true, release: "2", previous: "1" },
+    ...{ connectionsBefore: 50, connectionsAfter: 50, handedOver: 50, remaining: 0, redelivered: 0 },
+  });
+  for (const client of clients) for (let index = 20; index < 40; index++) client.send(String(index));
+  await Promise.all(clients.map((client) => client.receives(40)));
+  for (const client of clients) expect(client.received).toEqual(Array.from({ length: 40 }, (_, index) => String(index)));
+  const active = (await installation.status()).workers.filter(({ state }) => state === "active");
+  expect(active.map(({ release }) => release)).toEqual(["2", "2", "2"]);
 });
 
 test("a start on a taken port names the process that has it", { timeout: testTimeoutMs }, async () => {
@@ -153,21 +171,28 @@ test("a start on a taken port names the process that has it", { timeout: testTim
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   cleanUps.push(() => server.close());
   const { port } = server.address() as { port: number };
-  const start = new Start(cacheFolder(), { PORT: String(port) });
+  const start = (await install({ PORT: String(port) })).start();
   expect(await start.exited).toBe(1);
   const owner = process.platform === "linux" ? `process ${process.pid} (` : "another process";
-  expect(start.lines.join("\n")).toContain(`port ${port} on 127.0.0.1 is taken by ${owner}`);
+  expect(start.output).toContain(`port ${port} on 127.0.0.1 is taken by ${owner}`);
   expect(start.children()).toEqual([]);
 });
 
 test("mistakes in the environment of supervisor, gateway and worker are reported together", { timeout: testTimeoutMs }, async () => {
-  const start = new Start(cacheFolder(), { WORKERS: "many", MESSAGE_BYTES: "-1", STATE_BYTES: "0" });
+  const start = (await install({ WORKERS: "many", MESSAGE_BYTES: "-1", STATE_BYTES: "0" })).start();
   expect(await start.exited).toBe(1);
-  for (const name of ["WORKERS=many", "MESSAGE_BYTES=-1", "STATE_BYTES=0"]) expect(start.lines.join("\n")).toContain(name);
+  for (const name of ["WORKERS=many", "MESSAGE_BYTES=-1", "STATE_BYTES=0"]) expect(start.output).toContain(name);
 });
 
 test("a NATS_URL where nobody answers ends the start with its name", { timeout: testTimeoutMs }, async () => {
-  const start = new Start(cacheFolder(), { NATS_URL: "nats://127.0.0.1:1" });
+  const start = (await install({ NATS_URL: "nats://127.0.0.1:1" })).start();
   expect(await start.exited).toBe(1);
-  expect(start.lines.join("\n")).toContain("NATS_URL=nats://127.0.0.1:1 cannot be reached");
+  expect(start.output).toContain("NATS_URL=nats://127.0.0.1:1 cannot be reached");
+});
+
+test("commands without a running server say so, and end with exit code 1", { timeout: testTimeoutMs }, async () => {
+  const installation = await install();
+  for (const command of ["status", "deploy-worker", "rollback-worker"]) {
+    expect(await installation.run(command)).toMatchObject({ exitCode: 1, output: "thinstate does not run here: npm start" });
+  }
 });

@@ -19,6 +19,8 @@ const settings = v.object({
   APP_TIMEOUT_MS: integer({ least: 1, most: 600_000, otherwise: 5_000 }),
   /** Silent for so long, a gateway is taken for dead. */
   GATEWAY_TIMEOUT_MS: integer({ least: 100, most: 600_000, otherwise: 10_000 }),
+  /** How long its supervisor waits for it to be ready. */
+  READY_TIMEOUT_MS: integer({ least: 1, most: 2 ** 31 - 1, otherwise: 10_000 }),
   /** How long begun turns may take when the worker has to end. */
   DRAIN_MS: integer({ least: 0, most: 600_000, otherwise: 8_000 }),
   LOG_LEVEL: v.optional(v.picklist(["trace", "debug", "info", "warn", "error", "fatal", "silent"]), "info"),

@@ -10,6 +10,9 @@ import { loadHandlers } from "./loader.ts";
 import { HandlersError } from "./problem.ts";
 import { Worker } from "./runtime.ts";
 
+/** Of the time to be ready: a module that never loads is then named before the supervisor loses its patience. */
+const loadingShare = 0.75;
+
 async function main(config: WorkerConfig): Promise<void> {
   const id = `w${randomBytes(5).toString("hex")}`;
   const log = pino({ level: config.LOG_LEVEL, base: { worker: id, release: config.RELEASE, pid: process.pid } });
@@ -40,7 +43,7 @@ async function main(config: WorkerConfig): Promise<void> {
         else log.warn(event.kind === "connected" ? "NATS is back" : "NATS is gone");
       },
     }),
-    loadHandlers(config.HANDLERS_DIR),
+    loadHandlers(config.HANDLERS_DIR, { timeoutMs: Math.ceil(config.READY_TIMEOUT_MS * loadingShare) }),
   ]);
   worker = new Worker({ id, config, loaded, bus, log, now: () => performance.now() });
   worker.start();

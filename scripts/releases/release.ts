@@ -2,7 +2,7 @@
 // number by one rename when it is complete, so a half-made one is never seen.
 
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { isAbsolute, join, normalize } from "node:path";
 import { protocolVersion } from "../../protocol/envelope.ts";
 import { checkRelease, ReleaseError } from "./check.ts";
@@ -81,7 +81,7 @@ class ReleaseFolder implements ReleaseStore {
   }
 
   async make(options: MakeOptions): Promise<Release> {
-    checkHandlersDir(options.handlersDir);
+    await checkHandlersDir(this.clone, options.handlersDir);
     const temporary = this.temporaryName("making");
     try {
       await mkdir(join(this.folder, temporary), { recursive: true });
@@ -150,6 +150,8 @@ class ReleaseFolder implements ReleaseStore {
     const copied = await Promise.allSettled([
       copySources({ clone, files, to: folder, signal }),
       check ? linkPackages({ clone, to: folder, signal }) : borrowPackages({ clone, to: folder }),
+      // It may be empty: then a worker says so.
+      mkdir(join(folder, handlersDir), { recursive: true }),
     ]);
     // Settled, all of them: what still writes while the folder is removed would leave something behind.
     for (const result of copied) if (result.status === "rejected") throw result.reason;
@@ -206,9 +208,12 @@ class ReleaseFolder implements ReleaseStore {
   }
 }
 
-function checkHandlersDir(handlersDir: string): void {
-  if (!isAbsolute(handlersDir) && !normalize(handlersDir).startsWith("..")) return;
-  throw new ReleaseError([{ file: handlersDir, text: "the folder of handlers must be inside the clone" }]);
+async function checkHandlersDir(clone: string, handlersDir: string): Promise<void> {
+  if (isAbsolute(handlersDir) || normalize(handlersDir).startsWith("..")) {
+    throw new ReleaseError([{ file: handlersDir, text: "the folder of handlers must be inside the clone" }]);
+  }
+  const found = await stat(join(clone, handlersDir)).catch(() => undefined);
+  if (found?.isDirectory() !== true) throw new ReleaseError([{ file: handlersDir, text: "there is no such folder of handlers" }]);
 }
 
 function isAlive(pid: number): boolean {

@@ -44,8 +44,7 @@ export class Crew {
 
   /** Hellos of this crew's workers. */
   get hellos(): WorkerHello[] {
-    const pids = this.pids;
-    return this.options.members.workers.filter((hello) => pids.includes(hello.pid));
+    return this.options.members.workersAmong(this.pids);
   }
 
   get pids(): number[] {

@@ -40,7 +40,6 @@ export class Gateways {
   }
 
   private get hellos(): GatewayHello[] {
-    const pids = this.keepers.map((keeper) => keeper.child?.pid);
-    return this.members.gateways.filter((hello) => pids.includes(hello.pid));
+    return this.members.gatewaysAmong(this.keepers.flatMap((keeper) => keeper.child?.pid ?? []));
   }
 }

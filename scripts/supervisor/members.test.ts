@@ -32,7 +32,7 @@ const gateway: GatewayHello = {
 };
 
 test("a member that is silent for more than five seconds is forgotten", () => {
-  const members = new Members(() => undefined);
+  const members = new Members("here", () => undefined);
   members.hear(worker, 1_000);
   members.hear(gateway, 3_000);
   members.forgetSilent(6_000);
@@ -43,30 +43,33 @@ test("a member that is silent for more than five seconds is forgotten", () => {
 });
 
 test("a member that is gone is forgotten at once", () => {
-  const members = new Members(() => undefined);
+  const members = new Members("here", () => undefined);
   members.hear(worker, 0);
   members.hear({ kind: "gone", id: "w1", reason: "bye" }, 1);
   expect(members.workers).toEqual([]);
 });
 
-test("a member is found by its process", () => {
-  const members = new Members(() => undefined);
+test("a member is found by its process, but not where another machine has one of that number", () => {
+  const members = new Members("here", () => undefined);
   members.hear(worker, 0);
   members.hear(gateway, 0);
   expect(members.byProcess(7)).toEqual(worker);
   expect(members.byProcess(8)).toEqual(gateway);
+  members.hear({ ...worker, id: "w2", pid: 9, host: "elsewhere" }, 0);
   expect(members.byProcess(9)).toBeUndefined();
+  expect(members.workersAmong([7, 8, 9])).toEqual([worker]);
+  expect(members.gatewaysAmong([7, 8, 9])).toEqual([gateway]);
 });
 
 test("the highest generation that anybody speaks of is kept", () => {
-  const members = new Members(() => undefined);
+  const members = new Members("here", () => undefined);
   members.hear({ ...worker, activation: { release: "3", generation: 5 } }, 0);
   members.hear({ kind: "activate", activation: { release: "2", generation: 4 } }, 1);
   expect(members.heardActivation).toEqual({ release: "3", generation: 5 });
 });
 
 test("rates are taken over half a second or more", () => {
-  const members = new Members(() => undefined);
+  const members = new Members("here", () => undefined);
   members.hear(gateway, 0);
   members.hear({ ...gateway, messagesIn: 10 }, 100);
   expect(members.ratesOf("g1")).toEqual({ inPerSecond: 0, outPerSecond: 0 });
@@ -75,7 +78,7 @@ test("rates are taken over half a second or more", () => {
 });
 
 test("a wait ends with the hello that it waits for, and with its signal", async () => {
-  const members = new Members(() => undefined);
+  const members = new Members("here", () => undefined);
   const waits = members.until(() => members.workers.length === 1, new AbortController().signal);
   members.hear(worker, 0);
   await waits;

@@ -30,12 +30,17 @@ export class Members {
   private readonly seenGateways = new Map<string, SeenGateway>();
   private readonly seenWorkers = new Map<string, Seen<WorkerHello>>();
   private readonly changes = new EventEmitter().setMaxListeners(0);
+  private readonly host: string;
   private readonly ask: () => void;
   /** The highest that anybody has spoken of. */
   heardActivation: Activation | undefined;
 
-  /** @param ask Has everybody say hello now: called again and again while somebody waits. */
-  constructor(ask: () => void) {
+  /**
+   * @param host This machine's name, as hellos give it: process ids are its own.
+   * @param ask Has everybody say hello now: called again and again while somebody waits.
+   */
+  constructor(host: string, ask: () => void) {
+    this.host = host;
     this.ask = ask;
   }
 
@@ -85,9 +90,17 @@ export class Members {
     }
   }
 
-  /** Whoever has that process id, on whatever machine: installations on several machines need namespaces of their own. */
+  /** Whoever has that process id on this machine. */
   byProcess(pid: number): GatewayHello | WorkerHello | undefined {
-    return [...this.gateways, ...this.workers].find((hello) => hello.pid === pid);
+    return [...this.gatewaysAmong([pid]), ...this.workersAmong([pid])][0];
+  }
+
+  gatewaysAmong(pids: readonly number[]): GatewayHello[] {
+    return this.gateways.filter(({ host, pid }) => host === this.host && pids.includes(pid));
+  }
+
+  workersAmong(pids: readonly number[]): WorkerHello[] {
+    return this.workers.filter(({ host, pid }) => host === this.host && pids.includes(pid));
   }
 
   /**

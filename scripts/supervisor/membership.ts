@@ -1,6 +1,7 @@
 // Connects the supervisor to NATS: it hears what members say, repeats which release is active, and tells the others when a
 // process of its own has ended.
 
+import { hostname } from "node:os";
 import { type Bus, connectBus } from "../../protocol/bus.ts";
 import { FaultMeter } from "../../protocol/fault-meter.ts";
 import { type Activation, type Announcement, decodeAnnouncement, encodeAnnouncement, heartbeatMs } from "../../protocol/membership.ts";
@@ -20,7 +21,7 @@ export interface MembershipOptions {
 }
 
 export class Membership {
-  readonly members = new Members(() => this.say({ kind: "ask" }));
+  readonly members = new Members(hostname(), () => this.say({ kind: "ask" }));
   private readonly bus: Bus;
   private readonly subject: string;
   private readonly heartbeat: NodeJS.Timeout;

@@ -1,0 +1,340 @@
+// Deploying, as a person does it: handlers are edited in a clone, and the real commands are run, beside clients that are
+// connected from the first to the last test of this file. One installation serves all of them, in this order.
+
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { DeployReport } from "../scripts/supervisor/report.ts";
+import { TestClient } from "./client.ts";
+import { type Command, Installation, isAlive, until } from "./installation.ts";
+
+const connections = 20;
+const testTimeoutMs = 60_000;
+/** How often each client speaks while it talks. */
+const talkMs = 10;
+const versionFile = "worker/handlers/version.ts";
+
+let installation: Installation;
+let start: Command;
+let url: string;
+let talkers: Talker[];
+
+/** A handler that answers with its version, and writes down every close. */
+function versionHandler(version: string, path = "/version"): string {
+  return `import { appendFileSync } from "node:fs";
+import { defineHandler } from "../handler.ts";
+
+export default defineHandler({
+  path: "${path}",
+  onMessage(conn, message) {
+    conn.send(\`${version} \${message.text()}\`);
+  },
+  onClose(conn, { code }) {
+    appendFileSync("${join(installation.clone, "closes.txt")}", \`\${conn.path} \${conn.query.get("name")} \${code}\\n\`);
+  },
+});
+`;
+}
+
+/** A client that numbers what it says, and wants it answered once and in order. */
+class Talker {
+  readonly client: TestClient;
+  private sent = 0;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(client: TestClient) {
+    this.client = client;
+  }
+
+  say(): void {
+    this.client.send(String(this.sent++));
+  }
+
+  talk(): void {
+    this.timer = setInterval(() => this.say(), talkMs);
+  }
+
+  /** @returns The versions that answered what was said since the last time, in order, each once. */
+  async heard(): Promise<string[]> {
+    clearInterval(this.timer);
+    await this.client.receives(this.sent);
+    const answers = this.client.received.splice(0).map((answer) => String(answer).split(" "));
+    expect(answers.map(([, number]) => Number(number))).toEqual(Array.from({ length: this.sent }, (_, index) => index));
+    expect(this.client.isOpen).toBe(true);
+    this.sent = 0;
+    const versions = answers.map(([version]) => String(version));
+    return versions.filter((version, index) => version !== versions[index - 1]);
+  }
+}
+
+/** What serves every client now. */
+async function answering(): Promise<string[]> {
+  for (const talker of talkers) talker.say();
+  const versions = await Promise.all(talkers.map((talker) => talker.heard()));
+  return [...new Set(versions.flat())];
+}
+
+function closes(): string[] {
+  const file = join(installation.clone, "closes.txt");
+  return existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : [];
+}
+
+async function deployed(...args: string[]): Promise<DeployReport> {
+  const { exitCode, stdout, output } = await installation.run("deploy-worker", "--json", ...args);
+  expect(exitCode, output).toBe(0);
+  return JSON.parse(stdout) as DeployReport;
+}
+
+/** One whole release serves, and nothing is left of any other that was begun. */
+async function expectWhole(release: string): Promise<void> {
+  await until("an end of leftovers", () => (installation.releases().every((name) => !name.startsWith(".")) ? true : undefined));
+  const { workers } = await installation.statusWhere(
+    "an end of standbys",
+    ({ deploying, workers }) => deploying === null && workers.every(({ state }) => state === "active" || state === "warm"),
+  );
+  const active = workers.filter(({ state }) => state === "active");
+  expect(active.map((worker) => worker.release)).toEqual([release, release]);
+}
+
+beforeAll(async () => {
+  installation = await Installation.cloned({ READY_TIMEOUT_MS: "6000" });
+  installation.write(versionFile, versionHandler("one"));
+  start = installation.start();
+  url = (await start.line(/^ready ws:/)).replace("ready ", "");
+  const names = Array.from({ length: connections }, (_, index) => `talker-${index}`);
+  talkers = await Promise.all(names.map(async (name) => new Talker(await TestClient.open(`${url}/version?name=${name}`))));
+}, testTimeoutMs);
+
+afterAll(() => installation?.end(), testTimeoutMs);
+
+describe("deploy", { timeout: testTimeoutMs }, () => {
+  test("moves talking clients to the new code: none disconnected, nothing lost, doubled or reordered", async () => {
+    for (const talker of talkers) talker.talk();
+    installation.write(versionFile, versionHandler("two"));
+    const { exitCode, output } = await installation.run("deploy-worker");
+    expect(exitCode, output).toBe(0);
+    for (const { client } of talkers) await client.until(() => String(client.received.at(-1)).startsWith("two"), "the new code answers");
+    for (const talker of talkers) expect(await talker.heard()).toEqual(["one", "two"]);
+    const report = output.slice(output.indexOf("release 2 serves")).split("\n");
+    expect(report).toEqual([
+      "release 2 serves (before: release 1)",
+      `  connections  ${connections} before, ${connections} after`,
+      `  handed over  ${connections}`,
+      expect.stringMatching(/^ {2}parked {7}\d+$/),
+      "  redelivered  0",
+      expect.stringMatching(/^ {2}pause {8}p50 [\d.]+ ms, p99 [\d.]+ ms, longest [\d.]+ ms$/),
+      expect.stringMatching(/^ {2}time {9}[\d.]+ s$/),
+    ]);
+  });
+
+  test("reports in JSON for programs: figures and the time of each step, and nothing else on stdout", async () => {
+    installation.write(versionFile, versionHandler("three"));
+    const { exitCode, stdout } = await installation.run("deploy-worker", "--json");
+    expect(exitCode).toBe(0);
+    expect(stdout.trim().split("\n")).toHaveLength(1);
+    const report = JSON.parse(stdout) as DeployReport;
+    expect(report).toMatchObject({
+      ...{ ok: true, release: "3", previous: "2", generation: 3 },
+      ...{ connectionsBefore: connections, connectionsAfter: connections, handedOver: connections, remaining: 0, redelivered: 0 },
+    });
+    expect(report.steps.map(({ step }) => step)).toEqual([
+      "copying sources and packages",
+      "checking types and loading the handlers",
+      "starting 2 workers of release 3",
+      "activating release 3",
+      "handing connections over",
+    ]);
+    expect(await answering()).toEqual(["three"]);
+  });
+});
+
+describe("rollback", { timeout: testTimeoutMs }, () => {
+  test("goes back to the warm release within a second, talking clients stay connected", async () => {
+    for (const talker of talkers) talker.talk();
+    const { exitCode, stdout } = await installation.run("rollback-worker", "--json");
+    expect(exitCode, stdout).toBe(0);
+    const report = JSON.parse(stdout) as DeployReport;
+    expect(report).toMatchObject({ release: "2", previous: "3", generation: 4, handedOver: connections, redelivered: 0 });
+    expect(report.totalMs).toBeLessThan(1_000);
+    for (const { client } of talkers) await client.until(() => String(client.received.at(-1)).startsWith("two"), "the old code answers");
+    for (const talker of talkers) expect(await talker.heard()).toEqual(["three", "two"]);
+  });
+
+  test("goes further back the second time, to a release whose workers have ended", async () => {
+    const { exitCode, output } = await installation.run("rollback-worker");
+    expect(exitCode, output).toBe(0);
+    expect(output).toContain("release 1 serves (before: release 2)");
+    expect(await answering()).toEqual(["one"]);
+  });
+
+  test("says where there is nothing to go back to", async () => {
+    const { exitCode, output } = await installation.run("rollback-worker");
+    expect(exitCode).toBe(1);
+    expect(output).toBe("release 1 is the first one\nrelease 1 still serves");
+    expect(await answering()).toEqual(["one"]);
+  });
+});
+
+describe("refused, and the release before still serves", { timeout: testTimeoutMs }, () => {
+  const refused = "worker/handlers/refused.ts";
+  const begin = `import { defineHandler } from "../handler.ts";\n`;
+  const echo = "onMessage(conn, message) { conn.send(message); }";
+
+  test.each([
+    ["a syntax error", `${begin}export default defineHandler({ path: "/refused", ${echo} };\n`, `${refused}:2: `],
+    [
+      "a type error",
+      `${begin}const path: number = "/x";\nexport default defineHandler({ path: "/refused", ${echo} });\n`,
+      `${refused}:2: TS2322`,
+    ],
+    [
+      "a path that another file serves",
+      `${begin}\nexport default defineHandler({ path: "/echo", ${echo} });\n`,
+      `${refused}:3: handler.duplicate`,
+    ],
+    [
+      "a throw at load",
+      `${begin}export default defineHandler({ path: "/refused", ${echo} });\nthrow new Error("no luck");\n`,
+      `${refused}:3: handler.load: no luck`,
+    ],
+    [
+      "a worker that ends while it loads, though the trial was well",
+      `${begin}if (process.env.RELEASE) throw new Error("only in a worker");\nexport default defineHandler({ path: "/refused", ${echo} });\n`,
+      `${refused}:2:`,
+    ],
+    [
+      "a worker that never becomes ready",
+      `${begin}if (process.env.RELEASE) await new Promise(() => setInterval(() => undefined, 1000));\nexport default defineHandler({ path: "/refused", ${echo} });\n`,
+      `${refused}: handler.load: did not load within 4.5 s`,
+    ],
+  ])("%s", async (_, text, expected) => {
+    const before = await installation.status();
+    installation.write(refused, text);
+    const { exitCode, output } = await installation.run("deploy-worker");
+    installation.remove(refused);
+    expect(output).toContain(expected);
+    expect(output.endsWith("release 1 still serves"), output).toBe(true);
+    expect(exitCode).toBe(1);
+    await expectWhole("1");
+    const after = await installation.status();
+    expect(after.release).toEqual(before.release);
+    expect(after.workers.filter(({ state }) => state === "active")).toEqual(before.workers.filter(({ state }) => state === "active"));
+    expect(await answering()).toEqual(["one"]);
+  });
+
+  test("an empty folder of handlers", async () => {
+    const files = ["chat.ts", "echo.ts", "version.ts"].map((name) => `worker/handlers/${name}`);
+    const texts = files.map((file) => readFileSync(join(installation.clone, file), "utf8"));
+    rmSync(join(installation.clone, "worker/handlers"), { recursive: true });
+    mkdirSync(join(installation.clone, "worker/handlers"));
+    const { exitCode, output } = await installation.run("deploy-worker");
+    for (const [index, file] of files.entries()) installation.write(file, texts[index] ?? "");
+    expect(exitCode).toBe(1);
+    expect(output).toContain("worker/handlers: handler.load: holds no handler module\nrelease 1 still serves");
+    expect(await answering()).toEqual(["one"]);
+  });
+
+  test("a path that disappears while clients are connected to it; --force closes them with 1001, and their onClose runs", async () => {
+    const file = "worker/handlers/passing.ts";
+    installation.write(file, versionHandler("passing", "/passing"));
+    installation.write(versionFile, versionHandler("four"));
+    const { release } = await deployed();
+    const client = await TestClient.open(`${url}/passing?name=passer`);
+    installation.remove(file);
+    const { exitCode, output } = await installation.run("deploy-worker");
+    expect(exitCode).toBe(1);
+    expect(output).toContain("the new release does not serve /passing (1 open); --force closes these connections");
+    expect(output).toContain(`release ${release} still serves`);
+    client.send("0");
+    await client.receives(1);
+    await expectWhole(release);
+
+    installation.write(versionFile, versionHandler("five"));
+    await deployed("--force");
+    expect(await client.closes()).toMatchObject({ code: 1001 });
+    await until("its onClose", () => (closes().length > 0 ? true : undefined));
+    expect(closes()).toEqual(["/passing passer 1001"]);
+    expect(await answering()).toEqual(["five"]);
+  });
+});
+
+describe("interrupted", { timeout: testTimeoutMs }, () => {
+  test("two deploys at once: the second one says who deploys, and the first one ends well", async () => {
+    installation.write(versionFile, versionHandler("six"));
+    const first = installation.command(["deploy-worker"]);
+    await first.line(/^copying sources/);
+    const second = await installation.run("deploy-worker");
+    expect(second.exitCode).toBe(1);
+    expect(second.output).toMatch(new RegExp(`there is already a deploy by \\S+ \\(process ${first.pid}\\) since `));
+    expect(await first.exited).toBe(0);
+    expect(await answering()).toEqual(["six"]);
+  });
+
+  test("kill -9 of the command leaves one whole release, whatever the step, and the next deploy works", async () => {
+    const before = (await installation.status()).release;
+    installation.write(versionFile, versionHandler("seven"));
+    for (const step of [/^copying sources/, /^checking types/, /^starting 2 workers/]) {
+      const command = installation.command(["deploy-worker"]);
+      await command.line(step);
+      command.process.kill("SIGKILL");
+      await expectWhole(before?.id ?? "");
+      expect((await installation.status()).release).toEqual(before);
+      expect(await answering()).toEqual(["six"]);
+    }
+    const command = installation.command(["deploy-worker"]);
+    const line = await command.line(/^activating release/);
+    command.process.kill("SIGKILL");
+    await installation.statusWhere("an end of the deploy", ({ deploying }) => deploying === null);
+    await expectWhole(/\d+/.exec(line)?.[0] ?? "");
+    expect(await answering()).toEqual(["seven"]);
+    installation.write(versionFile, versionHandler("eight"));
+    await deployed();
+    expect(await answering()).toEqual(["eight"]);
+  });
+
+  test("a crashed worker comes back as the release that it was, whatever has become of sources and packages", async () => {
+    const { workers } = await installation.status();
+    const active = workers.filter(({ state }) => state === "active").map(({ pid }) => pid);
+    installation.write(versionFile, "this is no TypeScript");
+    installation.write("worker/runtime.ts", "nor is this");
+    rmSync(join(installation.clone, "node_modules"));
+    installation.write("node_modules/README", "nothing is installed");
+    for (const pid of active) process.kill(pid, "SIGKILL");
+    const { workers: after } = await installation.statusWhere("two new workers", (status) => {
+      const now = status.workers.filter(({ state }) => state === "active");
+      return now.length === 2 && now.every(({ pid }) => !active.includes(pid));
+    });
+    expect(after.filter(({ pid }) => isAlive(pid))).toHaveLength(after.length);
+    expect(await answering()).toEqual(["eight"]);
+    installation.linkPackages();
+  });
+});
+
+describe("status and end", { timeout: testTimeoutMs }, () => {
+  test("status tells what runs, for people and, with --json, for programs", async () => {
+    const own = await installation.status();
+    const { exitCode, stdout } = await installation.run("status", "--json");
+    expect(exitCode).toBe(0);
+    const status = JSON.parse(stdout) as Record<string, unknown>;
+    expect(status).toMatchObject({
+      nats: { url: expect.stringMatching(/^nats:\/\/127\.0\.0\.1:\d+$/), pid: expect.any(Number) },
+      release: { id: own.release?.id, generation: own.release?.generation },
+      gateways: [{ id: expect.stringMatching(/^g/), pid: own.gateways[0]?.pid, connections, parked: 0, uptime: expect.any(Number) }],
+      workers: expect.arrayContaining(
+        own.workers.map(({ id, pid, release, state, connections }) => expect.objectContaining({ id, pid, release, state, connections })),
+      ),
+    });
+    const text = await installation.run("status");
+    expect(text.exitCode).toBe(0);
+    for (const { id, pid } of [...own.gateways, ...own.workers]) expect(text.output).toMatch(new RegExp(`^${id} +${pid} `, "m"));
+    expect(text.output).toContain(`release   ${own.release?.id} (generation ${own.release?.generation})`);
+  });
+
+  test("the end of the server closes every client with 1001, and every onClose has run by then", async () => {
+    rmSync(join(installation.clone, "closes.txt"));
+    start.process.kill("SIGTERM");
+    expect(await start.exited).toBe(0);
+    for (const { client } of talkers) expect(await client.closes()).toMatchObject({ code: 1001 });
+    expect(closes().sort()).toEqual(talkers.map((_, index) => `/version talker-${index} 1001`).sort());
+  });
+});
