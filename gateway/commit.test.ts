@@ -123,7 +123,8 @@ class Stage {
       subjects: subjectsOf(`commit-${++namespaces}`),
       publishHere,
       onBegun: () => undefined,
-      limits: { batchBytes: 4_096, externalBytes: 4_096 },
+      now: () => 1,
+      limits: { batchBytes: 4_096, externalBytes: 4_096, ringBytes: 4_096 },
     });
     this.dispatcher = new Dispatcher({
       limits: {

@@ -1,0 +1,43 @@
+import { expect, test } from "vitest";
+import { HandoverMeter } from "./handover.ts";
+
+test("there is nothing to report before a release was activated", () => {
+  expect(new HandoverMeter().report()).toBeUndefined();
+});
+
+test("what an activation costs is told with its generation", () => {
+  const meter = new HandoverMeter();
+  meter.begin(3, 10);
+  for (let count = 0; count < 3; count++) meter.asked();
+  meter.left();
+  meter.moved(4);
+  meter.left();
+  meter.moved(0.5);
+  meter.parked();
+  meter.redelivered();
+  expect(meter.remaining).toBe(1);
+  const { pauses, ...report } = meter.report() ?? { pauses: [] };
+  expect(report).toEqual({ generation: 3, before: 10, remaining: 1, moved: 2, parked: 1, redelivered: 1, longestPauseMs: 4 });
+  expect(pauses.reduce((sum, count) => sum + count, 0)).toBe(2);
+});
+
+test("the next activation begins at zero, but for what has not been given back yet", () => {
+  const meter = new HandoverMeter();
+  meter.begin(3, 10);
+  meter.asked();
+  meter.moved(4);
+  meter.parked();
+  meter.redelivered();
+  meter.begin(4, 12);
+  expect(meter.report()).toMatchObject({
+    ...{ generation: 4, before: 12, remaining: 1, moved: 0, parked: 0, redelivered: 0, longestPauseMs: 0 },
+  });
+});
+
+test("a report is not changed by what is measured later", () => {
+  const meter = new HandoverMeter();
+  meter.begin(1, 1);
+  const report = meter.report();
+  meter.moved(1);
+  expect(report?.pauses.every((count) => count === 0)).toBe(true);
+});

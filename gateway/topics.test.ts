@@ -1,0 +1,342 @@
+// Two gateways' topics on a real nats-server, and other programs that publish to them.
+
+import { connect, headers, type NatsConnection } from "nats";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type Bus, type BusEvent, connectBus } from "../protocol/bus.ts";
+import { BatchBuilder } from "../protocol/envelope.ts";
+import { isCodedError } from "../protocol/errors.ts";
+import { toGateway } from "../protocol/records.ts";
+import { frameHeader, subjectsOf } from "../protocol/subjects.ts";
+import { startNats, type TestNats } from "../test/nats.ts";
+import { Topics } from "./topics.ts";
+
+const limits = { batchBytes: 1_000, externalBytes: 100, ringBytes: 100_000 };
+
+let nats: TestNats;
+let here: Gateway;
+let there: Gateway;
+let outside: NatsConnection;
+let namespaces = 0;
+
+/** One gateway's side of topics: what it delivers to its local subscribers, in order. Its time is played. */
+class Gateway {
+  readonly bus: Bus;
+  readonly topics: Topics;
+  readonly delivered: string[] = [];
+  /** Codes of what was refused. */
+  readonly faults: string[] = [];
+  now = 100_000;
+  /** NATS swallows so many of the next batches. */
+  swallowed = 0;
+  private readonly waiting: Array<() => void> = [];
+
+  constructor(self: string, bus: Bus) {
+    this.bus = bus;
+    this.topics = new Topics({
+      self,
+      bus: Object.assign(Object.create(bus) as Bus, { publish: (subject: string, bytes: Uint8Array) => this.send(subject, bytes) }),
+      subjects: subjectsOf(`topics-${namespaces}`),
+      now: () => this.now,
+      publishHere: (topic, payload, isBinary) => {
+        this.delivered.push(`${topic} ${isBinary ? "binary" : "text"} ${Buffer.from(payload)}`);
+        for (const wake of this.waiting.splice(0)) wake();
+      },
+      onBegun: () => undefined,
+      limits,
+    });
+  }
+
+  onEvent(event: BusEvent): void {
+    if (event.kind === "fault") this.faults.push(isCodedError(event.error) ? event.error.code : String(event.error));
+    else if (event.kind === "connected") this.topics.reconnected();
+    else this.topics.disconnected();
+  }
+
+  publish(topic: string, ...texts: string[]): void {
+    for (const text of texts) this.topics.publishElsewhere(topic, Buffer.from(text), false);
+    this.topics.flush();
+  }
+
+  /** Time passes, and what waits for a repair is looked at. */
+  sweep(ms: number): void {
+    this.now += ms;
+    this.topics.sweep();
+  }
+
+  /** Resolves when it has delivered so much. */
+  async has(count: number): Promise<void> {
+    while (this.delivered.length < count) await new Promise<void>((resolve) => this.waiting.push(resolve));
+  }
+
+  private send(subject: string, bytes: Uint8Array): void {
+    if (this.swallowed > 0) this.swallowed--;
+    else this.bus.publish(subject, bytes);
+  }
+}
+
+async function gateway(self: string, url: string): Promise<Gateway> {
+  const bus = await connectBus({ url, name: self, onEvent: (event) => made.onEvent(event) });
+  const made = new Gateway(self, bus);
+  return made;
+}
+
+beforeAll(async () => {
+  nats = await startNats();
+});
+
+afterAll(() => nats.stop());
+
+beforeEach(async () => {
+  namespaces++;
+  [here, there, outside] = await Promise.all([gateway("g1", nats.url), gateway("g2", nats.url), connect({ servers: nats.url })]);
+});
+
+afterEach(() => Promise.all([here.bus.close(), there.bus.close(), outside.close()]));
+
+/** Everything that was sent before has arrived: NATS keeps the order of one connection, and answers behind it. */
+async function arrived(): Promise<void> {
+  await here.bus.flush();
+  await outside.flush();
+  await there.bus.flush();
+}
+
+function texts(topic: string, from: number, to: number): string[] {
+  return Array.from({ length: to - from }, (_, index) => `${topic} text ${from + index}`);
+}
+
+function numbers(from: number, to: number): string[] {
+  return Array.from({ length: to - from }, (_, index) => String(from + index));
+}
+
+describe("what a gateway publishes", () => {
+  test("reaches the other one's subscribers once and in order, in however many batches, and not its own", async () => {
+    await Promise.all([there.topics.want("t"), here.topics.want("t")]);
+    for (let from = 0; from < 1_000; from += 250) here.publish("t", ...numbers(from, from + 250));
+    await there.has(1_000);
+    await arrived();
+    expect(there.delivered).toEqual(texts("t", 0, 1_000));
+    expect(here.delivered, "its own have been served at the commit").toEqual([]);
+    expect(there.topics.counters).toMatchObject({ received: 1_000, missed: 0 });
+    expect(here.topics.counters.published).toBe(1_000);
+  });
+
+  test("is not missed once the interest is confirmed, from the first on", async () => {
+    for (let round = 0; round < 50; round++) {
+      const topic = `round ${round}`;
+      await there.topics.want(topic);
+      here.publish(topic, "first");
+    }
+    await there.has(50);
+    expect(there.delivered.length).toBe(50);
+  });
+
+  test("to many topics at once comes under each one's name, text as text and binary as binary", async () => {
+    await Promise.all([there.topics.want("a.b"), there.topics.want(">")]);
+    here.topics.publishElsewhere("a.b", Buffer.from("1"), true);
+    here.topics.publishElsewhere(">", Buffer.from("2"), false);
+    here.topics.publishElsewhere("a.c", Buffer.from("nobody's"), false);
+    here.topics.publishElsewhere("a.b", Buffer.from("3"), false);
+    here.topics.flush();
+    await there.has(3);
+    await arrived();
+    expect(there.delivered).toEqual(["a.b binary 1", "a.b text 3", "> text 2"]);
+  });
+
+  test("may be empty, or larger than a batch", async () => {
+    await there.topics.want("t");
+    const large = "x".repeat(2 * limits.batchBytes);
+    here.publish("t", "", large, "y");
+    await there.has(3);
+    expect(there.delivered).toEqual(["t text ", `t text ${large}`, "t text y"]);
+  });
+});
+
+describe("interest", () => {
+  test("is one subscription for all local subscribers, and ends with the last", async () => {
+    await there.topics.want("t");
+    expect(there.topics.want("t"), "confirmed already").toBeUndefined();
+    there.topics.release("t");
+    here.publish("t", "1");
+    await there.has(1);
+    there.topics.release("t");
+    here.publish("t", "2");
+    await arrived();
+    expect(there.delivered).toEqual(["t text 1"]);
+    expect(there.topics.size).toBe(0);
+  });
+
+  test("that ends and begins again misses nothing that comes after, and counts nothing as missed", async () => {
+    await there.topics.want("t");
+    here.publish("t", "1");
+    await there.has(1);
+    there.topics.release("t");
+    await there.bus.flush();
+    here.publish("t", "2");
+    await arrived();
+    await there.topics.want("t");
+    here.publish("t", "3");
+    await there.has(2);
+    expect(there.delivered).toEqual(["t text 1", "t text 3"]);
+    expect(there.topics.counters.missed).toBe(0);
+  });
+
+  test("is confirmed to everyone who waits for the same subscription", async () => {
+    const first = there.topics.want("t");
+    expect(there.topics.want("t")).toBe(first);
+    await first;
+    expect(there.topics.want("t")).toBeUndefined();
+  });
+
+  test("that NATS was away for is confirmed once it is back, and nothing after that is missed", async () => {
+    const own = await startNats();
+    const port = Number(new URL(own.url.replace("nats://", "http://")).port);
+    const [a, b] = await Promise.all([gateway("g3", own.url), gateway("g4", own.url)]);
+    await own.stop();
+    const confirmed = b.topics.want("t");
+    const again = await startNats(port);
+    await confirmed;
+    await a.bus.whenConnected();
+    a.publish("t", "1");
+    await b.has(1);
+    await Promise.all([a.bus.close(), b.bus.close()]);
+    await again.stop();
+  });
+});
+
+describe("batches are numbered by gateway and topic:", () => {
+  let builder: BatchBuilder;
+
+  beforeEach(async () => {
+    builder = new BatchBuilder();
+    await there.topics.want("t");
+  });
+
+  function send(from: string, seq: number): void {
+    builder.append({ type: toGateway.publish, flags: 0, extra: 0, slot: 0, epoch: 0 }, Buffer.from(`${from} ${seq}`));
+    // Each names the one before it.
+    const bytes = builder.seal({ from, to: "", session: 0, peerSession: 0, seq, ack: seq - 1, gap: false });
+    here.bus.publish(subjectsOf(`topics-${namespaces}`).topicFromGateways("t"), bytes);
+  }
+
+  test("what nobody can repair is counted after a while, and what follows is delivered", async () => {
+    for (const seq of [7, 8, 11, 12]) send("g9", seq);
+    await arrived();
+    expect(there.delivered, "what follows a gap waits").toEqual(["t text g9 7", "t text g9 8"]);
+    for (let attempt = 0; attempt < 3; attempt++) there.sweep(250);
+    expect(there.delivered.slice(2)).toEqual(["t text g9 11", "t text g9 12"]);
+    expect(there.topics.counters.missed).toBe(2);
+  });
+
+  test("doubles are dropped, of each gateway its own", async () => {
+    for (const [from, seq] of [
+      ...[["g8", 1] as const, ["g9", 1] as const, ["g8", 1] as const],
+      ...[["g8", 2] as const, ["g9", 1] as const, ["g8", 1] as const],
+    ]) {
+      send(from, seq);
+    }
+    await arrived();
+    expect(there.delivered).toEqual(["t text g8 1", "t text g9 1", "t text g8 2"]);
+    expect(there.topics.counters.missed).toBe(0);
+  });
+});
+
+describe("what NATS swallowed is sent again from its publisher's ring:", () => {
+  test("a batch in the middle, once and in its place", async () => {
+    await there.topics.want("t");
+    here.publish("t", "1");
+    here.swallowed = 1;
+    here.publish("t", "2");
+    here.publish("t", "3");
+    await there.has(3);
+    await arrived();
+    expect(there.delivered).toEqual(texts("t", 1, 4));
+    expect(there.topics.counters.missed).toBe(0);
+  });
+
+  test("also where the first request for it is swallowed", async () => {
+    await there.topics.want("t");
+    here.publish("t", "1");
+    here.swallowed = 1;
+    here.publish("t", "2");
+    there.swallowed = 1;
+    here.publish("t", "3");
+    await arrived();
+    expect(there.delivered).toEqual(texts("t", 1, 2));
+    there.sweep(250);
+    await there.has(3);
+    expect(there.delivered).toEqual(texts("t", 1, 4));
+  });
+
+  test("what has fallen out of the ring is counted as missed", async () => {
+    await there.topics.want("t");
+    here.publish("t", "1");
+    here.swallowed = 1;
+    here.publish("t", "2");
+    here.publish("u", "x".repeat(limits.ringBytes));
+    here.publish("t", "3");
+    await arrived();
+    for (let attempt = 0; attempt < 3; attempt++) {
+      there.sweep(250);
+      await arrived();
+    }
+    expect(there.delivered).toEqual(["t text 1", "t text 3"]);
+    expect(there.topics.counters.missed).toBe(1);
+  });
+
+  test("all that was published while NATS was away", async () => {
+    const own = await startNats();
+    const port = Number(new URL(own.url.replace("nats://", "http://")).port);
+    const [a, b] = await Promise.all([gateway("g3", own.url), gateway("g4", own.url)]);
+    await b.topics.want("t");
+    a.publish("t", "1");
+    await b.has(1);
+    await own.stop();
+    a.publish("t", "2");
+    a.publish("t", "3");
+    const again = await startNats(port);
+    await b.has(3);
+    a.publish("t", "4");
+    await b.has(4);
+    expect(b.delivered).toEqual(texts("t", 1, 5));
+    expect(b.topics.counters.missed).toBe(0);
+    await Promise.all([a.bus.close(), b.bus.close()]);
+    await again.stop();
+  });
+});
+
+describe("what another program publishes", () => {
+  const subject = () => subjectsOf(`topics-${namespaces}`).topicFromOutside("t");
+
+  test("is a binary frame, or a text frame where a header says so", async () => {
+    await Promise.all([there.topics.want("t"), here.topics.want("t")]);
+    const asText = headers();
+    asText.set(frameHeader, "text");
+    outside.publish(subject(), "1");
+    outside.publish(subject(), "2", { headers: asText });
+    await Promise.all([there.has(2), here.has(2)]);
+    expect(there.delivered).toEqual(["t binary 1", "t text 2"]);
+    expect(here.delivered).toEqual(there.delivered);
+    expect(there.topics.counters.external).toBe(2);
+  });
+
+  test("is bounded: what is larger than a client's message may be is counted, and not delivered", async () => {
+    await there.topics.want("t");
+    outside.publish(subject(), new Uint8Array(limits.externalBytes + 1));
+    outside.publish(subject(), "x".repeat(limits.externalBytes));
+    await there.has(1);
+    expect(there.delivered.length).toBe(1);
+    expect(there.topics.counters).toMatchObject({ tooLarge: 1, external: 1 });
+  });
+});
+
+test("garbage on a topic's subject is a fault, and hurts nothing", async () => {
+  await there.topics.want("t");
+  const subject = subjectsOf(`topics-${namespaces}`).topicFromGateways("t");
+  for (const garbage of ["", "garbage", "\x01B", "\x02B0000000000"]) outside.publish(subject, garbage);
+  outside.publish(subject.replace(/gateway$/, "other"), "garbage");
+  await arrived();
+  here.publish("t", "after");
+  await there.has(1);
+  expect(there.delivered).toEqual(["t text after"]);
+  expect(there.faults).toEqual([...new Array<string>(3).fill("envelope.malformed"), "envelope.version", "envelope.malformed"]);
+});
