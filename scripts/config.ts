@@ -35,7 +35,7 @@ const timerLimitMs = 2 ** 31 - 1;
 
 /** @throws {CodedError} "config.invalid", which names every mistake: variable, value, and what it may be. */
 export function parseConfig(environment: NodeJS.ProcessEnv, clone: string): Config {
-  const settings = parseSettings(settingsOf(clone), environment);
+  const settings = parseSettings(supervisorSettings(clone), environment);
   return Object.freeze({
     clone,
     cacheFolder: cacheFolder(environment),
@@ -53,7 +53,8 @@ export function parseConfig(environment: NodeJS.ProcessEnv, clone: string): Conf
   });
 }
 
-function settingsOf(clone: string) {
+/** By variable. */
+export function supervisorSettings(clone: string) {
   return v.object({
     PORT: integer({ least: 0, most: 65_535, otherwise: 8080 }),
     HOST: v.optional(v.pipe(v.string(), v.regex(/^[A-Za-z0-9.:_-]+$/, "an address or a host name")), "127.0.0.1"),

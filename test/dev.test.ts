@@ -1,0 +1,114 @@
+// npm run dev: what is saved is live at once, and clients stay connected.
+
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { TestClient } from "./client.ts";
+import { type Command, Installation, until } from "./installation.ts";
+
+const testTimeoutMs = 60_000;
+/** The promise is one second; machines that run tests are busy. */
+const liveLimitMs = 5_000;
+const file = "worker/handlers/version.ts";
+
+let installation: Installation;
+let dev: Command;
+let client: TestClient;
+let asked = 0;
+
+function handler(version: string): string {
+  return `import { defineHandler } from "../handler.ts";
+
+export default defineHandler({
+  path: "/version",
+  onMessage(conn, message) {
+    conn.send(\`${version} \${message.text()}\`);
+  },
+});
+`;
+}
+
+/** @returns What answers now. */
+async function answer(): Promise<string> {
+  const number = asked++;
+  client.send(String(number));
+  await client.receives(asked);
+  const [version, echoed] = String(client.received[number]).split(" ");
+  expect(echoed).toBe(String(number));
+  return version ?? "";
+}
+
+/** Asks until a version answers. @returns How long that took. */
+async function liveAfterMs(version: string): Promise<number> {
+  const savedAt = performance.now();
+  while ((await answer()) !== version) {
+    if (performance.now() - savedAt > liveLimitMs) throw new Error(`${version} was not live in time:\n${dev.output}`);
+  }
+  return performance.now() - savedAt;
+}
+
+beforeAll(async () => {
+  installation = await Installation.cloned();
+  installation.write(file, handler("one"));
+  dev = installation.start({}, ["dev"]);
+  const url = (await dev.line(/^ready ws:/)).replace("ready ", "");
+  await dev.line(/^watching worker\/handlers/);
+  client = await TestClient.open(`${url}/version`);
+}, testTimeoutMs);
+
+afterAll(() => installation?.end(), testTimeoutMs);
+
+test("a saved handler is live at once, with clients still connected", { timeout: testTimeoutMs }, async () => {
+  expect(await answer()).toBe("one");
+  const times: number[] = [];
+  for (const version of ["two", "three"]) {
+    // The last save's workers are all there, and those before it are gone: they would be measured too.
+    await installation.statusWhere(
+      "two workers",
+      ({ workers }) => workers.length === 2 && workers.every(({ state }) => state === "active"),
+    );
+    const from = dev.lines.length;
+    installation.write(file, handler(version));
+    times.push(await liveAfterMs(version));
+    await dev.line(/^live after \d+ ms, 1 connections handed over/, from);
+  }
+  console.log(`live after ${times.map((ms) => `${Math.round(ms)} ms`).join(", ")}`);
+  expect(client.isOpen).toBe(true);
+});
+
+test("a broken save prints the error with file and line, and the code before serves until it is mended", {
+  timeout: testTimeoutMs,
+}, async () => {
+  const [from, before] = [dev.lines.length, await answer()];
+  installation.write(file, handler("broken").replace("onMessage(conn, message) {", "onMessage(conn, message) {{{"));
+  await dev.line(/^not live, the code before still serves/, from);
+  expect(dev.lines.slice(from).join("\n")).toMatch(new RegExp(`${file}:\\d+`));
+  expect(await answer()).toBe(before);
+  const mended = dev.lines.length;
+  installation.write(file, handler("mended"));
+  await liveAfterMs("mended");
+  await dev.line(/^live after/, mended);
+  expect(client.isOpen).toBe(true);
+});
+
+test("a file that is added is served, and what is removed is not missed", { timeout: testTimeoutMs }, async () => {
+  const from = dev.lines.length;
+  installation.write("worker/handlers/added.ts", handler("added").replace("/version", "/added"));
+  await dev.line(/^live after/, from);
+  const added = await TestClient.open(`${(await installation.status()).url}/added`);
+  added.send("0");
+  await added.receives(1);
+  expect(added.received).toEqual(["added 0"]);
+  const removed = dev.lines.length;
+  installation.remove("worker/handlers/added.ts");
+  await dev.line(/^live after/, removed);
+  expect(await added.closes()).toMatchObject({ code: 1001 });
+  expect(await answer()).toBe("mended");
+});
+
+test("leaves no release behind", { timeout: testTimeoutMs }, async () => {
+  dev.process.kill("SIGTERM");
+  expect(await dev.exited).toBe(0);
+  const start = installation.start();
+  await start.line(/^ready ws:/);
+  expect((await installation.status()).release?.id).toBe("1");
+  await until("an end of all dev releases", () => (installation.releases().join() === "1" ? true : undefined));
+});
