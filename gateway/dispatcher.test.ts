@@ -356,11 +356,11 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 12, arbitrary: fc.record({ kind: stepOf("message"), client: someone, bytes: fc.nat(50) }) },
   { weight: 1, arbitrary: fc.record({ kind: stepOf("close"), client: someone }) },
   { weight: 1, arbitrary: fc.record({ kind: stepOf("join 1", "join 2") }) },
-  { weight: 1, arbitrary: fc.record({ kind: stepOf("activate 1", "activate 2") }) },
+  { weight: 3, arbitrary: fc.record({ kind: stepOf("activate 1", "activate 2") }) },
   { weight: 1, arbitrary: fc.record({ kind: stepOf("drain", "lose"), worker: someone }) },
   { weight: 14, arbitrary: fc.record({ kind: stepOf("read", "hear"), worker: someone }) },
   { weight: 10, arbitrary: fc.record({ kind: stepOf("run"), client: someone }) },
-  { weight: 3, arbitrary: fc.record({ kind: stepOf("give back"), client: someone }) },
+  { weight: 6, arbitrary: fc.record({ kind: stepOf("give back"), client: someone }) },
   { weight: 1, arbitrary: fc.record({ kind: stepOf("run and close"), client: someone }) },
   { weight: 1, arbitrary: fc.record({ kind: stepOf("sweep"), ms: fc.integer({ min: 1, max: 700 }) }) },
 );
@@ -422,6 +422,7 @@ describe("through any joins, drains, deaths, activations and delays", () => {
         const stage = new Stage();
         stage.activate("1");
         stage.join("1");
+        stage.join("2");
         for (const step of steps) {
           take(stage, step);
           expectConsistent(stage);
@@ -510,6 +511,16 @@ describe("a worker", () => {
     const { connection } = stage.open();
     stage.dispatcher.committed(connection);
     expect([connection.delivered, connection.parked, stage.dispatcher.parked]).toEqual([0, 1, 1]);
+  });
+
+  test("that gives back what it was not asked for changes nothing", () => {
+    const { stage, worker } = served();
+    const client = stage.open();
+    stage.message(client, "a");
+    stage.dispatcher.released(client.connection);
+    stage.finish();
+    expect(worker.log).toEqual(["pin c0", "c0 open", "c0 a"]);
+    expect(stage.dispatcher.counters.handedOver).toBe(0);
   });
 
   test("that drains finishes the turn that has begun; the rest goes to the next one, not marked", () => {
@@ -682,6 +693,16 @@ describe("a connection", () => {
 });
 
 describe("an activation", () => {
+  test("does not count adoptions among a connection's events: turn ids go on where they were", () => {
+    const { stage } = served();
+    const client = stage.open();
+    const adopting = stage.join("2");
+    stage.activate("2");
+    stage.finish();
+    expect(adopting.log).toEqual(["pin c0", "c0 adopt"]);
+    expect(client.connection.firstEvent).toBe(1);
+  });
+
   test("moves connections to the new release once it has a worker, and is news once", () => {
     const { stage, worker } = served();
     const client = stage.open();

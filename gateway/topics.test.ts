@@ -110,11 +110,15 @@ function numbers(from: number, to: number): string[] {
 
 describe("what a gateway publishes", () => {
   test("reaches the other one's subscribers once and in order, in however many batches, and not its own", async () => {
-    await Promise.all([there.topics.want("t"), here.topics.want("t")]);
+    const batches: number[] = [];
+    const subject = subjectsOf(`topics-${namespaces}`).topicFromGateways("t");
+    outside.subscribe(subject, { callback: (_, { data }) => batches.push(data.length) });
+    await Promise.all([there.topics.want("t"), here.topics.want("t"), outside.flush()]);
     for (let from = 0; from < 1_000; from += 250) here.publish("t", ...numbers(from, from + 250));
     await there.has(1_000);
     await arrived();
     expect(there.delivered).toEqual(texts("t", 0, 1_000));
+    expect(Math.max(...batches), "bytes with a header").toBeLessThan(limits.batchBytes + 100);
     expect(here.delivered, "its own have been served at the commit").toEqual([]);
     expect(there.topics.counters).toMatchObject({ received: 1_000, missed: 0 });
     expect(here.topics.counters.published).toBe(1_000);

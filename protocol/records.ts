@@ -16,7 +16,7 @@ export const toWorker = {
   adopt: 5,
   /** Finish the turn that has begun, give the rest back: answered by `released`. */
   unpin: 6,
-  /** A flush has been applied. extra: 1 where it was refused. */
+  /** A flush has been applied. One that was refused is not answered: its pin is over. */
   flushed: 7,
   /** May this client connect? Body UpgradeBody, answered by `upgraded`. */
   upgrade: 8,
