@@ -112,7 +112,7 @@ describe("what a gateway publishes", () => {
   test("reaches the other one's subscribers once and in order, in however many batches, and not its own", async () => {
     const batches: number[] = [];
     const subject = subjectsOf(`topics-${namespaces}`).topicFromGateways("t");
-    outside.subscribe(subject, { callback: (_, { data }) => batches.push(data.length) });
+    outside.subscribe(subject, { callback: (_, { data }) => void batches.push(data.length) });
     await Promise.all([there.topics.want("t"), here.topics.want("t"), outside.flush()]);
     for (let from = 0; from < 1_000; from += 250) here.publish("t", ...numbers(from, from + 250));
     await there.has(1_000);
@@ -199,6 +199,7 @@ describe("interest", () => {
     const confirmed = b.topics.want("t");
     const again = await startNats(port);
     await confirmed;
+    expect(b.bus.connected).toBe(true);
     await a.bus.whenConnected();
     a.publish("t", "1");
     await b.has(1);
