@@ -97,7 +97,7 @@ async function expectWhole(release: string): Promise<void> {
 }
 
 beforeAll(async () => {
-  installation = await Installation.cloned({ READY_TIMEOUT_MS: "6000" });
+  installation = await Installation.cloned({ READY_TIMEOUT_MS: "8000" });
   installation.write(versionFile, versionHandler("one"));
   start = installation.start();
   url = (await start.line(/^ready ws:/)).replace("ready ", "");
@@ -205,7 +205,7 @@ describe("refused, and the release before still serves", { timeout: testTimeoutM
     [
       "a worker that never becomes ready",
       `${begin}if (process.env.RELEASE) await new Promise(() => setInterval(() => undefined, 1000));\nexport default defineHandler({ path: "/refused", ${echo} });\n`,
-      `${refused}: handler.load: did not load within 4.5 s`,
+      `${refused}: handler.load: did not load within 4 s`,
     ],
   ])("%s", async (_, text, expected) => {
     const before = await installation.status();
@@ -227,10 +227,15 @@ describe("refused, and the release before still serves", { timeout: testTimeoutM
     const texts = files.map((file) => readFileSync(join(installation.clone, file), "utf8"));
     rmSync(join(installation.clone, "worker/handlers"), { recursive: true });
     mkdirSync(join(installation.clone, "worker/handlers"));
-    const { exitCode, output } = await installation.run("deploy-worker");
+    const { exitCode, stdout } = await installation.run("deploy-worker", "--json");
     for (const [index, file] of files.entries()) installation.write(file, texts[index] ?? "");
     expect(exitCode).toBe(1);
-    expect(output).toContain("worker/handlers: handler.load: holds no handler module\nrelease 1 still serves");
+    expect(JSON.parse(stdout)).toEqual({
+      ok: false,
+      error: "the new release does not check out",
+      problems: [{ file: "worker/handlers", text: "handler.load: holds no handler module" }],
+      serving: "1",
+    });
     expect(await answering()).toEqual(["one"]);
   });
 

@@ -5,6 +5,7 @@ import { afterEach, expect, test } from "vitest";
 import type { Status } from "../scripts/supervisor/status.ts";
 import { TestClient } from "./client.ts";
 import { type Environment, Installation, isAlive, until } from "./installation.ts";
+import { startNats } from "./nats.ts";
 import { freePort } from "./system.ts";
 
 const testTimeoutMs = 60_000;
@@ -140,6 +141,10 @@ test("WORKERS=0: what connects waits; the first deploy starts workers, on all ga
     (status) => parked(0)(status) && parked(1)(status) && status.gateways.reduce((sum, gateway) => sum + gateway.parked, 0) === 50,
   );
   expect(new Set(gateways.map(({ pid }) => pid)).size).toBe(2);
+  const ask = async ({ adminPort }: Status["gateways"][number], path: string) =>
+    (await fetch(`http://127.0.0.1:${adminPort}${path}`)).status;
+  const readiness = () => Promise.all(gateways.flatMap((gateway) => [ask(gateway, "/healthz"), ask(gateway, "/readyz")]));
+  expect(await readiness()).toEqual([200, 503, 200, 503]);
   const deploy = installation.command(["deploy-worker", "--json"], { WORKERS: "3" });
   await Promise.all(
     clients.map(async (client) => {
@@ -153,6 +158,8 @@ test("WORKERS=0: what connects waits; the first deploy starts workers, on all ga
   const { workers } = await installation.statusWhere("three workers", (status) => status.workers.length === 3);
   expect(workers.map(({ state }) => state)).toEqual(["active", "active", "active"]);
 
+  expect(await readiness()).toEqual([200, 200, 200, 200]);
+
   // The next one moves the connections of both gateways.
   const second = await installation.run("deploy-worker", "--json");
   expect(JSON.parse(second.stdout)).toMatchObject({
@@ -164,6 +171,18 @@ test("WORKERS=0: what connects waits; the first deploy starts workers, on all ga
   for (const client of clients) expect(client.received).toEqual(Array.from({ length: 40 }, (_, index) => String(index)));
   const active = (await installation.status()).workers.filter(({ state }) => state === "active");
   expect(active.map(({ release }) => release)).toEqual(["2", "2", "2"]);
+});
+
+test("NATS_URL: somebody else's NATS server is used, shown without a process, and left running", { timeout: testTimeoutMs }, async () => {
+  const nats = await startNats();
+  cleanUps.push(() => nats.stop());
+  const installation = await install({ NATS_URL: nats.url, WORKERS: "1" });
+  const start = installation.start();
+  await start.line(/^ready ws:/);
+  expect((await installation.status()).nats).toEqual({ url: nats.url, pid: null });
+  start.process.kill("SIGTERM");
+  expect(await start.exited).toBe(0);
+  expect(isAlive(nats.process.pid as number)).toBe(true);
 });
 
 test("a start on a taken port names the process that has it", { timeout: testTimeoutMs }, async () => {

@@ -11,7 +11,7 @@ import { HandlersError } from "./problem.ts";
 import { Worker } from "./runtime.ts";
 
 /** Of the time to be ready: a module that never loads is then named before the supervisor loses its patience. */
-const loadingShare = 0.75;
+const loadingShare = 0.5;
 
 async function main(config: WorkerConfig): Promise<void> {
   const id = `w${randomBytes(5).toString("hex")}`;
