@@ -1,7 +1,7 @@
 // Two gateways' topics on a real nats-server, and other programs that publish to them.
 
 import { connect, headers, type NatsConnection } from "nats";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { type Bus, type BusEvent, connectBus } from "../protocol/bus.ts";
 import { BatchBuilder } from "../protocol/envelope.ts";
 import { isCodedError } from "../protocol/errors.ts";
@@ -193,18 +193,19 @@ describe("interest", () => {
 
   test("that NATS was away for is confirmed once it is back, and nothing after that is missed", async () => {
     const own = await startNats();
+    onTestFinished(() => own.stop());
     const port = Number(new URL(own.url.replace("nats://", "http://")).port);
     const [a, b] = await Promise.all([gateway("g3", own.url), gateway("g4", own.url)]);
+    onTestFinished(async () => void (await Promise.all([a.bus.close(), b.bus.close()])));
     await own.stop();
     const confirmed = b.topics.want("t");
     const again = await startNats(port);
+    onTestFinished(() => again.stop());
     await confirmed;
     expect(b.bus.connected).toBe(true);
     await a.bus.whenConnected();
     a.publish("t", "1");
     await b.has(1);
-    await Promise.all([a.bus.close(), b.bus.close()]);
-    await again.stop();
   });
 });
 
@@ -290,8 +291,10 @@ describe("what NATS swallowed is sent again from its publisher's ring:", () => {
 
   test("all that was published while NATS was away", async () => {
     const own = await startNats();
+    onTestFinished(() => own.stop());
     const port = Number(new URL(own.url.replace("nats://", "http://")).port);
     const [a, b] = await Promise.all([gateway("g3", own.url), gateway("g4", own.url)]);
+    onTestFinished(async () => void (await Promise.all([a.bus.close(), b.bus.close()])));
     await b.topics.want("t");
     a.publish("t", "1");
     await b.has(1);
@@ -299,13 +302,12 @@ describe("what NATS swallowed is sent again from its publisher's ring:", () => {
     a.publish("t", "2");
     a.publish("t", "3");
     const again = await startNats(port);
+    onTestFinished(() => again.stop());
     await b.has(3);
     a.publish("t", "4");
     await b.has(4);
     expect(b.delivered).toEqual(texts("t", 1, 5));
     expect(b.topics.counters.missed).toBe(0);
-    await Promise.all([a.bus.close(), b.bus.close()]);
-    await again.stop();
   });
 });
 
