@@ -26,13 +26,16 @@ export async function startNats(port = 0): Promise<TestNats> {
   const url = await new Promise<string>((resolve, reject) => {
     child.once("exit", () => reject(new Error(`nats-server ended:\n${log}`)));
     // It writes the file of its ports once it listens, with a name that has its pid.
-    const watcher = watch(folder, () => {
+    const look = () => {
       const [file] = readdirSync(folder).filter((name) => name.endsWith(".ports"));
       const text = file === undefined ? "" : readFileSync(join(folder, file), "utf8");
       if (!text.endsWith("}")) return;
       watcher.close();
       resolve((JSON.parse(text) as { nats: string[] }).nats[0] ?? "");
-    });
+    };
+    const watcher = watch(folder, look);
+    // On a busy machine it may have been written before we watched.
+    look();
   });
   return {
     url,
