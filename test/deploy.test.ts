@@ -293,8 +293,12 @@ describe("interrupted", { timeout: testTimeoutMs }, () => {
     await expectWhole(/\d+/.exec(line)?.[0] ?? "");
     expect(await answering()).toEqual(["seven"]);
     installation.write(versionFile, versionHandler("eight"));
-    await deployed();
+    const { release } = await deployed();
     expect(await answering()).toEqual(["eight"]);
+    // The last five are kept, and nothing of those that were given up.
+    const kept = installation.releases().map(Number);
+    expect(kept).toHaveLength(5);
+    expect(Math.max(...kept)).toBe(Number(release));
   });
 
   test("a crashed worker comes back as the release that it was, whatever has become of sources and packages", async () => {
