@@ -134,6 +134,7 @@ class Stage {
         parkedBytes: 10_000,
         parkedTotalBytes: 10_000,
         parkMs: 1_000,
+        fenceMs: 10_000,
       },
       now: () => 1,
       onBreak: ({ socket }, code) => socket?.end(1011, code),
@@ -141,6 +142,7 @@ class Stage {
         this.connections[connection.slot] = undefined;
       },
       onCandidates: () => undefined,
+      onPoison: () => undefined,
     });
     this.commits = new Commits({
       connections: this.connections,
@@ -298,7 +300,7 @@ describe("a commit is refused, and nothing of it happens,", () => {
       "of a worker that was declared dead",
       (client) => {
         const said = stage.groupsOf(client, { effects: [[toGateway.send, "a"]] });
-        stage.dispatcher.lost(stage.worker);
+        stage.dispatcher.lost(stage.worker, false);
         stage.say([said]);
       },
     ],
@@ -445,7 +447,7 @@ describe("a turn that subscribes", () => {
     const client = stage.open();
     stage.dispatcher.joined(stage.other);
     stage.say([stage.groupsOf(client, subscribes)]);
-    stage.dispatcher.lost(stage.worker);
+    stage.dispatcher.lost(stage.worker, false);
     await stage.confirmed();
     expect(client.socket.log).toContain("text subscribed");
     expect(client.connection.worker?.id).toBe("w2");

@@ -23,6 +23,8 @@ const settings = v.object({
   PARK_MS: integer({ least: 1, most: 3_600_000, otherwise: 60_000 }),
   /** Silent for so long, a worker loses its pins. */
   WORKER_TIMEOUT_MS: integer({ least: 100, most: 600_000, otherwise: 5_000 }),
+  /** Silent for so long, a gateway is taken for dead by workers: at three quarters of it, it closes everything itself. */
+  GATEWAY_TIMEOUT_MS: integer({ least: 100, most: 3_600_000, otherwise: 120_000 }),
   /** A client that is silent for so long is pinged, and closed when it does not answer. uWebSockets.js: 8 s to 16 min. */
   IDLE_TIMEOUT_MS: integer({ least: 8_000, most: 960_000, otherwise: 120_000 }),
   /** Bytes accepted for a client and not yet read by it; past it, it is a slow consumer and closed. */

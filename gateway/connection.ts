@@ -30,6 +30,8 @@ export interface ConnectionEvent {
   /** How often its turn has flushed, in all its deliveries. */
   flushed: number;
   redelivered: boolean;
+  /** Workers that died while it was the first of its connection's. */
+  deaths: number;
 }
 
 /** unpinned: no worker has it. pinned: one has. leaving: that one was asked to give it back, and has not yet. */
@@ -65,12 +67,16 @@ export class Connection {
   parkedBytes = 0;
   /** The number of the first of `events`: events are counted from 0, the open. */
   firstEvent = 0;
-  /** When the oldest parked event began to wait; 0: none waits. */
-  parkedSince = 0;
   /** When it was asked back from its worker. */
   leavingSince = 0;
   /** `firstEvent` at the last sweep: where it has not moved since, payloads are copied out of their batches. */
   sweptEvent = -1;
+  /** Since when sweeps have found the same event uncommitted; 0: it is another one each time. */
+  stalledSince = 0;
+  /** Workers that died while they adopted it. */
+  adoptionDeaths = 0;
+  /** It was closed since NATS was away for so long that workers may have taken this gateway for dead: see Dispatcher.sweep. */
+  isFenced = false;
   /** No message is taken any more: its close is decided. */
   isClosing = false;
   /** Commits that wait until NATS has confirmed a subscription, and what must wait for them. */

@@ -8,15 +8,16 @@ import { encodeClose, flag, type PinBody, toWorker } from "../protocol/records.t
 import { matchRoute, type RouteMatch } from "../protocol/route.ts";
 import type { Connection, ConnectionEvent } from "./connection.ts";
 import { HandoverMeter } from "./handover.ts";
+import { blame, Isolation } from "./isolation.ts";
+import { Parking, type ParkingLimits } from "./parking.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
-export interface DispatchLimits {
+export interface DispatchLimits extends ParkingLimits {
   readonly windowMessages: number;
   readonly windowBytes: number;
-  readonly parkedMessages: number;
-  readonly parkedBytes: number;
-  readonly parkedTotalBytes: number;
   readonly parkMs: number;
+  /** Away from NATS for longer, a gateway closes everything: workers may soon take it for dead. */
+  readonly fenceMs: number;
 }
 
 export interface DispatcherOptions {
@@ -24,6 +25,8 @@ export interface DispatcherOptions {
   readonly now: () => number;
   /** Closes the socket; its close event comes back through `closed`. */
   readonly onBreak: (connection: Connection, code: ErrorCode) => void;
+  /** An event has killed three workers, the last of them alone: it is given to no other. */
+  readonly onPoison: (connection: Connection) => void;
   /** The connection's last event has committed: nothing refers to it any more. */
   readonly onEnd: (connection: Connection) => void;
   /** The set of workers that may be given work has changed. */
@@ -38,12 +41,16 @@ export interface DispatchCounters {
   discarded: number;
   /** Connections whose onClose could not run, because a forced deploy left no handler for them. */
   abandoned: number;
+  /** Events that were set aside because they kill workers. */
+  poison: number;
+  /** Connections whose onClose workers have run that had taken this gateway for dead. */
+  fenced: number;
 }
 
 const nothing = new Uint8Array(0);
 
 export class Dispatcher {
-  readonly counters: DispatchCounters = { messagesIn: 0, handedOver: 0, redelivered: 0, discarded: 0, abandoned: 0 };
+  readonly counters: DispatchCounters = { messagesIn: 0, handedOver: 0, redelivered: 0, discarded: 0, abandoned: 0, poison: 0, fenced: 0 };
   readonly handover = new HandoverMeter();
   private readonly options: DispatcherOptions;
   private readonly limits: DispatchLimits;
@@ -51,12 +58,13 @@ export class Dispatcher {
   private readonly workers = new Map<string, WorkerPeer>();
   private candidates: WorkerPeer[] = [];
   private activationNow: Activation | undefined;
-  private parkedEvents = 0;
-  private parkedTotalBytes = 0;
+  private readonly parking: Parking;
+  private readonly isolation = new Isolation();
 
   constructor(options: DispatcherOptions) {
     this.options = options;
     this.limits = options.limits;
+    this.parking = new Parking(options.limits);
   }
 
   get activation(): Activation | undefined {
@@ -69,7 +77,7 @@ export class Dispatcher {
 
   /** Events that wait for a worker. */
   get parked(): number {
-    return this.parkedEvents;
+    return this.parking.events;
   }
 
   get serving(): boolean {
@@ -89,7 +97,9 @@ export class Dispatcher {
   /** The worker to ask about something that is no connection yet. */
   leastLoaded(): WorkerPeer | undefined {
     let best: WorkerPeer | undefined;
-    for (const worker of this.candidates) if (best === undefined || worker.pins < best.pins) best = worker;
+    for (const worker of this.candidates) {
+      if (worker !== this.isolation.worker && (best === undefined || worker.pins < best.pins)) best = worker;
+    }
     return best;
   }
 
@@ -97,7 +107,7 @@ export class Dispatcher {
 
   opened(connection: Connection): void {
     this.connections.add(connection);
-    this.park(connection, { type: toWorker.open, payload: nothing, isView: false, isBinary: false, flushed: 0, redelivered: false });
+    this.park(connection, eventOf(toWorker.open, nothing));
     this.assign(connection);
   }
 
@@ -106,7 +116,7 @@ export class Dispatcher {
     if (connection.isClosing) return;
     this.counters.messagesIn++;
     const { worker, events } = connection;
-    const event = { type: toWorker.message, payload: data, isView: true, isBinary, flushed: 0, redelivered: false };
+    const event = { type: toWorker.message, payload: data, isView: true, isBinary, flushed: 0, redelivered: false, deaths: 0 };
     if (
       worker !== undefined &&
       connection.phase === "pinned" &&
@@ -120,14 +130,15 @@ export class Dispatcher {
     event.payload = new Uint8Array(data);
     event.isView = false;
     this.park(connection, event);
-    if (this.keepsBounds(connection)) this.advance(connection);
+    const passed = this.parking.passed(connection);
+    if (passed === undefined) this.advance(connection);
+    else this.breakOff(connection, passed);
   }
 
   closed(connection: Connection, code: number, reason: Uint8Array): void {
     connection.isClosing = true;
     connection.socket = undefined;
-    const payload = encodeClose(code, reason);
-    this.park(connection, { type: toWorker.close, payload, isView: false, isBinary: false, flushed: 0, redelivered: false });
+    this.park(connection, eventOf(toWorker.close, encodeClose(code, reason)));
     this.advance(connection);
   }
 
@@ -140,9 +151,19 @@ export class Dispatcher {
     const event = connection.events.shift() as ConnectionEvent;
     connection.delivered--;
     connection.deliveredBytes -= event.payload.length;
-    if (event.type !== toWorker.adopt) connection.firstEvent++;
+    const { worker } = connection;
+    if (worker !== undefined) worker.inFlight--;
+    if (event.type === toWorker.adopt) connection.adoptionDeaths = 0;
+    else connection.firstEvent++;
     if (event.type === toWorker.close) this.end(connection);
     else if (connection.parked > 0) this.advance(connection);
+    if (worker !== undefined && worker === this.isolation.worker) this.progress(worker);
+  }
+
+  // A connection has left the worker: what has waited for it may go on, if it was kept from it by a suspect.
+  private resume(worker: WorkerPeer): void {
+    if (worker === this.isolation.worker) this.progress(worker);
+    else if (worker.waiting.size > 0) this.creditBack(worker);
   }
 
   /** The turn of the first event closes the connection: messages behind it are not handled any more, here and at the worker. */
@@ -156,26 +177,31 @@ export class Dispatcher {
       if (event.type === toWorker.close) {
         connection.events.push(event);
         if (isDelivered) connection.delivered++;
-      } else if (isDelivered) connection.deliveredBytes -= event.payload.length;
-      else this.unpark(connection, event);
+      } else if (isDelivered) {
+        connection.deliveredBytes -= event.payload.length;
+        if (connection.worker !== undefined) connection.worker.inFlight--;
+      } else this.parking.remove(connection, event);
     }
   }
 
   /** The worker has given a connection back: what it had not begun goes to the next. */
   released(connection: Connection): void {
-    if (connection.phase !== "leaving") return;
-    this.takeBack(connection, false);
+    const { worker } = connection;
+    if (connection.phase !== "leaving" || worker === undefined) return;
+    this.takeBack(connection, "handover");
     this.counters.handedOver++;
     this.assign(connection);
+    this.resume(worker);
   }
 
   /** A bug met this connection: its worker's view of it is not trusted any more, and only its onClose is left to run. */
   broken(connection: Connection): void {
     const { worker } = connection;
     worker?.link.mark({ type: toWorker.unpin, flags: 0, extra: 0, slot: connection.slot, epoch: connection.epoch });
-    this.takeBack(connection, false);
+    this.takeBack(connection, "handover");
     this.breakOff(connection, "connection.bug");
     this.assign(connection);
+    if (worker !== undefined) this.resume(worker);
   }
 
   joined(worker: WorkerPeer): void {
@@ -189,18 +215,24 @@ export class Dispatcher {
     this.settle();
   }
 
-  /** The worker is dead, or as good as: its uncommitted events go to another, marked as redelivered. */
-  lost(worker: WorkerPeer): void {
+  /**
+   * The worker is gone: its uncommitted events go to another, marked as redelivered.
+   * @param isDeath it may have died of one of them. A worker that said goodbye, or has begun another life, has not.
+   */
+  lost(worker: WorkerPeer, isDeath: boolean): void {
     if (!this.workers.delete(worker.id)) return;
     this.elect();
     for (const connection of this.connections) {
       if (connection.worker !== worker) continue;
       afterHeld(connection, () => {
         if (connection.worker !== worker) return;
-        this.takeBack(connection, true);
-        this.assign(connection);
+        this.takeBack(connection, isDeath ? "death" : "redelivery");
+        if (connection.isFenced) this.leaveToWorkers(connection);
+        else this.assign(connection);
       });
     }
+    if (this.isolation.worker === worker) this.isolation.end();
+    this.isolate();
     this.options.onCandidates();
   }
 
@@ -221,15 +253,25 @@ export class Dispatcher {
     for (const connection of waiting) this.advance(connection as Connection);
   }
 
-  /** To be called about once a second: what has waited too long, and views that keep whole batches in memory. */
-  sweep(): void {
+  /**
+   * To be called about once a second: what has waited too long, and views that keep whole batches in memory.
+   * @param awayMs for how long NATS has been away; 0 while it is not. Nothing moves then, so what is with a worker waits too.
+   *   After `fenceMs` everything is closed: workers that do hear each other will run each onClose in this gateway's stead.
+   */
+  sweep(awayMs: number): void {
     const now = this.options.now();
     for (const connection of this.connections) {
-      if (connection.parkedSince > 0 && connection.phase === "unpinned" && now - connection.parkedSince > this.limits.parkMs) {
-        this.breakOff(connection, "parked.tooLong");
-      }
-      if (connection.delivered > 0 && connection.sweptEvent === connection.firstEvent) ownPayloads(connection);
+      const isStalled = connection.events.length > 0 && connection.sweptEvent === connection.firstEvent;
+      if (!isStalled) connection.stalledSince = 0;
+      else if (connection.stalledSince === 0) connection.stalledSince = now;
       connection.sweptEvent = connection.firstEvent;
+      if (isStalled) ownPayloads(connection);
+      const isTooLong = isStalled && now - connection.stalledSince > this.limits.parkMs;
+      if (awayMs > this.limits.fenceMs) {
+        connection.isFenced = true;
+        this.breakOff(connection, "nats.away");
+      } else if (isTooLong && awayMs > 0) this.breakOff(connection, "nats.away");
+      else if (isTooLong && connection.phase === "unpinned") this.breakOff(connection, "parked.tooLong");
     }
   }
 
@@ -280,38 +322,48 @@ export class Dispatcher {
   }
 
   // Undoes a pin. What the worker had not committed is parked again, in its place.
-  private takeBack(connection: Connection, isRedelivery: boolean): void {
+  private takeBack(connection: Connection, why: "handover" | "redelivery" | "death"): void {
     const { worker } = connection;
     if (worker === undefined) return;
     worker.waiting.delete(connection);
+    worker.inFlight -= connection.delivered;
     if (connection.phase === "leaving") this.handover.left();
     else worker.pins--;
     connection.worker = undefined;
     connection.phase = "unpinned";
     ownPayloads(connection);
-    const returned = connection.events.splice(0, connection.delivered).filter((event) => event.type !== toWorker.adopt);
+    const returned = connection.events.splice(0, connection.delivered);
     connection.delivered = 0;
     connection.deliveredBytes = 0;
     // An adoption belongs to the pin that it was made for, delivered or not.
-    const [first] = connection.events;
-    if (first?.type === toWorker.adopt) {
-      this.unpark(connection, first);
-      connection.events.shift();
-    }
+    const wasAdopting = returned[0]?.type === toWorker.adopt;
+    if (wasAdopting) returned.shift();
+    else if (connection.events[0]?.type === toWorker.adopt) this.parking.remove(connection, connection.events.shift() as ConnectionEvent);
     for (const event of returned) {
-      if (isRedelivery) {
+      if (why !== "handover") {
         event.redelivered = true;
         this.counters.redelivered++;
         this.handover.redelivered();
       }
-      this.countParked(connection, event);
+      this.parking.add(connection, event);
     }
     connection.events.unshift(...returned);
+    if (why === "death" && (wasAdopting || returned.length > 0)) blame(connection, wasAdopting);
+    if (this.isolation.connection === connection) this.isolation.end();
   }
 
   private assign(connection: Connection): void {
+    if (this.isolation.isProven(connection) && !this.setAside(connection)) return;
+    if (this.isolation.isSuspect(connection)) {
+      this.isolation.add(connection);
+      this.isolate();
+      return;
+    }
     const worker = this.leastLoaded();
-    if (worker === undefined) return;
+    if (worker !== undefined) this.pin(connection, worker);
+  }
+
+  private pin(connection: Connection, worker: WorkerPeer): void {
     const match = matchRoute(worker.table, connection.path);
     if (match === undefined) {
       this.abandon(connection);
@@ -340,17 +392,75 @@ export class Dispatcher {
       this.handover.moved(this.options.now() - connection.leavingSince);
       connection.leavingSince = 0;
     }
-    if (wasOpened && match.route.adopts) {
-      const adopt = { type: toWorker.adopt, payload: nothing, isView: false, isBinary: false, flushed: 0, redelivered: false };
+    if (wasOpened && match.route.adopts && !connection.isClosing) {
+      const adopt = eventOf(toWorker.adopt, nothing);
       connection.events.unshift(adopt);
-      this.countParked(connection, adopt);
+      this.parking.add(connection, adopt);
     }
     this.advance(connection);
+  }
+
+  // ── suspects ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  // Runs the next suspect alone, once a worker is quiet.
+  private isolate(): void {
+    const next = this.isolation.next(this.candidates);
+    if (next === undefined) return;
+    // It may have ended, or been moved, while it waited; and pinned it is only where its route is served.
+    if (this.connections.has(next.connection) && next.connection.worker === undefined) this.pin(next.connection, next.worker);
+    if (next.connection.worker !== next.worker) this.endIsolation(next.worker);
+  }
+
+  // The worker that is reserved has one event less in hand.
+  private progress(worker: WorkerPeer): void {
+    const { connection } = this.isolation;
+    if (connection === undefined) this.isolate();
+    else if (!this.isolation.isSuspect(connection)) this.endIsolation(worker);
+  }
+
+  // What ran alone is done. Other suspects run at once, one after the other; then the worker goes on with what has waited.
+  private endIsolation(worker: WorkerPeer): void {
+    if (this.isolation.done()) {
+      this.creditBack(worker);
+      this.settle();
+    }
+    this.isolate();
+  }
+
+  /** @returns whether anything of the connection is left to run. */
+  private setAside(connection: Connection): boolean {
+    this.counters.poison++;
+    this.options.onPoison(connection);
+    const isAdoption = connection.adoptionDeaths > 0;
+    const event = isAdoption ? undefined : connection.events.shift();
+    connection.adoptionDeaths = 0;
+    if (event !== undefined) {
+      this.parking.remove(connection, event);
+      connection.firstEvent++;
+    }
+    if (event?.type === toWorker.close) {
+      this.end(connection);
+      return false;
+    }
+    this.breakOff(connection, "message.poison");
+    return true;
+  }
+
+  // Workers that took this gateway for dead run its onClose.
+  private leaveToWorkers(connection: Connection): void {
+    for (const event of connection.events.splice(0)) this.parking.remove(connection, event);
+    this.counters.fenced++;
+    this.end(connection);
   }
 
   // ── events ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   private mayDeliver(connection: Connection, worker: WorkerPeer): boolean {
+    if (worker === this.isolation.worker) {
+      if (connection === this.isolation.connection) return connection.delivered === 0;
+      worker.waiting.add(connection);
+      return false;
+    }
     if (
       connection.delivered > 0 &&
       (connection.delivered >= this.limits.windowMessages || connection.deliveredBytes >= this.limits.windowBytes)
@@ -368,7 +478,7 @@ export class Dispatcher {
     if (worker === undefined || connection.phase !== "pinned") return;
     while (connection.delivered < events.length && this.mayDeliver(connection, worker)) {
       const event = events[connection.delivered] as ConnectionEvent;
-      this.unpark(connection, event);
+      this.parking.remove(connection, event);
       this.deliver(connection, worker, event);
     }
   }
@@ -378,61 +488,40 @@ export class Dispatcher {
     worker.link.append({ type: event.type, flags, extra: event.flushed, slot: connection.slot, epoch: connection.epoch }, event.payload);
     if (event.isView) event.payload = worker.link.batch.lastPayload();
     connection.delivered++;
+    worker.inFlight++;
     connection.deliveredBytes += event.payload.length;
   }
 
   private park(connection: Connection, event: ConnectionEvent): void {
     connection.events.push(event);
-    this.countParked(connection, event);
+    this.parking.add(connection, event);
     if (connection.phase === "leaving") this.handover.parked();
   }
 
-  private countParked(connection: Connection, event: ConnectionEvent): void {
-    if (connection.parkedSince === 0) connection.parkedSince = this.options.now();
-    connection.parkedBytes += event.payload.length;
-    this.parkedTotalBytes += event.payload.length;
-    this.parkedEvents++;
-  }
-
-  private unpark(connection: Connection, event: ConnectionEvent): void {
-    connection.parkedBytes -= event.payload.length;
-    this.parkedTotalBytes -= event.payload.length;
-    this.parkedEvents--;
-    if (connection.parkedBytes === 0 && connection.parked <= 1) connection.parkedSince = 0;
-  }
-
-  private keepsBounds(connection: Connection): boolean {
-    const { limits } = this;
-    if (connection.parked > limits.parkedMessages || connection.parkedBytes > limits.parkedBytes)
-      return this.breakOff(connection, "parked.tooMuch");
-    if (this.parkedTotalBytes > limits.parkedTotalBytes) return this.breakOff(connection, "parked.total");
-    return true;
-  }
-
   // What no worker has begun is discarded; the open and the close of a connection never are.
-  private breakOff(connection: Connection, code: ErrorCode): false {
+  private breakOff(connection: Connection, code: ErrorCode): void {
     const waiting = connection.events.splice(connection.delivered);
     for (const event of waiting) {
       if (event.type === toWorker.message) {
-        this.unpark(connection, event);
+        this.parking.remove(connection, event);
         this.counters.discarded++;
       } else connection.events.push(event);
     }
     connection.isClosing = true;
     this.options.onBreak(connection, code);
-    return false;
   }
 
   // No worker of the active release serves its path, and none of an older one has it: nobody is left to run its onClose.
   private abandon(connection: Connection): void {
     this.breakOff(connection, "route.removed");
-    for (const event of connection.events.splice(0)) this.unpark(connection, event);
+    for (const event of connection.events.splice(0)) this.parking.remove(connection, event);
     this.counters.abandoned++;
     this.end(connection);
   }
 
   private end(connection: Connection): void {
     this.connections.delete(connection);
+    this.isolation.remove(connection);
     const { worker } = connection;
     if (worker !== undefined) {
       worker.waiting.delete(connection);
@@ -448,6 +537,10 @@ export class Dispatcher {
 export function afterHeld(connection: Connection, action: () => void): void {
   if (connection.held === undefined) action();
   else connection.held.push(action);
+}
+
+function eventOf(type: number, payload: Uint8Array): ConnectionEvent {
+  return { type, payload, isView: false, isBinary: false, flushed: 0, redelivered: false, deaths: 0 };
 }
 
 // A view keeps its whole batch in memory: what stays for long gets bytes of its own.

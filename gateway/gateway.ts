@@ -64,6 +64,8 @@ export class Gateway {
   private server: Server | undefined;
   private adminPort = 0;
   private isChanged = false;
+  /** Since when NATS is gone. */
+  private awaySince: number | undefined;
   private lastReported = -1;
 
   constructor(options: GatewayOptions) {
@@ -83,8 +85,8 @@ export class Gateway {
         const worker = this.workers.get(peer);
         if (worker !== undefined) this.dispatcher.creditBack(worker);
       },
-      onLost: (peer) => this.loseWorker(peer, "it has begun another life"),
-      onUnheard: (peer) => this.loseWorker(peer, "nobody hears it"),
+      onLost: (peer) => this.loseWorker(peer, "it has begun another life", false),
+      onUnheard: (peer) => this.loseWorker(peer, "nobody hears it", true),
     });
     this.topics = new Topics({
       self: options.id,
@@ -109,7 +111,10 @@ export class Gateway {
         parkedBytes: config.PARKED_BYTES,
         parkedTotalBytes: config.PARKED_TOTAL_BYTES,
         parkMs: config.PARK_MS,
+        // Well before workers give up on a gateway that they do not hear.
+        fenceMs: config.GATEWAY_TIMEOUT_MS * 0.75,
       },
+      onPoison: (connection) => this.logPoison(connection),
       onBreak: (connection, code) => this.break(connection, code),
       onEnd: (connection) => this.forget(connection),
       onCandidates: () => {
@@ -191,11 +196,13 @@ export class Gateway {
 
   /** NATS is gone: messages park. */
   disconnected(): void {
+    this.awaySince = this.options.now();
     this.topics.disconnected();
   }
 
   /** NATS is back: links resume where they were, and nobody is thought dead for the silence. */
   reconnected(): void {
+    this.awaySince = undefined;
     for (const worker of this.workers.values()) worker.heardAt = this.options.now();
     this.hub.reconnected();
     this.topics.reconnected();
@@ -274,6 +281,12 @@ export class Gateway {
     connection.socket.end(errorTable[code].close, code);
   }
 
+  private logPoison(connection: Connection): void {
+    const { id, route, firstEvent, adoptionDeaths } = connection;
+    const message = adoptionDeaths > 0 ? `${id}:adopt` : `${id}:${firstEvent}`;
+    this.options.log.error({ connection: id, route, message, code: "message.poison" }, "set aside what kills workers");
+  }
+
   private meetBug(connection: Connection, error: unknown): void {
     this.counters.bugs++;
     this.options.log.error({ connection: connection.id, err: error }, "bug: this connection is closed, no other notices");
@@ -299,7 +312,7 @@ export class Gateway {
         if (announcement.activation !== undefined) this.activate(announcement.activation);
         return;
       case "gone":
-        return this.loseWorker(announcement.id, announcement.reason);
+        return this.loseWorker(announcement.id, announcement.reason, announcement.reason === "exited");
     }
   }
 
@@ -331,13 +344,13 @@ export class Gateway {
     this.announce();
   }
 
-  private loseWorker(id: string, reason: string): void {
+  private loseWorker(id: string, reason: string, isDeath: boolean): void {
     const worker = this.workers.get(id);
     if (worker === undefined) return;
     this.workers.delete(id);
     this.hub.close(id);
     this.options.log.info({ worker: id, release: worker.release, reason, connections: worker.pins }, "worker left");
-    this.dispatcher.lost(worker);
+    this.dispatcher.lost(worker, isDeath);
     this.asks.lost(worker);
     this.isChanged = true;
   }
@@ -375,12 +388,12 @@ export class Gateway {
   // ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   private sweep(): void {
-    this.dispatcher.sweep();
+    this.dispatcher.sweep(this.awaySince === undefined ? 0 : this.options.now() - this.awaySince);
     this.upgrades.sweep();
     this.topics.sweep();
     if (!this.options.bus.connected) return;
     const latest = this.options.now() - this.options.config.WORKER_TIMEOUT_MS;
-    for (const worker of [...this.workers.values()]) if (worker.heardAt < latest) this.loseWorker(worker.id, "silent for too long");
+    for (const worker of [...this.workers.values()]) if (worker.heardAt < latest) this.loseWorker(worker.id, "silent for too long", true);
   }
 
   // A deploy waits for these: they are told at once, not with the next heartbeat.

@@ -15,6 +15,8 @@ export class WorkerPeer {
   isDraining = false;
   /** Connections that are pinned to it. */
   pins = 0;
+  /** Events that it was given and has not committed. */
+  inFlight = 0;
   /** Those that have more for it, once its link has credit again. */
   readonly waiting: Set<{ readonly slot: number }> = new Set();
 

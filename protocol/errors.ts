@@ -24,6 +24,8 @@ export const errorTable = {
   "handler.duplicate": { close: 1011, text: "two handler modules serve one path" },
   "handler.thrown": { close: 1011, text: "a handler threw something that is none of these errors" },
   "handler.load": { close: 1011, text: "a handler module does not load" },
+  "message.poison": { close: 1011, text: "a message killed three workers, the last of them alone, and was set aside" },
+  "nats.away": { close: 1013, text: "NATS was away for longer than PARK_MS" },
   "connection.bug": { close: 1011, text: "a bug in thinstate met this connection; the gateway's log has its stack" },
   "envelope.malformed": { close: 1011, text: "bytes on one of our subjects are not an envelope of ours" },
   "envelope.version": { close: 1011, text: "an envelope has a protocol version that this process does not speak" },

@@ -18,6 +18,8 @@ export interface LinkLimits {
   readonly retransmitMs: number;
   /** How long an acknowledgement may wait for a batch to travel on. */
   readonly ackDelayMs: number;
+  /** After so long without an acknowledgement an empty frame is sent: NATS says at once when nobody hears it. */
+  readonly probeMs: number;
 }
 
 export const linkLimits: LinkLimits = {
@@ -25,6 +27,7 @@ export const linkLimits: LinkLimits = {
   unackedBytes: 8 * 1024 * 1024,
   retransmitMs: 300,
   ackDelayMs: 30,
+  probeMs: 70,
 };
 
 /** Acknowledge without delay after this many batches: the sender's memory is in them. */
@@ -76,6 +79,7 @@ export class Link {
   private gapSince = 0;
   private retransmitAt = Number.POSITIVE_INFINITY;
   private retransmitMs: number;
+  private probeAt = Number.POSITIVE_INFINITY;
   private wasFull = false;
   private isLost = false;
 
@@ -132,7 +136,7 @@ export class Link {
     const bytes = this.builder.seal(this.header(this.seq, false));
     this.unacked.push({ seq: this.seq, bytes });
     this.unackedBytes += bytes.length;
-    if (this.unacked.length === 1) this.retransmitAt = this.options.now() + this.retransmitMs;
+    if (this.unacked.length === 1) this.setTimers();
     this.options.transmit(bytes);
   }
 
@@ -184,7 +188,7 @@ export class Link {
     if (this.isLost) return;
     for (const { bytes } of this.unacked) this.options.transmit(bytes);
     this.counters.retransmitted += this.unacked.length;
-    this.retransmitAt = this.unacked.length === 0 ? Number.POSITIVE_INFINITY : this.options.now() + this.retransmitMs;
+    this.setTimers();
   }
 
   /** After a reconnect: what we have, and what the peer may lack. */
@@ -200,6 +204,7 @@ export class Link {
     if (this.isLost) return;
     const now = this.options.now();
     if (now >= this.ackDueAt) this.sendAck(false);
+    else if (now >= this.probeAt) this.probe();
     if (now >= this.retransmitAt) {
       this.retransmitMs = Math.min(this.retransmitMs * 2, this.limits.retransmitMs * 8);
       this.resume();
@@ -208,7 +213,9 @@ export class Link {
 
   /** Says something that needs no answer, to find out whether anybody hears it. */
   probe(): void {
-    if (!this.isLost) this.sendAck(false);
+    if (this.isLost) return;
+    this.probeAt = this.options.now() + this.limits.probeMs;
+    this.sendAck(false);
   }
 
   /** No more of this link: what is unacknowledged is dropped. */
@@ -231,11 +238,19 @@ export class Link {
     if (done === 0) return;
     this.unacked.splice(0, done);
     this.retransmitMs = this.limits.retransmitMs;
-    this.retransmitAt = this.unacked.length === 0 ? Number.POSITIVE_INFINITY : this.options.now() + this.retransmitMs;
+    this.setTimers();
     if (this.wasFull && this.unackedBytes < this.limits.unackedBytes / 2) {
       this.wasFull = false;
       this.options.onCredit();
     }
+  }
+
+  // What is to happen when no acknowledgement comes.
+  private setTimers(): void {
+    const now = this.options.now();
+    const isWaiting = this.unacked.length > 0;
+    this.retransmitAt = isWaiting ? now + this.retransmitMs : Number.POSITIVE_INFINITY;
+    this.probeAt = isWaiting ? now + this.limits.probeMs : Number.POSITIVE_INFINITY;
   }
 
   private sendAck(gap: boolean): void {

@@ -2,7 +2,7 @@
 
 import { WebSocket } from "ws";
 
-const patienceMs = 8_000;
+const patienceMs = 20_000;
 
 export interface ClientOptions {
   readonly headers?: Readonly<Record<string, string>>;

@@ -19,6 +19,9 @@ export async function startNats(port = 0): Promise<TestNats> {
   const folder = mkdtempSync(join(tmpdir(), "thinstate-nats-"));
   const args = ["-a", "127.0.0.1", "-p", String(port === 0 ? -1 : port), "--ports_file_dir", folder];
   const child = spawn(executable, args, { stdio: ["ignore", "ignore", "pipe"] });
+  const kill = () => child.kill("SIGKILL");
+  process.once("exit", kill);
+  child.once("exit", () => process.removeListener("exit", kill));
   let log = "";
   child.stderr.on("data", (chunk: Buffer) => {
     log += chunk.toString();

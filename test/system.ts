@@ -12,7 +12,7 @@ import { startNats, type TestNats } from "./nats.ts";
 const clone = join(import.meta.dirname, "..");
 
 /** How long anything that is waited for may take, on a machine that is busy with other things. */
-const patienceMs = 8_000;
+const patienceMs = 20_000;
 
 export interface SystemOptions {
   /** Within test/handlers. */
@@ -30,6 +30,10 @@ export class TestProcess {
   constructor(name: string, child: ChildProcess) {
     this.name = name;
     this.child = child;
+    // A test that is given up leaves nothing behind.
+    const kill = () => child.kill("SIGKILL");
+    process.once("exit", kill);
+    child.once("exit", () => process.removeListener("exit", kill));
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on("data", (chunk: Buffer) => {
         this.output += chunk.toString();
@@ -45,12 +49,14 @@ export class TestProcess {
     return this.child.exitCode !== null || this.child.signalCode !== null;
   }
 
-  /** @returns its exit code; null where a signal ended it. */
+  /** Asks it to end, and kills it where it hangs. @returns its exit code; null where a signal ended it. */
   async end(signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> {
     if (!this.ended) {
       const exit = new Promise((resolve) => this.child.once("exit", resolve));
       this.child.kill(signal);
+      const killing = setTimeout(() => this.child.kill("SIGKILL"), 10_000);
       await exit;
+      clearTimeout(killing);
     }
     return this.child.exitCode;
   }
@@ -65,7 +71,7 @@ export class TestProcess {
 }
 
 export class TestSystem {
-  readonly nats: TestNats;
+  nats: TestNats;
   readonly bus: Bus;
   readonly port: number;
   readonly subjects: Subjects = subjectsOf("thinstate");
@@ -76,6 +82,8 @@ export class TestSystem {
   private readonly workers = new Map<string, WorkerHello>();
   private readonly listeners = new Set<() => void>();
   private generation = 0;
+  private release = "";
+  private keepsWorkers = false;
 
   private constructor(nats: TestNats, bus: Bus, port: number, options: SystemOptions) {
     this.nats = nats;
@@ -119,6 +127,30 @@ export class TestSystem {
     return this.spawn("worker", { RELEASE: release, HANDLERS_DIR: join(clone, "test", "handlers", handlers) });
   }
 
+  /** Ends nats-server without a word; resolves when another one is where it was. */
+  async restartNats(awayMs = 0): Promise<void> {
+    const { port } = new URL(this.nats.url);
+    this.nats.process.kill("SIGKILL");
+    await this.nats.stop();
+    await new Promise((resolve) => setTimeout(resolve, awayMs));
+    this.nats = await startNats(Number(port));
+  }
+
+  /** From now on a worker that ends is followed by another, as a supervisor would have it. */
+  keepWorkers(): void {
+    const keep = (worker: TestProcess) =>
+      worker.child.once("exit", () => {
+        if (this.keepsWorkers) keep(this.startWorker(this.release));
+      });
+    this.keepsWorkers = true;
+    for (const worker of this.live("worker")) keep(worker);
+  }
+
+  /** Those of a name that have not ended, the oldest first. */
+  live(name: "gateway" | "worker"): TestProcess[] {
+    return this.processes.filter((process) => process.name === name && !process.ended);
+  }
+
   /** Starts workers of another release, and resolves when they are standing by. */
   async standBy(release: string, { handlers = this.handlers, workers = 1 } = {}): Promise<TestProcess[]> {
     const started = Array.from({ length: workers }, () => this.startWorker(release, handlers));
@@ -129,6 +161,7 @@ export class TestSystem {
   /** Resolves when every gateway has handed everything over to the release. */
   async activate(release: string): Promise<void> {
     this.generation++;
+    this.release = release;
     const activation = { release, generation: this.generation };
     this.say({ kind: "activate", activation });
     const isDone = ({ activation: active, serving, handover }: GatewayHello) =>
@@ -138,7 +171,7 @@ export class TestSystem {
 
   /** Standbys, activation, and the end of the release before: what a deploy does. */
   async deploy(release: string, options: { handlers?: string; workers?: number } = {}): Promise<TestProcess[]> {
-    const before = this.processes.filter(({ name, ended }) => name === "worker" && !ended);
+    const before = this.live("worker");
     const started = await this.standBy(release, options);
     await this.activate(release);
     await Promise.all(before.map((worker) => worker.end()));
@@ -171,12 +204,14 @@ export class TestSystem {
 
   say(announcement: Announcement): void {
     this.bus.publish(this.subjects.members, encodeAnnouncement(announcement));
+    // NATS does not send it back.
+    this.hear(announcement);
   }
 
   async stop(): Promise<void> {
-    const live = (name: string) => this.processes.filter((process) => process.name === name && !process.ended);
-    await Promise.all(live("gateway").map((process) => process.end()));
-    await Promise.all(live("worker").map((process) => process.end()));
+    this.keepsWorkers = false;
+    await Promise.all(this.live("gateway").map((process) => process.end()));
+    await Promise.all(this.live("worker").map((process) => process.end()));
     await this.bus.close();
     await this.nats.stop();
   }

@@ -31,6 +31,8 @@ export class Operator implements App {
   private readonly options: OperatorOptions;
   private readonly waiting = new Map<number, Waiting>();
   private last = 0;
+  /** Those who wait for a gateway. */
+  private readonly hoping: Array<() => void> = [];
 
   constructor(options: OperatorOptions) {
     this.options = options;
@@ -45,6 +47,11 @@ export class Operator implements App {
     await this.operate(peer, { kind: "publish", topic, ...bytesOf(frameOf(data)) });
   }
 
+  /** Publishes what is already encoded, and waits for a gateway where there is none now. */
+  async passOn(topic: string, data: Uint8Array, binary: boolean): Promise<void> {
+    await this.operate(await this.anyGateway(), { kind: "publish", topic, data, binary });
+  }
+
   async send(connectionId: string, data: Sendable): Promise<boolean> {
     const peer = gatewayOf(connectionId);
     if (this.options.hub.get(peer) === undefined) return false;
@@ -56,6 +63,11 @@ export class Operator implements App {
     const peers = [...this.options.hub.all()].map((link) => link.peer);
     const counts = await Promise.all(peers.map((peer) => this.operate(peer, { kind: "closeUser", user, code, reason })));
     return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** There is a gateway. */
+  gained(): void {
+    for (const resolve of this.hoping.splice(0)) resolve();
   }
 
   /** A gateway has done what operation `number` asked for. */
@@ -74,6 +86,14 @@ export class Operator implements App {
       this.waiting.delete(number);
       clearTimeout(waiting.timer);
       waiting.reject(new CodedError("app.noGateway", "the gateway that was asked has gone"));
+    }
+  }
+
+  private async anyGateway(): Promise<string> {
+    for (;;) {
+      const [link] = this.options.hub.all();
+      if (link !== undefined) return link.peer;
+      await new Promise<void>((resolve) => this.hoping.push(resolve));
     }
   }
 

@@ -18,7 +18,7 @@ const settings = v.object({
   TURN_TIMEOUT_MS: integer({ least: 1, most: 3_600_000, otherwise: 30_000 }),
   APP_TIMEOUT_MS: integer({ least: 1, most: 600_000, otherwise: 5_000 }),
   /** Silent for so long, a gateway is taken for dead. */
-  GATEWAY_TIMEOUT_MS: integer({ least: 100, most: 600_000, otherwise: 10_000 }),
+  GATEWAY_TIMEOUT_MS: integer({ least: 100, most: 3_600_000, otherwise: 120_000 }),
   /** How long its supervisor waits for it to be ready. */
   READY_TIMEOUT_MS: integer({ least: 1, most: 2 ** 31 - 1, otherwise: 10_000 }),
   /** How long begun turns may take when the worker has to end. */

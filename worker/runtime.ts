@@ -26,6 +26,7 @@ import type { Handler, HandlerError } from "./handler.ts";
 import type { LoadedHandlers } from "./loader.ts";
 import { Mailbox } from "./mailbox.ts";
 import { ReceivedMessage } from "./message.ts";
+import { Orphans } from "./orphans.ts";
 import { queryOf } from "./request.ts";
 import { pinnedState } from "./state.ts";
 import { type HookName, Turns } from "./turns.ts";
@@ -59,6 +60,7 @@ export class Worker {
   private readonly gateways = new Map<string, GatewayPeer>();
   private readonly operator: Operator;
   private readonly answers: Answers;
+  private readonly orphans: Orphans;
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly stopping = new AbortController();
   private state: "ready" | "draining" = "ready";
@@ -77,7 +79,7 @@ export class Worker {
       onBatch: (peer, batch) => this.handle(peer, batch),
       onStranger: (peer) => this.meetGateway(peer),
       onCredit: (peer) => this.resume(peer),
-      onLost: (peer) => this.forgetGateway(peer, "it has begun another life"),
+      onLost: (peer) => this.forgetGateway(peer, "it has begun another life", false),
     });
     this.turns = new Turns({
       release: config.RELEASE,
@@ -95,6 +97,7 @@ export class Worker {
       onThrown: (mailbox, error, hook) => this.logThrown(mailbox, error, hook),
     });
     this.operator = new Operator({ workerId: options.id, release: config.RELEASE, timeoutMs: config.APP_TIMEOUT_MS, hub: this.hub });
+    this.orphans = new Orphans({ turns: () => this.turns, operator: this.operator, log: options.log });
     this.answers = new Answers({
       handlers: this.handlers,
       release: config.RELEASE,
@@ -151,7 +154,7 @@ export class Worker {
   }
 
   private isDone(): boolean {
-    if (this.connections > 0 || this.answers.size > 0) return false;
+    if (this.connections > 0 || this.answers.size > 0 || this.orphans.size > 0) return false;
     for (const link of this.hub.all()) if (link.unackedBatches > 0 || link.batch.records > 0) return false;
     return true;
   }
@@ -160,7 +163,7 @@ export class Worker {
 
   private hear(announcement: Announcement): void {
     if (announcement.kind === "ask") this.announce();
-    else if (announcement.kind === "gone") this.forgetGateway(announcement.id, announcement.reason);
+    else if (announcement.kind === "gone") this.forgetGateway(announcement.id, announcement.reason, true);
     else if (announcement.kind === "gateway") this.meetGateway(announcement.id);
     if ("activation" in announcement) this.activation = laterActivation(this.activation, announcement.activation);
   }
@@ -173,18 +176,25 @@ export class Worker {
     }
     this.gateways.set(id, { mailboxes: new Map(), flushes: new Map(), waiting: new Set(), heardAt: this.options.now() });
     this.hub.open(id);
+    this.operator.gained();
     // Not every gateway has heard of this worker.
     this.announce();
   }
 
-  private forgetGateway(id: string, reason: string): void {
+  /** @param isDead nobody else will run its connections' onClose. Not so where the gateway itself has forgotten this worker. */
+  private forgetGateway(id: string, reason: string, isDead: boolean): void {
     const gateway = this.gateways.get(id);
     if (gateway === undefined) return;
     this.gateways.delete(id);
     this.hub.close(id);
     this.operator.lost(id);
     this.options.log.info({ gateway: id, reason, connections: gateway.mailboxes.size }, "gateway left");
-    for (const mailbox of gateway.mailboxes.values()) this.forgetMailbox(gateway, mailbox);
+    for (const mailbox of gateway.mailboxes.values()) {
+      // One whose onOpen has not committed was never open as far as handlers know.
+      const wasOpen = !mailbox.isGone && mailbox.next > 0;
+      this.forgetMailbox(gateway, mailbox);
+      if (isDead && wasOpen) this.orphans.adopt(mailbox);
+    }
   }
 
   private forgetMailbox(gateway: GatewayPeer, mailbox: Mailbox): void {
@@ -197,7 +207,7 @@ export class Worker {
   private forgetSilent(): void {
     if (!this.options.bus.connected) return;
     const latest = this.options.now() - this.options.config.GATEWAY_TIMEOUT_MS;
-    for (const [id, { heardAt }] of this.gateways) if (heardAt < latest) this.forgetGateway(id, "silent for too long");
+    for (const [id, { heardAt }] of this.gateways) if (heardAt < latest) this.forgetGateway(id, "silent for too long", true);
   }
 
   private handle(peer: string, batch: Batch): void {
@@ -289,6 +299,7 @@ export class Worker {
   // ── what turns say ────────────────────────────────────────────────────────────────────────────────────────────────
 
   private mayRun(mailbox: Mailbox): boolean {
+    if (this.orphans.isOrphan(mailbox)) return true;
     const link = this.hub.get(mailbox.pin.gateway);
     if (link === undefined) return false;
     if (link.hasCredit) return true;
@@ -297,6 +308,7 @@ export class Worker {
   }
 
   private commit(mailbox: Mailbox, effects: Effects, end: number): void {
+    if (this.orphans.isOrphan(mailbox)) return this.orphans.commit(mailbox, effects, end);
     const link = this.hub.get(mailbox.pin.gateway);
     if (link !== undefined) sendGroup(link, mailbox.pin, effects, end);
   }

@@ -19,7 +19,8 @@ export type Step =
   | { do: "pause"; ms: number }
   | { do: "flush" }
   | { do: "throw"; text: string }
-  | { do: "late" }
+  | { do: "exit" }
+  | { do: "spin" }
   | { do: "mutate" };
 
 async function run(conn: Connection<object, State>, steps: readonly Step[], turn: Turn): Promise<void> {
@@ -38,6 +39,8 @@ async function run(conn: Connection<object, State>, steps: readonly Step[], turn
     if (step.do === "pause") await pause(step.ms, undefined, { signal: turn.signal });
     if (step.do === "flush") await conn.flush();
     if (step.do === "throw") throw new Error(step.text);
+    if (step.do === "exit") process.exit(13);
+    if (step.do === "spin") for (;;);
     if (step.do === "mutate") (conn.state as { count: number }).count = 99;
   }
 }

@@ -1,0 +1,243 @@
+// The promise when processes are killed instead of drained.
+
+import { afterEach, expect, test } from "vitest";
+import { TestClient } from "./client.ts";
+import type { Step } from "./handlers/basic/script.ts";
+import { TestSystem } from "./system.ts";
+
+let system: TestSystem;
+
+afterEach(() => system.stop());
+
+/** What a turn tells of itself. */
+interface Told {
+  readonly count: number;
+  readonly turn: string;
+  readonly redelivered: boolean;
+  readonly flushed: number;
+}
+
+const turn: readonly Step[] = [{ do: "pause", ms: 1 }, { do: "count" }, { do: "tell" }];
+
+/** Clients that send all the time, a few messages ahead; `stop` resolves when all is answered. */
+async function load(clients: readonly TestClient[]): Promise<{ stop(): Promise<Told[][]>; progress(turns: number): Promise<void> }> {
+  let isSending = true;
+  const sending = clients.map(async (client) => {
+    let sent = 0;
+    while (isSending) {
+      client.send(turn);
+      sent++;
+      await client.until(() => client.received.length >= sent - 8, "all but a few are answered");
+    }
+    await client.receives(sent);
+    return client.values as Told[];
+  });
+  return {
+    stop: () => {
+      isSending = false;
+      return Promise.all(sending);
+    },
+    progress: async (turns) => {
+      const goals = clients.map((client) => client.received.length + turns);
+      await Promise.all(clients.map((client, index) => client.receives(goals[index] ?? 0)));
+    },
+  };
+}
+
+function openMany(path: string, count: number): Promise<TestClient[]> {
+  return Promise.all(Array.from({ length: count }, () => TestClient.open(`${system.url}${path}`)));
+}
+
+/** Every turn took effect once, in order, and nobody was disconnected. */
+function expectWhole(clients: readonly TestClient[], told: readonly Told[][]): void {
+  for (const [index, turns] of told.entries()) {
+    expect(turns.map(({ count }) => count)).toEqual(turns.map((_, position) => position + 1));
+    expect(turns.map(({ turn: id }) => Number(id.split(":")[1]))).toEqual(turns.map((_, position) => position + 1));
+    expect(clients[index]?.closed).toBeUndefined();
+  }
+}
+
+test("kill -9 of one of two workers: its messages are redelivered, each takes effect once, in order", async () => {
+  system = await TestSystem.start({ workers: 2 });
+  system.keepWorkers();
+  const clients = await openMany("/script/kill", 20);
+  const running = await load(clients);
+  for (let kills = 0; kills < 3; kills++) {
+    await running.progress(20);
+    await system.live("worker")[0]?.end("SIGKILL");
+    await running.progress(20);
+    await system.until(() => system.live("worker").length === 2, "another worker is started");
+  }
+  const told = await running.stop();
+  expectWhole(clients, told);
+  expect(told.flat().some(({ redelivered }) => redelivered)).toBe(true);
+  await Promise.all(clients.map((client) => client.close()));
+});
+
+test("kill -9 of the only worker, again while it redelivers: everything parks until another has started", async () => {
+  system = await TestSystem.start();
+  system.keepWorkers();
+  const clients = await openMany("/script/only", 10);
+  const running = await load(clients);
+  await running.progress(10);
+  await system.live("worker")[0]?.end("SIGKILL");
+  const known = system.workerHellos.map(({ id }) => id);
+  await system.until(() => system.workerHellos.some(({ id }) => !known.includes(id)), "the next says hello");
+  await system.live("worker")[0]?.end("SIGKILL");
+  await running.progress(10);
+  const told = await running.stop();
+  expectWhole(clients, told);
+  await Promise.all(clients.map((client) => client.close()));
+});
+
+test("killed between a flush and the end of its turn: the turn runs again and is told how often it had flushed", async () => {
+  system = await TestSystem.start();
+  const client = await TestClient.open(`${system.url}/script/flush`);
+  client.send([
+    { do: "tell" },
+    { do: "count" },
+    { do: "flush" },
+    { do: "tell" },
+    { do: "flush" },
+    { do: "pause", ms: 3_000 },
+    { do: "tell" },
+  ]);
+  await client.receives(2);
+  await system.live("worker")[0]?.end("SIGKILL");
+  await system.standBy("1");
+  await client.receives(5);
+  const [first, second, again, afterFlush, last] = client.values as Told[];
+  expect([first, second]).toMatchObject([
+    { redelivered: false, flushed: 0, count: 0 },
+    { redelivered: false, flushed: 1, count: 1 },
+  ]);
+  expect([again, afterFlush]).toMatchObject([
+    { redelivered: true, flushed: 2, count: 1 },
+    { redelivered: true, flushed: 3, count: 2 },
+  ]);
+  expect(last?.turn).toBe(first?.turn);
+  await client.close();
+});
+
+test("a stopped worker loses its connections; when it wakes, what it says is refused, and it starts clean", async () => {
+  system = await TestSystem.start({ workers: 2, environment: { WORKER_TIMEOUT_MS: "1000" } });
+  const clients = await openMany("/script/stop", 10);
+  const running = await load(clients);
+  await running.progress(10);
+  const [worker] = system.live("worker");
+  worker?.child.kill("SIGSTOP");
+  await running.progress(30);
+  worker?.child.kill("SIGCONT");
+  await system.until(() => Object.values(system.gatewayHellos[0]?.pins ?? {}).filter((pins) => pins > 0).length === 2, "it is back");
+  await running.progress(20);
+  const told = await running.stop();
+  expectWhole(clients, told);
+  await Promise.all(clients.map((client) => client.close()));
+});
+
+test("a handler in an endless loop costs its worker, not the others' messages", async () => {
+  system = await TestSystem.start({ workers: 2, environment: { WORKER_TIMEOUT_MS: "1000" } });
+  const clients = await openMany("/script/loop", 6);
+  const poison = await TestClient.open(`${system.url}/script/poison`);
+  const running = await load(clients);
+  await running.progress(10);
+  poison.send([{ do: "spin" }]);
+  // A supervisor would kill what hangs, and start another.
+  system.keepWorkers();
+  for (let deaths = 0; deaths < 3; deaths++) {
+    const known = system.workerHellos.length;
+    await system.until(() => Object.keys(system.gatewayHellos[0]?.pins ?? {}).length < known, "a worker is given up");
+    const pinned = Object.keys(system.gatewayHellos[0]?.pins ?? {});
+    const hung = system.workerHellos.find(({ id }) => !pinned.includes(id));
+    process.kill(hung?.pid ?? 0, "SIGKILL");
+    await system.say({ kind: "gone", id: hung?.id ?? "", reason: "exited" });
+    await system.until(() => Object.keys(system.gatewayHellos[0]?.pins ?? {}).length === 2, "there are two again");
+  }
+  expect((await poison.closes()).code).toBe(1011);
+  await running.progress(10);
+  expectWhole(clients, await running.stop());
+  await Promise.all(clients.map((client) => client.close()));
+});
+
+test("a poisonous message among innocent connections is set aside after three workers; nobody else is closed", async () => {
+  system = await TestSystem.start({ workers: 2 });
+  system.keepWorkers();
+  const journal = await TestClient.open(`${system.url}/journal/poison`);
+  await journal.receives(1);
+  const poison = await TestClient.open(`${system.url}/script/poison`);
+  const clients = await openMany("/script/innocent", 200);
+  const running = await load(clients);
+  await running.progress(3);
+  poison.send([{ do: "count" }]);
+  poison.send([{ do: "exit" }]);
+  poison.send([{ do: "count" }]);
+  expect(await poison.closes()).toEqual({ code: 1011, reason: "message.poison" });
+  await journal.receives(3);
+  expect(JSON.parse(String(journal.received[2]))).toMatchObject({ code: 1011, count: 1 });
+  await running.progress(3);
+  expectWhole(clients, await running.stop());
+  const { counters } = await system.status();
+  expect(counters.poison).toBe(1);
+  expect(system.processes.filter(({ child }) => child.exitCode === 13)).toHaveLength(3);
+  expect(system.live("gateway")[0]?.logged("set aside")).toMatchObject([{ code: "message.poison", route: "/script/:room" }]);
+  await Promise.all([...clients, journal].map((client) => client.close()));
+});
+
+test("nats-server killed, ten times in a row: sockets stay, links resume, nothing is lost or doubled", async () => {
+  system = await TestSystem.start({ workers: 2 });
+  const clients = await openMany("/script/nats", 10);
+  const running = await load(clients);
+  for (let kills = 0; kills < 10; kills++) {
+    await running.progress(3);
+    await system.restartNats();
+  }
+  await running.progress(10);
+  const told = await running.stop();
+  expectWhole(clients, told);
+  const { counters } = await system.status();
+  expect(counters).toMatchObject({ redelivered: 0 });
+  await Promise.all(clients.map((client) => client.close()));
+});
+
+test("a NATS that stays away longer than PARK_MS closes what waits with 1013, and what waits for nothing stays", async () => {
+  system = await TestSystem.start({ environment: { PARK_MS: "700" } });
+  const [idle, busy] = await openMany("/echo", 2);
+  const { adminPort } = system.gatewayHellos[0] ?? { adminPort: 0 };
+  const restarted = system.restartNats(2_000);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  busy?.send("anybody?");
+  expect(await busy?.closes()).toEqual({ code: 1013, reason: "nats.away" });
+  const ready = await fetch(`http://127.0.0.1:${adminPort}/readyz`);
+  expect({ status: ready.status, text: await ready.text() }).toMatchObject({ status: 503, text: expect.stringContaining("NATS") });
+  await restarted;
+  idle?.send("back?");
+  await idle?.receives(1);
+  await system.until(() => system.gatewayHellos[0]?.connections === 1, "the other one's onClose has run");
+  await idle?.close();
+});
+
+test("a gateway killed: its workers run onClose once for each of its connections, with 1006, and another gateway publishes it", async () => {
+  system = await TestSystem.start({ gateways: 2, workers: 2 });
+  const clients = await openMany("/script/gateway", 30);
+  for (const client of clients) client.send(turn);
+  await Promise.all(clients.map((client) => client.receives(1)));
+  const idOf = (client: TestClient) => (client.values[0] as { id: string }).id;
+  const doomed = system.gatewayHellos[0];
+  const lost = clients.filter((client) => idOf(client).startsWith(doomed?.id ?? ""));
+  const kept = clients.filter((client) => !lost.includes(client));
+  let journal = await TestClient.open(`${system.url}/journal/gateway`);
+  process.kill(doomed?.pid ?? 0, "SIGKILL");
+  await Promise.all(lost.map((client) => client.closes()));
+  if (journal.closed !== undefined) journal = await TestClient.open(`${system.url}/journal/gateway`);
+  await journal.receives(1);
+  // As its supervisor would, which has seen it end.
+  system.say({ kind: "gone", id: doomed?.id ?? "", reason: "exited" });
+  await journal.receives(1 + lost.length);
+  const closes = journal.received.slice(1).map((frame) => JSON.parse(String(frame)) as { close: string; code: number; count: number });
+  expect(closes.map(({ close }) => close).sort()).toEqual(lost.map(idOf).sort());
+  for (const { code, count } of closes) expect({ code, count }).toEqual({ code: 1006, count: 1 });
+  for (const client of kept) client.send(turn);
+  await Promise.all(kept.map((client) => client.receives(2)));
+  expect(journal.received).toHaveLength(1 + lost.length);
+  await Promise.all([...kept, journal].map((client) => client.close()));
+});

@@ -1,0 +1,70 @@
+// Connections whose gateway has died: their onClose runs here, with 1006, and what it publishes goes out through another
+// gateway. Nothing else of them is left to do: there is no socket to send to, and nobody who keeps a state.
+
+import type { Logger } from "pino";
+import { decodePublish, flag, toGateway, toWorker } from "../protocol/records.ts";
+import type { Operator } from "./app.ts";
+import type { Effects } from "./effects.ts";
+import { Mailbox } from "./mailbox.ts";
+import type { Turns } from "./turns.ts";
+
+/** Stands for the gateway of a connection that has none. */
+const nobody = "";
+
+export interface OrphansOptions {
+  readonly turns: () => Turns;
+  readonly operator: Operator;
+  readonly log: Logger;
+}
+
+export class Orphans {
+  readonly counters = { adopted: 0, lost: 0 };
+  private readonly options: OrphansOptions;
+  /** onClose turns that have not committed, and publishes that no gateway has taken yet. */
+  private open = 0;
+
+  constructor(options: OrphansOptions) {
+    this.options = options;
+  }
+
+  /** What is not done yet. */
+  get size(): number {
+    return this.open;
+  }
+
+  isOrphan(mailbox: Mailbox): boolean {
+    return mailbox.pin.gateway === nobody;
+  }
+
+  /** @param mailbox of a gateway that has died; nothing of it runs any more. */
+  adopt(mailbox: Mailbox): void {
+    this.open++;
+    this.counters.adopted++;
+    const { pin, state, topics, next } = mailbox;
+    const orphan = new Mailbox({ ...pin, gateway: nobody, state, topics, next });
+    orphan.push({ type: toWorker.close, code: 1006, reason: "", redelivered: false, flushed: 0 });
+    this.options.turns().run(orphan);
+  }
+
+  /** Its turn has asked for this. Only what others hear of it counts. */
+  commit(mailbox: Mailbox, effects: Effects, end: number): void {
+    for (const { type, flags, payload } of effects.all) {
+      if (type !== toGateway.publish || typeof payload === "string") continue;
+      const { topic, data } = decodePublish(Buffer.from(payload));
+      this.open++;
+      void this.publish(mailbox, topic, data, (flags & flag.binary) !== 0);
+    }
+    if (end === flag.commit) this.open--;
+  }
+
+  private async publish(mailbox: Mailbox, topic: string, data: Uint8Array, isBinary: boolean): Promise<void> {
+    try {
+      await this.options.operator.passOn(topic, data, isBinary);
+    } catch (error) {
+      this.counters.lost++;
+      this.options.log.error({ connection: mailbox.pin.id, topic, err: error }, "what onClose published is lost with its gateway");
+    } finally {
+      this.open--;
+    }
+  }
+}
