@@ -30,8 +30,6 @@ export interface ConnectionEvent {
   /** How often its turn has flushed, in all its deliveries. */
   flushed: number;
   redelivered: boolean;
-  /** Workers that died while it was the first of its connection's. */
-  deaths: number;
 }
 
 /** unpinned: no worker has it. pinned: one has. leaving: that one was asked to give it back, and has not yet. */
@@ -73,8 +71,10 @@ export class Connection {
   sweptEvent = -1;
   /** Since when sweeps have found the same event uncommitted; 0: it is another one each time. */
   stalledSince = 0;
-  /** Workers that died while they adopted it. */
-  adoptionDeaths = 0;
+  /** Workers that died with events of it in hand, one after the other, since all that they had was committed. */
+  deaths = 0;
+  /** What its worker died of, though it had nothing else in hand. */
+  culprit: "event" | "adoption" | undefined;
   /** It was closed since NATS was away for so long that workers may have taken this gateway for dead: see Dispatcher.sweep. */
   isFenced = false;
   /** No message is taken any more: its close is decided. */

@@ -8,7 +8,7 @@ import { encodeClose, flag, type PinBody, toWorker } from "../protocol/records.t
 import { matchRoute, type RouteMatch } from "../protocol/route.ts";
 import type { Connection, ConnectionEvent } from "./connection.ts";
 import { HandoverMeter } from "./handover.ts";
-import { blame, Isolation } from "./isolation.ts";
+import { Isolation } from "./isolation.ts";
 import { Parking, type ParkingLimits } from "./parking.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
@@ -116,7 +116,7 @@ export class Dispatcher {
     if (connection.isClosing) return;
     this.counters.messagesIn++;
     const { worker, events } = connection;
-    const event = { type: toWorker.message, payload: data, isView: true, isBinary, flushed: 0, redelivered: false, deaths: 0 };
+    const event = { type: toWorker.message, payload: data, isView: true, isBinary, flushed: 0, redelivered: false };
     if (
       worker !== undefined &&
       connection.phase === "pinned" &&
@@ -153,8 +153,9 @@ export class Dispatcher {
     connection.deliveredBytes -= event.payload.length;
     const { worker } = connection;
     if (worker !== undefined) worker.inFlight--;
-    if (event.type === toWorker.adopt) connection.adoptionDeaths = 0;
-    else connection.firstEvent++;
+    if (event.type !== toWorker.adopt) connection.firstEvent++;
+    // Everything that dead workers had in hand is done.
+    if (connection.deaths > 0 && !connection.events[0]?.redelivered) connection.deaths = 0;
     if (event.type === toWorker.close) this.end(connection);
     else if (connection.parked > 0) this.advance(connection);
     if (worker !== undefined && worker === this.isolation.worker) this.progress(worker);
@@ -348,12 +349,16 @@ export class Dispatcher {
       this.parking.add(connection, event);
     }
     connection.events.unshift(...returned);
-    if (why === "death" && (wasAdopting || returned.length > 0)) blame(connection, wasAdopting);
-    if (this.isolation.connection === connection) this.isolation.end();
+    const ranAlone = this.isolation.connection === connection;
+    if (why === "death" && (wasAdopting || returned.length > 0)) {
+      connection.deaths++;
+      if (ranAlone) connection.culprit = wasAdopting ? "adoption" : "event";
+    }
+    if (ranAlone) this.isolation.end();
   }
 
   private assign(connection: Connection): void {
-    if (this.isolation.isProven(connection) && !this.setAside(connection)) return;
+    if (connection.culprit !== undefined && !this.setAside(connection)) return;
     if (this.isolation.isSuspect(connection)) {
       this.isolation.add(connection);
       this.isolate();
@@ -431,9 +436,9 @@ export class Dispatcher {
   private setAside(connection: Connection): boolean {
     this.counters.poison++;
     this.options.onPoison(connection);
-    const isAdoption = connection.adoptionDeaths > 0;
-    const event = isAdoption ? undefined : connection.events.shift();
-    connection.adoptionDeaths = 0;
+    const event = connection.culprit === "adoption" ? undefined : connection.events.shift();
+    connection.culprit = undefined;
+    connection.deaths = 0;
     if (event !== undefined) {
       this.parking.remove(connection, event);
       connection.firstEvent++;
@@ -540,7 +545,7 @@ export function afterHeld(connection: Connection, action: () => void): void {
 }
 
 function eventOf(type: number, payload: Uint8Array): ConnectionEvent {
-  return { type, payload, isView: false, isBinary: false, flushed: 0, redelivered: false, deaths: 0 };
+  return { type, payload, isView: false, isBinary: false, flushed: 0, redelivered: false };
 }
 
 // A view keeps its whole batch in memory: what stays for long gets bytes of its own.

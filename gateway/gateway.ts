@@ -282,8 +282,8 @@ export class Gateway {
   }
 
   private logPoison(connection: Connection): void {
-    const { id, route, firstEvent, adoptionDeaths } = connection;
-    const message = adoptionDeaths > 0 ? `${id}:adopt` : `${id}:${firstEvent}`;
+    const { id, route, firstEvent, culprit } = connection;
+    const message = culprit === "adoption" ? `${id}:adopt` : `${id}:${firstEvent}`;
     this.options.log.error({ connection: id, route, message, code: "message.poison" }, "set aside what kills workers");
   }
 

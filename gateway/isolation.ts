@@ -1,13 +1,12 @@
-// Finds the message that kills workers without closing anybody else. A worker that dies leaves the first uncommitted event of
-// each of its connections suspect. One that was suspect twice runs alone: its worker is given nothing else meanwhile. If
-// that worker dies too, it was this event. Pure; moving and delivering are the dispatcher's part.
+// Finds the message that kills workers without closing anybody else. A worker that dies makes suspects of the connections
+// whose events it had in hand. After two deaths in a row a connection's events run alone, one by one: their worker is given
+// nothing else meanwhile. If that worker dies too, it was this event. Pure; moving and delivering are the dispatcher's part.
 
 import type { Connection } from "./connection.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
-/** Deaths after which an event runs alone, and after which it is set aside. */
+/** Deaths after which a connection's events run alone. */
 const suspectDeaths = 2;
-const provenDeaths = 3;
 
 export class Isolation {
   private readonly waiting = new Set<Connection>();
@@ -19,17 +18,13 @@ export class Isolation {
     return this.reserved;
   }
 
-  /** The connection whose event runs alone. */
+  /** The connection whose events run alone. */
   get connection(): Connection | undefined {
     return this.running;
   }
 
   isSuspect(connection: Connection): boolean {
-    return deathsOf(connection) >= suspectDeaths;
-  }
-
-  isProven(connection: Connection): boolean {
-    return deathsOf(connection) >= provenDeaths;
+    return connection.deaths >= suspectDeaths;
   }
 
   add(connection: Connection): void {
@@ -70,15 +65,4 @@ export class Isolation {
     this.reserved = undefined;
     this.running = undefined;
   }
-}
-
-/** The worker that had the connection has died: what it may have died of. */
-export function blame(connection: Connection, isAdopting: boolean): void {
-  const [first] = connection.events;
-  if (isAdopting) connection.adoptionDeaths++;
-  else if (first !== undefined) first.deaths++;
-}
-
-function deathsOf(connection: Connection): number {
-  return Math.max(connection.adoptionDeaths, connection.events[0]?.deaths ?? 0);
 }

@@ -202,6 +202,8 @@ test("nats-server killed, ten times in a row: sockets stay, links resume, nothin
 test("a NATS that stays away longer than PARK_MS closes what waits with 1013, and what waits for nothing stays", async () => {
   system = await TestSystem.start({ environment: { PARK_MS: "700" } });
   const [idle, busy] = await openMany("/echo", 2);
+  for (const client of [idle, busy]) client?.send("hello");
+  await Promise.all([idle?.receives(1), busy?.receives(1)]);
   const { adminPort } = system.gatewayHellos[0] ?? { adminPort: 0 };
   const restarted = system.restartNats(2_000);
   await new Promise((resolve) => setTimeout(resolve, 200));
@@ -211,7 +213,7 @@ test("a NATS that stays away longer than PARK_MS closes what waits with 1013, an
   expect({ status: ready.status, text: await ready.text() }).toMatchObject({ status: 503, text: expect.stringContaining("NATS") });
   await restarted;
   idle?.send("back?");
-  await idle?.receives(1);
+  await idle?.receives(2);
   await system.until(() => system.gatewayHellos[0]?.connections === 1, "the other one's onClose has run");
   await idle?.close();
 });
