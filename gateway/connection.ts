@@ -1,6 +1,7 @@
 // The thin state: all that the gateway keeps of a connection on the workers' behalf, and its events that no turn has
 // committed yet.
 
+import type { PinBody } from "../protocol/records.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
 /** What is needed of a WebSocket. It is taken away from its connection at the moment it closes: using it later throws. */
@@ -106,5 +107,37 @@ export class Connection {
 
   get parked(): number {
     return this.events.length - this.delivered;
+  }
+}
+
+/** What a worker is told of a connection that it gets. */
+export function pinBodyOf(connection: Connection): PinBody {
+  const { id, path, query, ip, user, subprotocol, state, topics, firstEvent } = connection;
+  return {
+    id,
+    path,
+    query,
+    ip,
+    user,
+    subprotocol,
+    state,
+    topics: topics === undefined ? [] : [...topics],
+    next: firstEvent,
+    adopted: firstEvent > 0,
+  };
+}
+
+export function eventOf(type: number, payload: Uint8Array): ConnectionEvent {
+  return { type, payload, isView: false, isBinary: false, flushed: 0, redelivered: false };
+}
+
+/** A view keeps its whole batch in memory: what stays for long gets bytes of its own. */
+export function ownPayloads(connection: Connection): void {
+  for (let index = 0; index < connection.delivered; index++) {
+    const event = connection.events[index] as ConnectionEvent;
+    if (!event.isView) continue;
+    // Not slice: a Buffer's is a view, too.
+    event.payload = new Uint8Array(event.payload);
+    event.isView = false;
   }
 }

@@ -3,18 +3,18 @@
 
 import { packValue } from "../protocol/envelope.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
-import { type Activation, laterActivation, type RouteHello } from "../protocol/membership.ts";
-import { encodeClose, flag, type PinBody, toWorker } from "../protocol/records.ts";
+import type { Activation, RouteHello } from "../protocol/membership.ts";
+import { encodeClose, toWorker } from "../protocol/records.ts";
 import { matchRoute, type RouteMatch } from "../protocol/route.ts";
-import type { Connection, ConnectionEvent } from "./connection.ts";
+import { Candidates } from "./candidates.ts";
+import { type Connection, type ConnectionEvent, eventOf, ownPayloads, pinBodyOf } from "./connection.ts";
+import { Delivery, type Window } from "./delivery.ts";
 import { HandoverMeter } from "./handover.ts";
 import { Isolation } from "./isolation.ts";
 import { Parking, type ParkingLimits } from "./parking.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
-export interface DispatchLimits extends ParkingLimits {
-  readonly windowMessages: number;
-  readonly windowBytes: number;
+export interface DispatchLimits extends ParkingLimits, Window {
   readonly parkMs: number;
   /** Away from NATS for longer, a gateway closes everything: workers may soon take it for dead. */
   readonly fenceMs: number;
@@ -55,20 +55,20 @@ export class Dispatcher {
   private readonly options: DispatcherOptions;
   private readonly limits: DispatchLimits;
   private readonly connections = new Set<Connection>();
-  private readonly workers = new Map<string, WorkerPeer>();
-  private candidates: WorkerPeer[] = [];
-  private activationNow: Activation | undefined;
+  private readonly candidates = new Candidates();
   private readonly parking: Parking;
   private readonly isolation = new Isolation();
+  private readonly delivery: Delivery;
 
   constructor(options: DispatcherOptions) {
     this.options = options;
     this.limits = options.limits;
     this.parking = new Parking(options.limits);
+    this.delivery = new Delivery(options.limits, this.parking, this.isolation);
   }
 
   get activation(): Activation | undefined {
-    return this.activationNow;
+    return this.candidates.activation;
   }
 
   get size(): number {
@@ -81,7 +81,7 @@ export class Dispatcher {
   }
 
   get serving(): boolean {
-    return this.candidates.length > 0;
+    return this.candidates.all.length > 0;
   }
 
   all(): Iterable<Connection> {
@@ -90,17 +90,12 @@ export class Dispatcher {
 
   /** @returns undefined while there is no worker of the active release; null where none of its routes fits. */
   route(path: string): RouteMatch<RouteHello> | null | undefined {
-    const [worker] = this.candidates;
-    return worker === undefined ? undefined : (matchRoute(worker.table, path) ?? null);
+    return this.candidates.route(path);
   }
 
   /** The worker to ask about something that is no connection yet. */
   leastLoaded(): WorkerPeer | undefined {
-    let best: WorkerPeer | undefined;
-    for (const worker of this.candidates) {
-      if (worker !== this.isolation.worker && (best === undefined || worker.pins < best.pins)) best = worker;
-    }
-    return best;
+    return this.candidates.leastLoaded(this.isolation.worker);
   }
 
   // ── what sockets say ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -115,23 +110,10 @@ export class Dispatcher {
   received(connection: Connection, data: Uint8Array, isBinary: boolean): void {
     if (connection.isClosing) return;
     this.counters.messagesIn++;
-    const { worker, events } = connection;
-    const event = { type: toWorker.message, payload: data, isView: true, isBinary, flushed: 0, redelivered: false };
-    if (
-      worker !== undefined &&
-      connection.phase === "pinned" &&
-      connection.delivered === events.length &&
-      this.mayDeliver(connection, worker)
-    ) {
-      events.push(event);
-      this.deliver(connection, worker, event);
-      return;
-    }
-    event.payload = new Uint8Array(data);
-    event.isView = false;
-    this.park(connection, event);
+    if (this.delivery.deliverNow(connection, data, isBinary)) return;
+    this.park(connection, { ...eventOf(toWorker.message, new Uint8Array(data)), isBinary });
     const passed = this.parking.passed(connection);
-    if (passed === undefined) this.advance(connection);
+    if (passed === undefined) this.delivery.advance(connection);
     else this.breakOff(connection, passed);
   }
 
@@ -139,7 +121,7 @@ export class Dispatcher {
     connection.isClosing = true;
     connection.socket = undefined;
     this.park(connection, eventOf(toWorker.close, encodeClose(code, reason)));
-    this.advance(connection);
+    this.delivery.advance(connection);
   }
 
   // ── what workers say ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -157,14 +139,14 @@ export class Dispatcher {
     // Everything that dead workers had in hand is done.
     if (connection.deaths > 0 && !connection.events[0]?.redelivered) connection.deaths = 0;
     if (event.type === toWorker.close) this.end(connection);
-    else if (connection.parked > 0) this.advance(connection);
+    else if (connection.parked > 0) this.delivery.advance(connection);
     if (worker !== undefined && worker === this.isolation.worker) this.progress(worker);
   }
 
   // A connection has left the worker: what has waited for it may go on, if it was kept from it by a suspect.
   private resume(worker: WorkerPeer): void {
     if (worker === this.isolation.worker) this.progress(worker);
-    else if (worker.waiting.size > 0) this.creditBack(worker);
+    else if (worker.waiting.size > 0) this.delivery.creditBack(worker);
   }
 
   /** The turn of the first event closes the connection: messages behind it are not handled any more, here and at the worker. */
@@ -206,13 +188,14 @@ export class Dispatcher {
   }
 
   joined(worker: WorkerPeer): void {
-    this.workers.set(worker.id, worker);
+    this.candidates.add(worker);
     this.settle();
   }
 
   drains(worker: WorkerPeer): void {
     if (worker.isDraining) return;
     worker.isDraining = true;
+    this.candidates.elect();
     this.settle();
   }
 
@@ -221,8 +204,7 @@ export class Dispatcher {
    * @param isDeath it may have died of one of them. A worker that said goodbye, or has begun another life, has not.
    */
   lost(worker: WorkerPeer, isDeath: boolean): void {
-    if (!this.workers.delete(worker.id)) return;
-    this.elect();
+    if (!this.candidates.remove(worker)) return;
     for (const connection of this.connections) {
       if (connection.worker !== worker) continue;
       afterHeld(connection, () => {
@@ -239,19 +221,15 @@ export class Dispatcher {
 
   /** @returns whether it is news. */
   activate(activation: Activation): boolean {
-    const later = laterActivation(this.activationNow, activation);
-    if (later === this.activationNow || later === undefined) return false;
-    this.activationNow = later;
-    this.handover.begin(later.generation, this.size);
+    if (!this.candidates.activate(activation)) return false;
+    this.handover.begin(activation.generation, this.size);
     this.settle();
     return true;
   }
 
   /** The link to a worker has credit again. */
   creditBack(worker: WorkerPeer): void {
-    const waiting = [...worker.waiting];
-    worker.waiting.clear();
-    for (const connection of waiting) this.advance(connection as Connection);
+    this.delivery.creditBack(worker);
   }
 
   /**
@@ -278,15 +256,9 @@ export class Dispatcher {
 
   // ── pins ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  private elect(): void {
-    const release = this.activationNow?.release;
-    this.candidates = [...this.workers.values()].filter((worker) => worker.release === release && !worker.isDraining);
-  }
-
   // Everything to its place after workers or the activation changed; moves only what must move.
   private settle(): void {
-    this.elect();
-    const shares = this.shares();
+    const shares = this.candidates.shares(this.size);
     for (const connection of this.connections) {
       const { worker } = connection;
       if (worker === undefined) this.assign(connection);
@@ -295,19 +267,12 @@ export class Dispatcher {
     this.options.onCandidates();
   }
 
-  // How many connections each candidate may keep. Those that have most get what cannot be divided evenly: less has to move.
-  private shares(): Map<WorkerPeer, number> {
-    const count = this.candidates.length;
-    const byPins = this.candidates.toSorted((a, b) => b.pins - a.pins);
-    return new Map(byPins.map((worker, index) => [worker, Math.floor((this.size + count - 1 - index) / count)]));
-  }
-
   private mustLeave(connection: Connection, worker: WorkerPeer, shares: ReadonlyMap<WorkerPeer, number>): boolean {
     const share = shares.get(worker);
     if (share !== undefined) return worker.pins > share;
     if (worker.isDraining) return true;
-    if (this.candidates.length === 0) return false;
-    if (this.candidates.some((candidate) => matchRoute(candidate.table, connection.path) !== undefined)) return true;
+    if (this.candidates.all.length === 0) return false;
+    if (this.candidates.all.some((candidate) => matchRoute(candidate.table, connection.path) !== undefined)) return true;
     // Only a forced deploy takes a route away from open connections. The old worker, still warm, runs their onClose.
     this.options.onBreak(connection, "route.removed");
     return false;
@@ -380,19 +345,8 @@ export class Dispatcher {
     connection.epoch = (connection.epoch + 1) >>> 0;
     worker.pins++;
     const wasOpened = connection.firstEvent > 0;
-    const body: PinBody = {
-      id: connection.id,
-      path: connection.path,
-      query: connection.query,
-      ip: connection.ip,
-      user: connection.user,
-      subprotocol: connection.subprotocol,
-      state: connection.state,
-      topics: connection.topics === undefined ? [] : [...connection.topics],
-      next: connection.firstEvent,
-      adopted: wasOpened,
-    };
-    worker.link.append({ type: toWorker.pin, flags: 0, extra: 0, slot: connection.slot, epoch: connection.epoch }, packValue(body));
+    const head = { type: toWorker.pin, flags: 0, extra: 0, slot: connection.slot, epoch: connection.epoch };
+    worker.link.append(head, packValue(pinBodyOf(connection)));
     if (connection.leavingSince > 0) {
       this.handover.moved(this.options.now() - connection.leavingSince);
       connection.leavingSince = 0;
@@ -402,14 +356,14 @@ export class Dispatcher {
       connection.events.unshift(adopt);
       this.parking.add(connection, adopt);
     }
-    this.advance(connection);
+    this.delivery.advance(connection);
   }
 
   // ── suspects ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   // Runs the next suspect alone, once a worker is quiet.
   private isolate(): void {
-    const next = this.isolation.next(this.candidates);
+    const next = this.isolation.next(this.candidates.all);
     if (next === undefined) return;
     // It may have ended, or been moved, while it waited; and pinned it is only where its route is served.
     if (this.connections.has(next.connection) && next.connection.worker === undefined) this.pin(next.connection, next.worker);
@@ -426,7 +380,7 @@ export class Dispatcher {
   // What ran alone is done. Other suspects run at once, one after the other; then the worker goes on with what has waited.
   private endIsolation(worker: WorkerPeer): void {
     if (this.isolation.done()) {
-      this.creditBack(worker);
+      this.delivery.creditBack(worker);
       this.settle();
     }
     this.isolate();
@@ -459,43 +413,6 @@ export class Dispatcher {
   }
 
   // ── events ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  private mayDeliver(connection: Connection, worker: WorkerPeer): boolean {
-    if (worker === this.isolation.worker) {
-      if (connection === this.isolation.connection) return connection.delivered === 0;
-      worker.waiting.add(connection);
-      return false;
-    }
-    if (
-      connection.delivered > 0 &&
-      (connection.delivered >= this.limits.windowMessages || connection.deliveredBytes >= this.limits.windowBytes)
-    ) {
-      return false;
-    }
-    if (worker.link.hasCredit) return true;
-    worker.waiting.add(connection);
-    return false;
-  }
-
-  // Gives the worker as much of what is parked as it may have.
-  private advance(connection: Connection): void {
-    const { worker, events } = connection;
-    if (worker === undefined || connection.phase !== "pinned") return;
-    while (connection.delivered < events.length && this.mayDeliver(connection, worker)) {
-      const event = events[connection.delivered] as ConnectionEvent;
-      this.parking.remove(connection, event);
-      this.deliver(connection, worker, event);
-    }
-  }
-
-  private deliver(connection: Connection, worker: WorkerPeer, event: ConnectionEvent): void {
-    const flags = (event.isBinary ? flag.binary : 0) | (event.redelivered ? flag.redelivered : 0);
-    worker.link.append({ type: event.type, flags, extra: event.flushed, slot: connection.slot, epoch: connection.epoch }, event.payload);
-    if (event.isView) event.payload = worker.link.batch.lastPayload();
-    connection.delivered++;
-    worker.inFlight++;
-    connection.deliveredBytes += event.payload.length;
-  }
 
   private park(connection: Connection, event: ConnectionEvent): void {
     connection.events.push(event);
@@ -542,19 +459,4 @@ export class Dispatcher {
 export function afterHeld(connection: Connection, action: () => void): void {
   if (connection.held === undefined) action();
   else connection.held.push(action);
-}
-
-function eventOf(type: number, payload: Uint8Array): ConnectionEvent {
-  return { type, payload, isView: false, isBinary: false, flushed: 0, redelivered: false };
-}
-
-// A view keeps its whole batch in memory: what stays for long gets bytes of its own.
-function ownPayloads(connection: Connection): void {
-  for (let index = 0; index < connection.delivered; index++) {
-    const event = connection.events[index] as ConnectionEvent;
-    if (!event.isView) continue;
-    // Not slice: a Buffer's is a view, too.
-    event.payload = new Uint8Array(event.payload);
-    event.isView = false;
-  }
 }

@@ -46,6 +46,7 @@ test("when the last worker has drained, messages and closes wait, in order, and 
 test("past a bound a connection is closed with 1013, and its onClose still runs", async () => {
   system = await TestSystem.start({ environment: { PARKED_MESSAGES: "10", PARK_MS: "60000" } });
   const journal = await TestClient.open(`${system.url}/journal/bound`);
+  await journal.receives(1);
   const client = await TestClient.open(`${system.url}/script/bound`);
   await journal.receives(2);
   await Promise.all(system.processes.filter(({ name }) => name === "worker").map((worker) => worker.end()));

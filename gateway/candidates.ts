@@ -1,0 +1,67 @@
+// Who may be given work: the workers of the active release that do not drain. Balanced by how many connections each has. Pure.
+
+import { type Activation, laterActivation, type RouteHello } from "../protocol/membership.ts";
+import { matchRoute, type RouteMatch } from "../protocol/route.ts";
+import type { WorkerPeer } from "./worker-peer.ts";
+
+export class Candidates {
+  private readonly workers = new Map<string, WorkerPeer>();
+  private active: Activation | undefined;
+  private elected: readonly WorkerPeer[] = [];
+
+  get all(): readonly WorkerPeer[] {
+    return this.elected;
+  }
+
+  get activation(): Activation | undefined {
+    return this.active;
+  }
+
+  add(worker: WorkerPeer): void {
+    this.workers.set(worker.id, worker);
+    this.elect();
+  }
+
+  /** @returns whether it was there. */
+  remove(worker: WorkerPeer): boolean {
+    const wasThere = this.workers.delete(worker.id);
+    this.elect();
+    return wasThere;
+  }
+
+  /** @returns whether it is news: the highest generation wins. */
+  activate(activation: Activation): boolean {
+    const later = laterActivation(this.active, activation);
+    if (later === this.active) return false;
+    this.active = later;
+    this.elect();
+    return true;
+  }
+
+  /** To be called when a worker has begun to drain. */
+  elect(): void {
+    this.elected = [...this.workers.values()].filter((worker) => worker.release === this.active?.release && !worker.isDraining);
+  }
+
+  /** @returns undefined while there is none; null where none of their routes fits. */
+  route(path: string): RouteMatch<RouteHello> | null | undefined {
+    const [worker] = this.elected;
+    return worker === undefined ? undefined : (matchRoute(worker.table, path) ?? null);
+  }
+
+  /** @param reserved is not among those to choose from. */
+  leastLoaded(reserved: WorkerPeer | undefined): WorkerPeer | undefined {
+    let best: WorkerPeer | undefined;
+    for (const worker of this.elected) {
+      if (worker !== reserved && (best === undefined || worker.pins < best.pins)) best = worker;
+    }
+    return best;
+  }
+
+  /** How many connections each may keep. Those that have most get what cannot be divided evenly: less has to move. */
+  shares(connections: number): Map<WorkerPeer, number> {
+    const count = this.elected.length;
+    const byPins = this.elected.toSorted((a, b) => b.pins - a.pins);
+    return new Map(byPins.map((worker, index) => [worker, Math.floor((connections + count - 1 - index) / count)]));
+  }
+}

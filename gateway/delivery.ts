@@ -1,0 +1,76 @@
+// Gives events to the worker that has their connection, within a window for each connection and the credit of the worker's
+// link. Pure.
+
+import { flag, toWorker } from "../protocol/records.ts";
+import type { Connection, ConnectionEvent } from "./connection.ts";
+import type { Isolation } from "./isolation.ts";
+import type { Parking } from "./parking.ts";
+import type { WorkerPeer } from "./worker-peer.ts";
+
+export interface Window {
+  readonly windowMessages: number;
+  readonly windowBytes: number;
+}
+
+export class Delivery {
+  private readonly window: Window;
+  private readonly parking: Parking;
+  private readonly isolation: Isolation;
+
+  constructor(window: Window, parking: Parking, isolation: Isolation) {
+    this.window = window;
+    this.parking = parking;
+    this.isolation = isolation;
+  }
+
+  /** Gives the worker as much of what is parked as it may have. */
+  advance(connection: Connection): void {
+    const { worker, events } = connection;
+    if (worker === undefined || connection.phase !== "pinned") return;
+    while (connection.delivered < events.length && this.mayDeliver(connection, worker)) {
+      const event = events[connection.delivered] as ConnectionEvent;
+      this.parking.remove(connection, event);
+      this.deliver(connection, worker, event);
+    }
+  }
+
+  /** Delivers a message at once, without copying it but into its batch. @returns whether it did: where not, it has to be parked. */
+  deliverNow(connection: Connection, data: Uint8Array, isBinary: boolean): boolean {
+    const { worker, events } = connection;
+    if (worker === undefined || connection.phase !== "pinned" || connection.delivered !== events.length) return false;
+    if (!this.mayDeliver(connection, worker)) return false;
+    const event = { type: toWorker.message, payload: data, isView: true, isBinary, flushed: 0, redelivered: false };
+    events.push(event);
+    this.deliver(connection, worker, event);
+    return true;
+  }
+
+  /** The link to a worker has credit again, or a suspect does not keep others from it any more. */
+  creditBack(worker: WorkerPeer): void {
+    const waiting = [...worker.waiting];
+    worker.waiting.clear();
+    for (const connection of waiting) this.advance(connection as Connection);
+  }
+
+  private mayDeliver(connection: Connection, worker: WorkerPeer): boolean {
+    if (worker === this.isolation.worker) {
+      if (connection === this.isolation.connection) return connection.delivered === 0;
+      worker.waiting.add(connection);
+      return false;
+    }
+    const { delivered, deliveredBytes } = connection;
+    if (delivered > 0 && (delivered >= this.window.windowMessages || deliveredBytes >= this.window.windowBytes)) return false;
+    if (worker.link.hasCredit) return true;
+    worker.waiting.add(connection);
+    return false;
+  }
+
+  private deliver(connection: Connection, worker: WorkerPeer, event: ConnectionEvent): void {
+    const flags = (event.isBinary ? flag.binary : 0) | (event.redelivered ? flag.redelivered : 0);
+    worker.link.append({ type: event.type, flags, extra: event.flushed, slot: connection.slot, epoch: connection.epoch }, event.payload);
+    if (event.isView) event.payload = worker.link.batch.lastPayload();
+    connection.delivered++;
+    worker.inFlight++;
+    connection.deliveredBytes += event.payload.length;
+  }
+}
