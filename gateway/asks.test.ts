@@ -44,7 +44,11 @@ function ask(name: string, isOver = () => false): void {
   asks.ask({
     type: toWorker.upgrade,
     body: (isRedelivered) => Buffer.from(isRedelivered ? `${name} again` : name),
-    onAnswer: (payload) => answers.push(`${name}: ${payload}`),
+    onAnswer: (payload) => {
+      if (String(payload) === "garbage") throw new Error("not an answer");
+      answers.push(`${name}: ${payload}`);
+    },
+    onBroken: () => answers.push(`${name}: broken`),
     onTimeout: () => answers.push(`${name}: too late`),
     isOver,
   });

@@ -9,7 +9,10 @@ interface Ask {
   /** The record's body; told whether some worker may have seen the question before. */
   readonly body: (isRedelivered: boolean) => Uint8Array;
   readonly askedAt: number;
+  /** May throw where the answer cannot be read. */
   readonly onAnswer: (payload: Buffer) => void;
+  /** The answer was none: nobody will give another. */
+  readonly onBroken: () => void;
   /** No worker has answered in time. */
   readonly onTimeout: () => void;
   /** Where nobody waits any more. */
@@ -35,19 +38,27 @@ export class Asks {
     return this.open.size;
   }
 
-  ask(question: Pick<Ask, "type" | "body" | "onAnswer" | "onTimeout" | "isOver">): void {
+  ask(question: Pick<Ask, "type" | "body" | "onAnswer" | "onBroken" | "onTimeout" | "isOver">): void {
     this.last = (this.last + 1) >>> 0;
     const ask = { ...question, number: this.last, askedAt: this.options.now(), worker: undefined, wasAsked: false };
     this.open.set(ask.number, ask);
     this.send(ask);
   }
 
-  /** A worker has answered question `number`. An answer that nobody waits for is dropped. */
+  /**
+   * A worker has answered question `number`. An answer that nobody waits for is dropped.
+   * @throws what `onAnswer` throws, when `onBroken` has run.
+   */
   answered(worker: WorkerPeer, number: number, payload: Buffer): void {
     const ask = this.open.get(number);
     if (ask === undefined || ask.worker !== worker) return;
     this.open.delete(number);
-    ask.onAnswer(payload);
+    try {
+      ask.onAnswer(payload);
+    } catch (error) {
+      ask.onBroken();
+      throw error;
+    }
   }
 
   /** Asks again what this worker has not answered. */

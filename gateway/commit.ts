@@ -46,14 +46,14 @@ export class Commits {
     while (to < batch.records && batch.slot(to) === slot && batch.epoch(to) === epoch && isOfPin(batch.type(to))) to++;
     const connection = this.options.connections[slot];
     const run = { worker, batch, from: index, to };
-    if (connection === undefined) this.counters.refused++;
+    if (connection === undefined) this.refuse(run);
     else this.take(connection, run);
     return to;
   }
 
   private take(connection: Connection, run: Run): void {
     if (connection.worker !== run.worker || connection.epoch !== run.batch.epoch(run.from)) {
-      this.counters.refused++;
+      this.refuse(run);
     } else if (connection.held !== undefined) {
       // Looked at again when its time has come: what it waited for may have ended its pin.
       connection.held.push(() => this.take(connection, run));
@@ -63,6 +63,16 @@ export class Commits {
       } catch (error) {
         this.options.onBug(connection, error);
       }
+    }
+  }
+
+  // A turn that has flushed waits for an answer.
+  private refuse({ worker, batch, from, to }: Run): void {
+    this.counters.refused++;
+    for (let index = from; index < to; index++) {
+      if ((batch.flags(index) & flag.flush) === 0) continue;
+      worker.link.mark({ type: toWorker.refused, flags: 0, extra: 0, slot: batch.slot(index), epoch: batch.epoch(index) });
+      return;
     }
   }
 

@@ -20,7 +20,7 @@ const limits: DispatchLimits = {
 };
 
 /** Room for a pin and a few messages: credit runs out all the time. */
-const linkLimits = { batchBytes: 4_096, unackedBytes: 500, retransmitMs: 300, ackDelayMs: 30, probeMs: 70 };
+const linkLimits = { batchBytes: 4_096, unackedBytes: 500, unackedRecords: 100, retransmitMs: 300, ackDelayMs: 30, probeMs: 70 };
 
 const names: Record<number, string> = Object.fromEntries(Object.entries(toWorker).map(([name, type]) => [type, name]));
 

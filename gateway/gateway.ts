@@ -31,6 +31,9 @@ import { Topics } from "./topics.ts";
 import { type Admission, Upgrades } from "./upgrade.ts";
 import { WorkerPeer } from "./worker-peer.ts";
 
+/** How often time-outs are looked at. */
+const sweepMs = 250;
+
 export interface GatewayOptions {
   readonly id: string;
   readonly config: GatewayConfig;
@@ -64,6 +67,7 @@ export class Gateway {
   private server: Server | undefined;
   private adminPort = 0;
   private isChanged = false;
+  private sweptAt = 0;
   /** Since when NATS is gone. */
   private awaySince: number | undefined;
   private lastReported = -1;
@@ -178,7 +182,7 @@ export class Gateway {
     this.timers.push(
       setInterval(() => this.announce(), heartbeatMs),
       setInterval(() => this.announceChanges(), 20),
-      setInterval(() => this.sweep(), 250),
+      setInterval(() => this.sweep(), sweepMs),
     );
     this.announce();
     return { port: this.server.port };
@@ -391,8 +395,12 @@ export class Gateway {
     this.dispatcher.sweep(this.awaySince === undefined ? 0 : this.options.now() - this.awaySince);
     this.upgrades.sweep();
     this.topics.sweep();
+    const now = this.options.now();
+    // Where this process itself has stood still, hellos wait to be read: nobody has been silent.
+    if (now - this.sweptAt > 4 * sweepMs) for (const worker of this.workers.values()) worker.heardAt = now;
+    this.sweptAt = now;
     if (!this.options.bus.connected) return;
-    const latest = this.options.now() - this.options.config.WORKER_TIMEOUT_MS;
+    const latest = now - this.options.config.WORKER_TIMEOUT_MS;
     for (const worker of [...this.workers.values()]) if (worker.heardAt < latest) this.loseWorker(worker.id, "silent for too long", true);
   }
 

@@ -69,6 +69,7 @@ export class Upgrades<Data extends object> {
       type: toWorker.request,
       body: (redelivered) => packValue({ method, path, query, ip, headers, body, redelivered }),
       onAnswer: (payload) => client.answer(parseResponded(payload)),
+      onBroken: () => this.refuse(client, 500, "envelope.malformed"),
       onTimeout: () => this.refuse(client, 503, "upgrade.parked"),
       isOver: () => client.isGone,
     });
@@ -108,6 +109,7 @@ export class Upgrades<Data extends object> {
           client.answer(body);
         }
       },
+      onBroken: () => this.refuse(client, 500, "envelope.malformed"),
       onTimeout: () => this.refuse(client, 503, "upgrade.parked"),
       isOver: () => client.isGone,
     });

@@ -31,7 +31,7 @@ export interface Bus {
   /** Resolves when the server has handled everything sent before, subscriptions included. Rejects when the connection breaks first. */
   flush(): Promise<void>;
   readonly connected: boolean;
-  /** Resolves at once while connected. */
+  /** Resolves at once while connected, and never after `close`. */
   whenConnected(): Promise<void>;
   /** Bytes that the server takes in one message. */
   readonly maxPayloadBytes: number;
@@ -127,6 +127,9 @@ class NatsBus implements Bus {
   async close(): Promise<void> {
     if (this.connection.isClosed()) return;
     if (this.isConnected) await this.connection.flush().catch(() => undefined);
+    // Whoever waits for a connection waits for good: there is none to come.
+    this.isConnected = false;
+    this.waiting = [];
     await this.connection.close();
   }
 

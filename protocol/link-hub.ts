@@ -3,6 +3,7 @@
 
 import type { Bus } from "./bus.ts";
 import type { Batch } from "./envelope.ts";
+import { CodedError } from "./errors.ts";
 import { decodeFrame, Link, type LinkLimits, linkLimits } from "./link.ts";
 import type { Subjects } from "./subjects.ts";
 
@@ -53,7 +54,8 @@ export class LinkHub {
     options.bus.subscribe(options.subjects.link(options.self), ({ payload }) => this.receive(payload));
     if (options.onUnheard !== undefined) {
       options.bus.subscribe(options.subjects.unheard(options.self, "*"), ({ subject, isUnheard }) => {
-        if (isUnheard) this.suspect(subject.slice(subject.lastIndexOf(".") + 1));
+        if (!isUnheard) throw new CodedError("envelope.malformed", `only NATS itself speaks on ${subject}`);
+        this.suspect(subject.slice(subject.lastIndexOf(".") + 1));
       });
     }
     this.timer = setInterval(() => this.tick(), tickMs);

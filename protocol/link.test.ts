@@ -4,7 +4,7 @@ import { type Batch, type BatchHeader, decodeBatch, encodeEmptyBatch } from "./e
 import { isCodedError } from "./errors.ts";
 import { decodeFrame, Link, type LinkLimits } from "./link.ts";
 
-const limits: LinkLimits = { batchBytes: 200, unackedBytes: 1_500, retransmitMs: 300, ackDelayMs: 30, probeMs: 1_000_000 };
+const limits: LinkLimits = { batchBytes: 200, unackedBytes: 1_500, unackedRecords: 20, retransmitMs: 300, ackDelayMs: 30, probeMs: 1_000_000 };
 const tickMs = 25;
 const head = { type: 3, flags: 0, extra: 0, slot: 0, epoch: 0 };
 

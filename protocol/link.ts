@@ -12,8 +12,9 @@ import { CodedError } from "./errors.ts";
 export interface LinkLimits {
   /** A batch is sent before it grows beyond this. Below NATS' max_payload. */
   readonly batchBytes: number;
-  /** Without credit beyond this many bytes that the peer has not acknowledged. */
+  /** Without credit beyond this many bytes, or records, that the peer has not acknowledged. */
   readonly unackedBytes: number;
+  readonly unackedRecords: number;
   /** How long an acknowledgement is awaited before all is sent again; doubles up to eight times as long. */
   readonly retransmitMs: number;
   /** How long an acknowledgement may wait for a batch to travel on. */
@@ -25,6 +26,7 @@ export interface LinkLimits {
 export const linkLimits: LinkLimits = {
   batchBytes: 256 * 1024,
   unackedBytes: 8 * 1024 * 1024,
+  unackedRecords: 65_536,
   retransmitMs: 300,
   ackDelayMs: 30,
   probeMs: 70,
@@ -58,6 +60,7 @@ export interface LinkCounters {
 
 interface Sealed {
   readonly seq: number;
+  readonly records: number;
   readonly bytes: Uint8Array;
 }
 
@@ -72,6 +75,7 @@ export class Link {
   private seq = 0;
   private unacked: Sealed[] = [];
   private unackedBytes = 0;
+  private unackedRecords = 0;
   /** The last batch that was taken, and what the peer has been told of it. */
   private received = 0;
   private receivedAcked = 0;
@@ -96,7 +100,9 @@ export class Link {
 
   /** Whether more may be appended. Past it nothing is refused, but a caller that asks first keeps memory bounded. */
   get hasCredit(): boolean {
-    const has = this.unackedBytes + this.builder.bytes < this.limits.unackedBytes;
+    const { builder, limits } = this;
+    const has =
+      this.unackedBytes + builder.bytes < limits.unackedBytes && this.unackedRecords + builder.records < limits.unackedRecords;
     if (!has) this.wasFull = true;
     return has;
   }
@@ -133,9 +139,11 @@ export class Link {
   flush(): void {
     if (this.builder.records === 0 || this.isLost) return;
     this.seq++;
+    const { records } = this.builder;
     const bytes = this.builder.seal(this.header(this.seq, false));
-    this.unacked.push({ seq: this.seq, bytes });
+    this.unacked.push({ seq: this.seq, records, bytes });
     this.unackedBytes += bytes.length;
+    this.unackedRecords += records;
     if (this.unacked.length === 1) this.setTimers();
     this.options.transmit(bytes);
   }
@@ -147,7 +155,8 @@ export class Link {
   receive(batch: Batch): boolean {
     const { header } = batch;
     if (this.isLost || header.from !== this.peer || header.to !== this.options.self) return this.refuse();
-    if (header.session < this.peerSession) return this.refuse();
+    // No life has the number 0.
+    if (header.session < Math.max(1, this.peerSession)) return this.refuse();
     // First of all, whoever it speaks to: two new lives that each know the other's earlier one would refuse each other for ever.
     if (header.session > this.peerSession && this.peerSession !== 0) {
       this.isLost = true;
@@ -222,7 +231,7 @@ export class Link {
   close(): void {
     this.isLost = true;
     this.unacked = [];
-    this.unackedBytes = 0;
+    this.unackedBytes = this.unackedRecords = 0;
   }
 
   private acknowledge(ack: number): void {
@@ -232,14 +241,17 @@ export class Link {
     }
     let done = 0;
     while (done < this.unacked.length && (this.unacked[done] as Sealed).seq <= ack) {
-      this.unackedBytes -= (this.unacked[done] as Sealed).bytes.length;
+      const { bytes, records } = this.unacked[done] as Sealed;
+      this.unackedBytes -= bytes.length;
+      this.unackedRecords -= records;
       done++;
     }
     if (done === 0) return;
     this.unacked.splice(0, done);
     this.retransmitMs = this.limits.retransmitMs;
     this.setTimers();
-    if (this.wasFull && this.unackedBytes < this.limits.unackedBytes / 2) {
+    const { unackedBytes, unackedRecords } = this.limits;
+    if (this.wasFull && this.unackedBytes < unackedBytes / 2 && this.unackedRecords < unackedRecords / 2) {
       this.wasFull = false;
       this.options.onCredit();
     }

@@ -16,7 +16,7 @@ export const toWorker = {
   adopt: 5,
   /** Finish the turn that has begun, give the rest back: answered by `released`. */
   unpin: 6,
-  /** A flush has been applied. One that was refused is not answered: its pin is over. */
+  /** A flush has been applied. */
   flushed: 7,
   /** May this client connect? Body UpgradeBody, answered by `upgraded`. */
   upgrade: 8,
@@ -24,6 +24,8 @@ export const toWorker = {
   request: 9,
   /** What became of an `operate`: body a count. */
   result: 10,
+  /** A flush was refused: its pin is over, and nothing that is said of it counts. */
+  refused: 11,
 } as const;
 
 /** Worker to gateway. */

@@ -25,7 +25,8 @@ test("garbage on every subject is counted and logged, and clients notice nothing
   const targets = [
     subjects.members,
     subjects.topicFromGateways("g"),
-    ...system.gatewayHellos.map(({ id }) => subjects.link(id)),
+    subjects.repair,
+    ...system.gatewayHellos.flatMap(({ id }) => [subjects.link(id), subjects.repairedTopic(id, "g"), subjects.unheard(id, "w0")]),
     ...system.workerHellos.map(({ id }) => subjects.link(id)),
   ];
   const foreignVersion = encodeAnnouncement({ kind: "ask" });
@@ -40,8 +41,8 @@ test("garbage on every subject is counted and logged, and clients notice nothing
   expect(client.values.slice(1)).toEqual(Array.from({ length: 20 }, (_, index) => index));
 
   const { counters } = await system.status();
-  // Seven samples on members, a topic and its link; each of the three hears one of another version.
-  expect(counters.faults).toEqual({ "envelope.malformed": 18, "envelope.version": 3 });
+  // Seven samples on each of six subjects. Members, the topic, repaired and the link each hear one of another version.
+  expect(counters.faults).toEqual({ "envelope.malformed": 38, "envelope.version": 4 });
   for (const { name, output } of system.processes) expect(output, name).toContain("refused what came over NATS");
   expect(client.isOpen).toBe(true);
   await client.close();

@@ -242,3 +242,18 @@ test("a gateway killed: its workers run onClose once for each of its connections
   expect(journal.received).toHaveLength(1 + lost.length);
   await Promise.all([...kept, journal].map((client) => client.close()));
 });
+
+test("a gateway that has stood still for longer than WORKER_TIMEOUT_MS takes no worker for dead", async () => {
+  system = await TestSystem.start({ workers: 2, environment: { WORKER_TIMEOUT_MS: "600" } });
+  const clients = await openMany("/script/still", 5);
+  const running = await load(clients);
+  await running.progress(5);
+  const gateway = system.live("gateway")[0];
+  gateway?.child.kill("SIGSTOP");
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  gateway?.child.kill("SIGCONT");
+  await running.progress(20);
+  expectWhole(clients, await running.stop());
+  expect(gateway?.logged("worker left")).toEqual([]);
+  await Promise.all(clients.map((client) => client.close()));
+});

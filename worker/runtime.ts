@@ -250,6 +250,9 @@ export class Worker {
         return this.settle(mailbox);
       case toWorker.flushed:
         return gateway.flushes.get(mailbox)?.shift()?.resolve();
+      case toWorker.refused:
+        gateway.mailboxes.delete(slot);
+        return this.forgetMailbox(gateway, mailbox);
       default:
         throw new CodedError("envelope.malformed", `a record of type ${type}`);
     }
@@ -380,5 +383,5 @@ function delivery(batch: Batch, index: number): { redelivered: boolean; flushed:
 }
 
 function goneError(): CodedError {
-  return new CodedError("turn.over", "the connection's gateway is gone");
+  return new CodedError("turn.over", "the connection's gateway is gone, or has given it to another worker");
 }
