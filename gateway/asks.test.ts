@@ -68,6 +68,14 @@ test("a question is asked once, and its answer is given once", () => {
   expect(asks.size).toBe(1);
 });
 
+test("an answer that cannot be read ends the question with an answer of another kind", () => {
+  const first = worker("w1");
+  chosen = first;
+  ask("a");
+  expect(() => asks.answered(first, 1, Buffer.from("garbage"))).toThrow("not an answer");
+  expect([answers, asks.size]).toEqual([["a: broken"], 0]);
+});
+
 test("an answer of a worker that was not asked is dropped", () => {
   chosen = worker("w1");
   ask("a");

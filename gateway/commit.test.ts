@@ -312,6 +312,26 @@ describe("a commit is refused, and nothing of it happens,", () => {
     expect(stage.commits.counters).toMatchObject({ commits: 0, refused: 1 });
   });
 
+  test("and a flush is answered, so that its turn does not wait in vain", () => {
+    const client = stage.open("one");
+    stage.worker.link.flush();
+    stage.given.length = 0;
+    const { slot, epoch } = client.connection;
+    const flush = { effects: [[toGateway.send, "late"] as const], end: flag.flush };
+    stage.say([
+      { slot, epoch: epoch + 7, groups: [flush] },
+      { slot: 99, epoch: 1, groups: [flush, { effects: [] }] },
+    ]);
+    stage.worker.link.flush();
+    const [answer] = stage.given;
+    expect([0, 1].map((index) => [answer?.type(index), answer?.slot(index), answer?.epoch(index)])).toEqual([
+      [toWorker.refused, slot, epoch + 7],
+      [toWorker.refused, 99, 1],
+    ]);
+    expect(answer?.records).toBe(2);
+    expect(client.socket.log).toEqual([]);
+  });
+
   test("and what follows it in the batch is applied", () => {
     const client = stage.open();
     const send: Group = { effects: [[toGateway.send, "a"]] };

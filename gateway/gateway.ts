@@ -49,7 +49,7 @@ interface Carried {
 }
 
 export class Gateway {
-  readonly counters = { malformed: 0, bugs: 0, tooLarge: 0 };
+  readonly counters = { malformed: 0, bugs: 0, tooLarge: 0, slowConsumers: 0 };
   readonly faults = new FaultMeter();
   readonly dispatcher: Dispatcher;
   readonly topics: Topics;
@@ -173,8 +173,10 @@ export class Gateway {
         onRequest: (incoming, body, client) => this.upgrades.request(incoming, body, client),
         onOpen: (carried, socket) => this.open(carried, socket),
         onMessage: (carried, message, isBinary) => this.receive(carried, message, isBinary),
-        onClose: (carried, code, reason) => {
-          if (carried.connection !== undefined) this.dispatcher.closed(carried.connection, code, reason);
+        onClose: ({ connection }, code, reason, isSlow) => {
+          if (connection === undefined) return;
+          if (isSlow) this.meetSlowConsumer(connection);
+          this.dispatcher.closed(connection, code, reason);
         },
       },
     );
@@ -283,6 +285,12 @@ export class Gateway {
     if (connection.socket === undefined) return;
     this.options.log.warn({ connection: connection.id, route: connection.route, code }, "connection closed");
     connection.socket.end(errorTable[code].close, code);
+  }
+
+  private meetSlowConsumer({ id, route }: Connection): void {
+    this.counters.slowConsumers++;
+    const limitBytes = this.options.config.BACKPRESSURE_BYTES;
+    this.options.log.warn({ connection: id, route, limitBytes }, "slow consumer: connection closed (BACKPRESSURE_BYTES)");
   }
 
   private logPoison(connection: Connection): void {

@@ -39,8 +39,11 @@ export interface ServerListeners<Data extends object> {
   onOpen(data: Data, socket: Socket): void;
   /** @param message valid during the call only. */
   onMessage(data: Data, message: Uint8Array, isBinary: boolean): void;
-  /** The socket must not be used any more. */
-  onClose(data: Data, code: number, reason: Uint8Array): void;
+  /**
+   * The socket must not be used any more.
+   * @param isSlow it was closed because it read too slowly: more than `limits.backpressureBytes` waited for it.
+   */
+  onClose(data: Data, code: number, reason: Uint8Array, isSlow: boolean): void;
 }
 
 export interface ServerOptions {
@@ -67,10 +70,11 @@ export interface Server {
 export function listen<Data extends object>(options: ServerOptions, listeners: ServerListeners<Data>): Promise<Server> {
   const { limits } = options;
   const app = uWS.App();
-  app.ws<Data>("/*", {
+  app.ws<Carrier<Data>>("/*", {
     maxPayloadLength: limits.frameBytes,
     maxBackpressure: limits.backpressureBytes,
-    // Else a publish to a slow subscriber would be dropped without a word.
+    // Else a publish to a slow subscriber would be dropped without a word. What is over the limit is dropped all the same, and
+    // then the socket's reading side is shut down: its close comes with the next turn of the event loop, as 1006.
     closeOnBackpressureLimit: 1,
     idleTimeout: Math.max(8, Math.round(limits.idleTimeoutMs / 1000)),
     sendPingsAutomatically: true,
@@ -88,13 +92,26 @@ export function listen<Data extends object>(options: ServerOptions, listeners: S
           client.finish(() => {
             response.writeStatus("101 Switching Protocols");
             for (const [name, value] of headers) response.writeHeader(name, value);
-            response.upgrade(data, key, subprotocol, extensions, context);
+            response.upgrade({ data, socket: undefined }, key, subprotocol, extensions, context);
           }),
       });
     },
-    open: (ws) => listeners.onOpen(ws.getUserData(), ws as unknown as Socket),
-    message: (ws, message, isBinary) => listeners.onMessage(ws.getUserData(), new Uint8Array(message), isBinary),
-    close: (ws, code, message) => listeners.onClose(ws.getUserData(), code, new Uint8Array(message).slice()),
+    open: (ws) => {
+      const carrier = ws.getUserData();
+      carrier.socket = new ServerSocket(ws);
+      listeners.onOpen(carrier.data, carrier.socket);
+    },
+    message: (ws, message, isBinary) => listeners.onMessage(ws.getUserData().data, new Uint8Array(message), isBinary),
+    // The last moment when a socket that closes can still be asked: `close` comes too late for that. What is sent tells
+    // itself that it was dropped; what is published does not, but who it was published to has subscribed.
+    subscription: (ws, _topic, count, countBefore) => {
+      const { socket } = ws.getUserData();
+      if (socket !== undefined && count < countBefore) socket.isSlow ||= isOverLimit(ws, limits.backpressureBytes);
+    },
+    close: (ws, code, message) => {
+      const { data, socket } = ws.getUserData();
+      listeners.onClose(data, code, new Uint8Array(message).slice(), code === 1006 && socket?.isSlow === true);
+    },
   });
   app.any("/*", (response, request) => {
     const incoming = incomingOf(response, request);
@@ -113,6 +130,66 @@ export function listen<Data extends object>(options: ServerOptions, listeners: S
       });
     });
   });
+}
+
+/** What uWebSockets.js carries for a WebSocket. */
+interface Carrier<Data> {
+  readonly data: Data;
+  socket: ServerSocket | undefined;
+}
+
+/** What `send` returns where too much waits already. */
+const dropped = 2;
+
+class ServerSocket implements Socket {
+  /** Something for it was dropped. */
+  isSlow = false;
+  private readonly ws: uWS.WebSocket<unknown>;
+
+  constructor(ws: uWS.WebSocket<unknown>) {
+    this.ws = ws;
+  }
+
+  send(data: Uint8Array, isBinary: boolean): void {
+    if (this.ws.send(data, isBinary) === dropped) this.isSlow = true;
+  }
+
+  end(code: number, reason: string): void {
+    this.ws.end(code, reason);
+  }
+
+  cork(write: () => void): void {
+    this.ws.cork(write);
+  }
+
+  subscribe(topic: string): void {
+    this.ws.subscribe(topic);
+  }
+
+  unsubscribe(topic: string): void {
+    this.ws.unsubscribe(topic);
+  }
+
+  ping(): void {
+    this.ws.ping();
+  }
+
+  isSubscribed(topic: string): boolean {
+    return this.ws.isSubscribed(topic);
+  }
+
+  publish(topic: string, data: Uint8Array, isBinary: boolean): void {
+    this.ws.publish(topic, data, isBinary);
+  }
+}
+
+function isOverLimit(ws: uWS.WebSocket<unknown>, limitBytes: number): boolean {
+  try {
+    return ws.getBufferedAmount() > limitBytes;
+  } catch {
+    // We have closed it ourselves, with a code of its own.
+    return false;
+  }
 }
 
 // uWebSockets.js frames the body itself.

@@ -4,7 +4,14 @@ import { type Batch, type BatchHeader, decodeBatch, encodeEmptyBatch } from "./e
 import { isCodedError } from "./errors.ts";
 import { decodeFrame, Link, type LinkLimits } from "./link.ts";
 
-const limits: LinkLimits = { batchBytes: 200, unackedBytes: 1_500, unackedRecords: 20, retransmitMs: 300, ackDelayMs: 30, probeMs: 1_000_000 };
+const limits: LinkLimits = {
+  batchBytes: 200,
+  unackedBytes: 1_500,
+  unackedRecords: 20,
+  retransmitMs: 300,
+  ackDelayMs: 30,
+  probeMs: 1_000_000,
+};
 const tickMs = 25;
 const head = { type: 3, flags: 0, extra: 0, slot: 0, epoch: 0 };
 
@@ -450,6 +457,20 @@ describe("credit", () => {
     expect(scene.credits, "nobody was refused meanwhile").toBe(1);
   });
 
+  test("ends at a number of records too, however small they are", () => {
+    const scene = new Scene();
+    for (let count = 0; count < limits.unackedRecords - 1; count++) scene.link.mark(head);
+    expect(scene.link.hasCredit).toBe(true);
+    scene.link.mark(head);
+    expect(scene.link.hasCredit).toBe(false);
+    scene.link.flush();
+    expect(scene.link.hasCredit).toBe(false);
+    const batches = scene.sent.length;
+    scene.hear({ ack: batches - 1 });
+    scene.hear({ ack: batches });
+    expect([scene.credits, scene.link.hasCredit]).toEqual([1, true]);
+  });
+
   test("nobody is told of who was never without it", () => {
     const scene = new Scene();
     scene.say(large);
@@ -508,6 +529,13 @@ describe("another life", () => {
     expect(scene.hear({ session: 8, seq: 2 })).toBe(false);
     expect(scene.hear({ seq: 2 })).toBe(true);
     expect([scene.lost, scene.link.counters.refused]).toEqual([0, 1]);
+  });
+
+  test("is none where its number is 0", () => {
+    const scene = new Scene();
+    expect(scene.hear({ session: 0, peerSession: 0, seq: 1 })).toBe(false);
+    expect([scene.lost, scene.link.counters.refused, scene.sent.length]).toEqual([0, 1, 0]);
+    expect(scene.hear({ seq: 1 })).toBe(true);
   });
 
   test("of this side is told to a peer that speaks to the one before", () => {
