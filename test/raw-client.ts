@@ -1,0 +1,69 @@
+// A client that is no WebSocket library: it upgrades, and then does with its TCP connection what no library would.
+
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+
+export class RawClient {
+  readonly socket: Socket;
+  received = Buffer.alloc(0);
+
+  private constructor(socket: Socket) {
+    this.socket = socket;
+    // Whoever breaks connections off gets errors.
+    socket.on("error", () => undefined);
+    socket.on("data", (chunk) => {
+      this.received = Buffer.concat([this.received, chunk]);
+    });
+  }
+
+  /** Resolves when the request has been written. */
+  static async ask(url: string, path: string): Promise<RawClient> {
+    const { hostname, port } = new URL(url);
+    const client = new RawClient(connect(Number(port), hostname));
+    const head = [
+      `GET ${path} HTTP/1.1`,
+      `Host: ${hostname}:${port}`,
+      ...["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="],
+      ...["", ""],
+    ];
+    await new Promise<void>((resolve) => client.socket.write(head.join("\r\n"), () => resolve()));
+    return client;
+  }
+
+  /** Resolves when it has been let in. */
+  static async open(url: string, path: string): Promise<RawClient> {
+    const client = await RawClient.ask(url, path);
+    while (!client.received.includes("\r\n\r\n")) await once(client.socket, "data");
+    return client;
+  }
+
+  /** A frame from a client: RFC 6455, 5.2. The mask is zero, which is one, too. */
+  send(opcode: number, payload: Uint8Array): void {
+    const { length } = payload;
+    const size = length < 126 ? [0x80 | length] : [0x80 | 126, length >> 8, length & 0xff];
+    this.socket.write(Buffer.concat([Buffer.from([0x80 | opcode, ...size, 0, 0, 0, 0]), payload]));
+  }
+
+  text(value: unknown): void {
+    this.send(0x1, Buffer.from(JSON.stringify(value)));
+  }
+
+  close(code: number): void {
+    this.send(0x8, Buffer.from([code >> 8, code & 0xff]));
+  }
+
+  /** Takes nothing any more, and answers nothing. */
+  stopReading(): void {
+    this.socket.pause();
+  }
+
+  /** RST: the other side learns of it with the next packet. */
+  reset(): void {
+    this.socket.resetAndDestroy();
+  }
+
+  /** FIN, without a close frame. */
+  end(): void {
+    this.socket.end();
+  }
+}
