@@ -362,7 +362,8 @@ export class Gateway {
     this.workers.delete(id);
     this.hub.close(id);
     this.options.log.info({ worker: id, release: worker.release, reason, connections: worker.pins }, "worker left");
-    this.dispatcher.lost(worker, isDeath);
+    // One that was asked to end and took too long has died of that.
+    this.dispatcher.lost(worker, isDeath && !worker.isDraining);
     this.asks.lost(worker);
     this.isChanged = true;
   }

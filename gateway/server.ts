@@ -82,7 +82,7 @@ export function listen<Data extends object>(options: ServerOptions, listeners: S
       const incoming = incomingOf(response, request);
       const key = request.getHeader("sec-websocket-key");
       const extensions = request.getHeader("sec-websocket-extensions");
-      const client = new Client(response);
+      const client = new Client(response, false);
       listeners.onUpgrade(incoming, {
         get isGone() {
           return client.isGone;
@@ -115,7 +115,7 @@ export function listen<Data extends object>(options: ServerOptions, listeners: S
   });
   app.any("/*", (response, request) => {
     const incoming = incomingOf(response, request);
-    const client = new Client(response);
+    const client = new Client(response, incoming.method === "HEAD");
     readBody(response, limits.bodyBytes, (body) => {
       if (!client.isGone) listeners.onRequest(incoming, body, client);
     });
@@ -198,9 +198,12 @@ const ownHeaders = new Set(["content-length", "transfer-encoding", "connection",
 class Client implements WaitingClient {
   isGone = false;
   private readonly response: uWS.HttpResponse;
+  /** Of an answer to HEAD only the length of its body is sent. */
+  private readonly isHead: boolean;
 
-  constructor(response: uWS.HttpResponse) {
+  constructor(response: uWS.HttpResponse, isHead: boolean) {
     this.response = response;
+    this.isHead = isHead;
     response.onAborted(() => {
       this.isGone = true;
     });
@@ -216,7 +219,8 @@ class Client implements WaitingClient {
     this.finish(() => {
       this.response.writeStatus(`${status} ${STATUS_CODES[status] ?? ""}`);
       for (const [name, value] of headers) if (!ownHeaders.has(name.toLowerCase())) this.response.writeHeader(name, value);
-      this.response.end(body);
+      if (this.isHead) this.response.endWithoutBody(Buffer.byteLength(body));
+      else this.response.end(body);
     });
   }
 }

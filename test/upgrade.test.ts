@@ -70,6 +70,12 @@ test("a route answers plain HTTP with a Response", async () => {
   expect(await response.json()).toEqual({ method: "POST", mode: "http", body: "hello", ip: "127.0.0.1" });
 });
 
+test("an answer to HEAD has the length of the body, and no body", async () => {
+  const response = await fetch(`http://127.0.0.1:${system.port}/gate/http`, { method: "HEAD" });
+  expect({ status: response.status, text: await response.text() }).toEqual({ status: 201, text: "" });
+  expect(Number(response.headers.get("content-length"))).toBeGreaterThan(10);
+});
+
 test("plain HTTP on a path that speaks only WebSocket is 426, on an unknown one 404", async () => {
   expect((await fetch(`http://127.0.0.1:${system.port}/echo`)).status).toBe(426);
   expect((await fetch(`http://127.0.0.1:${system.port}/`)).status).toBe(404);

@@ -59,7 +59,8 @@ export class Answers {
         user: welcome?.user,
         state: bytes,
         subprotocol: welcome?.subprotocol,
-        headers: Object.entries(welcome?.headers ?? {}),
+        // Checked on the way: a line break in one would begin another.
+        headers: [...new Headers(welcome?.headers)],
       };
     });
   }
