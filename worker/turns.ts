@@ -61,7 +61,8 @@ export class Turns implements TurnHost {
   sweep(): void {
     const now = this.options.now();
     for (const [turn, { deadline, cutOff }] of this.pending) {
-      if (now < deadline) continue;
+      // All have the same limit: who began later ends later.
+      if (now < deadline) break;
       this.pending.delete(turn);
       this.counters.timedOut++;
       cutOff(new CodedError("turn.timeout", `the turn has not settled within ${this.limits.turnTimeoutMs} ms (TURN_TIMEOUT_MS)`));
