@@ -8,6 +8,7 @@ const commands = {
   "rollback-worker": "go back to the release that served before",
   status: "show gateways, workers and releases of the running server",
   test: "run the checks and every test",
+  chaos: "kill everything that may die, under load, and count what is lost",
   check: "check format, lint and types",
 };
 

@@ -1,0 +1,136 @@
+// npm run chaos: every fault against a live installation under load, and what became of every message.
+
+import { parseArgs } from "node:util";
+import type { Fault } from "./chaos/faults/fault.ts";
+import { shapeOf } from "./chaos/faults/fault.ts";
+import { faults } from "./chaos/faults/list.ts";
+import { Installation, type Shape } from "./chaos/installation.ts";
+import { runRandom } from "./chaos/random-run.ts";
+import { Report } from "./chaos/report.ts";
+import { isClean, runRow } from "./chaos/row.ts";
+import { seededRandom } from "./chaos/seeded-random.ts";
+
+const usage = `npm run chaos [-- options]
+
+Starts an installation of its own (free ports, a temporary folder), puts a steady load on it and has every fault strike it.
+Every message is counted: answered once, in order, its state and its publishes whole. Exit code 1 on any but zeros, where the
+row names no close. The whole run takes about ten minutes.
+
+  --fault NAME       only this one; may be given several times: ${faults.map(({ name }) => name).join(", ")}
+  --times N          how often each strikes (5)
+  --rate N           messages a second (5000)
+  --connections N    (100)
+  --random           faults at random, and then what was left behind: memory, file descriptors, NATS subscriptions
+    --minutes M      for so long (30)
+    --seed S         the same faults again
+  --json             one line of JSON for each row, for programs`;
+
+interface Options {
+  readonly chosen: readonly Fault[];
+  readonly times: number;
+  readonly rate: number;
+  readonly connections: number;
+  readonly isRandom: boolean;
+  readonly minutes: number;
+  readonly seed: number;
+  readonly isJson: boolean;
+}
+
+/** A command line that is not understood. */
+class UsageError extends Error {}
+
+export async function run(args: readonly string[]): Promise<number> {
+  let options: Options | undefined;
+  try {
+    options = parseOptions(args);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    process.stderr.write(`${error.message}\n\n${usage}\n`);
+    return 2;
+  }
+  if (options === undefined) {
+    process.stdout.write(`${usage}\n`);
+    return 0;
+  }
+  const report = new Report(options.isJson);
+  return options.isRandom ? runRandom(options, report) : runFaults(options, report);
+}
+
+/** @returns undefined where help was asked for. @throws {UsageError} */
+function parseOptions(args: readonly string[]): Options | undefined {
+  const { values } = parsed(args);
+  if (values.help) return undefined;
+  const names = values.fault ?? [];
+  const unknown = names.find((name) => !faults.some((fault) => fault.name === name));
+  if (unknown !== undefined) throw new UsageError(`there is no fault "${unknown}"`);
+  return {
+    chosen: names.length === 0 ? faults : faults.filter(({ name }) => names.includes(name)),
+    times: numberOf("times", values.times, 1),
+    rate: numberOf("rate", values.rate, 1),
+    connections: numberOf("connections", values.connections, 1),
+    isRandom: values.random,
+    minutes: numberOf("minutes", values.minutes, 0),
+    seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 32) : numberOf("seed", values.seed, 0),
+    isJson: values.json,
+  };
+}
+
+function parsed(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        fault: { type: "string", multiple: true },
+        times: { type: "string", default: "5" },
+        rate: { type: "string", default: "5000" },
+        connections: { type: "string", default: "100" },
+        random: { type: "boolean", default: false },
+        minutes: { type: "string", default: "30" },
+        seed: { type: "string" },
+        json: { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code?.startsWith("ERR_PARSE_ARGS")) throw new UsageError((error as Error).message);
+    throw error;
+  }
+}
+
+function numberOf(name: string, text: string, least: number): number {
+  if (!/^[0-9]+$/.test(text) || Number(text) < least) throw new UsageError(`--${name} ${text}: a whole number, at least ${least}`);
+  return Number(text);
+}
+
+async function runFaults(options: Options, report: Report): Promise<number> {
+  const random = seededRandom(options.seed);
+  report.say(`${options.rate} messages/s over ${options.connections} connections; seed ${options.seed}\n`);
+  report.head();
+  let isWell = true;
+  for (const [shape, alike] of byShape(options.chosen)) {
+    await Installation.use(shape, async (installation) => {
+      for (const fault of alike) {
+        report.begin(fault.title);
+        const onStep = (step: string) => report.update(`${fault.title}: ${step}`);
+        const row = await runRow(installation, fault, { ...options, random, onStep });
+        report.end(isClean(row));
+        report.row(row);
+        isWell &&= isClean(row);
+      }
+    });
+  }
+  return isWell ? 0 : 1;
+}
+
+/** Those that can share an installation together. */
+function byShape(chosen: readonly Fault[]): [Shape, Fault[]][] {
+  const shapes = new Map<string, [Shape, Fault[]]>();
+  for (const fault of chosen) {
+    const shape = shapeOf(fault);
+    const key = JSON.stringify(shape);
+    const alike = shapes.get(key)?.[1] ?? [];
+    alike.push(fault);
+    shapes.set(key, [shape, alike]);
+  }
+  return [...shapes.values()];
+}

@@ -1,0 +1,18 @@
+// Every fault. Those with one shape stand together: they share an installation.
+
+import { clientFaults } from "./clients.ts";
+import type { Fault } from "./fault.ts";
+import { gatewayFaults } from "./gateways.ts";
+import { natsFaults, ownNatsFaults } from "./nats.ts";
+import { poisonFaults } from "./poison.ts";
+import { onlyWorkerFaults, workerFaults } from "./workers.ts";
+
+export const faults: readonly Fault[] = [
+  ...workerFaults,
+  ...poisonFaults,
+  ...clientFaults,
+  ...natsFaults,
+  ...ownNatsFaults,
+  ...onlyWorkerFaults,
+  ...gatewayFaults,
+];

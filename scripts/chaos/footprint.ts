@@ -1,0 +1,46 @@
+// What an installation holds at a moment: memory, file descriptors, NATS subscriptions.
+
+import { readdirSync, readFileSync } from "node:fs";
+import type { Installation } from "./installation.ts";
+
+export interface Footprint {
+  readonly gatewayBytes: number;
+  /** Of the largest. */
+  readonly workerBytes: number;
+  readonly gatewayFiles: number;
+  readonly supervisorFiles: number;
+  /** Of all NATS clients; 0 where the nats-server is not ours to ask. */
+  readonly subscriptions: number;
+  /** That the gateway has local subscribers for. */
+  readonly topics: number;
+  readonly connections: number;
+  readonly parked: number;
+}
+
+export async function footprintOf(installation: Installation): Promise<Footprint> {
+  const status = await installation.status();
+  const [gateway] = status.gateways;
+  if (gateway === undefined) throw new Error("there is no gateway");
+  const response = await fetch(`http://127.0.0.1:${gateway.adminPort}/status`);
+  const told = (await response.json()) as { connections: number; parked: number; counters: { topics: { subscribed: number } } };
+  return {
+    gatewayBytes: residentBytes(gateway.pid),
+    workerBytes: Math.max(...status.workers.map(({ pid }) => residentBytes(pid))),
+    gatewayFiles: filesOf(gateway.pid),
+    supervisorFiles: filesOf(installation.supervisorPid),
+    subscriptions: (await installation.nats?.subscriptions()) ?? 0,
+    topics: told.counters.topics.subscribed,
+    connections: told.connections,
+    parked: told.parked,
+  };
+}
+
+/** Source: proc(5), statm: the second number is resident pages. */
+function residentBytes(pid: number): number {
+  const [, pages] = readFileSync(`/proc/${pid}/statm`, "utf8").split(" ");
+  return Number(pages) * 4096;
+}
+
+function filesOf(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}

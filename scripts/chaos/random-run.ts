@@ -1,0 +1,88 @@
+// Faults at random, for long, and then what was left behind. The same seed strikes in the same order.
+
+import type { Fault } from "./faults/fault.ts";
+import { faults } from "./faults/list.ts";
+import { type Footprint, footprintOf } from "./footprint.ts";
+import { Installation, type Shape } from "./installation.ts";
+import type { Report } from "./report.ts";
+import { isClean, runRow } from "./row.ts";
+import { pick } from "./scene.ts";
+import { seededRandom } from "./seeded-random.ts";
+
+/** One gateway that stays, so that what it holds can be compared; a nats-server that can be asked. */
+const shape: Shape = { workers: 2, gateways: 1, nats: "own" };
+/** These need another shape. */
+const excluded = new Set(["nats", "memory", "only", "only-again", "gateway"]);
+/** Faults in one row, with the same connections. */
+const strikesPerRow = 5;
+/** The first rows fill caches, pools and rings. */
+const warmUpRows = 2;
+/** What memory may grow by after the warm-up, and still be called flat: V8 takes what it may before it collects. */
+const growthBytes = 48 * 1024 * 1024;
+/** A connection of the status request that asks. */
+const slackFiles = 2;
+
+export interface RandomOptions {
+  readonly rate: number;
+  readonly connections: number;
+  readonly minutes: number;
+  readonly seed: number;
+}
+
+export async function runRandom(options: RandomOptions, report: Report): Promise<number> {
+  const random = seededRandom(options.seed);
+  const deadline = performance.now() + options.minutes * 60_000;
+  const chosen = faults.filter(({ name }) => !excluded.has(name));
+  report.say(`random faults for ${options.minutes} minutes; again with --seed ${options.seed}\n`);
+  report.head();
+  return Installation.use(shape, async (installation) => {
+    let isWell = true;
+    let warm: Footprint | undefined;
+    let rows = 0;
+    for (; rows < warmUpRows || performance.now() < deadline; rows++) {
+      const fault = mixed(chosen, random);
+      report.begin(fault.title);
+      const row = await runRow(installation, fault, { ...options, times: strikesPerRow, random, onStep: (step) => report.update(step) });
+      report.end(isClean(row));
+      report.row(row);
+      isWell &&= isClean(row);
+      if (rows + 1 === warmUpRows) warm = await footprintOf(installation);
+    }
+    const last = await footprintOf(installation);
+    const left = warm === undefined ? [] : leftBehind(warm, last);
+    report.value({ seed: options.seed, rows, warm, last, left }, leftText(last, left));
+    return isWell && left.length === 0 ? 0 : 1;
+  });
+}
+
+/** A fault that is another one each time. */
+function mixed(chosen: readonly Fault[], random: () => number): Fault {
+  const struck = Array.from({ length: strikesPerRow }, () => pick(chosen, random));
+  return {
+    name: struck.map(({ name }) => name).join("+"),
+    title: struck.map(({ name }) => name).join(", "),
+    closes: "who sends poison, who breaks off",
+    strike: (scene) => (struck[scene.time] as Fault).strike(scene),
+  };
+}
+
+/** @returns what has grown, in words. */
+export function leftBehind(warm: Footprint, last: Footprint): string[] {
+  const left: string[] = [];
+  const compare = (what: keyof Footprint, slack: number) => {
+    if (last[what] > warm[what] + slack) left.push(`${what}: ${warm[what]} after the warm-up, ${last[what]} at the end`);
+  };
+  compare("gatewayBytes", growthBytes);
+  compare("workerBytes", growthBytes);
+  compare("gatewayFiles", slackFiles);
+  compare("supervisorFiles", slackFiles);
+  compare("subscriptions", 0);
+  for (const what of ["connections", "parked"] as const) if (last[what] > 0) left.push(`${what}: ${last[what]} without a client`);
+  return left;
+}
+
+function leftText(last: Footprint, left: readonly string[]): string {
+  const mib = (bytes: number) => `${Math.round(bytes / 1024 / 1024)} MiB`;
+  const held = `gateway ${mib(last.gatewayBytes)}, worker ${mib(last.workerBytes)}, ${last.gatewayFiles} files, ${last.subscriptions} NATS subscriptions`;
+  return left.length === 0 ? `\nnothing left behind: ${held}` : `\nleft behind:\n${left.map((line) => `  ${line}`).join("\n")}`;
+}
