@@ -83,63 +83,68 @@ export class Turns implements TurnHost {
     await this.options.flushed(mailbox);
   }
 
-  // One turn. `error` is what onError is told of, undefined in every other hook.
+  // One turn. No closures before something waits: tsx gives each of them its name again, whenever it is made.
   private hook(mailbox: Mailbox, event: MailboxEvent, name: HookName, error: HandlerError | undefined): void {
     const turn = new RunningTurn(this, mailbox, event);
-    const fail = (thrown: unknown) => {
-      if (turn.isOver) return;
-      turn.end();
-      this.pending.delete(turn);
-      this.rollBack(turn, name, handlerErrorOf(thrown));
-    };
-    const settle = () => {
-      if (turn.isOver) return;
-      this.pending.delete(turn);
-      try {
-        this.storeState(turn);
-        if (error !== undefined) closeAfterError(turn);
-        if (turn.closing !== undefined) turn.effects.add(toGateway.close, turn.closing.reason, 0, turn.closing.code);
-      } catch (thrown) {
-        fail(thrown);
-        return;
-      }
-      this.commit(turn);
-    };
     let settling: unknown;
     try {
       settling = this.call(turn, name, error);
     } catch (thrown) {
-      fail(thrown);
+      this.fail(turn, name, thrown);
       return;
     }
-    if (!isThenable(settling)) {
-      settle();
-      return;
-    }
+    if (isThenable(settling)) this.wait(turn, name, error, settling);
+    else this.settle(turn, name, error);
+  }
+
+  private wait(turn: RunningTurn, name: HookName, error: HandlerError | undefined, settling: PromiseLike<unknown>): void {
+    const { mailbox, event } = turn;
     if (event.type === toWorker.message) event.message.own();
     const afterwards = () => {
       if (!mailbox.isRunning) this.run(mailbox);
     };
-    this.pending.set(turn, {
-      deadline: this.options.now() + this.limits.turnTimeoutMs,
-      cutOff: (late) => {
-        fail(late);
-        turn.end(late);
-        afterwards();
-      },
-    });
+    const cutOff = (late: CodedError) => {
+      this.fail(turn, name, late);
+      turn.end(late);
+      afterwards();
+    };
+    this.pending.set(turn, { deadline: this.options.now() + this.limits.turnTimeoutMs, cutOff });
     settling.then(
       () => {
-        settle();
+        this.settle(turn, name, error);
         afterwards();
       },
       (thrown) => {
-        fail(thrown);
+        this.fail(turn, name, thrown);
         afterwards();
       },
     );
   }
 
+  // The hook has returned.
+  private settle(turn: RunningTurn, name: HookName, error: HandlerError | undefined): void {
+    if (turn.isOver) return;
+    this.pending.delete(turn);
+    try {
+      this.storeState(turn);
+      if (error !== undefined) closeAfterError(turn);
+      if (turn.closing !== undefined) turn.effects.add(toGateway.close, turn.closing.reason, 0, turn.closing.code);
+    } catch (thrown) {
+      this.fail(turn, name, thrown);
+      return;
+    }
+    this.commit(turn);
+  }
+
+  // The hook has thrown.
+  private fail(turn: RunningTurn, name: HookName, thrown: unknown): void {
+    if (turn.isOver) return;
+    turn.end();
+    this.pending.delete(turn);
+    this.rollBack(turn, name, handlerErrorOf(thrown));
+  }
+
+  /** @param error is what onError is told of, undefined in every other hook. */
   private call(turn: RunningTurn, name: HookName, error: HandlerError | undefined): unknown {
     const { mailbox, event } = turn;
     const { handler } = mailbox.pin;
