@@ -15,6 +15,7 @@ test("an empty environment gives what the README says", () => {
     handlersDir: "worker/handlers",
     warmMs: 30_000,
     readyTimeoutMs: 10_000,
+    workerTimeoutMs: 5_000,
     stopTimeoutMs: 10_000,
   });
 });

@@ -26,6 +26,8 @@ export interface Config {
   readonly warmMs: number;
   /** How long new workers may take until they are ready. */
   readonly readyTimeoutMs: number;
+  /** Silent for so long, a worker loses its connections; for twice as long, it is killed. */
+  readonly workerTimeoutMs: number;
   /** How long what is asked to end may take until it is killed. */
   readonly stopTimeoutMs: number;
 }
@@ -49,6 +51,7 @@ export function parseConfig(environment: NodeJS.ProcessEnv, clone: string): Conf
     handlersDir: relative(clone, resolve(clone, settings.HANDLERS_DIR)),
     warmMs: settings.WARM_MS,
     readyTimeoutMs: settings.READY_TIMEOUT_MS,
+    workerTimeoutMs: settings.WORKER_TIMEOUT_MS,
     stopTimeoutMs: settings.STOP_TIMEOUT_MS,
   });
 }
@@ -72,6 +75,7 @@ export function supervisorSettings(clone: string) {
     ),
     WARM_MS: integer({ least: 0, most: timerLimitMs, otherwise: 30_000 }),
     READY_TIMEOUT_MS: integer({ least: 1, most: timerLimitMs, otherwise: 10_000 }),
+    WORKER_TIMEOUT_MS: integer({ least: 100, most: 600_000, otherwise: 5_000 }),
     STOP_TIMEOUT_MS: integer({ least: 1, most: timerLimitMs, otherwise: 10_000 }),
   });
 }

@@ -1,6 +1,7 @@
 // The supervisor as a process: what it starts ends with it, however it ends.
 
 import { createServer } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
 import type { Status } from "../scripts/supervisor/status.ts";
 import { TestClient } from "./client.ts";
@@ -69,6 +70,38 @@ test("whatever is killed is started again: worker, gateway, nats-server, guard",
   // The new guard knows what runs.
   start.process.kill("SIGKILL");
   await until("an end of all children", () => (after.some(isAlive) ? undefined : true));
+});
+
+test("a worker that hangs in an endless loop is killed at twice WORKER_TIMEOUT_MS and replaced; one that waits for NATS is not", {
+  timeout: testTimeoutMs,
+}, async () => {
+  const nats = await startNats();
+  cleanUps.push(() => nats.stop());
+  const env = { NATS_URL: nats.url, HANDLERS_DIR: "test/handlers/basic", WORKER_TIMEOUT_MS: "1500" };
+  const installation = await install(env);
+  const start = installation.start();
+  const url = (await start.line(/^ready ws:/)).replace("ready ", "");
+  const { workers: before } = await installation.statusWhere("two workers", ({ workers }) => workers.length === 2);
+  // Without NATS all of them are silent, and none of them hangs.
+  nats.process.kill("SIGKILL");
+  await nats.stop();
+  await pause(5_000);
+  const again = await startNats(Number(new URL(nats.url).port));
+  cleanUps.push(() => again.stop());
+  await installation.statusWhere("both are back", ({ workers }) => workers.length === 2);
+  expect(start.output).not.toContain("hangs");
+
+  const [poison, innocent] = await Promise.all([TestClient.open(`${url}/script/spin`), TestClient.open(`${url}/echo`)]);
+  poison.send([{ do: "spin" }]);
+  await start.line(/worker-1\.\d hangs: silent for 3000 ms \(2 x WORKER_TIMEOUT_MS\), it is killed/);
+  await start.line(/worker-1\.\d was ended by SIGKILL; starting again/);
+  // The message goes on to kill two more; then it is set aside.
+  expect(await poison.closes()).toEqual({ code: 1011, reason: "message.poison" });
+  innocent.send("still there");
+  await innocent.receives(1);
+  const { workers: after } = await installation.statusWhere("two workers again", ({ workers }) => workers.length === 2);
+  expect(after.filter(({ pid }) => before.some((worker) => worker.pid === pid))).toEqual([]);
+  await innocent.close();
 });
 
 test("a second start in one cache folder says which one runs; one after its end serves the same release", {

@@ -51,6 +51,10 @@ export class Crew {
     return this.keepers.flatMap((keeper) => keeper.child?.pid ?? []);
   }
 
+  workerOf(pid: number): Child | undefined {
+    return this.keepers.find(({ child }) => child?.pid === pid)?.child;
+  }
+
   /**
    * Resolves when all that were started have said hello.
    * @throws {StandbyError} when one has ended, or time is up.

@@ -3,6 +3,7 @@
 
 import type { Activation } from "../../protocol/membership.ts";
 import type { Release } from "../releases/release.ts";
+import type { Child } from "./child.ts";
 import type { Crew } from "./crew.ts";
 
 export interface FleetOptions {
@@ -31,6 +32,11 @@ export class Fleet {
 
   get crews(): Crew[] {
     return [...(this.active === undefined ? [] : [this.active]), ...this.replaced.keys(), ...this.others];
+  }
+
+  /** The worker that is this process, of whatever crew. */
+  workerOf(pid: number): Child | undefined {
+    return this.crews.map((crew) => crew.workerOf(pid)).find((worker) => worker !== undefined);
   }
 
   /** The release that has a warm crew. */

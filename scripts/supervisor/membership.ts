@@ -8,6 +8,7 @@ import { type Activation, type Announcement, decodeAnnouncement, encodeAnnouncem
 import { subjectsOf } from "../../protocol/subjects.ts";
 import type { Log } from "./log.ts";
 import { Members } from "./members.ts";
+import { Watchdog } from "./watchdog.ts";
 
 /** A NATS server that we were told to use does not answer. */
 export class NatsUnreachable extends Error {}
@@ -18,22 +19,29 @@ export interface MembershipOptions {
   readonly natsUrl: string;
   readonly namespace: string;
   readonly log: Log;
+  /** How long a worker of this machine may be silent, and what becomes of one that was so for longer. */
+  readonly hungAfterMs: number;
+  readonly onHung: (pid: number) => void;
 }
 
 export class Membership {
   readonly members = new Members(hostname(), () => this.say({ kind: "ask" }));
+  private readonly watchdog: Watchdog;
   private readonly bus: Bus;
   private readonly subject: string;
   private readonly heartbeat: NodeJS.Timeout;
   private activation: Activation | undefined;
 
-  private constructor(bus: Bus, subject: string, onFault: (error: unknown) => void) {
+  private constructor(bus: Bus, options: MembershipOptions, onFault: (error: unknown) => void) {
+    const subject = subjectsOf(options.namespace).members;
     this.bus = bus;
     this.subject = subject;
+    this.watchdog = new Watchdog({ host: hostname(), limitMs: options.hungAfterMs });
     bus.subscribe(subject, ({ payload }) => {
       try {
         const announcement = decodeAnnouncement(payload);
         this.members.hear(announcement, performance.now());
+        this.watchdog.hear(announcement);
         // Somebody has just started, and may not wait for the next heartbeat to learn who is active.
         if (announcement.kind === "ask") this.sayActivation();
       } catch (error) {
@@ -43,12 +51,14 @@ export class Membership {
     this.say({ kind: "ask" });
     this.heartbeat = setInterval(() => {
       this.members.forgetSilent(performance.now());
+      for (const pid of this.watchdog.tick(performance.now(), bus.connected)) options.onHung(pid);
       this.sayActivation();
     }, heartbeatMs);
   }
 
   /** @throws {NatsUnreachable} */
-  static async join({ natsUrl, namespace, log }: MembershipOptions): Promise<Membership> {
+  static async join(options: MembershipOptions): Promise<Membership> {
+    const { natsUrl, log } = options;
     const faults = new FaultMeter();
     const onFault = (error: unknown) => faults.meet(error, (text, count) => log.event("warn", text, { count, err: describe(error) }));
     const bus = await withinTime(
@@ -63,7 +73,7 @@ export class Membership {
       }),
       natsUrl,
     );
-    return new Membership(bus, subjectsOf(namespace).members, onFault);
+    return new Membership(bus, options, onFault);
   }
 
   /** Announces it now and from now on. */
@@ -74,6 +84,7 @@ export class Membership {
 
   /** A process of ours has ended: others need not wait until its silence tells. */
   ended(pid: number): void {
+    this.watchdog.ended(pid);
     const member = this.members.byProcess(pid);
     if (member === undefined) return;
     this.members.forget(member.id);

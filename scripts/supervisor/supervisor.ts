@@ -88,7 +88,7 @@ export class Supervisor {
     const recorded = readActivation(this.activationFile);
     const [address, natsUrl] = await Promise.all([chooseAddress(this.config, this.portPatienceMs), this.startNats(path)]);
     this.ending.signal.throwIfAborted();
-    const running = this.run(address, natsUrl, await Membership.join({ natsUrl, namespace: this.config.namespace, log: this.log }));
+    const running = this.run(address, natsUrl, await this.join(natsUrl));
     this.running = running;
     const first = await this.shelf.first(recorded, this.ending.signal);
     if (first !== undefined) {
@@ -179,6 +179,20 @@ export class Supervisor {
       onEnd: (child, text) => this.log.event("error", `${child.name} ${text}`),
     });
     return this.nats.url;
+  }
+
+  private join(natsUrl: string): Promise<Membership> {
+    const { namespace, workerTimeoutMs } = this.config;
+    const hungAfterMs = 2 * workerTimeoutMs;
+    return Membership.join({ natsUrl, namespace, log: this.log, hungAfterMs, onHung: (pid) => this.killHung(pid, hungAfterMs) });
+  }
+
+  // Gateways have given up on it at half of that time; its exit has another one started.
+  private killHung(pid: number, silentMs: number): void {
+    const hung = this.running?.fleet.workerOf(pid);
+    if (hung === undefined) return;
+    this.log.event("error", `${hung.name} hangs: silent for ${silentMs} ms (2 x WORKER_TIMEOUT_MS), it is killed`, { pid });
+    void hung.kill();
   }
 
   private run(address: Address, natsUrl: string, membership: Membership): Running {
