@@ -7,7 +7,7 @@ import { faults } from "./chaos/faults/list.ts";
 import { Installation, type Shape } from "./chaos/installation.ts";
 import { runRandom } from "./chaos/random-run.ts";
 import { Report } from "./chaos/report.ts";
-import { isClean, runRow } from "./chaos/row.ts";
+import { isClean, type RowOptions, runRow } from "./chaos/row.ts";
 import { seededRandom } from "./chaos/seeded-random.ts";
 
 const usage = `npm run chaos [-- options]
@@ -109,17 +109,30 @@ async function runFaults(options: Options, report: Report): Promise<number> {
   let isWell = true;
   for (const [shape, alike] of byShape(options.chosen)) {
     await Installation.use(shape, async (installation) => {
-      for (const fault of alike) {
-        report.begin(fault.title);
-        const onStep = (step: string) => report.update(`${fault.title}: ${step}`);
-        const row = await runRow(installation, fault, { ...options, random, onStep });
-        report.end(isClean(row));
-        report.row(row);
-        isWell &&= isClean(row);
-      }
+      for (const fault of alike) isWell = (await strike(installation, fault, { ...options, random, report })) && isWell;
     });
   }
   return isWell ? 0 : 1;
+}
+
+/** @returns whether everything is zero that has to be. */
+async function strike(
+  installation: Installation,
+  fault: Fault,
+  { report, ...options }: Omit<RowOptions, "onStep"> & { report: Report },
+): Promise<boolean> {
+  report.begin(fault.title);
+  try {
+    const row = await runRow(installation, fault, { ...options, onStep: (step) => report.update(`${fault.title}: ${step}`) });
+    report.end(isClean(row));
+    report.row(row);
+    return isClean(row);
+  } catch (error) {
+    // Connections did not even open.
+    report.end(false);
+    process.stderr.write(`${fault.title}: ${(error as Error).message}\n`);
+    return false;
+  }
 }
 
 /** Those that can share an installation together. */

@@ -147,13 +147,13 @@ export class Installation {
     throw new WaitedInVain(`waited ${patienceMs} ms in vain: ${what}\n${JSON.stringify(await this.status())}`);
   }
 
-  /** Resolves when everything runs that should, and every worker has its share of the connections. */
+  /** Resolves when everything runs that should, and every worker has some of the connections. */
   async isWhole(): Promise<void> {
     const { workers, gateways } = this.shape;
     await this.until("every process runs again", (status) => {
       const active = status.workers.filter(({ state }) => state === "active");
-      const isShared = status.gateways.every(({ parked }) => parked < 1000);
-      return active.length === workers && active.every(({ pid }) => isAlive(pid)) && status.gateways.length === gateways && isShared;
+      const isShared = active.every(({ pid, connections }) => isAlive(pid) && connections > 0);
+      return active.length === workers && isShared && status.gateways.length === gateways;
     });
   }
 
@@ -205,7 +205,7 @@ export class Installation {
   }
 }
 
-/** Whether a process takes part: neither gone nor stopped. */
+/** Whether a process is there; one that nobody has buried yet is, too. */
 export function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0);

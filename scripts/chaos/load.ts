@@ -76,10 +76,12 @@ export class Load {
     );
   }
 
-  /** Resolves when a worker has answered what another one had begun. */
+  /** Resolves when a worker has answered what another one had begun; or when all is answered, and nobody had. */
   async redelivers(): Promise<void> {
     const before = this.redelivered;
-    await this.signal.until(() => this.redelivered > before, "a redelivered message is answered", patienceMs);
+    const marks = this.open.map((client) => [client, client.sent] as const);
+    const isOver = () => this.redelivered > before || marks.every(([client, sent]) => client.hasAnswer(sent));
+    await this.signal.until(isOver, "a redelivered message is answered", patienceMs);
   }
 
   /** Another connection, which hears but does not take part in the load. */

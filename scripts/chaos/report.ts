@@ -3,7 +3,7 @@
 import { type Progress, paint, startProgress } from "../setup/progress.mjs";
 import { isClean, type Row } from "./row.ts";
 
-const columns = ["times", "messages", "lost", "doubled", "reordered", "disconnected"] as const;
+const columns = ["times", "messages", "redelivered", "lost", "doubled", "reordered", "disconnected"] as const;
 const titleWidth = 76;
 
 export class Report {

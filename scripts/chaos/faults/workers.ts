@@ -1,7 +1,7 @@
 // Workers that are killed, that hang, that are replaced.
 
 import { setTimeout as pause } from "node:timers/promises";
-import { workerTimeoutMs } from "../installation.ts";
+import { isAlive, workerTimeoutMs } from "../installation.ts";
 import { pick, type Scene, signalProcess } from "../scene.ts";
 import type { Fault } from "./fault.ts";
 
@@ -9,7 +9,8 @@ import type { Fault } from "./fault.ts";
 const drainingMs = 6;
 
 async function victim({ installation, random }: Scene): Promise<number> {
-  return pick(await installation.workers(), random).pid;
+  const alive = (await installation.workers()).filter(({ pid }) => isAlive(pid));
+  return pick(alive, random).pid;
 }
 
 async function killOne(scene: Scene): Promise<void> {
@@ -42,9 +43,8 @@ export const workerFaults: readonly Fault[] = [
     strike: async (scene) => {
       const pids = (await scene.installation.workers()).map(({ pid }) => pid);
       const first = pick(pids, scene.random);
-      const redelivers = scene.load.redelivers();
       signalProcess(first, "SIGKILL");
-      await redelivers;
+      await scene.load.redelivers();
       for (const pid of pids) signalProcess(pid, "SIGKILL");
       for (const pid of pids) await scene.installation.isGone(pid);
     },
@@ -83,9 +83,8 @@ export const onlyWorkerFaults: readonly Fault[] = [
     title: "kill -9 of the only worker, and of the next while it redelivers",
     shape: { workers: 1 },
     strike: async (scene) => {
-      const redelivers = scene.load.redelivers();
-      await killOne(scene);
-      await redelivers;
+      signalProcess(await victim(scene), "SIGKILL");
+      await scene.load.redelivers();
       await killOne(scene);
     },
   },

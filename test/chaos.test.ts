@@ -1,0 +1,53 @@
+// The chaos run itself, once and shortened: most faults strike once, under a light load.
+
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { faults } from "../scripts/chaos/faults/list.ts";
+import type { Row } from "../scripts/chaos/row.ts";
+
+/** Left out is what takes long: what waits for time-outs, and several deploys. */
+const chosen = ["worker", "redelivery", "drain", "poison", "clients", "nats", "nats-away", "only", "gateway"];
+
+function chaos(...args: string[]): Promise<{ exitCode: number | null; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, ["scripts/start.mjs", "chaos", ...args], {
+    cwd: join(import.meta.dirname, ".."),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const said = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name].on("data", (chunk: Buffer) => {
+      said[name] += chunk.toString();
+    });
+  }
+  return new Promise((resolve) => child.once("close", (exitCode) => resolve({ exitCode, ...said })));
+}
+
+test("each fault under load: nothing is lost, doubled, reordered, and nobody is disconnected but whom the row names", async () => {
+  const light = ["--times", "1", "--rate", "1000", "--connections", "30"];
+  const { exitCode, stdout, stderr } = await chaos("--json", ...light, ...chosen.flatMap((name) => ["--fault", name]));
+  const rows = stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Row);
+  for (const row of rows) {
+    expect(row, stderr).toMatchObject({ times: 1, lost: 0, doubled: 0, reordered: 0, disconnected: 0, broken: [] });
+    expect(row.messages).toBeGreaterThan(0);
+    if (row.closes === null) expect(row.closed).toBe(0);
+  }
+  expect(rows.map(({ fault }) => fault).sort()).toEqual([...chosen].sort());
+  expect(exitCode).toBe(0);
+  // They have struck.
+  const figures = new Map(rows.map((row) => [row.fault, row]));
+  expect(rows.reduce((sum, { redelivered }) => sum + redelivered, 0)).toBeGreaterThan(0);
+  expect(figures.get("poison")?.closed).toBe(1);
+  expect(figures.get("gateway")?.closed).toBeGreaterThan(0);
+}, 120_000);
+
+test("--help names every fault; one that does not exist is refused", async () => {
+  const [help, wrong] = await Promise.all([chaos("--help"), chaos("--fault", "nothing")]);
+  for (const { name } of faults) expect(help.stdout).toContain(name);
+  expect(help.exitCode).toBe(0);
+  expect(wrong).toMatchObject({ exitCode: 2, stdout: "" });
+  expect(wrong.stderr).toContain('there is no fault "nothing"');
+});
