@@ -73,7 +73,7 @@ export class Connection {
   /** Since when sweeps have found the same event uncommitted; 0: it is another one each time. */
   stalledSince = 0;
   /** Workers that died with events of it in hand, one after the other, since all that they had was committed. */
-  deaths = 0;
+  dead: Set<string> | undefined;
   /** What its worker died of, though it had nothing else in hand. */
   culprit: "event" | "adoption" | undefined;
   /** It was closed since NATS was away for so long that workers may have taken this gateway for dead: see Dispatcher.sweep. */
@@ -103,6 +103,10 @@ export class Connection {
     this.user = options.user;
     this.subprotocol = options.subprotocol;
     this.state = options.state;
+  }
+
+  get deaths(): number {
+    return this.dead?.size ?? 0;
   }
 
   get parked(): number {

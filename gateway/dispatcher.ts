@@ -137,7 +137,7 @@ export class Dispatcher {
     if (worker !== undefined) worker.inFlight--;
     if (event.type !== toWorker.adopt) connection.firstEvent++;
     // Everything that dead workers had in hand is done.
-    if (connection.deaths > 0 && !connection.events[0]?.redelivered) connection.deaths = 0;
+    if (connection.dead !== undefined && !connection.events[0]?.redelivered) connection.dead = undefined;
     if (event.type === toWorker.close) this.end(connection);
     else if (connection.parked > 0) this.delivery.advance(connection);
     if (worker !== undefined && worker === this.isolation.worker) this.progress(worker);
@@ -217,6 +217,11 @@ export class Dispatcher {
     if (this.isolation.worker === worker) this.isolation.end();
     this.isolate();
     this.options.onCandidates();
+  }
+
+  /** A worker that was taken for dead lives: NATS had lost it, and no message has killed it. */
+  lives(workerId: string): void {
+    for (const { dead } of this.connections) dead?.delete(workerId);
   }
 
   /** @returns whether it is news. */
@@ -316,7 +321,8 @@ export class Dispatcher {
     connection.events.unshift(...returned);
     const ranAlone = this.isolation.connection === connection;
     if (why === "death" && (wasAdopting || returned.length > 0)) {
-      connection.deaths++;
+      connection.dead ??= new Set();
+      connection.dead.add(worker.id);
       if (ranAlone) connection.culprit = wasAdopting ? "adoption" : "event";
     }
     if (ranAlone) this.isolation.end();
@@ -392,7 +398,7 @@ export class Dispatcher {
     this.options.onPoison(connection);
     const event = connection.culprit === "adoption" ? undefined : connection.events.shift();
     connection.culprit = undefined;
-    connection.deaths = 0;
+    connection.dead = undefined;
     if (event !== undefined) {
       this.parking.remove(connection, event);
       connection.firstEvent++;

@@ -62,6 +62,8 @@ export class Gateway {
   private readonly operations: Operations;
   private readonly slots = new SlotTable();
   private readonly workers = new Map<string, WorkerPeer>();
+  /** Workers that are taken for dead, and how often each had come back to NATS until then. */
+  private readonly takenForDead = new Map<string, number>();
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly startedAt = Date.now();
   private server: Server | undefined;
@@ -324,7 +326,9 @@ export class Gateway {
         if (announcement.activation !== undefined) this.activate(announcement.activation);
         return;
       case "gone":
-        return this.loseWorker(announcement.id, announcement.reason, announcement.reason === "exited");
+        this.loseWorker(announcement.id, announcement.reason, announcement.reason === "exited");
+        this.takenForDead.delete(announcement.id);
+        return;
     }
   }
 
@@ -342,10 +346,14 @@ export class Gateway {
       });
       this.workers.set(worker.id, worker);
       this.options.log.info({ worker: worker.id, release: worker.release }, "worker joined");
+      // What was silent because NATS had lost it was killed by no message; what hung may have been.
+      if ((hello.reconnects ?? 0) > (this.takenForDead.get(worker.id) ?? Number.POSITIVE_INFINITY)) this.dispatcher.lives(worker.id);
+      this.takenForDead.delete(worker.id);
       worker.isDraining = hello.state === "draining";
       this.dispatcher.joined(worker);
     }
     worker.heardAt = this.options.now();
+    worker.reconnects = hello.reconnects ?? 0;
     if (hello.state === "draining") this.dispatcher.drains(worker);
     if (hello.activation !== undefined) this.activate(hello.activation);
   }
@@ -362,6 +370,7 @@ export class Gateway {
     this.workers.delete(id);
     this.hub.close(id);
     this.options.log.info({ worker: id, release: worker.release, reason, connections: worker.pins }, "worker left");
+    if (isDeath) this.takenForDead.set(id, worker.reconnects);
     // One that was asked to end and took too long has died of that.
     this.dispatcher.lost(worker, isDeath && !worker.isDraining);
     this.asks.lost(worker);
@@ -409,6 +418,8 @@ export class Gateway {
     if (now - this.sweptAt > 4 * sweepMs) for (const worker of this.workers.values()) worker.heardAt = now;
     this.sweptAt = now;
     if (!this.options.bus.connected) return;
+    // One that works on something and is sent nothing: NATS tells whether it is still there.
+    for (const { inFlight, link } of this.workers.values()) if (inFlight > 0) link.probe();
     const latest = now - this.options.config.WORKER_TIMEOUT_MS;
     for (const worker of [...this.workers.values()]) if (worker.heardAt < latest) this.loseWorker(worker.id, "silent for too long", true);
   }

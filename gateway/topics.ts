@@ -26,6 +26,8 @@ export interface TopicsOptions {
 
 interface Interest {
   readonly subscription: BusSubscription;
+  /** When the first local subscriber wanted it. */
+  readonly wantedAt: number;
   /** Local subscribers, and turns about to commit one. */
   count: number;
   /** Undefined once NATS has confirmed the subscription. */
@@ -92,7 +94,8 @@ export class Topics {
     const subscription = this.options.bus.subscribe(this.options.subjects.topic(topic), (message) =>
       this.receive(topic, interest, message),
     );
-    const interest: Interest = { subscription, count: 1, confirmed: undefined, inboxes: new Map() };
+    const wantedAt = this.options.now();
+    const interest: Interest = { subscription, wantedAt, count: 1, confirmed: undefined, inboxes: new Map() };
     interest.confirmed = this.confirm().then(() => {
       interest.confirmed = undefined;
     });
@@ -217,12 +220,14 @@ export class Topics {
   // Asks every other gateway for what it published to these topics after what has been seen of it.
   private ask(topics: readonly string[]): void {
     const { bus, subjects, self, now } = this.options;
-    const awayMs = now() - this.disconnectedAt;
+    // NATS may have given us up long before we noticed: what waited for us there is gone too.
+    const awayMs = now() - this.disconnectedAt + faultMarginMs;
     for (let first = 0; first < topics.length; first += topicsPerRequest) {
       const lacking = topics.slice(first, first + topicsPerRequest).map((topic) => {
+        const interest = this.interests.get(topic);
         const seen: Record<string, number> = {};
-        for (const [from, inbox] of this.interests.get(topic)?.inboxes ?? []) if (inbox.seen !== undefined) seen[from] = inbox.seen;
-        return { topic, seen };
+        for (const [from, inbox] of interest?.inboxes ?? []) if (inbox.seen !== undefined) seen[from] = inbox.seen;
+        return { topic, wantedMs: now() - (interest?.wantedAt ?? now()), seen };
       });
       bus.publish(subjects.repair, encodeRepair({ to: self, awayMs, topics: lacking }));
     }
@@ -232,12 +237,13 @@ export class Topics {
   private repair(payload: Uint8Array): void {
     const { bus, subjects, self, now } = this.options;
     const { to, awayMs, topics } = parseRepair(payload);
-    const seen = new Map(topics.map((lacking) => [lacking.topic, lacking.seen[self]]));
+    const asked = new Map(topics.map((lacking) => [lacking.topic, lacking]));
     for (const { topic, seq, bytes, at } of this.ring.since(0)) {
-      if (!seen.has(topic)) continue;
-      const last = seen.get(topic);
-      // Of a gateway that it has heard nothing of on this topic, it lacks at most what came while it was away.
-      const isLacking = last === undefined ? now() - at <= awayMs : seq > last;
+      const lacking = asked.get(topic);
+      if (lacking === undefined) continue;
+      const last = lacking.seen[self];
+      // Of a gateway that it has heard nothing of on this topic, it lacks at most what came while it was away, and wanted it.
+      const isLacking = last === undefined ? now() - at <= Math.min(awayMs, lacking.wantedMs) : seq > last;
       if (isLacking) bus.publish(subjects.repairedTopic(to, topic), bytes);
     }
   }

@@ -12,6 +12,8 @@ export class WorkerPeer {
   readonly link: Link;
   /** When it was last heard of. */
   heardAt: number;
+  /** How often it has lost NATS and come back, as it says. */
+  reconnects = 0;
   isDraining = false;
   /** Connections that are pinned to it. */
   pins = 0;

@@ -101,8 +101,7 @@ export class Link {
   /** Whether more may be appended. Past it nothing is refused, but a caller that asks first keeps memory bounded. */
   get hasCredit(): boolean {
     const { builder, limits } = this;
-    const has =
-      this.unackedBytes + builder.bytes < limits.unackedBytes && this.unackedRecords + builder.records < limits.unackedRecords;
+    const has = this.unackedBytes + builder.bytes < limits.unackedBytes && this.unackedRecords + builder.records < limits.unackedRecords;
     if (!has) this.wasFull = true;
     return has;
   }
@@ -223,7 +222,7 @@ export class Link {
   /** Says something that needs no answer, to find out whether anybody hears it. */
   probe(): void {
     if (this.isLost) return;
-    this.probeAt = this.options.now() + this.limits.probeMs;
+    if (this.unacked.length > 0) this.probeAt = this.options.now() + this.limits.probeMs;
     this.sendAck(false);
   }
 

@@ -36,6 +36,8 @@ const worker = v.object({
   state: v.picklist(["ready", "draining"]),
   routes: v.array(route),
   connections: v.number(),
+  /** How often it has lost its connection to NATS and come back: what it was silent for then. */
+  reconnects: v.optional(v.number()),
   activation: v.optional(activation),
 });
 

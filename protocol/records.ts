@@ -115,10 +115,10 @@ const operate = v.variant("kind", [
 const repair = v.object({
   /** Who asks. */
   to: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,64}$/)),
-  /** How long ago it lost its connection to NATS. */
+  /** For how long it may have heard nothing: since before it noticed that its connection to NATS was gone. */
   awayMs: v.number(),
-  /** Topics, and the last batch of each gateway that it has. */
-  topics: v.array(v.object({ topic: v.string(), seen: v.record(v.string(), v.number()) })),
+  /** Topics, for how long it has wanted each, and the last batch of each gateway that it has. */
+  topics: v.array(v.object({ topic: v.string(), wantedMs: v.number(), seen: v.record(v.string(), v.number()) })),
 });
 
 export type RepairBody = v.InferOutput<typeof repair>;

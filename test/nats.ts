@@ -2,6 +2,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, watch } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findNatsServer } from "../scripts/nats/binary.ts";
@@ -12,12 +13,15 @@ export interface TestNats {
   stop(): Promise<void>;
 }
 
-/** @param port 0: any. A server that is to come back where another one was gets that one's. */
-export async function startNats(port = 0): Promise<TestNats> {
+/**
+ * @param port 0: any. A server that is to come back where another one was gets that one's.
+ * @param more arguments of the command line.
+ */
+export async function startNats(port = 0, more: readonly string[] = []): Promise<TestNats> {
   // Where a clean machine's set-up has fetched it to.
   const executable = await findNatsServer(join(import.meta.dirname, "..", ".thinstate", "nats"), process.env.PATH ?? "");
   const folder = mkdtempSync(join(tmpdir(), "thinstate-nats-"));
-  const args = ["-a", "127.0.0.1", "-p", String(port === 0 ? -1 : port), "--ports_file_dir", folder];
+  const args = ["-a", "127.0.0.1", "-p", String(port === 0 ? -1 : port), "--ports_file_dir", folder, ...more];
   const child = spawn(executable, args, { stdio: ["ignore", "ignore", "pipe"] });
   const kill = () => child.kill("SIGKILL");
   process.once("exit", kill);
@@ -33,8 +37,11 @@ export async function startNats(port = 0): Promise<TestNats> {
       const [file] = readdirSync(folder).filter((name) => name.endsWith(".ports"));
       const text = file === undefined ? "" : readFileSync(join(folder, file), "utf8");
       if (!text.endsWith("}")) return;
+      const { nats } = JSON.parse(text) as { nats?: string[] };
+      // A cluster's server writes the file as soon as it listens for the others, and again for us.
+      if (nats?.[0] === undefined) return;
       watcher.close();
-      resolve((JSON.parse(text) as { nats: string[] }).nats[0] ?? "");
+      resolve(nats[0]);
     };
     const watcher = watch(folder, look);
     // On a busy machine it may have been written before we watched.
@@ -44,6 +51,7 @@ export async function startNats(port = 0): Promise<TestNats> {
     url,
     process: child,
     stop: async () => {
+      child.kill("SIGCONT");
       if (child.exitCode === null && child.signalCode === null) {
         const ended = new Promise((resolve) => child.once("exit", resolve));
         child.kill();
@@ -52,4 +60,59 @@ export async function startNats(port = 0): Promise<TestNats> {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Three servers that know each other. A node can be killed, and started again where it was. */
+export class TestCluster {
+  readonly nodes: TestNats[] = [];
+  private readonly ports: readonly number[];
+
+  private constructor(ports: readonly number[]) {
+    this.ports = ports;
+  }
+
+  static async start(): Promise<TestCluster> {
+    const cluster = new TestCluster(await freePorts(6));
+    for (let index = 0; index < 3; index++) cluster.nodes.push(await cluster.startNode(index));
+    return cluster;
+  }
+
+  /** All three, for a client. */
+  get url(): string {
+    return this.nodes.map(({ url }) => url).join(",");
+  }
+
+  async kill(index: number): Promise<void> {
+    this.nodes[index]?.process.kill("SIGKILL");
+    await this.nodes[index]?.stop();
+  }
+
+  async restore(index: number): Promise<void> {
+    this.nodes[index] = await this.startNode(index);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.stop()));
+  }
+
+  private startNode(index: number): Promise<TestNats> {
+    const routes = this.ports.slice(3).map((port) => `nats://127.0.0.1:${port}`);
+    const own = routes[index] as string;
+    const others = routes.filter((route) => route !== own).join(",");
+    return startNats(this.ports[index] as number, ["--cluster_name", "test", "--cluster", own, "--routes", others]);
+  }
+}
+
+/** Ports that nobody has right now, all different. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer();
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
 }

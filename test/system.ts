@@ -20,6 +20,8 @@ export interface SystemOptions {
   readonly workers?: number;
   readonly gateways?: number;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Instead of a plain one. The system stops it. */
+  readonly nats?: TestNats;
 }
 
 export class TestProcess {
@@ -96,7 +98,7 @@ export class TestSystem {
 
   /** Resolves when a message could be answered; without workers, when the gateways have said hello. */
   static async start(options: SystemOptions = {}): Promise<TestSystem> {
-    const nats = await startNats();
+    const nats = options.nats ?? (await startNats());
     const bus = await connectBus({ url: nats.url, name: "test", onEvent: () => undefined });
     const system = new TestSystem(nats, bus, await freePort(), options);
     const { gateways = 1, workers = 1 } = options;
@@ -119,12 +121,13 @@ export class TestSystem {
     return [...this.workers.values()];
   }
 
-  startGateway(): TestProcess {
-    return this.spawn("gateway", { PORT: String(this.port), ADMIN_PORT: "0" });
+  /** @param environment of this one alone. */
+  startGateway(environment: Readonly<Record<string, string>> = {}): TestProcess {
+    return this.spawn("gateway", { PORT: String(this.port), ADMIN_PORT: "0", ...environment });
   }
 
-  startWorker(release: string, handlers = this.handlers): TestProcess {
-    return this.spawn("worker", { RELEASE: release, HANDLERS_DIR: join(clone, "test", "handlers", handlers) });
+  startWorker(release: string, handlers = this.handlers, environment: Readonly<Record<string, string>> = {}): TestProcess {
+    return this.spawn("worker", { RELEASE: release, HANDLERS_DIR: join(clone, "test", "handlers", handlers), ...environment });
   }
 
   /** Ends nats-server without a word; resolves when another one is where it was. */

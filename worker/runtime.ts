@@ -65,6 +65,7 @@ export class Worker {
   private readonly stopping = new AbortController();
   private state: "ready" | "draining" = "ready";
   private activation: Activation | undefined;
+  private reconnects = 0;
 
   constructor(options: WorkerOptions) {
     this.options = options;
@@ -128,6 +129,7 @@ export class Worker {
   }
 
   reconnected(): void {
+    this.reconnects++;
     for (const gateway of this.gateways.values()) gateway.heardAt = this.options.now();
     this.hub.reconnected();
     this.announce();
@@ -369,6 +371,7 @@ export class Worker {
       state: this.state,
       routes: [...loaded.routes],
       connections: this.connections,
+      reconnects: this.reconnects,
       activation: this.activation,
     });
   }
