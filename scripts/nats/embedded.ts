@@ -48,6 +48,8 @@ export class EmbeddedNats {
             cwd: options.folder,
             env: process.env,
           }),
+        // Small and quick: trying again costs nothing, and nobody hears anybody meanwhile.
+        isProven: () => true,
         onEnd: options.onEnd,
       });
       if (await answers(port)) return new EmbeddedNats(`nats://127.0.0.1:${port}`, keeper);

@@ -48,6 +48,8 @@ export class Child {
   readonly exited: Promise<Exit>;
   /** The last lines that it wrote to stderr, for a report of its end. */
   readonly errorTail: string[] = [];
+  /** Whether it had said hello by its end: it loads, and has taken part. */
+  hasServed = false;
   private readonly process: ChildProcess;
   private readonly onOverdue: ChildContext["onOverdue"];
   private hasExited = false;

@@ -91,6 +91,7 @@ export class Crew {
       const keeper = new Keeper({
         start: () => spawn(release, index),
         isKept: () => this.hasWork,
+        isProven: ({ hasServed }) => hasServed,
         onEnd: (child, text, exit) => {
           this.failure.abort(new StandbyError(`${child.name} of release ${release.id} ${exitText(exit)}.${tailOf(child)}`));
           onEnd(child, text, exit);

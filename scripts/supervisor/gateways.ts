@@ -18,7 +18,10 @@ export class Gateways {
 
   constructor({ count, members, spawn, onEnd }: GatewaysOptions) {
     this.members = members;
-    this.keepers = Array.from({ length: count }, (_, index) => new Keeper({ start: () => spawn(index), onEnd }));
+    this.keepers = Array.from(
+      { length: count },
+      (_, index) => new Keeper({ start: () => spawn(index), isProven: ({ hasServed }) => hasServed, onEnd }),
+    );
   }
 
   /** Whether all have said hello. */

@@ -82,13 +82,14 @@ export class Membership {
     this.sayActivation();
   }
 
-  /** A process of ours has ended: others need not wait until its silence tells. */
-  ended(pid: number): void {
+  /** A process of ours has ended: others need not wait until its silence tells. @returns whether it had taken part. */
+  ended(pid: number): boolean {
     this.watchdog.ended(pid);
     const member = this.members.byProcess(pid);
-    if (member === undefined) return;
+    if (member === undefined) return false;
     this.members.forget(member.id);
     this.say({ kind: "gone", id: member.id, reason: "exited" });
+    return true;
   }
 
   async leave(): Promise<void> {

@@ -200,7 +200,10 @@ export class Supervisor {
     const { members } = membership;
     const onEnd = (child: Child, text: string) => this.log.event("error", `${child.name} ${text}`, { pid: child.pid });
     const watched = (child: Child) => {
-      void child.exited.then(() => membership.ended(child.pid));
+      // Before its keeper hears of it, which asks.
+      void child.exited.then(() => {
+        child.hasServed = membership.ended(child.pid);
+      });
       return child;
     };
     const gateways = new Gateways({
