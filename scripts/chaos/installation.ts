@@ -162,6 +162,11 @@ export class Installation {
     await this.until(`process ${pid} is gone`, ({ workers }) => workers.every((worker) => worker.pid !== pid));
   }
 
+  /** Resolves when nothing of the process is left. The supervisor forgets one that is silent before it kills it. */
+  async isReplaced(pid: number): Promise<void> {
+    await this.until(`process ${pid} is replaced`, () => !isAlive(pid));
+  }
+
   /** `npm run deploy-worker`. @throws with what it said, where it failed. */
   async deploy(): Promise<void> {
     const child = spawn("npm", ["run", "deploy-worker"], { cwd: clone, env: this.env, stdio: ["ignore", "pipe", "pipe"] });

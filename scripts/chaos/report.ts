@@ -54,7 +54,7 @@ function rowText(row: Row, stream: NodeJS.WriteStream): string {
 }
 
 function silenceText({ longestSilenceMs, awayMs, goalMs }: Row): string {
-  const away = awayMs > 0 ? `, NATS away for ${Math.round(awayMs)} of them` : "";
+  const away = awayMs > 0 ? ` (NATS away for ${Math.round(awayMs)} ms)` : "";
   const isLate = goalMs !== null && longestSilenceMs > awayMs + goalMs;
   return `${Math.round(longestSilenceMs)} ms${away}${isLate ? ` (goal: ${Math.round(awayMs + goalMs)} ms)` : ""}`;
 }

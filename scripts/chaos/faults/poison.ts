@@ -24,6 +24,12 @@ export const poisonFaults: readonly Fault[] = [
     strike: (scene) => poison(scene, "exit"),
   },
   {
+    name: "spin",
+    title: "a message that its handler never leaves (an endless loop)",
+    closes: "its sender, with 1011",
+    strike: (scene) => poison(scene, "spin"),
+  },
+  {
     name: "memory",
     title: "a message that exhausts its worker's memory",
     shape: { heapMb: 128 },

@@ -74,6 +74,16 @@ export const workerFaults: readonly Fault[] = [
       signalProcess(pid, "SIGCONT");
     },
   },
+  {
+    name: "hang",
+    title: "a worker stopped for good: its supervisor kills it",
+    goalMs: workerTimeoutMs + 1_500,
+    strike: async (scene) => {
+      const pid = await victim(scene);
+      signalProcess(pid, "SIGSTOP");
+      await scene.installation.isReplaced(pid);
+    },
+  },
 ];
 
 export const onlyWorkerFaults: readonly Fault[] = [
