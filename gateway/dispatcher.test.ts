@@ -143,6 +143,10 @@ class Client {
   readonly lost = new Set<string>();
   readonly begun = new Map<string, number>();
   brokenWith: ErrorCode | undefined;
+  /** Workers that died with something of it in hand, since that was committed or set aside. */
+  readonly deaths = new Set<string>();
+  /** What was set aside, since it killed workers. */
+  readonly aside: string[] = [];
   /** Its handler closed it: what follows is dropped. */
   isCut = false;
   ended = 0;
@@ -169,6 +173,8 @@ class Stage {
   private readonly freed: Array<{ slot: number; epoch: number }> = [];
   private names = 0;
   private generation = 0;
+  /** Whose events the worker had in hand that dies now. */
+  private dying: Client[] = [];
 
   constructor(given: Partial<DispatchLimits> = {}) {
     this.dispatcher = new Dispatcher({
@@ -184,8 +190,20 @@ class Stage {
         this.freed.push({ slot: connection.slot, epoch: connection.epoch });
       },
       onCandidates: () => undefined,
-      onPoison: () => undefined,
+      onPoison: (connection) => this.poisoned(connection),
     });
+  }
+
+  private poisoned(connection: Connection): void {
+    const client = this.clientOf(connection);
+    const { dying } = this;
+    expect(client.deaths.size, "set aside too soon").toBeGreaterThanOrEqual(3);
+    expect(dying, "set aside though the worker that died had others in hand").toEqual([client]);
+    client.deaths.clear();
+    const [event] = connection.events;
+    if (connection.culprit === "adoption" || event === undefined) return;
+    if (event.type === toWorker.message) client.aside.push(Buffer.from(event.payload).toString());
+    else client.aside.push(event.type === toWorker.open ? "open" : `close ${decodeClose(Buffer.from(event.payload)).code}`);
   }
 
   clientAt(slot: number): Client {
@@ -247,14 +265,17 @@ class Stage {
     this.flush();
   }
 
-  lose(worker: Worker): void {
+  /** @param isDeath it may have died of what it had in hand. */
+  lose(worker: Worker, isDeath = false): void {
     this.workers.splice(this.workers.indexOf(worker), 1);
     worker.peer.link.close();
-    for (const client of this.clients) {
-      if (client.connection.worker !== worker.peer) continue;
+    this.dying = this.clients.filter(({ connection, outstanding }) => connection.worker === worker.peer && outstanding.length > 0);
+    for (const client of this.dying) {
+      if (isDeath) client.deaths.add(worker.peer.id);
       for (const event of client.outstanding.splice(0)) client.lost.add(event);
     }
-    this.dispatcher.lost(worker.peer, false);
+    this.dispatcher.lost(worker.peer, isDeath);
+    this.dying = [];
     this.flush();
   }
 
@@ -316,8 +337,9 @@ class Stage {
   private checkPin(client: Client, pin: PinBody): void {
     expect(client.outstanding, "given to two workers at once").toEqual([]);
     expect(pin.id).toBe(client.connection.id);
-    expect(pin.next).toBe(client.committed.length);
-    expect(pin.adopted).toBe(client.committed.length > 0);
+    const done = client.committed.length + client.aside.length;
+    expect(pin.next).toBe(done);
+    expect(pin.adopted).toBe(done > 0);
   }
 
   /** Everyone does everything that is left to do, until nothing is. */
@@ -346,7 +368,7 @@ type Step =
   | { readonly kind: "open" | "activate 1" | "activate 2" | "join 1" | "join 2" }
   | { readonly kind: "close" | "run" | "run and close" | "give back"; readonly client: number }
   | { readonly kind: "message"; readonly client: number; readonly bytes: number }
-  | { readonly kind: "drain" | "lose" | "read" | "hear"; readonly worker: number }
+  | { readonly kind: "drain" | "lose" | "kill" | "read" | "hear"; readonly worker: number }
   | { readonly kind: "sweep"; readonly ms: number };
 
 function stepOf<Kind extends Step["kind"]>(...kinds: Kind[]) {
@@ -364,6 +386,7 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 10, arbitrary: fc.record({ kind: stepOf("run"), client: someone }) },
   { weight: 6, arbitrary: fc.record({ kind: stepOf("give back"), client: someone }) },
   { weight: 1, arbitrary: fc.record({ kind: stepOf("run and close"), client: someone }) },
+  { weight: 3, arbitrary: fc.record({ kind: stepOf("kill"), worker: someone }) },
   { weight: 1, arbitrary: fc.record({ kind: stepOf("sweep"), ms: fc.integer({ min: 1, max: 700 }) }) },
 );
 
@@ -385,6 +408,12 @@ function take(stage: Stage, step: Step): void {
     if (worker === undefined) return;
     if (step.kind === "drain") return stage.drain(worker);
     if (step.kind === "lose") return stage.lose(worker);
+    if (step.kind === "kill") {
+      stage.lose(worker, true);
+      // As its supervisor does.
+      stage.join(worker.peer.release);
+      return;
+    }
     return step.kind === "read" ? stage.read(worker) : stage.hear(worker);
   }
   if (step.kind === "sweep") return stage.sweep(step.ms);
@@ -410,11 +439,16 @@ function expectConsistent(stage: Stage): void {
   expect(stage.dispatcher.handover.remaining).toBe(open.filter(({ phase }) => phase === "leaving").length);
 }
 
-function expectWhole({ sent, committed, brokenWith, isCut, ended, connection }: Client): void {
+function expectWhole({ sent, committed, aside, brokenWith, isCut, ended, connection }: Client): void {
   expect(ended, `${connection.id} ended`).toBe(1);
-  expect([committed[0], committed.at(-1)?.slice(0, 5)]).toEqual(["open", "close"]);
-  const messages = committed.slice(1, -1);
-  expect(messages).toEqual(brokenWith === undefined && !isCut ? sent : sent.slice(0, messages.length));
+  const isSetAside = (event: string) => aside.includes(event);
+  const messages = committed.filter((event) => event !== "open" && !isClose(event));
+  const frame = [...committed, ...aside].filter((event) => !sent.includes(event)).map((event) => event.slice(0, 5));
+  expect(frame.sort(), "one open and one close, run or set aside").toEqual(["close", "open"]);
+  if (!isSetAside("open")) expect(committed[0]).toBe("open");
+  if (!aside.some(isClose)) expect(committed.at(-1)?.slice(0, 5)).toBe("close");
+  const wanted = sent.filter((event) => !isSetAside(event));
+  expect(messages).toEqual(brokenWith === undefined && !isCut ? wanted : wanted.slice(0, messages.length));
 }
 
 describe("through any joins, drains, deaths, activations and delays", () => {
@@ -781,4 +815,73 @@ test("a connection that is handed on before its adoption was delivered is adopte
   const next = stage.join("2");
   stage.finish();
   expect(next.log.filter((line) => line.endsWith(" adopt")).toSorted()).toEqual([0, 1, 2, 3, 4, 5].map((index) => `c${index} adopt`));
+});
+
+describe("a message that kills its workers", () => {
+  /** A poisonous message and an innocent one in the hands of one worker each time. */
+  function killed(times: number): { stage: Stage; poison: Client; innocent: Client } {
+    const { stage } = served();
+    const [poison, innocent] = [stage.open(), stage.open()];
+    stage.finish();
+    stage.message(poison, "poison");
+    stage.message(innocent, "innocent");
+    for (let count = 0; count < times; count++) {
+      stage.lose(stage.workers[0] as Worker, true);
+      stage.join();
+    }
+    return { stage, poison, innocent };
+  }
+
+  test("runs alone after two deaths, and nothing else is in hand of its worker meanwhile", () => {
+    const { stage, poison, innocent } = killed(2);
+    const [worker] = stage.workers as [Worker];
+    const inHand = [poison, innocent].filter(({ outstanding }) => outstanding.length > 0);
+    expect(inHand).toHaveLength(1);
+    expect(worker.peer.inFlight).toBe(1);
+    const third = stage.open();
+    stage.message(third, "third");
+    expect(worker.peer.inFlight, "a newcomer has to wait").toBe(1);
+    stage.finish();
+    expect([poison, innocent, third].map(({ committed }) => committed)).toEqual([
+      ["open", "poison"],
+      ["open", "innocent"],
+      ["open", "third"],
+    ]);
+  });
+
+  test("is set aside with the third, its connection closed; everybody else goes on, and the worker is free again", () => {
+    const { stage, poison, innocent } = killed(2);
+    // Whichever runs alone first: the innocent one commits, the poisonous one kills.
+    for (let rounds = 0; rounds < 10 && poison.aside.length === 0; rounds++) {
+      const [worker] = stage.workers as [Worker];
+      if (poison.outstanding.includes("poison")) {
+        stage.lose(worker, true);
+        stage.join();
+      } else stage.finish();
+    }
+    expect([poison.aside, poison.brokenWith]).toEqual([["poison"], "message.poison"]);
+    stage.message(innocent, "more");
+    stage.finish();
+    expect(poison.committed).toEqual(["open", "close 1011"]);
+    expect(innocent.committed).toEqual(["open", "innocent", "more"]);
+    expect([innocent.brokenWith, stage.dispatcher.counters.poison]).toEqual([undefined, 1]);
+    expect(stage.workers[0]?.peer.waiting.size).toBe(0);
+  });
+
+  test("has killed none where the worker that was taken for dead lives", () => {
+    const { stage } = served();
+    const client = stage.open();
+    stage.finish();
+    stage.message(client, "long");
+    for (let count = 0; count < 5; count++) {
+      const [worker] = stage.workers as [Worker];
+      stage.lose(worker, true);
+      client.deaths.clear();
+      stage.dispatcher.lives(worker.peer.id);
+      stage.join();
+    }
+    expect(client.connection.deaths).toBe(0);
+    stage.finish();
+    expect([client.committed, client.brokenWith]).toEqual([["open", "long"], undefined]);
+  });
 });
