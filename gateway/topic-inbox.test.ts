@@ -1,0 +1,64 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { Batch } from "../protocol/envelope.ts";
+import { TopicInbox } from "./topic-inbox.ts";
+
+/** The only part of a batch that an inbox looks at. @param before the batch in front of it; 0: the sender knows of none. */
+function batch(seq: number, before = seq - 1): Batch {
+  return { header: { seq, ack: before } } as Batch;
+}
+
+function numbers(batches: readonly Batch[]): number[] {
+  return batches.map(({ header }) => header.seq);
+}
+
+test("whatever is lost, doubled and out of order, and repaired: each batch comes once, in order", () => {
+  const steps = fc.array(fc.tuple(fc.nat(30), fc.boolean()), { maxLength: 200 });
+  fc.assert(
+    fc.property(steps, fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 31, maxLength: 31 }), (arrivals, gaps) => {
+      // Numbers may skip; each batch names the one before.
+      let seq = 0;
+      const sent = gaps.map((gap) => {
+        const before = seq;
+        seq += gap;
+        return batch(seq, before);
+      });
+      const inbox = new TopicInbox();
+      const delivered: number[] = [];
+      for (const [index] of arrivals) delivered.push(...numbers(inbox.take(sent[index] as Batch, false)));
+      // The repair: all of it again.
+      for (const again of sent) delivered.push(...numbers(inbox.take(again, false)));
+      // The first that arrived decides where this one begins: what came before is not its.
+      expect(delivered).toEqual(numbers(sent).filter((number) => number >= (delivered[0] as number)));
+      expect(inbox.missed).toBe(0);
+      expect(inbox.wantsRepair(1_000_000)).toBe(false);
+    }),
+  );
+});
+
+test("what follows a gap waits; a repair is asked for three times, then what is missing is counted and the rest goes on", () => {
+  const inbox = new TopicInbox();
+  expect(numbers(inbox.take(batch(1), false))).toEqual([1]);
+  expect(inbox.wantsRepair(0)).toBe(false);
+  expect(numbers(inbox.take(batch(4), false))).toEqual([]);
+  expect([0, 100, 250, 300, 500, 10_000].map((now) => inbox.wantsRepair(now))).toEqual([true, false, true, false, true, false]);
+  expect(numbers(inbox.overdue(749))).toEqual([]);
+  expect(numbers(inbox.overdue(750))).toEqual([4]);
+  expect([inbox.missed, inbox.seen]).toEqual([2, 4]);
+});
+
+test("a first batch is taken as the first, but for shortly after a fault, when there may have been others", () => {
+  expect(numbers(new TopicInbox().take(batch(7), false))).toEqual([7]);
+  const inbox = new TopicInbox();
+  expect(numbers(inbox.take(batch(7), true))).toEqual([]);
+  expect(numbers(inbox.take(batch(6, 0), true))).toEqual([6, 7]);
+});
+
+test("more than a thousand that wait are not kept: the gap is given up", () => {
+  const inbox = new TopicInbox();
+  inbox.take(batch(1), false);
+  let delivered: number[] = [];
+  for (let seq = 3; delivered.length === 0 && seq < 2_000; seq++) delivered = numbers(inbox.take(batch(seq), false));
+  expect(delivered).toHaveLength(1_001);
+  expect(inbox.missed).toBe(1);
+});
