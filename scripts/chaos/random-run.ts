@@ -30,6 +30,7 @@ export interface RandomOptions {
 }
 
 export async function runRandom(options: RandomOptions, report: Report): Promise<number> {
+  // What strikes is chosen apart from how it does: that may need more numbers one time than another.
   const random = seededRandom(options.seed);
   const deadline = performance.now() + options.minutes * 60_000;
   const chosen = faults.filter(({ name }) => !excluded.has(name));
@@ -42,7 +43,13 @@ export async function runRandom(options: RandomOptions, report: Report): Promise
     for (; rows < warmUpRows || performance.now() < deadline; rows++) {
       const fault = mixed(chosen, random);
       report.begin(fault.title);
-      const row = await runRow(installation, fault, { ...options, times: strikesPerRow, random, onStep: (step) => report.update(step) });
+      const onStep = (step: string) => report.update(`${fault.title}: ${step}`);
+      const row = await runRow(installation, fault, {
+        ...options,
+        times: strikesPerRow,
+        random: seededRandom(options.seed + rows + 1),
+        onStep,
+      });
       report.end(isClean(row));
       report.row(row);
       isWell &&= isClean(row);
