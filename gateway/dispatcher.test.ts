@@ -849,6 +849,26 @@ describe("a message that kills its workers", () => {
     ]);
   });
 
+  test("runs before what its own connection sent behind it, and before what others send that the worker has, too", () => {
+    const { stage } = served();
+    const [idle, poison] = [stage.open(), stage.open()];
+    stage.finish();
+    for (const text of ["poison", "behind"]) stage.message(poison, text);
+    for (let count = 0; count < 2; count++) {
+      stage.lose(stage.workers[0] as Worker, true);
+      stage.join();
+    }
+    const [worker] = stage.workers as [Worker];
+    expect(idle.connection.worker).toBe(worker.peer);
+    stage.message(idle, "waits");
+    expect([worker.peer.inFlight, poison.outstanding]).toEqual([1, ["poison"]]);
+    stage.finish();
+    expect([idle.committed, poison.committed]).toEqual([
+      ["open", "waits"],
+      ["open", "poison", "behind"],
+    ]);
+  });
+
   test("is set aside with the third, its connection closed; everybody else goes on, and the worker is free again", () => {
     const { stage, poison, innocent } = killed(2);
     // Whichever runs alone first: the innocent one commits, the poisonous one kills.

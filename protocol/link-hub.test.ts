@@ -98,6 +98,8 @@ test("a peer that nobody hears is told of when NATS has said so twice, and not a
   here.say("nobody", "hello?");
   // Its word goes round in a moment; the second one does not count before a while has passed.
   await here.bus.flush();
+  here.hub.get("nobody")?.probe();
+  await here.bus.flush();
   await new Promise((resolve) => setImmediate(resolve));
   await here.bus.flush();
   expect(here.unheard).toEqual([]);
