@@ -70,6 +70,9 @@ export class Gateway {
   private adminPort = 0;
   private isChanged = false;
   private sweptAt = 0;
+  /** NATS answers what is asked in order: behind its answer, all that it has sent is read. */
+  private natsAnsweredAt = 0;
+  private isAskingNats = false;
   /** Since when NATS is gone. */
   private awaySince: number | undefined;
   private lastReported = -1;
@@ -413,15 +416,28 @@ export class Gateway {
     this.dispatcher.sweep(this.awaySince === undefined ? 0 : this.options.now() - this.awaySince);
     this.upgrades.sweep();
     this.topics.sweep();
-    const now = this.options.now();
-    // Where this process itself has stood still, hellos wait to be read: nobody has been silent.
-    if (now - this.sweptAt > 4 * sweepMs) for (const worker of this.workers.values()) worker.heardAt = now;
-    this.sweptAt = now;
+    if (!this.hearsEverything()) for (const worker of this.workers.values()) worker.heardAt = this.options.now();
     if (!this.options.bus.connected) return;
     // One that works on something and is sent nothing: NATS tells whether it is still there.
     for (const { inFlight, link } of this.workers.values()) if (inFlight > 0) link.probe();
-    const latest = now - this.options.config.WORKER_TIMEOUT_MS;
+    const latest = this.options.now() - this.options.config.WORKER_TIMEOUT_MS;
     for (const worker of [...this.workers.values()]) if (worker.heardAt < latest) this.loseWorker(worker.id, "silent for too long", true);
+  }
+
+  // Where this process or NATS has stood still, hellos wait to be read: then nobody has been silent.
+  private hearsEverything(): boolean {
+    const now = this.options.now();
+    const stoodStill = now - this.sweptAt > 4 * sweepMs;
+    this.sweptAt = now;
+    if (!this.isAskingNats) {
+      this.isAskingNats = true;
+      const answered = () => {
+        this.isAskingNats = false;
+        this.natsAnsweredAt = this.options.now();
+      };
+      this.options.bus.flush().then(answered, answered);
+    }
+    return !stoodStill && now - this.natsAnsweredAt <= 4 * sweepMs;
   }
 
   // A deploy waits for these: they are told at once, not with the next heartbeat.

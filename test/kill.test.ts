@@ -257,3 +257,17 @@ test("a gateway that has stood still for longer than WORKER_TIMEOUT_MS takes no 
   expect(gateway?.logged("worker left")).toEqual([]);
   await Promise.all(clients.map((client) => client.close()));
 });
+
+test("a NATS that stands still for longer than WORKER_TIMEOUT_MS is nobody's death: nothing is redelivered", async () => {
+  system = await TestSystem.start({ workers: 2, environment: { WORKER_TIMEOUT_MS: "600" } });
+  const clients = await openMany("/script/frozen", 5);
+  const running = await load(clients);
+  await running.progress(5);
+  system.nats.process.kill("SIGSTOP");
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  system.nats.process.kill("SIGCONT");
+  await running.progress(20);
+  expectWhole(clients, await running.stop());
+  expect(system.live("gateway")[0]?.logged("worker left")).toEqual([]);
+  await Promise.all(clients.map((client) => client.close()));
+});
