@@ -21,8 +21,8 @@ const settings = v.object({
   /** What was published last, kept in case a NATS fault has swallowed it. */
   TOPIC_RING_BYTES: integer({ least: 0, most: 2 ** 30, otherwise: 16 * 1024 * 1024 }),
   PARK_MS: integer({ least: 1, most: 3_600_000, otherwise: 60_000 }),
-  /** Silent for so long, a worker loses its pins. */
-  WORKER_TIMEOUT_MS: integer({ least: 100, most: 600_000, otherwise: 5_000 }),
+  /** Silent for so long, a worker loses its pins. At least two heartbeats: one may be late. */
+  WORKER_TIMEOUT_MS: integer({ least: 2_000, most: 600_000, otherwise: 5_000 }),
   /** Silent for so long, a gateway is taken for dead by workers: at three quarters of it, it closes everything itself. */
   GATEWAY_TIMEOUT_MS: integer({ least: 100, most: 3_600_000, otherwise: 120_000 }),
   /** A client that is silent for so long is pinged, and closed when it does not answer. uWebSockets.js: 8 s to 16 min. */

@@ -75,7 +75,7 @@ export function supervisorSettings(clone: string) {
     ),
     WARM_MS: integer({ least: 0, most: timerLimitMs, otherwise: 30_000 }),
     READY_TIMEOUT_MS: integer({ least: 1, most: timerLimitMs, otherwise: 10_000 }),
-    WORKER_TIMEOUT_MS: integer({ least: 100, most: 600_000, otherwise: 5_000 }),
+    WORKER_TIMEOUT_MS: integer({ least: 2_000, most: 600_000, otherwise: 5_000 }),
     STOP_TIMEOUT_MS: integer({ least: 1, most: timerLimitMs, otherwise: 10_000 }),
   });
 }

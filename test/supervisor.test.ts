@@ -77,7 +77,7 @@ test("a worker that hangs in an endless loop is killed at twice WORKER_TIMEOUT_M
 }, async () => {
   const nats = await startNats();
   cleanUps.push(() => nats.stop());
-  const env = { NATS_URL: nats.url, HANDLERS_DIR: "test/handlers/basic", WORKER_TIMEOUT_MS: "1500" };
+  const env = { NATS_URL: nats.url, HANDLERS_DIR: "test/handlers/basic", WORKER_TIMEOUT_MS: "2000" };
   const installation = await install(env);
   const start = installation.start();
   const url = (await start.line(/^ready ws:/)).replace("ready ", "");
@@ -93,7 +93,7 @@ test("a worker that hangs in an endless loop is killed at twice WORKER_TIMEOUT_M
 
   const [poison, innocent] = await Promise.all([TestClient.open(`${url}/script/spin`), TestClient.open(`${url}/echo`)]);
   poison.send([{ do: "spin" }]);
-  await start.line(/worker-1\.\d hangs: silent for 3000 ms \(2 x WORKER_TIMEOUT_MS\), it is killed/);
+  await start.line(/worker-1\.\d hangs: silent for 4000 ms \(2 x WORKER_TIMEOUT_MS\), it is killed/);
   await start.line(/worker-1\.\d was ended by SIGKILL; starting again/);
   // The message goes on to kill two more; then it is set aside.
   expect(await poison.closes()).toEqual({ code: 1011, reason: "message.poison" });
