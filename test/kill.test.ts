@@ -230,7 +230,11 @@ test("a gateway killed: its workers run onClose once for each of its connections
   const doomed = system.gatewayHellos[0];
   const lost = clients.filter((client) => idOf(client).startsWith(doomed?.id ?? ""));
   const kept = clients.filter((client) => !lost.includes(client));
-  process.kill(doomed?.pid ?? 0, "SIGKILL");
+  // Only when it has ended is its share of the port gone with it.
+  await system
+    .live("gateway")
+    .find(({ pid }) => pid === doomed?.pid)
+    ?.end("SIGKILL");
   await Promise.all(lost.map((client) => client.closes()));
   const journal = await TestClient.open(`${system.url}/journal/gateway`);
   await journal.receives(1);
