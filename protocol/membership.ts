@@ -13,7 +13,7 @@ export const heartbeatMs = 1_000;
 const activation = v.object({ release: v.pipe(v.string(), v.nonEmpty()), generation: v.pipe(v.number(), v.integer(), v.minValue(1)) });
 
 /** What a gateway has to know of a route before a worker is asked. */
-const route = v.object({
+export const routeHello = v.object({
   /** As in defineHandler: `/chat/:room`. */
   path: v.string(),
   /** Allowed Origin headers; undefined: same origin only; `*`: any. */
@@ -34,7 +34,7 @@ const worker = v.object({
   ...member,
   release: v.string(),
   state: v.picklist(["ready", "draining"]),
-  routes: v.array(route),
+  routes: v.array(routeHello),
   connections: v.number(),
   /** How often it has lost its connection to NATS and come back: what it was silent for then. */
   reconnects: v.optional(v.number()),
@@ -87,7 +87,7 @@ const announcement = v.variant("kind", [
 ]);
 
 export type Activation = v.InferOutput<typeof activation>;
-export type RouteHello = v.InferOutput<typeof route>;
+export type RouteHello = v.InferOutput<typeof routeHello>;
 export type WorkerHello = v.InferOutput<typeof worker>;
 export type GatewayHello = v.InferOutput<typeof gateway>;
 export type Handover = v.InferOutput<typeof handover>;

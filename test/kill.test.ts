@@ -2,66 +2,22 @@
 
 import { afterEach, expect, test } from "vitest";
 import { TestClient } from "./client.ts";
-import type { Step } from "./handlers/basic/script.ts";
+import { expectWhole, load, type Told, turn } from "./load.ts";
 import { TestSystem } from "./system.ts";
 
 let system: TestSystem;
 
 afterEach(() => system.stop());
 
-/** What a turn tells of itself. */
-interface Told {
-  readonly count: number;
-  readonly turn: string;
-  readonly redelivered: boolean;
-  readonly flushed: number;
-}
-
-const turn: readonly Step[] = [{ do: "pause", ms: 1 }, { do: "count" }, { do: "tell" }];
-
-/** Clients that send all the time, a few messages ahead; `stop` resolves when all is answered. */
-async function load(clients: readonly TestClient[]): Promise<{ stop(): Promise<Told[][]>; progress(turns: number): Promise<void> }> {
-  let isSending = true;
-  const sending = clients.map(async (client) => {
-    let sent = 0;
-    while (isSending) {
-      client.send(turn);
-      sent++;
-      await client.until(() => client.received.length >= sent - 8, "all but a few are answered");
-    }
-    await client.receives(sent);
-    return client.values as Told[];
-  });
-  return {
-    stop: () => {
-      isSending = false;
-      return Promise.all(sending);
-    },
-    progress: async (turns) => {
-      const goals = clients.map((client) => client.received.length + turns);
-      await Promise.all(clients.map((client, index) => client.receives(goals[index] ?? 0)));
-    },
-  };
-}
-
 function openMany(path: string, count: number): Promise<TestClient[]> {
   return Promise.all(Array.from({ length: count }, () => TestClient.open(`${system.url}${path}`)));
-}
-
-/** Every turn took effect once, in order, and nobody was disconnected. */
-function expectWhole(clients: readonly TestClient[], told: readonly Told[][]): void {
-  for (const [index, turns] of told.entries()) {
-    expect(turns.map(({ count }) => count)).toEqual(turns.map((_, position) => position + 1));
-    expect(turns.map(({ turn: id }) => Number(id.split(":")[1]))).toEqual(turns.map((_, position) => position + 1));
-    expect(clients[index]?.closed).toBeUndefined();
-  }
 }
 
 test("kill -9 of one of two workers: its messages are redelivered, each takes effect once, in order", async () => {
   system = await TestSystem.start({ workers: 2 });
   system.keepWorkers();
   const clients = await openMany("/script/kill", 20);
-  const running = await load(clients);
+  const running = load(clients);
   for (let kills = 0; kills < 3; kills++) {
     await running.progress(20);
     await system.live("worker")[0]?.end("SIGKILL");
@@ -78,7 +34,7 @@ test("kill -9 of the only worker, again while it redelivers: everything parks un
   system = await TestSystem.start();
   system.keepWorkers();
   const clients = await openMany("/script/only", 10);
-  const running = await load(clients);
+  const running = load(clients);
   await running.progress(10);
   await system.live("worker")[0]?.end("SIGKILL");
   const known = system.workerHellos.map(({ id }) => id);
@@ -122,7 +78,7 @@ test("killed between a flush and the end of its turn: the turn runs again and is
 test("a stopped worker loses its connections; when it wakes, what it says is refused, and it starts clean", async () => {
   system = await TestSystem.start({ workers: 2, environment: { WORKER_TIMEOUT_MS: "2500" } });
   const clients = await openMany("/script/stop", 10);
-  const running = await load(clients);
+  const running = load(clients);
   await running.progress(10);
   const [worker] = system.live("worker");
   worker?.child.kill("SIGSTOP");
@@ -139,7 +95,7 @@ test("a handler in an endless loop costs its worker, not the others' messages", 
   system = await TestSystem.start({ workers: 2, environment: { WORKER_TIMEOUT_MS: "2500" } });
   const clients = await openMany("/script/loop", 6);
   const poison = await TestClient.open(`${system.url}/script/poison`);
-  const running = await load(clients);
+  const running = load(clients);
   await running.progress(10);
   poison.send([{ do: "spin" }]);
   // A supervisor would kill what hangs, and start another.
@@ -169,7 +125,7 @@ test("a poisonous message among innocent connections is set aside after three wo
   await journal.receives(1);
   const poison = await TestClient.open(`${system.url}/script/poison`);
   const clients = await openMany("/script/innocent", 200);
-  const running = await load(clients);
+  const running = load(clients);
   await running.progress(3);
   poison.send([{ do: "count" }]);
   poison.send([{ do: "exit" }]);
@@ -189,7 +145,7 @@ test("a poisonous message among innocent connections is set aside after three wo
 test("nats-server killed, ten times in a row: sockets stay, links resume, nothing is lost or doubled", async () => {
   system = await TestSystem.start({ workers: 2 });
   const clients = await openMany("/script/nats", 10);
-  const running = await load(clients);
+  const running = load(clients);
   for (let kills = 0; kills < 10; kills++) {
     await running.progress(3);
     await system.restartNats();
@@ -253,7 +209,7 @@ test("a gateway killed: its workers run onClose once for each of its connections
 test("a gateway that has stood still for longer than WORKER_TIMEOUT_MS takes no worker for dead", async () => {
   system = await TestSystem.start({ workers: 2, environment: { WORKER_TIMEOUT_MS: "2000" } });
   const clients = await openMany("/script/still", 5);
-  const running = await load(clients);
+  const running = load(clients);
   await running.progress(5);
   const gateway = system.live("gateway")[0];
   gateway?.child.kill("SIGSTOP");
@@ -268,7 +224,7 @@ test("a gateway that has stood still for longer than WORKER_TIMEOUT_MS takes no 
 test("a NATS that stands still for longer than WORKER_TIMEOUT_MS is nobody's death: nothing is redelivered", async () => {
   system = await TestSystem.start({ workers: 2, environment: { WORKER_TIMEOUT_MS: "2000" } });
   const clients = await openMany("/script/frozen", 5);
-  const running = await load(clients);
+  const running = load(clients);
   await running.progress(5);
   system.nats.process.kill("SIGSTOP");
   await new Promise((resolve) => setTimeout(resolve, 3_500));

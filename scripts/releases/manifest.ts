@@ -3,16 +3,7 @@
 import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
-import type { RouteHello } from "../../protocol/membership.ts";
-
-const routeHello: v.GenericSchema<unknown, RouteHello> = v.object({
-  path: v.string(),
-  origins: v.optional(v.array(v.string())),
-  subprotocols: v.array(v.string()),
-  upgrades: v.boolean(),
-  answers: v.boolean(),
-  adopts: v.boolean(),
-});
+import { routeHello } from "../../protocol/membership.ts";
 
 export const routeHellos = v.array(routeHello);
 
