@@ -62,8 +62,8 @@ export class Gateway {
   private readonly operations: Operations;
   private readonly slots = new SlotTable();
   private readonly workers = new Map<string, WorkerPeer>();
-  /** Workers that are taken for dead, and how often each had come back to NATS until then. */
-  private readonly takenForDead = new Map<string, number>();
+  /** Workers that are taken for dead: since when, and how often each had come back to NATS until then. */
+  private readonly takenForDead = new Map<string, { readonly at: number; readonly reconnects: number }>();
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly startedAt = Date.now();
   private server: Server | undefined;
@@ -350,7 +350,8 @@ export class Gateway {
       this.workers.set(worker.id, worker);
       this.options.log.info({ worker: worker.id, release: worker.release }, "worker joined");
       // What was silent because NATS had lost it was killed by no message; what hung may have been.
-      if ((hello.reconnects ?? 0) > (this.takenForDead.get(worker.id) ?? Number.POSITIVE_INFINITY)) this.dispatcher.lives(worker.id);
+      const dead = this.takenForDead.get(worker.id);
+      if (dead !== undefined && (hello.reconnects ?? 0) > dead.reconnects) this.dispatcher.lives(worker.id);
       this.takenForDead.delete(worker.id);
       worker.isDraining = hello.state === "draining";
       this.dispatcher.joined(worker);
@@ -373,7 +374,7 @@ export class Gateway {
     this.workers.delete(id);
     this.hub.close(id);
     this.options.log.info({ worker: id, release: worker.release, reason, connections: worker.pins }, "worker left");
-    if (isDeath) this.takenForDead.set(id, worker.reconnects);
+    if (isDeath) this.takenForDead.set(id, { at: this.options.now(), reconnects: worker.reconnects });
     // One that was asked to end and took too long has died of that.
     this.dispatcher.lost(worker, isDeath && !worker.isDraining);
     this.asks.lost(worker);
@@ -420,8 +421,11 @@ export class Gateway {
     if (!this.options.bus.connected) return;
     // One that works on something and is sent nothing: NATS tells whether it is still there.
     for (const { inFlight, link } of this.workers.values()) if (inFlight > 0) link.probe();
-    const latest = this.options.now() - this.options.config.WORKER_TIMEOUT_MS;
+    const { WORKER_TIMEOUT_MS, PARK_MS } = this.options.config;
+    const latest = this.options.now() - WORKER_TIMEOUT_MS;
     for (const worker of [...this.workers.values()]) if (worker.heardAt < latest) this.loseWorker(worker.id, "silent for too long", true);
+    // By then no event is left that it could be blamed for.
+    for (const [id, { at }] of this.takenForDead) if (at < latest - PARK_MS) this.takenForDead.delete(id);
   }
 
   // Where this process or NATS has stood still, hellos wait to be read: then nobody has been silent.

@@ -58,6 +58,8 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
     waitOnFirstConnect: true,
     // For ever, and often: sockets stay open meanwhile, so the first moment it is back counts.
     maxReconnectAttempts: -1,
+    // Also where a server that came back does not know us (yet): else the client ends, and the process is deaf for good.
+    ignoreAuthErrorAbort: true,
     reconnectTimeWait: 100,
     reconnectJitter: 100,
     pingInterval: 5_000,

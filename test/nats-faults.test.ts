@@ -99,6 +99,33 @@ test("a three-node cluster loses one node after the other, whoever is connected 
   await closeAll(clients);
 });
 
+test("NATS comes back and refuses everybody for a while: all keep asking, and nothing is lost", async () => {
+  const nats = await startNats();
+  cleanUps.push(() => nats.stop());
+  system = await TestSystem.start({ workers: 1, nats });
+  const clients = await openMany("/script/refused", 10);
+  const running = load(clients);
+  await running.progress(10);
+  const port = Number(new URL(nats.url).port);
+  nats.process.kill("SIGKILL");
+  await nats.stop();
+  const stranger = await startNats(port, ["--auth", "of somebody else"]);
+  let log = "";
+  // Every process is refused several times: after the second, a client may give up for good.
+  await new Promise<void>((resolve) => {
+    stranger.process.stderr?.on("data", (chunk: Buffer) => {
+      log += chunk.toString();
+      if (log.split("authentication error").length > 15) resolve();
+    });
+  });
+  await stranger.stop();
+  const back = await startNats(port);
+  cleanUps.push(() => back.stop());
+  await running.progress(10);
+  expectWhole(clients, await running.stop());
+  await closeAll(clients);
+});
+
 test("one worker is cut off from NATS, the gateway is not: the other one takes over, and it comes back clean", async () => {
   const { workers } = await wire(1, 2);
   const clients = await openMany("/script/cut", 10);
