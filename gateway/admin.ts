@@ -51,5 +51,6 @@ function status(gateway: Gateway): object {
       faults: gateway.faults.counts,
     },
     memory: process.memoryUsage.rss(),
+    timers: process.getActiveResourcesInfo().filter((name) => name === "Timeout").length,
   };
 }

@@ -20,7 +20,7 @@ row names no close. The whole run takes about ten minutes.
   --times N          how often each strikes (5)
   --rate N           messages a second (5000)
   --connections N    (100)
-  --random           faults at random, and then what was left behind: memory, file descriptors, NATS subscriptions
+  --random           faults at random, and then what was left behind: memory, files, timers, NATS subscriptions
     --minutes M      for so long (30)
     --seed S         the same faults again
   --json             one line of JSON for each row, for programs`;

@@ -1,4 +1,4 @@
-// The chaos run itself, once and shortened: most faults strike once, under a light load.
+// The chaos run itself, shortened: most faults strike once, under a light load; then a minute of them at random.
 
 import { spawn } from "node:child_process";
 import { join } from "node:path";
@@ -43,6 +43,22 @@ test("each fault under load: nothing is lost, doubled, reordered, and nobody is 
   expect(figures.get("poison")?.closed).toBe(1);
   expect(figures.get("gateway")?.closed).toBeGreaterThan(0);
 }, 120_000);
+
+test("a minute of random faults: no zero is broken, and nothing is left behind", async () => {
+  const light = ["--minutes", "1", "--rate", "1000", "--connections", "30"];
+  // All but those that wait for a worker's time-out.
+  const quick = faults.map(({ name }) => name).filter((name) => name !== "spin" && name !== "hang" && name !== "stop");
+  const { exitCode, stdout, stderr } = await chaos("--json", "--random", ...light, ...quick.flatMap((name) => ["--fault", name]));
+  const lines = stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Row & { left?: string[] });
+  const rows = lines.slice(0, -1);
+  expect(rows.length, stderr).toBeGreaterThanOrEqual(3);
+  for (const row of rows) expect(row, stdout).toMatchObject({ lost: 0, doubled: 0, reordered: 0, disconnected: 0, broken: [] });
+  expect(lines.at(-1), stdout).toMatchObject({ left: [] });
+  expect(exitCode).toBe(0);
+}, 240_000);
 
 test("--help names every fault; one that does not exist is refused", async () => {
   const [help, wrong] = await Promise.all([chaos("--help"), chaos("--fault", "nothing")]);

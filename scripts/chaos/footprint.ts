@@ -1,4 +1,4 @@
-// What an installation holds at a moment: memory, file descriptors, NATS subscriptions.
+// What an installation holds at a moment: memory, file descriptors, timers, NATS subscriptions.
 
 import { readdirSync, readFileSync } from "node:fs";
 import type { Installation } from "./installation.ts";
@@ -8,6 +8,7 @@ export interface Footprint {
   /** Of the largest. */
   readonly workerBytes: number;
   readonly gatewayFiles: number;
+  readonly gatewayTimers: number;
   readonly supervisorFiles: number;
   /** Of all NATS clients; 0 where the nats-server is not ours to ask. */
   readonly subscriptions: number;
@@ -22,11 +23,17 @@ export async function footprintOf(installation: Installation): Promise<Footprint
   const [gateway] = status.gateways;
   if (gateway === undefined) throw new Error("there is no gateway");
   const response = await fetch(`http://127.0.0.1:${gateway.adminPort}/status`);
-  const told = (await response.json()) as { connections: number; parked: number; counters: { topics: { subscribed: number } } };
+  const told = (await response.json()) as {
+    connections: number;
+    parked: number;
+    timers: number;
+    counters: { topics: { subscribed: number } };
+  };
   return {
     gatewayBytes: residentBytes(gateway.pid),
     workerBytes: Math.max(...status.workers.map(({ pid }) => residentBytes(pid))),
     gatewayFiles: filesOf(gateway.pid),
+    gatewayTimers: told.timers,
     supervisorFiles: filesOf(installation.supervisorPid),
     subscriptions: (await installation.nats?.subscriptions()) ?? 0,
     topics: told.counters.topics.subscribed,

@@ -1,7 +1,6 @@
 // Faults at random, for long, and then what was left behind. The same seed strikes in the same order.
 
 import type { Fault } from "./faults/fault.ts";
-import { faults } from "./faults/list.ts";
 import { type Footprint, footprintOf } from "./footprint.ts";
 import { Installation, type Shape } from "./installation.ts";
 import type { Report } from "./report.ts";
@@ -19,10 +18,13 @@ const strikesPerRow = 5;
 const warmUpRows = 2;
 /** What memory may grow by after the warm-up, and still be called flat: V8 takes what it may before it collects. */
 const growthBytes = 48 * 1024 * 1024;
-/** A connection of the status request that asks. */
+/** A connection of the status request that asks, and its time-outs. */
 const slackFiles = 2;
+const slackTimers = 4;
 
 export interface RandomOptions {
+  /** What may strike. Those among them that need another shape are left out. */
+  readonly chosen: readonly Fault[];
   readonly rate: number;
   readonly connections: number;
   readonly minutes: number;
@@ -33,7 +35,11 @@ export async function runRandom(options: RandomOptions, report: Report): Promise
   // What strikes is chosen apart from how it does: that may need more numbers one time than another.
   const random = seededRandom(options.seed);
   const deadline = performance.now() + options.minutes * 60_000;
-  const chosen = faults.filter(({ name }) => !excluded.has(name));
+  const chosen = options.chosen.filter(({ name }) => !excluded.has(name));
+  if (chosen.length === 0) {
+    process.stderr.write(`none of these faults fits a random run: all but ${[...excluded].join(", ")} do\n`);
+    return 2;
+  }
   report.say(`random faults for ${options.minutes} minutes; again with --seed ${options.seed}\n`);
   report.head();
   return Installation.use(shape, async (installation) => {
@@ -82,6 +88,7 @@ export function leftBehind(warm: Footprint, last: Footprint): string[] {
   compare("gatewayBytes", growthBytes);
   compare("workerBytes", growthBytes);
   compare("gatewayFiles", slackFiles);
+  compare("gatewayTimers", slackTimers);
   compare("supervisorFiles", slackFiles);
   compare("subscriptions", 0);
   for (const what of ["connections", "parked"] as const) if (last[what] > 0) left.push(`${what}: ${last[what]} without a client`);
@@ -90,6 +97,6 @@ export function leftBehind(warm: Footprint, last: Footprint): string[] {
 
 function leftText(last: Footprint, left: readonly string[]): string {
   const mib = (bytes: number) => `${Math.round(bytes / 1024 / 1024)} MiB`;
-  const held = `gateway ${mib(last.gatewayBytes)}, worker ${mib(last.workerBytes)}, ${last.gatewayFiles} files, ${last.subscriptions} NATS subscriptions`;
+  const held = `gateway ${mib(last.gatewayBytes)}, worker ${mib(last.workerBytes)}, ${last.gatewayFiles} files, ${last.gatewayTimers} timers, ${last.subscriptions} NATS subscriptions`;
   return left.length === 0 ? `\nnothing left behind: ${held}` : `\nleft behind:\n${left.map((line) => `  ${line}`).join("\n")}`;
 }
