@@ -36,15 +36,30 @@ test("whatever is lost, doubled and out of order, and repaired: each batch comes
   );
 });
 
-test("what follows a gap waits; a repair is asked for three times, then what is missing is counted and the rest goes on", () => {
+test("what follows a gap waits; a repair is asked for five times, then what is missing is counted and the rest goes on", () => {
   const inbox = new TopicInbox();
   expect(numbers(inbox.take(batch(1), false))).toEqual([1]);
   expect(inbox.wantsRepair(0)).toBe(false);
   expect(numbers(inbox.take(batch(4), false))).toEqual([]);
-  expect([0, 100, 250, 300, 500, 10_000].map((now) => inbox.wantsRepair(now))).toEqual([true, false, true, false, true, false]);
-  expect(numbers(inbox.overdue(749))).toEqual([]);
-  expect(numbers(inbox.overdue(750))).toEqual([4]);
+  const asked = [0, 100, 250, 300, 749, 750, 1_749, 1_750, 3_749, 3_750, 60_000].filter((now) => inbox.wantsRepair(now));
+  expect(asked).toEqual([0, 250, 750, 1_750, 3_750]);
+  expect(numbers(inbox.overdue(7_749))).toEqual([]);
+  expect(numbers(inbox.overdue(7_750))).toEqual([4]);
   expect([inbox.missed, inbox.seen]).toEqual([2, 4]);
+});
+
+test("what the publisher does not have any more is given up as soon as it says so; gaps that it had not been asked about are not", () => {
+  const inbox = new TopicInbox();
+  for (const seq of [1, 4, 6, 9]) inbox.take(batch(seq), false);
+  expect(inbox.wantsRepair(0)).toBe(true);
+  // It sent 5 again, and had sent 6 by then.
+  expect(numbers(inbox.take(batch(5), false))).toEqual([]);
+  expect(numbers(inbox.repaired(6))).toEqual([4, 5, 6]);
+  expect([inbox.missed, inbox.seen]).toEqual([2, 6]);
+  expect(numbers(inbox.repaired(7))).toEqual([]);
+  expect(inbox.wantsRepair(1)).toBe(true);
+  expect(numbers(inbox.repaired(8))).toEqual([9]);
+  expect(inbox.missed).toBe(4);
 });
 
 test("a first batch is taken as the first, but for shortly after a fault, when there may have been others", () => {

@@ -1,13 +1,14 @@
 // What one topic receives from one other gateway: batches in order, each once. On a gap it holds back what follows and asks
-// for a repair; where none comes in time, what is missing is counted and the rest goes on. Pure.
+// for a repair; what that gateway does not have any more is counted as missed, and the rest goes on. Pure.
 //
 // A batch names the one before it (`ack` in its header; 0: the sender knows of none), since numbers may skip.
 
 import type { Batch } from "../protocol/envelope.ts";
 
-/** How long a repair may take, and how often it is asked for. */
+/** How long the first repair may take; each further one twice as long as the one before. */
 const repairMs = 250;
-const attempts = 3;
+/** 7.75 s in all: a gateway that says nothing for so long has died with its ring. */
+const attempts = 5;
 /** What may wait for a repair. */
 const heldBatches = 1_000;
 
@@ -39,23 +40,41 @@ export class TopicInbox {
   /** @returns whether a repair is to be asked for now. */
   wantsRepair(now: number): boolean {
     if (this.held.size === 0 || this.asked === attempts) return false;
-    if (this.asked > 0 && now - this.askedAt < repairMs) return false;
+    if (this.asked > 0 && now - this.askedAt < this.patienceMs) return false;
     this.asked++;
     this.askedAt = now;
     return true;
   }
 
-  /** @returns what is to be delivered although something before it is missing, since nobody has it any more. */
+  /**
+   * The publisher has sent all that it still has, up to this number.
+   * @returns what is to be delivered although something before it is missing, since nobody has it any more.
+   */
+  repaired(upTo: number): Batch[] {
+    const batches: Batch[] = [];
+    while (this.held.size > 0 && this.nextHeld().header.ack <= upTo) batches.push(...this.giveUp());
+    return batches;
+  }
+
+  /** @returns the same, since the publisher does not answer. */
   overdue(now: number): Batch[] {
-    return this.held.size > 0 && this.asked === attempts && now - this.askedAt >= repairMs ? this.giveUp() : [];
+    return this.held.size > 0 && this.asked === attempts && now - this.askedAt >= this.patienceMs ? this.giveUp() : [];
+  }
+
+  private get patienceMs(): number {
+    return repairMs * 2 ** (this.asked - 1);
+  }
+
+  private nextHeld(): Batch {
+    return this.held.get(Math.min(...this.held.keys())) as Batch;
   }
 
   private ready(): Batch[] {
     const batches: Batch[] = [];
     while (this.held.size > 0 && this.last !== undefined) {
-      const seq = Math.min(...this.held.keys());
-      const batch = this.held.get(seq) as Batch;
-      if (batch.header.ack > this.last) break;
+      const batch = this.nextHeld();
+      const { seq, ack: before } = batch.header;
+      if (before > this.last) break;
       this.held.delete(seq);
       this.last = seq;
       batches.push(batch);
@@ -65,8 +84,7 @@ export class TopicInbox {
   }
 
   private giveUp(): Batch[] {
-    const seq = Math.min(...this.held.keys());
-    const before = (this.held.get(seq) as Batch).header.ack;
+    const before = this.nextHeld().header.ack;
     if (this.last !== undefined) this.missed += Math.max(1, before - this.last);
     this.last = before;
     this.asked = 0;

@@ -6,7 +6,7 @@
 // May be lost: what programs outside publish.
 
 import type { Bus, BusMessage, BusSubscription } from "../protocol/bus.ts";
-import { type Batch, BatchBuilder, decodeBatch } from "../protocol/envelope.ts";
+import { type Batch, BatchBuilder, decodeBatch, encodeEmptyBatch } from "../protocol/envelope.ts";
 import { encodeRepair, flag, parseRepair, toGateway } from "../protocol/records.ts";
 import { decodeTopic, frameHeader, type Subjects } from "../protocol/subjects.ts";
 import { TopicInbox } from "./topic-inbox.ts";
@@ -196,8 +196,12 @@ export class Topics {
   }
 
   private take(topic: string, { inboxes }: Interest, batch: Batch): void {
-    const { from } = batch.header;
+    const { from, seq, ack } = batch.header;
     let inbox = inboxes.get(from);
+    if (seq === 0) {
+      if (inbox !== undefined) this.deliver(topic, inbox, inbox.repaired(ack));
+      return;
+    }
     if (inbox === undefined) {
       inbox = new TopicInbox();
       inboxes.set(from, inbox);
@@ -245,6 +249,13 @@ export class Topics {
       // Of a gateway that it has heard nothing of on this topic, it lacks at most what came while it was away, and wanted it.
       const isLacking = last === undefined ? now() - at <= Math.min(awayMs, lacking.wantedMs) : seq > last;
       if (isLacking) bus.publish(subjects.repairedTopic(to, topic), bytes);
+    }
+    // That was all: what is still missing up to here is gone. Whoever waits for it need not wait any longer.
+    for (const topic of asked.keys()) {
+      const sent = this.sent.get(topic);
+      if (sent === undefined) continue;
+      const end = { from: self, to: "", session: 0, peerSession: 0, seq: 0, ack: sent, gap: false };
+      bus.publish(subjects.repairedTopic(to, topic), encodeEmptyBatch(end));
     }
   }
 

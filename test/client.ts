@@ -14,6 +14,7 @@ export class TestClient {
   /** Text frames as strings, binary frames as buffers, in order. */
   readonly received: Array<string | Buffer> = [];
   closed: { readonly code: number; readonly reason: string } | undefined;
+  private error: Error | undefined;
   private readonly listeners = new Set<() => void>();
 
   constructor(url: string, options: ClientOptions = {}) {
@@ -27,8 +28,10 @@ export class TestClient {
       this.tell();
     });
     this.socket.on("open", () => this.tell());
-    // What went wrong is told by the close.
-    this.socket.on("error", () => undefined);
+    // What went wrong is told by the close, or where it never opened, by this.
+    this.socket.on("error", (error) => {
+      this.error = error;
+    });
   }
 
   /** Resolves when it is open. */
@@ -82,7 +85,7 @@ export class TestClient {
         const seen = this.received.slice(-5).map(String);
         reject(
           new Error(
-            `waited in vain: ${what}; ${this.received.length} received, the last: ${seen.join(" ")}; closed: ${JSON.stringify(this.closed)}`,
+            `waited in vain: ${what}; ${this.received.length} received, the last: ${seen.join(" ")}; closed: ${JSON.stringify(this.closed)}; error: ${this.error}`,
           ),
         );
       }, patienceMs);

@@ -1,5 +1,7 @@
 // SIGTERM during anything ends in bounded time; a second one ends at once.
 
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { TestClient } from "./client.ts";
 import { TestSystem } from "./system.ts";
@@ -36,12 +38,14 @@ function logged(process: TestSystem["processes"][number], ...words: string[]): P
 
 test.each(["gateway", "worker"] as const)("a %s that is starting, and waits for a NATS that is not there, ends at once", async (name) => {
   system = await TestSystem.start({ gateways: 0, workers: 0 });
-  // Nobody listens on port 1.
-  const environment = { NATS_URL: "nats://127.0.0.1:1" };
+  // Whoever knocks here handles signals already: before, the signal's own action would end it.
+  const door = createServer((socket) => socket.destroy()).listen(0, "127.0.0.1");
+  await once(door, "listening");
+  const environment = { NATS_URL: `nats://127.0.0.1:${(door.address() as AddressInfo).port}` };
   const started = name === "gateway" ? system.startGateway(environment) : system.startWorker("1", "basic", environment);
-  // It has come so far that it handles signals: before, the signal's own action ends it.
-  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  await once(door, "connection");
   const { ms, code } = await terminated(started);
+  door.close();
   expect(ms).toBeLessThan(1_000);
   expect(code).toBe(0);
 });

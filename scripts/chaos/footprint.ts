@@ -18,7 +18,20 @@ export interface Footprint {
   readonly parked: number;
 }
 
-export async function footprintOf(installation: Installation): Promise<Footprint> {
+/** How long the last clients' onCloses may take. */
+const patienceMs = 10_000;
+
+/** As soon as the gateway has no connection left, or after `patienceMs`, with those that are left. */
+export async function settledFootprintOf(installation: Installation): Promise<Footprint> {
+  const deadline = performance.now() + patienceMs;
+  for (;;) {
+    const footprint = await footprintOf(installation);
+    if (footprint.connections + footprint.parked === 0 || performance.now() > deadline) return footprint;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+async function footprintOf(installation: Installation): Promise<Footprint> {
   const status = await installation.status();
   const [gateway] = status.gateways;
   if (gateway === undefined) throw new Error("there is no gateway");

@@ -1,7 +1,7 @@
 // Faults at random, for long, and then what was left behind. The same seed strikes in the same order.
 
 import type { Fault } from "./faults/fault.ts";
-import { type Footprint, footprintOf } from "./footprint.ts";
+import { type Footprint, settledFootprintOf } from "./footprint.ts";
 import { Installation, type Shape } from "./installation.ts";
 import type { Report } from "./report.ts";
 import { isClean, runRow } from "./row.ts";
@@ -59,9 +59,9 @@ export async function runRandom(options: RandomOptions, report: Report): Promise
       report.end(isClean(row));
       report.row(row);
       isWell &&= isClean(row);
-      if (rows + 1 === warmUpRows) warm = await footprintOf(installation);
+      if (rows + 1 === warmUpRows) warm = await settledFootprintOf(installation);
     }
-    const last = await footprintOf(installation);
+    const last = await settledFootprintOf(installation);
     const left = warm === undefined ? [] : leftBehind(warm, last);
     report.value({ seed: options.seed, rows, warm, last, left }, leftText(last, left));
     return isWell && left.length === 0 ? 0 : 1;
