@@ -111,7 +111,8 @@ export class Commits {
 
   private applyNow(connection: Connection, run: Run): void {
     const { socket } = connection;
-    if (socket === undefined) this.applyRecords(connection, run);
+    // A single record is a single write anyway.
+    if (socket === undefined || run.to - run.from === 1) this.applyRecords(connection, run);
     else socket.cork(() => this.applyRecords(connection, run));
   }
 
@@ -132,7 +133,7 @@ export class Commits {
     switch (batch.type(index)) {
       case toGateway.send:
         this.counters.messagesOut++;
-        connection.socket?.send(batch.payload(index), isBinary);
+        connection.socket?.send(batch.view(index), isBinary);
         return;
       case toGateway.publish:
         return this.publish(connection, batch.payload(index), isBinary, (batch.flags(index) & flag.self) !== 0);
@@ -141,7 +142,7 @@ export class Commits {
       case toGateway.unsubscribe:
         return this.unsubscribe(connection, batch.text(index));
       case toGateway.state: {
-        const state = batch.payload(index);
+        const state = batch.view(index);
         // Its own bytes: it stays for as long as the connection.
         connection.state = state.length === 0 ? undefined : new Uint8Array(state);
         return;

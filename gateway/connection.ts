@@ -2,6 +2,7 @@
 // committed yet.
 
 import type { PinBody } from "../protocol/records.ts";
+import type { ConnectionEvent } from "./event.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
 /** What is needed of a WebSocket. It is taken away from its connection at the moment it closes: using it later throws. */
@@ -18,19 +19,6 @@ export interface Socket {
   isSubscribed(topic: string): boolean;
   /** To every subscriber but this one. */
   publish(topic: string, data: Uint8Array, isBinary: boolean): void;
-}
-
-/** Something that a handler has to be called for. Kept until its turn has committed. */
-export interface ConnectionEvent {
-  /** One of toWorker.open, message, close, adopt. */
-  readonly type: number;
-  /** A message's bytes, or a close's code and reason. A view of its batch while `isView`. */
-  payload: Uint8Array;
-  isView: boolean;
-  readonly isBinary: boolean;
-  /** How often its turn has flushed, in all its deliveries. */
-  flushed: number;
-  redelivered: boolean;
 }
 
 /** unpinned: no worker has it. pinned: one has. leaving: that one was asked to give it back, and has not yet. */
@@ -131,17 +119,7 @@ export function pinBodyOf(connection: Connection): PinBody {
   };
 }
 
-export function eventOf(type: number, payload: Uint8Array): ConnectionEvent {
-  return { type, payload, isView: false, isBinary: false, flushed: 0, redelivered: false };
-}
-
-/** A view keeps its whole batch in memory: what stays for long gets bytes of its own. */
+/** A batch stays in memory for as long as one of its payloads is referred to: what stays for long gets bytes of its own. */
 export function ownPayloads(connection: Connection): void {
-  for (let index = 0; index < connection.delivered; index++) {
-    const event = connection.events[index] as ConnectionEvent;
-    if (!event.isView) continue;
-    // Not slice: a Buffer's is a view, too.
-    event.payload = new Uint8Array(event.payload);
-    event.isView = false;
-  }
+  for (let index = 0; index < connection.delivered; index++) (connection.events[index] as ConnectionEvent).own();
 }

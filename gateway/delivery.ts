@@ -2,7 +2,8 @@
 // link. Pure.
 
 import { flag, toWorker } from "../protocol/records.ts";
-import type { Connection, ConnectionEvent } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import { ConnectionEvent } from "./event.ts";
 import type { Isolation } from "./isolation.ts";
 import type { Parking } from "./parking.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
@@ -39,9 +40,9 @@ export class Delivery {
     const { worker, events } = connection;
     if (worker === undefined || connection.phase !== "pinned" || connection.delivered !== events.length) return false;
     if (!this.mayDeliver(connection, worker)) return false;
-    const event = { type: toWorker.message, payload: data, isView: true, isBinary, flushed: 0, redelivered: false };
+    const event = new ConnectionEvent(toWorker.message, data, isBinary);
     events.push(event);
-    this.deliver(connection, worker, event);
+    event.lieIn(worker.link.batch.memory, this.deliver(connection, worker, event));
     return true;
   }
 
@@ -65,12 +66,15 @@ export class Delivery {
     return false;
   }
 
-  private deliver(connection: Connection, worker: WorkerPeer, event: ConnectionEvent): void {
+  /** @returns where its payload lies in the batch's memory. */
+  private deliver(connection: Connection, worker: WorkerPeer, event: ConnectionEvent): number {
+    const { type, flushed: extra, payload } = event;
+    const { slot, epoch } = connection;
     const flags = (event.isBinary ? flag.binary : 0) | (event.redelivered ? flag.redelivered : 0);
-    worker.link.append({ type: event.type, flags, extra: event.flushed, slot: connection.slot, epoch: connection.epoch }, event.payload);
-    if (event.isView) event.payload = worker.link.batch.lastPayload();
+    const at = worker.link.append({ type, flags, extra, slot, epoch }, payload);
     connection.delivered++;
+    connection.deliveredBytes += payload.length;
     worker.inFlight++;
-    connection.deliveredBytes += event.payload.length;
+    return at;
   }
 }

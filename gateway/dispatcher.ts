@@ -7,8 +7,9 @@ import type { Activation, RouteHello } from "../protocol/membership.ts";
 import { encodeClose, toWorker } from "../protocol/records.ts";
 import { matchRoute, type RouteMatch } from "../protocol/route.ts";
 import { Candidates } from "./candidates.ts";
-import { type Connection, type ConnectionEvent, eventOf, ownPayloads, pinBodyOf } from "./connection.ts";
+import { type Connection, ownPayloads, pinBodyOf } from "./connection.ts";
 import { Delivery, type Window } from "./delivery.ts";
+import { ConnectionEvent } from "./event.ts";
 import { HandoverMeter } from "./handover.ts";
 import { Isolation } from "./isolation.ts";
 import { Parking, type ParkingLimits } from "./parking.ts";
@@ -102,7 +103,7 @@ export class Dispatcher {
 
   opened(connection: Connection): void {
     this.connections.add(connection);
-    this.park(connection, eventOf(toWorker.open, nothing));
+    this.park(connection, new ConnectionEvent(toWorker.open, nothing));
     this.assign(connection);
   }
 
@@ -111,7 +112,7 @@ export class Dispatcher {
     if (connection.isClosing) return;
     this.counters.messagesIn++;
     if (this.delivery.deliverNow(connection, data, isBinary)) return;
-    this.park(connection, { ...eventOf(toWorker.message, new Uint8Array(data)), isBinary });
+    this.park(connection, new ConnectionEvent(toWorker.message, new Uint8Array(data), isBinary));
     const passed = this.parking.passed(connection);
     if (passed === undefined) this.delivery.advance(connection);
     else this.breakOff(connection, passed);
@@ -120,7 +121,7 @@ export class Dispatcher {
   closed(connection: Connection, code: number, reason: Uint8Array): void {
     connection.isClosing = true;
     connection.socket = undefined;
-    this.park(connection, eventOf(toWorker.close, encodeClose(code, reason)));
+    this.park(connection, new ConnectionEvent(toWorker.close, encodeClose(code, reason)));
     this.delivery.advance(connection);
   }
 
@@ -132,7 +133,7 @@ export class Dispatcher {
     if (connection.delivered === 0) return;
     const event = connection.events.shift() as ConnectionEvent;
     connection.delivered--;
-    connection.deliveredBytes -= event.payload.length;
+    connection.deliveredBytes -= event.length;
     const { worker } = connection;
     if (worker !== undefined) worker.inFlight--;
     if (event.type !== toWorker.adopt) connection.firstEvent++;
@@ -161,7 +162,7 @@ export class Dispatcher {
         connection.events.push(event);
         if (isDelivered) connection.delivered++;
       } else if (isDelivered) {
-        connection.deliveredBytes -= event.payload.length;
+        connection.deliveredBytes -= event.length;
         if (connection.worker !== undefined) connection.worker.inFlight--;
       } else this.parking.remove(connection, event);
     }
@@ -358,7 +359,7 @@ export class Dispatcher {
       connection.leavingSince = 0;
     }
     if (wasOpened && match.route.adopts && !connection.isClosing) {
-      const adopt = eventOf(toWorker.adopt, nothing);
+      const adopt = new ConnectionEvent(toWorker.adopt, nothing);
       connection.events.unshift(adopt);
       this.parking.add(connection, adopt);
     }

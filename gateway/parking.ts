@@ -1,7 +1,8 @@
 // What waits in the gateway while no worker may take it: counted, and held within bounds per connection and in total. Pure.
 
 import type { ErrorCode } from "../protocol/errors.ts";
-import type { Connection, ConnectionEvent } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import type { ConnectionEvent } from "./event.ts";
 
 export interface ParkingLimits {
   readonly parkedMessages: number;
@@ -21,14 +22,14 @@ export class Parking {
 
   /** Counts an event that is among the connection's, and not with its worker. */
   add(connection: Connection, event: ConnectionEvent): void {
-    connection.parkedBytes += event.payload.length;
-    this.bytes += event.payload.length;
+    connection.parkedBytes += event.length;
+    this.bytes += event.length;
     this.events++;
   }
 
   remove(connection: Connection, event: ConnectionEvent): void {
-    connection.parkedBytes -= event.payload.length;
-    this.bytes -= event.payload.length;
+    connection.parkedBytes -= event.length;
+    this.bytes -= event.length;
     this.events--;
   }
 

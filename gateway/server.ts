@@ -96,12 +96,13 @@ export function listen<Data extends object>(options: ServerOptions, listeners: S
           }),
       });
     },
-    open: (ws) => {
+    open: (ws: Known<Data>) => {
       const carrier = ws.getUserData();
+      ws.data = carrier.data;
       carrier.socket = new ServerSocket(ws);
       listeners.onOpen(carrier.data, carrier.socket);
     },
-    message: (ws, message, isBinary) => listeners.onMessage(ws.getUserData().data, new Uint8Array(message), isBinary),
+    message: (ws: Known<Data>, message, isBinary) => listeners.onMessage(ws.data as Data, new Uint8Array(message), isBinary),
     // The last moment when a socket that closes can still be asked: `close` comes too late for that. What is sent tells
     // itself that it was dropped; what is published does not, but who it was published to has subscribed.
     subscription: (ws, _topic, count, countBefore) => {
@@ -131,6 +132,12 @@ export function listen<Data extends object>(options: ServerOptions, listeners: S
     });
   });
 }
+
+/**
+ * A WebSocket is the same object in each of its callbacks. A property of it is found without a call into uWebSockets.js,
+ * which `getUserData` is.
+ */
+type Known<Data> = uWS.WebSocket<Carrier<Data>> & { data?: Data };
 
 /** What uWebSockets.js carries for a WebSocket. */
 interface Carrier<Data> {

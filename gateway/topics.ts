@@ -216,7 +216,7 @@ export class Topics {
     for (const batch of batches) {
       for (let index = 0; index < batch.records; index++) {
         this.counters.received++;
-        this.options.publishHere(topic, batch.payload(index), (batch.flags(index) & flag.binary) !== 0);
+        this.options.publishHere(topic, batch.view(index), (batch.flags(index) & flag.binary) !== 0);
       }
     }
   }

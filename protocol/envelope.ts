@@ -90,10 +90,14 @@ export class BatchBuilder {
     return this.count === 0 ? 0 : this.end - this.start + this.count * rowBytes;
   }
 
-  /** Adds a record and copies its payload. */
-  append(head: RecordHead, payload: Uint8Array): void {
+  /**
+   * Adds a record and copies its payload.
+   * @returns where the payload lies in `memory`.
+   */
+  append(head: RecordHead, payload: Uint8Array): number {
     const at = this.place(head.type, head.flags, head.extra, head.slot, head.epoch, payload.length);
     this.slab.set(payload, at);
+    return at;
   }
 
   /** Adds a record without a payload. */
@@ -107,10 +111,9 @@ export class BatchBuilder {
     this.slab.write(text, at, bytes, "utf8");
   }
 
-  /** The payload that was appended last, as a view of the batch. */
-  lastPayload(): Uint8Array {
-    const length = this.table[this.count * 4 - 1] ?? 0;
-    return this.slab.subarray(this.end - length, this.end);
+  /** What the payload that was appended last lies in. It stays as it is for as long as somebody refers to it. */
+  get memory(): Uint8Array {
+    return this.slab;
   }
 
   /** Ends the batch, which has at least one record. The builder starts the next one behind it. */
@@ -190,45 +193,58 @@ export class Batch {
   readonly header: BatchHeader;
   readonly records: number;
   private readonly bytes: Buffer;
-  private readonly tableAt: number;
-  private readonly offsets: Uint32Array;
+  /** The rows, in each of which the payload's length is replaced by the offset where the payload ends. */
+  private readonly table: Uint32Array;
 
-  constructor(bytes: Buffer, header: BatchHeader, records: number, tableAt: number, offsets: Uint32Array) {
+  constructor(bytes: Buffer, header: BatchHeader, records: number, table: Uint32Array) {
     this.bytes = bytes;
     this.header = header;
     this.records = records;
-    this.tableAt = tableAt;
-    this.offsets = offsets;
+    this.table = table;
   }
 
   type(index: number): number {
-    return this.bytes[this.tableAt + index * rowBytes] as number;
+    return (this.table[index * 4] as number) & 0xff;
   }
 
   flags(index: number): number {
-    return this.bytes[this.tableAt + index * rowBytes + 1] as number;
+    return ((this.table[index * 4] as number) >>> 8) & 0xff;
   }
 
   extra(index: number): number {
-    return this.bytes.readUInt16LE(this.tableAt + index * rowBytes + 2);
+    return (this.table[index * 4] as number) >>> 16;
   }
 
   slot(index: number): number {
-    return this.bytes.readUInt32LE(this.tableAt + index * rowBytes + 4);
+    return this.table[index * 4 + 1] as number;
   }
 
   epoch(index: number): number {
-    return this.bytes.readUInt32LE(this.tableAt + index * rowBytes + 8);
+    return this.table[index * 4 + 2] as number;
   }
 
-  /** A view of the batch's own bytes: copy it to keep it. */
+  /** A view of the batch's own bytes: copy it to keep it. Twice as quick as `payload`, whose methods few need. */
+  view(index: number): Uint8Array {
+    const start = this.start(index);
+    return new Uint8Array(this.bytes.buffer, this.bytes.byteOffset + start, this.end(index) - start);
+  }
+
+  /** The same as a buffer. */
   payload(index: number): Buffer {
-    return this.bytes.subarray(this.offsets[index], this.offsets[index + 1]);
+    return this.bytes.subarray(this.start(index), this.end(index));
   }
 
   /** The payload as text. */
   text(index: number): string {
-    return this.bytes.toString("utf8", this.offsets[index], this.offsets[index + 1]);
+    return this.bytes.toString("utf8", this.start(index), this.end(index));
+  }
+
+  private start(index: number): number {
+    return index === 0 ? preludeBytes : this.end(index - 1);
+  }
+
+  private end(index: number): number {
+    return this.table[index * 4 + 3] as number;
   }
 }
 
@@ -243,20 +259,24 @@ export function decodeBatch(bytes: Uint8Array): Batch {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const headerBytes = view.readUInt16LE(2);
   const records = view.readUInt32LE(4);
-  const blockBytes = view.readUInt32LE(8);
-  const tableAt = preludeBytes + blockBytes;
+  const tableAt = preludeBytes + view.readUInt32LE(8);
   const headerAt = tableAt + records * rowBytes;
   if (headerAt + headerBytes !== bytes.length) throw new CodedError("envelope.malformed", "a batch's parts do not add up to its length");
-  const offsets = new Uint32Array(records + 1);
-  let offset = preludeBytes;
-  for (let index = 0; index < records; index++) {
-    offsets[index] = offset;
-    offset += view.readUInt32LE(tableAt + index * rowBytes + 12);
+  const table = decodeTable(view.subarray(tableAt, headerAt), records, tableAt);
+  return new Batch(view, parseHeader(unpackValue(view.subarray(headerAt))), records, table);
+}
+
+// Copied once to where it is aligned: four reads a record from an array of numbers instead of from bytes.
+function decodeTable(rows: Uint8Array, records: number, blockEnd: number): Uint32Array {
+  const table = new Uint32Array(records * 4);
+  new Uint8Array(table.buffer).set(rows);
+  let end = preludeBytes;
+  for (let row = 3; row < table.length; row += 4) {
+    end += table[row] as number;
+    table[row] = end;
   }
-  offsets[records] = offset;
-  if (offset !== tableAt) throw new CodedError("envelope.malformed", "a batch's payloads do not add up to its block");
-  const header = parseHeader(unpackValue(view.subarray(headerAt)));
-  return new Batch(view, header, records, tableAt, offsets);
+  if (end !== blockEnd) throw new CodedError("envelope.malformed", "a batch's payloads do not add up to its block");
+  return table;
 }
 
 function parseHeader(value: unknown): BatchHeader {

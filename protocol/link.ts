@@ -124,9 +124,10 @@ export class Link {
     }
   }
 
-  append(head: RecordHead, payload: Uint8Array): void {
+  /** @returns where the payload lies in the batch's `memory`. */
+  append(head: RecordHead, payload: Uint8Array): number {
     this.reserve(payload.length + 64);
-    this.builder.append(head, payload);
+    return this.builder.append(head, payload);
   }
 
   mark(head: RecordHead): void {

@@ -10,6 +10,7 @@ const handler = defineHandler({ path: "/a" });
 function mailbox(next = 0): Mailbox {
   return new Mailbox({
     gateway: "g",
+    link: undefined,
     slot: 0,
     epoch: 1,
     id: "g-0-1",

@@ -2,6 +2,7 @@
 // be given back; running is the turn's part. Pure.
 
 import type { CodedError } from "../protocol/errors.ts";
+import type { Link } from "../protocol/link.ts";
 import { toWorker } from "../protocol/records.ts";
 import type { PathParams } from "../protocol/route.ts";
 import type { Handler, Query } from "./handler.ts";
@@ -20,6 +21,8 @@ export type MailboxEvent = {
 
 export interface MailboxOptions {
   readonly gateway: string;
+  /** To the gateway: what its turns ask for travels on it. Undefined where there is no gateway (any more). */
+  readonly link: Link | undefined;
   readonly slot: number;
   readonly epoch: number;
   readonly id: string;

@@ -6,15 +6,16 @@ import type { Message } from "./handler.ts";
 export class ReceivedMessage implements Message {
   readonly isBinary: boolean;
   /** What travels on when the message itself is sent. A view of its batch until `own`. */
-  raw: Buffer;
+  raw: Uint8Array;
 
-  constructor(raw: Buffer, isBinary: boolean) {
+  constructor(raw: Uint8Array, isBinary: boolean) {
     this.raw = raw;
     this.isBinary = isBinary;
   }
 
   text(): string {
-    return this.raw.toString("utf8");
+    const { buffer, byteOffset, length } = this.raw;
+    return Buffer.from(buffer, byteOffset, length).toString("utf8");
   }
 
   json(): unknown {
@@ -31,6 +32,6 @@ export class ReceivedMessage implements Message {
 
   /** A view keeps a whole batch in memory: a message that has to wait gets bytes of its own. */
   own(): void {
-    this.raw = Buffer.from(this.raw);
+    this.raw = new Uint8Array(this.raw);
   }
 }

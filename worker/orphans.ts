@@ -32,16 +32,12 @@ export class Orphans {
     return this.open;
   }
 
-  isOrphan(mailbox: Mailbox): boolean {
-    return mailbox.pin.gateway === nobody;
-  }
-
   /** @param mailbox of a gateway that has died; nothing of it runs any more. */
   adopt(mailbox: Mailbox): void {
     this.open++;
     this.counters.adopted++;
     const { pin, state, topics, next } = mailbox;
-    const orphan = new Mailbox({ ...pin, gateway: nobody, state, topics, next });
+    const orphan = new Mailbox({ ...pin, gateway: nobody, link: undefined, state, topics, next });
     orphan.push({ type: toWorker.close, code: 1006, reason: "", redelivered: false, flushed: 0 });
     this.options.turns().run(orphan);
   }

@@ -6,6 +6,7 @@ import type { Bus } from "../protocol/bus.ts";
 import { type Batch, protocolVersion } from "../protocol/envelope.ts";
 import { CodedError } from "../protocol/errors.ts";
 import { FaultMeter } from "../protocol/fault-meter.ts";
+import type { Link } from "../protocol/link.ts";
 import { LinkHub } from "../protocol/link-hub.ts";
 import {
   type Activation,
@@ -42,6 +43,7 @@ export interface WorkerOptions {
 
 /** A gateway, and what it has given to this worker: mailboxes by slot. */
 interface GatewayPeer {
+  readonly link: Link;
   readonly mailboxes: Map<number, Mailbox>;
   /** Flushes that wait to be confirmed, by mailbox, in order. */
   readonly flushes: Map<Mailbox, Array<{ resolve(): void; reject(error: Error): void }>>;
@@ -176,8 +178,8 @@ export class Worker {
       known.heardAt = this.options.now();
       return;
     }
-    this.gateways.set(id, { mailboxes: new Map(), flushes: new Map(), waiting: new Set(), heardAt: this.options.now() });
-    this.hub.open(id);
+    const link = this.hub.open(id);
+    this.gateways.set(id, { link, mailboxes: new Map(), flushes: new Map(), waiting: new Set(), heardAt: this.options.now() });
     this.operator.gained();
     // Not every gateway has heard of this worker.
     this.announce();
@@ -236,8 +238,9 @@ export class Worker {
     if (mailbox === undefined || mailbox.pin.epoch !== batch.epoch(index)) return;
     switch (type) {
       case toWorker.message: {
-        const message = new ReceivedMessage(batch.payload(index), (batch.flags(index) & flag.binary) !== 0);
-        mailbox.push({ type, message, ...delivery(batch, index) });
+        const flags = batch.flags(index);
+        const message = new ReceivedMessage(batch.view(index), (flags & flag.binary) !== 0);
+        mailbox.push({ type, message, redelivered: (flags & flag.redelivered) !== 0, flushed: batch.extra(index) });
         return this.turns.run(mailbox);
       }
       case toWorker.open:
@@ -273,6 +276,7 @@ export class Worker {
     const mailbox = new Mailbox({
       ...body,
       gateway: peer,
+      link: gateway.link,
       slot,
       epoch,
       user: body.user,
@@ -304,18 +308,16 @@ export class Worker {
   // ── what turns say ────────────────────────────────────────────────────────────────────────────────────────────────
 
   private mayRun(mailbox: Mailbox): boolean {
-    if (this.orphans.isOrphan(mailbox)) return true;
-    const link = this.hub.get(mailbox.pin.gateway);
-    if (link === undefined) return false;
-    if (link.hasCredit) return true;
+    const { link } = mailbox.pin;
+    if (link === undefined || link.hasCredit) return true;
     this.gateways.get(mailbox.pin.gateway)?.waiting.add(mailbox);
     return false;
   }
 
   private commit(mailbox: Mailbox, effects: Effects, end: number): void {
-    if (this.orphans.isOrphan(mailbox)) return this.orphans.commit(mailbox, effects, end);
-    const link = this.hub.get(mailbox.pin.gateway);
-    if (link !== undefined) sendGroup(link, mailbox.pin, effects, end);
+    const { link } = mailbox.pin;
+    if (link === undefined) this.orphans.commit(mailbox, effects, end);
+    else sendGroup(link, mailbox.pin, effects, end);
   }
 
   private confirmation(mailbox: Mailbox): Promise<void> {
@@ -330,9 +332,9 @@ export class Worker {
 
   // Nothing of the mailbox runs: gives it back if its gateway wants it, forgets it if it has closed.
   private settle(mailbox: Mailbox): void {
-    const { gateway: peer, slot, epoch } = mailbox.pin;
+    const { gateway: peer, link, slot, epoch } = mailbox.pin;
     const isReleased = mailbox.release();
-    if (isReleased) this.hub.get(peer)?.mark({ type: toGateway.released, flags: 0, extra: 0, slot, epoch });
+    if (isReleased) link?.mark({ type: toGateway.released, flags: 0, extra: 0, slot, epoch });
     if (!mailbox.isGone) return;
     const gateway = this.gateways.get(peer);
     if (gateway?.mailboxes.get(slot) !== mailbox) return;

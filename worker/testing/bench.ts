@@ -34,7 +34,17 @@ export class Bench {
   private onConfirmed: Array<() => void> = [];
 
   constructor(handler: Handler, pin: Partial<MailboxOptions> = {}, given: Partial<TurnsOptions["limits"]> = {}) {
-    const standard = { gateway: "g", slot: 0, epoch: 1, id: "g-0-1", user: undefined, path: "/a", params: {}, ip: "127.0.0.1" };
+    const standard = {
+      gateway: "g",
+      link: undefined,
+      slot: 0,
+      epoch: 1,
+      id: "g-0-1",
+      user: undefined,
+      path: "/a",
+      params: {},
+      ip: "127.0.0.1",
+    };
     const rest = {
       query: new URLSearchParams(),
       subprotocol: "",

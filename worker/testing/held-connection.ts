@@ -95,6 +95,7 @@ export class HeldConnection {
       ...this.admission,
       id: this.id,
       gateway: "test",
+      link: undefined,
       slot: this.slot,
       epoch: this.epoch,
       topics: new Set(this.topics),
