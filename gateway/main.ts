@@ -3,6 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { pino } from "pino";
 import { connectBus } from "../protocol/bus.ts";
+import { collectSeldom } from "../protocol/collector.ts";
 import { isCodedError } from "../protocol/errors.ts";
 import { holdLifeline } from "../protocol/lifeline.ts";
 import { listenAdmin } from "./admin.ts";
@@ -53,6 +54,7 @@ async function main(config: GatewayConfig): Promise<void> {
   log.info({ host: config.HOST, port, admin: admin.port }, "gateway listens");
 }
 
+collectSeldom();
 try {
   await main(parseGatewayConfig(process.env));
 } catch (error) {

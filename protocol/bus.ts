@@ -1,7 +1,10 @@
 // The one file that knows NATS. A bus carries bytes between processes, in order for each pair, and may lose them: whatever
 // must not be lost travels on a link.
 
-import { connect, type Msg, type NatsConnection } from "nats";
+import type { Msg } from "nats";
+import { NatsConnectionImpl, setTransportFactory } from "nats/lib/nats-base-client.js";
+import { nodeResolveHost } from "nats/lib/node_transport.js";
+import { NatsTransport } from "./nats-transport.ts";
 
 /** What a bus tells of itself. `disconnected` may be followed by `connected`, any number of times. */
 export type BusEvent = { readonly kind: "connected" | "disconnected" } | { readonly kind: "fault"; readonly error: unknown };
@@ -51,7 +54,9 @@ export interface BusOptions {
 
 /** @throws what the NATS client says, where no server answers within `connectTimeoutMs`. */
 export async function connectBus(options: BusOptions): Promise<Bus> {
-  const connection = await connect({
+  // What the client's own connect does, but for the transport.
+  setTransportFactory({ factory: () => new NatsTransport(), dnsResolveFn: nodeResolveHost });
+  const connection = await NatsConnectionImpl.connect({
     servers: options.url.split(",").map((server) => server.trim()),
     name: options.name,
     timeout: options.connectTimeoutMs ?? 5_000,
@@ -67,16 +72,16 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
     // A process never wants its own publishes back: it has applied them already.
     noEcho: true,
   });
-  return new NatsBus(connection, options.onEvent);
+  return new NatsBus(connection as NatsConnectionImpl, options.onEvent);
 }
 
 class NatsBus implements Bus {
-  private readonly connection: NatsConnection;
+  private readonly connection: NatsConnectionImpl;
   private readonly onEvent: (event: BusEvent) => void;
   private isConnected = true;
   private waiting: Array<() => void> = [];
 
-  constructor(connection: NatsConnection, onEvent: (event: BusEvent) => void) {
+  constructor(connection: NatsConnectionImpl, onEvent: (event: BusEvent) => void) {
     this.connection = connection;
     this.onEvent = onEvent;
     void this.watch();
@@ -97,7 +102,11 @@ class NatsBus implements Bus {
   publish(subject: string, payload: Uint8Array, unheardTo?: string): void {
     if (!this.isConnected) return;
     try {
-      this.connection.publish(subject, payload, unheardTo === undefined ? undefined : { reply: unheardTo });
+      const { transport, outbound } = this.connection.protocol;
+      // Subscriptions wait in the client until the end of this microtask: nothing may overtake them.
+      const isBehind = outbound.size() > 0 || payload.length > this.maxPayloadBytes || !(transport instanceof NatsTransport);
+      if (isBehind) this.connection.publish(subject, payload, unheardTo === undefined ? undefined : { reply: unheardTo });
+      else transport.publish(subject, unheardTo, payload);
     } catch (error) {
       this.onEvent({ kind: "fault", error });
     }

@@ -3,6 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { pino } from "pino";
 import { connectBus } from "../protocol/bus.ts";
+import { collectSeldom } from "../protocol/collector.ts";
 import { isCodedError } from "../protocol/errors.ts";
 import { holdLifeline } from "../protocol/lifeline.ts";
 import { parseWorkerConfig, type WorkerConfig } from "./config.ts";
@@ -50,6 +51,7 @@ async function main(config: WorkerConfig): Promise<void> {
   log.info({ routes: loaded.routes.map(({ path }) => path) }, "worker ready");
 }
 
+collectSeldom();
 try {
   await main(parseWorkerConfig(process.env));
 } catch (error) {
