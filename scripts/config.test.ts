@@ -14,6 +14,7 @@ test("an empty environment gives what the README says", () => {
     gateways: 1,
     handlersDir: "worker/handlers",
     warmMs: 30_000,
+    watchMs: 5_000,
     readyTimeoutMs: 10_000,
     workerTimeoutMs: 5_000,
     stopTimeoutMs: 10_000,

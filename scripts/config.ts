@@ -24,6 +24,8 @@ export interface Config {
   readonly handlersDir: string;
   /** How long replaced workers stay, so that a rollback is quick. */
   readonly warmMs: number;
+  /** How long a release is watched after its activation; 0: not at all. */
+  readonly watchMs: number;
   /** How long new workers may take until they are ready. */
   readonly readyTimeoutMs: number;
   /** Silent for so long, a worker loses its connections; for twice as long, it is killed. */
@@ -50,6 +52,7 @@ export function parseConfig(environment: NodeJS.ProcessEnv, clone: string): Conf
     gateways: settings.GATEWAYS,
     handlersDir: relative(clone, resolve(clone, settings.HANDLERS_DIR)),
     warmMs: settings.WARM_MS,
+    watchMs: settings.WATCH_MS,
     readyTimeoutMs: settings.READY_TIMEOUT_MS,
     workerTimeoutMs: settings.WORKER_TIMEOUT_MS,
     stopTimeoutMs: settings.STOP_TIMEOUT_MS,
@@ -74,6 +77,7 @@ export function supervisorSettings(clone: string) {
       "worker/handlers",
     ),
     WARM_MS: integer({ least: 0, most: timerLimitMs, otherwise: 30_000 }),
+    WATCH_MS: integer({ least: 0, most: 600_000, otherwise: 5_000 }),
     READY_TIMEOUT_MS: integer({ least: 1, most: timerLimitMs, otherwise: 10_000 }),
     WORKER_TIMEOUT_MS: integer({ least: 2_000, most: 600_000, otherwise: 5_000 }),
     STOP_TIMEOUT_MS: integer({ least: 1, most: timerLimitMs, otherwise: 10_000 }),

@@ -123,7 +123,8 @@ describe("deploy", { timeout: testTimeoutMs }, () => {
       expect.stringMatching(/^ {2}parked {7}\d+$/),
       "  redelivered  0",
       expect.stringMatching(/^ {2}pause {8}p50 [\d.]+ ms, p99 [\d.]+ ms, longest [\d.]+ ms$/),
-      expect.stringMatching(/^ {2}time {9}[\d.]+ s$/),
+      expect.stringMatching(/^ {2}time {9}[\d.]+ s, then watched for [\d.]+ s$/),
+      expect.stringMatching(/^ {2}threw {8}0 of [\d,]+ turns \(before: 0 of [\d,]+\)$/),
     ]);
   });
 
@@ -143,6 +144,7 @@ describe("deploy", { timeout: testTimeoutMs }, () => {
       "starting 2 workers of release 3",
       "activating release 3",
       "handing connections over",
+      "watching release 3 for 0.3 s",
     ]);
     expect(await answering()).toEqual(["three"]);
   });

@@ -12,7 +12,7 @@ import { type Address, chooseAddress, webSocketUrl } from "./address.ts";
 import type { Child } from "./child.ts";
 import { Cancelled } from "./control.ts";
 import { Crew } from "./crew.ts";
-import { type DeployOptions, type DeployParts, deploy, rollback } from "./deploy.ts";
+import { type DeployOptions, deploy, type ReplaceOptions, rollback } from "./deploy.ts";
 import { Fleet } from "./fleet.ts";
 import { Gateways } from "./gateways.ts";
 import { Guard } from "./guard.ts";
@@ -22,6 +22,7 @@ import { Processes } from "./processes.ts";
 import type { DeployReport } from "./report.ts";
 import { Shelf } from "./shelf.ts";
 import { type Status, statusOf } from "./status.ts";
+import type { DeployParts } from "./switch-over.ts";
 
 /** What starts where neither the config nor a deploy says how many. */
 const usualWorkers = 2;
@@ -100,34 +101,34 @@ export class Supervisor {
   }
 
   /** Deploys the working tree; in dev mode as it is, unchecked. */
-  async deploy(options: Omit<DeployOptions, "size" | "standbys"> & { check: boolean; workers: number }): Promise<DeployReport> {
-    const parts = this.parts();
+  async deploy(options: Omit<DeployOptions, "size" | "standbys" | "previous" | "ending"> & { workers: number }): Promise<DeployReport> {
+    const { fleet } = this.started();
     const previous = readActivation(this.activationFile)?.release ?? null;
-    const size = parts.fleet.active?.size ?? (this.config.workers || options.workers || usualWorkers);
+    const size = fleet.active?.size ?? (this.config.workers || options.workers || usualWorkers);
     // In dev mode the first worker shows what was saved; starting all of them at once would delay it.
     const standbys = options.check ? size : 1;
-    const report = await deploy(parts, {
+    const report = await deploy(this.parts(), {
       ...options,
       size,
       standbys,
       previous,
       signal: AbortSignal.any([options.signal, this.ending.signal]),
+      ending: this.ending.signal,
     });
-    if (!options.check) parts.fleet.drainReplaced();
-    await this.prune(parts.fleet);
+    if (!options.check) fleet.drainReplaced();
+    await this.prune(fleet);
     return report;
   }
 
-  async rollback(options: Omit<DeployOptions, "size" | "standbys">): Promise<DeployReport> {
-    const parts = this.parts();
-    const size = parts.fleet.active?.size ?? usualWorkers;
-    const report = await rollback(parts, {
+  async rollback(options: Omit<ReplaceOptions, "size">): Promise<DeployReport> {
+    const { fleet } = this.started();
+    const size = fleet.active?.size ?? usualWorkers;
+    const report = await rollback(this.parts(), {
       ...options,
       size,
-      standbys: size,
       signal: AbortSignal.any([options.signal, this.ending.signal]),
     });
-    await this.prune(parts.fleet);
+    await this.prune(fleet);
     return report;
   }
 
