@@ -11,7 +11,7 @@ export interface FleetOptions {
   readonly stopTimeoutMs: number;
   readonly start: (release: Release, size: number, standbys: number) => Crew;
   /** Puts it on the disk. Called before `announce`. */
-  readonly record: (activation: Activation) => void;
+  readonly record: (activation: Activation, release: Release) => void;
   readonly announce: (activation: Activation) => void;
   /** A crew has been drained. */
   readonly onDrained: (crew: Crew) => void;
@@ -57,7 +57,7 @@ export class Fleet {
    */
   activate(crew: Crew, generation: number, { isRecorded }: { isRecorded: boolean }): void {
     const activation = { release: crew.release.id, generation };
-    if (isRecorded) this.options.record(activation);
+    if (isRecorded) this.options.record(activation, crew.release);
     this.activation = activation;
     this.options.announce(activation);
     const before = this.active;

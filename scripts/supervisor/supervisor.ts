@@ -12,6 +12,7 @@ import { type Address, chooseAddress, webSocketUrl } from "./address.ts";
 import type { Child } from "./child.ts";
 import { Cancelled } from "./control.ts";
 import { Crew } from "./crew.ts";
+import { pointCurrent } from "./current.ts";
 import { type DeployOptions, deploy, type ReplaceOptions, rollback } from "./deploy.ts";
 import { Fleet } from "./fleet.ts";
 import { Gateways } from "./gateways.ts";
@@ -72,7 +73,7 @@ export class Supervisor {
     this.log = log;
     this.isDev = isDev;
     this.portPatienceMs = portPatienceMs;
-    this.releases = openReleases({ clone: config.clone, folder: join(config.cacheFolder, "releases") });
+    this.releases = openReleases({ clone: config.clone, folder: join(config.cacheFolder, "releases"), sharedDir: config.sharedDir });
     this.shelf = new Shelf({ config, releases: this.releases, log, isDev });
     this.activationFile = join(config.cacheFolder, "activation.json");
     this.processes = new Processes({ config, env, guard: this.guard, log });
@@ -85,7 +86,7 @@ export class Supervisor {
 
   /** Resolves when a message could be answered; without workers, when gateways accept and park. */
   async start(path: string): Promise<void> {
-    mkdirSync(this.config.cacheFolder, { recursive: true, mode: 0o700 });
+    for (const folder of [this.config.cacheFolder, this.config.sharedDir]) mkdirSync(folder, { recursive: true, mode: 0o700 });
     const recorded = readActivation(this.activationFile);
     const [address, natsUrl] = await Promise.all([chooseAddress(this.config, this.portPatienceMs), this.startNats(path)]);
     this.ending.signal.throwIfAborted();
@@ -218,7 +219,10 @@ export class Supervisor {
       stopTimeoutMs: config.stopTimeoutMs,
       start: (release, size, standbys) =>
         new Crew({ release, size, standbys, members, spawn: (of, index) => watched(processes.worker(of, index, natsUrl)), onEnd }),
-      record: (activation) => writeActivation(this.activationFile, activation),
+      record: (activation, { folder }) => {
+        writeActivation(this.activationFile, activation);
+        pointCurrent(folder);
+      },
       announce: (activation) => {
         membership.announce(activation);
         this.log.event("info", "release activated", activation);
