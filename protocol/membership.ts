@@ -29,6 +29,19 @@ export const routeHello = v.object({
 
 const member = { id: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,64}$/)), pid: v.number(), host: v.string(), protocol: v.number() };
 
+/**
+ * What a worker's handlers have done since its start: turns that are done with, each once, and of them those whose hook threw,
+ * and those of these that were cut off. The same of what was answered before there is a connection: upgrades and plain HTTP.
+ */
+const workerCounts = v.object({
+  turns: v.number(),
+  thrown: v.number(),
+  timedOut: v.number(),
+  answers: v.number(),
+  /** Answered with 500. */
+  failed: v.number(),
+});
+
 const worker = v.object({
   kind: v.literal("worker"),
   ...member,
@@ -36,6 +49,8 @@ const worker = v.object({
   state: v.picklist(["ready", "draining"]),
   routes: v.array(routeHello),
   connections: v.number(),
+  /** Missing in hellos of versions that do not count. */
+  counts: v.optional(workerCounts),
   /** How often it has lost its connection to NATS and come back: what it was silent for then. */
   reconnects: v.optional(v.number()),
   activation: v.optional(activation),
@@ -88,6 +103,7 @@ const announcement = v.variant("kind", [
 
 export type Activation = v.InferOutput<typeof activation>;
 export type RouteHello = v.InferOutput<typeof routeHello>;
+export type WorkerCounts = v.InferOutput<typeof workerCounts>;
 export type WorkerHello = v.InferOutput<typeof worker>;
 export type GatewayHello = v.InferOutput<typeof gateway>;
 export type Handover = v.InferOutput<typeof handover>;

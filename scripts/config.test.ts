@@ -5,6 +5,7 @@ test("an empty environment gives what the README says", () => {
   expect(parseConfig({}, "/clone")).toEqual({
     clone: "/clone",
     cacheFolder: expect.stringMatching(/\.thinstate$/),
+    sharedDir: expect.stringMatching(/\.thinstate\/shared$/),
     host: "127.0.0.1",
     port: 8080,
     adminPort: 9090,
@@ -14,6 +15,7 @@ test("an empty environment gives what the README says", () => {
     gateways: 1,
     handlersDir: "worker/handlers",
     warmMs: 30_000,
+    watchMs: 5_000,
     readyTimeoutMs: 10_000,
     workerTimeoutMs: 5_000,
     stopTimeoutMs: 10_000,

@@ -1,7 +1,7 @@
 // What the supervisor is told by the environment, parsed once. Everything else in the environment is passed on to gateways
 // and workers, which parse their own limits.
 
-import { isAbsolute, relative, resolve } from "node:path";
+import { isAbsolute, join, relative, resolve } from "node:path";
 import * as v from "valibot";
 import { integer, namespace, parseSettings } from "../protocol/settings.ts";
 import { cacheFolder } from "./setup/cache.mjs";
@@ -10,6 +10,8 @@ export interface Config {
   /** The folder that has package.json, and the one for everything that is not in the repository. */
   readonly clone: string;
   readonly cacheFolder: string;
+  /** Absolute: what handlers keep beside releases. */
+  readonly sharedDir: string;
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
@@ -24,6 +26,8 @@ export interface Config {
   readonly handlersDir: string;
   /** How long replaced workers stay, so that a rollback is quick. */
   readonly warmMs: number;
+  /** How long a release is watched after its activation; 0: not at all. */
+  readonly watchMs: number;
   /** How long new workers may take until they are ready. */
   readonly readyTimeoutMs: number;
   /** Silent for so long, a worker loses its connections; for twice as long, it is killed. */
@@ -41,6 +45,7 @@ export function parseConfig(environment: NodeJS.ProcessEnv, clone: string): Conf
   return Object.freeze({
     clone,
     cacheFolder: cacheFolder(environment),
+    sharedDir: resolve(clone, settings.SHARED_DIR ?? join(cacheFolder(environment), "shared")),
     host: settings.HOST,
     port: settings.PORT,
     adminPort: settings.ADMIN_PORT,
@@ -50,6 +55,7 @@ export function parseConfig(environment: NodeJS.ProcessEnv, clone: string): Conf
     gateways: settings.GATEWAYS,
     handlersDir: relative(clone, resolve(clone, settings.HANDLERS_DIR)),
     warmMs: settings.WARM_MS,
+    watchMs: settings.WATCH_MS,
     readyTimeoutMs: settings.READY_TIMEOUT_MS,
     workerTimeoutMs: settings.WORKER_TIMEOUT_MS,
     stopTimeoutMs: settings.STOP_TIMEOUT_MS,
@@ -73,7 +79,9 @@ export function supervisorSettings(clone: string) {
       ),
       "worker/handlers",
     ),
+    SHARED_DIR: v.optional(v.string()),
     WARM_MS: integer({ least: 0, most: timerLimitMs, otherwise: 30_000 }),
+    WATCH_MS: integer({ least: 0, most: 600_000, otherwise: 5_000 }),
     READY_TIMEOUT_MS: integer({ least: 1, most: timerLimitMs, otherwise: 10_000 }),
     WORKER_TIMEOUT_MS: integer({ least: 2_000, most: 600_000, otherwise: 5_000 }),
     STOP_TIMEOUT_MS: integer({ least: 1, most: timerLimitMs, otherwise: 10_000 }),

@@ -7,7 +7,8 @@ import { ownName } from "./supervisor/control.ts";
 const usage = `npm run deploy-worker [-- options]
 
 Checks types and handlers of the working tree, starts it as standby, activates it, hands the connections over and drains
-what served before. Anything wrong before the activation: what served still serves, exit code 1.
+what served before. Anything wrong before the activation: what served still serves, exit code 1. Afterwards it watches for
+WATCH_MS (of npm start): where a worker crashes, or turns throw clearly more often than before, it goes back by itself.
 
   --force   even if a path with open connections is not served any more; they are closed
   --json    one line of JSON, for programs`;

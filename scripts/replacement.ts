@@ -5,13 +5,16 @@ import { type Progress, paint, startProgress } from "./setup/progress.mjs";
 import { askSupervisor, type ControlRequest, NotRunning, type Outcome, type Problem } from "./supervisor/control.ts";
 import { type DeployReport, reportText } from "./supervisor/report.ts";
 import type { Status } from "./supervisor/status.ts";
+import type { OnStep } from "./supervisor/steps.ts";
 
 /** @returns The exit code. */
 export async function showReplacement(request: ControlRequest, { isJson }: { isJson: boolean }): Promise<number> {
   const folder = cacheFolder(process.env);
   let progress: Progress | undefined;
-  const onStep = (step: string) => {
+  const onStep: OnStep = (step, isUpdate) => {
     if (isJson) return;
+    // Where lines are not redrawn, the figures of a step would fill the log.
+    if (isUpdate) return process.stderr.isTTY ? progress?.update(step) : undefined;
     progress?.done();
     progress = startProgress(step);
   };

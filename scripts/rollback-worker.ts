@@ -7,6 +7,7 @@ import { ownName } from "./supervisor/control.ts";
 const usage = `npm run rollback-worker [-- options]
 
 Back to the release that was active before this one: at once while its workers are still warm, else they are started first.
+While a deploy watches its release, that deploy ends.
 
   --force   even if a path with open connections is not served any more; they are closed
   --json    one line of JSON, for programs`;

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { DeployReport } from "../scripts/supervisor/report.ts";
 import { TestClient } from "./client.ts";
-import { type Command, Installation, isAlive, until } from "./installation.ts";
+import { type Command, Installation, isAlive, releaseIn, until } from "./installation.ts";
 
 const connections = 20;
 const testTimeoutMs = 60_000;
@@ -18,6 +18,10 @@ let installation: Installation;
 let start: Command;
 let url: string;
 let talkers: Talker[];
+/** What the first versions are deployed as. */
+let one: string;
+let two: string;
+let three: string;
 
 /** A handler that answers with its version, and writes down every close. */
 function versionHandler(version: string, path = "/version"): string {
@@ -85,6 +89,13 @@ async function deployed(...args: string[]): Promise<DeployReport> {
   return JSON.parse(stdout) as DeployReport;
 }
 
+/** What the version that serves now is deployed as. */
+async function serving(): Promise<string> {
+  const { release } = await installation.status();
+  expect(installation.current()).toBe(release?.id);
+  return release?.id ?? "";
+}
+
 /** One whole release serves, and nothing is left of any other that was begun. */
 async function expectWhole(release: string): Promise<void> {
   await until("an end of leftovers", () => (installation.releases().every((name) => !name.startsWith(".")) ? true : undefined));
@@ -103,6 +114,7 @@ beforeAll(async () => {
   url = (await start.line(/^ready ws:/)).replace("ready ", "");
   const names = Array.from({ length: connections }, (_, index) => `talker-${index}`);
   talkers = await Promise.all(names.map(async (name) => new Talker(await TestClient.open(`${url}/version?name=${name}`))));
+  one = await serving();
 }, testTimeoutMs);
 
 afterAll(() => installation?.end(), testTimeoutMs);
@@ -115,15 +127,18 @@ describe("deploy", { timeout: testTimeoutMs }, () => {
     expect(exitCode, output).toBe(0);
     for (const { client } of talkers) await client.until(() => String(client.received.at(-1)).startsWith("two"), "the new code answers");
     for (const talker of talkers) expect(await talker.heard()).toEqual(["one", "two"]);
-    const report = output.slice(output.indexOf("release 2 serves")).split("\n");
+    two = await serving();
+    expect(two).toMatch(/^\d{8}T\d{6}Z-[0-9a-f]{7}$/);
+    const report = output.slice(output.indexOf(`release ${two} serves`)).split("\n");
     expect(report).toEqual([
-      "release 2 serves (before: release 1)",
+      `release ${two} serves (before: release ${one})`,
       `  connections  ${connections} before, ${connections} after`,
       `  handed over  ${connections}`,
       expect.stringMatching(/^ {2}parked {7}\d+$/),
       "  redelivered  0",
       expect.stringMatching(/^ {2}pause {8}p50 [\d.]+ ms, p99 [\d.]+ ms, longest [\d.]+ ms$/),
-      expect.stringMatching(/^ {2}time {9}[\d.]+ s$/),
+      expect.stringMatching(/^ {2}time {9}[\d.]+ s, then watched for [\d.]+ s$/),
+      expect.stringMatching(/^ {2}threw {8}0 of [\d,]+ turns \(before: 0 of [\d,]+\)$/),
     ]);
   });
 
@@ -133,16 +148,18 @@ describe("deploy", { timeout: testTimeoutMs }, () => {
     expect(exitCode).toBe(0);
     expect(stdout.trim().split("\n")).toHaveLength(1);
     const report = JSON.parse(stdout) as DeployReport;
+    three = await serving();
     expect(report).toMatchObject({
-      ...{ ok: true, release: "3", previous: "2", generation: 3 },
+      ...{ ok: true, release: three, previous: two, generation: 3 },
       ...{ connectionsBefore: connections, connectionsAfter: connections, handedOver: connections, remaining: 0, redelivered: 0 },
     });
     expect(report.steps.map(({ step }) => step)).toEqual([
       "copying sources and packages",
       "checking types and loading the handlers",
-      "starting 2 workers of release 3",
-      "activating release 3",
+      `starting 2 workers of release ${three}`,
+      `activating release ${three}`,
       "handing connections over",
+      `watching release ${three} for 0.3 s`,
     ]);
     expect(await answering()).toEqual(["three"]);
   });
@@ -154,7 +171,7 @@ describe("rollback", { timeout: testTimeoutMs }, () => {
     const { exitCode, stdout } = await installation.run("rollback-worker", "--json");
     expect(exitCode, stdout).toBe(0);
     const report = JSON.parse(stdout) as DeployReport;
-    expect(report).toMatchObject({ release: "2", previous: "3", generation: 4, handedOver: connections, redelivered: 0 });
+    expect(report).toMatchObject({ release: two, previous: three, generation: 4, handedOver: connections, redelivered: 0 });
     expect(report.totalMs).toBeLessThan(1_000);
     for (const { client } of talkers) await client.until(() => String(client.received.at(-1)).startsWith("two"), "the old code answers");
     for (const talker of talkers) expect(await talker.heard()).toEqual(["three", "two"]);
@@ -163,14 +180,14 @@ describe("rollback", { timeout: testTimeoutMs }, () => {
   test("goes further back the second time, to a release whose workers have ended", async () => {
     const { exitCode, output } = await installation.run("rollback-worker");
     expect(exitCode, output).toBe(0);
-    expect(output).toContain("release 1 serves (before: release 2)");
+    expect(output).toContain(`release ${one} serves (before: release ${two})`);
     expect(await answering()).toEqual(["one"]);
   });
 
   test("says where there is nothing to go back to", async () => {
     const { exitCode, output } = await installation.run("rollback-worker");
     expect(exitCode).toBe(1);
-    expect(output).toBe("release 1 is the first one\nrelease 1 still serves");
+    expect(output).toBe(`release ${one} is the first one\nrelease ${one} still serves`);
     expect(await answering()).toEqual(["one"]);
   });
 });
@@ -213,9 +230,9 @@ describe("refused, and the release before still serves", { timeout: testTimeoutM
     const { exitCode, output } = await installation.run("deploy-worker");
     installation.remove(refused);
     expect(output).toContain(expected);
-    expect(output.endsWith("release 1 still serves"), output).toBe(true);
+    expect(output.endsWith(`release ${one} still serves`), output).toBe(true);
     expect(exitCode).toBe(1);
-    await expectWhole("1");
+    await expectWhole(one);
     const after = await installation.status();
     expect(after.release).toEqual(before.release);
     expect(after.workers.filter(({ state }) => state === "active")).toEqual(before.workers.filter(({ state }) => state === "active"));
@@ -234,7 +251,7 @@ describe("refused, and the release before still serves", { timeout: testTimeoutM
       ok: false,
       error: "the new release does not check out",
       problems: [{ file: "worker/handlers", text: "handler.load: holds no handler module" }],
-      serving: "1",
+      serving: one,
     });
     expect(await answering()).toEqual(["one"]);
   });
@@ -290,15 +307,15 @@ describe("interrupted", { timeout: testTimeoutMs }, () => {
     const line = await command.line(/^activating release/);
     command.process.kill("SIGKILL");
     await installation.statusWhere("an end of the deploy", ({ deploying }) => deploying === null);
-    await expectWhole(/\d+/.exec(line)?.[0] ?? "");
+    await expectWhole(releaseIn(line));
     expect(await answering()).toEqual(["seven"]);
     installation.write(versionFile, versionHandler("eight"));
     const { release } = await deployed();
     expect(await answering()).toEqual(["eight"]);
     // The last five are kept, and nothing of those that were given up.
-    const kept = installation.releases().map(Number);
-    expect(kept).toHaveLength(5);
-    expect(Math.max(...kept)).toBe(Number(release));
+    expect(installation.releases()).toHaveLength(5);
+    expect(installation.releases().at(-1)).toBe(release);
+    expect(installation.current()).toBe(release);
   });
 
   test("a crashed worker comes back as the release that it was, whatever has become of sources and packages", async () => {

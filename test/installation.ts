@@ -1,7 +1,7 @@
 // An installation as a newcomer has it: a clone, and the real commands that are typed in it.
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, delimiter, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { findNatsServer } from "../scripts/nats/binary.ts";
@@ -166,11 +166,14 @@ export class Installation {
     });
   }
 
-  /** Everything in the folder of releases but the counter: whole releases by name, and leftovers. */
+  /** Everything in the folder of releases: whole releases by name, the oldest first, and leftovers before them. */
   releases(): string[] {
-    return readdirSync(join(this.cacheFolder, "releases"))
-      .filter((name) => name !== ".last")
-      .sort();
+    return readdirSync(join(this.cacheFolder, "releases")).sort();
+  }
+
+  /** What `current` leads to. */
+  current(): string {
+    return basename(readlinkSync(join(this.cacheFolder, "current")));
   }
 
   /** Ends what still runs, and removes all files. */
@@ -188,6 +191,11 @@ export async function until<T>(what: string, look: () => T | undefined | Promise
     if (found !== undefined) return found;
   }
   throw new Error(`there was never ${what}`);
+}
+
+/** The release that a line is about: "activating release …". */
+export function releaseIn(line: string): string {
+  return /release (\S+)/.exec(line)?.[1] ?? "";
 }
 
 /** A zombie has ended, though nobody has asked how. */
@@ -210,5 +218,5 @@ async function environment(env: Environment): Promise<NodeJS.ProcessEnv> {
   // Where a clean machine's set-up has fetched it to: an installation with a cache folder of its own would fetch it again.
   const natsServer = await findNatsServer(join(ourClone, ".thinstate", "nats"), process.env.PATH ?? "");
   const PATH = [dirname(natsServer), process.env.PATH].join(delimiter);
-  return { ...process.env, PATH, PORT: "0", ADMIN_PORT: "0", ...env };
+  return { ...process.env, PATH, PORT: "0", ADMIN_PORT: "0", WATCH_MS: "300", ...env };
 }

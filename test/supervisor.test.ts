@@ -1,11 +1,13 @@
 // The supervisor as a process: what it starts ends with it, however it ends.
 
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
 import type { Status } from "../scripts/supervisor/status.ts";
 import { TestClient } from "./client.ts";
-import { type Environment, Installation, isAlive, until } from "./installation.ts";
+import { type Environment, Installation, isAlive, releaseIn, until } from "./installation.ts";
 import { startNats } from "./nats.ts";
 import { freePort } from "./system.ts";
 
@@ -49,7 +51,7 @@ test("SIGTERM ends all that it has started, with exit code 0, and kills what han
   start.process.kill("SIGTERM");
   expect(await start.exited).toBe(0);
   expect(children.filter(isAlive)).toEqual([]);
-  expect(start.output).toMatch(/worker-1\.\d has not ended within \d+ ms and is killed/);
+  expect(start.output).toMatch(/worker-\S+\.\d has not ended within \d+ ms and is killed/);
 });
 
 test("whatever is killed is started again: worker, gateway, nats-server, guard", { timeout: testTimeoutMs }, async () => {
@@ -93,8 +95,8 @@ test("a worker that hangs in an endless loop is killed at twice WORKER_TIMEOUT_M
 
   const [poison, innocent] = await Promise.all([TestClient.open(`${url}/script/spin`), TestClient.open(`${url}/echo`)]);
   poison.send([{ do: "spin" }]);
-  await start.line(/worker-1\.\d hangs: silent for 4000 ms \(2 x WORKER_TIMEOUT_MS\), it is killed/);
-  await start.line(/worker-1\.\d was ended by SIGKILL; starting again/);
+  await start.line(/worker-\S+\.\d hangs: silent for 4000 ms \(2 x WORKER_TIMEOUT_MS\), it is killed/);
+  await start.line(/worker-\S+\.\d was ended by SIGKILL; starting again/);
   // The message goes on to kill two more; then it is set aside.
   expect(await poison.closes()).toEqual({ code: 1011, reason: "message.poison" });
   innocent.send("still there");
@@ -113,11 +115,12 @@ test("a second start in one cache folder says which one runs; one after its end 
   const second = installation.start();
   expect(await second.exited).toBe(1);
   expect(second.output).toContain(`process ${first.pid}, ${ready.replace("ready ", "")}`);
+  const { release } = await installation.status();
   first.process.kill("SIGTERM");
   expect(await first.exited).toBe(0);
   const third = installation.start();
   await third.line(/^ready ws:/);
-  expect((await installation.status()).release).toEqual({ id: "1", generation: 1 });
+  expect((await installation.status()).release).toEqual(release);
 });
 
 test("kill -9 of the supervisor in the middle of a deploy: the next start runs one whole release, and deploys", {
@@ -126,6 +129,7 @@ test("kill -9 of the supervisor in the middle of a deploy: the next start runs o
   const installation = await install({ PORT: String(await freePort()) });
   const first = installation.start();
   await first.line(/^ready ws:/);
+  const { release: before } = await installation.status();
   const cutOff = installation.command(["deploy-worker"]);
   await cutOff.line(/^copying sources/);
   first.process.kill("SIGKILL");
@@ -135,10 +139,10 @@ test("kill -9 of the supervisor in the middle of a deploy: the next start runs o
 
   const second = installation.start();
   await second.line(/^ready ws:/);
-  expect((await installation.status()).release).toEqual({ id: "1", generation: 1 });
-  await until("a folder without leftovers", () => (installation.releases().every((name) => name === "1") ? true : undefined));
+  expect((await installation.status()).release).toEqual(before);
+  await until("a folder without leftovers", () => (installation.releases().join() === before?.id ? true : undefined));
   const late = installation.command(["deploy-worker"]);
-  await late.line(/^activating release 2/);
+  const line = await late.line(/^activating release/);
   second.process.kill("SIGKILL");
   expect(await late.exited).toBe(1);
 
@@ -146,18 +150,70 @@ test("kill -9 of the supervisor in the middle of a deploy: the next start runs o
   const url = (await third.line(/^ready ws:/)).replace("ready ", "");
   const { release, workers } = await installation.status();
   // It was recorded, or it was not; either release is a whole one.
-  expect([
-    { id: "1", generation: 1 },
-    { id: "2", generation: 2 },
-  ]).toContainEqual(release);
+  expect([before, { id: releaseIn(line), generation: 2 }]).toContainEqual(release);
+  expect(installation.current()).toBe(release?.id);
   expect(new Set(workers.map((worker) => worker.release))).toEqual(new Set([release?.id]));
   const client = await TestClient.open(`${url}/echo`);
   client.send("still there");
   await client.receives(1);
-  expect((await installation.run("deploy-worker")).output).toContain("release 3 serves");
+  expect((await installation.run("deploy-worker")).output).toMatch(/^release \S+ serves/m);
   client.send("there too");
   await client.receives(2);
   expect(client.received).toEqual(["still there", "there too"]);
+});
+
+test("a release that an earlier version has numbered is served, and gone back to; what handlers keep in SHARED_DIR outlives releases", {
+  timeout: testTimeoutMs,
+}, async () => {
+  const installation = await Installation.cloned();
+  cleanUps.push(() => installation.end());
+  const keeper = (version: string) => `import { appendFileSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { defineHandler } from "../handler.ts";
+
+// In the trial of a deploy, too.
+if (process.env.SHARED_DIR === undefined) throw new Error("there is no SHARED_DIR");
+const file = join(process.env.SHARED_DIR, "kept.txt");
+
+export default defineHandler({
+  path: "/keep",
+  onMessage(conn) {
+    appendFileSync(file, "${version} ");
+    conn.send(readFileSync(file, "utf8"));
+  },
+});
+`;
+  const told = async (url: string): Promise<string> => {
+    const client = await TestClient.open(`${url}/keep`);
+    client.send("");
+    await client.receives(1);
+    await client.close();
+    return String(client.received[0]);
+  };
+  installation.write("worker/handlers/keep.ts", keeper("one"));
+  const first = installation.start();
+  expect(await told((await first.line(/^ready ws:/)).replace("ready ", ""))).toBe("one ");
+  first.process.kill("SIGTERM");
+  expect(await first.exited).toBe(0);
+
+  // As version 0.1 has left it.
+  const made = join(installation.cacheFolder, "releases", installation.current());
+  const manifest = JSON.parse(readFileSync(join(made, "manifest.json"), "utf8")) as Record<string, unknown>;
+  writeFileSync(join(made, "manifest.json"), JSON.stringify({ ...manifest, id: "7" }));
+  renameSync(made, join(installation.cacheFolder, "releases", "7"));
+  writeFileSync(join(installation.cacheFolder, "activation.json"), JSON.stringify({ release: "7", generation: 9 }));
+  rmSync(join(installation.cacheFolder, "current"));
+
+  const second = installation.start();
+  const url = (await second.line(/^ready ws:/)).replace("ready ", "");
+  expect((await installation.status()).release).toEqual({ id: "7", generation: 9 });
+  expect(installation.current()).toBe("7");
+  installation.write("worker/handlers/keep.ts", keeper("two"));
+  expect((await installation.run("deploy-worker")).output).toMatch(/^release \d{8}T\d{6}Z-\w+ serves \(before: release 7\)$/m);
+  expect(await told(url)).toBe("one two ");
+  expect((await installation.run("rollback-worker")).output).toContain("release 7 serves");
+  expect(installation.current()).toBe("7");
+  expect(await told(url)).toBe("one two one ");
 });
 
 test("WORKERS=0: what connects waits; the first deploy starts workers, on all gateways, and answers all of it", {
@@ -187,7 +243,8 @@ test("WORKERS=0: what connects waits; the first deploy starts workers, on all ga
     }),
   );
   expect(await deploy.exited).toBe(0);
-  expect(JSON.parse(deploy.stdout)).toMatchObject({ ok: true, release: "1", previous: null, connectionsAfter: 50 });
+  expect(JSON.parse(deploy.stdout)).toMatchObject({ ok: true, release: installation.current(), previous: null, connectionsAfter: 50 });
+  const first = installation.current();
   const { workers } = await installation.statusWhere("three workers", (status) => status.workers.length === 3);
   expect(workers.map(({ state }) => state)).toEqual(["active", "active", "active"]);
 
@@ -196,14 +253,15 @@ test("WORKERS=0: what connects waits; the first deploy starts workers, on all ga
   // The next one moves the connections of both gateways.
   const second = await installation.run("deploy-worker", "--json");
   expect(JSON.parse(second.stdout)).toMatchObject({
-    ...{ ok: true, release: "2", previous: "1" },
+    ...{ ok: true, release: installation.current(), previous: first },
     ...{ connectionsBefore: 50, connectionsAfter: 50, handedOver: 50, remaining: 0, redelivered: 0 },
   });
   for (const client of clients) for (let index = 20; index < 40; index++) client.send(String(index));
   await Promise.all(clients.map((client) => client.receives(40)));
   for (const client of clients) expect(client.received).toEqual(Array.from({ length: 40 }, (_, index) => String(index)));
   const active = (await installation.status()).workers.filter(({ state }) => state === "active");
-  expect(active.map(({ release }) => release)).toEqual(["2", "2", "2"]);
+  expect(active.map(({ release }) => release)).toEqual(Array.from({ length: 3 }, () => installation.current()));
+  expect(installation.current()).not.toBe(first);
 });
 
 test("NATS_URL: somebody else's NATS server is used, shown without a process, and left running", { timeout: testTimeoutMs }, async () => {

@@ -43,6 +43,22 @@ test("an onUpgrade that throws refuses with 500, and tells the client nothing of
   expect(body).not.toContain("broke");
 });
 
+test("a worker's hello counts turns, those that threw once each, and upgrades that failed", async () => {
+  const counting = await TestSystem.start();
+  try {
+    await refusal(`${counting.url}/gate/throw`);
+    await refusal(`${counting.url}/gate/refuse`);
+    const client = await TestClient.open(`${counting.url}/broken/error`);
+    client.send("its onError throws, too");
+    await client.closes();
+    // Open, message, close.
+    await counting.until(() => counting.workerHellos[0]?.counts?.turns === 3, "three turns are counted");
+    expect(counting.workerHellos[0]?.counts).toEqual({ turns: 3, thrown: 1, timedOut: 0, answers: 2, failed: 1 });
+  } finally {
+    await counting.stop();
+  }
+});
+
 test.each([
   ["/gate/open", "https://example.com", true],
   ["/gate/open", "https://example.org", false],

@@ -22,6 +22,7 @@ export interface AnswersOptions {
 }
 
 export class Answers {
+  readonly counters = { answered: 0, failed: 0 };
   private readonly options: AnswersOptions;
   private open = 0;
 
@@ -95,10 +96,12 @@ export class Answers {
       if (bytes.length > limits.answerBytes)
         throw new CodedError("effects.tooLarge", `the response has ${bytes.length} bytes, at most ${limits.answerBytes} are possible`);
     } catch (error) {
+      this.counters.failed++;
       log.error({ path: question.path, err: error }, "answered with 500");
       bytes = packValue({ ok: false, status: 500, headers: [["content-type", "text/plain"]], body: Buffer.from("internal error\n") });
     } finally {
       this.open--;
+      this.counters.answered++;
     }
     hub.get(question.peer)?.append({ type: question.type, flags: 0, extra: 0, slot: question.number, epoch: 0 }, bytes);
   }

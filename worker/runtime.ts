@@ -15,6 +15,7 @@ import {
   encodeAnnouncement,
   heartbeatMs,
   laterActivation,
+  type WorkerCounts,
 } from "../protocol/membership.ts";
 import { decodeClose, flag, parseCount, parsePin, toGateway, toWorker } from "../protocol/records.ts";
 import { compileRoutes, matchRoute, type RouteTable } from "../protocol/route.ts";
@@ -373,9 +374,16 @@ export class Worker {
       state: this.state,
       routes: [...loaded.routes],
       connections: this.connections,
+      counts: this.counts(),
       reconnects: this.reconnects,
       activation: this.activation,
     });
+  }
+
+  private counts(): WorkerCounts {
+    const { committed, thrown, timedOut } = this.turns.counters;
+    const { answered, failed } = this.answers.counters;
+    return { turns: committed, thrown, timedOut, answers: answered, failed };
   }
 
   private say(announcement: Announcement): void {

@@ -33,6 +33,7 @@ export type HookName = "onOpen" | "onMessage" | "onClose" | "onAdopt" | "onError
 export class Turns implements TurnHost {
   readonly release: string;
   readonly limits: TurnsOptions["limits"];
+  /** Events that are done with; of them those whose hook threw; of these those that were cut off. */
   readonly counters = { committed: 0, thrown: 0, timedOut: 0 };
   private readonly options: TurnsOptions;
   /** Turns that wait for something, with what is to happen when they take too long; the oldest first. */
@@ -170,9 +171,10 @@ export class Turns implements TurnHost {
 
   private rollBack(turn: RunningTurn, name: HookName, error: HandlerError): void {
     const { mailbox, event } = turn;
-    this.counters.thrown++;
     this.options.onThrown(mailbox, error, name);
     if (mailbox.isGone) return;
+    // Once for an event, whatever becomes of its onError.
+    if (name !== "onError") this.counters.thrown++;
     // Flushes of the run that threw are done for good: whoever handles the event next is told of them.
     const again = { ...event, flushed: turn.flushed };
     if (name !== "onError" && mailbox.pin.handler.onError !== undefined) {

@@ -90,6 +90,7 @@ export class Installation {
       GATEWAYS: String(shape.gateways),
       WORKER_TIMEOUT_MS: String(workerTimeoutMs),
       WARM_MS: "1000",
+      WATCH_MS: "1000",
       NODE_OPTIONS: `${options ?? ""}${heap}`,
       ...(nats && { NATS_URL: nats.url }),
     };

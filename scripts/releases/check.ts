@@ -31,6 +31,7 @@ export interface CheckOptions {
   /** Of the release. */
   readonly folder: string;
   readonly handlersDir: string;
+  readonly sharedDir: string;
   readonly signal: AbortSignal;
 }
 
@@ -92,9 +93,14 @@ export function parseDiagnostics(output: string): ReleaseProblem[] {
   return problems;
 }
 
-async function tryHandlers({ folder, handlersDir, signal }: CheckOptions): Promise<{ problems: ReleaseProblem[]; routes: RouteHello[] }> {
+async function tryHandlers({
+  folder,
+  handlersDir,
+  sharedDir,
+  signal,
+}: CheckOptions): Promise<{ problems: ReleaseProblem[]; routes: RouteHello[] }> {
   const command = [process.execPath, "--import", "tsx", join("worker", "trial.ts"), handlersDir];
-  const result = await runChild(command, { cwd: folder, signal, limitMs: trialLimitMs });
+  const result = await runChild(command, { cwd: folder, signal, limitMs: trialLimitMs, env: { SHARED_DIR: sharedDir } });
   const fault = (text: string) => ({ problems: [{ file: handlersDir, text }], routes: [] });
   if (result.isLate) return fault(`the handlers did not load within ${trialLimitMs / 1000} s: does one of them loop for ever?`);
   // Handlers may print too; the verdict is the last line.

@@ -8,6 +8,8 @@ export interface ChildOptions {
   /** Kills the child and what it started. */
   readonly signal: AbortSignal;
   readonly limitMs: number;
+  /** On top of our own environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface ChildResult {
@@ -25,12 +27,13 @@ const outputLimitBytes = 4 * 1024 * 1024;
 /** @throws the signal's reason, and what spawn throws. */
 export async function runChild(command: readonly string[], options: ChildOptions): Promise<ChildResult> {
   const { cwd, signal, limitMs } = options;
+  const env = { ...process.env, ...options.env };
   signal.throwIfAborted();
   // nice from within, since a priority that is set from outside misses the threads that are there already. The limit on CPU
   // time (wall-clock time on four cores) ends a handler that loops for ever after its supervisor was killed.
   const script = `ulimit -t ${Math.ceil((4 * limitMs) / 1000)}; exec nice -n 10 "$@"`;
   // A group of its own: Ctrl-C does not reach it, and one kill ends the compiler behind its wrapper too.
-  const child = spawn("sh", ["-c", script, "sh", ...command], { cwd, stdio: ["ignore", "pipe", "pipe"], detached: true });
+  const child = spawn("sh", ["-c", script, "sh", ...command], { cwd, env, stdio: ["ignore", "pipe", "pipe"], detached: true });
   const stdout = collect(child.stdout);
   const stderr = collect(child.stderr);
   let isLate = false;

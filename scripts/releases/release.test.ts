@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { openReleases, type Release } from "./release.ts";
+import type { Release } from "./release.ts";
 import { type ScratchClone, scratchClone } from "./scratch-clone.ts";
 
 let clone: ScratchClone;
@@ -23,18 +23,20 @@ async function quick(): Promise<Release> {
 }
 
 describe("a release", () => {
-  test("has a number and says what it is made of", async () => {
+  test("has a name and says what it is made of", async () => {
     const steps: string[] = [];
     const first = await clone.store.make(clone.options({ onStep: (text) => steps.push(text) }));
     expect(steps).toEqual(["copying sources and packages", "checking types and loading the handlers"]);
-    expect(first.id).toBe("1");
-    expect(first.manifest).toMatchObject({ id: "1", commit: null, dirty: false, previous: null, handlersDir: "worker/handlers" });
+    expect(first.id).toBe(basename(first.folder));
+    expect(first.id).toMatch(/^\d{8}T\d{6}Z-[0-9a-f]{7}$/);
+    expect(first.id.split("-")[1]).toBe(first.manifest.sourceHash.slice(0, 7));
+    expect(first.manifest).toMatchObject({ id: first.id, commit: null, dirty: false, previous: null, handlersDir: "worker/handlers" });
     expect(first.manifest.routes.map(({ path }) => path)).toEqual(["/chat/:room", "/echo"]);
     expect(first.manifest.sourceHash).toBe(await clone.store.sourceHash("worker/handlers"));
-    const second = await clone.store.make(clone.options({ previous: "1" }));
-    expect(second.manifest).toMatchObject({ id: "2", previous: "1" });
+    const second = await clone.store.make(clone.options({ previous: first.id }));
+    expect(second.manifest).toMatchObject({ id: second.id, previous: first.id });
     expect(await clone.store.list()).toEqual([first, second]);
-    expect(await clone.store.get("2")).toEqual(second);
+    expect(await clone.store.get(second.id)).toEqual(second);
   });
 
   test("is not changed by edits or by an npm ci in the clone", async () => {
@@ -75,6 +77,8 @@ describe("a release", () => {
     const files = ["lib/new.ts", "local/handlers/a.ts", "worker/handler.ts", "secret.txt", "lib/new.test.ts", "docs/x.md"];
     expect(await Promise.all(files.map(has))).toEqual([true, true, true, false, false, false]);
     expect(release.manifest).toMatchObject({ commit: expect.stringMatching(/^[0-9a-f]{40}$/), dirty: true });
+    const named = await clone.store.make(clone.options());
+    expect(named.id.replace(/^\w+-/, "")).toBe(`${release.manifest.commit?.slice(0, 7)}-dirty`);
   });
 
   test("has a source hash that changes with what a worker runs, and with nothing else", async () => {
@@ -131,13 +135,16 @@ describe("nothing is left", () => {
   });
 });
 
-test("numbers are not used twice, also when the release was removed and the store opened anew", async () => {
-  await clone.store.make(clone.options());
-  await clone.store.remove("1");
-  await clone.store.remove("1");
-  expect(await clone.store.list()).toEqual([]);
-  const again = openReleases({ clone: clone.folder, folder: clone.releases });
-  expect((await again.make(clone.options())).id).toBe("2");
+test("a release that an earlier version has numbered is found, and is the oldest", async () => {
+  const made = await clone.store.make(clone.options());
+  const folder = join(clone.releases, "7");
+  await mkdir(folder);
+  const createdAt = "2026-01-01T00:00:00.000Z";
+  await writeFile(join(folder, "manifest.json"), JSON.stringify({ ...made.manifest, id: "7", createdAt }));
+  expect((await clone.store.list()).map(({ id }) => id)).toEqual(["7", made.id]);
+  expect(await clone.store.get("7")).toMatchObject({ id: "7", folder });
+  await clone.store.remove("7");
+  expect(await clone.store.list()).toEqual([made]);
 });
 
 test("prune keeps the newest and the protected ones", async () => {

@@ -1,13 +1,14 @@
-// Releases: folders with a number, each a whole worker that nothing in the clone can change any more. A folder gets its
-// number by one rename when it is complete, so a half-made one is never seen.
+// Releases: folders, each a whole worker that nothing in the clone can change any more. A folder gets its name by one rename
+// when it is complete, so a half-made one is never seen.
 
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { isAbsolute, join, normalize } from "node:path";
 import { protocolVersion } from "../../protocol/envelope.ts";
 import { checkRelease, ReleaseError } from "./check.ts";
 import { type Manifest, readManifest, writeManifest } from "./manifest.ts";
 import { borrowPackages, linkPackages } from "./packages.ts";
+import { devReleaseName, isReleaseName, releaseName, timeOf } from "./release-name.ts";
 import { copySources, hashSources, listSources, revisionOf } from "./sources.ts";
 
 export type { Manifest };
@@ -31,7 +32,7 @@ export interface MakeOptions {
   readonly signal: AbortSignal;
   /**
    * false: dev mode. Nothing is checked (workers find a broken handler when they load it; `routes` is empty), packages are
-   * the clone's own, and the release is named `dev-<milliseconds>` instead of by a number.
+   * the clone's own, and the release is named `dev-<milliseconds>`.
    */
   readonly check: boolean;
 }
@@ -56,28 +57,28 @@ export interface ReleasesOptions {
   readonly clone: string;
   /** On the clone's file system, better: packages are hard-linked. */
   readonly folder: string;
+  /** What handlers find beside them wherever they run, and so in their trial too. */
+  readonly sharedDir: string;
 }
 
 export function openReleases(options: ReleasesOptions): ReleaseStore {
   return new ReleaseFolder(options);
 }
 
-/** Names that a release may have; others are not looked at. */
-const releaseName = /^([1-9][0-9]*|dev-[0-9]+)$/;
 /** `.making-<pid>-<random>`, `.removing-<pid>-<random>`. */
 const leftoverName = /^\.(?:making|removing)-([0-9]+)-/;
-/** Holds the highest number ever, since that release may have been removed. */
-const counterName = ".last";
 
 class ReleaseFolder implements ReleaseStore {
   private readonly clone: string;
   private readonly folder: string;
+  private readonly sharedDir: string;
   /** Names of what this process has in hand: not leftovers. */
   private readonly inHand = new Set<string>();
 
-  constructor({ clone, folder }: ReleasesOptions) {
+  constructor({ clone, folder, sharedDir }: ReleasesOptions) {
     this.clone = clone;
     this.folder = folder;
+    this.sharedDir = sharedDir;
   }
 
   async make(options: MakeOptions): Promise<Release> {
@@ -96,19 +97,19 @@ class ReleaseFolder implements ReleaseStore {
   async list(): Promise<Release[]> {
     const names = await readdir(this.folder).catch(() => []);
     const releases = await Promise.all(names.map((name) => this.get(name)));
-    const age = (release: Release) => Date.parse(release.manifest.createdAt);
-    return releases.filter((release) => release !== undefined).sort((a, b) => age(a) - age(b) || Number(a.id) - Number(b.id));
+    const madeAt = ({ id, manifest }: Release) => timeOf(id) ?? Date.parse(manifest.createdAt);
+    return releases.filter((release) => release !== undefined).sort((a, b) => madeAt(a) - madeAt(b) || (a.id < b.id ? -1 : 1));
   }
 
   async get(id: string): Promise<Release | undefined> {
-    if (!releaseName.test(id)) return undefined;
+    if (!isReleaseName(id)) return undefined;
     const folder = join(this.folder, id);
     const manifest = await readManifest(folder);
     return manifest && { id, folder, manifest };
   }
 
   async remove(id: string): Promise<void> {
-    if (!releaseName.test(id)) return;
+    if (!isReleaseName(id)) return;
     const temporary = this.temporaryName("removing");
     try {
       // First the name, so that nobody finds half a release.
@@ -162,7 +163,7 @@ class ReleaseFolder implements ReleaseStore {
       revisionOf(clone),
     ]);
     if (check) onStep("checking types and loading the handlers");
-    const routes = check ? await checkRelease({ clone, folder, handlersDir, signal }) : [];
+    const routes = check ? await checkRelease({ clone, folder, handlersDir, sharedDir: this.sharedDir, signal }) : [];
     signal.throwIfAborted();
     const facts = {
       createdAt: createdAt.toISOString(),
@@ -175,7 +176,7 @@ class ReleaseFolder implements ReleaseStore {
       node: process.versions.node,
       protocol: protocolVersion,
     };
-    const id = check ? await this.nextNumber() : `dev-${createdAt.getTime()}`;
+    const id = check ? releaseName(createdAt, revision, sourceHash, await readdir(this.folder)) : devReleaseName(createdAt);
     return this.publish(folder, { id, ...facts });
   }
 
@@ -187,18 +188,6 @@ class ReleaseFolder implements ReleaseStore {
     // The rename is on the disk only when the folder is.
     await parent.sync().finally(() => parent.close());
     return { id: manifest.id, folder: place, manifest };
-  }
-
-  /** A number that no release has had. It is used up although the release may then not come about. */
-  private async nextNumber(): Promise<string> {
-    const counter = join(this.folder, counterName);
-    const last = Number(await readFile(counter, "utf8").catch(() => "0")) || 0;
-    const numbers = (await readdir(this.folder)).filter((name) => releaseName.test(name)).map(Number);
-    const next = Math.max(last, ...numbers.filter(Number.isInteger)) + 1;
-    const fresh = join(this.folder, `.making-${process.pid}-counter`);
-    await writeFile(fresh, String(next));
-    await rename(fresh, counter);
-    return String(next);
   }
 
   private temporaryName(doing: "making" | "removing"): string {

@@ -32,7 +32,7 @@ export async function scratchClone(): Promise<ScratchClone> {
   return {
     folder,
     releases,
-    store: openReleases({ clone: folder, folder: releases }),
+    store: openReleases({ clone: folder, folder: releases, sharedDir: join(folder, ".thinstate", "shared") }),
     options: (more = {}) => ({ handlersDir: "worker/handlers", previous: null, onStep: () => {}, signal, check: true, ...more }),
     async write(file, text) {
       await mkdir(dirname(join(folder, file)), { recursive: true });

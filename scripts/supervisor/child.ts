@@ -4,10 +4,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
+import { ErrorTail } from "./error-tail.ts";
 
 /** The descriptor of the lifeline: it reads end-of-file when the supervisor has ended, however it ended. */
 const lifelineFd = 3;
-const tailLines = 20;
 /** How long what a child wrote last may take to arrive after its end. A grandchild may hold its pipe open for ever. */
 const outputGraceMs = 200;
 
@@ -46,8 +46,7 @@ export class Child {
   readonly pid: number;
   readonly startedAt = Date.now();
   readonly exited: Promise<Exit>;
-  /** The last lines that it wrote to stderr, for a report of its end. */
-  readonly errorTail: string[] = [];
+  readonly errors = new ErrorTail();
   /** Whether it had said hello by its end: it loads, and has taken part. */
   hasServed = false;
   private readonly process: ChildProcess;
@@ -120,10 +119,7 @@ export class Child {
     // readline hands on its input's errors; the process' end says enough.
     lines.on("error", () => undefined);
     lines.on("line", (line) => {
-      if (name === "stderr") {
-        this.errorTail.push(line);
-        if (this.errorTail.length > tailLines) this.errorTail.shift();
-      }
+      this.errors.hear(line, name);
       onLine(this.name, line, name);
     });
   }

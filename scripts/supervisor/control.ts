@@ -8,6 +8,8 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import * as v from "valibot";
+import type { RollbackFacts } from "./rolled-back.ts";
+import type { OnStep } from "./steps.ts";
 
 /** sun_path has 108 bytes on Linux and 104 on macOS, with the zero at the end. */
 const socketPathLimitBytes = 103;
@@ -38,10 +40,10 @@ export interface Problem {
 /** The last line of an answer. */
 export type Outcome<T = unknown> =
   | { readonly ok: true; readonly result: T }
-  | { readonly ok: false; readonly error: string; readonly problems: readonly Problem[] };
+  | { readonly ok: false; readonly error: string; readonly problems: readonly Problem[]; readonly rolledBack?: RollbackFacts };
 
 /** @param signal Aborted when the command has gone away. */
-export type Answer = (request: ControlRequest, onStep: (step: string) => void, signal: AbortSignal) => Promise<Outcome>;
+export type Answer = (request: ControlRequest, onStep: OnStep, signal: AbortSignal) => Promise<Outcome>;
 
 /** What was asked for is not wanted any more: the command has ended, or the supervisor ends. */
 export class Cancelled extends Error {}
@@ -118,7 +120,7 @@ export class ControlServer {
               error: "not a request that this supervisor knows: is it of another version?",
               problems: [],
             })
-          : answer(parsed, (step) => say({ step }), gone.signal);
+          : answer(parsed, (step, isUpdate) => say({ step, isUpdate }), gone.signal);
       void outcome.then((last) => {
         say(last);
         socket.end();
@@ -131,15 +133,15 @@ export class ControlServer {
  * Asks the supervisor something.
  * @throws {NotRunning}
  */
-export function askSupervisor<T>(cacheFolder: string, ask: ControlRequest, onStep: (step: string) => void): Promise<Outcome<T>> {
+export function askSupervisor<T>(cacheFolder: string, ask: ControlRequest, onStep: OnStep): Promise<Outcome<T>> {
   return new Promise((resolve, reject) => {
     const socket = connect(controlPath(cacheFolder), () => socket.write(`${JSON.stringify(ask)}\n`));
     createInterface({ input: socket })
       // readline hands on its input's errors.
       .once("error", () => reject(new NotRunning("thinstate does not run here: npm start")))
       .on("line", (line) => {
-        const reply = JSON.parse(line) as Outcome<T> | { step: string };
-        if ("step" in reply) onStep(reply.step);
+        const reply = JSON.parse(line) as Outcome<T> | { step: string; isUpdate?: boolean };
+        if ("step" in reply) onStep(reply.step, reply.isUpdate);
         else resolve(reply);
       })
       // After an outcome this rejects nothing.

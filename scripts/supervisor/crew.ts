@@ -4,8 +4,12 @@ import type { WorkerHello } from "../../protocol/membership.ts";
 import type { Release } from "../releases/release.ts";
 import type { Child, Exit } from "./child.ts";
 import { exitText } from "./child.ts";
+import type { ErrorTail } from "./error-tail.ts";
 import { Keeper } from "./keeper.ts";
 import type { Members } from "./members.ts";
+
+const keptCrashes = 8;
+const keptErrors = 20;
 
 /** New workers did not become ready. */
 export class StandbyError extends Error {}
@@ -26,6 +30,10 @@ export class Crew {
   private readonly options: CrewOptions;
   private readonly keepers: Keeper[] = [];
   private readonly failure = new AbortController();
+  /** Ends that nobody asked for, since it has had work: the first ones. */
+  readonly crashes: string[] = [];
+  /** What those that have ended said last. */
+  private readonly endedErrors: ErrorTail[] = [];
   /** Once it has work, a worker that ends is started again; before, its end fails the deploy. */
   private hasWork = false;
 
@@ -71,6 +79,12 @@ export class Crew {
     }
   }
 
+  /** The last errors of its workers, each once; an entry may have several lines. */
+  lastErrors(): string[] {
+    const living = this.keepers.flatMap(({ child }) => child?.errors ?? []);
+    return [...new Set([...this.endedErrors, ...living].flatMap(({ entries }) => entries))].slice(-keptErrors);
+  }
+
   get isReady(): boolean {
     return this.hellos.filter((hello) => hello.state === "ready" && hello.release === this.release.id).length === this.keepers.length;
   }
@@ -84,6 +98,18 @@ export class Crew {
     await Promise.all(this.keepers.map((keeper) => keeper.kill()));
   }
 
+  private meetEnd(child: Child, exit: Exit): void {
+    const text = `${child.name} ${exitText(exit)}`;
+    if (!this.hasWork) {
+      const tail = child.errors.entries.map((entry) => `\n${entry}`).join("");
+      this.failure.abort(new StandbyError(`${text}.${tail}`));
+      return;
+    }
+    if (this.crashes.length < keptCrashes) this.crashes.push(text);
+    this.endedErrors.push(child.errors);
+    if (this.endedErrors.length > keptCrashes) this.endedErrors.shift();
+  }
+
   /** Starts workers until there are so many. */
   private start(count: number): void {
     const { release, spawn, onEnd } = this.options;
@@ -93,15 +119,11 @@ export class Crew {
         isKept: () => this.hasWork,
         isProven: ({ hasServed }) => hasServed,
         onEnd: (child, text, exit) => {
-          this.failure.abort(new StandbyError(`${child.name} of release ${release.id} ${exitText(exit)}.${tailOf(child)}`));
+          this.meetEnd(child, exit);
           onEnd(child, text, exit);
         },
       });
       this.keepers.push(keeper);
     }
   }
-}
-
-function tailOf(child: Child): string {
-  return child.errorTail.length === 0 ? "" : `\n${child.errorTail.join("\n")}`;
 }

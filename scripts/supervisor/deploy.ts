@@ -1,45 +1,53 @@
-// A deploy, step by step, and a rollback, which is one that finds its release made already. Up to the activation everything
-// can be undone and is; after it nothing is.
+// A deploy, and a rollback, which is one that finds its release made already. A deploy watches for a while what it has
+// activated, and goes back by itself where that fails.
 
-import type { GatewayHello, RouteHello } from "../../protocol/membership.ts";
-import type { Config } from "../config.ts";
-import type { Release, ReleaseStore } from "../releases/release.ts";
-import type { Fleet } from "./fleet.ts";
-import type { Members } from "./members.ts";
-import { type DeployReport, handoverFigures, type StepTime } from "./report.ts";
+import type { Recall } from "./recall.ts";
+import type { DeployReport, SwitchReport } from "./report.ts";
+import { RolledBack } from "./rolled-back.ts";
+import { type OnStep, Steps } from "./steps.ts";
+import { type DeployCrew, type DeployParts, DeployRefused, type Switched, switchOver } from "./switch-over.ts";
+import { countsOf, rateOf, rateSince, type ThrowRate } from "./throw-rate.ts";
+import { type Finding, watch } from "./watch.ts";
 
-/** Standbys that are given up have no work to finish. */
-const standbyStopMs = 1_000;
-
-/** A deploy was refused for a reason that is no bug; the release that served still does. */
-export class DeployRefused extends Error {}
-
-export interface DeployParts {
-  readonly config: Config;
-  readonly releases: ReleaseStore;
-  readonly fleet: Fleet;
-  readonly members: Members;
-}
-
-export interface DeployOptions {
-  readonly onStep: (text: string) => void;
+export interface ReplaceOptions {
+  readonly onStep: OnStep;
   /** Cancels until the activation, and does nothing after it. */
   readonly signal: AbortSignal;
   /** Even if a route with open connections disappears. */
   readonly force: boolean;
   /** Workers of the new release. */
   readonly size: number;
-  /** How many of them must be ready before the activation. */
-  readonly standbys: number;
 }
 
-/** @param check false: a release of dev mode, which a restart does not serve again. */
-export async function deploy(
-  parts: DeployParts,
-  options: DeployOptions & { check: boolean; previous: string | null },
-): Promise<DeployReport> {
+export interface DeployOptions extends ReplaceOptions {
+  /** false: a release of dev mode, which is not checked, not watched, and not served again by a restart. */
+  readonly check: boolean;
+  /** How many of the workers must be ready before the activation. */
+  readonly standbys: number;
+  /** The release that the record of the activation names. */
+  readonly previous: string | null;
+  readonly recall: Recall;
+  /** Ends the watch; what was activated stays. */
+  readonly ending: AbortSignal;
+}
+
+/** What the release before has thrown until the activation. */
+interface Before {
+  readonly crew: DeployCrew;
+  readonly life: ThrowRate;
+  /** Since the deploy began. */
+  readonly lately: ThrowRate;
+}
+
+/**
+ * @throws {ReleaseError}, {StandbyError}, {DeployRefused}, the signal's reason: the release before has served all the time.
+ * @throws {RolledBack} it serves again. The new release is gone.
+ */
+export async function deploy(parts: DeployParts, options: DeployOptions): Promise<DeployReport> {
+  const { releases, config, fleet } = parts;
   const steps = new Steps(options.onStep);
-  const { releases, config } = parts;
+  const crewBefore = fleet.active;
+  const countsBefore = countsOf(crewBefore?.hellos ?? []);
   const release = await releases.make({
     handlersDir: config.handlersDir,
     previous: options.previous,
@@ -47,16 +55,25 @@ export async function deploy(
     signal: options.signal,
     onStep: (text) => steps.begin(text),
   });
-  try {
-    return await switchTo(parts, options, { release, steps, isRecorded: options.check });
-  } catch (error) {
-    if (parts.fleet.active?.release !== release) await releases.remove(release.id);
+  const switched = await switchOver(parts, { ...options, release, steps, isRecorded: options.check }).catch(async (error: unknown) => {
+    if (fleet.active?.release !== release) await releases.remove(release.id);
     throw error;
+  });
+  try {
+    if (!options.check || config.watchMs === 0) return { ...switched.report, watch: null };
+    const before = crewBefore && {
+      crew: crewBefore,
+      life: rateOf(crewBefore.hellos),
+      lately: rateSince(countsBefore, crewBefore.hellos),
+    };
+    return await prove(parts, options, { ...switched, steps, before });
+  } finally {
+    fleet.cool();
   }
 }
 
 /** Back to the release that served before the active one. */
-export async function rollback(parts: DeployParts, options: DeployOptions): Promise<DeployReport> {
+export async function rollback(parts: DeployParts, options: ReplaceOptions): Promise<DeployReport> {
   const steps = new Steps(options.onStep);
   const active = parts.fleet.active;
   if (active === undefined) throw new DeployRefused("nothing is active yet, so there is nothing to go back to");
@@ -65,85 +82,62 @@ export async function rollback(parts: DeployParts, options: DeployOptions): Prom
   if (release === undefined) {
     throw new DeployRefused(before === null ? `release ${active.release.id} is the first one` : `release ${before} is not kept any more`);
   }
-  return switchTo(parts, options, { release, steps, isRecorded: true });
-}
-
-interface Switch {
-  readonly release: Release;
-  readonly steps: Steps;
-  readonly isRecorded: boolean;
-}
-
-async function switchTo(parts: DeployParts, options: DeployOptions, { release, steps, isRecorded }: Switch): Promise<DeployReport> {
-  const { config, fleet, members } = parts;
-  const previous = fleet.activation?.release ?? null;
-  const generation = Math.max(fleet.activation?.generation ?? 0, members.heardActivation?.generation ?? 0) + 1;
-  const warm = fleet.warm(release.id);
-  steps.begin(warm === undefined ? `starting ${options.standbys} workers of release ${release.id}` : `release ${release.id} is still warm`);
-  const crew = warm ?? fleet.standby(release, options.size, options.standbys);
   try {
-    await crew.ready(config.readyTimeoutMs, options.signal);
-    if (!options.force) checkRoutes(members.gateways, crew.hellos[0]?.routes ?? release.manifest.routes);
-    steps.begin(`activating release ${release.id}`);
-    fleet.activate(crew, generation, { isRecorded });
+    const { report } = await switchOver(parts, { ...options, standbys: options.size, release, steps, isRecorded: true });
+    return { ...report, watch: null };
+  } finally {
+    parts.fleet.cool();
+  }
+}
+
+interface Candidate extends Switched {
+  readonly steps: Steps;
+  /** undefined: nothing served. */
+  readonly before: Before | undefined;
+}
+
+/** Watches what was activated. @throws {RolledBack} where it fails. */
+async function prove(parts: DeployParts, options: DeployOptions, candidate: Candidate): Promise<DeployReport> {
+  const { report, steps, before } = candidate;
+  const { recall, ending } = options;
+  if (before !== undefined) recall.open();
+  try {
+    const finding = await watch(parts, { ...candidate, recalled: recall.signal, signal: ending });
+    const { now, ms } = finding;
+    if (finding.reason !== "well") throw await takeBack(parts, options, candidate, finding);
+    return { ...report, steps: steps.end().steps, watch: { ms, now, before: before?.life ?? null } };
+  } finally {
+    recall.close();
+  }
+}
+
+/** Has the release before serve again, and removes the one that failed. @returns what to say of it. */
+async function takeBack(parts: DeployParts, options: DeployOptions, candidate: Candidate, finding: Finding): Promise<RolledBack> {
+  const { crew, before } = candidate;
+  const { release } = crew;
+  const errors = (await crew.lastErrors()).map((error) => error.replaceAll(`${release.folder}/`, ""));
+  const facts = { release: release.id, reason: finding.reason, now: finding.now, before: before?.life ?? null, errors };
+  if (before === undefined) {
+    return new RolledBack(finding, { ...facts, backTo: null }, { failure: "there is no release to go back to" });
+  }
+  let report: SwitchReport;
+  try {
+    report = await goBack(parts, options, before.crew);
   } catch (error) {
-    if (warm === undefined && fleet.active !== crew) await fleet.discard(crew, standbyStopMs);
-    throw error;
+    options.ending.throwIfAborted();
+    const failure = `release ${before.crew.release.id} could not take over: ${error instanceof Error ? error.message : error}`;
+    return new RolledBack(finding, { ...facts, backTo: null }, { failure });
   }
-  steps.begin("handing connections over");
-  await handedOver(members, generation, config.stopTimeoutMs);
-  return { release: release.id, previous, generation, ...handoverFigures(members.gateways, generation), ...steps.end() };
+  options.recall.close(report);
+  // Not the one that a rollback, or the next start, would find.
+  await parts.fleet.discard(crew, parts.config.stopTimeoutMs);
+  await parts.releases.remove(release.id);
+  return new RolledBack(finding, { ...facts, backTo: report.release }, { report });
 }
 
-/** Resolves when all connections are with the new workers, or time is up: the report tells how many are not. */
-async function handedOver(members: Members, generation: number, timeoutMs: number): Promise<void> {
-  const late = AbortSignal.timeout(timeoutMs);
-  const isDone = ({ handover }: GatewayHello) => handover?.generation === generation && handover.remaining === 0;
-  await members
-    .until(() => members.gateways.every(isDone), late)
-    .catch((error: unknown) => {
-      if (!late.aborted) throw error;
-    });
-}
-
-/** @throws {DeployRefused} where open connections would lose their route. */
-function checkRoutes(gateways: readonly GatewayHello[], routes: readonly RouteHello[]): void {
-  const paths = new Set(routes.map((route) => route.path));
-  const lost = new Map<string, number>();
-  for (const gateway of gateways) {
-    for (const [path, connections] of Object.entries(gateway.routes)) {
-      if (connections > 0 && !paths.has(path)) lost.set(path, (lost.get(path) ?? 0) + connections);
-    }
-  }
-  if (lost.size === 0) return;
-  const list = [...lost].map(([path, connections]) => `${path} (${connections} open)`).join(", ");
-  throw new DeployRefused(`the new release does not serve ${list}; --force closes these connections`);
-}
-
-/** Times what is done, one step after the other. */
-class Steps {
-  private readonly onStep: (text: string) => void;
-  private readonly done: StepTime[] = [];
-  private readonly startedAt = performance.now();
-  private current: { step: string; startedAt: number } | undefined;
-
-  constructor(onStep: (text: string) => void) {
-    this.onStep = onStep;
-  }
-
-  begin(step: string): void {
-    this.finish();
-    this.current = { step, startedAt: performance.now() };
-    this.onStep(step);
-  }
-
-  end(): { steps: StepTime[]; totalMs: number } {
-    this.finish();
-    return { steps: this.done, totalMs: performance.now() - this.startedAt };
-  }
-
-  private finish(): void {
-    if (this.current !== undefined) this.done.push({ step: this.current.step, ms: performance.now() - this.current.startedAt });
-    this.current = undefined;
-  }
+/** Usually one activation, since its workers are still warm. */
+async function goBack(parts: DeployParts, { onStep, ending }: DeployOptions, { release, size }: DeployCrew): Promise<SwitchReport> {
+  const steps = new Steps(onStep);
+  const { report } = await switchOver(parts, { release, steps, size, standbys: size, isRecorded: true, force: true, signal: ending });
+  return report;
 }

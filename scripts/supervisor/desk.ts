@@ -4,15 +4,19 @@
 import { ReleaseError } from "../releases/release.ts";
 import { type Answer, Cancelled, type ControlRequest, type Outcome, ownName, type Who } from "./control.ts";
 import { StandbyError } from "./crew.ts";
-import { DeployRefused } from "./deploy.ts";
 import type { Log } from "./log.ts";
+import { Recall } from "./recall.ts";
 import type { DeployReport } from "./report.ts";
+import { RolledBack } from "./rolled-back.ts";
+import type { OnStep } from "./steps.ts";
 import { StillStarting, type Supervisor } from "./supervisor.ts";
+import { DeployRefused } from "./switch-over.ts";
 
 interface Deploying {
   readonly what: string;
   readonly who: Who;
   readonly since: Date;
+  readonly recall: Recall;
 }
 
 type DeployRequest = Exclude<ControlRequest, { request: "status" }>;
@@ -46,38 +50,58 @@ export class Desk {
   private get deployingText(): string | null {
     if (this.deploying === undefined) return null;
     const { what, who, since } = this.deploying;
-    return `${what} by ${who.user || "somebody"} (process ${who.pid}) since ${since.toLocaleTimeString("en-GB")}`;
+    return `${what} by ${nameOf(who)} since ${since.toLocaleTimeString("en-GB")}`;
   }
 
   private async replace(
     request: DeployRequest,
-    onStep: (step: string) => void,
+    onStep: OnStep,
     signal: AbortSignal,
     { check } = { check: true },
   ): Promise<Outcome<DeployReport>> {
-    if (this.deploying !== undefined) throw new DeployRefused(`there is already a ${this.deployingText}`);
-    this.deploying = { what: request.request, who: request.who, since: new Date() };
+    if (this.deploying !== undefined) return this.interrupt(this.deploying, request, onStep);
+    const recall = new Recall();
+    this.deploying = { what: request.request, who: request.who, since: new Date(), recall };
     this.log.event("info", `${request.request} begins`, { by: request.who });
     try {
       const options = { onStep, signal, force: request.force };
       const result =
         request.request === "rollback"
           ? await this.supervisor.rollback(options)
-          : await this.supervisor.deploy({ ...options, workers: request.workers, check });
+          : await this.supervisor.deploy({ ...options, workers: request.workers, check, recall });
       return { ok: true, result };
     } finally {
       this.deploying = undefined;
     }
   }
 
+  /** One deploy at a time; but who wants back what served before need not wait until the watch over its successor ends. */
+  private async interrupt(running: Deploying, request: DeployRequest, onStep: OnStep): Promise<Outcome<DeployReport>> {
+    const asked = request.request === "rollback" ? running.recall.ask(`rollback-worker, ${nameOf(request.who)}`) : undefined;
+    if (asked === undefined) throw new DeployRefused(`there is already a ${this.deployingText}`);
+    onStep("ending the watch, going back");
+    const report = await asked;
+    if (report === undefined) throw new DeployRefused("the watch has ended just now, without a rollback: please ask again");
+    return { ok: true, result: { ...report, watch: null } };
+  }
+
   private failure(error: unknown): Outcome<never> {
     if (error instanceof ReleaseError) return { ok: false, error: "the new release does not check out", problems: error.problems };
     if (error instanceof Error && isExpected(error)) return { ok: false, error: error.message, problems: [] };
+    if (error instanceof RolledBack) {
+      this.log.event("error", error.message, { release: error.facts.release, reason: error.facts.reason });
+      return { ok: false, error: error.message, problems: [], rolledBack: error.facts };
+    }
     // A bug, or a full disk: the release that served still does.
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     this.log.event("error", "a deploy failed unexpectedly", { err: { stack: text } });
     return { ok: false, error: text, problems: [] };
   }
+}
+
+/** "ada (process 12)" */
+function nameOf({ user, pid }: Who): string {
+  return `${user || "somebody"} (process ${pid})`;
 }
 
 function isExpected(error: Error): boolean {

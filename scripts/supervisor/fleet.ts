@@ -11,7 +11,7 @@ export interface FleetOptions {
   readonly stopTimeoutMs: number;
   readonly start: (release: Release, size: number, standbys: number) => Crew;
   /** Puts it on the disk. Called before `announce`. */
-  readonly record: (activation: Activation) => void;
+  readonly record: (activation: Activation, release: Release) => void;
   readonly announce: (activation: Activation) => void;
   /** A crew has been drained. */
   readonly onDrained: (crew: Crew) => void;
@@ -22,7 +22,7 @@ export class Fleet {
   activation: Activation | undefined;
   private readonly options: FleetOptions;
   /** Replaced, and still there. */
-  private readonly replaced = new Map<Crew, NodeJS.Timeout>();
+  private readonly replaced = new Map<Crew, NodeJS.Timeout | undefined>();
   /** Standby, or being drained. */
   private readonly others = new Set<Crew>();
 
@@ -57,7 +57,7 @@ export class Fleet {
    */
   activate(crew: Crew, generation: number, { isRecorded }: { isRecorded: boolean }): void {
     const activation = { release: crew.release.id, generation };
-    if (isRecorded) this.options.record(activation);
+    if (isRecorded) this.options.record(activation, crew.release);
     this.activation = activation;
     this.options.announce(activation);
     const before = this.active;
@@ -67,10 +67,16 @@ export class Fleet {
     clearTimeout(this.replaced.get(crew));
     this.replaced.delete(crew);
     for (const old of this.replaced.keys()) void this.drain(old);
-    if (before !== undefined && before !== crew) {
+    if (before !== undefined && before !== crew) this.replaced.set(before, undefined);
+  }
+
+  /** From now on, what was replaced stays warm for WARM_MS: nobody watches the active crew any more. */
+  cool(): void {
+    for (const crew of this.replaced.keys()) {
+      clearTimeout(this.replaced.get(crew));
       this.replaced.set(
-        before,
-        setTimeout(() => void this.drain(before), this.options.warmMs),
+        crew,
+        setTimeout(() => void this.drain(crew), this.options.warmMs),
       );
     }
   }
@@ -84,8 +90,11 @@ export class Fleet {
     if (this.others.delete(crew)) this.options.onDrained(crew);
   }
 
-  /** Ends a standby that will not be activated. */
+  /** Ends a crew that will not be activated, or not again. */
   async discard(crew: Crew, timeoutMs: number): Promise<void> {
+    clearTimeout(this.replaced.get(crew));
+    this.replaced.delete(crew);
+    this.others.add(crew);
     await crew.stop(timeoutMs);
     this.others.delete(crew);
   }

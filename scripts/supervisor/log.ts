@@ -2,6 +2,7 @@
 // they came, for whatever collects them.
 
 import { paint } from "../setup/progress.mjs";
+import { parseRecord } from "./log-record.ts";
 
 type Level = "info" | "warn" | "error";
 
@@ -56,22 +57,4 @@ function shortLine(stream: NodeJS.WriteStream, name: string, line: string): stri
     .map(([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`);
   const stack = record.err?.stack === undefined ? "" : `\n${record.err.stack}`;
   return `${paint(stream, "dim", time)} ${paint(stream, colour, level.padEnd(5))} ${name} ${record.msg ?? ""} ${paint(stream, "dim", fields.join(" "))}${stack}`;
-}
-
-/** What pino writes on each line. */
-interface LogRecord {
-  readonly level: number;
-  readonly time: number;
-  readonly msg?: string;
-  readonly err?: { readonly stack?: string };
-}
-
-function parseRecord(line: string): LogRecord | undefined {
-  if (!line.startsWith("{")) return undefined;
-  try {
-    const record = JSON.parse(line) as Partial<LogRecord>;
-    return typeof record.level === "number" && typeof record.time === "number" ? (record as LogRecord) : undefined;
-  } catch {
-    return undefined;
-  }
 }

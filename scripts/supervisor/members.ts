@@ -31,13 +31,14 @@ export class Members {
   private readonly seenWorkers = new Map<string, Seen<WorkerHello>>();
   private readonly changes = new EventEmitter().setMaxListeners(0);
   private readonly host: string;
-  private readonly ask: () => void;
+  /** Has everybody say hello now. */
+  readonly ask: () => void;
   /** The highest that anybody has spoken of. */
   heardActivation: Activation | undefined;
 
   /**
    * @param host This machine's name, as hellos give it: process ids are its own.
-   * @param ask Has everybody say hello now: called again and again while somebody waits.
+   * @param ask Called again and again while somebody waits.
    */
   constructor(host: string, ask: () => void) {
     this.host = host;

@@ -51,6 +51,7 @@ export class Processes {
     return this.node("worker/main.ts", `worker-${release.id}.${index + 1}`, release.folder, {
       ...this.common(natsUrl),
       RELEASE: release.id,
+      SHARED_DIR: this.config.sharedDir,
       HANDLERS_DIR: resolve(release.folder, release.manifest.handlersDir),
     });
   }

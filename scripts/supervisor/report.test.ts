@@ -41,7 +41,7 @@ test("a gateway that still reports an earlier generation adds only its connectio
 
 test("the report names what serves and what served before", () => {
   const figures = handoverFigures([gateway(10, 4, [1])], 4);
-  const text = reportText({ release: "7", previous: "6", generation: 4, steps: [], totalMs: 1_234, ...figures });
+  const text = reportText({ release: "7", previous: "6", generation: 4, steps: [], totalMs: 1_234, watch: null, ...figures });
   expect(text).toMatch(/^release 7 serves \(before: release 6\)\n/);
   expect(text).toContain("10 before, 10 after");
 });

@@ -2,13 +2,11 @@
 
 import { Histogram } from "../../protocol/histogram.ts";
 import type { GatewayHello } from "../../protocol/membership.ts";
+import type { StepTime } from "./steps.ts";
+import { rateText, type ThrowRate } from "./throw-rate.ts";
 
-export interface StepTime {
-  readonly step: string;
-  readonly ms: number;
-}
-
-export interface DeployReport {
+/** What moving all work to a release has cost. */
+export interface SwitchReport {
   readonly release: string;
   /** What served before; null: nothing did. */
   readonly previous: string | null;
@@ -25,10 +23,21 @@ export interface DeployReport {
   readonly pauseP99Ms: number;
   readonly pauseLongestMs: number;
   readonly steps: readonly StepTime[];
+  /** Until all connections were handed over. */
   readonly totalMs: number;
 }
 
-type HandoverFigures = Omit<DeployReport, "release" | "previous" | "generation" | "steps" | "totalMs">;
+export interface DeployReport extends SwitchReport {
+  /** What was seen of the release afterwards; null: it was not watched. */
+  readonly watch: {
+    readonly ms: number;
+    readonly now: ThrowRate;
+    /** Of the release before, in its whole life; null: there was none. */
+    readonly before: ThrowRate | null;
+  } | null;
+}
+
+type HandoverFigures = Omit<SwitchReport, "release" | "previous" | "generation" | "steps" | "totalMs">;
 
 /** Gateways that have not heard of the generation yet do not count, but for their connections. */
 export function handoverFigures(gateways: readonly GatewayHello[], generation: number): HandoverFigures {
@@ -53,14 +62,24 @@ export function handoverFigures(gateways: readonly GatewayHello[], generation: n
 /** For people. */
 export function reportText(report: DeployReport): string {
   const ms = (value: number) => `${value < 10 ? value.toFixed(2) : Math.round(value)} ms`;
+  const { watch } = report;
   const rows: [string, string][] = [
     ["connections", `${report.connectionsBefore} before, ${report.connectionsAfter} after`],
     ["handed over", `${report.handedOver}${report.remaining > 0 ? `, ${report.remaining} still with the old workers` : ""}`],
     ["parked", String(report.parked)],
     ["redelivered", String(report.redelivered)],
     ["pause", `p50 ${ms(report.pauseP50Ms)}, p99 ${ms(report.pauseP99Ms)}, longest ${ms(report.pauseLongestMs)}`],
-    ["time", `${(report.totalMs / 1000).toFixed(1)} s`],
+    ["time", `${seconds(report.totalMs)}${watch === null ? "" : `, then watched for ${seconds(watch.ms)}`}`],
+    ...(watch === null ? [] : [watchRow(watch)]),
   ];
   const before = report.previous === null ? "" : ` (before: release ${report.previous})`;
   return [`release ${report.release} serves${before}`, ...rows.map(([name, text]) => `  ${name.padEnd(12)} ${text}`)].join("\n");
+}
+
+function watchRow({ now, before }: NonNullable<DeployReport["watch"]>): [string, string] {
+  return ["threw", `${rateText(now)} turns${before === null ? "" : ` (before: ${rateText(before)})`}`];
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
 }

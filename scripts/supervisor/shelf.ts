@@ -3,6 +3,7 @@
 import type { Activation } from "../../protocol/membership.ts";
 import type { Config } from "../config.ts";
 import type { Release, ReleaseStore } from "../releases/release.ts";
+import { isDevRelease } from "../releases/release-name.ts";
 import type { Log } from "./log.ts";
 
 /** Besides those that are in use. */
@@ -62,8 +63,4 @@ export class Shelf {
     const stack = error instanceof Error ? error.stack : String(error);
     this.options.log.event("error", "could not put old releases away", { err: { stack } });
   }
-}
-
-function isDevRelease(id: string): boolean {
-  return id.startsWith("dev-");
 }

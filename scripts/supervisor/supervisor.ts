@@ -12,7 +12,8 @@ import { type Address, chooseAddress, webSocketUrl } from "./address.ts";
 import type { Child } from "./child.ts";
 import { Cancelled } from "./control.ts";
 import { Crew } from "./crew.ts";
-import { type DeployOptions, type DeployParts, deploy, rollback } from "./deploy.ts";
+import { pointCurrent } from "./current.ts";
+import { type DeployOptions, deploy, type ReplaceOptions, rollback } from "./deploy.ts";
 import { Fleet } from "./fleet.ts";
 import { Gateways } from "./gateways.ts";
 import { Guard } from "./guard.ts";
@@ -22,6 +23,7 @@ import { Processes } from "./processes.ts";
 import type { DeployReport } from "./report.ts";
 import { Shelf } from "./shelf.ts";
 import { type Status, statusOf } from "./status.ts";
+import type { DeployParts } from "./switch-over.ts";
 
 /** What starts where neither the config nor a deploy says how many. */
 const usualWorkers = 2;
@@ -71,7 +73,7 @@ export class Supervisor {
     this.log = log;
     this.isDev = isDev;
     this.portPatienceMs = portPatienceMs;
-    this.releases = openReleases({ clone: config.clone, folder: join(config.cacheFolder, "releases") });
+    this.releases = openReleases({ clone: config.clone, folder: join(config.cacheFolder, "releases"), sharedDir: config.sharedDir });
     this.shelf = new Shelf({ config, releases: this.releases, log, isDev });
     this.activationFile = join(config.cacheFolder, "activation.json");
     this.processes = new Processes({ config, env, guard: this.guard, log });
@@ -84,7 +86,7 @@ export class Supervisor {
 
   /** Resolves when a message could be answered; without workers, when gateways accept and park. */
   async start(path: string): Promise<void> {
-    mkdirSync(this.config.cacheFolder, { recursive: true, mode: 0o700 });
+    for (const folder of [this.config.cacheFolder, this.config.sharedDir]) mkdirSync(folder, { recursive: true, mode: 0o700 });
     const recorded = readActivation(this.activationFile);
     const [address, natsUrl] = await Promise.all([chooseAddress(this.config, this.portPatienceMs), this.startNats(path)]);
     this.ending.signal.throwIfAborted();
@@ -100,34 +102,34 @@ export class Supervisor {
   }
 
   /** Deploys the working tree; in dev mode as it is, unchecked. */
-  async deploy(options: Omit<DeployOptions, "size" | "standbys"> & { check: boolean; workers: number }): Promise<DeployReport> {
-    const parts = this.parts();
+  async deploy(options: Omit<DeployOptions, "size" | "standbys" | "previous" | "ending"> & { workers: number }): Promise<DeployReport> {
+    const { fleet } = this.started();
     const previous = readActivation(this.activationFile)?.release ?? null;
-    const size = parts.fleet.active?.size ?? (this.config.workers || options.workers || usualWorkers);
+    const size = fleet.active?.size ?? (this.config.workers || options.workers || usualWorkers);
     // In dev mode the first worker shows what was saved; starting all of them at once would delay it.
     const standbys = options.check ? size : 1;
-    const report = await deploy(parts, {
+    const report = await deploy(this.parts(), {
       ...options,
       size,
       standbys,
       previous,
       signal: AbortSignal.any([options.signal, this.ending.signal]),
+      ending: this.ending.signal,
     });
-    if (!options.check) parts.fleet.drainReplaced();
-    await this.prune(parts.fleet);
+    if (!options.check) fleet.drainReplaced();
+    await this.prune(fleet);
     return report;
   }
 
-  async rollback(options: Omit<DeployOptions, "size" | "standbys">): Promise<DeployReport> {
-    const parts = this.parts();
-    const size = parts.fleet.active?.size ?? usualWorkers;
-    const report = await rollback(parts, {
+  async rollback(options: Omit<ReplaceOptions, "size">): Promise<DeployReport> {
+    const { fleet } = this.started();
+    const size = fleet.active?.size ?? usualWorkers;
+    const report = await rollback(this.parts(), {
       ...options,
       size,
-      standbys: size,
       signal: AbortSignal.any([options.signal, this.ending.signal]),
     });
-    await this.prune(parts.fleet);
+    await this.prune(fleet);
     return report;
   }
 
@@ -217,7 +219,10 @@ export class Supervisor {
       stopTimeoutMs: config.stopTimeoutMs,
       start: (release, size, standbys) =>
         new Crew({ release, size, standbys, members, spawn: (of, index) => watched(processes.worker(of, index, natsUrl)), onEnd }),
-      record: (activation) => writeActivation(this.activationFile, activation),
+      record: (activation, { folder }) => {
+        writeActivation(this.activationFile, activation);
+        pointCurrent(folder);
+      },
       announce: (activation) => {
         membership.announce(activation);
         this.log.event("info", "release activated", activation);

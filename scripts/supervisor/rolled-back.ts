@@ -1,0 +1,42 @@
+// Why a release was taken back after its activation, for people and for programs.
+
+import type { SwitchReport } from "./report.ts";
+import { rateText, type ThrowRate } from "./throw-rate.ts";
+import type { Finding } from "./watch.ts";
+
+export interface RollbackFacts {
+  readonly release: string;
+  /** What serves again; null: there was nothing to go back to, or it could not take over. */
+  readonly backTo: string | null;
+  readonly reason: Finding["reason"];
+  /** The release's throws since its activation, and those of the one before since its start. */
+  readonly now: ThrowRate;
+  readonly before: ThrowRate | null;
+  /** What its workers have logged as errors. */
+  readonly errors: readonly string[];
+}
+
+/** A release that had been activated did not prove itself. */
+export class RolledBack extends Error {
+  readonly facts: RollbackFacts;
+  /** Of the rollback; undefined where there was none. */
+  readonly report: SwitchReport | undefined;
+
+  /** @param failure Why the release before does not serve again, where it does not. */
+  constructor(finding: Finding, facts: RollbackFacts, outcome: { report?: SwitchReport | undefined; failure?: string | undefined }) {
+    super(textOf(finding, facts, outcome.failure));
+    this.name = "RolledBack";
+    this.facts = facts;
+    this.report = outcome.report;
+  }
+}
+
+function textOf({ text, ms }: Finding, { release, now, before, errors }: RollbackFacts, failure: string | undefined): string {
+  const fate = failure === undefined ? "was rolled back" : "does not prove itself";
+  const lines = [`release ${release} ${fate}: ${text}`];
+  if (failure !== undefined) lines.push(failure);
+  if (before !== null) lines.push(`  before  ${rateText(before)} turns threw`);
+  lines.push(`  now     ${rateText(now)} turns threw, in ${(ms / 1000).toFixed(1)} s`);
+  if (errors.length > 0) lines.push("the last errors of its workers:", ...errors.map((error) => `  ${error.replaceAll("\n", "\n  ")}`));
+  return lines.join("\n");
+}

@@ -1,0 +1,130 @@
+// The work goes from one release to another: standbys are started (or are warm already), activated, and connections handed
+// over. Up to the activation everything can be undone and is; after it nothing is.
+
+import type { Activation, GatewayHello, RouteHello, WorkerHello } from "../../protocol/membership.ts";
+import type { Config } from "../config.ts";
+import type { Release, ReleaseStore } from "../releases/release.ts";
+import type { Members } from "./members.ts";
+import { handoverFigures, type SwitchReport } from "./report.ts";
+import type { Steps } from "./steps.ts";
+
+/** Standbys that are given up have no work to finish. */
+const standbyStopMs = 1_000;
+
+/** A deploy was refused for a reason that is no bug; the release that served still does. */
+export class DeployRefused extends Error {}
+
+/** The workers of one release, as a deploy sees them; whoever starts processes implements it. */
+export interface DeployCrew {
+  readonly release: Release;
+  /** How many workers it should have. */
+  readonly size: number;
+  /** What its workers have said last; those that have ended are not among them. */
+  readonly hellos: readonly WorkerHello[];
+  /** Ends of its workers that nobody asked for, since its activation: "worker-1 was ended by SIGKILL". */
+  readonly crashes: readonly string[];
+  /**
+   * Resolves when all that were started have said hello.
+   * @throws {StandbyError} when one has ended, or time is up.
+   * @throws the signal's reason.
+   */
+  ready(timeoutMs: number, signal: AbortSignal): Promise<void>;
+  /** The last errors of its workers, the oldest first; one may have several lines. */
+  lastErrors(): readonly string[] | Promise<readonly string[]>;
+}
+
+/** All crews, and which one is active. */
+export interface DeployFleet {
+  readonly active: DeployCrew | undefined;
+  readonly activation: Activation | undefined;
+  /** The crew of a release that was replaced and is still there. */
+  warm(releaseId: string): DeployCrew | undefined;
+  /** Starts workers that get no work yet: so many of them, the rest with their activation. */
+  standby(release: Release, size: number, standbys: number): DeployCrew;
+  /**
+   * Gives all work to a crew, once it is on the disk that it has it; the crew before is warm from then on. From here on there
+   * is no way back but another activation.
+   * @param isRecorded Whether a restart shall serve it again.
+   */
+  activate(crew: DeployCrew, generation: number, options: { readonly isRecorded: boolean }): void | Promise<void>;
+  /** Nobody will ask for what was replaced any more: it ends after WARM_MS from now. */
+  cool(): void;
+  /** Ends a crew that is not active. */
+  discard(crew: DeployCrew, timeoutMs: number): Promise<void>;
+}
+
+export interface DeployParts {
+  readonly config: Pick<Config, "handlersDir" | "readyTimeoutMs" | "stopTimeoutMs" | "watchMs" | "workerTimeoutMs">;
+  readonly releases: ReleaseStore;
+  readonly fleet: DeployFleet;
+  readonly members: Members;
+}
+
+export interface SwitchOptions {
+  readonly release: Release;
+  readonly steps: Steps;
+  /** Whether a restart shall serve it again. */
+  readonly isRecorded: boolean;
+  /** Even if a route with open connections disappears. */
+  readonly force: boolean;
+  /** Workers of the release. */
+  readonly size: number;
+  /** How many of them must be ready before the activation. */
+  readonly standbys: number;
+  /** Cancels until the activation, and does nothing after it. */
+  readonly signal: AbortSignal;
+}
+
+export interface Switched {
+  readonly crew: DeployCrew;
+  readonly report: SwitchReport;
+}
+
+/** @throws {DeployRefused}, {StandbyError}, the signal's reason; nothing has changed then. */
+export async function switchOver(parts: DeployParts, options: SwitchOptions): Promise<Switched> {
+  const { config, fleet, members } = parts;
+  const { release, steps } = options;
+  const previous = fleet.activation?.release ?? null;
+  const generation = Math.max(fleet.activation?.generation ?? 0, members.heardActivation?.generation ?? 0) + 1;
+  const warm = fleet.warm(release.id);
+  steps.begin(warm === undefined ? `starting ${options.standbys} workers of release ${release.id}` : `release ${release.id} is still warm`);
+  const crew = warm ?? fleet.standby(release, options.size, options.standbys);
+  try {
+    await crew.ready(config.readyTimeoutMs, options.signal);
+    if (!options.force) checkRoutes(members.gateways, crew.hellos[0]?.routes ?? release.manifest.routes);
+    steps.begin(`activating release ${release.id}`);
+    await fleet.activate(crew, generation, { isRecorded: options.isRecorded });
+  } catch (error) {
+    if (warm === undefined && fleet.active !== crew) await fleet.discard(crew, standbyStopMs);
+    throw error;
+  }
+  steps.begin("handing connections over");
+  await handedOver(members, generation, config.stopTimeoutMs);
+  const report = { release: release.id, previous, generation, ...handoverFigures(members.gateways, generation), ...steps.end() };
+  return { crew, report };
+}
+
+/** Resolves when all connections are with the new workers, or time is up: the report tells how many are not. */
+async function handedOver(members: Members, generation: number, timeoutMs: number): Promise<void> {
+  const late = AbortSignal.timeout(timeoutMs);
+  const isDone = ({ handover }: GatewayHello) => handover?.generation === generation && handover.remaining === 0;
+  await members
+    .until(() => members.gateways.every(isDone), late)
+    .catch((error: unknown) => {
+      if (!late.aborted) throw error;
+    });
+}
+
+/** @throws {DeployRefused} where open connections would lose their route. */
+function checkRoutes(gateways: readonly GatewayHello[], routes: readonly RouteHello[]): void {
+  const paths = new Set(routes.map((route) => route.path));
+  const lost = new Map<string, number>();
+  for (const gateway of gateways) {
+    for (const [path, connections] of Object.entries(gateway.routes)) {
+      if (connections > 0 && !paths.has(path)) lost.set(path, (lost.get(path) ?? 0) + connections);
+    }
+  }
+  if (lost.size === 0) return;
+  const list = [...lost].map(([path, connections]) => `${path} (${connections} open)`).join(", ");
+  throw new DeployRefused(`the new release does not serve ${list}; --force closes these connections`);
+}

@@ -1,0 +1,81 @@
+// The first seconds of a release after its activation: do its workers live, and do their turns throw no more than those of the
+// release before did?
+
+import { setTimeout as pause } from "node:timers/promises";
+import type { WorkerHello } from "../../protocol/membership.ts";
+import type { Steps } from "./steps.ts";
+import type { DeployCrew, DeployParts } from "./switch-over.ts";
+import { countsOf, isToBlame, rateSince, rateText, type ThrowRate } from "./throw-rate.ts";
+
+/** How soon a crash is seen, and what is counted compared. */
+const lookMs = 250;
+/** More than it takes to find a worker that hangs, and to kill it. */
+const hungMarginMs = 2_500;
+
+export interface WatchOptions {
+  readonly crew: DeployCrew;
+  /** What the release before has thrown. undefined: there was none, so that only workers that cannot run are of interest. */
+  readonly before: { readonly life: ThrowRate; readonly lately: ThrowRate } | undefined;
+  readonly steps: Steps;
+  /** Somebody wants the release before back; the reason says who. */
+  readonly recalled: AbortSignal;
+  /** Ends the watch and nothing else. */
+  readonly signal: AbortSignal;
+}
+
+export interface Finding {
+  readonly reason: "well" | "crash" | "throws" | "recall";
+  /** What happened, for a sentence: "its turns throw clearly more often than before". */
+  readonly text: string;
+  /** What the release has thrown since its activation. */
+  readonly now: ThrowRate;
+  readonly ms: number;
+}
+
+/**
+ * Resolves at the first bad sign; else after WATCH_MS, once every worker has said that it is there: one that hangs is waited for
+ * until it is killed.
+ * @throws the signal's reason.
+ */
+export async function watch({ config, members }: DeployParts, options: WatchOptions): Promise<Finding> {
+  const { crew, steps, recalled, signal } = options;
+  const either = AbortSignal.any([recalled, signal]);
+  const startedAt = performance.now();
+  const endsAt = startedAt + config.watchMs;
+  const latestEnd = endsAt + 2 * config.workerTimeoutMs + hungMarginMs;
+  const step = `watching release ${crew.release.id} for ${config.watchMs / 1000} s`;
+  const earlier = countsOf(crew.hellos);
+  let now: ThrowRate = { turns: 0, thrown: 0 };
+  steps.begin(step);
+  for (;;) {
+    const heardBefore = new Set(crew.hellos);
+    members.ask();
+    // It ends early when somebody asks for the release before.
+    await pause(lookMs, undefined, { signal: either }).catch(() => signal.throwIfAborted());
+    const nowMs = performance.now();
+    const isOver = nowMs >= endsAt;
+    // Of all workers at one moment: one that answers later would weigh more, with the few connections that throw all the time.
+    const isWhole = isHeardAnew(crew, heardBefore);
+    if (isWhole) now = rateSince(earlier, crew.hellos);
+    const found = badSign(options, now, isOver) ?? (isOver && (isWhole || nowMs >= latestEnd) ? well : undefined);
+    if (found !== undefined) return { ...found, now, ms: nowMs - startedAt };
+    steps.update(`${step} (turns thrown: ${rateText(now)})`);
+  }
+}
+
+const well = { reason: "well", text: "" } as const;
+
+function badSign({ crew, before, recalled }: WatchOptions, now: ThrowRate, isOver: boolean): Pick<Finding, "reason" | "text"> | undefined {
+  if (recalled.aborted) return { reason: "recall", text: `asked for by ${recalled.reason}` };
+  const [crash] = crew.crashes;
+  // Without a release to go back to, a worker that is there again is good enough.
+  const isBad = before !== undefined || (isOver && crew.hellos.length < crew.size);
+  if (crash !== undefined && isBad) return { reason: "crash", text: crash };
+  if (before === undefined || !isToBlame(now, before)) return undefined;
+  return { reason: "throws", text: "its turns throw clearly more often than before" };
+}
+
+/** Whether each worker has said hello again. */
+function isHeardAnew({ hellos, size }: DeployCrew, before: ReadonlySet<WorkerHello>): boolean {
+  return hellos.length >= size && hellos.every((hello) => !before.has(hello));
+}

@@ -1,0 +1,204 @@
+// The first seconds after a deploy: a release that fails them is taken back, by the real commands, under real clients.
+
+import { afterEach, describe, expect, test } from "vitest";
+import type { DeployReport } from "../scripts/supervisor/report.ts";
+import { TestClient } from "./client.ts";
+import { type Environment, Installation, until } from "./installation.ts";
+
+const testTimeoutMs = 60_000;
+const file = "worker/handlers/version.ts";
+const clients = 10;
+/** How often each client speaks. */
+const talkMs = 10;
+
+let installation: Installation;
+let stopTalking: () => void;
+let talkers: TestClient[];
+
+afterEach(async () => {
+  stopTalking();
+  await installation.end();
+});
+
+/** Answers with its version. @param onMessage runs before, with the message's number. */
+function handler(version: string, onMessage = "", onStart = ""): string {
+  return `import { defineHandler } from "../handler.ts";
+
+export default defineHandler({
+  path: "/version",
+  onStart() { ${onStart} },
+  onMessage(conn, message) {
+    const number = Number(message.text());
+    ${onMessage}
+    conn.send(\`${version} \${number}\`);
+  },
+  onError(conn) { conn.send("error"); },
+});
+`;
+}
+
+/** `npm start` with a handler, and clients that speak all the time. @returns what the release is called. */
+async function serve(text: string, env: Environment = {}): Promise<string> {
+  installation = await Installation.cloned(env);
+  stopTalking = () => undefined;
+  installation.write(file, text);
+  const start = installation.start();
+  const url = (await start.line(/^ready ws:/)).replace("ready ", "");
+  talkers = await Promise.all(Array.from({ length: clients }, () => TestClient.open(`${url}/version`)));
+  let number = 0;
+  const timer = setInterval(() => {
+    for (const talker of talkers) talker.send(String(number++));
+  }, talkMs);
+  stopTalking = () => clearInterval(timer);
+  return (await installation.status()).release?.id ?? "";
+}
+
+/** All clients are answered by this version, and none was ever disconnected. */
+async function answers(version: string): Promise<void> {
+  for (const talker of talkers) {
+    const from = talker.received.length;
+    await talker.until(() => talker.received.slice(from).some((answer) => String(answer).startsWith(`${version} `)), `${version} answers`);
+    expect(talker.isOpen).toBe(true);
+  }
+}
+
+/** The release serves, alone, and what was rolled back is gone. */
+async function expectAlone(release: string, generation: number): Promise<void> {
+  const { workers, ...status } = await installation.statusWhere("one release's workers", ({ deploying, workers }) => {
+    return deploying === null && workers.every((worker) => worker.release === release && worker.state === "active");
+  });
+  expect(status.release).toEqual({ id: release, generation });
+  expect(workers).toHaveLength(2);
+  expect(installation.releases()).toEqual([release]);
+}
+
+describe("a release is rolled back by itself", { timeout: testTimeoutMs }, () => {
+  test("when its turns throw clearly more often: what was compared and its errors are shown, and the next deploy works", async () => {
+    const first = await serve(handler("one"), { WATCH_MS: "20000" });
+    await answers("one");
+    installation.write(file, handler("two", 'if (number % 4 === 0) throw new Error("no luck");'));
+    const { exitCode, output } = await installation.run("deploy-worker");
+    expect(exitCode).toBe(1);
+    expect(output).toMatch(/^release \S+ was rolled back: its turns throw clearly more often than before$/m);
+    expect(output).toMatch(/^ {2}before {2}0 of [\d,]+ turns threw$/m);
+    const [, thrown = "", turns = ""] = /^ {2}now {5}(\d+) of (\d+) turns threw, in [\d.]+ s$/m.exec(output) ?? [];
+    expect(Number(thrown)).toBeGreaterThanOrEqual(10);
+    expect(Number(thrown) / Number(turns)).toBeCloseTo(0.25, 0);
+    expect(output).toMatch(/^ {2}onMessage was rolled back \(\/version\): Error: no luck\n +at \S+ \(worker\/handlers\/version\.ts:8:/m);
+    expect(output.endsWith(`release ${first} still serves`), output).toBe(true);
+    await answers("one");
+    await expectAlone(first, 3);
+
+    installation.write(file, handler("three"));
+    const next = installation.command(["deploy-worker", "--json"]);
+    await answers("three");
+    next.process.kill("SIGKILL");
+  });
+
+  test("when a worker crashes, although the command that deployed it was killed", async () => {
+    const first = await serve(handler("one"), { WATCH_MS: "20000" });
+    installation.write(file, handler("two", "", "setTimeout(() => process.exit(3), 1500);"));
+    const command = installation.command(["deploy-worker"]);
+    await command.line(/^watching release/);
+    await answers("two");
+    command.process.kill("SIGKILL");
+    await answers("one");
+    await expectAlone(first, 3);
+  });
+
+  test("when a worker hangs, also after the time to watch; in JSON for programs", async () => {
+    const first = await serve(handler("one"), { WATCH_MS: "500", WORKER_TIMEOUT_MS: "2000" });
+    await answers("one");
+    installation.write(file, handler("two", "if (number < 0) for (;;);"));
+    const command = installation.command(["deploy-worker", "--json"]);
+    await answers("two");
+    talkers[0]?.send("-1");
+    expect(await command.exited, command.output).toBe(1);
+    const { rolledBack, serving } = JSON.parse(command.stdout);
+    expect(serving).toBe(first);
+    expect(rolledBack).toMatchObject({ backTo: first, reason: "crash", before: { thrown: 0 } });
+    await answers("one");
+    await expectAlone(first, 3);
+  });
+
+  test("when somebody asks for the release before meanwhile: one rollback answers both commands, within a second", async () => {
+    const first = await serve(handler("one"), { WATCH_MS: "20000", WARM_MS: "0" });
+    installation.write(file, handler("two"));
+    const deploy = installation.command(["deploy-worker"]);
+    await deploy.line(/^watching release/);
+    await answers("two");
+    expect((await installation.run("deploy-worker")).output).toContain("there is already a deploy by");
+    const { exitCode, stdout } = await installation.run("rollback-worker", "--json");
+    expect(exitCode, stdout).toBe(0);
+    const report = JSON.parse(stdout) as DeployReport;
+    expect(report).toMatchObject({ release: first, generation: 3, handedOver: clients, redelivered: 0 });
+    expect(report.totalMs).toBeLessThan(1_000);
+    expect(await deploy.exited).toBe(1);
+    // While it is watched, the one before stays warm whatever WARM_MS is.
+    expect(deploy.output).toContain(`release ${first} is still warm`);
+    expect(deploy.output).toMatch(/was rolled back: asked for by rollback-worker, \S+ \(process \d+\)$/m);
+    await answers("one");
+    await expectAlone(first, 3);
+  });
+});
+
+describe("a release stays", { timeout: testTimeoutMs }, () => {
+  test("when it throws no more than the one before, and is watched to the end though Ctrl-C ended the command", async () => {
+    const always = 'if (number % 20 === 0) throw new Error("as always");';
+    const first = await serve(handler("one", always), { WATCH_MS: "2000" });
+    await answers("one");
+    installation.write(file, handler("two", always));
+    const { exitCode, stdout } = await installation.run("deploy-worker", "--json");
+    expect(exitCode, stdout).toBe(0);
+    const { release, watch } = JSON.parse(stdout) as DeployReport;
+    expect(watch?.now.thrown).toBeGreaterThan(10);
+    expect(watch?.before?.thrown).toBeGreaterThan(0);
+    expect(watch?.ms).toBeGreaterThanOrEqual(2_000);
+
+    installation.write(file, handler("three", always));
+    const command = installation.command(["deploy-worker"]);
+    const line = await command.line(/^watching release/);
+    command.process.kill("SIGINT");
+    await command.exited;
+    expect((await installation.status()).deploying).toMatch(/^deploy by/);
+    await installation.statusWhere("an end of the deploy", ({ deploying }) => deploying === null);
+    await answers("three");
+    expect(line).toContain((await installation.status()).release?.id);
+    expect((await installation.run("rollback-worker")).output).toContain(`release ${release} serves`);
+    expect((await installation.run("rollback-worker")).output).toContain(`release ${first} serves`);
+  });
+
+  test.each(["SIGKILL", "SIGTERM"] as const)(
+    "when the supervisor ends by %s while it watches: the next start serves it",
+    async (signal) => {
+      await serve(handler("one"), { WATCH_MS: "20000" });
+      installation.write(file, handler("two"));
+      const command = installation.command(["deploy-worker"]);
+      const line = await command.line(/^watching release/);
+      process.kill((await installation.status()).pid, signal);
+      expect(await command.exited).toBe(1);
+      stopTalking();
+      const start = installation.start();
+      const url = (await start.line(/^ready ws:/)).replace("ready ", "");
+      expect(line).toContain((await installation.status()).release?.id);
+      const client = await TestClient.open(`${url}/version`);
+      client.send("1");
+      await client.receives(1);
+      expect(client.received).toEqual(["two 1"]);
+    },
+  );
+});
+
+test("a first deploy whose workers cannot run says so: there is nothing to go back to", { timeout: testTimeoutMs }, async () => {
+  installation = await Installation.cloned({ WORKERS: "0", WATCH_MS: "1500" });
+  stopTalking = () => undefined;
+  installation.write(file, handler("one", "", "setTimeout(() => process.exit(3), 300);"));
+  const start = installation.start();
+  await start.line(/^ready ws:/);
+  const { exitCode, output } = await installation.run("deploy-worker");
+  expect(exitCode).toBe(1);
+  expect(output).toMatch(/^release \S+ does not prove itself: worker-\S+ ended with exit code 3\nthere is no release to go back to$/m);
+  installation.write(file, handler("two"));
+  expect((await installation.run("deploy-worker")).exitCode).toBe(0);
+  await until("an end of the deploy", async () => ((await installation.status()).deploying === null ? true : undefined));
+});
