@@ -1,14 +1,15 @@
 // npm run chaos: every fault against a live installation under load, and what became of every message.
 
-import { parseArgs } from "node:util";
+import { parseCommandLine, parseValues, parseWhole, UsageError } from "./arguments.ts";
 import type { Fault } from "./chaos/faults/fault.ts";
 import { shapeOf } from "./chaos/faults/fault.ts";
 import { faults } from "./chaos/faults/list.ts";
-import { Installation, type Shape } from "./chaos/installation.ts";
 import { runRandom } from "./chaos/random-run.ts";
 import { Report } from "./chaos/report.ts";
 import { isClean, type RowOptions, runRow } from "./chaos/row.ts";
 import { seededRandom } from "./chaos/seeded-random.ts";
+import { chaosSetting } from "./chaos/setting.ts";
+import { Installation, type Shape } from "./live/installation.ts";
 
 const usage = `npm run chaos [-- options]
 
@@ -36,70 +37,40 @@ interface Options {
   readonly isJson: boolean;
 }
 
-/** A command line that is not understood. */
-class UsageError extends Error {}
-
 export async function run(args: readonly string[]): Promise<number> {
-  let options: Options | undefined;
-  try {
-    options = parseOptions(args);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    process.stderr.write(`${error.message}\n\n${usage}\n`);
-    return 2;
-  }
-  if (options === undefined) {
-    process.stdout.write(`${usage}\n`);
-    return 0;
-  }
+  const options = parseCommandLine(args, usage, parseOptions);
+  if (typeof options === "number") return options;
   const report = new Report(options.isJson);
   return options.isRandom ? runRandom(options, report) : runFaults(options, report);
 }
 
 /** @returns undefined where help was asked for. @throws {UsageError} */
 function parseOptions(args: readonly string[]): Options | undefined {
-  const { values } = parsed(args);
+  const values = parseValues(args, {
+    fault: { type: "string", multiple: true },
+    times: { type: "string", default: "5" },
+    rate: { type: "string", default: "5000" },
+    connections: { type: "string", default: "100" },
+    random: { type: "boolean", default: false },
+    minutes: { type: "string", default: "30" },
+    seed: { type: "string" },
+    json: { type: "boolean", default: false },
+    help: { type: "boolean", short: "h", default: false },
+  });
   if (values.help) return undefined;
   const names = values.fault ?? [];
   const unknown = names.find((name) => !faults.some((fault) => fault.name === name));
   if (unknown !== undefined) throw new UsageError(`there is no fault "${unknown}"`);
   return {
     chosen: names.length === 0 ? faults : faults.filter(({ name }) => names.includes(name)),
-    times: numberOf("times", values.times, 1),
-    rate: numberOf("rate", values.rate, 1),
-    connections: numberOf("connections", values.connections, 1),
+    times: parseWhole("times", values.times, 1),
+    rate: parseWhole("rate", values.rate, 1),
+    connections: parseWhole("connections", values.connections, 1),
     isRandom: values.random,
-    minutes: numberOf("minutes", values.minutes, 0),
-    seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 32) : numberOf("seed", values.seed, 0),
+    minutes: parseWhole("minutes", values.minutes, 0),
+    seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 32) : parseWhole("seed", values.seed, 0),
     isJson: values.json,
   };
-}
-
-function parsed(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        fault: { type: "string", multiple: true },
-        times: { type: "string", default: "5" },
-        rate: { type: "string", default: "5000" },
-        connections: { type: "string", default: "100" },
-        random: { type: "boolean", default: false },
-        minutes: { type: "string", default: "30" },
-        seed: { type: "string" },
-        json: { type: "boolean", default: false },
-        help: { type: "boolean", short: "h", default: false },
-      },
-    });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code?.startsWith("ERR_PARSE_ARGS")) throw new UsageError((error as Error).message);
-    throw error;
-  }
-}
-
-function numberOf(name: string, text: string, least: number): number {
-  if (!/^[0-9]+$/.test(text) || Number(text) < least) throw new UsageError(`--${name} ${text}: a whole number, at least ${least}`);
-  return Number(text);
 }
 
 async function runFaults(options: Options, report: Report): Promise<number> {
@@ -108,7 +79,7 @@ async function runFaults(options: Options, report: Report): Promise<number> {
   report.head();
   let isWell = true;
   for (const [shape, alike] of byShape(options.chosen)) {
-    await Installation.use(shape, async (installation) => {
+    await Installation.use(chaosSetting(shape), async (installation) => {
       for (const fault of alike) isWell = (await strike(installation, fault, { ...options, random, report })) && isWell;
     });
   }

@@ -8,6 +8,7 @@ const commands = {
   "rollback-worker": "go back to the release that served before",
   status: "show gateways, workers and releases of the running server",
   test: "run the checks and every test",
+  bench: "measure the speed against a bare uWebSockets.js server",
   chaos: "kill everything that may die, under load, and count what is lost",
   check: "check format, lint and types",
 };
@@ -26,7 +27,7 @@ async function main(argv) {
   // Imported only now: what an old Node cannot parse must not hide the message above.
   const { SetupError, setUp } = await import("./setup/setup.mjs");
   try {
-    await setUp({ needsWebSockets: ["start", "dev", "test"].includes(command) });
+    await setUp({ needsWebSockets: ["start", "dev", "test", "bench"].includes(command) });
   } catch (error) {
     if (error instanceof SetupError) return fail(error.message);
     throw error;

@@ -1,8 +1,8 @@
 // One connection of the load: numbers its messages, and checks everything that it hears.
 
 import { WebSocket } from "ws";
-import { Sequence } from "./sequence.ts";
-import type { Signal } from "./signal.ts";
+import { Sequence } from "../live/sequence.ts";
+import type { Signal } from "../live/signal.ts";
 
 /** As scripts/chaos/handlers/sequence.ts has it. */
 const publishEvery = 10;

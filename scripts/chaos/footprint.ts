@@ -1,7 +1,8 @@
 // What an installation holds at a moment: memory, file descriptors, timers, NATS subscriptions.
 
-import { readdirSync, readFileSync } from "node:fs";
-import type { Installation } from "./installation.ts";
+import { readdirSync } from "node:fs";
+import type { Installation } from "../live/installation.ts";
+import { residentBytesOf } from "../live/usage.ts";
 
 export interface Footprint {
   readonly gatewayBytes: number;
@@ -43,8 +44,8 @@ async function footprintOf(installation: Installation): Promise<Footprint> {
     counters: { topics: { subscribed: number } };
   };
   return {
-    gatewayBytes: residentBytes(gateway.pid),
-    workerBytes: Math.max(...status.workers.map(({ pid }) => residentBytes(pid))),
+    gatewayBytes: residentBytesOf([gateway.pid]),
+    workerBytes: Math.max(...status.workers.map(({ pid }) => residentBytesOf([pid]))),
     gatewayFiles: filesOf(gateway.pid),
     gatewayTimers: told.timers,
     supervisorFiles: filesOf(installation.supervisorPid),
@@ -53,12 +54,6 @@ async function footprintOf(installation: Installation): Promise<Footprint> {
     connections: told.connections,
     parked: told.parked,
   };
-}
-
-/** Source: proc(5), statm: the second number is resident pages. */
-function residentBytes(pid: number): number {
-  const [, pages] = readFileSync(`/proc/${pid}/statm`, "utf8").split(" ");
-  return Number(pages) * 4096;
 }
 
 function filesOf(pid: number): number {

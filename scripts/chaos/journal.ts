@@ -1,7 +1,7 @@
 // Hears of every onOpen and onClose: each connection that opened must close exactly once.
 
 import { WebSocket } from "ws";
-import { Signal } from "./signal.ts";
+import { Signal } from "../live/signal.ts";
 
 const patienceMs = 20_000;
 

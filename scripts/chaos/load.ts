@@ -1,7 +1,7 @@
 // A bounded, steady load: so many messages a second over so many connections, whether they are answered or not.
 
+import { Signal } from "../live/signal.ts";
 import { Client } from "./client.ts";
-import { Signal } from "./signal.ts";
 
 const tickMs = 10;
 /** After a pause of our own process no more than this is made up for: a burst would be another test. */

@@ -1,12 +1,13 @@
 // Faults at random, for long, and then what was left behind. The same seed strikes in the same order.
 
+import { Installation, type Shape } from "../live/installation.ts";
 import type { Fault } from "./faults/fault.ts";
 import { type Footprint, settledFootprintOf } from "./footprint.ts";
-import { Installation, type Shape } from "./installation.ts";
 import type { Report } from "./report.ts";
 import { isClean, runRow } from "./row.ts";
 import { pick } from "./scene.ts";
 import { seededRandom } from "./seeded-random.ts";
+import { chaosSetting } from "./setting.ts";
 
 /** One gateway that stays, so that what it holds can be compared; a nats-server that can be asked. */
 const shape: Shape = { workers: 2, gateways: 1, nats: "own" };
@@ -42,7 +43,7 @@ export async function runRandom(options: RandomOptions, report: Report): Promise
   }
   report.say(`random faults for ${options.minutes} minutes; again with --seed ${options.seed}\n`);
   report.head();
-  return Installation.use(shape, async (installation) => {
+  return Installation.use(chaosSetting(shape), async (installation) => {
     let isWell = true;
     let warm: Footprint | undefined;
     let rows = 0;

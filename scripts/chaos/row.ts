@@ -1,9 +1,9 @@
 // One row of the table: connections under load, a fault that strikes again and again, and what became of every message.
 
 import { setTimeout as pause } from "node:timers/promises";
+import type { Installation } from "../live/installation.ts";
 import type { Client } from "./client.ts";
 import type { Fault } from "./faults/fault.ts";
-import type { Installation } from "./installation.ts";
 import { Journal } from "./journal.ts";
 import { Load } from "./load.ts";
 import { type Tally, tally } from "./tally.ts";

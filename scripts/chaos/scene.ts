@@ -1,7 +1,7 @@
 // What a fault finds when it strikes: a live installation, its load, and who listens to opens and closes.
 
+import type { Installation } from "../live/installation.ts";
 import type { Client } from "./client.ts";
-import type { Installation } from "./installation.ts";
 import type { Journal } from "./journal.ts";
 import type { Load } from "./load.ts";
 

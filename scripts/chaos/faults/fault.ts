@@ -1,6 +1,6 @@
 // What a fault is.
 
-import type { Shape } from "../installation.ts";
+import type { Shape } from "../../live/installation.ts";
 import type { Scene } from "../scene.ts";
 
 export interface Fault {

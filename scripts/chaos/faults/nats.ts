@@ -1,7 +1,7 @@
 // nats-server dies, hangs, stays away.
 
 import { setTimeout as pause } from "node:timers/promises";
-import type { OwnNats } from "../nats.ts";
+import type { OwnNats } from "../../live/own-nats.ts";
 import { type Scene, signalProcess } from "../scene.ts";
 import type { Fault } from "./fault.ts";
 

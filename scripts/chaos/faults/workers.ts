@@ -1,8 +1,9 @@
 // Workers that are killed, that hang, that are replaced.
 
 import { setTimeout as pause } from "node:timers/promises";
-import { isAlive, workerTimeoutMs } from "../installation.ts";
+import { isAlive } from "../../live/installation.ts";
 import { pick, type Scene, signalProcess } from "../scene.ts";
+import { workerTimeoutMs } from "../setting.ts";
 import type { Fault } from "./fault.ts";
 
 /** Within a worker's drain, which takes as long as the turns that it has begun. */

@@ -1,4 +1,5 @@
-// A live installation as `npm start` makes it, with a folder, ports and handlers of its own.
+// A live installation as `npm start` makes it, with a folder, ports and handlers of its own: what the chaos run strikes and
+// the bench measures.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -6,11 +7,11 @@ import { delimiter, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
 import { findNatsServer } from "../nats/binary.ts";
-import { cacheFolder, clone } from "../setup/cache.mjs";
+import { cacheFolder, clone as ourClone } from "../setup/cache.mjs";
 import { askSupervisor } from "../supervisor/control.ts";
 import type { DeployReport } from "../supervisor/report.ts";
 import type { Status } from "../supervisor/status.ts";
-import { natsFolder, OwnNats } from "./nats.ts";
+import { natsFolder, OwnNats } from "./own-nats.ts";
 import { Signal, WaitedInVain } from "./signal.ts";
 
 const patienceMs = 40_000;
@@ -26,8 +27,25 @@ export interface Shape {
   readonly heapMb?: number;
 }
 
-/** A hung worker loses its connections after it. */
-export const workerTimeoutMs = 2_500;
+export interface Setting {
+  /** Who asks: in the name of its folder, and what other deploys are told. */
+  readonly name: string;
+  readonly shape: Shape;
+  /** Relative to the clone, and inside it. */
+  readonly handlersDir: string;
+  /** Further variables. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Another clone than ours. */
+  readonly clone?: string;
+}
+
+interface Parts {
+  readonly setting: Setting;
+  readonly clone: string;
+  readonly folder: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly nats: OwnNats | undefined;
+}
 
 export class Installation {
   readonly shape: Shape;
@@ -36,6 +54,8 @@ export class Installation {
   readonly complaints: string[] = [];
   /** The end of the log. */
   readonly lines: string[] = [];
+  private readonly name: string;
+  private readonly clone: string;
   private readonly folder: string;
   private readonly env: NodeJS.ProcessEnv;
   private readonly process: ChildProcess;
@@ -44,14 +64,16 @@ export class Installation {
   private hasExited = false;
   private foundUrl = "";
 
-  private constructor(options: { shape: Shape; folder: string; env: NodeJS.ProcessEnv; nats: OwnNats | undefined }) {
-    this.shape = options.shape;
-    this.folder = options.folder;
-    this.env = options.env;
-    this.nats = options.nats;
+  private constructor({ setting, clone, folder, env, nats }: Parts) {
+    this.name = setting.name;
+    this.shape = setting.shape;
+    this.clone = clone;
+    this.folder = folder;
+    this.env = env;
+    this.nats = nats;
     // What `npm start` runs. Not npm itself: it would stand between us and the signals. A group of its own: Ctrl-C is ours.
     this.process = spawn(process.execPath, ["scripts/start.mjs"], {
-      cwd: clone,
+      cwd: this.clone,
       env: this.env,
       stdio: ["ignore", "pipe", "pipe"],
       detached: true,
@@ -72,10 +94,11 @@ export class Installation {
   }
 
   /** Resolves when a message could be answered. */
-  static async start(shape: Shape): Promise<Installation> {
+  static async start(setting: Setting): Promise<Installation> {
+    const { shape, clone = ourClone } = setting;
     const executable = await findNatsServer(join(cacheFolder({}), "nats"), process.env.PATH ?? "");
     // In the clone, which ignores it: on one file system, so that packages are linked as in a real one.
-    const folder = mkdtempSync(join(clone, ".thinstate-chaos-"));
+    const folder = mkdtempSync(join(clone, `.thinstate-${setting.name}-`));
     const nats = shape.nats === "own" ? await OwnNats.start(executable, natsFolder(folder)) : undefined;
     const { NATS_URL: _, NODE_OPTIONS: options, ...inherited } = process.env;
     const heap = shape.heapMb === undefined ? "" : ` --max-old-space-size=${shape.heapMb}`;
@@ -83,18 +106,16 @@ export class Installation {
       ...inherited,
       PATH: [dirname(executable), process.env.PATH].join(delimiter),
       THINSTATE_DIR: folder,
-      HANDLERS_DIR: "scripts/chaos/handlers",
+      HANDLERS_DIR: setting.handlersDir,
       PORT: "0",
       ADMIN_PORT: "0",
       WORKERS: String(shape.workers),
       GATEWAYS: String(shape.gateways),
-      WORKER_TIMEOUT_MS: String(workerTimeoutMs),
-      WARM_MS: "1000",
-      WATCH_MS: "1000",
       NODE_OPTIONS: `${options ?? ""}${heap}`,
+      ...setting.env,
       ...(nats && { NATS_URL: nats.url }),
     };
-    const installation = new Installation({ shape, folder, env, nats });
+    const installation = new Installation({ setting, clone, folder, env, nats });
     try {
       const isThere = () => installation.foundUrl !== "" || installation.hasExited;
       await installation.signal.until(isThere, "npm start is ready", patienceMs);
@@ -108,8 +129,8 @@ export class Installation {
   }
 
   /** Starts one, uses it and ends it; a signal to us ends it, too. */
-  static async use<T>(shape: Shape, action: (installation: Installation) => Promise<T>): Promise<T> {
-    const installation = await Installation.start(shape);
+  static async use<T>(setting: Setting, action: (installation: Installation) => Promise<T>): Promise<T> {
+    const installation = await Installation.start(setting);
     const leave = () => void installation.end().then(() => process.exit(130));
     process.once("SIGINT", leave).once("SIGTERM", leave);
     try {
@@ -170,7 +191,7 @@ export class Installation {
 
   /** `npm run deploy-worker`. @throws with what it said, where it failed. */
   async deploy(): Promise<void> {
-    const child = spawn("npm", ["run", "deploy-worker"], { cwd: clone, env: this.env, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn("npm", ["run", "deploy-worker"], { cwd: this.clone, env: this.env, stdio: ["ignore", "pipe", "pipe"] });
     let output = "";
     for (const stream of [child.stdout, child.stderr]) {
       stream.on("data", (chunk: Buffer) => {
@@ -186,7 +207,7 @@ export class Installation {
    * @returns What went wrong; undefined: the new release serves.
    */
   async deployInSteps(onStep: (step: string) => void): Promise<string | undefined> {
-    const who = { pid: process.pid, user: "chaos" };
+    const who = { pid: process.pid, user: this.name };
     const outcome = await askSupervisor<DeployReport>(this.folder, { request: "deploy", force: false, workers: 0, who }, onStep);
     return outcome.ok ? undefined : outcome.error;
   }

@@ -1,0 +1,82 @@
+// npm run bench: thinstate's speed as a share of what uWebSockets.js alone does on the same machine.
+
+import { parseCommandLine } from "./arguments.ts";
+import { compare, type RowResult, type Sides } from "./bench/comparison.ts";
+import { fileLimit, fileLimitFault } from "./bench/file-limit.ts";
+import { isFaultless } from "./bench/load/faults.ts";
+import { type Options, parseOptions, usage } from "./bench/options.ts";
+import { provenanceOf } from "./bench/provenance.ts";
+import { Report } from "./bench/report.ts";
+import { writeResults } from "./bench/results.ts";
+import type { Row } from "./bench/row.ts";
+import { Running } from "./bench/running.ts";
+import { bare, thinstate } from "./bench/side.ts";
+import { Worktree, WorktreeError } from "./bench/worktree.ts";
+import { canTellUsage } from "./live/usage.ts";
+import { clone } from "./setup/cache.mjs";
+
+export async function run(args: readonly string[]): Promise<number> {
+  const options = parseCommandLine(args, usage, parseOptions);
+  if (typeof options === "number") return options;
+  const running = new Running();
+  return running.whole(() =>
+    options.against === undefined ? againstBare(options, args, running) : againstCommit(options, options.against, running),
+  );
+}
+
+async function againstBare(options: Options, args: readonly string[], running: Running): Promise<number> {
+  const sides = { subject: thinstate("thinstate", clone), reference: bare };
+  const { results, isWell } = await measureAll(options, sides, running);
+  if (options.isWritten && results.length === options.chosen.length) {
+    const names = { subject: sides.subject.name, reference: sides.reference.name };
+    const files = writeResults({ rows: results, names, provenance: await provenanceOf(args) });
+    if (!options.isJson) process.stdout.write(`\nwritten: ${files.join(", ")}\n`);
+  }
+  return isWell ? 0 : 1;
+}
+
+async function againstCommit(options: Options, ref: string, running: Running): Promise<number> {
+  try {
+    return await running.use(Worktree.checkOut(ref), async (worktree) => {
+      const sides = { subject: thinstate("here", clone), reference: thinstate(ref, worktree.clone) };
+      return (await measureAll(options, sides, running)).isWell ? 0 : 1;
+    });
+  } catch (error) {
+    if (!(error instanceof WorktreeError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return 1;
+  }
+}
+
+/** @returns also whether every row could be measured, and nothing went wrong in any. */
+async function measureAll(options: Options, sides: Sides, running: Running): Promise<{ results: RowResult[]; isWell: boolean }> {
+  const { chosen, times, seconds, isJson } = options;
+  const report = new Report({ subject: sides.subject.name, reference: sides.reference.name }, isJson);
+  const results: RowResult[] = [];
+  const limit = fileLimit();
+  report.head();
+  for (const row of chosen) {
+    report.begin(row.title);
+    const fault = faultOf(row, limit);
+    if (fault !== undefined) {
+      report.failed(row.title, fault);
+      continue;
+    }
+    try {
+      const onStep = (step: string) => report.update(`${row.title}: ${step}`);
+      const result = await compare(row, { ...sides, times, seconds, running, onStep });
+      results.push(result);
+      report.row(result);
+    } catch (error) {
+      report.failed(row.title, (error as Error).message);
+    }
+  }
+  report.end();
+  return { results, isWell: results.length === chosen.length && results.every(({ faults }) => isFaultless(faults)) };
+}
+
+/** @returns why a row cannot be measured here. */
+function faultOf(row: Row, limit: number): string | undefined {
+  if (row.needsUsage && !canTellUsage) return "It asks Linux what processes use, and this is another system.";
+  return fileLimitFault(row.connections, limit);
+}

@@ -1,0 +1,72 @@
+// What the run says: what it does at the moment, and figures as they are known; or JSON, for programs.
+
+import { type Progress, paint, startProgress } from "../setup/progress.mjs";
+import { cellsOf, headings, isMet } from "./cells.ts";
+import type { RowResult } from "./comparison.ts";
+import { faultsText, isFaultless } from "./load/faults.ts";
+import { type Names, remarksOn } from "./remarks.ts";
+
+const widths = [18, 36, 18, 14, 14, 18, 16];
+
+export class Report {
+  private readonly names: Names;
+  private readonly isJson: boolean;
+  private readonly results: RowResult[] = [];
+  private progress: Progress | undefined;
+
+  constructor(names: Names, isJson: boolean) {
+    this.names = names;
+    this.isJson = isJson;
+  }
+
+  head(): void {
+    this.say(aligned(headings(this.names.subject, this.names.reference)));
+  }
+
+  begin(title: string): void {
+    this.progress = startProgress(title);
+  }
+
+  update(step: string): void {
+    this.progress?.update(step);
+  }
+
+  /** A row is finished. */
+  row(result: RowResult): void {
+    const { title, figures, faults } = result;
+    this.results.push(result);
+    if (isFaultless(faults)) this.progress?.done(title);
+    else this.progress?.fail(title);
+    if (this.isJson) process.stdout.write(`${JSON.stringify(result)}\n`);
+    // On a terminal the progress line has just said it; elsewhere it went another way.
+    if (!process.stdout.isTTY) this.say(title);
+    for (const figure of figures) {
+      const line = aligned(cellsOf(figure, this.results));
+      this.say(isMet(figure, this.results) === false ? paint(process.stdout, "yellow", line) : line);
+    }
+    if (!isFaultless(faults)) this.say(paint(process.stdout, "red", `  ${faultsText(faults)}`));
+  }
+
+  /** A row could not be measured. */
+  failed(title: string, why: string): void {
+    this.progress?.fail(title);
+    this.progress = undefined;
+    process.stderr.write(`${why}\n`);
+  }
+
+  end(): void {
+    for (const remark of remarksOn(this.results, this.names)) this.say(`\n${remark}`);
+  }
+
+  /** A line for people. */
+  say(text: string): void {
+    if (!this.isJson) process.stdout.write(`${text}\n`);
+  }
+}
+
+function aligned(cells: readonly string[]): string {
+  return `  ${cells
+    .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+    .join("")
+    .trimEnd()}`;
+}

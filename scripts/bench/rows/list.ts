@@ -1,0 +1,10 @@
+// Every row, in the order of the table.
+
+import type { Row } from "../row.ts";
+import { connectionRows } from "./connections.ts";
+import { deploysRow } from "./deploys.ts";
+import { echoRows } from "./echo.ts";
+import { topicRows } from "./topics.ts";
+import { workersRow } from "./workers.ts";
+
+export const rows: readonly Row[] = [...echoRows, ...topicRows, ...connectionRows, workersRow, deploysRow];

@@ -1,0 +1,66 @@
+// The two that are compared: each starts servers that do the same.
+
+import { Installation, type Shape } from "../live/installation.ts";
+import { Child } from "./child.ts";
+import type { Ending } from "./running.ts";
+
+export interface Server extends Ending {
+  readonly host: string;
+  readonly port: number;
+  /** Those that hold the connections. */
+  readonly gatewayPids: readonly number[];
+  /** All that take part in an answer. */
+  readonly pids: readonly number[];
+  /** `npm run deploy-worker`; undefined where there is none. */
+  readonly deploy: (() => Promise<void>) | undefined;
+}
+
+export interface Side {
+  readonly name: string;
+  /** uWebSockets.js alone: one process, whatever shape is asked for. */
+  readonly isBare: boolean;
+  /** Resolves when a message could be answered. */
+  start(shape: BenchShape): Promise<Server>;
+}
+
+export type BenchShape = Pick<Shape, "workers" | "gateways">;
+
+export const bare: Side = {
+  name: "bare",
+  isBare: true,
+  async start() {
+    const child = new Child("scripts/bench/bare/main.ts");
+    const { host, port } = await child.hears((message) => message as { host: string; port: number });
+    return { host, port, gatewayPids: [child.pid], pids: [child.pid], deploy: undefined, end: () => child.end() };
+  },
+};
+
+/** @param clone The folder whose code serves. It needs our handlers, too. */
+export function thinstate(name: string, clone: string): Side {
+  return {
+    name,
+    isBare: false,
+    async start(shape) {
+      const installation = await Installation.start({
+        name: "bench",
+        shape: { ...shape, nats: "supervised" },
+        handlersDir: "scripts/bench/handlers",
+        clone,
+      });
+      const isComplete = (states: readonly string[]) => states.filter((state) => state === "active").length === shape.workers;
+      const { gateways, workers, nats } = await installation.until("every worker is active", (status) =>
+        isComplete(status.workers.map(({ state }) => state)),
+      );
+      const { hostname, port } = new URL(installation.url);
+      const gatewayPids = gateways.map(({ pid }) => pid);
+      return {
+        host: hostname,
+        port: Number(port),
+        gatewayPids,
+        pids: [...gatewayPids, ...workers.map(({ pid }) => pid), ...(nats.pid === null ? [] : [nats.pid])],
+        deploy: () => installation.deploy(),
+        end: () => installation.end(),
+      };
+    },
+  };
+}
