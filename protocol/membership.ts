@@ -38,6 +38,8 @@ const worker = v.object({
   connections: v.number(),
   /** How often it has lost its connection to NATS and come back: what it was silent for then. */
   reconnects: v.optional(v.number()),
+  /** Whether it answers a gateway that asks for its metrics. */
+  metrics: v.optional(v.boolean()),
   activation: v.optional(activation),
 });
 
