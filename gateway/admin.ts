@@ -1,27 +1,33 @@
 // The admin port: what operators and load balancers ask the gateway, on loopback only.
 
 import { createServer, type Server } from "node:http";
+import type { Metric } from "../protocol/metric.ts";
+import { exposition, expositionType } from "./exposition.ts";
 import type { Gateway } from "./gateway.ts";
+import { gatewayMetrics } from "./metrics.ts";
+
+interface Page {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+const pages: Readonly<Record<string, (gateway: Gateway) => Page | Promise<Page>>> = {
+  "/healthz": () => text(200, "ok"),
+  "/readyz": (gateway) => {
+    const reason = whyNotReady(gateway);
+    return reason === undefined ? text(200, "ok") : text(503, reason);
+  },
+  "/status": (gateway) => ({ status: 200, type: "application/json", body: JSON.stringify(status(gateway), undefined, 2) }),
+  "/metrics": async (gateway) => metrics([gatewayMetrics(gateway), gateway.meter.read()]),
+  "/metrics/workers": async (gateway) => metrics(await gateway.scrapes.scrape([...gateway.workers.values()])),
+};
 
 /** @returns once it listens; rejects where the port is taken. */
 export function listenAdmin(gateway: Gateway, port: number): Promise<{ server: Server; port: number }> {
-  const server = createServer((request, response) => {
-    const answer = (status: number, body: string, type = "text/plain; charset=utf-8") => {
-      response.writeHead(status, { "content-type": type }).end(`${body}\n`);
-    };
-    if (request.method !== "GET" && request.method !== "HEAD") return answer(405, "only GET");
-    switch (request.url) {
-      case "/healthz":
-        return answer(200, "ok");
-      case "/readyz": {
-        const reason = whyNotReady(gateway);
-        return reason === undefined ? answer(200, "ok") : answer(503, reason);
-      }
-      case "/status":
-        return answer(200, JSON.stringify(status(gateway), undefined, 2), "application/json");
-      default:
-        return answer(404, "there are /healthz, /readyz and /status");
-    }
+  const server = createServer(async ({ method, url = "" }, response) => {
+    const { status, type, body } = await pageOf(gateway, method, url);
+    response.writeHead(status, { "content-type": type }).end(`${body}\n`);
   });
   return new Promise((resolve, reject) => {
     server.once("error", reject);
@@ -30,6 +36,27 @@ export function listenAdmin(gateway: Gateway, port: number): Promise<{ server: S
       resolve({ server, port: typeof address === "object" && address !== null ? address.port : port });
     });
   });
+}
+
+async function pageOf(gateway: Gateway, method: string | undefined, url: string): Promise<Page> {
+  if (method !== "GET" && method !== "HEAD") return text(405, "only GET");
+  const page = Object.hasOwn(pages, url) ? pages[url] : undefined;
+  if (page === undefined) return text(404, `there are ${Object.keys(pages).join(", ")}`);
+  try {
+    return await page(gateway);
+  } catch (error) {
+    // Whoever asks must not end what serves clients.
+    gateway.meetFault(error);
+    return text(500, "a bug: see the gateway's log");
+  }
+}
+
+async function metrics(sources: readonly (readonly Metric[])[]): Promise<Page> {
+  return { status: 200, type: expositionType, body: await exposition(sources) };
+}
+
+function text(status: number, body: string): Page {
+  return { status, type: "text/plain; charset=utf-8", body };
 }
 
 function whyNotReady(gateway: Gateway): string | undefined {
@@ -46,7 +73,8 @@ function status(gateway: Gateway): object {
       ...gateway.counters,
       ...gateway.dispatcher.counters,
       ...gateway.commits.counters,
-      upgrades: gateway.upgrades.counters,
+      upgrades: gateway.upgrades.outcomes.upgrade.counts,
+      requests: gateway.upgrades.outcomes.request.counts,
       topics: { subscribed: gateway.topics.size, ...gateway.topics.counters },
       faults: gateway.faults.counts,
     },

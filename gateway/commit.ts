@@ -28,7 +28,7 @@ interface Run {
 }
 
 export class Commits {
-  readonly counters = { commits: 0, refused: 0, messagesOut: 0, malformed: 0 };
+  readonly counters = { commits: 0, refused: 0, messagesOut: 0, bytesOut: 0, malformed: 0 };
   private readonly options: CommitsOptions;
 
   constructor(options: CommitsOptions) {
@@ -132,8 +132,7 @@ export class Commits {
     const isBinary = (batch.flags(index) & flag.binary) !== 0;
     switch (batch.type(index)) {
       case toGateway.send:
-        this.counters.messagesOut++;
-        connection.socket?.send(batch.view(index), isBinary);
+        this.send(connection, batch.view(index), isBinary);
         return;
       case toGateway.publish:
         return this.publish(connection, batch.payload(index), isBinary, (batch.flags(index) & flag.self) !== 0);
@@ -156,6 +155,13 @@ export class Commits {
       default:
         this.counters.malformed++;
     }
+  }
+
+  private send({ socket }: Connection, payload: Uint8Array, isBinary: boolean): void {
+    if (socket === undefined) return;
+    this.counters.messagesOut++;
+    this.counters.bytesOut += payload.length;
+    socket.send(payload, isBinary);
   }
 
   private publish(connection: Connection, payload: Buffer, isBinary: boolean, self: boolean): void {

@@ -36,6 +36,7 @@ export interface DispatcherOptions {
 
 export interface DispatchCounters {
   messagesIn: number;
+  bytesIn: number;
   handedOver: number;
   redelivered: number;
   /** Messages that were discarded because a bound was passed. */
@@ -51,7 +52,16 @@ export interface DispatchCounters {
 const nothing = new Uint8Array(0);
 
 export class Dispatcher {
-  readonly counters: DispatchCounters = { messagesIn: 0, handedOver: 0, redelivered: 0, discarded: 0, abandoned: 0, poison: 0, fenced: 0 };
+  readonly counters: DispatchCounters = {
+    messagesIn: 0,
+    bytesIn: 0,
+    handedOver: 0,
+    redelivered: 0,
+    discarded: 0,
+    abandoned: 0,
+    poison: 0,
+    fenced: 0,
+  };
   readonly handover = new HandoverMeter();
   private readonly options: DispatcherOptions;
   private readonly limits: DispatchLimits;
@@ -79,6 +89,10 @@ export class Dispatcher {
   /** Events that wait for a worker. */
   get parked(): number {
     return this.parking.events;
+  }
+
+  get parkedBytes(): number {
+    return this.parking.bytes;
   }
 
   get serving(): boolean {
@@ -111,6 +125,7 @@ export class Dispatcher {
   received(connection: Connection, data: Uint8Array, isBinary: boolean): void {
     if (connection.isClosing) return;
     this.counters.messagesIn++;
+    this.counters.bytesIn += data.length;
     if (this.delivery.deliverNow(connection, data, isBinary)) return;
     this.park(connection, new ConnectionEvent(toWorker.message, new Uint8Array(data), isBinary));
     const passed = this.parking.passed(connection);

@@ -16,8 +16,10 @@ import {
   heartbeatMs,
   type WorkerHello,
 } from "../protocol/membership.ts";
+import { ProcessMeter } from "../protocol/process-meter.ts";
 import { toGateway } from "../protocol/records.ts";
 import { compileRoutes } from "../protocol/route.ts";
+import { encodeScrape, parseScraped } from "../protocol/scrape.ts";
 import { type Subjects, subjectsOf } from "../protocol/subjects.ts";
 import { Asks } from "./asks.ts";
 import { Commits } from "./commit.ts";
@@ -25,6 +27,7 @@ import type { GatewayConfig } from "./config.ts";
 import { Connection, type Socket } from "./connection.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Operations } from "./operations.ts";
+import { Scrapes } from "./scrapes.ts";
 import { listen, type Server } from "./server.ts";
 import { SlotTable } from "./slots.ts";
 import { Topics } from "./topics.ts";
@@ -49,19 +52,23 @@ interface Carried {
 }
 
 export class Gateway {
-  readonly counters = { malformed: 0, bugs: 0, tooLarge: 0, slowConsumers: 0 };
+  readonly counters = { malformed: 0, bugs: 0, tooLarge: 0, slowConsumers: 0, reconnects: 0 };
+  /** Connections that were closed for one of our errors, by its code. */
+  readonly broken: Record<string, number> = {};
   readonly faults = new FaultMeter();
   readonly dispatcher: Dispatcher;
   readonly topics: Topics;
   readonly commits: Commits;
   readonly upgrades: Upgrades<Carried>;
+  readonly hub: LinkHub;
+  readonly slots = new SlotTable();
+  readonly workers = new Map<string, WorkerPeer>();
+  readonly scrapes: Scrapes;
+  readonly meter = new ProcessMeter("gateway");
   private readonly options: GatewayOptions;
   private readonly subjects: Subjects;
-  private readonly hub: LinkHub;
   private readonly asks: Asks;
   private readonly operations: Operations;
-  private readonly slots = new SlotTable();
-  private readonly workers = new Map<string, WorkerPeer>();
   /** Workers that are taken for dead: since when, and how often each had come back to NATS until then. */
   private readonly takenForDead = new Map<string, { readonly at: number; readonly reconnects: number }>();
   private readonly timers: NodeJS.Timeout[] = [];
@@ -139,6 +146,7 @@ export class Gateway {
       onBug: (connection, error) => this.meetBug(connection, error),
     });
     this.asks = new Asks({ now, timeoutMs: config.PARK_MS, choose: () => this.dispatcher.leastLoaded() });
+    this.scrapes = new Scrapes((number) => bus.publish(this.subjects.scrape, encodeScrape({ to: this.id, number })));
     this.operations = new Operations({ slots: this.slots, topics: this.topics, publishHere });
     this.upgrades = new Upgrades({
       dispatcher: this.dispatcher,
@@ -153,6 +161,10 @@ export class Gateway {
     return this.options.id;
   }
 
+  get config(): GatewayConfig {
+    return this.options.config;
+  }
+
   get connected(): boolean {
     return this.options.bus.connected;
   }
@@ -161,6 +173,7 @@ export class Gateway {
   async start(): Promise<{ port: number }> {
     const { bus, config } = this.options;
     bus.subscribe(this.subjects.members, ({ payload }) => this.hear(decodeAnnouncement(payload)));
+    bus.subscribe(this.subjects.scraped(this.id), ({ payload }) => this.scrapes.answered(parseScraped(payload)));
     this.server = await listen<Carried>(
       {
         host: config.HOST,
@@ -214,6 +227,7 @@ export class Gateway {
   /** NATS is back: links resume where they were, and nobody is thought dead for the silence. */
   reconnected(): void {
     this.awaySince = undefined;
+    this.counters.reconnects++;
     for (const worker of this.workers.values()) worker.heardAt = this.options.now();
     this.hub.reconnected();
     this.topics.reconnected();
@@ -235,10 +249,15 @@ export class Gateway {
     this.hub.stop();
   }
 
+  /** Open connections by the path pattern that serves them. */
+  routes(): Record<string, number> {
+    const routes: Record<string, number> = {};
+    for (const { route, socket } of this.dispatcher.all()) if (socket !== undefined) routes[route] = (routes[route] ?? 0) + 1;
+    return routes;
+  }
+
   hello(): GatewayHello {
     const { dispatcher } = this;
-    const routes: Record<string, number> = {};
-    for (const { route, socket } of dispatcher.all()) if (socket !== undefined) routes[route] = (routes[route] ?? 0) + 1;
     return {
       kind: "gateway",
       id: this.id,
@@ -253,7 +272,7 @@ export class Gateway {
       messagesIn: dispatcher.counters.messagesIn,
       messagesOut: this.commits.counters.messagesOut,
       serving: dispatcher.serving,
-      routes,
+      routes: this.routes(),
       pins: Object.fromEntries([...this.workers.values()].map((worker) => [worker.id, worker.pins])),
       handover: dispatcher.handover.report(),
       activation: dispatcher.activation,
@@ -288,6 +307,7 @@ export class Gateway {
 
   private break(connection: Connection, code: ErrorCode): void {
     if (connection.socket === undefined) return;
+    this.broken[code] = (this.broken[code] ?? 0) + 1;
     this.options.log.warn({ connection: connection.id, route: connection.route, code }, "connection closed");
     connection.socket.end(errorTable[code].close, code);
   }
@@ -358,6 +378,7 @@ export class Gateway {
     }
     worker.heardAt = this.options.now();
     worker.reconnects = hello.reconnects ?? 0;
+    worker.hasMetrics = hello.metrics === true;
     if (hello.state === "draining") this.dispatcher.drains(worker);
     if (hello.activation !== undefined) this.activate(hello.activation);
   }

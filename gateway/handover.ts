@@ -1,9 +1,12 @@
 // Measures what moving connections between workers costs their clients, for the deploy's report.
 
+import { Durations } from "../protocol/durations.ts";
 import { Histogram } from "../protocol/histogram.ts";
 import type { Handover } from "../protocol/membership.ts";
 
 export class HandoverMeter {
+  /** Of all generations, for metrics. */
+  readonly allPauses = new Durations();
   private generation = 0;
   private before = 0;
   private moves = 0;
@@ -34,6 +37,7 @@ export class HandoverMeter {
   moved(pauseMs: number): void {
     this.moves++;
     this.pauses.record(pauseMs);
+    this.allPauses.record(pauseMs);
   }
 
   parked(): void {

@@ -13,7 +13,7 @@ export interface ParkingLimits {
 export class Parking {
   /** Events of all connections. */
   events = 0;
-  private bytes = 0;
+  bytes = 0;
   private readonly limits: ParkingLimits;
 
   constructor(limits: ParkingLimits) {

@@ -28,14 +28,31 @@ export interface UpgradesOptions<Data extends object> {
   readonly admit: (admission: Admission) => Data;
 }
 
+type Kind = "upgrade" | "request";
+
 interface Waiting {
+  readonly kind: Kind;
   readonly since: number;
   readonly client: WaitingClient;
   readonly proceed: () => void;
 }
 
+/** How many ended how: accepted, refused by the handler, an answer's status, or one of our errors' codes. */
+class Outcomes {
+  readonly counts: Record<string, number> = {};
+
+  /** @param usual those that are told of before the first. */
+  constructor(...usual: readonly string[]) {
+    for (const outcome of usual) this.counts[outcome] = 0;
+  }
+
+  count(outcome: string): void {
+    this.counts[outcome] = (this.counts[outcome] ?? 0) + 1;
+  }
+}
+
 export class Upgrades<Data extends object> {
-  readonly counters = { accepted: 0, refused: 0 };
+  readonly outcomes = { upgrade: new Outcomes("accepted", "refused"), request: new Outcomes() };
   private readonly options: UpgradesOptions<Data>;
   /** Parked until there is a worker: until then nobody knows which paths exist. */
   private waiting: Waiting[] = [];
@@ -50,27 +67,27 @@ export class Upgrades<Data extends object> {
 
   upgrade(incoming: Incoming, client: WaitingUpgrade<Data>): void {
     const match = this.options.dispatcher.route(incoming.path);
-    if (match === undefined) return this.park(client, () => this.upgrade(incoming, client));
-    if (match === null) return this.refuse(client, 404, "route.unknown");
+    if (match === undefined) return this.park("upgrade", client, () => this.upgrade(incoming, client));
+    if (match === null) return this.refuse("upgrade", client, 404, "route.unknown");
     const { route } = match;
-    if (!isAllowedOrigin(incoming, route)) return this.refuse(client, 403, "upgrade.origin");
+    if (!isAllowedOrigin(incoming, route)) return this.refuse("upgrade", client, 403, "upgrade.origin");
     if (route.upgrades) return this.ask(incoming, client, route);
     this.accept(incoming, client, { ok: true, subprotocol: undefined, headers: [] }, route);
   }
 
   request(incoming: Incoming, body: Uint8Array | undefined, client: WaitingClient): void {
     const match = this.options.dispatcher.route(incoming.path);
-    if (match === undefined) return this.park(client, () => this.request(incoming, body, client));
-    if (match === null) return this.refuse(client, 404, "route.unknown");
-    if (!match.route.answers) return client.answer(text(426, "this path speaks WebSocket", [["upgrade", "websocket"]]));
-    if (body === undefined) return client.answer(text(413, "the body is too large"));
+    if (match === undefined) return this.park("request", client, () => this.request(incoming, body, client));
+    if (match === null) return this.refuse("request", client, 404, "route.unknown");
+    if (!match.route.answers) return this.answer(client, text(426, "this path speaks WebSocket", [["upgrade", "websocket"]]));
+    if (body === undefined) return this.answer(client, text(413, "the body is too large"));
     const { method, path, query, ip, headers } = incoming;
     this.options.asks.ask({
       type: toWorker.request,
       body: (redelivered) => packValue({ method, path, query, ip, headers, body, redelivered }),
-      onAnswer: (payload) => client.answer(parseResponded(payload)),
-      onBroken: () => this.refuse(client, 500, "envelope.malformed"),
-      onTimeout: () => this.refuse(client, 503, "upgrade.parked"),
+      onAnswer: (payload) => this.answer(client, parseResponded(payload)),
+      onBroken: () => this.refuse("request", client, 500, "envelope.malformed"),
+      onTimeout: () => this.refuse("request", client, 503, "upgrade.parked"),
       isOver: () => client.isGone,
     });
   }
@@ -84,16 +101,16 @@ export class Upgrades<Data extends object> {
   sweep(): void {
     this.options.asks.sweep();
     const latest = this.options.now() - this.options.parkMs;
-    this.waiting = this.waiting.filter(({ since, client }) => {
+    this.waiting = this.waiting.filter(({ kind, since, client }) => {
       if (client.isGone) return false;
       if (since > latest) return true;
-      this.refuse(client, 503, "upgrade.parked");
+      this.refuse(kind, client, 503, "upgrade.parked");
       return false;
     });
   }
 
-  private park(client: WaitingClient, proceed: () => void): void {
-    this.waiting.push({ since: this.options.now(), client, proceed });
+  private park(kind: Kind, client: WaitingClient, proceed: () => void): void {
+    this.waiting.push({ kind, since: this.options.now(), client, proceed });
   }
 
   private ask(incoming: Incoming, client: WaitingUpgrade<Data>, route: RouteHello): void {
@@ -105,26 +122,31 @@ export class Upgrades<Data extends object> {
         const body = parseUpgraded(payload);
         if (body.ok) this.accept(incoming, client, body, route);
         else {
-          this.counters.refused++;
+          this.outcomes.upgrade.count("refused");
           client.answer(body);
         }
       },
-      onBroken: () => this.refuse(client, 500, "envelope.malformed"),
-      onTimeout: () => this.refuse(client, 503, "upgrade.parked"),
+      onBroken: () => this.refuse("upgrade", client, 500, "envelope.malformed"),
+      onTimeout: () => this.refuse("upgrade", client, 503, "upgrade.parked"),
       isOver: () => client.isGone,
     });
   }
 
   private accept(incoming: Incoming, client: WaitingUpgrade<Data>, body: UpgradedBody & { ok: true }, route: RouteHello): void {
     if (client.isGone) return;
-    this.counters.accepted++;
+    this.outcomes.upgrade.count("accepted");
     const subprotocol = body.subprotocol ?? offeredSubprotocols(incoming).find((offered) => route.subprotocols.includes(offered)) ?? "";
     const { path, query, ip } = incoming;
     client.accept(this.options.admit({ path, query, ip, user: body.user, subprotocol, state: body.state }), subprotocol, body.headers);
   }
 
-  private refuse(client: WaitingClient, status: number, code: ErrorCode): void {
-    this.counters.refused++;
+  private answer(client: WaitingClient, answer: Answer): void {
+    this.outcomes.request.count(String(answer.status));
+    client.answer(answer);
+  }
+
+  private refuse(kind: Kind, client: WaitingClient, status: number, code: ErrorCode): void {
+    this.outcomes[kind].count(code);
     client.answer(text(status, `${code}: ${errorTable[code].text}`, status === 503 ? [["retry-after", "5"]] : []));
   }
 }

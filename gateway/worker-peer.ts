@@ -14,6 +14,8 @@ export class WorkerPeer {
   heardAt: number;
   /** How often it has lost NATS and come back, as it says. */
   reconnects = 0;
+  /** Whether it answers when it is asked for its metrics. */
+  hasMetrics = false;
   isDraining = false;
   /** Connections that are pinned to it. */
   pins = 0;

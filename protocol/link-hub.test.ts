@@ -145,3 +145,14 @@ test("shortly after a reconnect nobody is told of; after the grace period the de
     expect(here.unheard).toContain("nobody");
   });
 });
+
+test("counts for links that are closed, too", async () => {
+  const here = await Side.start("here");
+  here.say("nobody", "a");
+  here.hub.flush();
+  here.now += 1_000;
+  await until(() => expect(here.hub.counters.retransmitted).toBe(1));
+  here.hub.close("nobody");
+  here.hub.open("nobody");
+  expect(here.hub.counters).toEqual({ retransmitted: 1, doubles: 0, gaps: 0, refused: 0 });
+});

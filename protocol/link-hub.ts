@@ -4,7 +4,7 @@
 import type { Bus } from "./bus.ts";
 import type { Batch } from "./envelope.ts";
 import { CodedError } from "./errors.ts";
-import { decodeFrame, Link, type LinkLimits, linkLimits } from "./link.ts";
+import { decodeFrame, Link, type LinkCounters, type LinkLimits, linkLimits } from "./link.ts";
 import type { Subjects } from "./subjects.ts";
 
 /** How often time-outs are looked at. */
@@ -40,6 +40,8 @@ export class LinkHub {
   private readonly limits: LinkLimits;
   private readonly links = new Map<string, Link>();
   private readonly begun = new Set<Link>();
+  /** Of links that are closed. */
+  private readonly past: LinkCounters = { retransmitted: 0, doubles: 0, gaps: 0, refused: 0 };
   private readonly timer: NodeJS.Timeout;
   private readonly flushers: Array<() => void> = [];
   private flushing: NodeJS.Immediate | undefined;
@@ -63,6 +65,13 @@ export class LinkHub {
 
   get size(): number {
     return this.links.size;
+  }
+
+  /** Of all links that there ever were. */
+  get counters(): LinkCounters {
+    const sum = { ...this.past };
+    for (const { counters } of this.links.values()) add(sum, counters);
+    return sum;
   }
 
   get(peer: string): Link | undefined {
@@ -103,6 +112,7 @@ export class LinkHub {
     const link = this.links.get(peer);
     if (link === undefined) return;
     link.close();
+    add(this.past, link.counters);
     this.begun.delete(link);
     this.links.delete(peer);
     this.unheardSince.delete(peer);
@@ -165,4 +175,11 @@ export class LinkHub {
     for (const link of this.links.values()) link.tick();
     for (const [peer, since] of this.unheardSince) if (this.options.now() - since < forgetMs) this.links.get(peer)?.probe();
   }
+}
+
+function add(sum: LinkCounters, more: LinkCounters): void {
+  sum.retransmitted += more.retransmitted;
+  sum.doubles += more.doubles;
+  sum.gaps += more.gaps;
+  sum.refused += more.refused;
 }

@@ -53,6 +53,8 @@ const worker = v.object({
   counts: v.optional(workerCounts),
   /** How often it has lost its connection to NATS and come back: what it was silent for then. */
   reconnects: v.optional(v.number()),
+  /** Whether it answers a gateway that asks for its metrics. */
+  metrics: v.optional(v.boolean()),
   activation: v.optional(activation),
 });
 

@@ -24,6 +24,10 @@ export interface Subjects {
   /** Where one gateway gets them; a pattern over its topics. */
   repaired(gateway: string): string;
   repairedTopic(gateway: string, topic: string): string;
+  /** A gateway asks all workers for their metrics. */
+  readonly scrape: string;
+  /** Where that gateway gets them. */
+  scraped(gateway: string): string;
 }
 
 /** The NATS header by which a program outside marks what it publishes as text; without it, it is a binary frame. */
@@ -40,6 +44,8 @@ export function subjectsOf(namespace: string): Subjects {
     repair: `${namespace}.repair`,
     repaired: (gateway) => `${namespace}.repaired.${gateway}.*`,
     repairedTopic: (gateway, topic) => `${namespace}.repaired.${gateway}.${encodeTopic(topic)}`,
+    scrape: `${namespace}.scrape`,
+    scraped: (gateway) => `${namespace}.scraped.${gateway}`,
   };
 }
 

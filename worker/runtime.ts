@@ -17,8 +17,10 @@ import {
   laterActivation,
   type WorkerCounts,
 } from "../protocol/membership.ts";
+import { ProcessMeter } from "../protocol/process-meter.ts";
 import { decodeClose, flag, parseCount, parsePin, toGateway, toWorker } from "../protocol/records.ts";
 import { compileRoutes, matchRoute, type RouteTable } from "../protocol/route.ts";
+import { encodeScraped, parseScrape, type Scrape } from "../protocol/scrape.ts";
 import { type Subjects, subjectsOf } from "../protocol/subjects.ts";
 import { Answers } from "./answers.ts";
 import { Operator } from "./app.ts";
@@ -28,6 +30,7 @@ import type { Handler, HandlerError } from "./handler.ts";
 import type { LoadedHandlers } from "./loader.ts";
 import { Mailbox } from "./mailbox.ts";
 import { ReceivedMessage } from "./message.ts";
+import { workerMetrics } from "./metrics.ts";
 import { Orphans } from "./orphans.ts";
 import { queryOf } from "./request.ts";
 import { pinnedState } from "./state.ts";
@@ -58,7 +61,7 @@ export class Worker {
   readonly faults = new FaultMeter();
   private readonly options: WorkerOptions;
   private readonly subjects: Subjects;
-  private readonly hub: LinkHub;
+  readonly hub: LinkHub;
   private readonly handlers: RouteTable<Handler>;
   private readonly gateways = new Map<string, GatewayPeer>();
   private readonly operator: Operator;
@@ -68,6 +71,7 @@ export class Worker {
   private readonly stopping = new AbortController();
   private state: "ready" | "draining" = "ready";
   private activation: Activation | undefined;
+  private readonly meter = new ProcessMeter("worker");
   private reconnects = 0;
 
   constructor(options: WorkerOptions) {
@@ -121,6 +125,7 @@ export class Worker {
   /** Says hello: from now on gateways may give it work. Then the modules' onStart runs. */
   start(): void {
     this.options.bus.subscribe(this.subjects.members, ({ payload }) => this.hear(decodeAnnouncement(payload)));
+    this.options.bus.subscribe(this.subjects.scrape, ({ payload }) => this.tell(parseScrape(payload)));
     this.timers.push(
       setInterval(() => this.announce(), heartbeatMs),
       setInterval(() => this.turns.sweep(), 50),
@@ -153,6 +158,7 @@ export class Worker {
     if (!this.isDone())
       this.options.log.warn({ connections: this.connections }, "ended before all turns had settled: they are redelivered");
     for (const timer of this.timers) clearInterval(timer);
+    this.meter.stop();
     this.say({ kind: "gone", id: this.options.id, reason: "bye" });
     await this.options.bus.close();
     this.hub.stop();
@@ -218,6 +224,7 @@ export class Worker {
   private handle(peer: string, batch: Batch): void {
     const gateway = this.gateways.get(peer);
     if (gateway === undefined) return;
+    this.turns.meter.batch(batch.records);
     for (let index = 0; index < batch.records; index++) {
       try {
         this.handleRecord(peer, gateway, batch, index);
@@ -362,6 +369,12 @@ export class Worker {
     }
   }
 
+  // Its metrics, to a gateway that is asked for them.
+  private tell({ to, number }: Scrape): void {
+    const metrics = [...workerMetrics(this), ...this.meter.read()];
+    this.options.bus.publish(this.subjects.scraped(to), encodeScraped({ from: this.options.id, number, metrics }));
+  }
+
   private announce(): void {
     const { id, config, loaded } = this.options;
     this.say({
@@ -376,6 +389,7 @@ export class Worker {
       connections: this.connections,
       counts: this.counts(),
       reconnects: this.reconnects,
+      metrics: true,
       activation: this.activation,
     });
   }

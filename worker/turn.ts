@@ -6,6 +6,7 @@ import { checkTopic } from "../protocol/subjects.ts";
 import { Effects, type Frame, frameOf, publishPayload } from "./effects.ts";
 import type { Connection, Query, Sendable, Turn } from "./handler.ts";
 import type { Mailbox, MailboxEvent } from "./mailbox.ts";
+import type { MeasuredTurn } from "./turn-meter.ts";
 
 export interface TurnLimits {
   readonly effectsBytes: number;
@@ -21,7 +22,7 @@ export interface TurnHost {
   flush(turn: RunningTurn): Promise<void>;
 }
 
-export class RunningTurn implements Turn {
+export class RunningTurn implements Turn, MeasuredTurn {
   readonly mailbox: Mailbox;
   readonly event: MailboxEvent;
   readonly effects: Effects;
@@ -36,6 +37,8 @@ export class RunningTurn implements Turn {
   stateIsSet = false;
   closing: { readonly code: number; readonly reason: string } | undefined;
   isOver = false;
+  startedAt = 0;
+  weight = 0;
   private controller: AbortController | undefined;
 
   constructor(host: TurnHost, mailbox: Mailbox, event: MailboxEvent) {

@@ -2,7 +2,7 @@
 // A synchronous hook costs no promise. Where effects go is handed in: to a gateway, or to a test.
 
 import { packValue } from "../protocol/envelope.ts";
-import { CodedError } from "../protocol/errors.ts";
+import { CodedError, isCodedError } from "../protocol/errors.ts";
 import { flag, toGateway, toWorker } from "../protocol/records.ts";
 import type { Effects } from "./effects.ts";
 import { handlerErrorOf } from "./failure.ts";
@@ -11,6 +11,7 @@ import type { Mailbox, MailboxEvent } from "./mailbox.ts";
 import { validate } from "./schema.ts";
 import { checkState, deepFreeze } from "./state.ts";
 import { RunningTurn, TurnConnection, type TurnHost, type TurnLimits } from "./turn.ts";
+import { TurnMeter } from "./turn-meter.ts";
 
 export interface TurnsOptions {
   readonly release: string;
@@ -35,12 +36,14 @@ export class Turns implements TurnHost {
   readonly limits: TurnsOptions["limits"];
   /** Events that are done with; of them those whose hook threw; of these those that were cut off. */
   readonly counters = { committed: 0, thrown: 0, timedOut: 0 };
+  readonly meter: TurnMeter;
   private readonly options: TurnsOptions;
   /** Turns that wait for something, with what is to happen when they take too long; the oldest first. */
   private readonly pending = new Map<RunningTurn, { deadline: number; cutOff: (error: CodedError) => void }>();
 
   constructor(options: TurnsOptions) {
     this.options = options;
+    this.meter = new TurnMeter(options.now);
     this.release = options.release;
     this.limits = options.limits;
   }
@@ -87,6 +90,7 @@ export class Turns implements TurnHost {
   // One turn. No closures before something waits: tsx gives each of them its name again, whenever it is made.
   private hook(mailbox: Mailbox, event: MailboxEvent, name: HookName, error: HandlerError | undefined): void {
     const turn = new RunningTurn(this, mailbox, event);
+    this.meter.begin(turn);
     let settling: unknown;
     try {
       settling = this.call(turn, name, error);
@@ -134,6 +138,7 @@ export class Turns implements TurnHost {
       this.fail(turn, name, thrown);
       return;
     }
+    this.meter.end(turn, turn.mailbox.pin.handler, "committed");
     this.commit(turn);
   }
 
@@ -142,6 +147,7 @@ export class Turns implements TurnHost {
     if (turn.isOver) return;
     turn.end();
     this.pending.delete(turn);
+    this.meter.end(turn, turn.mailbox.pin.handler, isCodedError(thrown, "turn.timeout") ? "timed_out" : "thrown");
     this.rollBack(turn, name, handlerErrorOf(thrown));
   }
 

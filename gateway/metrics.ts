@@ -1,0 +1,155 @@
+// What a gateway measures, for Prometheus. Everything is counted where it happens, as a plain number; here it gets its name.
+// Whoever watches thinstate relies on these names: docs/grafana.json and docs/alerts.yml are compared with them by a test.
+
+import { durationMetric } from "../protocol/durations.ts";
+import { by, counter, gauge, type Labels, type Metric } from "../protocol/metric.ts";
+import type { Gateway } from "./gateway.ts";
+
+export function gatewayMetrics(gateway: Gateway): Metric[] {
+  return [
+    ...clientMetrics(gateway),
+    ...dispatchMetrics(gateway),
+    ...handoverMetrics(gateway),
+    ...topicMetrics(gateway),
+    ...workerMetrics(gateway),
+    ...natsMetrics(gateway),
+  ];
+}
+
+function clientMetrics(gateway: Gateway): Metric[] {
+  const { counters, broken, slots, dispatcher, commits, upgrades } = gateway;
+  return [
+    gauge(
+      "thinstate_connections",
+      "Open connections, by the path pattern of the handler that has them; empty: none yet.",
+      by("route", gateway.routes()),
+    ),
+    counter("thinstate_connections_opened_total", "Connections that were let in.", slots.opened),
+    counter(
+      "thinstate_connections_broken_total",
+      "Connections that were closed for an error, by its code: see docs/errors.md.",
+      by("code", broken),
+    ),
+    counter(
+      "thinstate_slow_consumers_total",
+      "Connections that were closed since they read too slowly (BACKPRESSURE_BYTES).",
+      counters.slowConsumers,
+    ),
+    counter("thinstate_messages_in_total", "Messages from clients.", dispatcher.counters.messagesIn),
+    counter("thinstate_messages_in_bytes_total", "Bytes of messages from clients.", dispatcher.counters.bytesIn),
+    counter(
+      "thinstate_messages_out_total",
+      "Messages that turns have sent to their own client. What is published is not among them.",
+      commits.counters.messagesOut,
+    ),
+    counter("thinstate_messages_out_bytes_total", "Bytes of messages that turns have sent to their own client.", commits.counters.bytesOut),
+    counter(
+      "thinstate_upgrades_total",
+      "Upgrades that have ended: accepted, refused by the handler, or an error's code.",
+      by("outcome", upgrades.outcomes.upgrade.counts),
+    ),
+    counter(
+      "thinstate_requests_total",
+      "Plain HTTP requests that have ended: the answer's status, or an error's code.",
+      by("outcome", upgrades.outcomes.request.counts),
+    ),
+  ];
+}
+
+function dispatchMetrics({ dispatcher, commits, upgrades, config, counters }: Gateway): Metric[] {
+  return [
+    gauge("thinstate_serving", "1 while a worker of the active release is there; else everything parks.", Number(dispatcher.serving)),
+    gauge("thinstate_parked_messages", "Messages, opens and closes that wait for a worker.", dispatcher.parked),
+    gauge("thinstate_parked_bytes", "Their bytes.", dispatcher.parkedBytes),
+    gauge("thinstate_parked_limit_bytes", "How many there may be: PARKED_TOTAL_BYTES.", config.PARKED_TOTAL_BYTES),
+    gauge("thinstate_parked_upgrades", "Upgrades and plain requests that wait for a worker or its answer.", upgrades.parked),
+    counter("thinstate_commits_total", "Turns, and flushes of turns, that were applied.", commits.counters.commits),
+    counter("thinstate_commits_refused_total", "Commits of workers that the connection was not with any more.", commits.counters.refused),
+    counter(
+      "thinstate_redelivered_total",
+      "Events that were given to another worker after the first had died.",
+      dispatcher.counters.redelivered,
+    ),
+    counter("thinstate_discarded_total", "Messages that were discarded since a bound was passed.", dispatcher.counters.discarded),
+    counter("thinstate_poison_total", "Events that were set aside since they kill workers.", dispatcher.counters.poison),
+    counter(
+      "thinstate_closes_abandoned_total",
+      "Connections whose onClose no handler was left for, after a forced deploy.",
+      dispatcher.counters.abandoned,
+    ),
+    counter("thinstate_bugs_total", "Bugs that met one connection, which was closed.", counters.bugs),
+  ];
+}
+
+function handoverMetrics({ dispatcher }: Gateway): Metric[] {
+  const { handover, counters } = dispatcher;
+  return [
+    counter("thinstate_handovers_total", "Connections that were moved between workers, between two of their turns.", counters.handedOver),
+    gauge("thinstate_handovers_pending", "Connections that a worker was asked to give back, and has not yet.", handover.remaining),
+    durationMetric("thinstate_handover_pause_seconds", "How long a connection that moved was with no worker.", [[{}, handover.allPauses]]),
+  ];
+}
+
+function topicMetrics({ topics }: Gateway): Metric[] {
+  const { published, received, external, missed } = topics.counters;
+  return [
+    gauge("thinstate_topics", "Topics that have a subscriber here.", topics.size),
+    counter(
+      "thinstate_publishes_total",
+      "Publishes of turns and of app.publish, each once, however many subscribers there are.",
+      published,
+    ),
+    counter("thinstate_publishes_received_total", "Publishes from elsewhere to topics that have a subscriber here.", [
+      [{ from: "gateway" }, received],
+      [{ from: "outside" }, external],
+    ]),
+    counter("thinstate_publishes_missed_total", "Batches of publishes that a NATS fault has swallowed for good.", missed),
+  ];
+}
+
+function workerMetrics({ id, workers, dispatcher }: Gateway): Metric[] {
+  const { activation } = dispatcher;
+  const all = [...workers.values()];
+  const each = (value: (worker: (typeof all)[number]) => number) =>
+    all.map((worker): readonly [Labels, number] => [{ worker: worker.id, release: worker.release }, value(worker)]);
+  return [
+    gauge("thinstate_gateway_info", "Always 1: who answers here.", [[{ gateway: id, node: process.versions.node }, 1]]),
+    gauge(
+      "thinstate_release_info",
+      "Always 1: the active release.",
+      activation === undefined ? [] : [[{ release: activation.release }, 1]],
+    ),
+    gauge("thinstate_release_generation", "Grows with each activation.", activation?.generation ?? 0),
+    gauge(
+      "thinstate_worker_info",
+      "Always 1: a worker that is linked. active: it gets work; standby: it is of another release; draining: it gives its work back.",
+      all.map((worker) => {
+        const state = worker.isDraining ? "draining" : worker.release === activation?.release ? "active" : "standby";
+        return [{ worker: worker.id, release: worker.release, state }, 1];
+      }),
+    ),
+    gauge(
+      "thinstate_worker_connections",
+      "Connections of this gateway that are with a worker.",
+      each(({ pins }) => pins),
+    ),
+    gauge(
+      "thinstate_worker_events_in_flight",
+      "Messages, opens and closes that a worker was given and has not committed.",
+      each(({ inFlight }) => inFlight),
+    ),
+  ];
+}
+
+function natsMetrics({ connected, counters, faults, hub }: Gateway): Metric[] {
+  const { retransmitted, doubles, gaps, refused } = hub.counters;
+  return [
+    gauge("thinstate_nats_connected", "1 while NATS is there.", Number(connected)),
+    counter("thinstate_nats_reconnects_total", "How often it came back.", counters.reconnects),
+    counter("thinstate_link_retransmitted_batches_total", "Batches that were sent to workers again.", retransmitted),
+    counter("thinstate_link_doubled_batches_total", "Batches that came twice, and were dropped.", doubles),
+    counter("thinstate_link_gaps_total", "Batches that came out of order, and were asked for again.", gaps),
+    counter("thinstate_link_refused_batches_total", "Batches that belong to no life of a link.", refused),
+    counter("thinstate_faults_total", "What came over NATS and could not be read, by its error's code.", by("code", faults.counts)),
+  ];
+}

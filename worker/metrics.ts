@@ -1,0 +1,12 @@
+// What a worker measures. It has no port of its own: a gateway asks for it, and adds the worker's id and release.
+
+import { counter, gauge, type Metric } from "../protocol/metric.ts";
+import type { Worker } from "./runtime.ts";
+
+export function workerMetrics({ turns, connections, hub }: Worker): Metric[] {
+  return [
+    ...turns.meter.read(),
+    gauge("thinstate_worker_held_connections", "Connections that the worker has, of all gateways.", connections),
+    counter("thinstate_worker_link_retransmitted_batches_total", "Batches that were sent to gateways again.", hub.counters.retransmitted),
+  ];
+}
