@@ -9,6 +9,9 @@ export interface RingEntry {
   readonly at: number;
 }
 
+/** What an entry costs beside its bytes: small batches must not make the ring several times as large as it may be. */
+export const entryBytes = 256;
+
 export class TopicRing {
   private readonly limitBytes: number;
   private entries: RingEntry[] = [];
@@ -20,12 +23,12 @@ export class TopicRing {
     this.limitBytes = limitBytes;
   }
 
-  /** @param bytes are copied: they may be a view of something larger. */
+  /** @param entry its bytes are copied: they may be a view of something larger. */
   add(entry: RingEntry): void {
     this.entries.push({ ...entry, bytes: new Uint8Array(entry.bytes) });
-    this.bytes += entry.bytes.length;
+    this.bytes += entry.bytes.length + entryBytes;
     while (this.bytes > this.limitBytes && this.first < this.entries.length) {
-      this.bytes -= (this.entries[this.first] as RingEntry).bytes.length;
+      this.bytes -= (this.entries[this.first] as RingEntry).bytes.length + entryBytes;
       this.first++;
     }
     // Half of it is gone: let go of the memory.
