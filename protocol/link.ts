@@ -24,7 +24,9 @@ export interface LinkLimits {
 }
 
 export const linkLimits: LinkLimits = {
-  batchBytes: 256 * 1024,
+  // Small enough that gateway, NATS and worker work at the same time instead of one after the other: under full load 610,000
+  // echoes/s of 64 bytes against 450,000 with 256 KiB, and no more with 16 or 64.
+  batchBytes: 32 * 1024,
   unackedBytes: 8 * 1024 * 1024,
   unackedRecords: 65_536,
   retransmitMs: 300,
