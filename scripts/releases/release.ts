@@ -5,6 +5,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { isAbsolute, join, normalize } from "node:path";
 import { protocolVersion } from "../../protocol/envelope.ts";
+import type { RouteHello } from "../../protocol/membership.ts";
 import { checkRelease, ReleaseError } from "./check.ts";
 import { type Manifest, readManifest, writeManifest } from "./manifest.ts";
 import { borrowPackages, linkPackages } from "./packages.ts";
@@ -59,12 +60,15 @@ export interface ReleasesOptions {
   readonly folder: string;
   /** What handlers find beside them wherever they run, and so in their trial too. */
   readonly sharedDir: string;
+  /** How long all handlers together may take to load in their trial. */
+  readonly trialLimitMs?: number;
 }
 
 export function openReleases(options: ReleasesOptions): ReleaseStore {
   return new ReleaseFolder(options);
 }
 
+const usualTrialLimitMs = 20_000;
 /** `.making-<pid>-<random>`, `.removing-<pid>-<random>`. */
 const leftoverName = /^\.(?:making|removing)-([0-9]+)-/;
 
@@ -72,13 +76,15 @@ class ReleaseFolder implements ReleaseStore {
   private readonly clone: string;
   private readonly folder: string;
   private readonly sharedDir: string;
+  private readonly trialLimitMs: number;
   /** Names of what this process has in hand: not leftovers. */
   private readonly inHand = new Set<string>();
 
-  constructor({ clone, folder, sharedDir }: ReleasesOptions) {
+  constructor({ clone, folder, sharedDir, trialLimitMs = usualTrialLimitMs }: ReleasesOptions) {
     this.clone = clone;
     this.folder = folder;
     this.sharedDir = sharedDir;
+    this.trialLimitMs = trialLimitMs;
   }
 
   async make(options: MakeOptions): Promise<Release> {
@@ -163,7 +169,7 @@ class ReleaseFolder implements ReleaseStore {
       revisionOf(clone),
     ]);
     if (check) onStep("checking types and loading the handlers");
-    const routes = check ? await checkRelease({ clone, folder, handlersDir, sharedDir: this.sharedDir, signal }) : [];
+    const routes = check ? await this.check(folder, handlersDir, signal) : [];
     signal.throwIfAborted();
     const facts = {
       createdAt: createdAt.toISOString(),
@@ -178,6 +184,11 @@ class ReleaseFolder implements ReleaseStore {
     };
     const id = check ? releaseName(createdAt, revision, sourceHash, await readdir(this.folder)) : devReleaseName(createdAt);
     return this.publish(folder, { id, ...facts });
+  }
+
+  private check(folder: string, handlersDir: string, signal: AbortSignal): Promise<RouteHello[]> {
+    const { clone, sharedDir, trialLimitMs } = this;
+    return checkRelease({ clone, folder, handlersDir, sharedDir, trialLimitMs, signal });
   }
 
   private async publish(folder: string, manifest: Manifest): Promise<Release> {
