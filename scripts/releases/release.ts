@@ -2,11 +2,12 @@
 // when it is complete, so a half-made one is never seen.
 
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { isAbsolute, join, normalize } from "node:path";
 import { protocolVersion } from "../../protocol/envelope.ts";
 import type { RouteHello } from "../../protocol/membership.ts";
 import { checkRelease, ReleaseError } from "./check.ts";
+import { syncPath, syncTree } from "./durable.ts";
 import { type Manifest, readManifest, writeManifest } from "./manifest.ts";
 import { borrowPackages, linkPackages } from "./packages.ts";
 import { devReleaseName, isReleaseName, releaseName, timeOf } from "./release-name.ts";
@@ -169,7 +170,7 @@ class ReleaseFolder implements ReleaseStore {
       revisionOf(clone),
     ]);
     if (check) onStep("checking types and loading the handlers");
-    const routes = check ? await this.check(folder, handlersDir, signal) : [];
+    const [routes] = check ? await Promise.all([this.check(folder, handlersDir, signal), syncTree(folder, signal)]) : [[]];
     signal.throwIfAborted();
     const facts = {
       createdAt: createdAt.toISOString(),
@@ -193,11 +194,11 @@ class ReleaseFolder implements ReleaseStore {
 
   private async publish(folder: string, manifest: Manifest): Promise<Release> {
     await writeManifest(folder, manifest);
+    await syncPath(folder);
     const place = join(this.folder, manifest.id);
     await rename(folder, place);
-    const parent = await open(this.folder);
     // The rename is on the disk only when the folder is.
-    await parent.sync().finally(() => parent.close());
+    await syncPath(this.folder);
     return { id: manifest.id, folder: place, manifest };
   }
 
