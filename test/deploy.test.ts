@@ -220,6 +220,11 @@ describe("refused, and the release before still serves", { timeout: testTimeoutM
       `${refused}:2:`,
     ],
     [
+      "a development package that only a worker imports",
+      `${begin}if (process.env.RELEASE) await import("vitest");\nexport default defineHandler({ path: "/refused", ${echo} });\n`,
+      `${refused}:2: handler.load: Cannot find package 'vitest' in this release`,
+    ],
+    [
       "a worker that never becomes ready",
       `${begin}if (process.env.RELEASE) await new Promise(() => setInterval(() => undefined, 1000));\nexport default defineHandler({ path: "/refused", ${echo} });\n`,
       `${refused}: handler.load: did not load within 4 s`,
