@@ -25,7 +25,8 @@ export async function showReplacement(request: ControlRequest, { isJson }: { isJ
     if (!(error instanceof NotRunning)) throw error;
     outcome = { ok: false, error: error.message, problems: [] };
   }
-  if (outcome.ok) progress?.done();
+  // Going back was the last step, and went well.
+  if (outcome.ok || outcome.rolledBack?.backTo) progress?.done();
   else progress?.fail();
   const serving = outcome.ok ? undefined : await servingRelease(folder);
   if (isJson) {

@@ -167,26 +167,6 @@ describe("a release stays", { timeout: testTimeoutMs }, () => {
     expect((await installation.run("rollback-worker")).output).toContain(`release ${release} serves`);
     expect((await installation.run("rollback-worker")).output).toContain(`release ${first} serves`);
   });
-
-  test.each(["SIGKILL", "SIGTERM"] as const)(
-    "when the supervisor ends by %s while it watches: the next start serves it",
-    async (signal) => {
-      await serve(handler("one"), { WATCH_MS: "20000" });
-      installation.write(file, handler("two"));
-      const command = installation.command(["deploy-worker"]);
-      const line = await command.line(/^watching release/);
-      process.kill((await installation.status()).pid, signal);
-      expect(await command.exited).toBe(1);
-      stopTalking();
-      const start = installation.start();
-      const url = (await start.line(/^ready ws:/)).replace("ready ", "");
-      expect(line).toContain((await installation.status()).release?.id);
-      const client = await TestClient.open(`${url}/version`);
-      client.send("1");
-      await client.receives(1);
-      expect(client.received).toEqual(["two 1"]);
-    },
-  );
 });
 
 test("a first deploy whose workers cannot run says so: there is nothing to go back to", { timeout: testTimeoutMs }, async () => {

@@ -7,9 +7,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
 import type { Status } from "../scripts/supervisor/status.ts";
 import { TestClient } from "./client.ts";
-import { type Environment, Installation, isAlive, releaseIn, until } from "./installation.ts";
+import { type Environment, Installation, isAlive, until } from "./installation.ts";
 import { startNats } from "./nats.ts";
-import { freePort } from "./system.ts";
 
 const testTimeoutMs = 60_000;
 const cleanUps: (() => unknown)[] = [];
@@ -121,45 +120,6 @@ test("a second start in one cache folder says which one runs; one after its end 
   const third = installation.start();
   await third.line(/^ready ws:/);
   expect((await installation.status()).release).toEqual(release);
-});
-
-test("kill -9 of the supervisor in the middle of a deploy: the next start runs one whole release, and deploys", {
-  timeout: testTimeoutMs,
-}, async () => {
-  const installation = await install({ PORT: String(await freePort()) });
-  const first = installation.start();
-  await first.line(/^ready ws:/);
-  const { release: before } = await installation.status();
-  const cutOff = installation.command(["deploy-worker"]);
-  await cutOff.line(/^copying sources/);
-  first.process.kill("SIGKILL");
-  expect(await cutOff.exited).toBe(1);
-  expect(cutOff.output).toContain("thinstate ended before it answered");
-  expect(installation.releases()).toContainEqual(expect.stringMatching(/^\.making-/));
-
-  const second = installation.start();
-  await second.line(/^ready ws:/);
-  expect((await installation.status()).release).toEqual(before);
-  await until("a folder without leftovers", () => (installation.releases().join() === before?.id ? true : undefined));
-  const late = installation.command(["deploy-worker"]);
-  const line = await late.line(/^activating release/);
-  second.process.kill("SIGKILL");
-  expect(await late.exited).toBe(1);
-
-  const third = installation.start();
-  const url = (await third.line(/^ready ws:/)).replace("ready ", "");
-  const { release, workers } = await installation.status();
-  // It was recorded, or it was not; either release is a whole one.
-  expect([before, { id: releaseIn(line), generation: 2 }]).toContainEqual(release);
-  expect(installation.current()).toBe(release?.id);
-  expect(new Set(workers.map((worker) => worker.release))).toEqual(new Set([release?.id]));
-  const client = await TestClient.open(`${url}/echo`);
-  client.send("still there");
-  await client.receives(1);
-  expect((await installation.run("deploy-worker")).output).toMatch(/^release \S+ serves/m);
-  client.send("there too");
-  await client.receives(2);
-  expect(client.received).toEqual(["still there", "there too"]);
 });
 
 test("a release that an earlier version has numbered is served, and gone back to; what handlers keep in SHARED_DIR outlives releases", {

@@ -30,6 +30,11 @@ export interface LoadOptions {
   readonly root?: string;
   /** How long a module may take, its top-level awaits included. */
   readonly timeoutMs?: number;
+  /**
+   * Told each module's file before it is imported. They are then imported one after the other: where nothing follows, that one
+   * loops for ever, or what it imports.
+   */
+  readonly onBegin?: (file: string) => void;
 }
 
 /**
@@ -38,7 +43,7 @@ export interface LoadOptions {
  * @throws {HandlersError} with every problem of every file: "handler.load", "handler.invalid", "handler.duplicate".
  */
 export async function loadHandlers(folder: string, options: LoadOptions = {}): Promise<LoadedHandlers> {
-  const { root = process.cwd(), timeoutMs = 10_000 } = options;
+  const { root = process.cwd(), timeoutMs = 10_000, onBegin } = options;
   const files = await handlerFiles(folder).catch((error: NodeJS.ErrnoException) => {
     throw new HandlersError([{ file: folder, code: "handler.load", text: `cannot be read: ${error.message}` }]);
   });
@@ -46,7 +51,11 @@ export async function loadHandlers(folder: string, options: LoadOptions = {}): P
   // Stacks have real paths, whatever link led here.
   const grounds: Grounds = { root: realpathSync(root), handlers: realpathSync(folder) };
   const paths = files.map((file) => join(grounds.handlers, file));
-  const results = await Promise.all(paths.map((path) => loadHandler(path, grounds, timeoutMs)));
+  const load = (path: string) => {
+    onBegin?.(relative(grounds.root, path));
+    return loadHandler(path, grounds, timeoutMs);
+  };
+  const results = onBegin === undefined ? await Promise.all(paths.map(load)) : await oneByOne(paths, load);
 
   const problems = results.filter((result) => "text" in result);
   const handlers = results.filter((result) => "handler" in result);
@@ -78,6 +87,12 @@ async function handlerFiles(folder: string): Promise<string[]> {
     }
   }
   return files.sort();
+}
+
+async function oneByOne<T>(paths: readonly string[], load: (path: string) => Promise<T>): Promise<T[]> {
+  const results: T[] = [];
+  for (const path of paths) results.push(await load(path));
+  return results;
 }
 
 async function loadHandler(path: string, grounds: Grounds, timeoutMs: number): Promise<LoadedHandler | Problem> {

@@ -7,6 +7,7 @@ import { collectSeldom } from "../protocol/collector.ts";
 import { isCodedError } from "../protocol/errors.ts";
 import { holdLifeline } from "../protocol/lifeline.ts";
 import { parseWorkerConfig, type WorkerConfig } from "./config.ts";
+import { confine } from "./confinement.ts";
 import { loadHandlers } from "./loader.ts";
 import { HandlersError } from "./problem.ts";
 import { Worker } from "./runtime.ts";
@@ -34,6 +35,7 @@ async function main(config: WorkerConfig): Promise<void> {
   // A promise that a handler let go of: its turn has committed without it, and no other connection is concerned.
   process.on("unhandledRejection", (error) => log.error({ err: error }, "a promise that no handler waited for was rejected"));
 
+  confine(process.cwd());
   const [bus, loaded] = await Promise.all([
     connectBus({
       url: config.NATS_URL,

@@ -87,9 +87,9 @@ function transformPlace(message: string): Place | undefined {
   return { file: resolve(file), line: Number(line), column: Number(column) + 1, text };
 }
 
-// Node's resolver: "Cannot find package 'x' imported from /a/b.ts".
+// Node's resolver: "Cannot find package 'x' imported from /a/b.ts"; confinement-hook.mjs adds why.
 function importPlace(error: Error): Place | undefined {
-  const found = /^(Cannot find \w+ '(.+)') imported from (.+)$/m.exec(error.message);
+  const found = /^(Cannot find \w+ '(.+?)'.*) imported from (.+)$/m.exec(error.message);
   if (found === null) return undefined;
   const [, text = "", wanted = "", importer = ""] = found;
   const file = pathOf(importer);

@@ -1,7 +1,9 @@
-// The trial process of a deploy: `node --import tsx worker/trial.ts <folder>` loads all handlers as a worker would, says in
-// one line of JSON how that went, and exits 0 or 1. It starts nothing: onStart is not run, NATS not asked.
+// The trial process of a deploy: `node --import tsx worker/trial.ts <folder>` loads all handlers as a worker would, says which
+// one it begins, and in a last line of JSON how that went, and exits 0 or 1. It starts nothing: onStart is not run, NATS not asked.
 
+import { writeSync } from "node:fs";
 import { resolve } from "node:path";
+import { confine } from "./confinement.ts";
 import { loadHandlers } from "./loader.ts";
 import { HandlersError, type Problem, problemOf } from "./problem.ts";
 
@@ -14,8 +16,11 @@ if (folder === undefined) {
 // What a module left behind may throw at any time, and is a problem of the release as much as a throw at load.
 process.on("uncaughtException", (error) => report([strayProblem(error, folder)]));
 
+confine(process.cwd());
 try {
-  const { routes } = await loadHandlers(folder);
+  // At once, since a module that loops for ever lets nothing else happen.
+  const onBegin = (file: string) => writeSync(1, `\n${JSON.stringify({ loading: file })}\n`);
+  const { routes } = await loadHandlers(folder, { onBegin });
   report([], routes);
 } catch (error) {
   report(error instanceof HandlersError ? error.problems : [strayProblem(error, folder)]);

@@ -1,6 +1,9 @@
+import { rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parseDiagnostics, ReleaseError } from "./check.ts";
-import type { MakeOptions } from "./release.ts";
+import { type MakeOptions, openReleases } from "./release.ts";
 import { type ScratchClone, scratchClone } from "./scratch-clone.ts";
 
 let clone: ScratchClone;
@@ -12,8 +15,8 @@ beforeEach(async () => {
 afterEach(() => clone.remove());
 
 /** The lines that a deploy would print. */
-async function problems(more: Partial<MakeOptions> = {}): Promise<string[]> {
-  const error = await clone.store.make(clone.options(more)).catch((thrown: unknown) => thrown);
+async function problems(more: Partial<MakeOptions> = {}, store = clone.store): Promise<string[]> {
+  const error = await store.make(clone.options(more)).catch((thrown: unknown) => thrown);
   if (!(error instanceof ReleaseError)) throw error;
   expect(await clone.store.list()).toEqual([]);
   return error.message.split("\n");
@@ -55,7 +58,41 @@ describe("a release is refused, with file and line, for", () => {
 
   test("a process that ends while it loads", async () => {
     await clone.write("worker/handlers/bad.ts", 'process.stderr.write("so long");\nprocess.exit(0);\n');
-    expect(await problems()).toEqual(["worker/handlers: the trial process ended with 0 while it loaded them: so long"]);
+    expect(await problems()).toEqual(["worker/handlers/bad.ts: ended the process with 0 while it loaded: so long"]);
+  });
+
+  test("an endless loop while it loads", async () => {
+    await clone.write("worker/handlers/a.ts", 'process.stdout.write("no line end");\nexport default 1;\n');
+    await clone.write("worker/handlers/bad.ts", "for (;;);\nexport default 1;\n");
+    const store = openReleases({ clone: clone.folder, folder: clone.releases, sharedDir: clone.folder, trialLimitMs: 4_000 });
+    expect(await problems({}, store)).toEqual([
+      "worker/handlers/bad.ts: did not load within 4 s: does it, or what it imports, loop for ever?",
+    ]);
+  });
+
+  test("an import of what the release does not hold: a development package, also by way of another file, and a file outside", async () => {
+    const handler = (path: string) =>
+      `import { defineHandler } from "../handler.ts";\nexport default defineHandler({ path: "${path}", onMessage: (conn) => conn.send(x) });\n`;
+    // In the clone, where Node finds it from within a release, too.
+    await clone.write("node_modules/toolkit/package.json", '{ "name": "toolkit", "main": "main.js", "types": "main.d.ts" }');
+    await clone.write("node_modules/toolkit/main.js", "module.exports = 1;");
+    await clone.write("node_modules/toolkit/main.d.ts", "declare const toolkit: 1;\nexport default toolkit;\n");
+    const outside = join(tmpdir(), `outside-${process.pid}.mjs`);
+    await writeFile(outside, "export default 1;");
+    await clone.write(
+      "worker/handlers/a.ts",
+      `import { readFileSync } from "node:fs";\nimport x from "toolkit";\n${handler("/a")}readFileSync;\n`,
+    );
+    await clone.write("worker/handlers/b.ts", `import x from "./_lib.ts";\n${handler("/b")}`);
+    await clone.write("worker/handlers/_lib.ts", `\nexport { default } from "toolkit";\n`);
+    await clone.write("worker/handlers/c.ts", `// @ts-ignore\nimport x from "${outside}";\n${handler("/c")}`);
+    const refused = "it holds no devDependencies (npm install toolkit)";
+    expect((await problems()).sort()).toEqual([
+      `worker/handlers/_lib.ts:2: handler.load: Cannot find package 'toolkit' in this release: ${refused}`,
+      `worker/handlers/a.ts:2: handler.load: Cannot find package 'toolkit' in this release: ${refused}`,
+      `worker/handlers/c.ts:2: handler.load: Cannot find module '${outside}' in this release: it lies outside`,
+    ]);
+    await rm(outside);
   });
 
   test("a lock file that is missing", async () => {

@@ -32,11 +32,12 @@ export interface CheckOptions {
   readonly folder: string;
   readonly handlersDir: string;
   readonly sharedDir: string;
+  /** How long all handlers together may take to load. */
+  readonly trialLimitMs: number;
   readonly signal: AbortSignal;
 }
 
 const typeCheckLimitMs = 60_000;
-const trialLimitMs = 20_000;
 
 const verdict = v.variant("ok", [
   v.object({ ok: v.literal(true), routes: routeHellos }),
@@ -93,20 +94,16 @@ export function parseDiagnostics(output: string): ReleaseProblem[] {
   return problems;
 }
 
-async function tryHandlers({
-  folder,
-  handlersDir,
-  sharedDir,
-  signal,
-}: CheckOptions): Promise<{ problems: ReleaseProblem[]; routes: RouteHello[] }> {
+async function tryHandlers(options: CheckOptions): Promise<{ problems: ReleaseProblem[]; routes: RouteHello[] }> {
+  const { folder, handlersDir, sharedDir, trialLimitMs, signal } = options;
   const command = [process.execPath, "--import", "tsx", join("worker", "trial.ts"), handlersDir];
   const result = await runChild(command, { cwd: folder, signal, limitMs: trialLimitMs, env: { SHARED_DIR: sharedDir } });
-  const fault = (text: string) => ({ problems: [{ file: handlersDir, text }], routes: [] });
-  if (result.isLate) return fault(`the handlers did not load within ${trialLimitMs / 1000} s: does one of them loop for ever?`);
+  const fault = (text: string) => ({ problems: [{ file: lastBegun(result.stdout) ?? handlersDir, text }], routes: [] });
+  if (result.isLate) return fault(`did not load within ${trialLimitMs / 1000} s: does it, or what it imports, loop for ever?`);
   // Handlers may print too; the verdict is the last line.
   const line = result.stdout.trimEnd().split("\n").at(-1) ?? "";
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), verdict), line);
-  if (!parsed.success) return fault(`the trial process ended with ${result.exitCode} while it loaded them: ${lastWords(result.stderr)}`);
+  if (!parsed.success) return fault(`ended the process with ${result.exitCode} while it loaded: ${lastWords(result.stderr)}`);
   if (parsed.output.ok) return { problems: [], routes: parsed.output.routes };
   const problems = parsed.output.problems.map(({ file, line, code, text }) => ({
     file,
@@ -114,6 +111,12 @@ async function tryHandlers({
     text: `${code}: ${text}`,
   }));
   return { problems, routes: [] };
+}
+
+/** The module that the trial process began to load last. */
+function lastBegun(output: string): string | undefined {
+  const [, file] = [...output.matchAll(/^\{"loading":(".*")\}$/gm)].at(-1) ?? [];
+  return file === undefined ? undefined : (JSON.parse(file) as string);
 }
 
 function lastWords(output: string): string {

@@ -2,10 +2,12 @@
 // when it is complete, so a half-made one is never seen.
 
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { isAbsolute, join, normalize } from "node:path";
 import { protocolVersion } from "../../protocol/envelope.ts";
+import type { RouteHello } from "../../protocol/membership.ts";
 import { checkRelease, ReleaseError } from "./check.ts";
+import { syncPath, syncTree } from "./durable.ts";
 import { type Manifest, readManifest, writeManifest } from "./manifest.ts";
 import { borrowPackages, linkPackages } from "./packages.ts";
 import { devReleaseName, isReleaseName, releaseName, timeOf } from "./release-name.ts";
@@ -59,12 +61,15 @@ export interface ReleasesOptions {
   readonly folder: string;
   /** What handlers find beside them wherever they run, and so in their trial too. */
   readonly sharedDir: string;
+  /** How long all handlers together may take to load in their trial. */
+  readonly trialLimitMs?: number;
 }
 
 export function openReleases(options: ReleasesOptions): ReleaseStore {
   return new ReleaseFolder(options);
 }
 
+const usualTrialLimitMs = 20_000;
 /** `.making-<pid>-<random>`, `.removing-<pid>-<random>`. */
 const leftoverName = /^\.(?:making|removing)-([0-9]+)-/;
 
@@ -72,13 +77,15 @@ class ReleaseFolder implements ReleaseStore {
   private readonly clone: string;
   private readonly folder: string;
   private readonly sharedDir: string;
+  private readonly trialLimitMs: number;
   /** Names of what this process has in hand: not leftovers. */
   private readonly inHand = new Set<string>();
 
-  constructor({ clone, folder, sharedDir }: ReleasesOptions) {
+  constructor({ clone, folder, sharedDir, trialLimitMs = usualTrialLimitMs }: ReleasesOptions) {
     this.clone = clone;
     this.folder = folder;
     this.sharedDir = sharedDir;
+    this.trialLimitMs = trialLimitMs;
   }
 
   async make(options: MakeOptions): Promise<Release> {
@@ -163,7 +170,7 @@ class ReleaseFolder implements ReleaseStore {
       revisionOf(clone),
     ]);
     if (check) onStep("checking types and loading the handlers");
-    const routes = check ? await checkRelease({ clone, folder, handlersDir, sharedDir: this.sharedDir, signal }) : [];
+    const [routes] = check ? await Promise.all([this.check(folder, handlersDir, signal), syncTree(folder, signal)]) : [[]];
     signal.throwIfAborted();
     const facts = {
       createdAt: createdAt.toISOString(),
@@ -180,13 +187,18 @@ class ReleaseFolder implements ReleaseStore {
     return this.publish(folder, { id, ...facts });
   }
 
+  private check(folder: string, handlersDir: string, signal: AbortSignal): Promise<RouteHello[]> {
+    const { clone, sharedDir, trialLimitMs } = this;
+    return checkRelease({ clone, folder, handlersDir, sharedDir, trialLimitMs, signal });
+  }
+
   private async publish(folder: string, manifest: Manifest): Promise<Release> {
     await writeManifest(folder, manifest);
+    await syncPath(folder);
     const place = join(this.folder, manifest.id);
     await rename(folder, place);
-    const parent = await open(this.folder);
     // The rename is on the disk only when the folder is.
-    await parent.sync().finally(() => parent.close());
+    await syncPath(this.folder);
     return { id: manifest.id, folder: place, manifest };
   }
 
