@@ -32,7 +32,8 @@ export class Scrapes {
 
   /** @returns the metrics of each worker, labelled with its id and release, and which of them have answered. */
   async scrape(workers: readonly ScrapedWorker[]): Promise<Metric[][]> {
-    const able = workers.filter(({ hasMetrics }) => hasMetrics);
+    // Every gateway tells of them in one order, whichever it has met first.
+    const able = workers.filter(({ hasMetrics }) => hasMetrics).sort((a, b) => (a.id < b.id ? -1 : 1));
     const answers = new Map<string, readonly Metric[]>();
     if (able.length > 0) await this.gather(new Set(able.map(({ id }) => id)), answers);
     return [
