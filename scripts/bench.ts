@@ -11,9 +11,10 @@ import { writeResults } from "./bench/results.ts";
 import type { Row } from "./bench/row.ts";
 import { Running } from "./bench/running.ts";
 import { bare, thinstate } from "./bench/side.ts";
-import { Worktree, WorktreeError } from "./bench/worktree.ts";
+import { UnknownCommit, Worktree, WorktreeError } from "./bench/worktree.ts";
 import { canTellUsage } from "./live/usage.ts";
 import { clone } from "./setup/cache.mjs";
+import { startProgress } from "./setup/progress.mjs";
 
 export async function run(args: readonly string[]): Promise<number> {
   const options = parseCommandLine(args, usage, parseOptions);
@@ -37,14 +38,26 @@ async function againstBare(options: Options, args: readonly string[], running: R
 
 async function againstCommit(options: Options, ref: string, running: Running): Promise<number> {
   try {
-    return await running.use(Worktree.checkOut(ref), async (worktree) => {
+    return await running.use(checkOut(ref), async (worktree) => {
       const sides = { subject: thinstate("here", clone), reference: thinstate(ref, worktree.clone) };
       return (await measureAll(options, sides, running)).isWell ? 0 : 1;
     });
   } catch (error) {
     if (!(error instanceof WorktreeError)) throw error;
     process.stderr.write(`${error.message}\n`);
-    return 1;
+    return error instanceof UnknownCommit ? 2 : 1;
+  }
+}
+
+async function checkOut(ref: string): Promise<Worktree> {
+  const progress = startProgress(`checking out ${ref}`);
+  try {
+    const worktree = await Worktree.checkOut(ref);
+    progress.done();
+    return worktree;
+  } catch (error) {
+    progress.fail();
+    throw error;
   }
 }
 

@@ -88,6 +88,6 @@ test("a row or a commit that does not exist is refused", async () => {
   const [row, commit] = await Promise.all([bench("--only", "nothing").ended, bench(...short, "--against", "no-such-commit").ended]);
   expect(row).toMatchObject({ exitCode: 2, stdout: "" });
   expect(row.stderr).toContain('there is no row "nothing"');
-  expect(commit).toMatchObject({ exitCode: 1, stdout: "" });
-  expect(commit.stderr).toContain("no-such-commit");
+  expect(commit).toMatchObject({ exitCode: 2, stdout: "" });
+  expect(commit.stderr).toContain('there is no commit "no-such-commit" here');
 });

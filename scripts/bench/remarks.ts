@@ -34,7 +34,7 @@ function busyLoads(results: readonly RowResult[], names: Names): string[] {
     if (busy.length === 0) return [];
     const word = `The load was busy all the time while ${names[role]} was measured in ${list(busy)}`;
     if (role === "subject") return [`${word}: it may do more than that.`];
-    return [`${word}. "At least" is the ratio to what that could do by the processor time it took.`];
+    return [`${word}. Behind "≥" is the ratio to what that could do by the processor time it took.`];
   });
 }
 

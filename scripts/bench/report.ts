@@ -6,7 +6,7 @@ import type { RowResult } from "./comparison.ts";
 import { faultsText, isFaultless } from "./load/faults.ts";
 import { type Names, remarksOn } from "./remarks.ts";
 
-const widths = [18, 36, 18, 14, 14, 18, 16];
+const widths = [20, 27, 18, 13, 13, 19, 15];
 
 export class Report {
   private readonly names: Names;
@@ -38,8 +38,8 @@ export class Report {
     if (isFaultless(faults)) this.progress?.done(title);
     else this.progress?.fail(title);
     if (this.isJson) process.stdout.write(`${JSON.stringify(result)}\n`);
-    // On a terminal the progress line has just said it; elsewhere it went another way.
-    if (!process.stdout.isTTY) this.say(title);
+    // On a terminal the progress line has just said it; elsewhere that went another way.
+    if (!process.stdout.isTTY || !process.stderr.isTTY) this.say(title);
     for (const figure of figures) {
       const line = aligned(cellsOf(figure, this.results));
       this.say(isMet(figure, this.results) === false ? paint(process.stdout, "yellow", line) : line);
