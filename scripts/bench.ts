@@ -39,7 +39,7 @@ async function againstBare(options: Options, args: readonly string[], running: R
 async function againstCommit(options: Options, ref: string, running: Running): Promise<number> {
   try {
     return await running.use(checkOut(ref), async (worktree) => {
-      const sides = { subject: thinstate("here", clone), reference: thinstate(ref, worktree.clone) };
+      const sides = { subject: thinstate("here", clone), reference: thinstate(shortened(ref), worktree.clone) };
       return (await measureAll(options, sides, running)).isWell ? 0 : 1;
     });
   } catch (error) {
@@ -59,6 +59,11 @@ async function checkOut(ref: string): Promise<Worktree> {
     progress.fail();
     throw error;
   }
+}
+
+/** A whole hash would not fit above a column. */
+function shortened(ref: string): string {
+  return /^[0-9a-f]{12,40}$/.test(ref) ? ref.slice(0, 7) : ref;
 }
 
 /** @returns also whether every row could be measured, and nothing went wrong in any. */

@@ -49,7 +49,7 @@ function goalText({ goal, better, unit }: FigureResult): string {
   const sign = better === "more" ? "≥" : "≤";
   switch (goal?.of) {
     case undefined:
-      return "";
+      return `${better} is better`;
     case "ratio":
       return `${sign} ${ratioText(goal.bound)}`;
     case "value":

@@ -6,7 +6,7 @@ import type { RowResult } from "./comparison.ts";
 import { faultsText, isFaultless } from "./load/faults.ts";
 import { type Names, remarksOn } from "./remarks.ts";
 
-const widths = [20, 27, 18, 13, 13, 19, 15];
+const widths = [18, 25, 16, 11, 11, 17, 15];
 
 export class Report {
   private readonly names: Names;
@@ -67,6 +67,6 @@ export class Report {
 function aligned(cells: readonly string[]): string {
   return `  ${cells
     .map((cell, index) => cell.padEnd(widths[index] ?? 0))
-    .join("")
+    .join("  ")
     .trimEnd()}`;
 }
