@@ -91,6 +91,22 @@ test.each([
   expect(faults).toEqual({ ...noFaults, [fault]: 2 });
 });
 
+test("no more than the window is ever in flight, however slowly and in whatever pieces the echoes come", async () => {
+  const window = 4;
+  let most = 0;
+  const load = await loaded({ connections: 1, work: { kind: "echo", window } }, (socket) => {
+    const held: Buffer[] = [];
+    socket.on("message", (message: Buffer) => {
+      held.push(message);
+      most = Math.max(most, held.length);
+      setImmediate(() => socket.send(held.shift() as Buffer, text));
+    });
+  });
+  expect((await outcomeOf(load)).faults).toEqual(noFaults);
+  expect(most).toBeGreaterThan(0);
+  expect(most).toBeLessThanOrEqual(window);
+});
+
 test("a connection that the server closes is disconnected, and what it was owed is lost", async () => {
   let connections = 0;
   const load = await loaded({}, (socket) => {
