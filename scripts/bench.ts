@@ -1,9 +1,8 @@
 // npm run bench: thinstate's speed as a share of what uWebSockets.js alone does on the same machine.
 
 import { parseCommandLine } from "./arguments.ts";
-import { compare, type RowResult, type Sides } from "./bench/comparison.ts";
+import { compare, isClean, type RowResult, type Sides } from "./bench/comparison.ts";
 import { fileLimit, fileLimitFault } from "./bench/file-limit.ts";
-import { isFaultless } from "./bench/load/faults.ts";
 import { type Options, parseOptions, usage } from "./bench/options.ts";
 import { provenanceOf } from "./bench/provenance.ts";
 import { Report } from "./bench/report.ts";
@@ -27,10 +26,12 @@ export async function run(args: readonly string[]): Promise<number> {
 
 async function againstBare(options: Options, args: readonly string[], running: Running): Promise<number> {
   const sides = { subject: thinstate("thinstate", clone), reference: bare };
+  // Before, since somebody may go on editing meanwhile.
+  const provenance = await provenanceOf(args);
   const { results, isWell } = await measureAll(options, sides, running);
   if (options.isWritten && results.length === options.chosen.length) {
     const names = { subject: sides.subject.name, reference: sides.reference.name };
-    const files = writeResults({ rows: results, names, provenance: await provenanceOf(args) });
+    const files = writeResults({ rows: results, names, provenance });
     if (!options.isJson) process.stdout.write(`\nwritten: ${files.join(", ")}\n`);
   }
   return isWell ? 0 : 1;
@@ -90,7 +91,7 @@ async function measureAll(options: Options, sides: Sides, running: Running): Pro
     }
   }
   report.end();
-  return { results, isWell: results.length === chosen.length && results.every(({ faults }) => isFaultless(faults)) };
+  return { results, isWell: results.length === chosen.length && results.every(isClean) };
 }
 
 /** @returns why a row cannot be measured here. */

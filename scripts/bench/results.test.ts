@@ -36,7 +36,7 @@ function figureOf(more: Partial<FigureResult> = {}): FigureResult {
 }
 
 function rowOf(...figures: FigureResult[]): RowResult {
-  return { row: "echo", title: "echo of 64 bytes", times: 3, figures, faults: noFaults };
+  return { row: "echo", title: "echo of 64 bytes", times: 3, figures, faults: { subject: noFaults, reference: noFaults } };
 }
 
 const alone = figureOf({
@@ -63,8 +63,10 @@ test("the page says where the figures come from, and that nothing was lost", () 
   const page = markdownOf({ rows: [rowOf(figureOf())], names, provenance });
   expect(page).toContain("`npm run bench` on 2026-11-22, commit 0ddc9eb: Node 20.20.2, 2 cores (a processor), Linux 6.1.");
   expect(page).toContain("Lost, doubled, reordered, malformed, disconnected: 0.");
-  const broken = { ...rowOf(figureOf()), faults: { ...noFaults, lost: 3, disconnected: 1 } };
-  expect(markdownOf({ rows: [broken, rowOf()], names, provenance })).toContain("Faults: 3 lost, 1 disconnected.");
+  const broken = { ...rowOf(figureOf()), faults: { subject: { ...noFaults, lost: 3, disconnected: 1 }, reference: noFaults } };
+  const other = markdownOf({ rows: [broken, rowOf()], names, provenance });
+  expect(other).toContain("echo: thinstate has 3 lost, 1 disconnected");
+  expect(other).not.toContain("disconnected: 0");
 });
 
 test.each([
