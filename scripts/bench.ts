@@ -1,9 +1,8 @@
 // npm run bench: thinstate's speed as a share of what uWebSockets.js alone does on the same machine.
 
 import { parseCommandLine } from "./arguments.ts";
-import { compare, type RowResult, type Sides } from "./bench/comparison.ts";
+import { compare, isClean, type RowResult, type Sides } from "./bench/comparison.ts";
 import { fileLimit, fileLimitFault } from "./bench/file-limit.ts";
-import { isFaultless } from "./bench/load/faults.ts";
 import { type Options, parseOptions, usage } from "./bench/options.ts";
 import { provenanceOf } from "./bench/provenance.ts";
 import { Report } from "./bench/report.ts";
@@ -11,9 +10,10 @@ import { writeResults } from "./bench/results.ts";
 import type { Row } from "./bench/row.ts";
 import { Running } from "./bench/running.ts";
 import { bare, thinstate } from "./bench/side.ts";
-import { Worktree, WorktreeError } from "./bench/worktree.ts";
+import { UnknownCommit, Worktree, WorktreeError } from "./bench/worktree.ts";
 import { canTellUsage } from "./live/usage.ts";
 import { clone } from "./setup/cache.mjs";
+import { startProgress } from "./setup/progress.mjs";
 
 export async function run(args: readonly string[]): Promise<number> {
   const options = parseCommandLine(args, usage, parseOptions);
@@ -26,10 +26,12 @@ export async function run(args: readonly string[]): Promise<number> {
 
 async function againstBare(options: Options, args: readonly string[], running: Running): Promise<number> {
   const sides = { subject: thinstate("thinstate", clone), reference: bare };
+  // Before, since somebody may go on editing meanwhile.
+  const provenance = await provenanceOf(args);
   const { results, isWell } = await measureAll(options, sides, running);
   if (options.isWritten && results.length === options.chosen.length) {
     const names = { subject: sides.subject.name, reference: sides.reference.name };
-    const files = writeResults({ rows: results, names, provenance: await provenanceOf(args) });
+    const files = writeResults({ rows: results, names, provenance });
     if (!options.isJson) process.stdout.write(`\nwritten: ${files.join(", ")}\n`);
   }
   return isWell ? 0 : 1;
@@ -37,15 +39,32 @@ async function againstBare(options: Options, args: readonly string[], running: R
 
 async function againstCommit(options: Options, ref: string, running: Running): Promise<number> {
   try {
-    return await running.use(Worktree.checkOut(ref), async (worktree) => {
-      const sides = { subject: thinstate("here", clone), reference: thinstate(ref, worktree.clone) };
+    return await running.use(checkOut(ref), async (worktree) => {
+      const sides = { subject: thinstate("here", clone), reference: thinstate(shortened(ref), worktree.clone) };
       return (await measureAll(options, sides, running)).isWell ? 0 : 1;
     });
   } catch (error) {
     if (!(error instanceof WorktreeError)) throw error;
     process.stderr.write(`${error.message}\n`);
-    return 1;
+    return error instanceof UnknownCommit ? 2 : 1;
   }
+}
+
+async function checkOut(ref: string): Promise<Worktree> {
+  const progress = startProgress(`checking out ${ref}`);
+  try {
+    const worktree = await Worktree.checkOut(ref);
+    progress.done();
+    return worktree;
+  } catch (error) {
+    progress.fail();
+    throw error;
+  }
+}
+
+/** A whole hash would not fit above a column. */
+function shortened(ref: string): string {
+  return /^[0-9a-f]{12,40}$/.test(ref) ? ref.slice(0, 7) : ref;
 }
 
 /** @returns also whether every row could be measured, and nothing went wrong in any. */
@@ -72,7 +91,7 @@ async function measureAll(options: Options, sides: Sides, running: Running): Pro
     }
   }
   report.end();
-  return { results, isWell: results.length === chosen.length && results.every(({ faults }) => isFaultless(faults)) };
+  return { results, isWell: results.length === chosen.length && results.every(isClean) };
 }
 
 /** @returns why a row cannot be measured here. */

@@ -49,7 +49,7 @@ function goalText({ goal, better, unit }: FigureResult): string {
   const sign = better === "more" ? "≥" : "≤";
   switch (goal?.of) {
     case undefined:
-      return "";
+      return `${better} is better`;
     case "ratio":
       return `${sign} ${ratioText(goal.bound)}`;
     case "value":
@@ -59,15 +59,15 @@ function goalText({ goal, better, unit }: FigureResult): string {
   }
 }
 
-/** "0.52 (0.50 to 0.55), at least 0.48" */
+/** "0.52 (0.50–0.55), ≥ 0.48" */
 function ratioCell({ ratio, ratioAtLeast }: FigureResult): string {
   if (ratio === null) return "";
-  return ratioAtLeast === null ? spreadText(ratio) : `${spreadText(ratio)}, at least ${ratioText(ratioAtLeast)}`;
+  return ratioAtLeast === null ? spreadText(ratio) : `${spreadText(ratio)}, ≥ ${ratioText(ratioAtLeast)}`;
 }
 
-/** "0.52 (0.50 to 0.55)" */
+/** "0.52 (0.50–0.55)" */
 export function spreadText({ median, least, most }: Spread): string {
-  return least === most ? ratioText(median) : `${ratioText(median)} (${ratioText(least)} to ${ratioText(most)})`;
+  return least === most ? ratioText(median) : `${ratioText(median)} (${ratioText(least)}–${ratioText(most)})`;
 }
 
 export function ratioText(ratio: number): string {

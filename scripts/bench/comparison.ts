@@ -1,6 +1,6 @@
 // One row, measured on both sides in turn, again and again, in fresh processes: what is slow at the moment is so for both.
 
-import { addFaults, type Faults, noFaults } from "./load/faults.ts";
+import { addFaults, type Faults, isFaultless, noFaults } from "./load/faults.ts";
 import { ratiosOf, type Spread, spreadOf } from "./ratio.ts";
 import type { Figure, Measurement, Row, Sample } from "./row.ts";
 import type { Running } from "./running.ts";
@@ -17,6 +17,8 @@ export interface Sides {
   readonly reference: Side;
 }
 
+export type Role = keyof Sides;
+
 export interface ComparisonOptions extends Sides {
   readonly times: number;
   readonly seconds: number;
@@ -30,8 +32,7 @@ export interface RowResult {
   readonly title: string;
   readonly times: number;
   readonly figures: readonly FigureResult[];
-  /** Of both sides. */
-  readonly faults: Faults;
+  readonly faults: Readonly<Record<Role, Faults>>;
 }
 
 export interface FigureResult extends Figure {
@@ -56,7 +57,7 @@ export interface SideResult {
 
 export async function compare(row: Row, options: ComparisonOptions): Promise<RowResult> {
   const { subject, reference, times, seconds, running, onStep } = options;
-  const measured = { subject: [] as Measurement[], reference: [] as Measurement[] };
+  const measured: Record<Role, Measurement[]> = { subject: [], reference: [] };
   for (let time = 1; time <= times; time++) {
     for (const [role, side] of [["reference", reference] as const, ["subject", subject] as const]) {
       if (side.isBare && row.isAlone) continue;
@@ -64,7 +65,7 @@ export async function compare(row: Row, options: ComparisonOptions): Promise<Row
       measured[role].push(await row.measure(new Trial({ side, seconds, running })));
     }
   }
-  const faults = [...measured.subject, ...measured.reference].reduce((sum, measurement) => addFaults(sum, measurement.faults), noFaults);
+  const faults = { subject: faultsOf(measured.subject), reference: faultsOf(measured.reference) };
   // Goals are for ratios to the bare server, and for values beside it.
   const figures = row.figures.map(({ goal, ...figure }) =>
     resultOf({ ...figure, ...(goal && reference.isBare && { goal }) }, measured, reference.isBare),
@@ -72,11 +73,12 @@ export async function compare(row: Row, options: ComparisonOptions): Promise<Row
   return { row: row.name, title: row.title, times, figures, faults };
 }
 
-function resultOf(
-  figure: Figure,
-  measured: Readonly<Record<"subject" | "reference", readonly Measurement[]>>,
-  isBare: boolean,
-): FigureResult {
+/** Whether everything is zero that has to be. */
+export function isClean({ faults }: RowResult): boolean {
+  return isFaultless(faults.subject) && isFaultless(faults.reference);
+}
+
+function resultOf(figure: Figure, measured: Readonly<Record<Role, readonly Measurement[]>>, isBare: boolean): FigureResult {
   const [subject, reference] = [samplesOf(figure, measured.subject), samplesOf(figure, measured.reference)];
   const values = (samples: readonly Sample[]) => samples.map(({ value }) => value);
   const sides = { subject: sideOf(subject), reference: reference.length === 0 ? null : sideOf(reference) };
@@ -92,6 +94,10 @@ function ratioToCapacity({ subject, reference }: Pick<FigureResult, "subject" | 
   if (reference === null || reference.costMicros === null || (reference.loadShare ?? 0) < busyShare) return null;
   const capacity = 1e6 / reference.costMicros;
   return subject.value.median / Math.max(capacity, reference.value.median);
+}
+
+function faultsOf(measurements: readonly Measurement[]): Faults {
+  return measurements.reduce((sum, { faults }) => addFaults(sum, faults), noFaults);
 }
 
 function samplesOf({ name }: Figure, measurements: readonly Measurement[]): Sample[] {

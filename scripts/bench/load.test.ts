@@ -31,7 +31,7 @@ async function loaded(job: Partial<Job>, onConnection: (socket: WebSocket, path:
   const { port } = server.address() as AddressInfo;
   const load = new Load({
     ...{ host: "127.0.0.1", port, path: "/", connections: 2, payloadBytes: 64, work: { kind: "echo", window: 4 } },
-    ...{ isGreeted: false, warmUpSeconds: 0, seconds: 0.1, patienceSeconds: 0.1, ...job },
+    ...{ isGreeted: false, warmUpSeconds: 0, seconds: 0.1, patienceSeconds: 1, ...job },
   });
   loads.push(load);
   return load;
@@ -89,6 +89,22 @@ test.each([
 ])("$what is $fault", async ({ answerer, fault }) => {
   const { faults } = await outcomeOf(await echoing(answerer));
   expect(faults).toEqual({ ...noFaults, [fault]: 2 });
+});
+
+test("no more than the window is ever in flight, however slowly and in whatever pieces the echoes come", async () => {
+  const window = 4;
+  let most = 0;
+  const load = await loaded({ connections: 1, work: { kind: "echo", window } }, (socket) => {
+    const held: Buffer[] = [];
+    socket.on("message", (message: Buffer) => {
+      held.push(message);
+      most = Math.max(most, held.length);
+      setImmediate(() => socket.send(held.shift() as Buffer, text));
+    });
+  });
+  expect((await outcomeOf(load)).faults).toEqual(noFaults);
+  expect(most).toBeGreaterThan(0);
+  expect(most).toBeLessThanOrEqual(window);
 });
 
 test("a connection that the server closes is disconnected, and what it was owed is lost", async () => {

@@ -3,10 +3,9 @@
 import { type Progress, paint, startProgress } from "../setup/progress.mjs";
 import { cellsOf, headings, isMet } from "./cells.ts";
 import type { RowResult } from "./comparison.ts";
-import { faultsText, isFaultless } from "./load/faults.ts";
-import { type Names, remarksOn } from "./remarks.ts";
+import { faultRemarks, type Names, remarksOn } from "./remarks.ts";
 
-const widths = [18, 36, 18, 14, 14, 18, 16];
+const widths = [18, 25, 16, 11, 11, 17, 15];
 
 export class Report {
   private readonly names: Names;
@@ -33,18 +32,19 @@ export class Report {
 
   /** A row is finished. */
   row(result: RowResult): void {
-    const { title, figures, faults } = result;
+    const { title, figures } = result;
+    const faults = faultRemarks(result, this.names);
     this.results.push(result);
-    if (isFaultless(faults)) this.progress?.done(title);
+    if (faults.length === 0) this.progress?.done(title);
     else this.progress?.fail(title);
     if (this.isJson) process.stdout.write(`${JSON.stringify(result)}\n`);
-    // On a terminal the progress line has just said it; elsewhere it went another way.
-    if (!process.stdout.isTTY) this.say(title);
+    // On a terminal the progress line has just said it; elsewhere that went another way.
+    if (!process.stdout.isTTY || !process.stderr.isTTY) this.say(title);
     for (const figure of figures) {
       const line = aligned(cellsOf(figure, this.results));
       this.say(isMet(figure, this.results) === false ? paint(process.stdout, "yellow", line) : line);
     }
-    if (!isFaultless(faults)) this.say(paint(process.stdout, "red", `  ${faultsText(faults)}`));
+    for (const fault of faults) this.say(paint(process.stdout, "red", `  ${fault}`));
   }
 
   /** A row could not be measured. */
@@ -67,6 +67,6 @@ export class Report {
 function aligned(cells: readonly string[]): string {
   return `  ${cells
     .map((cell, index) => cell.padEnd(widths[index] ?? 0))
-    .join("")
+    .join("  ")
     .trimEnd()}`;
 }

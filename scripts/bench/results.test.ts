@@ -36,7 +36,7 @@ function figureOf(more: Partial<FigureResult> = {}): FigureResult {
 }
 
 function rowOf(...figures: FigureResult[]): RowResult {
-  return { row: "echo", title: "echo of 64 bytes", times: 3, figures, faults: noFaults };
+  return { row: "echo", title: "echo of 64 bytes", times: 3, figures, faults: { subject: noFaults, reference: noFaults } };
 }
 
 const alone = figureOf({
@@ -54,7 +54,7 @@ test("the table has the ratio first, then both sides, their costs and the load's
   const lines = markdownOf({ rows: [rowOf(figureOf(), alone)], names, provenance }).split("\n");
   expect(lines).toContain("|  |  | thinstate/bare | goal | thinstate | bare | CPU of each | CPU of the load |");
   expect(lines).toContain(
-    "| echo of 64 bytes | echoes | 0.52 (0.50 to 0.55) | ≥ 0.50 ✔ | 561,000/s | 1,090,000/s | 2.92 / 0.635 µs | 12 / 31 % |",
+    "| echo of 64 bytes | echoes | 0.52 (0.50–0.55) | ≥ 0.50 ✔ | 561,000/s | 1,090,000/s | 2.92 / 0.635 µs | 12 / 31 % |",
   );
   expect(lines).toContain("|  | p99.9 |  | ≤ 50 ms ✔ | 31.3 ms |  |  |  |");
 });
@@ -63,8 +63,10 @@ test("the page says where the figures come from, and that nothing was lost", () 
   const page = markdownOf({ rows: [rowOf(figureOf())], names, provenance });
   expect(page).toContain("`npm run bench` on 2026-11-22, commit 0ddc9eb: Node 20.20.2, 2 cores (a processor), Linux 6.1.");
   expect(page).toContain("Lost, doubled, reordered, malformed, disconnected: 0.");
-  const broken = { ...rowOf(figureOf()), faults: { ...noFaults, lost: 3, disconnected: 1 } };
-  expect(markdownOf({ rows: [broken, rowOf()], names, provenance })).toContain("Faults: 3 lost, 1 disconnected.");
+  const broken = { ...rowOf(figureOf()), faults: { subject: { ...noFaults, lost: 3, disconnected: 1 }, reference: noFaults } };
+  const other = markdownOf({ rows: [broken, rowOf()], names, provenance });
+  expect(other).toContain("echo: thinstate has 3 lost, 1 disconnected");
+  expect(other).not.toContain("disconnected: 0");
 });
 
 test.each([
@@ -113,7 +115,7 @@ test.each([
   {
     what: "a load that kept bare waiting",
     figure: figureOf({ reference: sideOf(1, { loadShare: 0.97 }) }),
-    remark: /^The load was busy all the time while bare was measured in echo\. "At least" is/,
+    remark: /^The load was busy all the time while bare was measured in echo\. Behind "≥" is/,
   },
   {
     what: "a load that kept thinstate waiting",
@@ -139,7 +141,7 @@ test("the chart has a bar for each ratio, its goal, and nothing for what has non
   const goals = [...chart.matchAll(/<path .*stroke="#b45309"/g)].slice(1);
   expect(bars).toHaveLength(2);
   expect(goals).toHaveLength(2);
-  expect(chart).toContain("echo of 64 bytes, echoes: 0.52 (0.50 to 0.55)");
+  expect(chart).toContain("echo of 64 bytes, echoes: 0.52 (0.50–0.55)");
   expect(chart).not.toContain("p99.9");
 });
 
@@ -151,7 +153,7 @@ test("in the chart, bare is 1 long and thinstate its share", () => {
 
 test("a ratio that the load flatters is shown as what it is at least", () => {
   const rows = [rowOf(figureOf({ ratioAtLeast: 0.25 }))];
-  expect(markdownOf({ rows, names, provenance })).toContain("| 0.52 (0.50 to 0.55), at least 0.25 | ≥ 0.50 ✘ |");
+  expect(markdownOf({ rows, names, provenance })).toContain("| 0.52 (0.50–0.55), ≥ 0.25 | ≥ 0.50 ✘ |");
   const chart = chartOf(rows);
   const [track, bar] = [...chart.matchAll(/<rect x="150" .*? width="([0-9.]+)"/g)].map(([, width]) => Number(width));
   expect(bar).toBe((track as number) / 4);

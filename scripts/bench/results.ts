@@ -5,8 +5,7 @@ import { join } from "node:path";
 import { clone } from "../setup/cache.mjs";
 import { cellsOf, headings } from "./cells.ts";
 import { chartOf } from "./chart.ts";
-import type { RowResult } from "./comparison.ts";
-import { addFaults, faultsText, isFaultless, noFaults } from "./load/faults.ts";
+import { isClean, type RowResult } from "./comparison.ts";
 import type { Provenance } from "./provenance.ts";
 import { type Names, remarksOn } from "./remarks.ts";
 
@@ -26,7 +25,7 @@ export function writeResults(results: Results): readonly string[] {
 
 export function markdownOf({ rows, names, provenance }: Results): string {
   const { command, commit, date, node, cores, cpu, system } = provenance;
-  const faults = rows.reduce((sum, row) => addFaults(sum, row.faults), noFaults);
+  const times = rows[0]?.times ?? 0;
   return `# How fast
 
 \`${command}\` on ${date}, commit ${commit}: Node ${node}, ${cores} cores (${cpu}), ${system}.
@@ -35,16 +34,16 @@ export function markdownOf({ rows, names, provenance }: Results): string {
 
 ${tableOf(rows, names)}
 
-${[...remarksOn(rows, names), isFaultless(faults) ? "Lost, doubled, reordered, malformed, disconnected: 0." : `Faults: ${faultsText(faults)}.`].join("\n\n")}
+${[...(rows.every(isClean) ? ["Lost, doubled, reordered, malformed, disconnected: 0."] : []), ...remarksOn(rows, names)].join("\n\n")}
 
 ## How to read it
 
 - thinstate is a real installation: one gateway, nats-server and one worker, unless the row says otherwise. Bare is one process of
   uWebSockets.js that does the same by itself. Both share their cores with the load, which is one Node process.
-- Each side was measured ${rows[0]?.times ?? 0} times, in turn, in fresh processes. The ratio is the median, with the least and the most; thinstate's and
-  bare's own figures are medians.
-- CPU of each (echo, delivery, connection) is the processor time of all serving processes together, thinstate's and bare's; CPU of the load is its share of a core,
-  while thinstate and while bare was measured.
+- Each side was measured ${times === 1 ? "once" : `${times} times`}, in turn, in fresh processes. The ratio is the median (the least to the most); thinstate's and
+  bare's own figures are medians, too.
+- "CPU of each" is what an echo, a delivery or a connection takes of processor time, all serving processes together: thinstate's, bare's.
+  "CPU of the load" is its share of one core, while thinstate and while bare was measured.
 - A latency is counted from the moment at which a message was sent, at a rate that does not wait for answers.
 `;
 }

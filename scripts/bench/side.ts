@@ -47,20 +47,29 @@ export function thinstate(name: string, clone: string): Side {
         handlersDir: "scripts/bench/handlers",
         clone,
       });
-      const isComplete = (states: readonly string[]) => states.filter((state) => state === "active").length === shape.workers;
-      const { gateways, workers, nats } = await installation.until("every worker is active", (status) =>
-        isComplete(status.workers.map(({ state }) => state)),
-      );
-      const { hostname, port } = new URL(installation.url);
-      const gatewayPids = gateways.map(({ pid }) => pid);
-      return {
-        host: hostname,
-        port: Number(port),
-        gatewayPids,
-        pids: [...gatewayPids, ...workers.map(({ pid }) => pid), ...(nats.pid === null ? [] : [nats.pid])],
-        deploy: () => installation.deploy(),
-        end: () => installation.end(),
-      };
+      try {
+        return await serverOf(installation, shape.workers);
+      } catch (error) {
+        await installation.end();
+        throw error;
+      }
     },
+  };
+}
+
+async function serverOf(installation: Installation, workerCount: number): Promise<Server> {
+  const { gateways, workers, nats } = await installation.until(
+    "every worker is active",
+    (status) => status.workers.filter(({ state }) => state === "active").length === workerCount,
+  );
+  const { hostname, port } = new URL(installation.url);
+  const gatewayPids = gateways.map(({ pid }) => pid);
+  return {
+    host: hostname,
+    port: Number(port),
+    gatewayPids,
+    pids: [...gatewayPids, ...workers.map(({ pid }) => pid), ...(nats.pid === null ? [] : [nats.pid])],
+    deploy: () => installation.deploy(),
+    end: () => installation.end(),
   };
 }

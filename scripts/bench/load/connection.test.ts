@@ -89,8 +89,10 @@ test.each([
   const { socket, hears, heard } = await connected();
   socket.write(accepted);
   await hears("open");
+  const closed = once(socket, "close");
   leave(socket);
   await hears(`end: ${why}`);
+  await closed;
   expect(heard).toEqual(["open", `end: ${why}`]);
 });
 

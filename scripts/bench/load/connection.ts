@@ -61,8 +61,6 @@ export class Connection {
     this.socket.once("connect", () => this.socket.write(requestFor(endpoint)));
     this.socket.on("error", (error) => this.end(error.message));
     this.socket.once("close", () => this.end("the connection broke"));
-    // Without it, nobody would notice the end of what the server writes.
-    this.socket.resume();
   }
 
   /** @param count frames, numbered from `first`. */

@@ -23,7 +23,7 @@ export function isFaultless(faults: Faults): boolean {
   return names.every((name) => faults[name] === 0);
 }
 
-/** "3 lost, 1 disconnected" */
+/** "3 lost, 1 disconnected"; empty where all are zero. */
 export function faultsText(faults: Faults): string {
   return names.flatMap((name) => (faults[name] === 0 ? [] : [`${faults[name]} ${name}`])).join(", ");
 }
