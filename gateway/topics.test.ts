@@ -3,9 +3,9 @@
 import { connect, headers, type NatsConnection } from "nats";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { type Bus, type BusEvent, connectBus } from "../protocol/bus.ts";
-import { BatchBuilder } from "../protocol/envelope.ts";
+import { BatchBuilder, encodeEmptyBatch } from "../protocol/envelope.ts";
 import { isCodedError } from "../protocol/errors.ts";
-import { toGateway } from "../protocol/records.ts";
+import { parseRepair, toGateway } from "../protocol/records.ts";
 import { frameHeader, subjectsOf } from "../protocol/subjects.ts";
 import { startNats, type TestNats } from "../test/nats.ts";
 import { Topics } from "./topics.ts";
@@ -232,6 +232,31 @@ describe("batches are numbered by gateway and topic:", () => {
     for (const ms of [250, 500, 1_000, 2_000, 4_000]) there.sweep(ms);
     expect(there.delivered.slice(2)).toEqual(["t text g9 11", "t text g9 12"]);
     expect(there.topics.counters.missed).toBe(2);
+  });
+
+  test("that a publisher has nothing more is believed of what was asked since NATS came back, not of an answer that was cut in two", async () => {
+    const subjects = subjectsOf(`topics-${namespaces}`);
+    const asked: number[] = [];
+    here.bus.subscribe(subjects.repair, ({ payload }) => asked.push(parseRepair(payload).number));
+    await here.bus.flush();
+    send("g9", 7);
+    send("g9", 9);
+    await arrived();
+    there.onEvent({ kind: "connected" });
+    await there.bus.flush();
+    await here.bus.flush();
+    const [before, since] = asked as [number, number];
+    const end = (session: number) =>
+      here.bus.publish(
+        subjects.repairedTopic("g2", "t"),
+        encodeEmptyBatch({ from: "g9", to: "", session, peerSession: 0, seq: 0, ack: 9, gap: false }),
+      );
+    end(before);
+    await arrived();
+    expect(there.delivered).toEqual(["t text g9 7"]);
+    end(since);
+    await there.has(2);
+    expect(there.topics.counters.missed).toBe(1);
   });
 
   test("doubles are dropped, of each gateway its own", async () => {

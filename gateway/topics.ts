@@ -63,6 +63,9 @@ export class Topics {
   private readonly builder = new BatchBuilder();
   private readonly ring: TopicRing;
   private disconnectedAt = 0;
+  /** Requests for repair, and the first one since the connection to NATS is what it is: of earlier answers a part may be lost. */
+  private asked = 0;
+  private firstAsked = 1;
   private syncUntil = Number.NEGATIVE_INFINITY;
 
   constructor(options: TopicsOptions) {
@@ -146,6 +149,7 @@ export class Topics {
     for (const { topic, bytes } of this.ring.since(this.disconnectedAt - faultMarginMs))
       bus.publish(subjects.topicFromGateways(topic), bytes);
     this.syncUntil = now() + syncMs;
+    this.firstAsked = this.asked + 1;
     this.ask([...this.interests.keys()]);
   }
 
@@ -196,10 +200,10 @@ export class Topics {
   }
 
   private take(topic: string, { inboxes }: Interest, batch: Batch): void {
-    const { from, seq, ack } = batch.header;
+    const { from, seq, ack, session } = batch.header;
     let inbox = inboxes.get(from);
     if (seq === 0) {
-      if (inbox !== undefined) this.deliver(topic, inbox, inbox.repaired(ack));
+      if (inbox !== undefined && session >= this.firstAsked) this.deliver(topic, inbox, inbox.repaired(ack));
       return;
     }
     if (inbox === undefined) {
@@ -233,14 +237,14 @@ export class Topics {
         for (const [from, inbox] of interest?.inboxes ?? []) if (inbox.seen !== undefined) seen[from] = inbox.seen;
         return { topic, wantedMs: now() - (interest?.wantedAt ?? now()), seen };
       });
-      bus.publish(subjects.repair, encodeRepair({ to: self, awayMs, topics: lacking }));
+      bus.publish(subjects.repair, encodeRepair({ to: self, number: ++this.asked, awayMs, topics: lacking }));
     }
   }
 
   // Another gateway lacks something that may have been published here.
   private repair(payload: Uint8Array): void {
     const { bus, subjects, self, now } = this.options;
-    const { to, awayMs, topics } = parseRepair(payload);
+    const { to, number, awayMs, topics } = parseRepair(payload);
     const asked = new Map(topics.map((lacking) => [lacking.topic, lacking]));
     for (const { topic, seq, bytes, at } of this.ring.since(0)) {
       const lacking = asked.get(topic);
@@ -254,7 +258,7 @@ export class Topics {
     for (const topic of asked.keys()) {
       const sent = this.sent.get(topic);
       if (sent === undefined) continue;
-      const end = { from: self, to: "", session: 0, peerSession: 0, seq: 0, ack: sent, gap: false };
+      const end = { from: self, to: "", session: number, peerSession: 0, seq: 0, ack: sent, gap: false };
       bus.publish(subjects.repairedTopic(to, topic), encodeEmptyBatch(end));
     }
   }

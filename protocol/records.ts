@@ -115,6 +115,8 @@ const operate = v.variant("kind", [
 const repair = v.object({
   /** Who asks. */
   to: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,64}$/)),
+  /** Its requests in order: the answer's end has the same number. */
+  number: v.optional(v.number(), 0),
   /** For how long it may have heard nothing: since before it noticed that its connection to NATS was gone. */
   awayMs: v.number(),
   /** Topics, for how long it has wanted each, and the last batch of each gateway that it has. */
