@@ -1,5 +1,6 @@
 // The first seconds after a deploy: a release that fails them is taken back, by the real commands, under real clients.
 
+import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import type { DeployReport } from "../scripts/supervisor/report.ts";
 import { TestClient } from "./client.ts";
@@ -172,12 +173,19 @@ describe("a release stays", { timeout: testTimeoutMs }, () => {
 test("a first deploy whose workers cannot run says so: there is nothing to go back to", { timeout: testTimeoutMs }, async () => {
   installation = await Installation.cloned({ WORKERS: "0", WATCH_MS: "1500" });
   stopTalking = () => undefined;
-  installation.write(file, handler("one", "", "setTimeout(() => process.exit(3), 300);"));
+  // Its workers end as soon as there is this file: once they have work, not before.
+  const signal = JSON.stringify(join(installation.clone, "end"));
+  const end = `void import("node:fs").then((fs) => setInterval(() => fs.existsSync(${signal}) && process.exit(3), 20));`;
+  installation.write(file, handler("one", "", end));
   const start = installation.start();
   await start.line(/^ready ws:/);
-  const { exitCode, output } = await installation.run("deploy-worker");
-  expect(exitCode).toBe(1);
-  expect(output).toMatch(/^release \S+ does not prove itself: worker-\S+ ended with exit code 3\nthere is no release to go back to$/m);
+  const command = installation.command(["deploy-worker"]);
+  await command.line(/^handing connections over/);
+  installation.write("end", "");
+  expect(await command.exited).toBe(1);
+  expect(command.output).toMatch(
+    /^release \S+ does not prove itself: worker-\S+ ended with exit code 3\nthere is no release to go back to$/m,
+  );
   installation.write(file, handler("two"));
   expect((await installation.run("deploy-worker")).exitCode).toBe(0);
   await until("an end of the deploy", async () => ((await installation.status()).deploying === null ? true : undefined));
