@@ -123,6 +123,7 @@ class Stage {
       subjects: subjectsOf(`commit-${++namespaces}`),
       publishHere,
       onBegun: () => undefined,
+      wallClock: Date.now,
       now: () => 1,
       limits: { batchBytes: 4_096, externalBytes: 4_096, ringBytes: 4_096 },
     });

@@ -109,6 +109,7 @@ export class Gateway {
       bus,
       subjects: this.subjects,
       now,
+      wallClock: Date.now,
       publishHere,
       onBegun: () => this.hub.flushSoon(),
       limits: {

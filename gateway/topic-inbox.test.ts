@@ -62,11 +62,15 @@ test("what the publisher does not have any more is given up as soon as it says s
   expect(inbox.missed).toBe(4);
 });
 
-test("a first batch is taken as the first, but for shortly after a fault, when there may have been others", () => {
+test("a first batch is taken as the first, but for after a fault, when there may have been others, until the publisher says that there were none", () => {
   expect(numbers(new TopicInbox().take(batch(7), false))).toEqual([7]);
   const inbox = new TopicInbox();
   expect(numbers(inbox.take(batch(7), true))).toEqual([]);
   expect(numbers(inbox.take(batch(6, 0), true))).toEqual([6, 7]);
+  const answered = new TopicInbox();
+  expect(numbers(answered.repaired(6))).toEqual([]);
+  expect(numbers(answered.take(batch(7), true))).toEqual([7]);
+  expect(answered.missed).toBe(0);
 });
 
 test("more than a thousand that wait are not kept: the gap is given up", () => {

@@ -53,6 +53,8 @@ export class TopicInbox {
   repaired(upTo: number): Batch[] {
     const batches: Batch[] = [];
     while (this.held.size > 0 && this.nextHeld().header.ack <= upTo) batches.push(...this.giveUp());
+    // Nothing was published that is wanted here: what comes next is the first, wherever it is seen first.
+    if (this.held.size === 0) this.last ??= upTo;
     return batches;
   }
 

@@ -37,6 +37,7 @@ class Gateway {
       bus: Object.assign(Object.create(bus) as Bus, { publish: (subject: string, bytes: Uint8Array) => this.send(subject, bytes) }),
       subjects: subjectsOf(`topics-${namespaces}`),
       now: () => this.now,
+      wallClock: () => this.now,
       publishHere: (topic, payload, isBinary) => {
         this.delivered.push(`${topic} ${isBinary ? "binary" : "text"} ${Buffer.from(payload)}`);
         for (const wake of this.waiting.splice(0)) wake();
@@ -310,6 +311,45 @@ describe("what NATS swallowed is sent again from its publisher's ring:", () => {
     await there.has(2);
     expect(there.delivered).toEqual(["t text 1", "t text 3"]);
     expect(there.topics.counters.missed).toBe(1);
+  });
+
+  test("the very first batch, however long the request for it takes on its way", async () => {
+    await there.topics.want("t");
+    here.swallowed = 1;
+    here.publish("t", "1");
+    here.now += 1_000;
+    there.onEvent({ kind: "disconnected" });
+    there.onEvent({ kind: "connected" });
+    await there.has(1);
+    expect(there.delivered).toEqual(texts("t", 1, 2));
+  });
+
+  test("the very first batch, although the first request for it is swallowed and others come before the next", async () => {
+    await there.topics.want("t");
+    here.swallowed = 1;
+    here.publish("t", "1");
+    there.onEvent({ kind: "disconnected" });
+    there.swallowed = 1;
+    there.onEvent({ kind: "connected" });
+    there.sweep(60_000);
+    here.publish("t", "2");
+    await there.has(2);
+    expect(there.delivered).toEqual(texts("t", 1, 3));
+  });
+
+  test("nothing that was published before it was wanted, and what comes next is delivered at once", async () => {
+    here.publish("t", "1");
+    await here.bus.flush();
+    here.now = ++there.now;
+    await there.topics.want("t");
+    there.onEvent({ kind: "disconnected" });
+    there.onEvent({ kind: "connected" });
+    await arrived();
+    await here.bus.flush();
+    here.publish("t", "2");
+    await there.has(1);
+    expect(there.delivered).toEqual(texts("t", 2, 3));
+    expect(there.topics.counters.missed).toBe(0);
   });
 
   test("all that was published while NATS was away", async () => {

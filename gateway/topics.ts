@@ -17,6 +17,8 @@ export interface TopicsOptions {
   readonly bus: Bus;
   readonly subjects: Subjects;
   readonly now: () => number;
+  /** Milliseconds since 1970, as the other gateways count them. */
+  readonly wallClock: () => number;
   /** Reaches every local subscriber. */
   readonly publishHere: (topic: string, data: Uint8Array, isBinary: boolean) => void;
   /** Something waits to be sent to the other gateways: see that `flush` is called at the end of this turn of the event loop. */
@@ -26,8 +28,10 @@ export interface TopicsOptions {
 
 interface Interest {
   readonly subscription: BusSubscription;
-  /** When the first local subscriber wanted it. */
+  /** When the first local subscriber wanted it, by the wall clock. */
   readonly wantedAt: number;
+  /** NATS has been away since then: a gateway that is heard for the first time may have published before. */
+  isDoubtful: boolean;
   /** Local subscribers, and turns about to commit one. */
   count: number;
   /** Undefined once NATS has confirmed the subscription. */
@@ -38,8 +42,6 @@ interface Interest {
 
 /** A fault is noticed late: what was published so long before it is sent again too. */
 const faultMarginMs = 15_000;
-/** After a reconnect, how long others may take to answer what was missed: until then a first batch may not be the first. */
-const syncMs = 500;
 /** Topics in one request for repair: below any max_payload with topics of 256 bytes. */
 const topicsPerRequest = 500;
 
@@ -66,7 +68,6 @@ export class Topics {
   /** Requests for repair, and the first one since the connection to NATS is what it is: of earlier answers a part may be lost. */
   private asked = 0;
   private firstAsked = 1;
-  private syncUntil = Number.NEGATIVE_INFINITY;
 
   constructor(options: TopicsOptions) {
     this.options = options;
@@ -97,8 +98,8 @@ export class Topics {
     const subscription = this.options.bus.subscribe(this.options.subjects.topic(topic), (message) =>
       this.receive(topic, interest, message),
     );
-    const wantedAt = this.options.now();
-    const interest: Interest = { subscription, wantedAt, count: 1, confirmed: undefined, inboxes: new Map() };
+    const wantedAt = this.options.wallClock();
+    const interest: Interest = { subscription, wantedAt, isDoubtful: false, count: 1, confirmed: undefined, inboxes: new Map() };
     interest.confirmed = this.confirm().then(() => {
       interest.confirmed = undefined;
     });
@@ -140,15 +141,15 @@ export class Topics {
 
   /** The connection to NATS has broken. */
   disconnected(): void {
-    this.disconnectedAt = this.options.now();
+    this.disconnectedAt = this.options.wallClock();
   }
 
   /** It is back: the others may lack what was published meanwhile, and so may we. */
   reconnected(): void {
-    const { bus, subjects, now } = this.options;
+    const { bus, subjects } = this.options;
     for (const { topic, bytes } of this.ring.since(this.disconnectedAt - faultMarginMs))
       bus.publish(subjects.topicFromGateways(topic), bytes);
-    this.syncUntil = now() + syncMs;
+    for (const interest of this.interests.values()) interest.isDoubtful = true;
     this.firstAsked = this.asked + 1;
     this.ask([...this.interests.keys()]);
   }
@@ -168,9 +169,9 @@ export class Topics {
 
   private seal(topic: string): void {
     const { seq, before } = this.nextNumber(topic);
-    const { self, bus, subjects, now } = this.options;
+    const { self, bus, subjects, wallClock } = this.options;
     const bytes = this.builder.seal({ from: self, to: "", session: 0, peerSession: 0, seq, ack: before, gap: false });
-    this.ring.add({ topic, seq, bytes, at: now() });
+    this.ring.add({ topic, seq, bytes, at: wallClock() });
     bus.publish(subjects.topicFromGateways(topic), bytes);
   }
 
@@ -199,18 +200,15 @@ export class Topics {
     this.options.publishHere(topic, message.payload, message.header(frameHeader) !== "text");
   }
 
-  private take(topic: string, { inboxes }: Interest, batch: Batch): void {
+  private take(topic: string, { inboxes, isDoubtful }: Interest, batch: Batch): void {
     const { from, seq, ack, session } = batch.header;
+    if (seq === 0 && session < this.firstAsked) return;
     let inbox = inboxes.get(from);
-    if (seq === 0) {
-      if (inbox !== undefined && session >= this.firstAsked) this.deliver(topic, inbox, inbox.repaired(ack));
-      return;
-    }
     if (inbox === undefined) {
       inbox = new TopicInbox();
       inboxes.set(from, inbox);
     }
-    this.deliver(topic, inbox, inbox.take(batch, this.options.now() < this.syncUntil));
+    this.deliver(topic, inbox, seq === 0 ? inbox.repaired(ack) : inbox.take(batch, isDoubtful));
     if (inbox.wantsRepair(this.options.now())) this.ask([topic]);
   }
 
@@ -227,31 +225,31 @@ export class Topics {
 
   // Asks every other gateway for what it published to these topics after what has been seen of it.
   private ask(topics: readonly string[]): void {
-    const { bus, subjects, self, now } = this.options;
+    const { bus, subjects, self, wallClock } = this.options;
     // NATS may have given us up long before we noticed: what waited for us there is gone too.
-    const awayMs = now() - this.disconnectedAt + faultMarginMs;
+    const awaySince = this.disconnectedAt - faultMarginMs;
     for (let first = 0; first < topics.length; first += topicsPerRequest) {
       const lacking = topics.slice(first, first + topicsPerRequest).map((topic) => {
         const interest = this.interests.get(topic);
         const seen: Record<string, number> = {};
         for (const [from, inbox] of interest?.inboxes ?? []) if (inbox.seen !== undefined) seen[from] = inbox.seen;
-        return { topic, wantedMs: now() - (interest?.wantedAt ?? now()), seen };
+        return { topic, since: Math.max(awaySince, interest?.wantedAt ?? wallClock()), seen };
       });
-      bus.publish(subjects.repair, encodeRepair({ to: self, number: ++this.asked, awayMs, topics: lacking }));
+      bus.publish(subjects.repair, encodeRepair({ to: self, number: ++this.asked, topics: lacking }));
     }
   }
 
   // Another gateway lacks something that may have been published here.
   private repair(payload: Uint8Array): void {
-    const { bus, subjects, self, now } = this.options;
-    const { to, number, awayMs, topics } = parseRepair(payload);
+    const { bus, subjects, self } = this.options;
+    const { to, number, topics } = parseRepair(payload);
     const asked = new Map(topics.map((lacking) => [lacking.topic, lacking]));
     for (const { topic, seq, bytes, at } of this.ring.since(0)) {
       const lacking = asked.get(topic);
       if (lacking === undefined) continue;
       const last = lacking.seen[self];
       // Of a gateway that it has heard nothing of on this topic, it lacks at most what came while it was away, and wanted it.
-      const isLacking = last === undefined ? now() - at <= Math.min(awayMs, lacking.wantedMs) : seq > last;
+      const isLacking = last === undefined ? at >= lacking.since : seq > last;
       if (isLacking) bus.publish(subjects.repairedTopic(to, topic), bytes);
     }
     // That was all: what is still missing up to here is gone. Whoever waits for it need not wait any longer.

@@ -117,10 +117,11 @@ const repair = v.object({
   to: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,64}$/)),
   /** Its requests in order: the answer's end has the same number. */
   number: v.optional(v.number(), 0),
-  /** For how long it may have heard nothing: since before it noticed that its connection to NATS was gone. */
-  awayMs: v.number(),
-  /** Topics, for how long it has wanted each, and the last batch of each gateway that it has. */
-  topics: v.array(v.object({ topic: v.string(), wantedMs: v.number(), seen: v.record(v.string(), v.number()) })),
+  /**
+   * Topics, the last batch of each gateway that it has, and, for those of which it has none, since when it may lack some
+   * (milliseconds since 1970: an age would grow on its way). Clocks that differ matter to these only.
+   */
+  topics: v.array(v.object({ topic: v.string(), since: v.number(), seen: v.record(v.string(), v.number()) })),
 });
 
 export type RepairBody = v.InferOutput<typeof repair>;
