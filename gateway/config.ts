@@ -1,14 +1,20 @@
 // The gateway's settings, from the environment. Parsed once; every mistake is reported together.
 
 import * as v from "valibot";
+import { CodedError } from "../protocol/errors.ts";
 import { integer, namespace, parseSettings, text } from "../protocol/settings.ts";
 
-const settings = v.object({
+const entries = v.object({
   HOST: v.optional(text, "127.0.0.1"),
   PORT: integer({ least: 0, most: 65_535, otherwise: 8080 }),
   ADMIN_PORT: integer({ least: 0, most: 65_535, otherwise: 9090 }),
   NATS_URL: text,
   NAMESPACE: namespace,
+  /** Settings that SIGHUP reads again. */
+  SETTINGS_FILE: v.optional(v.string(), ""),
+  /** Files in PEM, both or none: clients then speak wss://. */
+  TLS_CERT_FILE: v.optional(v.string(), ""),
+  TLS_KEY_FILE: v.optional(v.string(), ""),
   LIFELINE_FD: integer({ least: 0, most: 1_000_000, otherwise: 0 }),
   /** A client's message, in bytes; it has to fit into one NATS message. */
   MESSAGE_BYTES: integer({ least: 1, most: 64 * 1024 * 1024, otherwise: 256 * 1024 }),
@@ -34,9 +40,57 @@ const settings = v.object({
   LOG_LEVEL: v.optional(v.picklist(["trace", "debug", "info", "warn", "error", "fatal", "silent"]), "info"),
 });
 
+const certificate = [["TLS_CERT_FILE"], ["TLS_KEY_FILE"]] as const;
+
+const settings = v.pipe(
+  entries,
+  v.forward(
+    v.partialCheck(certificate, (named) => named.TLS_CERT_FILE === "" || named.TLS_KEY_FILE !== ""),
+    ["TLS_KEY_FILE"],
+  ),
+  v.forward(
+    v.partialCheck(certificate, (named) => named.TLS_KEY_FILE === "" || named.TLS_CERT_FILE !== ""),
+    ["TLS_CERT_FILE"],
+  ),
+);
+
 export type GatewayConfig = Readonly<v.InferOutput<typeof settings>>;
+
+/**
+ * What may change while the gateway runs. Of these, BACKPRESSURE_BYTES, IDLE_TIMEOUT_MS, the certificate and, for what is far above
+ * it, MESSAGE_BYTES are new connections' only.
+ */
+export const liveSettings: ReadonlySet<keyof GatewayConfig> = new Set([
+  "MESSAGE_BYTES",
+  "WINDOW_MESSAGES",
+  "WINDOW_BYTES",
+  "PARKED_MESSAGES",
+  "PARKED_BYTES",
+  "PARKED_TOTAL_BYTES",
+  "PARK_MS",
+  "WORKER_TIMEOUT_MS",
+  "IDLE_TIMEOUT_MS",
+  "BACKPRESSURE_BYTES",
+  "DRAIN_MS",
+  "LOG_LEVEL",
+  "TLS_CERT_FILE",
+  "TLS_KEY_FILE",
+]);
+
+/** What an envelope adds to a message, at most, and some more: a message must fit into one NATS message. */
+const envelopeBytes = 8 * 1024;
 
 /** @throws {CodedError} "config.invalid", naming every variable that is wrong. */
 export function parseGatewayConfig(environment: Readonly<Record<string, string | undefined>>): GatewayConfig {
   return parseSettings(settings, environment);
+}
+
+/** @throws {CodedError} "config.invalid" where a client's message might not fit into a message of this NATS. */
+export function checkPayload({ MESSAGE_BYTES }: GatewayConfig, maxPayloadBytes: number): void {
+  if (MESSAGE_BYTES + envelopeBytes <= maxPayloadBytes) return;
+  const most = maxPayloadBytes - envelopeBytes;
+  throw new CodedError(
+    "config.invalid",
+    `MESSAGE_BYTES=${MESSAGE_BYTES} does not fit NATS' max_payload of ${maxPayloadBytes}: at most ${most}`,
+  );
 }

@@ -1,6 +1,7 @@
 // Puts the gateway together: sockets on one side, links to workers on the other, the dispatcher between them.
 
 import { hostname } from "node:os";
+import { isDeepStrictEqual } from "node:util";
 import type { Logger } from "pino";
 import type { Bus } from "../protocol/bus.ts";
 import { connectionId } from "../protocol/connection-id.ts";
@@ -22,15 +23,17 @@ import { compileRoutes } from "../protocol/route.ts";
 import { encodeScrape, parseScraped } from "../protocol/scrape.ts";
 import { type Subjects, subjectsOf } from "../protocol/subjects.ts";
 import { Asks } from "./asks.ts";
+import type { Certificate } from "./certificate.ts";
 import { Commits } from "./commit.ts";
 import type { GatewayConfig } from "./config.ts";
 import { Connection, type Socket } from "./connection.ts";
-import { Dispatcher } from "./dispatcher.ts";
+import { Dispatcher, type DispatchLimits } from "./dispatcher.ts";
+import { dispatchLimits, serverLimits, topicLimits } from "./limits.ts";
 import { Operations } from "./operations.ts";
 import { Scrapes } from "./scrapes.ts";
 import { listen, type Server } from "./server.ts";
 import { SlotTable } from "./slots.ts";
-import { Topics } from "./topics.ts";
+import { type TopicLimits, Topics } from "./topics.ts";
 import { type Admission, Upgrades } from "./upgrade.ts";
 import { WorkerPeer } from "./worker-peer.ts";
 
@@ -40,6 +43,8 @@ const sweepMs = 250;
 export interface GatewayOptions {
   readonly id: string;
   readonly config: GatewayConfig;
+  /** undefined: clients speak without TLS. */
+  readonly certificate?: Certificate | undefined;
   readonly bus: Bus;
   readonly log: Logger;
   readonly now: () => number;
@@ -73,6 +78,10 @@ export class Gateway {
   private readonly takenForDead = new Map<string, { readonly at: number; readonly reconnects: number }>();
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly startedAt = Date.now();
+  private readonly limits: DispatchLimits;
+  private readonly topicLimits: TopicLimits;
+  private settings: GatewayConfig;
+  certificate: Certificate | undefined;
   private server: Server | undefined;
   private adminPort = 0;
   private isChanged = false;
@@ -87,6 +96,10 @@ export class Gateway {
   constructor(options: GatewayOptions) {
     this.options = options;
     const { config, bus, now } = options;
+    this.settings = config;
+    this.certificate = options.certificate;
+    this.limits = dispatchLimits(config);
+    this.topicLimits = topicLimits(config, bus.maxPayloadBytes);
     this.subjects = subjectsOf(config.NAMESPACE);
     const publishHere = (topic: string, data: Uint8Array, isBinary: boolean) => this.server?.publish(topic, data, isBinary);
     this.hub = new LinkHub({
@@ -111,25 +124,12 @@ export class Gateway {
       now,
       publishHere,
       onBegun: () => this.hub.flushSoon(),
-      limits: {
-        batchBytes: Math.min(256 * 1024, bus.maxPayloadBytes - 4096),
-        externalBytes: config.MESSAGE_BYTES,
-        ringBytes: config.TOPIC_RING_BYTES,
-      },
+      limits: this.topicLimits,
     });
     this.hub.onFlush(() => this.topics.flush());
     this.dispatcher = new Dispatcher({
       now,
-      limits: {
-        windowMessages: config.WINDOW_MESSAGES,
-        windowBytes: config.WINDOW_BYTES,
-        parkedMessages: config.PARKED_MESSAGES,
-        parkedBytes: config.PARKED_BYTES,
-        parkedTotalBytes: config.PARKED_TOTAL_BYTES,
-        parkMs: config.PARK_MS,
-        // Well before workers give up on a gateway that they do not hear.
-        fenceMs: config.GATEWAY_TIMEOUT_MS * 0.75,
-      },
+      limits: this.limits,
       onPoison: (connection) => this.logPoison(connection),
       onBreak: (connection, code) => this.break(connection, code),
       onEnd: (connection) => this.forget(connection),
@@ -145,14 +145,14 @@ export class Gateway {
       publishHere,
       onBug: (connection, error) => this.meetBug(connection, error),
     });
-    this.asks = new Asks({ now, timeoutMs: config.PARK_MS, choose: () => this.dispatcher.leastLoaded() });
+    this.asks = new Asks({ now, limits: this.limits, choose: () => this.dispatcher.leastLoaded() });
     this.scrapes = new Scrapes((number) => bus.publish(this.subjects.scrape, encodeScrape({ to: this.id, number })));
     this.operations = new Operations({ slots: this.slots, topics: this.topics, publishHere });
     this.upgrades = new Upgrades({
       dispatcher: this.dispatcher,
       asks: this.asks,
       now,
-      parkMs: config.PARK_MS,
+      limits: this.limits,
       admit: (admission) => ({ admission, connection: undefined }),
     });
   }
@@ -162,7 +162,7 @@ export class Gateway {
   }
 
   get config(): GatewayConfig {
-    return this.options.config;
+    return this.settings;
   }
 
   get connected(): boolean {
@@ -178,13 +178,8 @@ export class Gateway {
       {
         host: config.HOST,
         port: config.PORT,
-        limits: {
-          // Far enough above the limit that a client hears 1009 from us, before uWebSockets.js cuts it off without a word.
-          frameBytes: Math.max(4 * config.MESSAGE_BYTES, 64 * 1024),
-          bodyBytes: config.MESSAGE_BYTES,
-          backpressureBytes: config.BACKPRESSURE_BYTES,
-          idleTimeoutMs: config.IDLE_TIMEOUT_MS,
-        },
+        tls: this.certificate,
+        limits: serverLimits(config),
       },
       {
         onUpgrade: (incoming, client) => this.upgrades.upgrade(incoming, client),
@@ -206,6 +201,22 @@ export class Gateway {
     );
     this.announce();
     return { port: this.server.port };
+  }
+
+  /**
+   * Goes on with other settings: at once where that is possible, else for new connections. See liveSettings.
+   * @throws where uWebSockets.js refuses the certificate; then nothing has changed.
+   */
+  async change(config: GatewayConfig, certificate: Certificate | undefined): Promise<void> {
+    const limits = serverLimits(config);
+    const isSameServer =
+      isDeepStrictEqual(limits, serverLimits(this.settings)) && certificate?.fingerprint === this.certificate?.fingerprint;
+    if (!isSameServer) await this.server?.renew({ tls: certificate, limits });
+    this.settings = config;
+    this.certificate = certificate;
+    // Whoever was given them reads them each time.
+    Object.assign(this.limits, dispatchLimits(config));
+    Object.assign(this.topicLimits, topicLimits(config, this.options.bus.maxPayloadBytes));
   }
 
   /** The admin port is part of the hello. */
@@ -239,7 +250,7 @@ export class Gateway {
   async drain(): Promise<void> {
     this.server?.stopListening();
     for (const connection of [...this.dispatcher.all()]) connection.socket?.end(1001, "the server goes away");
-    const deadline = this.options.now() + this.options.config.DRAIN_MS;
+    const deadline = this.options.now() + this.settings.DRAIN_MS;
     while (this.dispatcher.size > 0 && this.options.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
     if (this.dispatcher.size > 0) this.options.log.warn({ connections: this.dispatcher.size }, "ended before every onClose had run");
     this.say({ kind: "gone", id: this.id, reason: "bye" });
@@ -293,7 +304,7 @@ export class Gateway {
 
   private receive({ connection }: Carried, message: Uint8Array, isBinary: boolean): void {
     if (connection === undefined) return;
-    if (message.length > this.options.config.MESSAGE_BYTES) {
+    if (message.length > this.settings.MESSAGE_BYTES) {
       this.counters.tooLarge++;
       this.break(connection, "message.tooLarge");
       return;
@@ -314,7 +325,7 @@ export class Gateway {
 
   private meetSlowConsumer({ id, route }: Connection): void {
     this.counters.slowConsumers++;
-    const limitBytes = this.options.config.BACKPRESSURE_BYTES;
+    const limitBytes = this.settings.BACKPRESSURE_BYTES;
     this.options.log.warn({ connection: id, route, limitBytes }, "slow consumer: connection closed (BACKPRESSURE_BYTES)");
   }
 
@@ -442,7 +453,7 @@ export class Gateway {
     if (!this.options.bus.connected) return;
     // One that works on something and is sent nothing: NATS tells whether it is still there.
     for (const { inFlight, link } of this.workers.values()) if (inFlight > 0) link.probe();
-    const { WORKER_TIMEOUT_MS, PARK_MS } = this.options.config;
+    const { WORKER_TIMEOUT_MS, PARK_MS } = this.settings;
     const latest = this.options.now() - WORKER_TIMEOUT_MS;
     for (const worker of [...this.workers.values()]) if (worker.heardAt < latest) this.loseWorker(worker.id, "silent for too long", true);
     // By then no event is left that it could be blamed for.

@@ -8,6 +8,7 @@ import type { Gateway } from "./gateway.ts";
 export function gatewayMetrics(gateway: Gateway): Metric[] {
   return [
     ...clientMetrics(gateway),
+    ...certificateMetrics(gateway),
     ...dispatchMetrics(gateway),
     ...handoverMetrics(gateway),
     ...topicMetrics(gateway),
@@ -52,6 +53,17 @@ function clientMetrics(gateway: Gateway): Metric[] {
       "thinstate_requests_total",
       "Plain HTTP requests that have ended: the answer's status, or an error's code.",
       by("outcome", upgrades.outcomes.request.counts),
+    ),
+  ];
+}
+
+function certificateMetrics({ certificate }: Gateway): Metric[] {
+  const expiresAt = certificate === undefined ? [] : [[{}, certificate.expiresAt / 1000] as const];
+  return [
+    gauge(
+      "thinstate_certificate_expires_seconds",
+      "When the TLS certificate expires, in seconds since 1970; missing without TLS.",
+      expiresAt,
     ),
   ];
 }

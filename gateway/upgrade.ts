@@ -23,7 +23,7 @@ export interface UpgradesOptions<Data extends object> {
   readonly dispatcher: Dispatcher;
   readonly asks: Asks;
   readonly now: () => number;
-  readonly parkMs: number;
+  readonly limits: { readonly parkMs: number };
   /** Makes what uWebSockets.js carries for the connection. */
   readonly admit: (admission: Admission) => Data;
 }
@@ -100,7 +100,7 @@ export class Upgrades<Data extends object> {
 
   sweep(): void {
     this.options.asks.sweep();
-    const latest = this.options.now() - this.options.parkMs;
+    const latest = this.options.now() - this.options.limits.parkMs;
     this.waiting = this.waiting.filter(({ kind, since, client }) => {
       if (client.isGone) return false;
       if (since > latest) return true;
