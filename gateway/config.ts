@@ -35,8 +35,11 @@ const entries = v.object({
   IDLE_TIMEOUT_MS: integer({ least: 8_000, most: 960_000, otherwise: 120_000 }),
   /** Bytes accepted for a client and not yet read by it; past it, it is a slow consumer and closed. */
   BACKPRESSURE_BYTES: integer({ least: 1, most: 2 ** 30, otherwise: 4 * 1024 * 1024 }),
-  /** How long closing everything may take at the end. */
-  DRAIN_MS: integer({ least: 0, most: 600_000, otherwise: 5_000 }),
+  /** At the end, where another gateway serves: how many connections are closed at once, and how long until the next. */
+  CLOSE_BATCH: integer({ least: 1, most: 1_000_000, otherwise: 200 }),
+  CLOSE_PAUSE_MS: integer({ least: 0, most: 60_000, otherwise: 100 }),
+  /** How long closing everything, and running each onClose, may take at the end. */
+  DRAIN_MS: integer({ least: 0, most: 600_000, otherwise: 8_000 }),
   LOG_LEVEL: v.optional(v.picklist(["trace", "debug", "info", "warn", "error", "fatal", "silent"]), "info"),
 });
 
@@ -71,6 +74,8 @@ export const liveSettings: ReadonlySet<keyof GatewayConfig> = new Set([
   "WORKER_TIMEOUT_MS",
   "IDLE_TIMEOUT_MS",
   "BACKPRESSURE_BYTES",
+  "CLOSE_BATCH",
+  "CLOSE_PAUSE_MS",
   "DRAIN_MS",
   "LOG_LEVEL",
   "TLS_CERT_FILE",

@@ -1,6 +1,7 @@
 // Puts the gateway together: sockets on one side, links to workers on the other, the dispatcher between them.
 
 import { hostname } from "node:os";
+import { setTimeout as pause } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import type { Logger } from "pino";
 import type { Bus } from "../protocol/bus.ts";
@@ -27,6 +28,7 @@ import type { Certificate } from "./certificate.ts";
 import { Commits } from "./commit.ts";
 import type { GatewayConfig } from "./config.ts";
 import { Connection, type Socket } from "./connection.ts";
+import { Departure } from "./departure.ts";
 import { Dispatcher, type DispatchLimits } from "./dispatcher.ts";
 import { dispatchLimits, serverLimits, topicLimits } from "./limits.ts";
 import { Operations } from "./operations.ts";
@@ -39,6 +41,13 @@ import { WorkerPeer } from "./worker-peer.ts";
 
 /** How often time-outs are looked at. */
 const sweepMs = 250;
+/** At the end: until other gateways have said whether they end too, then how often it is looked who may be closed. */
+const togetherMs = 30;
+const departureStepMs = 5;
+/** Of DRAIN_MS: then everybody is closed, and the rest is for their onClose. */
+const closeShare = 0.75;
+/** Two heartbeats may be late, or lost. */
+const successorSilenceMs = 3.5 * heartbeatMs;
 
 export interface GatewayOptions {
   readonly id: string;
@@ -83,6 +92,8 @@ export class Gateway {
   private settings: GatewayConfig;
   certificate: Certificate | undefined;
   private server: Server | undefined;
+  /** Other gateways that take clients, and when they were last heard. */
+  private readonly successors = new Map<string, number>();
   private adminPort = 0;
   private isChanged = false;
   private sweptAt = 0;
@@ -246,13 +257,29 @@ export class Gateway {
     this.announce();
   }
 
-  /** Lets no one in, closes everyone with 1001, and waits until their onClose has run; at most DRAIN_MS. */
+  /** Lets no one in, closes everyone once their begun turns have committed, and waits until their onClose has run; at most DRAIN_MS. */
   async drain(): Promise<void> {
+    const { now, log } = this.options;
+    const { DRAIN_MS, CLOSE_BATCH, CLOSE_PAUSE_MS } = this.settings;
+    const deadline = now() + DRAIN_MS;
     this.server?.stopListening();
-    for (const connection of [...this.dispatcher.all()]) connection.socket?.end(1001, "the server goes away");
-    const deadline = this.options.now() + this.settings.DRAIN_MS;
-    while (this.dispatcher.size > 0 && this.options.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
-    if (this.dispatcher.size > 0) this.options.log.warn({ connections: this.dispatcher.size }, "ended before every onClose had run");
+    this.upgrades.drain();
+    this.announce();
+    // Until gateways that end together have heard of each other.
+    await pause(Math.min(togetherMs, DRAIN_MS));
+    const departure = new Departure({
+      now,
+      connections: this.dispatcher.all(),
+      hasSuccessor: () => this.hasSuccessor(),
+      limits: { batch: CLOSE_BATCH, pauseMs: CLOSE_PAUSE_MS, closeMs: DRAIN_MS * closeShare },
+      close: ({ socket }, code) => socket?.end(errorTable[code].close, code),
+      onBatch: (connections, left) => log.info({ connections, left }, "connections are told to leave"),
+    });
+    while ((this.dispatcher.size > 0 || this.upgrades.parked > 0) && now() < deadline) {
+      departure.step();
+      await pause(departureStepMs);
+    }
+    if (this.dispatcher.size > 0) log.warn({ connections: this.dispatcher.size }, "ended before every onClose had run");
     this.say({ kind: "gone", id: this.id, reason: "bye" });
     this.hub.flush();
     for (const timer of this.timers) clearInterval(timer);
@@ -265,6 +292,16 @@ export class Gateway {
     const routes: Record<string, number> = {};
     for (const { route, socket } of this.dispatcher.all()) if (socket !== undefined) routes[route] = (routes[route] ?? 0) + 1;
     return routes;
+  }
+
+  get isDraining(): boolean {
+    return this.upgrades.isDraining;
+  }
+
+  private hasSuccessor(): boolean {
+    const latest = this.options.now() - successorSilenceMs;
+    for (const [id, heardAt] of this.successors) if (heardAt < latest) this.successors.delete(id);
+    return this.successors.size > 0;
   }
 
   hello(): GatewayHello {
@@ -282,6 +319,7 @@ export class Gateway {
       parked: dispatcher.parked + this.upgrades.parked,
       messagesIn: dispatcher.counters.messagesIn,
       messagesOut: this.commits.counters.messagesOut,
+      draining: this.isDraining,
       serving: dispatcher.serving,
       routes: this.routes(),
       pins: Object.fromEntries([...this.workers.values()].map((worker) => [worker.id, worker.pins])),
@@ -357,9 +395,12 @@ export class Gateway {
       case "activate":
         return this.activate(announcement.activation);
       case "gateway":
+        if (announcement.draining === true) this.successors.delete(announcement.id);
+        else this.successors.set(announcement.id, this.options.now());
         if (announcement.activation !== undefined) this.activate(announcement.activation);
         return;
       case "gone":
+        this.successors.delete(announcement.id);
         this.loseWorker(announcement.id, announcement.reason, announcement.reason === "exited");
         this.takenForDead.delete(announcement.id);
         return;

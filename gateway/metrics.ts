@@ -71,6 +71,7 @@ function certificateMetrics({ certificate }: Gateway): Metric[] {
 function dispatchMetrics({ dispatcher, commits, upgrades, config, counters }: Gateway): Metric[] {
   return [
     gauge("thinstate_serving", "1 while a worker of the active release is there; else everything parks.", Number(dispatcher.serving)),
+    gauge("thinstate_draining", "1 while the gateway takes leave of its clients.", Number(upgrades.isDraining)),
     gauge("thinstate_parked_messages", "Messages, opens and closes that wait for a worker.", dispatcher.parked),
     gauge("thinstate_parked_bytes", "Their bytes.", dispatcher.parkedBytes),
     gauge("thinstate_parked_limit_bytes", "How many there may be: PARKED_TOTAL_BYTES.", config.PARKED_TOTAL_BYTES),

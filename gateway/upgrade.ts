@@ -52,6 +52,8 @@ class Outcomes {
 }
 
 export class Upgrades<Data extends object> {
+  /** Clients are to look for another gateway. */
+  isDraining = false;
   readonly outcomes = { upgrade: new Outcomes("accepted", "refused"), request: new Outcomes() };
   private readonly options: UpgradesOptions<Data>;
   /** Parked until there is a worker: until then nobody knows which paths exist. */
@@ -66,6 +68,7 @@ export class Upgrades<Data extends object> {
   }
 
   upgrade(incoming: Incoming, client: WaitingUpgrade<Data>): void {
+    if (this.isDraining) return this.refuse("upgrade", client, 503, "gateway.restarts");
     const match = this.options.dispatcher.route(incoming.path);
     if (match === undefined) return this.park("upgrade", client, () => this.upgrade(incoming, client));
     if (match === null) return this.refuse("upgrade", client, 404, "route.unknown");
@@ -90,6 +93,12 @@ export class Upgrades<Data extends object> {
       onTimeout: () => this.refuse("request", client, 503, "upgrade.parked"),
       isOver: () => client.isGone,
     });
+  }
+
+  /** Takes no more upgrades. What a worker was asked is still answered. */
+  drain(): void {
+    this.isDraining = true;
+    for (const { kind, client } of this.waiting.splice(0)) if (!client.isGone) this.refuse(kind, client, 503, "gateway.restarts");
   }
 
   /** There may be a worker now. */

@@ -31,7 +31,7 @@ export interface ServeOptions {
 export async function serve({ isDev, onReady }: ServeOptions): Promise<number> {
   const log = new Log(process.stdout, process.stderr);
   const env = environment();
-  const config = env && readConfig(env);
+  const config = env && readConfig(env, log);
   if (env === undefined || config === undefined) return 1;
   mkdirSync(config.cacheFolder, { recursive: true, mode: 0o700 });
   const path = controlPath(config.cacheFolder);
@@ -73,15 +73,17 @@ function environment(): NodeJS.ProcessEnv | undefined {
 }
 
 /** What is wrong with the settings of gateways and workers is found here too, before any of them starts. */
-function readConfig(env: NodeJS.ProcessEnv): Config | undefined {
+function readConfig(env: NodeJS.ProcessEnv, log: Log): Config | undefined {
   // Given by the supervisor, so not looked at here.
   const given = { ...env, NATS_URL: "nats://127.0.0.1", LIFELINE_FD: "3", RELEASE: "1", PORT: "0", ADMIN_PORT: "0", NAMESPACE: "checked" };
   let config: Config | undefined;
+  const drains: number[] = [];
   const mistakes = new Set<string>();
   const parsers = [
     () => (config = parseConfig(env, clone)),
+    () => drains.push(parseGatewayConfig(given).DRAIN_MS),
+    () => drains.push(parseWorkerConfig(given).DRAIN_MS),
     () => readCertificate(parseGatewayConfig(given)),
-    () => parseWorkerConfig(given),
   ];
   for (const parse of parsers) {
     try {
@@ -91,7 +93,13 @@ function readConfig(env: NodeJS.ProcessEnv): Config | undefined {
       for (const mistake of error.message.replace(/^config\.invalid: /, "").split("; ")) mistakes.add(mistake);
     }
   }
-  if (mistakes.size === 0) return config;
+  const drainMs = Math.max(...drains);
+  if (config !== undefined && mistakes.size === 0) {
+    const { stopTimeoutMs } = config;
+    if (drainMs >= stopTimeoutMs)
+      log.event("warn", `DRAIN_MS=${drainMs}, but what takes longer than STOP_TIMEOUT_MS=${stopTimeoutMs} is killed`);
+    return config;
+  }
   refuse(`The environment has mistakes:\n${[...mistakes].map((mistake) => `  ${mistake}`).join("\n")}`);
   return undefined;
 }
