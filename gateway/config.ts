@@ -3,6 +3,7 @@
 import * as v from "valibot";
 import { CodedError } from "../protocol/errors.ts";
 import { integer, namespace, parseSettings, text } from "../protocol/settings.ts";
+import { isProxyList } from "./trusted-proxies.ts";
 
 const entries = v.object({
   HOST: v.optional(text, "127.0.0.1"),
@@ -15,6 +16,8 @@ const entries = v.object({
   /** Files in PEM, both or none: clients then speak wss://. */
   TLS_CERT_FILE: v.optional(v.string(), ""),
   TLS_KEY_FILE: v.optional(v.string(), ""),
+  /** Whose X-Forwarded-For is believed. */
+  TRUSTED_PROXIES: v.optional(v.pipe(v.string(), v.check(isProxyList, "addresses or networks (10.0.0.0/8), parted by commas")), ""),
   LIFELINE_FD: integer({ least: 0, most: 1_000_000, otherwise: 0 }),
   /** A client's message, in bytes; it has to fit into one NATS message. */
   MESSAGE_BYTES: integer({ least: 1, most: 64 * 1024 * 1024, otherwise: 256 * 1024 }),
@@ -78,6 +81,7 @@ export const liveSettings: ReadonlySet<keyof GatewayConfig> = new Set([
   "CLOSE_PAUSE_MS",
   "DRAIN_MS",
   "LOG_LEVEL",
+  "TRUSTED_PROXIES",
   "TLS_CERT_FILE",
   "TLS_KEY_FILE",
 ]);

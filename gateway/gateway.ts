@@ -33,9 +33,11 @@ import { Dispatcher, type DispatchLimits } from "./dispatcher.ts";
 import { dispatchLimits, serverLimits, topicLimits } from "./limits.ts";
 import { Operations } from "./operations.ts";
 import { Scrapes } from "./scrapes.ts";
-import { listen, type Server } from "./server.ts";
+import { type Incoming, listen, type Server } from "./server.ts";
 import { SlotTable } from "./slots.ts";
+import { Successors } from "./successors.ts";
 import { type TopicLimits, Topics } from "./topics.ts";
+import { TrustedProxies } from "./trusted-proxies.ts";
 import { type Admission, Upgrades } from "./upgrade.ts";
 import { WorkerPeer } from "./worker-peer.ts";
 
@@ -46,8 +48,6 @@ const togetherMs = 30;
 const departureStepMs = 5;
 /** Of DRAIN_MS: then everybody is closed, and the rest is for their onClose. */
 const closeShare = 0.75;
-/** Two heartbeats may be late, or lost. */
-const successorSilenceMs = 3.5 * heartbeatMs;
 
 export interface GatewayOptions {
   readonly id: string;
@@ -79,6 +79,8 @@ export class Gateway {
   readonly workers = new Map<string, WorkerPeer>();
   readonly scrapes: Scrapes;
   readonly meter = new ProcessMeter("gateway");
+  /** undefined: clients speak without TLS. */
+  certificate: Certificate | undefined;
   private readonly options: GatewayOptions;
   private readonly subjects: Subjects;
   private readonly asks: Asks;
@@ -87,13 +89,12 @@ export class Gateway {
   private readonly takenForDead = new Map<string, { readonly at: number; readonly reconnects: number }>();
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly startedAt = Date.now();
+  private readonly successors: Successors;
   private readonly limits: DispatchLimits;
   private readonly topicLimits: TopicLimits;
   private settings: GatewayConfig;
-  certificate: Certificate | undefined;
+  private proxies: TrustedProxies;
   private server: Server | undefined;
-  /** Other gateways that take clients, and when they were last heard. */
-  private readonly successors = new Map<string, number>();
   private adminPort = 0;
   private isChanged = false;
   private sweptAt = 0;
@@ -109,6 +110,8 @@ export class Gateway {
     const { config, bus, now } = options;
     this.settings = config;
     this.certificate = options.certificate;
+    this.proxies = new TrustedProxies(config.TRUSTED_PROXIES);
+    this.successors = new Successors(now);
     this.limits = dispatchLimits(config);
     this.topicLimits = topicLimits(config, bus.maxPayloadBytes);
     this.subjects = subjectsOf(config.NAMESPACE);
@@ -193,8 +196,8 @@ export class Gateway {
         limits: serverLimits(config),
       },
       {
-        onUpgrade: (incoming, client) => this.upgrades.upgrade(incoming, client),
-        onRequest: (incoming, body, client) => this.upgrades.request(incoming, body, client),
+        onUpgrade: (incoming, client) => this.upgrades.upgrade(this.identified(incoming), client),
+        onRequest: (incoming, body, client) => this.upgrades.request(this.identified(incoming), body, client),
         onOpen: (carried, socket) => this.open(carried, socket),
         onMessage: (carried, message, isBinary) => this.receive(carried, message, isBinary),
         onClose: ({ connection }, code, reason, isSlow) => {
@@ -225,6 +228,7 @@ export class Gateway {
     if (!isSameServer) await this.server?.renew({ tls: certificate, limits });
     this.settings = config;
     this.certificate = certificate;
+    this.proxies = new TrustedProxies(config.TRUSTED_PROXIES);
     // Whoever was given them reads them each time.
     Object.assign(this.limits, dispatchLimits(config));
     Object.assign(this.topicLimits, topicLimits(config, this.options.bus.maxPayloadBytes));
@@ -270,7 +274,7 @@ export class Gateway {
     const departure = new Departure({
       now,
       connections: this.dispatcher.all(),
-      hasSuccessor: () => this.hasSuccessor(),
+      hasSuccessor: () => this.successors.areThere,
       limits: { batch: CLOSE_BATCH, pauseMs: CLOSE_PAUSE_MS, closeMs: DRAIN_MS * closeShare },
       close: ({ socket }, code) => socket?.end(errorTable[code].close, code),
       onBatch: (connections, left) => log.info({ connections, left }, "connections are told to leave"),
@@ -296,12 +300,6 @@ export class Gateway {
 
   get isDraining(): boolean {
     return this.upgrades.isDraining;
-  }
-
-  private hasSuccessor(): boolean {
-    const latest = this.options.now() - successorSilenceMs;
-    for (const [id, heardAt] of this.successors) if (heardAt < latest) this.successors.delete(id);
-    return this.successors.size > 0;
   }
 
   hello(): GatewayHello {
@@ -330,6 +328,12 @@ export class Gateway {
 
   // ── sockets ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  // With the address of the client itself, where proxies stand between.
+  private identified(incoming: Incoming): Incoming {
+    const forwarded = incoming.headers.flatMap(([name, value]) => (name === "x-forwarded-for" ? [value] : []));
+    return { ...incoming, ip: this.proxies.clientOf(incoming.ip, forwarded.length === 0 ? undefined : forwarded.join(",")) };
+  }
+
   private open(carried: Carried, socket: Socket): void {
     const { slot, epoch } = this.slots.take();
     const id = connectionId(this.id, slot, this.slots.opened);
@@ -357,25 +361,25 @@ export class Gateway {
   private break(connection: Connection, code: ErrorCode): void {
     if (connection.socket === undefined) return;
     this.broken[code] = (this.broken[code] ?? 0) + 1;
-    this.options.log.warn({ connection: connection.id, route: connection.route, code }, "connection closed");
+    this.options.log.warn({ ...about(connection), code }, "connection closed");
     connection.socket.end(errorTable[code].close, code);
   }
 
-  private meetSlowConsumer({ id, route }: Connection): void {
+  private meetSlowConsumer(connection: Connection): void {
     this.counters.slowConsumers++;
     const limitBytes = this.settings.BACKPRESSURE_BYTES;
-    this.options.log.warn({ connection: id, route, limitBytes }, "slow consumer: connection closed (BACKPRESSURE_BYTES)");
+    this.options.log.warn({ ...about(connection), limitBytes }, "slow consumer: connection closed (BACKPRESSURE_BYTES)");
   }
 
   private logPoison(connection: Connection): void {
-    const { id, route, firstEvent, culprit } = connection;
+    const { id, firstEvent, culprit } = connection;
     const message = culprit === "adoption" ? `${id}:adopt` : `${id}:${firstEvent}`;
-    this.options.log.error({ connection: id, route, message, code: "message.poison" }, "set aside what kills workers");
+    this.options.log.error({ ...about(connection), message, code: "message.poison" }, "set aside what kills workers");
   }
 
   private meetBug(connection: Connection, error: unknown): void {
     this.counters.bugs++;
-    this.options.log.error({ connection: connection.id, err: error }, "bug: this connection is closed, no other notices");
+    this.options.log.error({ ...about(connection), err: error }, "bug: this connection is closed, no other notices");
     this.dispatcher.broken(connection);
   }
 
@@ -387,6 +391,7 @@ export class Gateway {
   // ── workers ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   private hear(announcement: Announcement): void {
+    this.successors.hear(announcement);
     switch (announcement.kind) {
       case "worker":
         return this.meetWorker(announcement);
@@ -395,12 +400,9 @@ export class Gateway {
       case "activate":
         return this.activate(announcement.activation);
       case "gateway":
-        if (announcement.draining === true) this.successors.delete(announcement.id);
-        else this.successors.set(announcement.id, this.options.now());
         if (announcement.activation !== undefined) this.activate(announcement.activation);
         return;
       case "gone":
-        this.successors.delete(announcement.id);
         this.loseWorker(announcement.id, announcement.reason, announcement.reason === "exited");
         this.takenForDead.delete(announcement.id);
         return;
@@ -446,7 +448,9 @@ export class Gateway {
     if (worker === undefined) return;
     this.workers.delete(id);
     this.hub.close(id);
-    this.options.log.info({ worker: id, release: worker.release, reason, connections: worker.pins }, "worker left");
+    const fields = { worker: id, release: worker.release, reason, connections: worker.pins };
+    if (isDeath) this.options.log.warn(fields, "worker left");
+    else this.options.log.info(fields, "worker left");
     if (isDeath) this.takenForDead.set(id, { at: this.options.now(), reconnects: worker.reconnects });
     // One that was asked to end and took too long has died of that.
     this.dispatcher.lost(worker, isDeath && !worker.isDraining);
@@ -533,4 +537,9 @@ export class Gateway {
   private say(announcement: Announcement): void {
     this.options.bus.publish(this.subjects.members, encodeAnnouncement(announcement));
   }
+}
+
+/** For the log. */
+function about({ id, route, worker }: Connection): { connection: string; route: string; worker?: string; release?: string } {
+  return { connection: id, route, ...(worker && { worker: worker.id, release: worker.release }) };
 }

@@ -1,11 +1,12 @@
 // The gateway's process: environment, signals, and nothing else.
 
 import { randomBytes } from "node:crypto";
-import { pino } from "pino";
 import { connectBus } from "../protocol/bus.ts";
 import { collectSeldom } from "../protocol/collector.ts";
 import { isCodedError } from "../protocol/errors.ts";
+import { isJournal, withPriority } from "../protocol/journal.ts";
 import { holdLifeline } from "../protocol/lifeline.ts";
+import { openLog } from "../protocol/log.ts";
 import { Reload } from "../protocol/reload.ts";
 import { SettingsFile } from "../protocol/settings-file.ts";
 import { listenAdmin } from "./admin.ts";
@@ -18,7 +19,7 @@ async function main(): Promise<void> {
   const config = parseGatewayConfig(file.read());
   const certificate = readCertificate(config);
   const id = `g${randomBytes(5).toString("hex")}`;
-  const log = pino({ level: config.LOG_LEVEL, base: { gateway: id, pid: process.pid } });
+  const log = openLog({ level: config.LOG_LEVEL, base: { gateway: id, pid: process.pid }, journalStream: process.env.JOURNAL_STREAM });
   let gateway: Gateway | undefined;
   let reload: Reload<GatewayConfig> | undefined;
   let isEnding = false;
@@ -68,6 +69,7 @@ try {
   await main();
 } catch (error) {
   const text = isCodedError(error) ? error.message : error instanceof Error ? error.stack : String(error);
-  process.stderr.write(`gateway: ${text}\n`);
+  const line = `gateway: ${text}\n`;
+  process.stderr.write(isJournal(2, process.env.JOURNAL_STREAM) ? withPriority(line, 60) : line);
   process.exit(1);
 }

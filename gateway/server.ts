@@ -110,6 +110,7 @@ class DoorServer<Data extends object> implements Server {
   }
 
   async renew({ tls, limits }: Pick<ServerOptions, "tls" | "limits">): Promise<void> {
+    if (this.hasStopped) return;
     const app = tls === undefined ? uWS.App() : uWS.SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile });
     const door: Door = { app, listening: undefined, connections: 0 };
     this.addRoutes(door, limits);

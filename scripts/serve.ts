@@ -29,7 +29,7 @@ export interface ServeOptions {
 
 /** @returns The exit code, once everything has ended. */
 export async function serve({ isDev, onReady }: ServeOptions): Promise<number> {
-  const log = new Log(process.stdout, process.stderr);
+  const log = new Log(process.stdout, process.stderr, process.env.JOURNAL_STREAM);
   const env = environment();
   const config = env && readConfig(env, log);
   if (env === undefined || config === undefined) return 1;

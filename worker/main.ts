@@ -1,11 +1,12 @@
 // The worker's process: environment, signals, and nothing else.
 
 import { randomBytes } from "node:crypto";
-import { pino } from "pino";
 import { connectBus } from "../protocol/bus.ts";
 import { collectSeldom } from "../protocol/collector.ts";
 import { isCodedError } from "../protocol/errors.ts";
+import { isJournal, withPriority } from "../protocol/journal.ts";
 import { holdLifeline } from "../protocol/lifeline.ts";
+import { openLog } from "../protocol/log.ts";
 import { Reload } from "../protocol/reload.ts";
 import { SettingsFile } from "../protocol/settings-file.ts";
 import { liveSettings, parseWorkerConfig, type WorkerConfig } from "./config.ts";
@@ -21,7 +22,11 @@ async function main(): Promise<void> {
   const file = new SettingsFile(process.env.SETTINGS_FILE ?? "", process.env);
   const config = parseWorkerConfig(file.read());
   const id = `w${randomBytes(5).toString("hex")}`;
-  const log = pino({ level: config.LOG_LEVEL, base: { worker: id, release: config.RELEASE, pid: process.pid } });
+  const log = openLog({
+    level: config.LOG_LEVEL,
+    base: { worker: id, release: config.RELEASE, pid: process.pid },
+    journalStream: process.env.JOURNAL_STREAM,
+  });
   let worker: Worker | undefined;
   let reload: Reload<WorkerConfig> | undefined;
   let isEnding = false;
@@ -72,6 +77,7 @@ try {
 } catch (error) {
   const isExpected = isCodedError(error) || error instanceof HandlersError;
   const text = isExpected ? error.message : error instanceof Error ? error.stack : String(error);
-  process.stderr.write(`worker: ${text}\n`);
+  const line = `worker: ${text}\n`;
+  process.stderr.write(isJournal(2, process.env.JOURNAL_STREAM) ? withPriority(line, 60) : line);
   process.exit(1);
 }

@@ -202,7 +202,9 @@ export class Worker {
     this.gateways.delete(id);
     this.hub.close(id);
     this.operator.lost(id);
-    this.options.log.info({ gateway: id, reason, connections: gateway.mailboxes.size }, "gateway left");
+    const fields = { gateway: id, reason, connections: gateway.mailboxes.size };
+    if (reason === "bye") this.options.log.info(fields, "gateway left");
+    else this.options.log.warn(fields, "gateway left");
     for (const mailbox of gateway.mailboxes.values()) {
       // One whose onOpen has not committed was never open as far as handlers know.
       const wasOpen = !mailbox.isGone && mailbox.next > 0;
@@ -356,7 +358,7 @@ export class Worker {
 
   private logThrown(mailbox: Mailbox, error: HandlerError, hook: HookName): void {
     const { pin } = mailbox;
-    const fields = { connection: pin.id, route: pin.handler.path, hook, code: error.code };
+    const fields = { connection: pin.id, gateway: pin.gateway, route: pin.handler.path, hook, code: error.code };
     // What a client sent wrong is the client's business: it must not be able to fill the log.
     if (error.code.startsWith("message.")) this.options.log.debug({ ...fields, issues: error.issues }, error.message);
     else this.options.log.error({ ...fields, err: error.cause ?? error }, `${hook} was rolled back`);
