@@ -60,6 +60,7 @@ function text(status: number, body: string): Page {
 }
 
 function whyNotReady(gateway: Gateway): string | undefined {
+  if (gateway.isDraining) return "it ends: no new connections";
   if (!gateway.connected) return "NATS is not connected: messages park";
   if (!gateway.dispatcher.serving) return "no worker of the active release: messages park";
   return undefined;

@@ -20,7 +20,7 @@ beforeEach(() => {
   chosen = undefined;
   asked = [];
   answers = [];
-  asks = new Asks({ now: () => now, timeoutMs, choose: () => chosen });
+  asks = new Asks({ now: () => now, limits: { parkMs: timeoutMs }, choose: () => chosen });
 });
 
 function worker(id: string): WorkerPeer {

@@ -24,7 +24,7 @@ interface Ask {
 export class Asks {
   private readonly options: {
     readonly now: () => number;
-    readonly timeoutMs: number;
+    readonly limits: { readonly parkMs: number };
     readonly choose: () => WorkerPeer | undefined;
   };
   private readonly open = new Map<number, Ask>();
@@ -77,7 +77,7 @@ export class Asks {
 
   sweep(): void {
     for (const ask of this.open.values()) {
-      const isLate = this.options.now() - ask.askedAt > this.options.timeoutMs;
+      const isLate = this.options.now() - ask.askedAt > this.options.limits.parkMs;
       if (!isLate && !ask.isOver()) continue;
       this.open.delete(ask.number);
       if (isLate) ask.onTimeout();

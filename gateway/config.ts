@@ -1,14 +1,23 @@
 // The gateway's settings, from the environment. Parsed once; every mistake is reported together.
 
 import * as v from "valibot";
+import { CodedError } from "../protocol/errors.ts";
 import { integer, namespace, parseSettings, text } from "../protocol/settings.ts";
+import { isProxyList } from "./trusted-proxies.ts";
 
-const settings = v.object({
+const entries = v.object({
   HOST: v.optional(text, "127.0.0.1"),
   PORT: integer({ least: 0, most: 65_535, otherwise: 8080 }),
   ADMIN_PORT: integer({ least: 0, most: 65_535, otherwise: 9090 }),
   NATS_URL: text,
   NAMESPACE: namespace,
+  /** Settings that SIGHUP reads again. */
+  SETTINGS_FILE: v.optional(v.string(), ""),
+  /** Files in PEM, both or none: clients then speak wss://. */
+  TLS_CERT_FILE: v.optional(v.string(), ""),
+  TLS_KEY_FILE: v.optional(v.string(), ""),
+  /** Whose X-Forwarded-For is believed. */
+  TRUSTED_PROXIES: v.optional(v.pipe(v.string(), v.check(isProxyList, "addresses or networks (10.0.0.0/8), parted by commas")), ""),
   LIFELINE_FD: integer({ least: 0, most: 1_000_000, otherwise: 0 }),
   /** A client's message, in bytes; it has to fit into one NATS message. */
   MESSAGE_BYTES: integer({ least: 1, most: 64 * 1024 * 1024, otherwise: 256 * 1024 }),
@@ -29,14 +38,68 @@ const settings = v.object({
   IDLE_TIMEOUT_MS: integer({ least: 8_000, most: 960_000, otherwise: 120_000 }),
   /** Bytes accepted for a client and not yet read by it; past it, it is a slow consumer and closed. */
   BACKPRESSURE_BYTES: integer({ least: 1, most: 2 ** 30, otherwise: 4 * 1024 * 1024 }),
-  /** How long closing everything may take at the end. */
-  DRAIN_MS: integer({ least: 0, most: 600_000, otherwise: 5_000 }),
+  /** At the end, where another gateway serves: how many connections are closed at once, and how long until the next. */
+  CLOSE_BATCH: integer({ least: 1, most: 1_000_000, otherwise: 200 }),
+  CLOSE_PAUSE_MS: integer({ least: 0, most: 60_000, otherwise: 100 }),
+  /** How long closing everything, and running each onClose, may take at the end. */
+  DRAIN_MS: integer({ least: 0, most: 600_000, otherwise: 8_000 }),
   LOG_LEVEL: v.optional(v.picklist(["trace", "debug", "info", "warn", "error", "fatal", "silent"]), "info"),
 });
 
+const certificate = [["TLS_CERT_FILE"], ["TLS_KEY_FILE"]] as const;
+
+const settings = v.pipe(
+  entries,
+  v.forward(
+    v.partialCheck(certificate, (named) => named.TLS_CERT_FILE === "" || named.TLS_KEY_FILE !== ""),
+    ["TLS_KEY_FILE"],
+  ),
+  v.forward(
+    v.partialCheck(certificate, (named) => named.TLS_KEY_FILE === "" || named.TLS_CERT_FILE !== ""),
+    ["TLS_CERT_FILE"],
+  ),
+);
+
 export type GatewayConfig = Readonly<v.InferOutput<typeof settings>>;
+
+/**
+ * What may change while the gateway runs. Of these, BACKPRESSURE_BYTES, IDLE_TIMEOUT_MS, the certificate and, for what is far above
+ * it, MESSAGE_BYTES are new connections' only.
+ */
+export const liveSettings: ReadonlySet<keyof GatewayConfig> = new Set([
+  "MESSAGE_BYTES",
+  "WINDOW_MESSAGES",
+  "WINDOW_BYTES",
+  "PARKED_MESSAGES",
+  "PARKED_BYTES",
+  "PARKED_TOTAL_BYTES",
+  "PARK_MS",
+  "WORKER_TIMEOUT_MS",
+  "IDLE_TIMEOUT_MS",
+  "BACKPRESSURE_BYTES",
+  "CLOSE_BATCH",
+  "CLOSE_PAUSE_MS",
+  "DRAIN_MS",
+  "LOG_LEVEL",
+  "TRUSTED_PROXIES",
+  "TLS_CERT_FILE",
+  "TLS_KEY_FILE",
+]);
+
+/** What an envelope adds to a message, at most, and some more: a message must fit into one NATS message. */
+const envelopeBytes = 8 * 1024;
 
 /** @throws {CodedError} "config.invalid", naming every variable that is wrong. */
 export function parseGatewayConfig(environment: Readonly<Record<string, string | undefined>>): GatewayConfig {
   return parseSettings(settings, environment);
+}
+
+/** @throws {CodedError} "config.invalid" where a client's message might not fit into a message of this NATS. */
+export function checkPayload({ MESSAGE_BYTES }: GatewayConfig, maxPayloadBytes: number): void {
+  if (MESSAGE_BYTES + envelopeBytes <= maxPayloadBytes) return;
+  const most = maxPayloadBytes - envelopeBytes;
+  throw new CodedError(
+    "config.invalid",
+    `MESSAGE_BYTES=${MESSAGE_BYTES} does not fit NATS' max_payload of ${maxPayloadBytes}: at most ${most}`,
+  );
 }

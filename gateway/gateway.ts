@@ -1,6 +1,8 @@
 // Puts the gateway together: sockets on one side, links to workers on the other, the dispatcher between them.
 
 import { hostname } from "node:os";
+import { setTimeout as pause } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import type { Logger } from "pino";
 import type { Bus } from "../protocol/bus.ts";
 import { connectionId } from "../protocol/connection-id.ts";
@@ -22,24 +24,36 @@ import { compileRoutes } from "../protocol/route.ts";
 import { encodeScrape, parseScraped } from "../protocol/scrape.ts";
 import { type Subjects, subjectsOf } from "../protocol/subjects.ts";
 import { Asks } from "./asks.ts";
+import type { Certificate } from "./certificate.ts";
 import { Commits } from "./commit.ts";
 import type { GatewayConfig } from "./config.ts";
 import { Connection, type Socket } from "./connection.ts";
-import { Dispatcher } from "./dispatcher.ts";
+import { Departure } from "./departure.ts";
+import { Dispatcher, type DispatchLimits } from "./dispatcher.ts";
+import { dispatchLimits, serverLimits, topicLimits } from "./limits.ts";
 import { Operations } from "./operations.ts";
 import { Scrapes } from "./scrapes.ts";
-import { listen, type Server } from "./server.ts";
+import { type Incoming, listen, type Server } from "./server.ts";
 import { SlotTable } from "./slots.ts";
-import { Topics } from "./topics.ts";
+import { Successors } from "./successors.ts";
+import { type TopicLimits, Topics } from "./topics.ts";
+import { TrustedProxies } from "./trusted-proxies.ts";
 import { type Admission, Upgrades } from "./upgrade.ts";
 import { WorkerPeer } from "./worker-peer.ts";
 
 /** How often time-outs are looked at. */
 const sweepMs = 250;
+/** At the end: until other gateways have said whether they end too, then how often it is looked who may be closed. */
+const togetherMs = 30;
+const departureStepMs = 5;
+/** Of DRAIN_MS: then everybody is closed, and the rest is for their onClose. */
+const closeShare = 0.75;
 
 export interface GatewayOptions {
   readonly id: string;
   readonly config: GatewayConfig;
+  /** undefined: clients speak without TLS. */
+  readonly certificate?: Certificate | undefined;
   readonly bus: Bus;
   readonly log: Logger;
   readonly now: () => number;
@@ -65,6 +79,8 @@ export class Gateway {
   readonly workers = new Map<string, WorkerPeer>();
   readonly scrapes: Scrapes;
   readonly meter = new ProcessMeter("gateway");
+  /** undefined: clients speak without TLS. */
+  certificate: Certificate | undefined;
   private readonly options: GatewayOptions;
   private readonly subjects: Subjects;
   private readonly asks: Asks;
@@ -73,6 +89,11 @@ export class Gateway {
   private readonly takenForDead = new Map<string, { readonly at: number; readonly reconnects: number }>();
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly startedAt = Date.now();
+  private readonly successors: Successors;
+  private readonly limits: DispatchLimits;
+  private readonly topicLimits: TopicLimits;
+  private settings: GatewayConfig;
+  private proxies: TrustedProxies;
   private server: Server | undefined;
   private adminPort = 0;
   private isChanged = false;
@@ -87,6 +108,12 @@ export class Gateway {
   constructor(options: GatewayOptions) {
     this.options = options;
     const { config, bus, now } = options;
+    this.settings = config;
+    this.certificate = options.certificate;
+    this.proxies = new TrustedProxies(config.TRUSTED_PROXIES);
+    this.successors = new Successors(now);
+    this.limits = dispatchLimits(config);
+    this.topicLimits = topicLimits(config, bus.maxPayloadBytes);
     this.subjects = subjectsOf(config.NAMESPACE);
     const publishHere = (topic: string, data: Uint8Array, isBinary: boolean) => this.server?.publish(topic, data, isBinary);
     this.hub = new LinkHub({
@@ -112,25 +139,12 @@ export class Gateway {
       wallClock: Date.now,
       publishHere,
       onBegun: () => this.hub.flushSoon(),
-      limits: {
-        batchBytes: Math.min(256 * 1024, bus.maxPayloadBytes - 4096),
-        externalBytes: config.MESSAGE_BYTES,
-        ringBytes: config.TOPIC_RING_BYTES,
-      },
+      limits: this.topicLimits,
     });
     this.hub.onFlush(() => this.topics.flush());
     this.dispatcher = new Dispatcher({
       now,
-      limits: {
-        windowMessages: config.WINDOW_MESSAGES,
-        windowBytes: config.WINDOW_BYTES,
-        parkedMessages: config.PARKED_MESSAGES,
-        parkedBytes: config.PARKED_BYTES,
-        parkedTotalBytes: config.PARKED_TOTAL_BYTES,
-        parkMs: config.PARK_MS,
-        // Well before workers give up on a gateway that they do not hear.
-        fenceMs: config.GATEWAY_TIMEOUT_MS * 0.75,
-      },
+      limits: this.limits,
       onPoison: (connection) => this.logPoison(connection),
       onBreak: (connection, code) => this.break(connection, code),
       onEnd: (connection) => this.forget(connection),
@@ -146,14 +160,14 @@ export class Gateway {
       publishHere,
       onBug: (connection, error) => this.meetBug(connection, error),
     });
-    this.asks = new Asks({ now, timeoutMs: config.PARK_MS, choose: () => this.dispatcher.leastLoaded() });
+    this.asks = new Asks({ now, limits: this.limits, choose: () => this.dispatcher.leastLoaded() });
     this.scrapes = new Scrapes((number) => bus.publish(this.subjects.scrape, encodeScrape({ to: this.id, number })));
     this.operations = new Operations({ slots: this.slots, topics: this.topics, publishHere });
     this.upgrades = new Upgrades({
       dispatcher: this.dispatcher,
       asks: this.asks,
       now,
-      parkMs: config.PARK_MS,
+      limits: this.limits,
       admit: (admission) => ({ admission, connection: undefined }),
     });
   }
@@ -163,7 +177,7 @@ export class Gateway {
   }
 
   get config(): GatewayConfig {
-    return this.options.config;
+    return this.settings;
   }
 
   get connected(): boolean {
@@ -179,17 +193,12 @@ export class Gateway {
       {
         host: config.HOST,
         port: config.PORT,
-        limits: {
-          // Far enough above the limit that a client hears 1009 from us, before uWebSockets.js cuts it off without a word.
-          frameBytes: Math.max(4 * config.MESSAGE_BYTES, 64 * 1024),
-          bodyBytes: config.MESSAGE_BYTES,
-          backpressureBytes: config.BACKPRESSURE_BYTES,
-          idleTimeoutMs: config.IDLE_TIMEOUT_MS,
-        },
+        tls: this.certificate,
+        limits: serverLimits(config),
       },
       {
-        onUpgrade: (incoming, client) => this.upgrades.upgrade(incoming, client),
-        onRequest: (incoming, body, client) => this.upgrades.request(incoming, body, client),
+        onUpgrade: (incoming, client) => this.upgrades.upgrade(this.identified(incoming), client),
+        onRequest: (incoming, body, client) => this.upgrades.request(this.identified(incoming), body, client),
         onOpen: (carried, socket) => this.open(carried, socket),
         onMessage: (carried, message, isBinary) => this.receive(carried, message, isBinary),
         onClose: ({ connection }, code, reason, isSlow) => {
@@ -207,6 +216,23 @@ export class Gateway {
     );
     this.announce();
     return { port: this.server.port };
+  }
+
+  /**
+   * Goes on with other settings: at once where that is possible, else for new connections. See liveSettings.
+   * @throws where uWebSockets.js refuses the certificate; then nothing has changed.
+   */
+  async change(config: GatewayConfig, certificate: Certificate | undefined): Promise<void> {
+    const limits = serverLimits(config);
+    const isSameServer =
+      isDeepStrictEqual(limits, serverLimits(this.settings)) && certificate?.fingerprint === this.certificate?.fingerprint;
+    if (!isSameServer) await this.server?.renew({ tls: certificate, limits });
+    this.settings = config;
+    this.certificate = certificate;
+    this.proxies = new TrustedProxies(config.TRUSTED_PROXIES);
+    // Whoever was given them reads them each time.
+    Object.assign(this.limits, dispatchLimits(config));
+    Object.assign(this.topicLimits, topicLimits(config, this.options.bus.maxPayloadBytes));
   }
 
   /** The admin port is part of the hello. */
@@ -236,13 +262,29 @@ export class Gateway {
     this.announce();
   }
 
-  /** Lets no one in, closes everyone with 1001, and waits until their onClose has run; at most DRAIN_MS. */
+  /** Lets no one in, closes everyone once their begun turns have committed, and waits until their onClose has run; at most DRAIN_MS. */
   async drain(): Promise<void> {
+    const { now, log } = this.options;
+    const { DRAIN_MS, CLOSE_BATCH, CLOSE_PAUSE_MS } = this.settings;
+    const deadline = now() + DRAIN_MS;
     this.server?.stopListening();
-    for (const connection of [...this.dispatcher.all()]) connection.socket?.end(1001, "the server goes away");
-    const deadline = this.options.now() + this.options.config.DRAIN_MS;
-    while (this.dispatcher.size > 0 && this.options.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
-    if (this.dispatcher.size > 0) this.options.log.warn({ connections: this.dispatcher.size }, "ended before every onClose had run");
+    this.upgrades.drain();
+    this.announce();
+    // Until gateways that end together have heard of each other.
+    await pause(Math.min(togetherMs, DRAIN_MS));
+    const departure = new Departure({
+      now,
+      connections: this.dispatcher.all(),
+      hasSuccessor: () => this.successors.areThere,
+      limits: { batch: CLOSE_BATCH, pauseMs: CLOSE_PAUSE_MS, closeMs: DRAIN_MS * closeShare },
+      close: ({ socket }, code) => socket?.end(errorTable[code].close, code),
+      onBatch: (connections, left) => log.info({ connections, left }, "connections are told to leave"),
+    });
+    while ((this.dispatcher.size > 0 || this.upgrades.parked > 0) && now() < deadline) {
+      departure.step();
+      await pause(departureStepMs);
+    }
+    if (this.dispatcher.size > 0) log.warn({ connections: this.dispatcher.size }, "ended before every onClose had run");
     this.say({ kind: "gone", id: this.id, reason: "bye" });
     this.hub.flush();
     for (const timer of this.timers) clearInterval(timer);
@@ -255,6 +297,10 @@ export class Gateway {
     const routes: Record<string, number> = {};
     for (const { route, socket } of this.dispatcher.all()) if (socket !== undefined) routes[route] = (routes[route] ?? 0) + 1;
     return routes;
+  }
+
+  get isDraining(): boolean {
+    return this.upgrades.isDraining;
   }
 
   hello(): GatewayHello {
@@ -272,6 +318,7 @@ export class Gateway {
       parked: dispatcher.parked + this.upgrades.parked,
       messagesIn: dispatcher.counters.messagesIn,
       messagesOut: this.commits.counters.messagesOut,
+      draining: this.isDraining,
       serving: dispatcher.serving,
       routes: this.routes(),
       pins: Object.fromEntries([...this.workers.values()].map((worker) => [worker.id, worker.pins])),
@@ -281,6 +328,12 @@ export class Gateway {
   }
 
   // ── sockets ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  // With the address of the client itself, where proxies stand between.
+  private identified(incoming: Incoming): Incoming {
+    const forwarded = incoming.headers.flatMap(([name, value]) => (name === "x-forwarded-for" ? [value] : []));
+    return { ...incoming, ip: this.proxies.clientOf(incoming.ip, forwarded.length === 0 ? undefined : forwarded.join(",")) };
+  }
 
   private open(carried: Carried, socket: Socket): void {
     const { slot, epoch } = this.slots.take();
@@ -294,7 +347,7 @@ export class Gateway {
 
   private receive({ connection }: Carried, message: Uint8Array, isBinary: boolean): void {
     if (connection === undefined) return;
-    if (message.length > this.options.config.MESSAGE_BYTES) {
+    if (message.length > this.settings.MESSAGE_BYTES) {
       this.counters.tooLarge++;
       this.break(connection, "message.tooLarge");
       return;
@@ -309,25 +362,25 @@ export class Gateway {
   private break(connection: Connection, code: ErrorCode): void {
     if (connection.socket === undefined) return;
     this.broken[code] = (this.broken[code] ?? 0) + 1;
-    this.options.log.warn({ connection: connection.id, route: connection.route, code }, "connection closed");
+    this.options.log.warn({ ...about(connection), code }, "connection closed");
     connection.socket.end(errorTable[code].close, code);
   }
 
-  private meetSlowConsumer({ id, route }: Connection): void {
+  private meetSlowConsumer(connection: Connection): void {
     this.counters.slowConsumers++;
-    const limitBytes = this.options.config.BACKPRESSURE_BYTES;
-    this.options.log.warn({ connection: id, route, limitBytes }, "slow consumer: connection closed (BACKPRESSURE_BYTES)");
+    const limitBytes = this.settings.BACKPRESSURE_BYTES;
+    this.options.log.warn({ ...about(connection), limitBytes }, "slow consumer: connection closed (BACKPRESSURE_BYTES)");
   }
 
   private logPoison(connection: Connection): void {
-    const { id, route, firstEvent, culprit } = connection;
+    const { id, firstEvent, culprit } = connection;
     const message = culprit === "adoption" ? `${id}:adopt` : `${id}:${firstEvent}`;
-    this.options.log.error({ connection: id, route, message, code: "message.poison" }, "set aside what kills workers");
+    this.options.log.error({ ...about(connection), message, code: "message.poison" }, "set aside what kills workers");
   }
 
   private meetBug(connection: Connection, error: unknown): void {
     this.counters.bugs++;
-    this.options.log.error({ connection: connection.id, err: error }, "bug: this connection is closed, no other notices");
+    this.options.log.error({ ...about(connection), err: error }, "bug: this connection is closed, no other notices");
     this.dispatcher.broken(connection);
   }
 
@@ -339,6 +392,7 @@ export class Gateway {
   // ── workers ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   private hear(announcement: Announcement): void {
+    this.successors.hear(announcement);
     switch (announcement.kind) {
       case "worker":
         return this.meetWorker(announcement);
@@ -395,7 +449,9 @@ export class Gateway {
     if (worker === undefined) return;
     this.workers.delete(id);
     this.hub.close(id);
-    this.options.log.info({ worker: id, release: worker.release, reason, connections: worker.pins }, "worker left");
+    const fields = { worker: id, release: worker.release, reason, connections: worker.pins };
+    if (isDeath) this.options.log.warn(fields, "worker left");
+    else this.options.log.info(fields, "worker left");
     if (isDeath) this.takenForDead.set(id, { at: this.options.now(), reconnects: worker.reconnects });
     // One that was asked to end and took too long has died of that.
     this.dispatcher.lost(worker, isDeath && !worker.isDraining);
@@ -443,7 +499,7 @@ export class Gateway {
     if (!this.options.bus.connected) return;
     // One that works on something and is sent nothing: NATS tells whether it is still there.
     for (const { inFlight, link } of this.workers.values()) if (inFlight > 0) link.probe();
-    const { WORKER_TIMEOUT_MS, PARK_MS } = this.options.config;
+    const { WORKER_TIMEOUT_MS, PARK_MS } = this.settings;
     const latest = this.options.now() - WORKER_TIMEOUT_MS;
     for (const worker of [...this.workers.values()]) if (worker.heardAt < latest) this.loseWorker(worker.id, "silent for too long", true);
     // By then no event is left that it could be blamed for.
@@ -482,4 +538,9 @@ export class Gateway {
   private say(announcement: Announcement): void {
     this.options.bus.publish(this.subjects.members, encodeAnnouncement(announcement));
   }
+}
+
+/** For the log. */
+function about({ id, route, worker }: Connection): { connection: string; route: string; worker?: string; release?: string } {
+  return { connection: id, route, ...(worker && { worker: worker.id, release: worker.release }) };
 }

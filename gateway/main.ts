@@ -1,22 +1,27 @@
 // The gateway's process: environment, signals, and nothing else.
 
 import { randomBytes } from "node:crypto";
-import { pino } from "pino";
 import { connectBus } from "../protocol/bus.ts";
 import { collectSeldom } from "../protocol/collector.ts";
 import { isCodedError } from "../protocol/errors.ts";
+import { isJournal, withPriority } from "../protocol/journal.ts";
 import { holdLifeline } from "../protocol/lifeline.ts";
+import { openLog } from "../protocol/log.ts";
+import { Reload } from "../protocol/reload.ts";
+import { SettingsFile } from "../protocol/settings-file.ts";
 import { listenAdmin } from "./admin.ts";
-import { type GatewayConfig, parseGatewayConfig } from "./config.ts";
+import { aboutCertificate, readCertificate } from "./certificate.ts";
+import { checkPayload, type GatewayConfig, liveSettings, parseGatewayConfig } from "./config.ts";
 import { Gateway } from "./gateway.ts";
 
-/** What an envelope adds to a message, at most, and some more: a message must fit into one NATS message. */
-const envelopeBytes = 8 * 1024;
-
-async function main(config: GatewayConfig): Promise<void> {
+async function main(): Promise<void> {
+  const file = new SettingsFile(process.env.SETTINGS_FILE ?? "", process.env);
+  const config = parseGatewayConfig(file.read());
+  const certificate = readCertificate(config);
   const id = `g${randomBytes(5).toString("hex")}`;
-  const log = pino({ level: config.LOG_LEVEL, base: { gateway: id, pid: process.pid } });
+  const log = openLog({ level: config.LOG_LEVEL, base: { gateway: id, pid: process.pid }, journalStream: process.env.JOURNAL_STREAM });
   let gateway: Gateway | undefined;
+  let reload: Reload<GatewayConfig> | undefined;
   let isEnding = false;
 
   const end = (reason: string) => {
@@ -29,6 +34,8 @@ async function main(config: GatewayConfig): Promise<void> {
   };
   process.on("SIGTERM", () => end("SIGTERM"));
   process.on("SIGINT", () => end("SIGINT"));
+  // While it starts: what would be read again has just been read.
+  process.on("SIGHUP", () => void reload?.run());
   holdLifeline(config.LIFELINE_FD, () => end("its supervisor has ended"));
 
   const bus = await connectBus({
@@ -41,24 +48,28 @@ async function main(config: GatewayConfig): Promise<void> {
       else log.warn(event.kind === "connected" ? "NATS is back" : "NATS is gone: messages park");
     },
   });
-  if (config.MESSAGE_BYTES + envelopeBytes > bus.maxPayloadBytes) {
-    log.fatal(
-      `MESSAGE_BYTES=${config.MESSAGE_BYTES} does not fit NATS' max_payload of ${bus.maxPayloadBytes}: at most ${bus.maxPayloadBytes - envelopeBytes}`,
-    );
-    process.exit(1);
-  }
-  gateway = new Gateway({ id, config, bus, log, now: () => performance.now() });
+  checkPayload(config, bus.maxPayloadBytes);
+  gateway = new Gateway({ id, config, certificate, bus, log, now: () => performance.now() });
   const admin = await listenAdmin(gateway, config.ADMIN_PORT);
   gateway.admin = admin.port;
   const { port } = await gateway.start();
-  log.info({ host: config.HOST, port, admin: admin.port }, "gateway listens");
+  const started = gateway;
+  const apply = async (changed: GatewayConfig) => {
+    checkPayload(changed, bus.maxPayloadBytes);
+    const next = readCertificate(changed);
+    await started.change(changed, next);
+    return next === undefined ? {} : aboutCertificate(next);
+  };
+  reload = new Reload({ file, log, config, live: liveSettings, parse: parseGatewayConfig, apply });
+  log.info({ host: config.HOST, port, admin: admin.port, ...(certificate && aboutCertificate(certificate)) }, "gateway listens");
 }
 
 collectSeldom();
 try {
-  await main(parseGatewayConfig(process.env));
+  await main();
 } catch (error) {
   const text = isCodedError(error) ? error.message : error instanceof Error ? error.stack : String(error);
-  process.stderr.write(`gateway: ${text}\n`);
+  const line = `gateway: ${text}\n`;
+  process.stderr.write(isJournal(2, process.env.JOURNAL_STREAM) ? withPriority(line, 60) : line);
   process.exit(1);
 }

@@ -8,6 +8,7 @@ import type { Gateway } from "./gateway.ts";
 export function gatewayMetrics(gateway: Gateway): Metric[] {
   return [
     ...clientMetrics(gateway),
+    ...certificateMetrics(gateway),
     ...dispatchMetrics(gateway),
     ...handoverMetrics(gateway),
     ...topicMetrics(gateway),
@@ -56,9 +57,21 @@ function clientMetrics(gateway: Gateway): Metric[] {
   ];
 }
 
+function certificateMetrics({ certificate }: Gateway): Metric[] {
+  const expiresAt = certificate === undefined ? [] : [[{}, certificate.expiresAt / 1000] as const];
+  return [
+    gauge(
+      "thinstate_certificate_expires_seconds",
+      "When the TLS certificate expires, in seconds since 1970; missing without TLS.",
+      expiresAt,
+    ),
+  ];
+}
+
 function dispatchMetrics({ dispatcher, commits, upgrades, config, counters }: Gateway): Metric[] {
   return [
     gauge("thinstate_serving", "1 while a worker of the active release is there; else everything parks.", Number(dispatcher.serving)),
+    gauge("thinstate_draining", "1 while the gateway takes leave of its clients.", Number(upgrades.isDraining)),
     gauge("thinstate_parked_messages", "Messages, opens and closes that wait for a worker.", dispatcher.parked),
     gauge("thinstate_parked_bytes", "Their bytes.", dispatcher.parkedBytes),
     gauge("thinstate_parked_limit_bytes", "How many there may be: PARKED_TOTAL_BYTES.", config.PARKED_TOTAL_BYTES),

@@ -49,6 +49,8 @@ export interface ServerListeners<Data extends object> {
 export interface ServerOptions {
   readonly host: string;
   readonly port: number;
+  /** Files in PEM; undefined: clients speak without TLS. */
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
   readonly limits: {
     /** Larger messages end the connection without a close frame: so far above the limit that clients are told of. */
     readonly frameBytes: number;
@@ -62,73 +64,152 @@ export interface Server {
   readonly port: number;
   /** To every subscriber. */
   publish(topic: string, data: Uint8Array, isBinary: boolean): void;
+  /**
+   * Takes new connections with other options, host and port excepted. Those that are open stay as they are.
+   * @throws where uWebSockets.js refuses; then nothing has changed.
+   */
+  renew(options: Pick<ServerOptions, "tls" | "limits">): Promise<void>;
   /** Takes no new connections; those that are open stay. */
   stopListening(): void;
 }
 
 /** @throws where the port cannot be had. */
-export function listen<Data extends object>(options: ServerOptions, listeners: ServerListeners<Data>): Promise<Server> {
-  const { limits } = options;
-  const app = uWS.App();
-  app.ws<Carrier<Data>>("/*", {
-    maxPayloadLength: limits.frameBytes,
-    maxBackpressure: limits.backpressureBytes,
-    // Else a publish to a slow subscriber would be dropped without a word. What is over the limit is dropped all the same, and
-    // then the socket's reading side is shut down: its close comes with the next turn of the event loop, as 1006.
-    closeOnBackpressureLimit: 1,
-    idleTimeout: Math.max(8, Math.round(limits.idleTimeoutMs / 1000)),
-    sendPingsAutomatically: true,
-    upgrade: (response, request, context) => {
-      const incoming = incomingOf(response, request);
-      const key = request.getHeader("sec-websocket-key");
-      const extensions = request.getHeader("sec-websocket-extensions");
-      const client = new Client(response, false);
-      listeners.onUpgrade(incoming, {
-        get isGone() {
-          return client.isGone;
-        },
-        answer: (answer) => client.answer(answer),
-        accept: (data, subprotocol, headers) =>
-          client.finish(() => {
-            response.writeStatus("101 Switching Protocols");
-            for (const [name, value] of headers) response.writeHeader(name, value);
-            response.upgrade({ data, socket: undefined }, key, subprotocol, extensions, context);
-          }),
-      });
-    },
-    open: (ws: Known<Data>) => {
-      const carrier = ws.getUserData();
-      ws.data = carrier.data;
-      carrier.socket = new ServerSocket(ws);
-      listeners.onOpen(carrier.data, carrier.socket);
-    },
-    message: (ws: Known<Data>, message, isBinary) => listeners.onMessage(ws.data as Data, new Uint8Array(message), isBinary),
-    // The last moment when a socket that closes can still be asked: `close` comes too late for that. What is sent tells
-    // itself that it was dropped; what is published does not, but who it was published to has subscribed.
-    subscription: (ws, _topic, count, countBefore) => {
-      const { socket } = ws.getUserData();
-      if (socket !== undefined && count < countBefore) socket.isSlow ||= isOverLimit(ws, limits.backpressureBytes);
-    },
-    close: (ws, code, message) => {
-      const { data, socket } = ws.getUserData();
-      listeners.onClose(data, code, new Uint8Array(message).slice(), code === 1006 && socket?.isSlow === true);
-    },
-  });
-  app.any("/*", (response, request) => {
-    const incoming = incomingOf(response, request);
-    const client = new Client(response, incoming.method === "HEAD");
-    readBody(response, limits.bodyBytes, (body) => {
-      if (!client.isGone) listeners.onRequest(incoming, body, client);
+export async function listen<Data extends object>(options: ServerOptions, listeners: ServerListeners<Data>): Promise<Server> {
+  const server = new DoorServer(options, listeners);
+  await server.renew(options);
+  return server;
+}
+
+/**
+ * One app of uWebSockets.js: it cannot change its certificate or its limits, but another one can listen on the same port, and
+ * take its place. Topics are known to one app each.
+ */
+interface Door {
+  readonly app: uWS.TemplatedApp;
+  listening: uWS.us_listen_socket | undefined;
+  connections: number;
+}
+
+class DoorServer<Data extends object> implements Server {
+  port: number;
+  private readonly host: string;
+  private readonly listeners: ServerListeners<Data>;
+  /** Those that have connections, and the one that takes new ones. */
+  private readonly doors = new Set<Door>();
+  private current: Door | undefined;
+  private hasStopped = false;
+
+  constructor({ host, port }: ServerOptions, listeners: ServerListeners<Data>) {
+    this.host = host;
+    this.port = port;
+    this.listeners = listeners;
+  }
+
+  publish(topic: string, data: Uint8Array, isBinary: boolean): void {
+    for (const { app } of this.doors) app.publish(topic, data, isBinary);
+  }
+
+  async renew({ tls, limits }: Pick<ServerOptions, "tls" | "limits">): Promise<void> {
+    if (this.hasStopped) return;
+    const app = tls === undefined ? uWS.App() : uWS.SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile });
+    const door: Door = { app, listening: undefined, connections: 0 };
+    this.addRoutes(door, limits);
+    door.listening = await listenOn(app, this.host, this.port);
+    this.port = uWS.us_socket_local_port(door.listening as unknown as uWS.us_socket);
+    const before = this.current;
+    this.current = door;
+    this.doors.add(door);
+    if (before !== undefined) {
+      // What the kernel has accepted for a listening socket, and nobody has taken, is reset when that is closed: just behind the
+      // phase of the event loop that takes it, that is next to nothing. With the sysctl net.ipv4.tcp_migrate_req it is nothing.
+      await new Promise((resolve) => setImmediate(resolve));
+      this.retire(before);
+    }
+    if (this.hasStopped) this.stopListening();
+  }
+
+  stopListening(): void {
+    this.hasStopped = true;
+    if (this.current !== undefined) this.retire(this.current);
+    this.current = undefined;
+  }
+
+  // It may still have upgrades that wait: they open here.
+  private retire(door: Door): void {
+    if (door.listening !== undefined) uWS.us_listen_socket_close(door.listening);
+    door.listening = undefined;
+    if (door.connections === 0) this.doors.delete(door);
+  }
+
+  private addRoutes(door: Door, limits: ServerOptions["limits"]): void {
+    const { app } = door;
+    const { listeners } = this;
+    const publishElsewhere = (topic: string, data: Uint8Array, isBinary: boolean) => {
+      for (const other of this.doors) if (other !== door) other.app.publish(topic, data, isBinary);
+    };
+    app.ws<Carrier<Data>>("/*", {
+      maxPayloadLength: limits.frameBytes,
+      maxBackpressure: limits.backpressureBytes,
+      // Else a publish to a slow subscriber would be dropped without a word. What is over the limit is dropped all the same, and
+      // then the socket's reading side is shut down: its close comes with the next turn of the event loop, as 1006.
+      closeOnBackpressureLimit: 1,
+      idleTimeout: Math.max(8, Math.round(limits.idleTimeoutMs / 1000)),
+      sendPingsAutomatically: true,
+      upgrade: (response, request, context) => {
+        const incoming = incomingOf(response, request);
+        const key = request.getHeader("sec-websocket-key");
+        const extensions = request.getHeader("sec-websocket-extensions");
+        const client = new Client(response, false);
+        listeners.onUpgrade(incoming, {
+          get isGone() {
+            return client.isGone;
+          },
+          answer: (answer) => client.answer(answer),
+          accept: (data, subprotocol, headers) =>
+            client.finish(() => {
+              response.writeStatus("101 Switching Protocols");
+              for (const [name, value] of headers) response.writeHeader(name, value);
+              response.upgrade({ data, socket: undefined }, key, subprotocol, extensions, context);
+            }),
+        });
+      },
+      open: (ws: Known<Data>) => {
+        door.connections++;
+        this.doors.add(door);
+        const carrier = ws.getUserData();
+        ws.data = carrier.data;
+        carrier.socket = new ServerSocket(ws, publishElsewhere);
+        listeners.onOpen(carrier.data, carrier.socket);
+      },
+      message: (ws: Known<Data>, message, isBinary) => listeners.onMessage(ws.data as Data, new Uint8Array(message), isBinary),
+      // The last moment when a socket that closes can still be asked: `close` comes too late for that. What is sent tells
+      // itself that it was dropped; what is published does not, but who it was published to has subscribed.
+      subscription: (ws, _topic, count, countBefore) => {
+        const { socket } = ws.getUserData();
+        if (socket !== undefined && count < countBefore) socket.isSlow ||= isOverLimit(ws, limits.backpressureBytes);
+      },
+      close: (ws, code, message) => {
+        const { data, socket } = ws.getUserData();
+        listeners.onClose(data, code, new Uint8Array(message).slice(), code === 1006 && socket?.isSlow === true);
+        door.connections--;
+        if (door.connections === 0 && door !== this.current) this.doors.delete(door);
+      },
     });
-  });
-  return new Promise((resolve, reject) => {
-    app.listen(options.host, options.port, (listening) => {
-      if (listening === false) return reject(new Error(`cannot listen on ${options.host}:${options.port}`));
-      resolve({
-        port: uWS.us_socket_local_port(listening as unknown as uWS.us_socket),
-        publish: (topic, data, isBinary) => void app.publish(topic, data, isBinary),
-        stopListening: () => uWS.us_listen_socket_close(listening),
+    app.any("/*", (response, request) => {
+      const incoming = incomingOf(response, request);
+      const client = new Client(response, incoming.method === "HEAD");
+      readBody(response, limits.bodyBytes, (body) => {
+        if (!client.isGone) listeners.onRequest(incoming, body, client);
       });
+    });
+  }
+}
+
+function listenOn(app: uWS.TemplatedApp, host: string, port: number): Promise<uWS.us_listen_socket> {
+  return new Promise((resolve, reject) => {
+    app.listen(host, port, (listening) => {
+      if (listening === false) reject(new Error(`cannot listen on ${host}:${port}`));
+      else resolve(listening);
     });
   });
 }
@@ -152,9 +233,11 @@ class ServerSocket implements Socket {
   /** Something for it was dropped. */
   isSlow = false;
   private readonly ws: uWS.WebSocket<unknown>;
+  private readonly publishElsewhere: (topic: string, data: Uint8Array, isBinary: boolean) => void;
 
-  constructor(ws: uWS.WebSocket<unknown>) {
+  constructor(ws: uWS.WebSocket<unknown>, publishElsewhere: (topic: string, data: Uint8Array, isBinary: boolean) => void) {
     this.ws = ws;
+    this.publishElsewhere = publishElsewhere;
   }
 
   send(data: Uint8Array, isBinary: boolean): void {
@@ -187,6 +270,7 @@ class ServerSocket implements Socket {
 
   publish(topic: string, data: Uint8Array, isBinary: boolean): void {
     this.ws.publish(topic, data, isBinary);
+    this.publishElsewhere(topic, data, isBinary);
   }
 }
 

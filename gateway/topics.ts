@@ -23,7 +23,13 @@ export interface TopicsOptions {
   readonly publishHere: (topic: string, data: Uint8Array, isBinary: boolean) => void;
   /** Something waits to be sent to the other gateways: see that `flush` is called at the end of this turn of the event loop. */
   readonly onBegun: () => void;
-  readonly limits: { readonly batchBytes: number; readonly externalBytes: number; readonly ringBytes: number };
+  readonly limits: TopicLimits;
+}
+
+export interface TopicLimits {
+  readonly batchBytes: number;
+  readonly externalBytes: number;
+  readonly ringBytes: number;
 }
 
 interface Interest {

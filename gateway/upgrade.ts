@@ -23,7 +23,7 @@ export interface UpgradesOptions<Data extends object> {
   readonly dispatcher: Dispatcher;
   readonly asks: Asks;
   readonly now: () => number;
-  readonly parkMs: number;
+  readonly limits: { readonly parkMs: number };
   /** Makes what uWebSockets.js carries for the connection. */
   readonly admit: (admission: Admission) => Data;
 }
@@ -52,6 +52,8 @@ class Outcomes {
 }
 
 export class Upgrades<Data extends object> {
+  /** Clients are to look for another gateway. */
+  isDraining = false;
   readonly outcomes = { upgrade: new Outcomes("accepted", "refused"), request: new Outcomes() };
   private readonly options: UpgradesOptions<Data>;
   /** Parked until there is a worker: until then nobody knows which paths exist. */
@@ -66,6 +68,7 @@ export class Upgrades<Data extends object> {
   }
 
   upgrade(incoming: Incoming, client: WaitingUpgrade<Data>): void {
+    if (this.isDraining) return this.refuse("upgrade", client, 503, "gateway.restarts");
     const match = this.options.dispatcher.route(incoming.path);
     if (match === undefined) return this.park("upgrade", client, () => this.upgrade(incoming, client));
     if (match === null) return this.refuse("upgrade", client, 404, "route.unknown");
@@ -92,6 +95,12 @@ export class Upgrades<Data extends object> {
     });
   }
 
+  /** Takes no more upgrades. What a worker was asked is still answered. */
+  drain(): void {
+    this.isDraining = true;
+    for (const { kind, client } of this.waiting.splice(0)) if (!client.isGone) this.refuse(kind, client, 503, "gateway.restarts");
+  }
+
   /** There may be a worker now. */
   retry(): void {
     if (this.options.dispatcher.serving) for (const { client, proceed } of this.waiting.splice(0)) if (!client.isGone) proceed();
@@ -100,7 +109,7 @@ export class Upgrades<Data extends object> {
 
   sweep(): void {
     this.options.asks.sweep();
-    const latest = this.options.now() - this.options.parkMs;
+    const latest = this.options.now() - this.options.limits.parkMs;
     this.waiting = this.waiting.filter(({ kind, since, client }) => {
       if (client.isGone) return false;
       if (since > latest) return true;

@@ -25,6 +25,8 @@ export const errorTable = {
   "handler.thrown": { close: 1011, text: "a handler threw something that is none of these errors" },
   "handler.load": { close: 1011, text: "a handler module does not load" },
   "message.poison": { close: 1011, text: "a message killed three workers, the last of them alone, and was set aside" },
+  "gateway.restarts": { close: 1012, text: "this gateway is being replaced; another one takes its clients" },
+  "gateway.ends": { close: 1001, text: "this gateway ends, and it knows of no other one" },
   "nats.away": { close: 1013, text: "NATS was away for longer than PARK_MS" },
   "connection.bug": { close: 1011, text: "a bug in thinstate met this connection; the gateway's log has its stack" },
   "envelope.malformed": { close: 1011, text: "bytes on one of our subjects are not an envelope of ours" },

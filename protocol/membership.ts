@@ -83,6 +83,8 @@ const gateway = v.object({
   parked: v.number(),
   messagesIn: v.number(),
   messagesOut: v.number(),
+  /** Whether it takes leave of its clients, and takes no new ones. */
+  draining: v.optional(v.boolean()),
   /** Whether a message could be answered: a worker of the active release is linked. */
   serving: v.boolean(),
   /** Open connections by path pattern of the release that serves them. */

@@ -8,6 +8,7 @@ test("an empty environment gives what the README says", () => {
     sharedDir: expect.stringMatching(/\.thinstate\/shared$/),
     host: "127.0.0.1",
     port: 8080,
+    hasTls: false,
     adminPort: 9090,
     natsUrl: undefined,
     namespace: "thinstate",

@@ -15,6 +15,8 @@ export interface Config {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
+  /** Clients speak TLS. */
+  readonly hasTls: boolean;
   /** Of the first gateway; the others follow. 0: any free ones. */
   readonly adminPort: number;
   /** undefined: we start a nats-server of our own. */
@@ -48,6 +50,7 @@ export function parseConfig(environment: NodeJS.ProcessEnv, clone: string): Conf
     sharedDir: resolve(clone, settings.SHARED_DIR ?? join(cacheFolder(environment), "shared")),
     host: settings.HOST,
     port: settings.PORT,
+    hasTls: settings.TLS_CERT_FILE !== "",
     adminPort: settings.ADMIN_PORT,
     natsUrl: settings.NATS_URL,
     namespace: settings.NAMESPACE,
@@ -67,6 +70,7 @@ export function supervisorSettings(clone: string) {
   return v.object({
     PORT: integer({ least: 0, most: 65_535, otherwise: 8080 }),
     HOST: v.optional(v.pipe(v.string(), v.regex(/^[A-Za-z0-9.:_-]+$/, "an address or a host name")), "127.0.0.1"),
+    TLS_CERT_FILE: v.optional(v.string(), ""),
     ADMIN_PORT: integer({ least: 0, most: 65_535, otherwise: 9090 }),
     NATS_URL: v.optional(v.pipe(v.string(), v.check(isNatsUrl, "nats://host:port, or several parted by commas"))),
     NAMESPACE: namespace,

@@ -1,8 +1,11 @@
 // What `npm start` and `npm run dev` have in common: one supervisor, from the first line on the terminal to its end.
 
 import { existsSync, mkdirSync } from "node:fs";
+import { resolve } from "node:path";
+import { readCertificate } from "../gateway/certificate.ts";
 import { parseGatewayConfig } from "../gateway/config.ts";
 import { isCodedError } from "../protocol/errors.ts";
+import { SettingsFile } from "../protocol/settings-file.ts";
 import { parseWorkerConfig } from "../worker/config.ts";
 import { type Config, parseConfig } from "./config.ts";
 import { NatsServerMissing } from "./nats/binary.ts";
@@ -26,9 +29,10 @@ export interface ServeOptions {
 
 /** @returns The exit code, once everything has ended. */
 export async function serve({ isDev, onReady }: ServeOptions): Promise<number> {
-  const log = new Log(process.stdout, process.stderr);
-  const config = readConfig(process.env);
-  if (config === undefined) return 1;
+  const log = new Log(process.stdout, process.stderr, process.env.JOURNAL_STREAM);
+  const env = environment();
+  const config = env && readConfig(env, log);
+  if (env === undefined || config === undefined) return 1;
   mkdirSync(config.cacheFolder, { recursive: true, mode: 0o700 });
   const path = controlPath(config.cacheFolder);
   const wasKilled = existsSync(path);
@@ -36,7 +40,7 @@ export async function serve({ isDev, onReady }: ServeOptions): Promise<number> {
   if (running !== undefined) return refuse(running);
 
   const portPatienceMs = wasKilled ? orphanPatienceMs : 0;
-  const supervisor = new Supervisor({ config, env: process.env, log, isDev, portPatienceMs });
+  const supervisor = new Supervisor({ config, env, log, isDev, portPatienceMs });
   const desk = new Desk(supervisor, log);
   const control = await ControlServer.listen(path, desk.answer);
   const asked = endOnSignals(supervisor);
@@ -54,13 +58,33 @@ export async function serve({ isDev, onReady }: ServeOptions): Promise<number> {
   }
 }
 
+/** What SETTINGS_FILE says and the environment does not contradict. Where everything lies, other commands must find without it. */
+function environment(): NodeJS.ProcessEnv | undefined {
+  const { SETTINGS_FILE, THINSTATE_DIR } = process.env;
+  if (SETTINGS_FILE === undefined || SETTINGS_FILE === "") return process.env;
+  const path = resolve(clone, SETTINGS_FILE);
+  try {
+    return { ...new SettingsFile(path, process.env).read(), SETTINGS_FILE: path, THINSTATE_DIR };
+  } catch (error) {
+    if (!isCodedError(error, "config.invalid")) throw error;
+    refuse(error.message);
+    return undefined;
+  }
+}
+
 /** What is wrong with the settings of gateways and workers is found here too, before any of them starts. */
-function readConfig(env: NodeJS.ProcessEnv): Config | undefined {
+function readConfig(env: NodeJS.ProcessEnv, log: Log): Config | undefined {
   // Given by the supervisor, so not looked at here.
   const given = { ...env, NATS_URL: "nats://127.0.0.1", LIFELINE_FD: "3", RELEASE: "1", PORT: "0", ADMIN_PORT: "0", NAMESPACE: "checked" };
   let config: Config | undefined;
+  const drains: number[] = [];
   const mistakes = new Set<string>();
-  const parsers = [() => (config = parseConfig(env, clone)), () => parseGatewayConfig(given), () => parseWorkerConfig(given)];
+  const parsers = [
+    () => (config = parseConfig(env, clone)),
+    () => drains.push(parseGatewayConfig(given).DRAIN_MS),
+    () => drains.push(parseWorkerConfig(given).DRAIN_MS),
+    () => readCertificate(parseGatewayConfig(given)),
+  ];
   for (const parse of parsers) {
     try {
       parse();
@@ -69,7 +93,13 @@ function readConfig(env: NodeJS.ProcessEnv): Config | undefined {
       for (const mistake of error.message.replace(/^config\.invalid: /, "").split("; ")) mistakes.add(mistake);
     }
   }
-  if (mistakes.size === 0) return config;
+  const drainMs = Math.max(...drains);
+  if (config !== undefined && mistakes.size === 0) {
+    const { stopTimeoutMs } = config;
+    if (drainMs >= stopTimeoutMs)
+      log.event("warn", `DRAIN_MS=${drainMs}, but what takes longer than STOP_TIMEOUT_MS=${stopTimeoutMs} is killed`);
+    return config;
+  }
   refuse(`The environment has mistakes:\n${[...mistakes].map((mistake) => `  ${mistake}`).join("\n")}`);
   return undefined;
 }

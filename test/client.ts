@@ -7,6 +7,8 @@ const patienceMs = 20_000;
 export interface ClientOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly subprotocols?: readonly string[];
+  /** Of wss:// */
+  readonly tls?: { readonly rejectUnauthorized: boolean };
 }
 
 export class TestClient {
@@ -18,7 +20,7 @@ export class TestClient {
   private readonly listeners = new Set<() => void>();
 
   constructor(url: string, options: ClientOptions = {}) {
-    this.socket = new WebSocket(url, [...(options.subprotocols ?? [])], { headers: { ...options.headers } });
+    this.socket = new WebSocket(url, [...(options.subprotocols ?? [])], { headers: { ...options.headers }, ...options.tls });
     this.socket.on("message", (data: Buffer, isBinary) => {
       this.received.push(isBinary ? data : data.toString());
       this.tell();

@@ -15,7 +15,7 @@ type HeaderList = ReadonlyArray<readonly [string, string]>;
 export interface AnswersOptions {
   readonly handlers: RouteTable<Handler>;
   readonly release: string;
-  readonly limits: { readonly answerBytes: number; readonly stateBytes: number; readonly timeoutMs: number };
+  readonly limits: { readonly answerBytes: number; readonly stateBytes: number; readonly turnTimeoutMs: number };
   readonly app: App;
   readonly hub: LinkHub;
   readonly log: Logger;
@@ -92,7 +92,7 @@ export class Answers {
     const { limits, log, hub } = this.options;
     let bytes: Uint8Array;
     try {
-      bytes = packValue(await within(limits.timeoutMs, decide));
+      bytes = packValue(await within(limits.turnTimeoutMs, decide));
       if (bytes.length > limits.answerBytes)
         throw new CodedError("effects.tooLarge", `the response has ${bytes.length} bytes, at most ${limits.answerBytes} are possible`);
     } catch (error) {

@@ -9,6 +9,8 @@ const settings = v.object({
   /** The release that this code is. */
   RELEASE: v.optional(text, "0"),
   HANDLERS_DIR: v.optional(text, "worker/handlers"),
+  /** Settings that SIGHUP reads again. */
+  SETTINGS_FILE: v.optional(v.string(), ""),
   LIFELINE_FD: integer({ least: 0, most: 1_000_000, otherwise: 0 }),
   /** A connection's state, as msgpack. */
   STATE_BYTES: integer({ least: 1, most: 512 * 1024, otherwise: 16 * 1024 }),
@@ -27,6 +29,14 @@ const settings = v.object({
 });
 
 export type WorkerConfig = Readonly<v.InferOutput<typeof settings>>;
+
+/** What may change while the worker runs. For the rest a deploy is as good: clients notice neither. */
+export const liveSettings: ReadonlySet<keyof WorkerConfig> = new Set([
+  "STATE_BYTES",
+  "EFFECTS_BYTES",
+  "TOPICS_PER_CONNECTION",
+  "LOG_LEVEL",
+]);
 
 /** @throws {CodedError} "config.invalid", naming every variable that is wrong. */
 export function parseWorkerConfig(environment: Readonly<Record<string, string | undefined>>): WorkerConfig {

@@ -1,12 +1,15 @@
 // The worker's process: environment, signals, and nothing else.
 
 import { randomBytes } from "node:crypto";
-import { pino } from "pino";
 import { connectBus } from "../protocol/bus.ts";
 import { collectSeldom } from "../protocol/collector.ts";
 import { isCodedError } from "../protocol/errors.ts";
+import { isJournal, withPriority } from "../protocol/journal.ts";
 import { holdLifeline } from "../protocol/lifeline.ts";
-import { parseWorkerConfig, type WorkerConfig } from "./config.ts";
+import { openLog } from "../protocol/log.ts";
+import { Reload } from "../protocol/reload.ts";
+import { SettingsFile } from "../protocol/settings-file.ts";
+import { liveSettings, parseWorkerConfig, type WorkerConfig } from "./config.ts";
 import { confine } from "./confinement.ts";
 import { loadHandlers } from "./loader.ts";
 import { HandlersError } from "./problem.ts";
@@ -15,10 +18,17 @@ import { Worker } from "./runtime.ts";
 /** Of the time to be ready: a module that never loads is then named before the supervisor loses its patience. */
 const loadingShare = 0.5;
 
-async function main(config: WorkerConfig): Promise<void> {
+async function main(): Promise<void> {
+  const file = new SettingsFile(process.env.SETTINGS_FILE ?? "", process.env);
+  const config = parseWorkerConfig(file.read());
   const id = `w${randomBytes(5).toString("hex")}`;
-  const log = pino({ level: config.LOG_LEVEL, base: { worker: id, release: config.RELEASE, pid: process.pid } });
+  const log = openLog({
+    level: config.LOG_LEVEL,
+    base: { worker: id, release: config.RELEASE, pid: process.pid },
+    journalStream: process.env.JOURNAL_STREAM,
+  });
   let worker: Worker | undefined;
+  let reload: Reload<WorkerConfig> | undefined;
   let isEnding = false;
 
   const end = (reason: string) => {
@@ -31,6 +41,8 @@ async function main(config: WorkerConfig): Promise<void> {
   };
   process.on("SIGTERM", () => end("SIGTERM"));
   process.on("SIGINT", () => end("SIGINT"));
+  // While it starts: what would be read again has just been read.
+  process.on("SIGHUP", () => void reload?.run());
   holdLifeline(config.LIFELINE_FD, () => end("its supervisor has ended"));
   // A promise that a handler let go of: its turn has committed without it, and no other connection is concerned.
   process.on("unhandledRejection", (error) => log.error({ err: error }, "a promise that no handler waited for was rejected"));
@@ -49,16 +61,23 @@ async function main(config: WorkerConfig): Promise<void> {
     loadHandlers(config.HANDLERS_DIR, { timeoutMs: Math.ceil(config.READY_TIMEOUT_MS * loadingShare) }),
   ]);
   worker = new Worker({ id, config, loaded, bus, log, now: () => performance.now() });
+  const started = worker;
+  const apply = (changed: WorkerConfig) => {
+    started.change(changed);
+    return {};
+  };
+  reload = new Reload({ file, log, config, live: liveSettings, parse: parseWorkerConfig, apply });
   worker.start();
   log.info({ routes: loaded.routes.map(({ path }) => path) }, "worker ready");
 }
 
 collectSeldom();
 try {
-  await main(parseWorkerConfig(process.env));
+  await main();
 } catch (error) {
   const isExpected = isCodedError(error) || error instanceof HandlersError;
   const text = isExpected ? error.message : error instanceof Error ? error.stack : String(error);
-  process.stderr.write(`worker: ${text}\n`);
+  const line = `worker: ${text}\n`;
+  process.stderr.write(isJournal(2, process.env.JOURNAL_STREAM) ? withPriority(line, 60) : line);
   process.exit(1);
 }

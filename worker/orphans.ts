@@ -58,7 +58,10 @@ export class Orphans {
       await this.options.operator.passOn(topic, data, isBinary);
     } catch (error) {
       this.counters.lost++;
-      this.options.log.error({ connection: mailbox.pin.id, topic, err: error }, "what onClose published is lost with its gateway");
+      this.options.log.error(
+        { connection: mailbox.pin.id, gateway: mailbox.pin.gateway, topic, err: error },
+        "what onClose published is lost with its gateway",
+      );
     } finally {
       this.open--;
     }

@@ -60,6 +60,7 @@ export class Worker {
   readonly turns: Turns;
   readonly faults = new FaultMeter();
   private readonly options: WorkerOptions;
+  private readonly limits: ReturnType<typeof limitsOf>;
   private readonly subjects: Subjects;
   readonly hub: LinkHub;
   private readonly handlers: RouteTable<Handler>;
@@ -77,6 +78,7 @@ export class Worker {
   constructor(options: WorkerOptions) {
     this.options = options;
     const { config, bus, now } = options;
+    this.limits = limitsOf(config, bus.maxPayloadBytes);
     this.subjects = subjectsOf(config.NAMESPACE);
     this.handlers = compileRoutes(options.loaded.handlers.map(({ handler }) => handler));
     this.hub = new LinkHub({
@@ -91,12 +93,7 @@ export class Worker {
     });
     this.turns = new Turns({
       release: config.RELEASE,
-      limits: {
-        effectsBytes: Math.min(config.EFFECTS_BYTES, bus.maxPayloadBytes - 4096),
-        stateBytes: config.STATE_BYTES,
-        topicsPerConnection: config.TOPICS_PER_CONNECTION,
-        turnTimeoutMs: config.TURN_TIMEOUT_MS,
-      },
+      limits: this.limits,
       now,
       commit: (mailbox, effects, end) => this.commit(mailbox, effects, end),
       flushed: (mailbox) => this.confirmation(mailbox),
@@ -109,7 +106,7 @@ export class Worker {
     this.answers = new Answers({
       handlers: this.handlers,
       release: config.RELEASE,
-      limits: { answerBytes: bus.maxPayloadBytes - 16 * 1024, stateBytes: config.STATE_BYTES, timeoutMs: config.TURN_TIMEOUT_MS },
+      limits: this.limits,
       app: this.operator,
       hub: this.hub,
       log: options.log,
@@ -134,6 +131,12 @@ export class Worker {
     this.say({ kind: "ask" });
     this.announce();
     for (const { file, handler } of this.options.loaded.handlers) void this.runOnStart(file, handler);
+  }
+
+  /** Goes on with other settings: see liveSettings. */
+  change(config: WorkerConfig): void {
+    // Whoever was given them reads them each time.
+    Object.assign(this.limits, limitsOf(config, this.options.bus.maxPayloadBytes));
   }
 
   reconnected(): void {
@@ -199,7 +202,9 @@ export class Worker {
     this.gateways.delete(id);
     this.hub.close(id);
     this.operator.lost(id);
-    this.options.log.info({ gateway: id, reason, connections: gateway.mailboxes.size }, "gateway left");
+    const fields = { gateway: id, reason, connections: gateway.mailboxes.size };
+    if (reason === "bye") this.options.log.info(fields, "gateway left");
+    else this.options.log.warn(fields, "gateway left");
     for (const mailbox of gateway.mailboxes.values()) {
       // One whose onOpen has not committed was never open as far as handlers know.
       const wasOpen = !mailbox.isGone && mailbox.next > 0;
@@ -353,7 +358,7 @@ export class Worker {
 
   private logThrown(mailbox: Mailbox, error: HandlerError, hook: HookName): void {
     const { pin } = mailbox;
-    const fields = { connection: pin.id, route: pin.handler.path, hook, code: error.code };
+    const fields = { connection: pin.id, gateway: pin.gateway, route: pin.handler.path, hook, code: error.code };
     // What a client sent wrong is the client's business: it must not be able to fill the log.
     if (error.code.startsWith("message.")) this.options.log.debug({ ...fields, issues: error.issues }, error.message);
     else this.options.log.error({ ...fields, err: error.cause ?? error }, `${hook} was rolled back`);
@@ -403,6 +408,17 @@ export class Worker {
   private say(announcement: Announcement): void {
     this.options.bus.publish(this.subjects.members, encodeAnnouncement(announcement));
   }
+}
+
+/** What turns and answers are held to. */
+function limitsOf(config: WorkerConfig, maxPayloadBytes: number) {
+  return {
+    effectsBytes: Math.min(config.EFFECTS_BYTES, maxPayloadBytes - 4096),
+    answerBytes: maxPayloadBytes - 16 * 1024,
+    stateBytes: config.STATE_BYTES,
+    topicsPerConnection: config.TOPICS_PER_CONNECTION,
+    turnTimeoutMs: config.TURN_TIMEOUT_MS,
+  };
 }
 
 function delivery(batch: Batch, index: number): { redelivered: boolean; flushed: number } {

@@ -36,8 +36,8 @@ export async function chooseAddress(config: Config, patienceMs: number): Promise
 }
 
 /** ws://[::1]:8080 */
-export function webSocketUrl(host: string, port: number): string {
-  return `ws://${host.includes(":") ? `[${host}]` : host}:${port}`;
+export function webSocketUrl(host: string, port: number, hasTls: boolean): string {
+  return `${hasTls ? "wss" : "ws"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 async function claim({

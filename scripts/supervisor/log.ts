@@ -1,6 +1,7 @@
 // Shows what the processes of an installation log: short and coloured lines on a terminal, and elsewhere the JSON lines as
 // they came, for whatever collects them.
 
+import { isJournal, priorityPrefix } from "../../protocol/journal.ts";
 import { paint } from "../setup/progress.mjs";
 import { parseRecord } from "./log-record.ts";
 
@@ -21,10 +22,13 @@ const quiet = new Set(["level", "time", "pid", "hostname", "msg", "err", "name"]
 export class Log {
   private readonly stdout: NodeJS.WriteStream;
   private readonly stderr: NodeJS.WriteStream;
+  private readonly isJournal: Readonly<Record<"stdout" | "stderr", boolean>>;
 
-  constructor(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStream) {
+  /** @param journalStream JOURNAL_STREAM of the environment. */
+  constructor(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStream, journalStream: string | undefined) {
     this.stdout = stdout;
     this.stderr = stderr;
+    this.isJournal = { stdout: isJournal(1, journalStream), stderr: isJournal(2, journalStream) };
     // Whoever read our output may go away (`npm start | head`): the servers run on.
     for (const stream of [stdout, stderr]) stream.on("error", () => undefined);
   }
@@ -43,7 +47,11 @@ export class Log {
   /** A line that a child wrote. */
   child(name: string, line: string, stream: "stdout" | "stderr"): void {
     const target = this[stream];
-    target.write(`${target.isTTY ? shortLine(target, name, line) : line}\n`);
+    if (target.isTTY) target.write(`${shortLine(target, name, line)}\n`);
+    // In the journal a line has its priority; what is none of ours has that of its stream.
+    else if (this.isJournal[stream])
+      target.write(`${priorityPrefix(parseRecord(line)?.level ?? (stream === "stderr" ? 40 : 30))}${line}\n`);
+    else target.write(`${line}\n`);
   }
 }
 

@@ -81,7 +81,7 @@ export class Supervisor {
 
   /** Where clients connect; undefined while that is not decided. */
   get url(): string | undefined {
-    return this.running && webSocketUrl(this.config.host, this.running.address.port);
+    return this.running && webSocketUrl(this.config.host, this.running.address.port, this.config.hasTls);
   }
 
   /** Resolves when a message could be answered; without workers, when gateways accept and park. */

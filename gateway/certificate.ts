@@ -1,0 +1,54 @@
+// The TLS certificate that clients see, and its key: looked at before uWebSockets.js reads the same files, which would only say
+// that something is wrong.
+
+import { createHash, X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { createSecureContext } from "node:tls";
+import { CodedError } from "../protocol/errors.ts";
+
+export interface Certificate {
+  readonly certFile: string;
+  readonly keyFile: string;
+  /** Tells whether the files are still the same. */
+  readonly fingerprint: string;
+  /** Whom it names. */
+  readonly names: string;
+  /** When it expires, in milliseconds since 1970. */
+  readonly expiresAt: number;
+}
+
+/**
+ * @returns undefined where none is named: clients speak ws://.
+ * @throws {CodedError} "config.invalid" where a file cannot be read, or the two are no certificate and its key.
+ */
+export function readCertificate(config: { readonly TLS_CERT_FILE: string; readonly TLS_KEY_FILE: string }): Certificate | undefined {
+  const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile } = config;
+  if (certFile === "") return undefined;
+  const cert = read("TLS_CERT_FILE", certFile);
+  const key = read("TLS_KEY_FILE", keyFile);
+  const { subject, subjectAltName, validTo } = check("TLS_CERT_FILE", certFile, () => new X509Certificate(cert));
+  check("TLS_KEY_FILE", keyFile, () => createSecureContext({ cert, key }));
+  const fingerprint = createHash("sha256").update(cert).update(key).digest("hex");
+  return { certFile, keyFile, fingerprint, names: subjectAltName ?? subject, expiresAt: Date.parse(validTo) };
+}
+
+function read(variable: string, path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new CodedError("config.invalid", `${variable}=${path} cannot be read: ${(error as Error).message}`);
+  }
+}
+
+function check<T>(variable: string, path: string, use: () => T): T {
+  try {
+    return use();
+  } catch (error) {
+    throw new CodedError("config.invalid", `${variable}=${path} is of no use: ${(error as Error).message}`);
+  }
+}
+
+/** For the log. */
+export function aboutCertificate({ names, expiresAt }: Certificate): { readonly certificate: string; readonly expires: string } {
+  return { certificate: names, expires: new Date(expiresAt).toISOString() };
+}

@@ -1,0 +1,37 @@
+// Which part is given which of the settings.
+
+import type { GatewayConfig } from "./config.ts";
+import type { DispatchLimits } from "./dispatcher.ts";
+import type { ServerOptions } from "./server.ts";
+import type { TopicLimits } from "./topics.ts";
+
+export function dispatchLimits(config: GatewayConfig): DispatchLimits {
+  return {
+    windowMessages: config.WINDOW_MESSAGES,
+    windowBytes: config.WINDOW_BYTES,
+    parkedMessages: config.PARKED_MESSAGES,
+    parkedBytes: config.PARKED_BYTES,
+    parkedTotalBytes: config.PARKED_TOTAL_BYTES,
+    parkMs: config.PARK_MS,
+    // Well before workers give up on a gateway that they do not hear.
+    fenceMs: config.GATEWAY_TIMEOUT_MS * 0.75,
+  };
+}
+
+export function topicLimits(config: GatewayConfig, maxPayloadBytes: number): TopicLimits {
+  return {
+    batchBytes: Math.min(256 * 1024, maxPayloadBytes - 4096),
+    externalBytes: config.MESSAGE_BYTES,
+    ringBytes: config.TOPIC_RING_BYTES,
+  };
+}
+
+export function serverLimits(config: GatewayConfig): ServerOptions["limits"] {
+  return {
+    // Far enough above the limit that a client hears 1009 from us, before uWebSockets.js cuts it off without a word.
+    frameBytes: Math.max(4 * config.MESSAGE_BYTES, 64 * 1024),
+    bodyBytes: config.MESSAGE_BYTES,
+    backpressureBytes: config.BACKPRESSURE_BYTES,
+    idleTimeoutMs: config.IDLE_TIMEOUT_MS,
+  };
+}
