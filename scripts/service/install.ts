@@ -15,10 +15,13 @@ import { dropInName, layout, unitFiles, units } from "./layout.ts";
 import { accessDropIn, configureOwnServer, takeAccess } from "./nats-access.ts";
 import { withSettings } from "./settings-file.ts";
 import { installCode, installNatsServer, installNode } from "./software.ts";
-import { enabledUnits, isBooted, run, systemctl, unitStates } from "./systemd.ts";
+import { enabledUnits, isBooted, journalSince, run, SystemdError, systemctl, unitStates } from "./systemd.ts";
 
 /** Nothing was changed; the message says what to do. */
 export class InstallRefused extends Error {}
+
+/** Of each unit, where services do not start. */
+const lastLines = 5;
 
 /** Since then %d is the folder of credentials. */
 const leastSystemd = 250;
@@ -149,7 +152,14 @@ async function startServices(config: Config): Promise<void> {
   if (surplus.length > 0) await systemctl("disable", "--now", ...surplus);
   await systemctl("enable", units.all, ...wanted, ...(config.natsUrl === undefined ? [units.nats] : []));
   if (config.natsUrl === undefined) await systemctl("reload-or-restart", units.nats);
-  await systemctl("start", units.all, ...wanted);
+  const since = new Date();
+  try {
+    await systemctl("start", units.all, ...wanted);
+  } catch (error) {
+    if (!(error instanceof SystemdError)) throw error;
+    const said = await Promise.all([units.nats, ...wanted].map((unit) => journalSince(unit, since)));
+    throw new SystemdError([error.message, ...said.flatMap((lines) => lines.slice(-lastLines))].join("\n"));
+  }
 }
 
 /** Shows what is done, and what it says of itself in the end. */

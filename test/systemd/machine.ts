@@ -3,7 +3,7 @@
 
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { imageOf, type Suite } from "./image.ts";
 
@@ -113,13 +113,15 @@ export class Machine {
     await this.run("sh", "-c", 'kill -s "$1" "$2"', "sh", signal, pid);
   }
 
-  /** What all units have logged. */
-  journal(...args: readonly string[]): Promise<string> {
+  /** What all units have logged until now. */
+  async journal(...args: readonly string[]): Promise<string> {
+    await this.run("journalctl", "--sync");
     return this.run("journalctl", "--no-pager", "--quiet", ...args);
   }
 
+  /** @param path From the clone, or absolute. */
   async write(path: string, text: string): Promise<void> {
-    await this.run("sh", "-c", 'mkdir -p "$(dirname "$1")" && printf %s "$2" >"$1"', "sh", join(cloneInside, path), text);
+    await this.run("sh", "-c", 'mkdir -p "$(dirname "$1")" && printf %s "$2" >"$1"', "sh", resolve(cloneInside, path), text);
   }
 
   async stop(): Promise<void> {

@@ -1,7 +1,7 @@
 // Clients that come back at once when they are disconnected, as real ones do, and remember what that took.
 
 import { WebSocket } from "ws";
-import { Signal } from "../../scripts/chaos/signal.ts";
+import { Signal } from "../../scripts/live/signal.ts";
 
 const patienceMs = 30_000;
 
