@@ -2,7 +2,7 @@
 // is right already as it is, so a second run updates.
 
 import { existsSync, readFileSync } from "node:fs";
-import { appendFile, copyFile, mkdir, rm, writeFile } from "node:fs/promises";
+import { appendFile, copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { parseEnv } from "node:util";
@@ -11,7 +11,7 @@ import { checkEverySetting } from "../every-setting.ts";
 import { startProgress } from "../setup/progress.mjs";
 import { checkPort } from "../supervisor/port.ts";
 import { portOwner } from "../supervisor/port-owner.ts";
-import { dropInName, layout, unitFiles, units } from "./layout.ts";
+import { dropInName, layout, settingsGroup, unitFiles, units } from "./layout.ts";
 import { accessDropIn, configureOwnServer, takeAccess } from "./nats-access.ts";
 import { withSettings } from "./settings-file.ts";
 import { installCode, installNatsServer, installNode } from "./software.ts";
@@ -27,7 +27,7 @@ const lastLines = 5;
 const leastSystemd = 250;
 
 /** Named by a command's environment, but no settings of the installation: the files are copied, the folder is its own. */
-const notKept = new Set(["THINSTATE_DIR", "NATS_CREDENTIALS_FILE", "NATS_CA_FILE", "NATS_CERT_FILE", "NATS_KEY_FILE"]);
+const notKept = new Set(["THINSTATE_DIR", "SETTINGS_FILE", "NATS_CREDENTIALS_FILE", "NATS_CA_FILE", "NATS_CERT_FILE", "NATS_KEY_FILE"]);
 
 export interface InstallOptions {
   readonly clone: string;
@@ -62,9 +62,12 @@ export async function install({ clone, env, names }: InstallOptions): Promise<In
   if (config.natsUrl === undefined) {
     await step("nats-server", () => installNatsServer(join(clone, ".thinstate", "nats"), env.PATH ?? ""));
   }
-  await step("units", () => installUnits(clone, config, env));
+  let areNewUnits = false;
+  await step("units", async () => {
+    areNewUnits = await installUnits(clone, config, env);
+  });
   await step("services", () => startServices(config));
-  return { config, outdated: isNewCode ? running : [] };
+  return { config, outdated: isNewCode || areNewUnits ? running : [] };
 }
 
 async function checkSystem(): Promise<void> {
@@ -118,30 +121,44 @@ async function ensureFolder(folder: string): Promise<void> {
 
 async function installSettings(text: string): Promise<void> {
   await writeFile(layout.settingsFile, text, { mode: 0o640 });
-  // Gateways read it again when they are asked to reload.
-  await run("chown", "root:thinstate-gateway", layout.settingsFile);
+  // Gateways and workers read it again when they are asked to reload.
+  await run("chown", `root:${settingsGroup}`, layout.settingsFile);
 }
 
-async function installUnits(clone: string, config: Config, env: NodeJS.ProcessEnv): Promise<void> {
+/** @returns whether gateways that run were started by other ones. */
+async function installUnits(clone: string, config: Config, env: NodeJS.ProcessEnv): Promise<boolean> {
   const isOwn = config.natsUrl === undefined;
   if (!isOwn) await removeOwnServer();
   const ownUrl = isOwn ? await configureOwnServer(config.namespace) : undefined;
   if (!isOwn) await takeAccess(env);
+  const changed = new Set<string>();
   for (const name of unitFiles) {
     if (name === units.nats && !isOwn) continue;
-    await copyFile(join(clone, "systemd", name), join(layout.units, name));
+    if (await write(join(layout.units, name), await readFile(join(clone, "systemd", name), "utf8"))) changed.add(name);
   }
   for (const role of ["gateway", "worker"] as const) {
     const folder = join(layout.units, `thinstate-${role}@.service.d`);
     await ensureFolder(folder);
-    await writeFile(join(folder, dropInName), accessDropIn(role, ownUrl));
+    if (await write(join(folder, dropInName), accessDropIn(role, ownUrl))) changed.add(`thinstate-${role}@.service`);
   }
-  await systemctl("daemon-reload");
+  if (changed.size > 0) await systemctl("daemon-reload");
+  return changed.has("thinstate-gateway@.service");
+}
+
+/** @returns whether there was another text, or none. */
+async function write(file: string, text: string): Promise<boolean> {
+  if ((await readFile(file, "utf8").catch(() => undefined)) === text) return false;
+  await writeFile(file, text, { mode: 0o644 });
+  return true;
 }
 
 async function removeOwnServer(): Promise<void> {
-  if (existsSync(join(layout.units, units.nats))) await systemctl("disable", "--now", units.nats);
-  for (const file of [join(layout.units, units.nats), layout.natsConfiguration]) await rm(file, { force: true });
+  const unit = join(layout.units, units.nats);
+  await rm(layout.natsConfiguration, { force: true });
+  if (!existsSync(unit)) return;
+  await systemctl("disable", "--now", units.nats);
+  await rm(unit);
+  await systemctl("daemon-reload");
 }
 
 async function startServices(config: Config): Promise<void> {

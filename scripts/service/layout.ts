@@ -37,6 +37,9 @@ export const layout = {
 
 export const users = ["thinstate-gateway", "thinstate-worker", "thinstate-nats"] as const;
 
+/** Those that read the settings. */
+export const settingsGroup = "thinstate";
+
 export const units = {
   all: "thinstate.target",
   workers: "thinstate-workers.target",

@@ -9,7 +9,10 @@ import type { Members } from "../supervisor/members.ts";
 import type { DeployCrew } from "../supervisor/switch-over.ts";
 import { Crashes } from "./crashes.ts";
 import { journalSince, SystemdError, systemctl, unitStates } from "./systemd.ts";
-import { keepRunning, placeWorkers, workerUnits } from "./worker-units.ts";
+import { drainLater, placeWorkers, workerUnits } from "./worker-units.ts";
+
+/** From ready to active, on a machine that is busy. */
+const patienceMs = 60_000;
 
 export class ServiceCrew implements DeployCrew {
   readonly release: Release;
@@ -40,8 +43,8 @@ export class ServiceCrew implements DeployCrew {
     const late = AbortSignal.timeout(timeoutMs);
     const either = AbortSignal.any([signal, late]);
     try {
-      // First: what is about to be stopped for having cooled down.
-      await keepRunning(this.release.id);
+      // They end by themselves where this command does before their activation. And those that are about to end may stay.
+      await drainLater(this.release.id, timeoutMs + patienceMs);
       await placeWorkers(this.release, this.units);
       // A unit is started when its worker has said hello.
       await unlessAborted(systemctl("start", ...this.units), either);

@@ -10,7 +10,7 @@ import type { Members } from "../supervisor/members.ts";
 import type { DeployCrew, DeployFleet } from "../supervisor/switch-over.ts";
 import { layout } from "./layout.ts";
 import { ServiceCrew } from "./service-crew.ts";
-import { clearPlaces, disableOthers, drainLater, enableWorkers, runningReleases, stopWorkers } from "./worker-units.ts";
+import { clearPlaces, disableOthers, drainLater, enableWorkers, keepRunning, runningReleases, stopWorkers } from "./worker-units.ts";
 
 /** How much longer than its watch a deploy may need what was replaced: to go back to it, on a machine that is busy. */
 const patienceMs = 60_000;
@@ -76,6 +76,7 @@ export class ServiceFleet implements DeployFleet {
     this.active = crew;
     this.replaced.delete(crew.release.id);
     this.options.announce(activation);
+    await keepRunning(crew.release.id);
     await disableOthers(crew.units);
     for (const id of this.replaced.keys()) await drainLater(id, 0);
     this.replaced.clear();

@@ -64,13 +64,22 @@ export class Services implements Deployable {
       onHung: () => undefined,
     });
     const { members } = membership;
-    const fleet = await ServiceFleet.open(releases, { config, members, announce: (activation) => membership.announce(activation) });
+    const fleet = await ServiceFleet.open(releases, {
+      config,
+      members,
+      announce: (activation) => {
+        membership.announce(activation);
+        log.event("info", "release activated", activation);
+      },
+    });
     const services = new Services({ config, releases, membership, fleet, shelf: new Shelf({ config, releases, log, isDev: false }) });
     await services.heard();
     return services;
   }
 
   async deploy(options: DeployableOptions): Promise<DeployReport> {
+    // What a command that was killed has left half made.
+    await this.releases.clean();
     const size = this.config.workers || options.workers || 1;
     const previous = this.fleet.activation?.release ?? null;
     const report = await deploy(this.parts, { ...options, size, standbys: size, previous, ending: this.ending.signal });

@@ -4,7 +4,7 @@
 import { existsSync } from "node:fs";
 import { readFile, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import { dropInName, layout, unitFiles, units, users } from "./layout.ts";
+import { dropInName, layout, settingsGroup, unitFiles, units, users } from "./layout.ts";
 import { enabledUnits, run, systemctl, unitStates } from "./systemd.ts";
 
 /** @param isPurged Settings, keys and releases are removed, too. @throws {SystemdError} */
@@ -29,6 +29,7 @@ export async function uninstall({ isPurged, onStep }: { isPurged: boolean; onSte
   for (const folder of [layout.software, layout.run]) await rm(folder, { recursive: true, force: true });
   if (isPurged) for (const folder of [layout.settings, layout.state]) await rm(folder, { recursive: true, force: true });
   for (const user of users) await run("userdel", user).catch(() => undefined);
+  await run("groupdel", settingsGroup).catch(() => undefined);
 }
 
 /** Those that the installation had to make, where nobody has put anything there since. */

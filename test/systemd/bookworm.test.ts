@@ -84,6 +84,12 @@ describe.skipIf(missing !== undefined)(`Debian 12${missing === undefined ? "" : 
     await machine.write(handler, good);
     await load.flows();
 
+    await machine.run("sed", "-i", "$ a LOG_LEVEL=debug", "/etc/thinstate/thinstate.env");
+    await machine.run("systemctl", "reload", "thinstate-*@*");
+    const readAgain = async () => (await machine.journal()).split('"msg":"settings were read again"').length - 1;
+    await until(async () => (await readAgain()) >= 4, "gateways and workers read their settings again");
+    await load.flows();
+
     const worker = await installed.worker();
     await machine.kill("KILL", await machine.show(worker, "MainPID"));
     await load.flows();
@@ -121,6 +127,8 @@ describe.skipIf(missing !== undefined)(`Debian 12${missing === undefined ? "" : 
       const returns = clients.takeReturns();
       expect(returns.flat().length).toBeGreaterThan(0);
       expect(returns.filter((each) => each.length > 1)).toEqual([]);
+      // "Service restart": come back, to another one.
+      expect(new Set(returns.flat().map(({ code }) => code))).toEqual(new Set([1012]));
       expect(returns.flat().filter(({ awayMs: away }) => away > awayMs)).toEqual([]);
     }
     await clients.close();
@@ -134,6 +142,36 @@ describe.skipIf(missing !== undefined)(`Debian 12${missing === undefined ? "" : 
     await until(haveHeard, "workers hear of its end");
     await installed.serves();
     await load.close();
+  });
+
+  test("a deploy that is killed leaves the old release serving, no lock, and nothing that the next one minds", {
+    timeout: stepMs,
+  }, async () => {
+    const { release } = await installed.status();
+    const script = `mkfifo /run/said; node scripts/start.mjs deploy-worker >/run/said 2>&1 & 
+      while read -r line; do case $line in "starting 2 workers"*) kill -9 $!; break;; esac; done </run/said; rm /run/said`;
+    await machine.run("sh", "-c", script);
+    expect((await installed.status()).release).toEqual(release);
+    expect(await installed.deploy()).not.toBe(release?.id);
+    await installed.serves();
+  });
+
+  test("one deploy at a time: the second one hears who is at it", { timeout: stepMs }, async () => {
+    const results = await Promise.all([machine.npm("deploy-worker"), machine.npm("deploy-worker")]);
+    expect(results.map(({ exitCode }) => exitCode).sort()).toEqual([0, 1]);
+    expect(results.find(({ exitCode }) => exitCode === 1)?.stderr).toMatch(/there is already a deploy by root \(process \d+\) since/);
+  });
+
+  test("whoever is not root is told what to type", async () => {
+    const { exitCode, stderr } = await machine.try(
+      "setpriv",
+      "--reuid=nobody",
+      "--clear-groups",
+      "node",
+      "scripts/start.mjs",
+      "deploy-worker",
+    );
+    expect({ exitCode, stderr }).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("sudo npm run deploy-worker") });
   });
 
   test("gateways end first, then workers, then NATS; and all of it starts again", { timeout: stepMs }, async () => {
