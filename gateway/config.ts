@@ -2,14 +2,21 @@
 
 import * as v from "valibot";
 import { CodedError } from "../protocol/errors.ts";
-import { integer, namespace, parseSettings, text } from "../protocol/settings.ts";
+import { notifySettings } from "../protocol/notify.ts";
+import { integer, namespace, natsSettings, parseSettings, text } from "../protocol/settings.ts";
 import { isProxyList } from "./trusted-proxies.ts";
 
 const entries = v.object({
   HOST: v.optional(text, "127.0.0.1"),
   PORT: integer({ least: 0, most: 65_535, otherwise: 8080 }),
   ADMIN_PORT: integer({ least: 0, most: 65_535, otherwise: 9090 }),
-  NATS_URL: text,
+  /** Counts the gateways of a machine from 1, where each finds its own admin port: the second has the one above ADMIN_PORT. */
+  GATEWAY_INSTANCE: integer({ least: 1, most: 1_000, otherwise: 1 }),
+  /** Says which release is active, where no supervisor does. */
+  ACTIVATION_FILE: v.optional(v.string(), ""),
+  /** How many connections it is meant for: the start warns where it may not open as many files. */
+  CONNECTIONS: integer({ least: 1, most: 10_000_000, otherwise: 10_000 }),
+  ...natsSettings,
   NAMESPACE: namespace,
   /** Settings that SIGHUP reads again. */
   SETTINGS_FILE: v.optional(v.string(), ""),
@@ -19,6 +26,9 @@ const entries = v.object({
   /** Whose X-Forwarded-For is believed. */
   TRUSTED_PROXIES: v.optional(v.pipe(v.string(), v.check(isProxyList, "addresses or networks (10.0.0.0/8), parted by commas")), ""),
   LIFELINE_FD: integer({ least: 0, most: 1_000_000, otherwise: 0 }),
+  ...notifySettings,
+  /** Where the process before, which has ended, has left its id: see predecessor.ts. */
+  IDENTITY_FILE: v.optional(v.string(), ""),
   /** A client's message, in bytes; it has to fit into one NATS message. */
   MESSAGE_BYTES: integer({ least: 1, most: 64 * 1024 * 1024, otherwise: 256 * 1024 }),
   /** Messages and bytes of one connection that may be with its worker, uncommitted. */

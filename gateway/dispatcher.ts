@@ -99,6 +99,11 @@ export class Dispatcher {
     return this.candidates.all.length > 0;
   }
 
+  /** How many may be given work. */
+  get workers(): number {
+    return this.candidates.all.length;
+  }
+
   all(): Iterable<Connection> {
     return this.connections;
   }

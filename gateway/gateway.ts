@@ -11,6 +11,7 @@ import { type ErrorCode, errorTable } from "../protocol/errors.ts";
 import { FaultMeter } from "../protocol/fault-meter.ts";
 import { LinkHub } from "../protocol/link-hub.ts";
 import {
+  type Activation,
   type Announcement,
   decodeAnnouncement,
   encodeAnnouncement,
@@ -57,6 +58,8 @@ export interface GatewayOptions {
   readonly bus: Bus;
   readonly log: Logger;
   readonly now: () => number;
+  /** What was active when the last gateway ended, where that is known. */
+  readonly activation?: Activation;
 }
 
 /** What uWebSockets.js carries for a WebSocket: made at the upgrade, filled at the open. */
@@ -170,6 +173,7 @@ export class Gateway {
       limits: this.limits,
       admit: (admission) => ({ admission, connection: undefined }),
     });
+    if (options.activation !== undefined) this.dispatcher.activate(options.activation);
   }
 
   get id(): string {

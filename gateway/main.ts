@@ -1,18 +1,24 @@
 // The gateway's process: environment, signals, and nothing else.
 
 import { randomBytes } from "node:crypto";
+import type { Logger } from "pino";
+import { readActivation } from "../protocol/activation.ts";
 import { connectBus } from "../protocol/bus.ts";
 import { collectSeldom } from "../protocol/collector.ts";
 import { isCodedError } from "../protocol/errors.ts";
 import { isJournal, withPriority } from "../protocol/journal.ts";
 import { holdLifeline } from "../protocol/lifeline.ts";
 import { openLog } from "../protocol/log.ts";
+import type { Activation } from "../protocol/membership.ts";
+import { Notify } from "../protocol/notify.ts";
+import { succeed } from "../protocol/predecessor.ts";
 import { Reload } from "../protocol/reload.ts";
 import { SettingsFile } from "../protocol/settings-file.ts";
 import { listenAdmin } from "./admin.ts";
 import { aboutCertificate, readCertificate } from "./certificate.ts";
 import { checkPayload, type GatewayConfig, liveSettings, parseGatewayConfig } from "./config.ts";
 import { Gateway } from "./gateway.ts";
+import { openFilesWarning } from "./open-files.ts";
 
 async function main(): Promise<void> {
   const file = new SettingsFile(process.env.SETTINGS_FILE ?? "", process.env);
@@ -20,6 +26,7 @@ async function main(): Promise<void> {
   const certificate = readCertificate(config);
   const id = `g${randomBytes(5).toString("hex")}`;
   const log = openLog({ level: config.LOG_LEVEL, base: { gateway: id, pid: process.pid }, journalStream: process.env.JOURNAL_STREAM });
+  const notify = new Notify(config);
   let gateway: Gateway | undefined;
   let reload: Reload<GatewayConfig> | undefined;
   let isEnding = false;
@@ -29,6 +36,7 @@ async function main(): Promise<void> {
     if (isEnding) process.exit(1);
     isEnding = true;
     log.info({ reason }, "gateway ends");
+    notify.stopping(config.DRAIN_MS);
     if (gateway === undefined) process.exit(0);
     void gateway.drain().then(() => process.exit(0));
   };
@@ -38,8 +46,12 @@ async function main(): Promise<void> {
   process.on("SIGHUP", () => void reload?.run());
   holdLifeline(config.LIFELINE_FD, () => end("its supervisor has ended"));
 
+  const fewFiles = openFilesWarning(config.CONNECTIONS);
+  if (fewFiles !== undefined) log.warn(fewFiles);
+
   const bus = await connectBus({
     url: config.NATS_URL,
+    security: config,
     name: `gateway ${id}`,
     onEvent: (event) => {
       if (event.kind === "connected") gateway?.reconnected();
@@ -49,8 +61,10 @@ async function main(): Promise<void> {
     },
   });
   checkPayload(config, bus.maxPayloadBytes);
-  gateway = new Gateway({ id, config, certificate, bus, log, now: () => performance.now() });
-  const admin = await listenAdmin(gateway, config.ADMIN_PORT);
+  succeed({ file: config.IDENTITY_FILE, id, bus, namespace: config.NAMESPACE });
+  const activation = recordedActivation(config.ACTIVATION_FILE, log);
+  gateway = new Gateway({ id, config, certificate, bus, log, now: () => performance.now(), ...(activation && { activation }) });
+  const admin = await listenAdmin(gateway, config.ADMIN_PORT === 0 ? 0 : config.ADMIN_PORT + config.GATEWAY_INSTANCE - 1);
   gateway.admin = admin.port;
   const { port } = await gateway.start();
   const started = gateway;
@@ -62,6 +76,23 @@ async function main(): Promise<void> {
   };
   reload = new Reload({ file, log, config, live: liveSettings, parse: parseGatewayConfig, apply });
   log.info({ host: config.HOST, port, admin: admin.port, ...(certificate && aboutCertificate(certificate)) }, "gateway listens");
+  notify.ready(() => statusLine(started.dispatcher));
+}
+
+/** What cannot be read is no reason to serve nobody: the others say which release is active, too. */
+function recordedActivation(file: string, log: Logger): Activation | undefined {
+  try {
+    return file === "" ? undefined : readActivation(file);
+  } catch (error) {
+    log.error({ err: error }, "which release is active could not be read: the other gateways and the workers tell it");
+    return undefined;
+  }
+}
+
+/** For `systemctl status`. */
+function statusLine({ size, workers, activation }: Gateway["dispatcher"]): string {
+  const release = activation === undefined ? "no release yet" : `release ${activation.release}`;
+  return `${size.toLocaleString("en-US")} connections, ${workers} workers, ${release}`;
 }
 
 collectSeldom();

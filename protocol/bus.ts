@@ -1,9 +1,11 @@
-// The one file that knows NATS. A bus carries bytes between processes, in order for each pair, and may lose them: whatever
-// must not be lost travels on a link.
+// The one file that knows NATS; bus-security.ts is its part for who is let in, nats-transport.ts the one for the socket. A bus
+// carries bytes between processes, in order for each pair, and may lose them: whatever must not be lost travels on a link.
 
-import type { Msg } from "nats";
+import { setTimeout as pause } from "node:timers/promises";
+import type { ConnectionOptions, Msg } from "nats";
 import { NatsConnectionImpl, setTransportFactory } from "nats/lib/nats-base-client.js";
 import { nodeResolveHost } from "nats/lib/node_transport.js";
+import { type BusSecurity, refusalOf, securityOf } from "./bus-security.ts";
 import { NatsTransport } from "./nats-transport.ts";
 
 /** What a bus tells of itself. `disconnected` may be followed by `connected`, any number of times. */
@@ -45,6 +47,8 @@ export interface Bus {
 export interface BusOptions {
   /** One URL, or several parted by commas. */
   readonly url: string;
+  /** Without it: no credentials, and TLS where the server wants it. */
+  readonly security?: BusSecurity;
   /** Seen in NATS' own monitoring. */
   readonly name: string;
   readonly onEvent: (event: BusEvent) => void;
@@ -52,27 +56,46 @@ export interface BusOptions {
   readonly connectTimeoutMs?: number;
 }
 
-/** @throws what the NATS client says, where no server answers within `connectTimeoutMs`. */
+const retryMs = 100;
+
+/**
+ * Waits for the first connection for ever: a process may start before its NATS does.
+ * @throws {CodedError} "config.invalid" where a file of `security` cannot be used, and where the server does not let us in.
+ */
 export async function connectBus(options: BusOptions): Promise<Bus> {
   // What the client's own connect does, but for the transport.
   setTransportFactory({ factory: () => new NatsTransport(), dnsResolveFn: nodeResolveHost });
-  const connection = await NatsConnectionImpl.connect({
+  const connection = await connectFirst({
+    ...(await securityOf(options.url, options.security)),
     servers: options.url.split(",").map((server) => server.trim()),
     name: options.name,
     timeout: options.connectTimeoutMs ?? 5_000,
-    waitOnFirstConnect: true,
     // For ever, and often: sockets stay open meanwhile, so the first moment it is back counts.
     maxReconnectAttempts: -1,
     // Also where a server that came back does not know us (yet): else the client ends, and the process is deaf for good.
     ignoreAuthErrorAbort: true,
-    reconnectTimeWait: 100,
+    reconnectTimeWait: retryMs,
     reconnectJitter: 100,
+    reconnectJitterTLS: 100,
     pingInterval: 5_000,
     maxPingOut: 2,
     // A process never wants its own publishes back: it has applied them already.
     noEcho: true,
   });
-  return new NatsBus(connection as NatsConnectionImpl, options.onEvent);
+  return new NatsBus(connection, options.onEvent);
+}
+
+// Not by the client's own waitOnFirstConnect, which would wait for ever where the server refuses us, and say nothing.
+async function connectFirst(options: ConnectionOptions): Promise<NatsConnectionImpl> {
+  for (;;) {
+    try {
+      return (await NatsConnectionImpl.connect(options)) as NatsConnectionImpl;
+    } catch (error) {
+      const refusal = refusalOf(error, options.servers);
+      if (refusal !== undefined) throw refusal;
+      await pause(retryMs);
+    }
+  }
 }
 
 class NatsBus implements Bus {

@@ -20,6 +20,20 @@ export function integer({ least, most, otherwise }: { least: number; most: numbe
   );
 }
 
+/** A file that may be named; empty: none is. */
+const file = v.optional(v.string(), "");
+
+/** What NATS is shown, and what it has to show: see bus-security.ts. */
+export const natsFileSettings = {
+  NATS_CREDENTIALS_FILE: file,
+  NATS_CA_FILE: file,
+  NATS_CERT_FILE: file,
+  NATS_KEY_FILE: file,
+};
+
+/** How NATS is reached. */
+export const natsSettings = { NATS_URL: text, ...natsFileSettings };
+
 /** @throws {CodedError} "config.invalid": each variable that is wrong, its value, and what it may be. */
 export function parseSettings<S extends v.GenericSchema>(
   schema: S,

@@ -3,7 +3,8 @@
 
 import { isAbsolute, join, relative, resolve } from "node:path";
 import * as v from "valibot";
-import { integer, namespace, parseSettings } from "../protocol/settings.ts";
+import type { BusSecurity } from "../protocol/bus-security.ts";
+import { integer, namespace, natsFileSettings, parseSettings } from "../protocol/settings.ts";
 import { cacheFolder } from "./setup/cache.mjs";
 
 export interface Config {
@@ -21,6 +22,7 @@ export interface Config {
   readonly adminPort: number;
   /** undefined: we start a nats-server of our own. */
   readonly natsUrl: string | undefined;
+  readonly natsSecurity: BusSecurity;
   readonly namespace: string;
   readonly workers: number;
   readonly gateways: number;
@@ -53,6 +55,7 @@ export function parseConfig(environment: NodeJS.ProcessEnv, clone: string): Conf
     hasTls: settings.TLS_CERT_FILE !== "",
     adminPort: settings.ADMIN_PORT,
     natsUrl: settings.NATS_URL,
+    natsSecurity: v.parse(v.object(natsFileSettings), settings),
     namespace: settings.NAMESPACE,
     workers: settings.WORKERS,
     gateways: settings.GATEWAYS,
@@ -73,6 +76,7 @@ export function supervisorSettings(clone: string) {
     TLS_CERT_FILE: v.optional(v.string(), ""),
     ADMIN_PORT: integer({ least: 0, most: 65_535, otherwise: 9090 }),
     NATS_URL: v.optional(v.pipe(v.string(), v.check(isNatsUrl, "nats://host:port, or several parted by commas"))),
+    ...natsFileSettings,
     NAMESPACE: namespace,
     WORKERS: integer({ least: 0, most: 1_000, otherwise: 2 }),
     GATEWAYS: integer({ least: 1, most: 100, otherwise: 1 }),

@@ -1,4 +1,4 @@
-// npm run deploy-worker: asks the supervisor to replace the workers by a release of the working tree.
+// npm run deploy-worker: asks whoever runs the workers to replace them by a release of the working tree.
 
 import { parseFlags } from "./arguments.ts";
 import { showReplacement } from "./replacement.ts";
@@ -11,13 +11,14 @@ what served before. Anything wrong before the activation: what served still serv
 WATCH_MS (of npm start): where a worker crashes, or turns throw clearly more often than before, it goes back by itself.
 
   --force   even if a path with open connections is not served any more; they are closed
-  --json    one line of JSON, for programs`;
+  --json    one line of JSON, for programs
+  --local   for npm start in this clone, although this machine runs thinstate as services`;
 
 export async function run(args: readonly string[]): Promise<number> {
-  const flags = parseFlags(args, usage, ["force", "json"]);
+  const flags = parseFlags(args, usage, ["force", "json", "local"]);
   if (typeof flags === "number") return flags;
   // For an installation that was started with WORKERS=0; 0 lets the supervisor choose.
   const workers = /^[0-9]{1,4}$/.test(process.env.WORKERS ?? "") ? Number(process.env.WORKERS) : 0;
   const request = { request: "deploy" as const, force: flags.force, workers, who: ownName() };
-  return showReplacement(request, { isJson: flags.json });
+  return showReplacement(request, { isJson: flags.json, target: flags.local ? "local" : undefined });
 }

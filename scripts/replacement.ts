@@ -1,15 +1,23 @@
-// What `npm run deploy-worker` and `npm run rollback-worker` have in common: they ask the supervisor, and show what it does.
+// What `npm run deploy-worker` and `npm run rollback-worker` have in common: they ask whoever runs the workers, and show what
+// it does.
 
-import { cacheFolder, clone } from "./setup/cache.mjs";
+import { clone } from "./setup/cache.mjs";
 import { type Progress, paint, startProgress } from "./setup/progress.mjs";
-import { askSupervisor, type ControlRequest, NotRunning, type Outcome, type Problem } from "./supervisor/control.ts";
+import { type ControlRequest, NotRunning, type Outcome, type Problem } from "./supervisor/control.ts";
 import { type DeployReport, reportText } from "./supervisor/report.ts";
 import type { Status } from "./supervisor/status.ts";
 import type { OnStep } from "./supervisor/steps.ts";
+import { findTarget, NotRoot, type Target, type TargetName } from "./target.ts";
+
+export interface ReplacementOptions {
+  /** One line of JSON, for programs. */
+  readonly isJson: boolean;
+  /** undefined: whichever is there. */
+  readonly target?: TargetName | undefined;
+}
 
 /** @returns The exit code. */
-export async function showReplacement(request: ControlRequest, { isJson }: { isJson: boolean }): Promise<number> {
-  const folder = cacheFolder(process.env);
+export async function showReplacement(request: ControlRequest, { isJson, target: wanted }: ReplacementOptions): Promise<number> {
   let progress: Progress | undefined;
   const onStep: OnStep = (step, isUpdate) => {
     if (isJson) return;
@@ -19,16 +27,20 @@ export async function showReplacement(request: ControlRequest, { isJson }: { isJ
     progress = startProgress(step);
   };
   let outcome: Outcome<DeployReport>;
+  let target: Target | undefined;
   try {
-    outcome = await askSupervisor<DeployReport>(folder, request, onStep);
+    target = await findTarget({ command: `${request.request}-worker`, wanted, env: process.env });
+    if (!target.isLocal && !isJson)
+      process.stderr.write(`${request.request === "deploy" ? "deploying to" : "rolling back"} ${target.name}\n`);
+    outcome = await target.ask<DeployReport>(request, onStep);
   } catch (error) {
-    if (!(error instanceof NotRunning)) throw error;
+    if (!(error instanceof NotRunning || error instanceof NotRoot)) throw error;
     outcome = { ok: false, error: error.message, problems: [] };
   }
   // Going back was the last step, and went well.
   if (outcome.ok || outcome.rolledBack?.backTo) progress?.done();
   else progress?.fail();
-  const serving = outcome.ok ? undefined : await servingRelease(folder);
+  const serving = outcome.ok ? undefined : await servingRelease(target);
   if (isJson) {
     process.stdout.write(`${JSON.stringify(outcome.ok ? { ok: true, ...outcome.result } : { ...outcome, serving: serving ?? null })}\n`);
   } else if (outcome.ok) {
@@ -39,10 +51,10 @@ export async function showReplacement(request: ControlRequest, { isJson }: { isJ
   return outcome.ok ? 0 : 1;
 }
 
-async function servingRelease(folder: string): Promise<string | undefined> {
+async function servingRelease(target: Target | undefined): Promise<string | undefined> {
   try {
-    const outcome = await askSupervisor<Status>(folder, { request: "status" }, () => undefined);
-    return outcome.ok ? outcome.result.release?.id : undefined;
+    const outcome = await target?.ask<Status>({ request: "status" }, () => undefined);
+    return outcome?.ok ? outcome.result.release?.id : undefined;
   } catch (error) {
     if (error instanceof NotRunning) return undefined;
     throw error;

@@ -1,4 +1,4 @@
-// npm run rollback-worker: asks the supervisor to go back to the release that served before.
+// npm run rollback-worker: asks whoever runs the workers to go back to the release that served before.
 
 import { parseFlags } from "./arguments.ts";
 import { showReplacement } from "./replacement.ts";
@@ -10,11 +10,12 @@ Back to the release that was active before this one: at once while its workers a
 While a deploy watches its release, that deploy ends.
 
   --force   even if a path with open connections is not served any more; they are closed
-  --json    one line of JSON, for programs`;
+  --json    one line of JSON, for programs
+  --local   for npm start in this clone, although this machine runs thinstate as services`;
 
 export async function run(args: readonly string[]): Promise<number> {
-  const flags = parseFlags(args, usage, ["force", "json"]);
+  const flags = parseFlags(args, usage, ["force", "json", "local"]);
   if (typeof flags === "number") return flags;
   const request = { request: "rollback" as const, force: flags.force, who: ownName() };
-  return showReplacement(request, { isJson: flags.json });
+  return showReplacement(request, { isJson: flags.json, target: flags.local ? "local" : undefined });
 }

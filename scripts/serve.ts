@@ -2,12 +2,10 @@
 
 import { existsSync, mkdirSync } from "node:fs";
 import { resolve } from "node:path";
-import { readCertificate } from "../gateway/certificate.ts";
-import { parseGatewayConfig } from "../gateway/config.ts";
 import { isCodedError } from "../protocol/errors.ts";
 import { SettingsFile } from "../protocol/settings-file.ts";
-import { parseWorkerConfig } from "../worker/config.ts";
-import { type Config, parseConfig } from "./config.ts";
+import type { Config } from "./config.ts";
+import { checkEverySetting, SettingsRefused } from "./every-setting.ts";
 import { NatsServerMissing } from "./nats/binary.ts";
 import { ReleaseError } from "./releases/release.ts";
 import { clone } from "./setup/cache.mjs";
@@ -74,34 +72,17 @@ function environment(): NodeJS.ProcessEnv | undefined {
 
 /** What is wrong with the settings of gateways and workers is found here too, before any of them starts. */
 function readConfig(env: NodeJS.ProcessEnv, log: Log): Config | undefined {
-  // Given by the supervisor, so not looked at here.
-  const given = { ...env, NATS_URL: "nats://127.0.0.1", LIFELINE_FD: "3", RELEASE: "1", PORT: "0", ADMIN_PORT: "0", NAMESPACE: "checked" };
-  let config: Config | undefined;
-  const drains: number[] = [];
-  const mistakes = new Set<string>();
-  const parsers = [
-    () => (config = parseConfig(env, clone)),
-    () => drains.push(parseGatewayConfig(given).DRAIN_MS),
-    () => drains.push(parseWorkerConfig(given).DRAIN_MS),
-    () => readCertificate(parseGatewayConfig(given)),
-  ];
-  for (const parse of parsers) {
-    try {
-      parse();
-    } catch (error) {
-      if (!isCodedError(error, "config.invalid")) throw error;
-      for (const mistake of error.message.replace(/^config\.invalid: /, "").split("; ")) mistakes.add(mistake);
-    }
-  }
-  const drainMs = Math.max(...drains);
-  if (config !== undefined && mistakes.size === 0) {
+  try {
+    const { config, drainMs } = checkEverySetting(env);
     const { stopTimeoutMs } = config;
     if (drainMs >= stopTimeoutMs)
       log.event("warn", `DRAIN_MS=${drainMs}, but what takes longer than STOP_TIMEOUT_MS=${stopTimeoutMs} is killed`);
     return config;
+  } catch (error) {
+    if (!(error instanceof SettingsRefused)) throw error;
+    refuse(error.message);
+    return undefined;
   }
-  refuse(`The environment has mistakes:\n${[...mistakes].map((mistake) => `  ${mistake}`).join("\n")}`);
-  return undefined;
 }
 
 async function runningText(cacheFolder: string): Promise<string | undefined> {

@@ -7,6 +7,8 @@ const commands = {
   "deploy-worker": "replace the workers by a release of the working tree; clients stay connected",
   "rollback-worker": "go back to the release that served before",
   status: "show gateways, workers and releases of the running server",
+  "install-service": "set thinstate up as services of systemd",
+  "uninstall-service": "remove what install-service has set up",
   test: "run the checks and every test",
   bench: "measure the speed against a bare uWebSockets.js server",
   chaos: "kill everything that may die, under load, and count what is lost",
@@ -27,7 +29,7 @@ async function main(argv) {
   // Imported only now: what an old Node cannot parse must not hide the message above.
   const { SetupError, setUp } = await import("./setup/setup.mjs");
   try {
-    await setUp({ needsWebSockets: ["start", "dev", "test", "bench"].includes(command) });
+    await setUp({ needsWebSockets: ["start", "dev", "test", "bench", "install-service"].includes(command) });
   } catch (error) {
     if (error instanceof SetupError) return fail(error.message);
     throw error;

@@ -1,26 +1,28 @@
 // npm run status: what the running installation is doing.
 
 import { parseFlags } from "./arguments.ts";
-import { cacheFolder } from "./setup/cache.mjs";
-import { askSupervisor, NotRunning } from "./supervisor/control.ts";
+import { NotRunning } from "./supervisor/control.ts";
 import { type Status, statusText } from "./supervisor/status.ts";
+import { findTarget, NotRoot } from "./target.ts";
 
 const usage = `npm run status [-- options]
 
 Gateways, workers, the active release, connections, parked messages and rates.
 
-  --json    one line of JSON, for programs`;
+  --json    one line of JSON, for programs
+  --local   of npm start in this clone, although this machine runs thinstate as services`;
 
 export async function run(args: readonly string[]): Promise<number> {
-  const flags = parseFlags(args, usage, ["json"]);
+  const flags = parseFlags(args, usage, ["json", "local"]);
   if (typeof flags === "number") return flags;
   try {
-    const outcome = await askSupervisor<Status>(cacheFolder(process.env), { request: "status" }, () => undefined);
+    const target = await findTarget({ command: "status", wanted: flags.local ? "local" : undefined, env: process.env });
+    const outcome = await target.ask<Status>({ request: "status" }, () => undefined);
     if (!outcome.ok) return fail(outcome.error);
     process.stdout.write(`${flags.json ? JSON.stringify(outcome.result) : statusText(outcome.result)}\n`);
     return 0;
   } catch (error) {
-    if (error instanceof NotRunning) return fail(error.message);
+    if (error instanceof NotRunning || error instanceof NotRoot) return fail(error.message);
     throw error;
   }
 }

@@ -6,14 +6,13 @@ import { expect, test } from "vitest";
 import { parseGatewayConfig } from "../gateway/config.ts";
 import { parseSettings } from "../protocol/settings.ts";
 import { supervisorSettings } from "../scripts/config.ts";
+import { processSettings } from "../scripts/every-setting.ts";
 import { cacheFolder } from "../scripts/setup/cache.mjs";
 import { parseWorkerConfig } from "../worker/config.ts";
 
 const clone = join(import.meta.dirname, "..");
 const readme = readFileSync(join(clone, "README.md"), "utf8");
 
-/** What the supervisor tells its children, and nobody else does. */
-const internal = new Set(["LIFELINE_FD", "RELEASE"]);
 /** Read before anything is installed, by plain JavaScript. */
 const ofSetup: [name: string, otherwise: string][] = [
   ["THINSTATE_DIR", cacheFolder({}).replace(`${clone}/`, "")],
@@ -33,7 +32,7 @@ function defaults(): Record<string, string> {
   ];
   const found = new Map<string, Set<string>>();
   for (const [name, otherwise] of all) {
-    if (internal.has(name)) continue;
+    if (processSettings.has(name)) continue;
     found.set(name, (found.get(name) ?? new Set()).add(String(otherwise)));
   }
   return Object.fromEntries([...found].map(([name, values]) => [name, [...values].join(", ")]));

@@ -1,10 +1,11 @@
 // The worker's settings, from the environment. Parsed once; every mistake is reported together.
 
 import * as v from "valibot";
-import { integer, namespace, parseSettings, text } from "../protocol/settings.ts";
+import { notifySettings } from "../protocol/notify.ts";
+import { integer, namespace, natsSettings, parseSettings, text } from "../protocol/settings.ts";
 
 const settings = v.object({
-  NATS_URL: text,
+  ...natsSettings,
   NAMESPACE: namespace,
   /** The release that this code is. */
   RELEASE: v.optional(text, "0"),
@@ -12,6 +13,9 @@ const settings = v.object({
   /** Settings that SIGHUP reads again. */
   SETTINGS_FILE: v.optional(v.string(), ""),
   LIFELINE_FD: integer({ least: 0, most: 1_000_000, otherwise: 0 }),
+  ...notifySettings,
+  /** Where the process before, which has ended, has left its id: see predecessor.ts. */
+  IDENTITY_FILE: v.optional(v.string(), ""),
   /** A connection's state, as msgpack. */
   STATE_BYTES: integer({ least: 1, most: 512 * 1024, otherwise: 16 * 1024 }),
   /** All effects of one turn together: they travel in one NATS message. */
@@ -21,6 +25,8 @@ const settings = v.object({
   APP_TIMEOUT_MS: integer({ least: 1, most: 600_000, otherwise: 5_000 }),
   /** Silent for so long, a gateway is taken for dead. */
   GATEWAY_TIMEOUT_MS: integer({ least: 100, most: 3_600_000, otherwise: 120_000 }),
+  /** Silent for so long, it loses its connections; for twice as long, it is killed. */
+  WORKER_TIMEOUT_MS: integer({ least: 2_000, most: 600_000, otherwise: 5_000 }),
   /** How long its supervisor waits for it to be ready. */
   READY_TIMEOUT_MS: integer({ least: 1, most: 2 ** 31 - 1, otherwise: 10_000 }),
   /** How long begun turns may take when the worker has to end. */

@@ -7,6 +7,8 @@ import { isCodedError } from "../protocol/errors.ts";
 import { isJournal, withPriority } from "../protocol/journal.ts";
 import { holdLifeline } from "../protocol/lifeline.ts";
 import { openLog } from "../protocol/log.ts";
+import { Notify } from "../protocol/notify.ts";
+import { succeed } from "../protocol/predecessor.ts";
 import { Reload } from "../protocol/reload.ts";
 import { SettingsFile } from "../protocol/settings-file.ts";
 import { liveSettings, parseWorkerConfig, type WorkerConfig } from "./config.ts";
@@ -27,6 +29,7 @@ async function main(): Promise<void> {
     base: { worker: id, release: config.RELEASE, pid: process.pid },
     journalStream: process.env.JOURNAL_STREAM,
   });
+  const notify = new Notify(config);
   let worker: Worker | undefined;
   let reload: Reload<WorkerConfig> | undefined;
   let isEnding = false;
@@ -36,6 +39,7 @@ async function main(): Promise<void> {
     if (isEnding) process.exit(1);
     isEnding = true;
     log.info({ reason }, "worker drains");
+    notify.stopping(config.DRAIN_MS);
     if (worker === undefined) process.exit(0);
     void worker.drain().then(() => process.exit(0));
   };
@@ -51,6 +55,7 @@ async function main(): Promise<void> {
   const [bus, loaded] = await Promise.all([
     connectBus({
       url: config.NATS_URL,
+      security: config,
       name: `worker ${id}`,
       onEvent: (event) => {
         if (event.kind === "connected") worker?.reconnected();
@@ -60,6 +65,7 @@ async function main(): Promise<void> {
     }),
     loadHandlers(config.HANDLERS_DIR, { timeoutMs: Math.ceil(config.READY_TIMEOUT_MS * loadingShare) }),
   ]);
+  succeed({ file: config.IDENTITY_FILE, id, bus, namespace: config.NAMESPACE });
   worker = new Worker({ id, config, loaded, bus, log, now: () => performance.now() });
   const started = worker;
   const apply = (changed: WorkerConfig) => {
@@ -69,6 +75,7 @@ async function main(): Promise<void> {
   reload = new Reload({ file, log, config, live: liveSettings, parse: parseWorkerConfig, apply });
   worker.start();
   log.info({ routes: loaded.routes.map(({ path }) => path) }, "worker ready");
+  notify.ready(() => `${started.connections.toLocaleString("en-US")} connections, release ${config.RELEASE}`, 2 * config.WORKER_TIMEOUT_MS);
 }
 
 collectSeldom();

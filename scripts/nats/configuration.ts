@@ -12,18 +12,8 @@ export function natsFiles(folder: string): NatsFiles {
   return { config: join(folder, "nats-server.conf"), log: join(folder, "nats-server.log"), pid: join(folder, "nats-server.pid") };
 }
 
-/** Understood by nats-server 2.9 (Debian 12) and later. */
-export function natsConfiguration(port: number, files: NatsFiles): string {
-  return `# Written at each start of thinstate; what you change here is lost.
-
-# Loopback only: there is no password.
-listen: "127.0.0.1:${port}"
-
-pid_file: ${JSON.stringify(files.pid)}
-log_file: ${JSON.stringify(files.log)}
-logfile_size_limit: 10MB
-
-# What a batch between gateway and worker may have: links cut theirs to what the server says here.
+/** What every server of ours has. */
+export const natsLimits = `# What a batch between gateway and worker may have: links cut theirs to what the server says here.
 max_payload: 1MB
 
 # Bytes waiting for one client before it is thrown out as slow. Links bound what is under way, so this is for a worker
@@ -41,4 +31,17 @@ ping_max: 2
 max_subscriptions: 0
 max_connections: 65536
 `;
+
+/** Understood by nats-server 2.9 (Debian 12) and later. */
+export function natsConfiguration(port: number, files: NatsFiles): string {
+  return `# Written at each start of thinstate; what you change here is lost.
+
+# Loopback only: there is no password.
+listen: "127.0.0.1:${port}"
+
+pid_file: ${JSON.stringify(files.pid)}
+log_file: ${JSON.stringify(files.log)}
+logfile_size_limit: 10MB
+
+${natsLimits}`;
 }

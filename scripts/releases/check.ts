@@ -35,6 +35,17 @@ export interface CheckOptions {
   /** How long all handlers together may take to load. */
   readonly trialLimitMs: number;
   readonly signal: AbortSignal;
+  /** How workers will run, where that is not as this process does. */
+  readonly runAs?: RunAs | undefined;
+}
+
+/** How handlers are loaded to try them. */
+export interface RunAs {
+  readonly user: string;
+  /** A Node.js that the user may run. */
+  readonly node: string;
+  /** On top of our own environment. */
+  readonly env: NodeJS.ProcessEnv;
 }
 
 const typeCheckLimitMs = 60_000;
@@ -95,9 +106,11 @@ export function parseDiagnostics(output: string): ReleaseProblem[] {
 }
 
 async function tryHandlers(options: CheckOptions): Promise<{ problems: ReleaseProblem[]; routes: RouteHello[] }> {
-  const { folder, handlersDir, sharedDir, trialLimitMs, signal } = options;
-  const command = [process.execPath, "--import", "tsx", join("worker", "trial.ts"), handlersDir];
-  const result = await runChild(command, { cwd: folder, signal, limitMs: trialLimitMs, env: { SHARED_DIR: sharedDir } });
+  const { folder, handlersDir, sharedDir, trialLimitMs, signal, runAs } = options;
+  const user = runAs === undefined ? [] : ["setpriv", `--reuid=${runAs.user}`, `--regid=${runAs.user}`, "--clear-groups", "--"];
+  const command = [...user, runAs?.node ?? process.execPath, "--import", "tsx", join("worker", "trial.ts"), handlersDir];
+  const env = { ...runAs?.env, SHARED_DIR: sharedDir };
+  const result = await runChild(command, { cwd: folder, signal, limitMs: trialLimitMs, env });
   const fault = (text: string) => ({ problems: [{ file: lastBegun(result.stdout) ?? handlersDir, text }], routes: [] });
   if (result.isLate) return fault(`did not load within ${trialLimitMs / 1000} s: does it, or what it imports, loop for ever?`);
   // Handlers may print too; the verdict is the last line.

@@ -9,7 +9,7 @@ export interface ChildOptions {
   readonly signal: AbortSignal;
   readonly limitMs: number;
   /** On top of our own environment. */
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 export interface ChildResult {

@@ -8,27 +8,35 @@ import { ReleaseError } from "./check.ts";
 
 const lock = v.object({ packages: v.record(v.string(), v.object({ dev: v.optional(v.boolean()) })) });
 
-/** Large, and of no use to a worker: the type check uses the clone's compiler, and only gateways hold sockets. */
-const notForWorkers = /^(typescript|@typescript\/.*|uWebSockets\.js)$/;
+/** Large, and of no use to what runs: the type check uses the clone's compiler. */
+const compiler = /^(typescript|@typescript\/.*)$/;
+/** Only gateways hold sockets. */
+const webSockets = /^uWebSockets\.js$/;
 
 /** What `link` fails with where a copy would do: another device, a file system without links, somebody else's file. */
 const copyInstead = new Set(["EXDEV", "EPERM", "EACCES", "EMLINK", "ENOTSUP", "ENOSYS"]);
 
 export interface PackagesOptions {
   readonly clone: string;
-  /** The release's folder. */
+  /** The folder that gets a node_modules. */
   readonly to: string;
   readonly signal: AbortSignal;
+  /** Who will run there. */
+  readonly part: "worker" | "gateway";
+  /** Instead of links: whoever owns the clone then cannot change what runs. */
+  readonly isCopied: boolean;
 }
 
 /**
  * Production packages by the lock file, as far as they are installed: those for other platforms are not.
  * @throws {ReleaseError} without a lock file; the signal's reason.
  */
-export async function linkPackages({ clone, to, signal }: PackagesOptions): Promise<void> {
+export async function bringPackages({ clone, to, signal, part, isCopied }: PackagesOptions): Promise<void> {
   const installed = await realpath(join(clone, "node_modules"));
-  const names = productionPackages(await readFile(join(clone, "package-lock.json"), "utf8").catch(() => ""));
-  await Promise.all(names.map((name) => linkTree(join(installed, name), join(to, "node_modules", name), signal)));
+  const all = productionPackages(await readFile(join(clone, "package-lock.json"), "utf8").catch(() => ""));
+  const names = all.filter((name) => !compiler.test(name) && (part === "gateway" || !webSockets.test(name)));
+  const bring = isCopied ? copyPackageFile : linkPackageFile;
+  await Promise.all(names.map((name) => bringTree(join(installed, name), join(to, "node_modules", name), { signal, bring })));
 }
 
 /** Dev mode: the clone's packages as they are, whatever happens to them. */
@@ -45,13 +53,18 @@ function productionPackages(text: string): string[] {
   for (const [path, { dev }] of Object.entries(parsed.output.packages)) {
     // A nested package comes along with the one that it is nested in.
     const name = /^node_modules\/((?:@[^/]+\/)?[^/]+)$/.exec(path)?.[1];
-    if (name !== undefined && dev !== true && !notForWorkers.test(name)) names.push(name);
+    if (name !== undefined && dev !== true) names.push(name);
   }
   return names;
 }
 
-async function linkTree(from: string, to: string, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
+interface Bringing {
+  readonly signal: AbortSignal;
+  readonly bring: (from: string, to: string) => Promise<void>;
+}
+
+async function bringTree(from: string, to: string, bringing: Bringing): Promise<void> {
+  bringing.signal.throwIfAborted();
   const entries = await readdir(from, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return undefined;
     throw error;
@@ -62,17 +75,21 @@ async function linkTree(from: string, to: string, signal: AbortSignal): Promise<
     entries.map((entry) => {
       const source = join(from, entry.name);
       const target = join(to, entry.name);
-      if (entry.isDirectory()) return linkTree(source, target, signal);
-      return entry.isFile() ? linkFile(source, target) : cp(source, target, { recursive: true, dereference: true });
+      if (entry.isDirectory()) return bringTree(source, target, bringing);
+      return entry.isFile() ? bringing.bring(source, target) : cp(source, target, { recursive: true, dereference: true });
     }),
   );
 }
 
-async function linkFile(from: string, to: string): Promise<void> {
+async function copyPackageFile(from: string, to: string): Promise<void> {
+  await copyFile(from, to, constants.COPYFILE_FICLONE);
+}
+
+async function linkPackageFile(from: string, to: string): Promise<void> {
   try {
     await link(from, to);
   } catch (error) {
     if (!copyInstead.has((error as NodeJS.ErrnoException).code ?? "")) throw error;
-    await copyFile(from, to, constants.COPYFILE_FICLONE);
+    await copyPackageFile(from, to);
   }
 }

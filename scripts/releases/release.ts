@@ -6,10 +6,11 @@ import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { isAbsolute, join, normalize } from "node:path";
 import { protocolVersion } from "../../protocol/envelope.ts";
 import type { RouteHello } from "../../protocol/membership.ts";
-import { checkRelease, ReleaseError } from "./check.ts";
+import { checkRelease, ReleaseError, type RunAs } from "./check.ts";
 import { syncPath, syncTree } from "./durable.ts";
 import { type Manifest, readManifest, writeManifest } from "./manifest.ts";
-import { borrowPackages, linkPackages } from "./packages.ts";
+import { openToAll } from "./modes.ts";
+import { borrowPackages, bringPackages } from "./packages.ts";
 import { devReleaseName, isReleaseName, releaseName, timeOf } from "./release-name.ts";
 import { copySources, hashSources, listSources, revisionOf } from "./sources.ts";
 
@@ -63,6 +64,11 @@ export interface ReleasesOptions {
   readonly sharedDir: string;
   /** How long all handlers together may take to load in their trial. */
   readonly trialLimitMs?: number;
+  /**
+   * Where workers run as another user: packages are copied then, so that nothing that happens in the clone changes what runs,
+   * everybody may read everything, and that user loads the handlers to try them.
+   */
+  readonly runAs?: RunAs;
 }
 
 export function openReleases(options: ReleasesOptions): ReleaseStore {
@@ -78,14 +84,16 @@ class ReleaseFolder implements ReleaseStore {
   private readonly folder: string;
   private readonly sharedDir: string;
   private readonly trialLimitMs: number;
+  private readonly runAs: RunAs | undefined;
   /** Names of what this process has in hand: not leftovers. */
   private readonly inHand = new Set<string>();
 
-  constructor({ clone, folder, sharedDir, trialLimitMs = usualTrialLimitMs }: ReleasesOptions) {
+  constructor({ clone, folder, sharedDir, trialLimitMs = usualTrialLimitMs, runAs }: ReleasesOptions) {
     this.clone = clone;
     this.folder = folder;
     this.sharedDir = sharedDir;
     this.trialLimitMs = trialLimitMs;
+    this.runAs = runAs;
   }
 
   async make(options: MakeOptions): Promise<Release> {
@@ -157,12 +165,15 @@ class ReleaseFolder implements ReleaseStore {
     const files = await listSources(clone, handlersDir);
     const copied = await Promise.allSettled([
       copySources({ clone, files, to: folder, signal }),
-      check ? linkPackages({ clone, to: folder, signal }) : borrowPackages({ clone, to: folder }),
+      check
+        ? bringPackages({ clone, to: folder, signal, part: "worker", isCopied: this.runAs !== undefined })
+        : borrowPackages({ clone, to: folder }),
       // It may be empty: then a worker says so.
       mkdir(join(folder, handlersDir), { recursive: true }),
     ]);
     // Settled, all of them: what still writes while the folder is removed would leave something behind.
     for (const result of copied) if (result.status === "rejected") throw result.reason;
+    if (this.runAs !== undefined) await openToAll(folder);
     // Of the copy, since the clone may have changed since.
     const [sourceHash, lockText, revision] = await Promise.all([
       hashSources(folder, files),
@@ -188,8 +199,8 @@ class ReleaseFolder implements ReleaseStore {
   }
 
   private check(folder: string, handlersDir: string, signal: AbortSignal): Promise<RouteHello[]> {
-    const { clone, sharedDir, trialLimitMs } = this;
-    return checkRelease({ clone, folder, handlersDir, sharedDir, trialLimitMs, signal });
+    const { clone, sharedDir, trialLimitMs, runAs } = this;
+    return checkRelease({ clone, folder, handlersDir, sharedDir, trialLimitMs, signal, runAs });
   }
 
   private async publish(folder: string, manifest: Manifest): Promise<Release> {

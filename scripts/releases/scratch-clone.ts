@@ -2,7 +2,7 @@
 
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { linkPackages } from "./packages.ts";
+import { bringPackages } from "./packages.ts";
 import { type MakeOptions, openReleases, type ReleaseStore } from "./release.ts";
 import { copySources, listSources } from "./sources.ts";
 
@@ -24,7 +24,7 @@ export async function scratchClone(): Promise<ScratchClone> {
   const folder = await mkdtemp(join(ourClone, ".thinstate-clone-"));
   const { signal } = new AbortController();
   await copySources({ clone: ourClone, files: await listSources(ourClone, "worker/handlers"), to: folder, signal });
-  await linkPackages({ clone: ourClone, to: folder, signal });
+  await bringPackages({ clone: ourClone, to: folder, signal, part: "worker", isCopied: false });
   for (const name of ["typescript", "@typescript", "@types"]) {
     await symlink(join(ourClone, "node_modules", name), join(folder, "node_modules", name));
   }

@@ -34,8 +34,8 @@ export async function revisionOf(clone: string): Promise<Revision> {
 
 /** @returns paths relative to the clone, sorted; some may be gone by the time they are read. */
 export async function listSources(clone: string, handlersDir: string): Promise<string[]> {
-  const [files, handlers] = await Promise.all([listClone(clone), walk(clone, handlersDir)]);
-  return [...new Set([...files.filter(isForWorkers), ...handlers.filter((file) => !isTest(file))])].sort();
+  const [files, handlers] = await Promise.all([listFiles(clone, isForWorkers), walk(clone, handlersDir)]);
+  return [...new Set([...files, ...handlers.filter((file) => !isTest(file))])].sort();
 }
 
 /** @throws the signal's reason; what the file system throws. */
@@ -74,18 +74,22 @@ async function copySource(from: string, to: string): Promise<void> {
   }
 }
 
-async function listClone(clone: string): Promise<string[]> {
+/**
+ * Files that git does not ignore; without git, all.
+ * @param isWanted Asked of a file's path, and where git is of no help, of each file and folder at the top first.
+ */
+export async function listFiles(clone: string, isWanted: (path: string) => boolean): Promise<string[]> {
   const listed = await git(clone, ["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).catch(() => "");
   const files = listed.split("\0");
   // A clone that was unpacked within another repository, which ignores it, is no checkout.
-  return files.includes("package.json") ? files : walk(clone, ".");
+  return (files.includes("package.json") ? files : await walk(clone, ".", isWanted)).filter(isWanted);
 }
 
-async function walk(clone: string, folder: string): Promise<string[]> {
+async function walk(clone: string, folder: string, isWanted = (_path: string) => true): Promise<string[]> {
   const files: string[] = [];
   for (const entry of await readdir(join(clone, folder), { withFileTypes: true })) {
     const path = join(folder, entry.name);
-    if (entry.name === "node_modules" || entry.name === ".git" || (folder === "." && !isForWorkers(path))) continue;
+    if (entry.name === "node_modules" || entry.name === ".git" || !isWanted(path)) continue;
     if (entry.isDirectory()) files.push(...(await walk(clone, path)));
     else files.push(path);
   }
@@ -102,6 +106,7 @@ function isTest(file: string): boolean {
 }
 
 async function git(clone: string, args: readonly string[]): Promise<string> {
-  const { stdout } = await run("git", ["-C", clone, ...args], { maxBuffer: 64 * 1024 * 1024 });
+  // As root in a user's clone too: whoever runs our commands there trusts it already.
+  const { stdout } = await run("git", ["-c", "safe.directory=*", "-C", clone, ...args], { maxBuffer: 64 * 1024 * 1024 });
   return stdout;
 }

@@ -4,12 +4,13 @@
 import { ReleaseError } from "../releases/release.ts";
 import { type Answer, Cancelled, type ControlRequest, type Outcome, ownName, type Who } from "./control.ts";
 import { StandbyError } from "./crew.ts";
+import type { Deployable } from "./deployable.ts";
 import type { Log } from "./log.ts";
 import { Recall } from "./recall.ts";
 import type { DeployReport } from "./report.ts";
 import { RolledBack } from "./rolled-back.ts";
 import type { OnStep } from "./steps.ts";
-import { StillStarting, type Supervisor } from "./supervisor.ts";
+import { StillStarting } from "./supervisor.ts";
 import { DeployRefused } from "./switch-over.ts";
 
 interface Deploying {
@@ -22,18 +23,18 @@ interface Deploying {
 type DeployRequest = Exclude<ControlRequest, { request: "status" }>;
 
 export class Desk {
-  private readonly supervisor: Supervisor;
-  private readonly log: Log;
+  private readonly supervisor: Deployable;
+  private readonly log: Pick<Log, "event">;
   private deploying: Deploying | undefined;
 
-  constructor(supervisor: Supervisor, log: Log) {
+  constructor(supervisor: Deployable, log: Pick<Log, "event">) {
     this.supervisor = supervisor;
     this.log = log;
   }
 
   readonly answer: Answer = async (request, onStep, signal) => {
     try {
-      if (request.request === "status") return { ok: true, result: this.supervisor.status(this.deployingText) };
+      if (request.request === "status") return { ok: true, result: await this.supervisor.status(this.deployingText) };
       return await this.replace(request, onStep, signal);
     } catch (error) {
       return this.failure(error);

@@ -3,6 +3,7 @@
 
 import { hostname } from "node:os";
 import { type Bus, connectBus } from "../../protocol/bus.ts";
+import type { BusSecurity } from "../../protocol/bus-security.ts";
 import { FaultMeter } from "../../protocol/fault-meter.ts";
 import { type Activation, type Announcement, decodeAnnouncement, encodeAnnouncement, heartbeatMs } from "../../protocol/membership.ts";
 import { subjectsOf } from "../../protocol/subjects.ts";
@@ -17,8 +18,9 @@ const connectTimeoutMs = 5_000;
 
 export interface MembershipOptions {
   readonly natsUrl: string;
+  readonly natsSecurity: BusSecurity;
   readonly namespace: string;
-  readonly log: Log;
+  readonly log: Pick<Log, "event">;
   /** How long a worker of this machine may be silent, and what becomes of one that was so for longer. */
   readonly hungAfterMs: number;
   readonly onHung: (pid: number) => void;
@@ -58,12 +60,13 @@ export class Membership {
 
   /** @throws {NatsUnreachable} */
   static async join(options: MembershipOptions): Promise<Membership> {
-    const { natsUrl, log } = options;
+    const { natsUrl, natsSecurity, log } = options;
     const faults = new FaultMeter();
     const onFault = (error: unknown) => faults.meet(error, (text, count) => log.event("warn", text, { count, err: describe(error) }));
     const bus = await withinTime(
       connectBus({
         url: natsUrl,
+        security: natsSecurity,
         name: "supervisor",
         connectTimeoutMs,
         onEvent: (event) => {

@@ -24,8 +24,9 @@ export class Processes {
 
   constructor({ config, env, guard, log }: ProcessesOptions) {
     this.config = config;
-    // It would have the gateway serve from uWebSockets.js' slow JavaScript fallback.
-    const { UWS_USE_FALLBACK: _, ...inherited } = env;
+    // The first would have the gateway serve from uWebSockets.js' slow JavaScript fallback; by the other two, systemd would take
+    // a child's word for ours.
+    const { UWS_USE_FALLBACK: _, NOTIFY_SOCKET: _socket, WATCHDOG_USEC: _watchdog, ...inherited } = env;
     this.env = inherited;
     this.guard = guard;
     this.shown = {

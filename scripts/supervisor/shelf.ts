@@ -12,7 +12,7 @@ const keptReleases = 5;
 export interface ShelfOptions {
   readonly config: Config;
   readonly releases: ReleaseStore;
-  readonly log: Log;
+  readonly log: Pick<Log, "event" | "say">;
   readonly isDev: boolean;
 }
 

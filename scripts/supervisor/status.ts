@@ -1,13 +1,17 @@
 // What an installation is doing at a moment, for programs and, as a table, for people.
 
-import type { Fleet } from "./fleet.ts";
 import type { Members } from "./members.ts";
+import type { DeployFleet } from "./switch-over.ts";
+
+/** Of a fleet, what a status needs. */
+type Fleet = Pick<DeployFleet, "activation" | "warm">;
 
 export interface Status {
   /** Where clients connect. */
   readonly url: string;
-  readonly pid: number;
-  /** Milliseconds since 1970. */
+  /** Of the supervisor; null: it is systemd. */
+  readonly pid: number | null;
+  /** Of the supervisor, in milliseconds since 1970. */
   readonly startedAt: number;
   readonly ready: boolean;
   /** pid is null when the server is not ours. */
@@ -36,13 +40,12 @@ export interface Status {
   readonly deploying: string | null;
 }
 
-type Rest = Pick<Status, "url" | "startedAt" | "ready" | "nats" | "deploying">;
+type Rest = Pick<Status, "url" | "pid" | "startedAt" | "ready" | "nats" | "deploying">;
 
 export function statusOf({ members, fleet, nowMs, ...rest }: Rest & { members: Members; fleet: Fleet; nowMs: number }): Status {
   const { activation } = fleet;
   return {
     ...rest,
-    pid: process.pid,
     release: activation === undefined ? null : { id: activation.release, generation: activation.generation },
     gateways: members.gateways.map((gateway) => ({
       id: gateway.id,
@@ -68,7 +71,7 @@ export function statusText(status: Status): string {
   const release =
     status.release === null ? "none yet: npm run deploy-worker" : `${status.release.id} (generation ${status.release.generation})`;
   const head = [
-    `${status.url}  ${status.ready ? "ready" : "not ready"}, supervisor ${status.pid}`,
+    `${status.url}  ${status.ready ? "ready" : "not ready"}, supervisor ${status.pid ?? "systemd"}`,
     `release   ${release}`,
     `nats      ${status.nats.url}${status.nats.pid === null ? "" : ` (process ${status.nats.pid})`}`,
     ...(status.deploying === null ? [] : [`deploying ${status.deploying}`]),

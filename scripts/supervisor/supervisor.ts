@@ -3,17 +3,18 @@
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { readActivation, writeActivation } from "../../protocol/activation.ts";
 import type { Config } from "../config.ts";
 import { findNatsServer } from "../nats/binary.ts";
 import { EmbeddedNats } from "../nats/embedded.ts";
 import { openReleases, type ReleaseStore } from "../releases/release.ts";
-import { readActivation, writeActivation } from "./activation.ts";
 import { type Address, chooseAddress, webSocketUrl } from "./address.ts";
 import type { Child } from "./child.ts";
 import { Cancelled } from "./control.ts";
 import { Crew } from "./crew.ts";
 import { pointCurrent } from "./current.ts";
-import { type DeployOptions, deploy, type ReplaceOptions, rollback } from "./deploy.ts";
+import { deploy, type ReplaceOptions, rollback } from "./deploy.ts";
+import type { Deployable, DeployableOptions } from "./deployable.ts";
 import { Fleet } from "./fleet.ts";
 import { Gateways } from "./gateways.ts";
 import { Guard } from "./guard.ts";
@@ -52,7 +53,7 @@ interface Running {
   readonly fleet: Fleet;
 }
 
-export class Supervisor {
+export class Supervisor implements Deployable {
   readonly startedAt = Date.now();
   private readonly config: Config;
   private readonly log: Log;
@@ -102,7 +103,7 @@ export class Supervisor {
   }
 
   /** Deploys the working tree; in dev mode as it is, unchecked. */
-  async deploy(options: Omit<DeployOptions, "size" | "standbys" | "previous" | "ending"> & { workers: number }): Promise<DeployReport> {
+  async deploy(options: DeployableOptions): Promise<DeployReport> {
     const { fleet } = this.started();
     const previous = readActivation(this.activationFile)?.release ?? null;
     const size = fleet.active?.size ?? (this.config.workers || options.workers || usualWorkers);
@@ -137,6 +138,7 @@ export class Supervisor {
     const { membership, fleet, natsUrl, nats } = this.started();
     return statusOf({
       url: this.url ?? "",
+      pid: process.pid,
       startedAt: this.startedAt,
       ready: this.isReady,
       nats: { url: natsUrl, pid: nats?.pid ?? null },
@@ -184,9 +186,16 @@ export class Supervisor {
   }
 
   private join(natsUrl: string): Promise<Membership> {
-    const { namespace, workerTimeoutMs } = this.config;
+    const { namespace, natsSecurity, workerTimeoutMs } = this.config;
     const hungAfterMs = 2 * workerTimeoutMs;
-    return Membership.join({ natsUrl, namespace, log: this.log, hungAfterMs, onHung: (pid) => this.killHung(pid, hungAfterMs) });
+    return Membership.join({
+      natsUrl,
+      natsSecurity,
+      namespace,
+      log: this.log,
+      hungAfterMs,
+      onHung: (pid) => this.killHung(pid, hungAfterMs),
+    });
   }
 
   // Gateways have given up on it at half of that time; its exit has another one started.

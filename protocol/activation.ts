@@ -3,7 +3,7 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import * as v from "valibot";
-import type { Activation } from "../../protocol/membership.ts";
+import type { Activation } from "./membership.ts";
 
 const record = v.object({ release: v.pipe(v.string(), v.nonEmpty()), generation: v.pipe(v.number(), v.integer(), v.minValue(1)) });
 
@@ -23,10 +23,10 @@ export function readActivation(file: string): Activation | undefined {
   }
 }
 
-/** Returns when it is on the disk; a crash leaves the old record or the new one. */
+/** Returns when it is on the disk; a crash leaves the old record or the new one. Everybody may read it. */
 export function writeActivation(file: string, activation: Activation): void {
   const fresh = `${file}.new`;
-  const descriptor = openSync(fresh, "w", 0o600);
+  const descriptor = openSync(fresh, "w", 0o644);
   writeSync(descriptor, `${JSON.stringify(activation)}\n`);
   fsyncSync(descriptor);
   closeSync(descriptor);

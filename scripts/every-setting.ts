@@ -1,0 +1,61 @@
+// Everything that the environment may set, of commands, gateways and workers: what is wrong with any of it is found before
+// anything starts.
+
+import { readCertificate } from "../gateway/certificate.ts";
+import { parseGatewayConfig } from "../gateway/config.ts";
+import { isCodedError } from "../protocol/errors.ts";
+import { parseWorkerConfig } from "../worker/config.ts";
+import { type Config, parseConfig, supervisorSettings } from "./config.ts";
+import { clone } from "./setup/cache.mjs";
+
+/** What the supervisor or systemd tells one process, and nobody else does. */
+export const processSettings: ReadonlySet<string> = new Set([
+  "LIFELINE_FD",
+  "RELEASE",
+  "NOTIFY_SOCKET",
+  "WATCHDOG_USEC",
+  "GATEWAY_INSTANCE",
+  "ACTIVATION_FILE",
+  "IDENTITY_FILE",
+]);
+
+/** The environment has mistakes; the message lists them. */
+export class SettingsRefused extends Error {}
+
+export interface Checked {
+  readonly config: Config;
+  /** How long gateways and workers may take to end by themselves. */
+  readonly drainMs: number;
+}
+
+/** @throws {SettingsRefused} with every mistake. */
+export function checkEverySetting(env: NodeJS.ProcessEnv): Checked {
+  // What the supervisor or systemd gives to a process is not looked at here.
+  const given = { ...env, NATS_URL: "nats://127.0.0.1", LIFELINE_FD: "3", RELEASE: "1", PORT: "0", ADMIN_PORT: "0", NAMESPACE: "checked" };
+  let config: Config | undefined;
+  const mistakes = new Set<string>();
+  const drains: number[] = [];
+  const parsers = [
+    () => (config = parseConfig(env, clone)),
+    () => drains.push(parseGatewayConfig(given).DRAIN_MS),
+    () => drains.push(parseWorkerConfig(given).DRAIN_MS),
+    () => readCertificate(parseGatewayConfig(given)),
+  ];
+  for (const parse of parsers) {
+    try {
+      parse();
+    } catch (error) {
+      if (!isCodedError(error, "config.invalid")) throw error;
+      for (const mistake of error.message.replace(/^config\.invalid: /, "").split("; ")) mistakes.add(mistake);
+    }
+  }
+  if (config !== undefined && mistakes.size === 0) return { config, drainMs: Math.max(...drains) };
+  throw new SettingsRefused(`The environment has mistakes:\n${[...mistakes].map((mistake) => `  ${mistake}`).join("\n")}`);
+}
+
+/** Every variable that is a setting of commands, gateways or workers. */
+export function settingNames(): string[] {
+  const given = { NATS_URL: "nats://127.0.0.1" };
+  const names = [supervisorSettings(clone).entries, parseGatewayConfig(given), parseWorkerConfig(given)].flatMap(Object.keys);
+  return [...new Set(names)].filter((name) => !processSettings.has(name));
+}

@@ -1,0 +1,44 @@
+// npm run install-service: thinstate as services of this machine's systemd.
+
+import { existsSync } from "node:fs";
+import { parseFlags } from "./arguments.ts";
+import { SettingsRefused, settingNames } from "./every-setting.ts";
+import { NatsServerMissing } from "./nats/binary.ts";
+import { showReplacement } from "./replacement.ts";
+import { InstallRefused, install } from "./service/install.ts";
+import { layout } from "./service/layout.ts";
+import { Locked, withLock } from "./service/lock.ts";
+import { SystemdError } from "./service/systemd.ts";
+import { clone } from "./setup/cache.mjs";
+import { webSocketUrl } from "./supervisor/address.ts";
+import { ownName } from "./supervisor/control.ts";
+
+const usage = `sudo npm run install-service
+
+Sets up users, folders, settings, NATS, gateways and workers as services of systemd, starts them and deploys the working tree. Run
+again, it updates all but the workers' code. Settings in its environment are kept: sudo PORT=8000 GATEWAYS=2 npm run install-service
+
+It makes /opt/thinstate, /etc/thinstate, /var/lib/thinstate and thinstate* in /etc/systemd/system; npm run uninstall-service
+removes them.`;
+
+export async function run(args: readonly string[]): Promise<number> {
+  const flags = parseFlags(args, usage, []);
+  if (typeof flags === "number") return flags;
+  // What is installed is for other users: not what root's own files would be.
+  process.umask(0o022);
+  try {
+    const { config, outdated } = await withLock("install-service", () => install({ clone, env: process.env, names: settingNames() }));
+    if (!existsSync(layout.activationFile)) {
+      const request = { request: "deploy" as const, force: false, workers: 0, who: ownName() };
+      const exitCode = await showReplacement(request, { isJson: false, target: "services" });
+      if (exitCode !== 0) return exitCode;
+    }
+    for (const unit of outdated) process.stdout.write(`still runs what was installed before: systemctl restart ${unit}\n`);
+    process.stdout.write(`ready ${webSocketUrl(config.host, config.port, config.hasTls)}, settings in ${layout.settingsFile}\n`);
+    return 0;
+  } catch (error) {
+    const isExpected = [InstallRefused, SettingsRefused, Locked, SystemdError, NatsServerMissing].some((kind) => error instanceof kind);
+    process.stderr.write(`${isExpected ? (error as Error).message : (error as Error).stack}\n`);
+    return 1;
+  }
+}

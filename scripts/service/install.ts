@@ -1,0 +1,192 @@
+// Makes this machine run thinstate as services of systemd, from the clone that the command is called in. Each step leaves what
+// is right already as it is, so a second run updates.
+
+import { existsSync, readFileSync } from "node:fs";
+import { appendFile, copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { dirname, join } from "node:path";
+import { parseEnv } from "node:util";
+import type { Config } from "../config.ts";
+import { checkEverySetting } from "../every-setting.ts";
+import { startProgress } from "../setup/progress.mjs";
+import { checkPort } from "../supervisor/port.ts";
+import { portOwner } from "../supervisor/port-owner.ts";
+import { dropInName, layout, settingsGroup, unitFiles, units } from "./layout.ts";
+import { accessDropIn, configureOwnServer, takeAccess } from "./nats-access.ts";
+import { withSettings } from "./settings-file.ts";
+import { installCode, installNatsServer, installNode } from "./software.ts";
+import { enabledUnits, isBooted, journalSince, run, SystemdError, systemctl, unitStates } from "./systemd.ts";
+
+/** Nothing was changed; the message says what to do. */
+export class InstallRefused extends Error {}
+
+/** Of each unit, where services do not start. */
+const lastLines = 5;
+
+/** Since then %d is the folder of credentials. */
+const leastSystemd = 250;
+
+/** Named by a command's environment, but no settings of the installation: the files are copied, the folder is its own. */
+const notKept = new Set(["THINSTATE_DIR", "SETTINGS_FILE", "NATS_CREDENTIALS_FILE", "NATS_CA_FILE", "NATS_CERT_FILE", "NATS_KEY_FILE"]);
+
+export interface InstallOptions {
+  readonly clone: string;
+  /** Settings in it are written into the settings file. */
+  readonly env: NodeJS.ProcessEnv;
+  /** Every variable that is a setting. */
+  readonly names: readonly string[];
+}
+
+export interface Installed {
+  readonly config: Config;
+  /** Gateways that run what was installed before: a restart costs their clients a reconnect. */
+  readonly outdated: readonly string[];
+}
+
+/** @throws {InstallRefused}, {SettingsRefused} before anything is changed; {SystemdError}. */
+export async function install({ clone, env, names }: InstallOptions): Promise<Installed> {
+  await checkSystem();
+  const given = names.filter((name) => env[name] && !notKept.has(name)).map((name) => [name, env[name] as string]);
+  const settings = withSettings(currentSettings(clone), Object.fromEntries(given));
+  const { config } = checkEverySetting({ ...parseEnv(settings), THINSTATE_DIR: layout.state });
+  const running = (await unitStates(units.gateway("*"))).filter(({ active }) => active === "active").map(({ unit }) => unit);
+  if (running.length === 0) await checkAddress(config);
+
+  await step("users and folders", () => installAccounts(clone));
+  await step("settings", () => installSettings(settings));
+  await step("Node.js", () => installNode());
+  let isNewCode = false;
+  await step("code of the gateways", async () => {
+    isNewCode = await installCode(clone);
+  });
+  if (config.natsUrl === undefined) {
+    await step("nats-server", () => installNatsServer(join(clone, ".thinstate", "nats"), env.PATH ?? ""));
+  }
+  let areNewUnits = false;
+  await step("units", async () => {
+    areNewUnits = await installUnits(clone, config, env);
+  });
+  await step("services", () => startServices(config));
+  return { config, outdated: isNewCode || areNewUnits ? running : [] };
+}
+
+async function checkSystem(): Promise<void> {
+  if (process.platform !== "linux" || !isBooted()) {
+    throw new InstallRefused("This machine does not run systemd. In a container or on another system: npm start");
+  }
+  if (process.getuid?.() !== 0) throw new InstallRefused("Only root may install services. Run: sudo npm run install-service");
+  const version = Number(/^systemd (\d+)/.exec(await systemctl("--version"))?.[1]);
+  if (version < leastSystemd) throw new InstallRefused(`This is systemd ${version}; thinstate needs ${leastSystemd} or newer (Debian 12).`);
+}
+
+function currentSettings(clone: string): string {
+  if (existsSync(layout.settingsFile)) return readFileSync(layout.settingsFile, "utf8");
+  const template = readFileSync(join(clone, "systemd", "thinstate.env"), "utf8");
+  // A gateway has one thread.
+  return withSettings(template, { GATEWAYS: String(availableParallelism()) });
+}
+
+/** A stranger on the port would be found by the gateways too, but only in their log. */
+async function checkAddress({ host, port }: Config): Promise<void> {
+  if (port === 0) throw new InstallRefused("PORT=0 is a new port with each start: choose one");
+  try {
+    await checkPort(port, host);
+  } catch (error) {
+    const owner = portOwner(port);
+    const who = owner === undefined ? "" : `, by process ${owner.pid} (${owner.commandLine})`;
+    const isTaken = (error as NodeJS.ErrnoException).code === "EADDRINUSE";
+    const why = isTaken ? `port ${port} on ${host} is taken${who}` : (error as Error).message;
+    throw new InstallRefused(`${why}. Choose another one: sudo PORT=… npm run install-service`);
+  }
+}
+
+async function installAccounts(clone: string): Promise<void> {
+  for (const [source, target, program] of [
+    ["thinstate.sysusers", layout.sysusers, "systemd-sysusers"],
+    ["thinstate.tmpfiles", layout.tmpfiles, "systemd-tmpfiles"],
+  ] as const) {
+    await ensureFolder(dirname(target));
+    await copyFile(join(clone, "systemd", source), target);
+    await run(program, ...(program === "systemd-tmpfiles" ? ["--create"] : []), target);
+  }
+}
+
+/** For a folder that is not only ours: one that had to be made is removed with the rest. */
+async function ensureFolder(folder: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true });
+  if (first === undefined) return;
+  await mkdir(layout.software, { recursive: true });
+  await appendFile(layout.madeFolders, `${folder}\n`);
+}
+
+async function installSettings(text: string): Promise<void> {
+  await writeFile(layout.settingsFile, text, { mode: 0o640 });
+  // Gateways and workers read it again when they are asked to reload.
+  await run("chown", `root:${settingsGroup}`, layout.settingsFile);
+}
+
+/** @returns whether gateways that run were started by other ones. */
+async function installUnits(clone: string, config: Config, env: NodeJS.ProcessEnv): Promise<boolean> {
+  const isOwn = config.natsUrl === undefined;
+  if (!isOwn) await removeOwnServer();
+  const ownUrl = isOwn ? await configureOwnServer(config.namespace) : undefined;
+  if (!isOwn) await takeAccess(env);
+  const changed = new Set<string>();
+  for (const name of unitFiles) {
+    if (name === units.nats && !isOwn) continue;
+    if (await write(join(layout.units, name), await readFile(join(clone, "systemd", name), "utf8"))) changed.add(name);
+  }
+  for (const role of ["gateway", "worker"] as const) {
+    const folder = join(layout.units, `thinstate-${role}@.service.d`);
+    await ensureFolder(folder);
+    if (await write(join(folder, dropInName), accessDropIn(role, ownUrl))) changed.add(`thinstate-${role}@.service`);
+  }
+  if (changed.size > 0) await systemctl("daemon-reload");
+  return changed.has("thinstate-gateway@.service");
+}
+
+/** @returns whether there was another text, or none. */
+async function write(file: string, text: string): Promise<boolean> {
+  if ((await readFile(file, "utf8").catch(() => undefined)) === text) return false;
+  await writeFile(file, text, { mode: 0o644 });
+  return true;
+}
+
+async function removeOwnServer(): Promise<void> {
+  const unit = join(layout.units, units.nats);
+  await rm(layout.natsConfiguration, { force: true });
+  if (!existsSync(unit)) return;
+  await systemctl("disable", "--now", units.nats);
+  await rm(unit);
+  await systemctl("daemon-reload");
+}
+
+async function startServices(config: Config): Promise<void> {
+  const wanted = Array.from({ length: config.gateways }, (_, index) => units.gateway(index + 1));
+  const surplus = (await enabledUnits(units.all))
+    .filter((unit) => unit.startsWith("thinstate-gateway@"))
+    .filter((unit) => !wanted.includes(unit));
+  if (surplus.length > 0) await systemctl("disable", "--now", ...surplus);
+  await systemctl("enable", units.all, ...wanted, ...(config.natsUrl === undefined ? [units.nats] : []));
+  if (config.natsUrl === undefined) await systemctl("reload-or-restart", units.nats);
+  const since = new Date();
+  try {
+    await systemctl("start", units.all, ...wanted);
+  } catch (error) {
+    if (!(error instanceof SystemdError)) throw error;
+    const said = await Promise.all([units.nats, ...wanted].map((unit) => journalSince(unit, since)));
+    throw new SystemdError([error.message, ...said.flatMap((lines) => lines.slice(-lastLines))].join("\n"));
+  }
+}
+
+/** Shows what is done, and what it says of itself in the end. */
+async function step(name: string, action: () => Promise<string | void>): Promise<void> {
+  const progress = startProgress(name);
+  try {
+    const said = await action();
+    progress.done(said === undefined ? name : said);
+  } catch (error) {
+    progress.fail();
+    throw error;
+  }
+}

@@ -1,0 +1,101 @@
+// The workers of one release as units of systemd, which starts them again when they end.
+
+import { hostname } from "node:os";
+import type { WorkerHello } from "../../protocol/membership.ts";
+import type { Release } from "../releases/release.ts";
+import { StandbyError } from "../supervisor/crew.ts";
+import { ErrorTail } from "../supervisor/error-tail.ts";
+import type { Members } from "../supervisor/members.ts";
+import type { DeployCrew } from "../supervisor/switch-over.ts";
+import { Crashes } from "./crashes.ts";
+import { journalSince, SystemdError, systemctl, unitStates } from "./systemd.ts";
+import { drainLater, placeWorkers, workerUnits } from "./worker-units.ts";
+
+/** From ready to active, on a machine that is busy. */
+const patienceMs = 60_000;
+
+export class ServiceCrew implements DeployCrew {
+  readonly release: Release;
+  readonly size: number;
+  readonly units: readonly string[];
+  private readonly members: Members;
+  private readonly startedAt = new Date();
+  private counted: Crashes | undefined;
+
+  constructor({ release, size, members }: { release: Release; size: number; members: Members }) {
+    this.release = release;
+    this.size = size;
+    this.units = workerUnits(release.id, size);
+    this.members = members;
+  }
+
+  get hellos(): WorkerHello[] {
+    const own = hostname();
+    return this.members.workers.filter(({ host, release, state }) => host === own && release === this.release.id && state === "ready");
+  }
+
+  get crashes(): readonly string[] {
+    return this.counted?.texts ?? [];
+  }
+
+  async ready(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const late = AbortSignal.timeout(timeoutMs);
+    const either = AbortSignal.any([signal, late]);
+    try {
+      // They end by themselves where this command does before their activation. And those that are about to end may stay.
+      await drainLater(this.release.id, timeoutMs + patienceMs);
+      await placeWorkers(this.release, this.units);
+      // A unit is started when its worker has said hello.
+      await unlessAborted(systemctl("start", ...this.units), either);
+      await this.members.until(() => this.hellos.length >= this.size, either);
+    } catch (error) {
+      if (error instanceof SystemdError) throw new StandbyError(await this.whyNotStarted());
+      if (!late.aborted || signal.aborted) throw error;
+      throw new StandbyError(
+        `${this.hellos.length} of ${this.size} workers of release ${this.release.id} were ready after ${timeoutMs} ms.`,
+      );
+    }
+  }
+
+  /** It has work from now on. */
+  async countCrashes(): Promise<void> {
+    this.counted?.stop();
+    this.counted = await Crashes.of(this.units);
+  }
+
+  stopCounting(): void {
+    this.counted?.stop();
+  }
+
+  async lastErrors(): Promise<readonly string[]> {
+    const tail = new ErrorTail();
+    for (const unit of this.units) {
+      for (const line of await journalSince(unit, this.startedAt)) tail.hear(line, line.startsWith("{") ? "stdout" : "stderr");
+    }
+    return tail.entries;
+  }
+
+  private async whyNotStarted(): Promise<string> {
+    const states = await Promise.all(this.units.map((unit) => unitStates(unit)));
+    const failed = states.flat().find(({ active }) => active !== "active");
+    const errors = (await this.lastErrors()).map((error) => `\n${error}`).join("");
+    return `${failed?.unit ?? "a worker"} did not start.${errors}`;
+  }
+}
+
+/** @throws the signal's reason; what was begun goes on. */
+async function unlessAborted(action: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  let leave: () => void = () => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    leave = () => reject(signal.reason);
+    signal.addEventListener("abort", leave, { once: true });
+  });
+  try {
+    await Promise.race([action, aborted]);
+  } finally {
+    signal.removeEventListener("abort", leave);
+    // One that is given up may still fail.
+    action.catch(() => undefined);
+  }
+}

@@ -1,0 +1,164 @@
+// An installation on systemd, for the time of one command: which units run, what gateways and workers say of themselves over
+// NATS, and which release is active.
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Config } from "../config.ts";
+import { checkEverySetting } from "../every-setting.ts";
+import type { RunAs } from "../releases/check.ts";
+import { openReleases, type ReleaseStore } from "../releases/release.ts";
+import { webSocketUrl } from "../supervisor/address.ts";
+import { Cancelled } from "../supervisor/control.ts";
+import { deploy, type ReplaceOptions, rollback } from "../supervisor/deploy.ts";
+import type { Deployable, DeployableOptions } from "../supervisor/deployable.ts";
+import type { Log } from "../supervisor/log.ts";
+import { Membership } from "../supervisor/membership.ts";
+import type { DeployReport } from "../supervisor/report.ts";
+import { Shelf } from "../supervisor/shelf.ts";
+import { type Status, statusOf } from "../supervisor/status.ts";
+import type { DeployParts } from "../supervisor/switch-over.ts";
+import { layout, units } from "./layout.ts";
+import { operatorAccess, ownServerUrl } from "./nats-access.ts";
+import { ServiceFleet } from "./service-fleet.ts";
+import { readSettings } from "./settings-file.ts";
+import { unitStates } from "./systemd.ts";
+
+/** How long those that run may take to say hello. */
+const helloMs = 3_000;
+/** Between two hellos of a gateway, of which a rate is made. */
+const rateMs = 1_100;
+
+export interface ServicesOptions {
+  /** Where releases are made of. */
+  readonly clone: string;
+  readonly log: Pick<Log, "event" | "say">;
+}
+
+export class Services implements Deployable {
+  private readonly config: Config;
+  private readonly releases: ReleaseStore;
+  private readonly membership: Membership;
+  private readonly fleet: ServiceFleet;
+  private readonly shelf: Shelf;
+  private readonly ending = new AbortController();
+
+  private constructor(parts: { config: Config; releases: ReleaseStore; membership: Membership; fleet: ServiceFleet; shelf: Shelf }) {
+    this.config = parts.config;
+    this.releases = parts.releases;
+    this.membership = parts.membership;
+    this.fleet = parts.fleet;
+    this.shelf = parts.shelf;
+  }
+
+  /** @throws {SettingsRefused}, {NatsUnreachable}, {SystemdError}; where the record of the activation cannot be read. */
+  static async open({ clone, log }: ServicesOptions): Promise<Services> {
+    const config = serviceConfig();
+    const releases = openReleases({ clone, folder: join(layout.state, "releases"), sharedDir: config.sharedDir, runAs: workersRunAs() });
+    const membership = await Membership.join({
+      natsUrl: config.natsUrl ?? "",
+      natsSecurity: config.natsSecurity,
+      namespace: config.namespace,
+      log,
+      // systemd's watchdog ends what hangs.
+      hungAfterMs: Number.POSITIVE_INFINITY,
+      onHung: () => undefined,
+    });
+    const { members } = membership;
+    const fleet = await ServiceFleet.open(releases, {
+      config,
+      members,
+      announce: (activation) => {
+        membership.announce(activation);
+        log.event("info", "release activated", activation);
+      },
+    });
+    const services = new Services({ config, releases, membership, fleet, shelf: new Shelf({ config, releases, log, isDev: false }) });
+    await services.heard();
+    return services;
+  }
+
+  async deploy(options: DeployableOptions): Promise<DeployReport> {
+    // What a command that was killed has left half made.
+    await this.releases.clean();
+    const size = this.config.workers || options.workers || 1;
+    const previous = this.fleet.activation?.release ?? null;
+    const report = await deploy(this.parts, { ...options, size, standbys: size, previous, ending: this.ending.signal });
+    await this.prune();
+    return report;
+  }
+
+  async rollback(options: Omit<ReplaceOptions, "size">): Promise<DeployReport> {
+    const report = await rollback(this.parts, { ...options, size: this.fleet.active?.size ?? this.config.workers });
+    await this.prune();
+    return report;
+  }
+
+  async status(deploying: string | null): Promise<Status> {
+    const { members } = this.membership;
+    await new Promise((resolve) => setTimeout(resolve, rateMs));
+    const [nats] = await unitStates(units.nats);
+    const [all] = await unitStates(units.all);
+    return statusOf({
+      url: webSocketUrl(this.config.host, this.config.port, this.config.hasTls),
+      pid: null,
+      startedAt: Math.min(...members.gateways.map(({ startedAt }) => startedAt), Date.now()),
+      ready: all?.active === "active" && members.gateways.length > 0 && members.gateways.every(({ serving }) => serving),
+      nats: { url: this.config.natsUrl ?? "", pid: nats?.pid || null },
+      deploying,
+      members,
+      fleet: this.fleet,
+      nowMs: Date.now(),
+    });
+  }
+
+  /** Whether a release has been activated. */
+  get isActive(): boolean {
+    return this.fleet.activation !== undefined;
+  }
+
+  /** Ends a watch; what was activated stays. */
+  end(): void {
+    this.ending.abort(new Cancelled("the command was ended"));
+  }
+
+  async close(): Promise<void> {
+    await this.fleet.close();
+    await this.membership.leave();
+  }
+
+  private get parts(): DeployParts {
+    return { config: this.config, releases: this.releases, fleet: this.fleet, members: this.membership.members };
+  }
+
+  /** Resolves when every gateway and worker that runs here has said hello; late ones are not waited for. */
+  private async heard(): Promise<void> {
+    const { members } = this.membership;
+    const states = [...(await unitStates(units.gateway("*"))), ...(await unitStates("thinstate-worker@*"))];
+    const pids = states.filter(({ active }) => active === "active").map(({ pid }) => pid);
+    const late = AbortSignal.timeout(helloMs);
+    await members
+      .until(() => pids.every((pid) => members.byProcess(pid) !== undefined), late)
+      .catch((error: unknown) => {
+        if (!late.aborted) throw error;
+      });
+  }
+
+  /** Kept besides: what may be rolled back to. */
+  private prune(): Promise<void> {
+    const used = [...this.fleet.releases, this.fleet.active?.release.manifest.previous ?? null];
+    return this.shelf.prune(used.filter((id) => id !== null));
+  }
+}
+
+/** As their unit has it. */
+function workersRunAs(): RunAs {
+  const own = existsSync(layout.workerSettingsFile) ? readSettings(layout.workerSettingsFile) : {};
+  return { user: "thinstate-worker", node: layout.node, env: { ...process.env, HOME: "/", ...readSettings(), ...own } };
+}
+
+/** Of gateways, workers and commands of this machine. @throws {SettingsRefused} */
+function serviceConfig(): Config {
+  const settings = readSettings();
+  const natsUrl = settings.NATS_URL || ownServerUrl();
+  return checkEverySetting({ ...settings, ...(natsUrl === undefined ? {} : operatorAccess(natsUrl)), THINSTATE_DIR: layout.state }).config;
+}

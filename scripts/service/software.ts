@@ -1,0 +1,80 @@
+// What an installation puts into /opt/thinstate: the code that gateways run, the Node.js that everything runs on, nats-server.
+// Copies of root's, which an edit in the clone or an update of a version manager does not change.
+
+import { chmod, copyFile, mkdir, readdir, realpath, rename, rm, symlink } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { findNatsServer } from "../nats/binary.ts";
+import { openToAll } from "../releases/modes.ts";
+import { bringPackages } from "../releases/packages.ts";
+import { copySources, hashSources, listFiles } from "../releases/sources.ts";
+import { layout } from "./layout.ts";
+
+/** What a gateway needs of the clone, with the script that its unit runs before it. */
+const forGateways = /^(gateway|protocol|systemd\/back-off\.sh|package\.json|package-lock\.json|tsconfig\.json)(\/|$)/;
+/** Where git is of no help, folders are asked for first. */
+const folders = /^(gateway|protocol|systemd)$/;
+
+/** Where units may not look (ProtectHome=), and others should not. */
+const homes = /^\/(home|root|run\/user)\//;
+
+/** @returns Whether what gateways start with has changed. */
+export async function installCode(clone: string): Promise<boolean> {
+  const listed = await listFiles(clone, (path) => forGateways.test(path) || folders.test(path));
+  const files = listed.filter((file) => forGateways.test(file) && !/\.test\.\w+$/.test(file)).sort();
+  const folder = `${layout.code}-${(await hashSources(clone, files)).slice(0, 12)}`;
+  if ((await realpath(layout.code).catch(() => undefined)) === folder) return false;
+  const signal = new AbortController().signal;
+  const fresh = `${folder}.new`;
+  await rm(fresh, { recursive: true, force: true });
+  await mkdir(fresh, { recursive: true });
+  await copySources({ clone, files, to: fresh, signal });
+  await bringPackages({ clone, to: fresh, signal, part: "gateway", isCopied: true });
+  await openToAll(fresh);
+  await rm(folder, { recursive: true, force: true });
+  await rename(fresh, folder);
+  await pointTo(layout.code, folder);
+  // What runs has read all of its code.
+  for (const name of await readdir(layout.software)) {
+    if (name.startsWith("code-") && name !== basename(folder)) await rm(join(layout.software, name), { recursive: true, force: true });
+  }
+  return true;
+}
+
+/** A link where every user may run it, else a copy. @returns What was done, for people. */
+export async function installNode(executable = process.execPath): Promise<string> {
+  const found = await realpath(executable);
+  await mkdir(dirname(layout.node), { recursive: true });
+  if (homes.test(found)) {
+    await copyInto(layout.node, found);
+    return `Node ${process.versions.node}: copied from ${found}, which services may not enter`;
+  }
+  await pointTo(layout.node, found);
+  return `Node ${process.versions.node}: ${found}`;
+}
+
+/** @param cacheFolder Where a fetched one is kept. @throws {NatsServerMissing} */
+export async function installNatsServer(cacheFolder: string, path: string): Promise<string> {
+  const found = await realpath(await findNatsServer(cacheFolder, path));
+  if (found.startsWith(`${cacheFolder}/`) || homes.test(found)) {
+    await copyInto(layout.natsServer, found);
+    return `nats-server: copied from ${found}`;
+  }
+  await pointTo(layout.natsServer, found);
+  return `nats-server: ${found}`;
+}
+
+/** Makes or turns a link: whoever follows it finds the old place or the new one. */
+export async function pointTo(link: string, target: string): Promise<void> {
+  const fresh = `${link}.new`;
+  await rm(fresh, { force: true });
+  await symlink(target, fresh);
+  await rename(fresh, link);
+}
+
+/** A file that runs cannot be written to, but replaced. */
+async function copyInto(target: string, source: string): Promise<void> {
+  const fresh = `${target}.new`;
+  await copyFile(source, fresh);
+  await chmod(fresh, 0o755);
+  await rename(fresh, target);
+}

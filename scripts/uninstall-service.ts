@@ -1,0 +1,43 @@
+// npm run uninstall-service: takes back what npm run install-service has done.
+
+import { existsSync } from "node:fs";
+import { parseFlags } from "./arguments.ts";
+import { layout } from "./service/layout.ts";
+import { Locked, withLock } from "./service/lock.ts";
+import { SystemdError } from "./service/systemd.ts";
+import { uninstall } from "./service/uninstall.ts";
+import { type Progress, startProgress } from "./setup/progress.mjs";
+
+const usage = `sudo npm run uninstall-service [-- options]
+
+Stops the services, and removes units, software and users. Settings (${layout.settings}) and releases (${layout.state}) stay for
+another npm run install-service.
+
+  --purge   removes settings and releases, too`;
+
+export async function run(args: readonly string[]): Promise<number> {
+  const flags = parseFlags(args, usage, ["purge"]);
+  if (typeof flags === "number") return flags;
+  if (process.getuid?.() !== 0) return fail("Only root may remove services. Run: sudo npm run uninstall-service");
+  let progress: Progress | undefined;
+  const onStep = (text: string) => {
+    progress?.done();
+    progress = startProgress(text);
+  };
+  try {
+    await withLock("uninstall-service", () => uninstall({ isPurged: flags.purge, onStep }));
+    progress?.done();
+  } catch (error) {
+    progress?.fail();
+    if (error instanceof Locked || error instanceof SystemdError) return fail(error.message);
+    throw error;
+  }
+  const kept = [layout.settings, layout.state].filter((folder) => existsSync(folder));
+  process.stdout.write(kept.length === 0 ? "removed\n" : `removed; kept: ${kept.join(", ")} (--purge removes them)\n`);
+  return 0;
+}
+
+function fail(text: string): number {
+  process.stderr.write(`${text}\n`);
+  return 1;
+}

@@ -1,0 +1,198 @@
+// thinstate in production, on a real systemd (Debian 12): installed, under load through everything that a deploy, an operator or
+// a crash may do to it, and removed. One machine serves all of it, in this order.
+
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Load } from "../../scripts/chaos/load.ts";
+import { tally } from "../../scripts/chaos/tally.ts";
+import { whyNoMachines } from "./image.ts";
+import { Installed, until } from "./installed.ts";
+import type { Machine } from "./machine.ts";
+import { Reconnecting } from "./reconnecting.ts";
+
+const connections = 100;
+const messagesPerSecond = 500;
+const stepMs = 120_000;
+const handler = "scripts/chaos/handlers/sequence.ts";
+/** Longer than a client may be away: connecting takes milliseconds. */
+const awayMs = 2_000;
+
+const missing = whyNoMachines();
+
+describe.skipIf(missing !== undefined)(`Debian 12${missing === undefined ? "" : ` (${missing})`}`, () => {
+  let installed: Installed;
+  let machine: Machine;
+
+  beforeAll(async () => {
+    installed = await Installed.boot("bookworm");
+    machine = installed.machine;
+  }, 300_000);
+
+  afterAll(() => installed?.stop(), stepMs);
+
+  test("npm run install-service sets everything up, and what it has set up serves", { timeout: stepMs }, () => installed.install());
+
+  test("a second run changes nothing", { timeout: stepMs }, async () => {
+    const settings = await machine.run("cat", "/etc/thinstate/thinstate.env");
+    const pids = await installed.gatewayPids();
+    const { exitCode, stdout, stderr } = await machine.npm("install-service");
+    expect(exitCode, stderr).toBe(0);
+    expect(stdout).not.toContain("systemctl restart");
+    expect(await machine.run("cat", "/etc/thinstate/thinstate.env")).toBe(settings);
+    expect(await installed.gatewayPids()).toEqual(pids);
+  });
+
+  test("each sandbox is rated 2.0 or better", async () => {
+    for (const unit of await installed.kinds()) expect(await installed.exposure(unit)).toBeLessThanOrEqual(2);
+  });
+
+  test("what NATS is shown is root's, and each service gets its own only", async () => {
+    expect((await machine.run("stat", "--format=%a %U", "/etc/thinstate/nats")).trim()).toBe("700 root");
+    const worker = ["setpriv", "--reuid=thinstate-worker", "--regid=thinstate-worker", "--clear-groups"] as const;
+    expect(await machine.try(...worker, "cat", "/etc/thinstate/nats/gateway.credentials")).not.toMatchObject({ exitCode: 0 });
+    for (const [unit, role] of [
+      ["thinstate-gateway@1.service", "gateway"],
+      [await installed.worker(), "worker"],
+    ] as const) {
+      const folder = `/proc/${await machine.show(unit, "MainPID")}/root/run/credentials/${unit}`;
+      expect((await machine.run("ls", folder)).trim()).toBe("NATS_CREDENTIALS_FILE");
+      const shown = await machine.run("cat", `${folder}/NATS_CREDENTIALS_FILE`);
+      expect(shown).toBe(await machine.run("cat", `/etc/thinstate/nats/${role}.credentials`));
+    }
+  });
+
+  test("deploys, a rollback, a release that crashes, kills and restarts under load cost no client anything", {
+    timeout: 300_000,
+  }, async () => {
+    const gateways = await installed.gatewayPids();
+    const load = await Load.open({ url: installed.url, connections, rate: messagesPerSecond });
+    load.begin();
+
+    const releases = [await installed.deploy(), await installed.deploy(), await installed.deploy()];
+    await load.flows();
+    expect(await installed.deploy("rollback-worker")).toBe(releases[1]);
+    await load.flows();
+
+    const good = await machine.run("cat", handler);
+    await machine.write(
+      handler,
+      good.replace("  const count =", '  if (text !== "") setTimeout(() => process.exit(13), 300);\n  const count ='),
+    );
+    const crashed = await machine.npm("deploy-worker");
+    expect(crashed).toMatchObject({ exitCode: 1 });
+    expect(crashed.stderr).toMatch(/was rolled back: thinstate-worker@\S+ ended .*status=13/);
+    expect(crashed.stderr).toContain(`release ${releases[1]} still serves`);
+    await machine.write(handler, good);
+    await load.flows();
+
+    await machine.run("sed", "-i", "$ a LOG_LEVEL=debug", "/etc/thinstate/thinstate.env");
+    await machine.run("systemctl", "reload", "thinstate-*@*");
+    const readAgain = async () => (await machine.journal()).split('"msg":"settings were read again"').length - 1;
+    await until(async () => (await readAgain()) >= 4, "gateways and workers read their settings again");
+    await load.flows();
+
+    const worker = await installed.worker();
+    await machine.kill("KILL", await machine.show(worker, "MainPID"));
+    await load.flows();
+    await installed.serves();
+
+    await machine.run("systemctl", "restart", "thinstate-worker@*");
+    await load.flows();
+    await machine.run("systemctl", "restart", "thinstate-workers.target");
+    await load.flows();
+    await machine.run("systemctl", "restart", "thinstate-nats");
+    await load.flows();
+    await installed.serves();
+
+    // What hangs holds nobody up for long, and systemd's watchdog has it killed and started again.
+    await machine.kill("STOP", await machine.show(worker, "MainPID"));
+    await load.flows();
+    const hasEnded = async () => (await machine.journal(`--unit=${worker}`)).includes("Failed with result 'watchdog'");
+    await until(hasEnded, "the watchdog ends what hangs");
+    await installed.serves();
+
+    expect(await machine.show("thinstate-gateway@1", "StatusText")).toMatch(/^\d+ connections, 2 workers, release/);
+    load.stop();
+    await load.settle();
+    expect(tally(load, new Set())).toMatchObject({ lost: 0, doubled: 0, reordered: 0, disconnected: 0, broken: [] });
+    expect(load.sent).toBeGreaterThan(1_000);
+    expect(await installed.gatewayPids()).toEqual(gateways);
+    await load.close();
+  });
+
+  test("gateways restarted one after the other: every client reconnects once, and at once", { timeout: stepMs }, async () => {
+    const clients = await Reconnecting.open(`${installed.url}/sequence/restarts`, connections);
+    for (const instance of [1, 2]) {
+      await machine.run("systemctl", "restart", `thinstate-gateway@${instance}`);
+      await clients.back();
+      const returns = clients.takeReturns();
+      expect(returns.flat().length).toBeGreaterThan(0);
+      expect(returns.filter((each) => each.length > 1)).toEqual([]);
+      // "Service restart": come back, to another one.
+      expect(new Set(returns.flat().map(({ code }) => code))).toEqual(new Set([1012]));
+      expect(returns.flat().filter(({ awayMs: away }) => away > awayMs)).toEqual([]);
+    }
+    await clients.close();
+  });
+
+  test("a gateway that is killed is started again, and workers know at once that it was", { timeout: stepMs }, async () => {
+    const load = await Load.open({ url: installed.url, connections: 20, rate: 20 });
+    await machine.kill("KILL", await machine.show("thinstate-gateway@1", "MainPID"));
+    // Else they would run its connections' onClose after GATEWAY_TIMEOUT_MS.
+    const haveHeard = async () => /"reason":"exited".*"msg":"gateway left"/.test(await machine.journal("--since=-60s"));
+    await until(haveHeard, "workers hear of its end");
+    await installed.serves();
+    await load.close();
+  });
+
+  test("a deploy that is killed leaves the old release serving, no lock, and nothing that the next one minds", {
+    timeout: stepMs,
+  }, async () => {
+    const { release } = await installed.status();
+    const script = `mkfifo /run/said; node scripts/start.mjs deploy-worker >/run/said 2>&1 & 
+      while read -r line; do case $line in "starting 2 workers"*) kill -9 $!; break;; esac; done </run/said; rm /run/said`;
+    await machine.run("sh", "-c", script);
+    expect((await installed.status()).release).toEqual(release);
+    expect(await installed.deploy()).not.toBe(release?.id);
+    await installed.serves();
+  });
+
+  test("one deploy at a time: the second one hears who is at it", { timeout: stepMs }, async () => {
+    const results = await Promise.all([machine.npm("deploy-worker"), machine.npm("deploy-worker")]);
+    expect(results.map(({ exitCode }) => exitCode).sort()).toEqual([0, 1]);
+    expect(results.find(({ exitCode }) => exitCode === 1)?.stderr).toMatch(/there is already a deploy by root \(process \d+\) since/);
+  });
+
+  test("whoever is not root is told what to type", async () => {
+    const { exitCode, stderr } = await machine.try(
+      "setpriv",
+      "--reuid=nobody",
+      "--clear-groups",
+      "node",
+      "scripts/start.mjs",
+      "deploy-worker",
+    );
+    expect({ exitCode, stderr }).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("sudo npm run deploy-worker") });
+  });
+
+  test("gateways end first, then workers, then NATS; and all of it starts again", { timeout: stepMs }, async () => {
+    const load = await Load.open({ url: installed.url, connections: 20, rate: 20 });
+    const since = `--since=@${Math.floor(Date.now() / 1000)}`;
+    await machine.run("systemctl", "stop", "thinstate.target");
+    const journal = await machine.journal(since, "--output=cat", "--identifier=systemd");
+    const stopped = [...journal.matchAll(/^Stopped thinstate-(gateway|worker|nats)/gm)].map(([, name]) => name);
+    expect(stopped).toEqual(["gateway", "gateway", "worker", "worker", "nats"]);
+    expect(await machine.journal(since)).not.toContain("ended before every onClose had run");
+    await load.close();
+    await machine.run("systemctl", "start", "thinstate.target");
+    await installed.serves();
+  });
+
+  test("npm run uninstall-service keeps what is yours, and with --purge nothing of ours stays", { timeout: stepMs }, async () => {
+    const own = "/etc/systemd/system/thinstate-worker@.service.d/override.conf";
+    await machine.run("touch", own);
+    expect(await machine.npm("uninstall-service")).toMatchObject({ exitCode: 0 });
+    await machine.run("ls", own, "/etc/thinstate/thinstate.env", "/var/lib/thinstate/activation.json");
+    await machine.run("rm", "-r", "/etc/systemd/system/thinstate-worker@.service.d");
+    await installed.uninstall();
+  });
+});

@@ -1,0 +1,144 @@
+// A Debian with a real systemd as its first process, for a test: booted in a container from a read-only image, gone without a
+// trace at its end. It shares the network with this machine, so clients reach it on loopback, and ports have to be free here.
+
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { imageOf, type Suite } from "./image.ts";
+
+const ourClone = join(import.meta.dirname, "..", "..");
+/** Where the clone is in the machine: what is written there stays there. */
+export const cloneInside = "/srv/app";
+const bootMs = 60_000;
+const stopMs = 30_000;
+
+export interface Result {
+  /** null: ended by a signal. */
+  readonly exitCode: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export class Machine {
+  private readonly container: ChildProcess;
+  private readonly leader: number;
+  private readonly abort: () => void;
+
+  private constructor(container: ChildProcess, leader: number, abort: () => void) {
+    this.container = container;
+    this.leader = leader;
+    this.abort = abort;
+  }
+
+  /** Resolves when it has booted. */
+  static async boot(suite: Suite): Promise<Machine> {
+    const image = await imageOf(suite);
+    const args = [
+      "--quiet",
+      `--directory=${image}`,
+      // Changes go into memory.
+      "--volatile=overlay",
+      "--boot",
+      "--register=no",
+      "--keep-unit",
+      "--resolv-conf=off",
+      `--bind-ro=${process.execPath}:/usr/local/bin/node`,
+      `--overlay=${ourClone}::${cloneInside}`,
+    ];
+    const container = spawn("systemd-nspawn", args, { stdio: ["ignore", "pipe", "pipe"], detached: true });
+    // A container outlives its systemd-nspawn, but not its first process.
+    const abort = () => {
+      const leader = firstChild(container.pid ?? 0);
+      if (leader !== undefined) process.kill(leader, "SIGKILL");
+      container.kill("SIGKILL");
+    };
+    process.once("exit", abort);
+    let output = "";
+    for (const stream of [container.stdout, container.stderr]) {
+      stream.on("data", (chunk: Buffer) => {
+        output += chunk.toString();
+      });
+    }
+    const deadline = Date.now() + bootMs;
+    // Its first process, then the answer of that.
+    for (; Date.now() < deadline && container.exitCode === null; await pause(50)) {
+      const leader = firstChild(container.pid ?? 0);
+      if (leader === undefined) continue;
+      const machine = new Machine(container, leader, abort);
+      const { stdout } = await machine.try("systemctl", "is-system-running", "--wait");
+      if (/running|degraded/.test(stdout)) return machine;
+    }
+    abort();
+    throw new Error(`the machine did not boot:\n${output}`);
+  }
+
+  /** Runs a command as root, in the clone. @throws where it fails. @returns its stdout. */
+  async run(command: string, ...args: readonly string[]): Promise<string> {
+    const { exitCode, stdout, stderr } = await this.try(command, ...args);
+    if (exitCode !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${exitCode}:\n${stdout}${stderr}`);
+    return stdout;
+  }
+
+  try(command: string, ...args: readonly string[]): Promise<Result> {
+    return new Promise((resolve) => {
+      const entering = ["--target", String(this.leader), "--all", `--wdns=${cloneInside}`, command, ...args];
+      const env = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/root", LC_ALL: "C.UTF-8" };
+      const child = execFile(
+        "nsenter",
+        entering,
+        { env: { ...env, ...this.environment }, maxBuffer: 2 ** 26 },
+        (_error, stdout, stderr) => {
+          resolve({ exitCode: child.exitCode, stdout, stderr });
+        },
+      );
+    });
+  }
+
+  /** Of every command. */
+  readonly environment: Record<string, string> = {};
+
+  /** One of our npm scripts. */
+  npm(script: string, ...args: readonly string[]): Promise<Result> {
+    return this.try("node", "scripts/start.mjs", script, ...args);
+  }
+
+  /** A property of a unit. */
+  async show(unit: string, property: string): Promise<string> {
+    return (await this.run("systemctl", "show", "--value", `--property=${property}`, unit)).trim();
+  }
+
+  async kill(signal: "KILL" | "STOP", pid: string): Promise<void> {
+    // Of the shell: a small Debian has no other.
+    await this.run("sh", "-c", 'kill -s "$1" "$2"', "sh", signal, pid);
+  }
+
+  /** What all units have logged until now. */
+  async journal(...args: readonly string[]): Promise<string> {
+    await this.run("journalctl", "--sync");
+    return this.run("journalctl", "--no-pager", "--quiet", ...args);
+  }
+
+  /** @param path From the clone, or absolute. */
+  async write(path: string, text: string): Promise<void> {
+    await this.run("sh", "-c", 'mkdir -p "$(dirname "$1")" && printf %s "$2" >"$1"', "sh", resolve(cloneInside, path), text);
+  }
+
+  async stop(): Promise<void> {
+    process.removeListener("exit", this.abort);
+    if (this.container.exitCode !== null) return;
+    const ended = new Promise((resolve) => this.container.once("exit", resolve));
+    const killing = setTimeout(this.abort, stopMs);
+    void this.try("systemctl", "poweroff");
+    await ended;
+    clearTimeout(killing);
+  }
+}
+
+function firstChild(pid: number): number | undefined {
+  try {
+    return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").trim().split(" ")[0]) || undefined;
+  } catch {
+    return undefined;
+  }
+}
