@@ -147,6 +147,16 @@ class DoorServer<Data extends object> implements Server {
     const publishElsewhere = (topic: string, data: Uint8Array, isBinary: boolean) => {
       for (const other of this.doors) if (other !== door) other.app.publish(topic, data, isBinary);
     };
+    /** undefined: closed again before it was looked at. */
+    let onUpgraded: (ws: Known<Data> | undefined) => void;
+    const opened = (ws: Known<Data>, data: Data) => {
+      door.connections++;
+      this.doors.add(door);
+      ws.data = data;
+      const socket = new ServerSocket(ws, publishElsewhere);
+      ws.getUserData().socket = socket;
+      listeners.onOpen(data, socket);
+    };
     app.ws<Carrier<Data>>("/*", {
       maxPayloadLength: limits.frameBytes,
       maxBackpressure: limits.backpressureBytes,
@@ -165,21 +175,25 @@ class DoorServer<Data extends object> implements Server {
             return client.isGone;
           },
           answer: (answer) => client.answer(answer),
-          accept: (data, subprotocol, headers) =>
+          accept: (data, subprotocol, headers) => {
+            let ws: Known<Data> | undefined;
+            onUpgraded = (upgraded) => {
+              ws = upgraded;
+            };
             client.finish(() => {
               response.writeStatus("101 Switching Protocols");
               for (const [name, value] of headers) response.writeHeader(name, value);
               response.upgrade({ data, socket: undefined }, key, subprotocol, extensions, context);
-            }),
+            });
+            if (ws !== undefined) opened(ws, data);
+          },
         });
       },
-      open: (ws: Known<Data>) => {
-        door.connections++;
-        this.doors.add(door);
-        const carrier = ws.getUserData();
-        ws.data = carrier.data;
-        carrier.socket = new ServerSocket(ws, publishElsewhere);
-        listeners.onOpen(carrier.data, carrier.socket);
+      // No more than this: an upgrade that has waited is corked, and behind its cork uWebSockets.js looks into memory that it has
+      // freed, and closes the socket where what it finds there looks like "Connection: close". So nothing may be allocated until
+      // then. Source: https://github.com/uNetworking/uWebSockets/pull/1929 (July 2026; every release we can install has it).
+      open: (ws) => {
+        onUpgraded(ws);
       },
       message: (ws: Known<Data>, message, isBinary) => listeners.onMessage(ws.data as Data, new Uint8Array(message), isBinary),
       // The last moment when a socket that closes can still be asked: `close` comes too late for that. What is sent tells
@@ -190,7 +204,8 @@ class DoorServer<Data extends object> implements Server {
       },
       close: (ws, code, message) => {
         const { data, socket } = ws.getUserData();
-        listeners.onClose(data, code, new Uint8Array(message).slice(), code === 1006 && socket?.isSlow === true);
+        if (socket === undefined) return onUpgraded(undefined);
+        listeners.onClose(data, code, new Uint8Array(message).slice(), code === 1006 && socket.isSlow);
         door.connections--;
         if (door.connections === 0 && door !== this.current) this.doors.delete(door);
       },
@@ -223,6 +238,7 @@ type Known<Data> = uWS.WebSocket<Carrier<Data>> & { data?: Data };
 /** What uWebSockets.js carries for a WebSocket. */
 interface Carrier<Data> {
   readonly data: Data;
+  /** From onOpen on. */
   socket: ServerSocket | undefined;
 }
 

@@ -118,7 +118,7 @@ test("the next release migrates what does not fit, and is told that it has adopt
 test("a worker that joins takes its share of the connections, and no more moves than must", async () => {
   system = await TestSystem.start();
   const clients = await Promise.all(Array.from({ length: 30 }, () => TestClient.open(`${system.url}/echo`)));
-  await system.standBy("1", { workers: 2 });
+  await system.standBy("1");
   const pins = () => Object.values(system.gatewayHellos[0]?.pins ?? {});
   await system.until(() => pins().length === 2 && pins().every((count) => count === 15), "both have half");
   const { counters } = await system.status();
