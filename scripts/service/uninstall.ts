@@ -5,15 +5,17 @@ import { existsSync } from "node:fs";
 import { readFile, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { dropInName, layout, settingsGroup, unitFiles, units, users } from "./layout.ts";
-import { enabledUnits, run, systemctl, unitStates } from "./systemd.ts";
+import { enabledUnits, run, SystemdError, systemctl, unitStates } from "./systemd.ts";
 
 /** @param isPurged Settings, keys and releases are removed, too. @throws {SystemdError} */
 export async function uninstall({ isPurged, onStep }: { isPurged: boolean; onStep: (text: string) => void }): Promise<void> {
   onStep("stopping services");
   // The order is the target's: gateways, workers, NATS. Then what is not part of it, as workers that are kept warm.
   if (existsSync(join(layout.units, units.all))) await systemctl("stop", units.all);
-  const left = (await unitStates("thinstate-*")).map(({ unit }) => unit);
-  if (left.length > 0) await systemctl("stop", ...left);
+  // One that ends by itself meanwhile is none that could be stopped: what counts is that none is left.
+  await Promise.all((await unitStates("thinstate-*")).map(({ unit }) => systemctl("stop", unit).catch(() => undefined)));
+  const left = (await unitStates("thinstate-*")).filter(({ active }) => active !== "inactive" && active !== "failed");
+  if (left.length > 0) throw new SystemdError(`cannot be stopped: ${left.map(({ unit }) => unit).join(", ")}`);
 
   onStep("removing units");
   const enabled = [units.all, ...(await enabledUnits(units.all)), ...(await enabledUnits(units.workers))];

@@ -81,6 +81,18 @@ export class Installed {
     return `thinstate-worker@${(await this.status()).release?.id}.1.service`;
   }
 
+  /** Those that are there, in whatever state. */
+  async units(pattern: string, ...states: readonly string[]): Promise<string[]> {
+    const options = ["--all", "--plain", "--no-legend", ...states.map((state) => `--state=${state}`)];
+    const text = await this.machine.run("systemctl", "list-units", ...options, pattern);
+    return text.split("\n").flatMap((line) => line.split(" ")[0] || []);
+  }
+
+  /** Whether no service starts or ends. */
+  async isQuiet(): Promise<boolean> {
+    return (await this.units("thinstate-*", "activating", "deactivating")).length === 0;
+  }
+
   /** What systemd thinks of a sandbox: from 0, safe, to 10. */
   async exposure(unit: string): Promise<number> {
     const text = await this.machine.run("systemd-analyze", "security", "--no-pager", unit);
@@ -102,12 +114,12 @@ export class Installed {
   /** Removes everything; checks that it is gone, and that the machine is what it was. */
   async uninstall(): Promise<void> {
     const { machine, before } = this;
-    expect(await machine.npm("uninstall-service", "--purge")).toMatchObject({ exitCode: 0 });
+    const { exitCode, stderr } = await machine.npm("uninstall-service", "--purge");
+    expect(exitCode, stderr).toBe(0);
     expect(await listing(machine)).toEqual(before.files);
     expect(await accounts(machine)).toBe(before.accounts);
     // systemd forgets units that are gone when it has nothing else to do.
-    const areForgotten = async () => (await machine.run("systemctl", "list-units", "--all", "--no-legend", "thinstate*")) === "";
-    await until(areForgotten, "no unit is left");
+    await until(async () => (await this.units("thinstate*")).length === 0, "no unit is left");
   }
 }
 
