@@ -62,12 +62,6 @@ export interface GatewayOptions {
   readonly activation?: Activation;
 }
 
-/** What uWebSockets.js carries for a WebSocket: made at the upgrade, filled at the open. */
-interface Carried {
-  readonly admission: Admission;
-  connection: Connection | undefined;
-}
-
 export class Gateway {
   readonly counters = { malformed: 0, bugs: 0, tooLarge: 0, slowConsumers: 0, reconnects: 0 };
   /** Connections that were closed for one of our errors, by its code. */
@@ -76,7 +70,7 @@ export class Gateway {
   readonly dispatcher: Dispatcher;
   readonly topics: Topics;
   readonly commits: Commits;
-  readonly upgrades: Upgrades<Carried>;
+  readonly upgrades: Upgrades<Connection>;
   readonly hub: LinkHub;
   readonly slots = new SlotTable();
   readonly workers = new Map<string, WorkerPeer>();
@@ -171,7 +165,7 @@ export class Gateway {
       asks: this.asks,
       now,
       limits: this.limits,
-      admit: (admission) => ({ admission, connection: undefined }),
+      admit: (admission) => this.admit(admission),
     });
     if (options.activation !== undefined) this.dispatcher.activate(options.activation);
   }
@@ -193,7 +187,7 @@ export class Gateway {
     const { bus, config } = this.options;
     bus.subscribe(this.subjects.members, ({ payload }) => this.hear(decodeAnnouncement(payload)));
     bus.subscribe(this.subjects.scraped(this.id), ({ payload }) => this.scrapes.answered(parseScraped(payload)));
-    this.server = await listen<Carried>(
+    this.server = await listen<Connection>(
       {
         host: config.HOST,
         port: config.PORT,
@@ -203,10 +197,9 @@ export class Gateway {
       {
         onUpgrade: (incoming, client) => this.upgrades.upgrade(this.identified(incoming), client),
         onRequest: (incoming, body, client) => this.upgrades.request(this.identified(incoming), body, client),
-        onOpen: (carried, socket) => this.open(carried, socket),
-        onMessage: (carried, message, isBinary) => this.receive(carried, message, isBinary),
-        onClose: ({ connection }, code, reason, isSlow) => {
-          if (connection === undefined) return;
+        onOpen: (connection, socket) => this.open(connection, socket),
+        onMessage: (connection, message, isBinary) => this.receive(connection, message, isBinary),
+        onClose: (connection, code, reason, isSlow) => {
           if (isSlow) this.meetSlowConsumer(connection);
           this.dispatcher.closed(connection, code, reason);
         },
@@ -339,18 +332,18 @@ export class Gateway {
     return { ...incoming, ip: this.proxies.clientOf(incoming.ip, forwarded.length === 0 ? undefined : forwarded.join(",")) };
   }
 
-  private open(carried: Carried, socket: Socket): void {
+  private admit(admission: Admission): Connection {
     const { slot, epoch } = this.slots.take();
-    const id = connectionId(this.id, slot, this.slots.opened);
-    const connection = new Connection({ ...carried.admission, slot, epoch, id });
+    return new Connection({ ...admission, slot, epoch, id: connectionId(this.id, slot, this.slots.opened) });
+  }
+
+  private open(connection: Connection, socket: Socket): void {
     connection.socket = socket;
-    carried.connection = connection;
     this.slots.put(connection);
     this.dispatcher.opened(connection);
   }
 
-  private receive({ connection }: Carried, message: Uint8Array, isBinary: boolean): void {
-    if (connection === undefined) return;
+  private receive(connection: Connection, message: Uint8Array, isBinary: boolean): void {
     if (message.length > this.settings.MESSAGE_BYTES) {
       this.counters.tooLarge++;
       this.break(connection, "message.tooLarge");

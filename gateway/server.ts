@@ -28,7 +28,10 @@ export interface WaitingClient {
 }
 
 export interface WaitingUpgrade<Data extends object> extends WaitingClient {
-  /** Accepts; `open` follows at once. */
+  /**
+   * Lets it in; `onOpen` follows at once.
+   * @param data comes with all that its socket says.
+   */
   accept(data: Data, subprotocol: string, headers: ReadonlyArray<readonly [string, string]>): void;
 }
 
@@ -149,15 +152,7 @@ class DoorServer<Data extends object> implements Server {
     };
     /** undefined: closed again before it was looked at. */
     let onUpgraded: (ws: Known<Data> | undefined) => void;
-    const opened = (ws: Known<Data>, data: Data) => {
-      door.connections++;
-      this.doors.add(door);
-      ws.data = data;
-      const socket = new ServerSocket(ws, publishElsewhere);
-      ws.getUserData().socket = socket;
-      listeners.onOpen(data, socket);
-    };
-    app.ws<Carrier<Data>>("/*", {
+    app.ws<object>("/*", {
       maxPayloadLength: limits.frameBytes,
       maxBackpressure: limits.backpressureBytes,
       // Else a publish to a slow subscriber would be dropped without a word. What is over the limit is dropped all the same, and
@@ -183,9 +178,13 @@ class DoorServer<Data extends object> implements Server {
             client.finish(() => {
               response.writeStatus("101 Switching Protocols");
               for (const [name, value] of headers) response.writeHeader(name, value);
-              response.upgrade({ data, socket: undefined }, key, subprotocol, extensions, context);
+              response.upgrade(nothing, key, subprotocol, extensions, context);
             });
-            if (ws !== undefined) opened(ws, data);
+            if (ws === undefined) return;
+            door.connections++;
+            this.doors.add(door);
+            ws.socket = new ServerSocket(ws, data, publishElsewhere);
+            listeners.onOpen(data, ws.socket);
           },
         });
       },
@@ -195,17 +194,18 @@ class DoorServer<Data extends object> implements Server {
       open: (ws) => {
         onUpgraded(ws);
       },
-      message: (ws: Known<Data>, message, isBinary) => listeners.onMessage(ws.data as Data, new Uint8Array(message), isBinary),
+      message: ({ socket }: Known<Data>, message, isBinary) => {
+        if (socket !== undefined) listeners.onMessage(socket.data, new Uint8Array(message), isBinary);
+      },
       // The last moment when a socket that closes can still be asked: `close` comes too late for that. What is sent tells
       // itself that it was dropped; what is published does not, but who it was published to has subscribed.
-      subscription: (ws, _topic, count, countBefore) => {
-        const { socket } = ws.getUserData();
+      subscription: (ws: Known<Data>, _topic, count, countBefore) => {
+        const { socket } = ws;
         if (socket !== undefined && count < countBefore) socket.isSlow ||= isOverLimit(ws, limits.backpressureBytes);
       },
-      close: (ws, code, message) => {
-        const { data, socket } = ws.getUserData();
+      close: ({ socket }: Known<Data>, code, message) => {
         if (socket === undefined) return onUpgraded(undefined);
-        listeners.onClose(data, code, new Uint8Array(message).slice(), code === 1006 && socket.isSlow);
+        listeners.onClose(socket.data, code, new Uint8Array(message).slice(), code === 1006 && socket.isSlow);
         door.connections--;
         if (door.connections === 0 && door !== this.current) this.doors.delete(door);
       },
@@ -233,26 +233,24 @@ function listenOn(app: uWS.TemplatedApp, host: string, port: number): Promise<uW
  * A WebSocket is the same object in each of its callbacks. A property of it is found without a call into uWebSockets.js,
  * which `getUserData` is.
  */
-type Known<Data> = uWS.WebSocket<Carrier<Data>> & { data?: Data };
+type Known<Data> = uWS.WebSocket<object> & { socket?: ServerSocket<Data> };
 
-/** What uWebSockets.js carries for a WebSocket. */
-interface Carrier<Data> {
-  readonly data: Data;
-  /** From onOpen on. */
-  socket: ServerSocket | undefined;
-}
+/** Properties of what uWebSockets.js is given are copied; it needs none. */
+const nothing = {};
 
 /** What `send` returns where too much waits already. */
 const dropped = 2;
 
-class ServerSocket implements Socket {
+class ServerSocket<Data> implements Socket {
+  readonly data: Data;
   /** Something for it was dropped. */
   isSlow = false;
   private readonly ws: uWS.WebSocket<unknown>;
   private readonly publishElsewhere: (topic: string, data: Uint8Array, isBinary: boolean) => void;
 
-  constructor(ws: uWS.WebSocket<unknown>, publishElsewhere: (topic: string, data: Uint8Array, isBinary: boolean) => void) {
+  constructor(ws: uWS.WebSocket<unknown>, data: Data, publishElsewhere: (topic: string, data: Uint8Array, isBinary: boolean) => void) {
     this.ws = ws;
+    this.data = data;
     this.publishElsewhere = publishElsewhere;
   }
 

@@ -24,7 +24,7 @@ export interface UpgradesOptions<Data extends object> {
   readonly asks: Asks;
   readonly now: () => number;
   readonly limits: { readonly parkMs: number };
-  /** Makes what uWebSockets.js carries for the connection. */
+  /** Makes what comes with all that the socket says. */
   readonly admit: (admission: Admission) => Data;
 }
 

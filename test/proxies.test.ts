@@ -14,7 +14,7 @@ const headers = { "x-forwarded-for": "198.51.100.1, 192.0.2.7, 10.0.0.2" };
 async function seen(): Promise<unknown[]> {
   const message = await TestClient.open(`${system.url}/script/a`, { headers });
   message.send([{ do: "tell" }]);
-  const upgrade = await TestClient.open(`${system.url}/gate/let-in?q=q`, { headers });
+  const upgrade = await TestClient.open(`${system.url}/gate/let-in?q=q`, { headers, subprotocols: ["v1"] });
   const request = await fetch(`${system.url.replace("ws", "http")}/gate/a`, { headers });
   await Promise.all([message.receives(1), upgrade.receives(1)]);
   for (const client of [message, upgrade]) client.breakOff();
