@@ -42,7 +42,9 @@ export class Delivery {
     if (!this.mayDeliver(connection, worker)) return false;
     const event = new ConnectionEvent(toWorker.message, data, isBinary);
     events.push(event);
-    event.lieIn(worker.link.batch.memory, this.deliver(connection, worker, event));
+    const at = this.deliver(connection, worker, event);
+    // Not before: the batch may have got other memory with it.
+    event.lieIn(worker.link.batch.memory, at);
     return true;
   }
 

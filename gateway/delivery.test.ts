@@ -1,0 +1,51 @@
+import { expect, test } from "vitest";
+import { Link } from "../protocol/link.ts";
+import { compileRoutes } from "../protocol/route.ts";
+import { Connection } from "./connection.ts";
+import { Delivery } from "./delivery.ts";
+import { Isolation } from "./isolation.ts";
+import { Parking } from "./parking.ts";
+import { WorkerPeer } from "./worker-peer.ts";
+
+function ignore(): void {}
+
+function workerPeer(): WorkerPeer {
+  const options = { self: "g", peer: "w", session: 1, now: () => 0, transmit: ignore, onBegun: ignore, onCredit: ignore, onLost: ignore };
+  return new WorkerPeer({ id: "w", release: "1", routes: [], table: compileRoutes([]), link: new Link(options), now: 0 });
+}
+
+function connectionTo(worker: WorkerPeer, slot: number): Connection {
+  const place = { slot, epoch: 1, id: `c${slot}`, path: "/a" };
+  const connection = new Connection({ ...place, query: "", ip: "", user: undefined, subprotocol: "", state: undefined });
+  connection.worker = worker;
+  connection.phase = "pinned";
+  return connection;
+}
+
+test.each([
+  ["small", [20, 200]],
+  ["of all sizes", [10, 3_000, 100, 40_000, 200_000, 1]],
+])("what is delivered is found again for as long as it is not committed: messages %s", (_, sizes) => {
+  const worker = workerPeer();
+  const parking = new Parking({ parkedMessages: 1, parkedBytes: 1, parkedTotalBytes: 1 });
+  const delivery = new Delivery({ windowMessages: 1_000, windowBytes: 1e9 }, parking, new Isolation());
+  const connections = Array.from({ length: 50 }, (_, slot) => connectionTo(worker, slot));
+  const sent = connections.map(() => [] as string[]);
+  for (let count = 0; count < 6_000 && worker.link.hasCredit; count++) {
+    const slot = count % connections.length;
+    const text = `${count} `.padEnd(sizes[count % sizes.length] as number, "x");
+    const data = Buffer.from(text);
+    expect(delivery.deliverNow(connections[slot] as Connection, data, false)).toBe(true);
+    sent[slot]?.push(text);
+    // uWebSockets.js uses its buffer again.
+    data.fill(0);
+    if (count % 7 === 0) worker.link.flush();
+  }
+  const found = connections.map(({ events }) => events.map(({ payload }) => Buffer.from(payload).toString()));
+  for (const [slot, texts] of sent.entries()) expect(found[slot]?.map(short)).toEqual(texts.map(short));
+});
+
+/** Readable where it differs. */
+function short(text: string): string {
+  return `${text.slice(0, 10)} ${text.length}`;
+}
