@@ -10,7 +10,7 @@ import type { Machine } from "./machine.ts";
 import { Reconnecting } from "./reconnecting.ts";
 
 const connections = 100;
-const messagesPerSecond = 500;
+const messagesPerSecond = 5_000;
 const stepMs = 120_000;
 const handler = "scripts/chaos/handlers/sequence.ts";
 /** Longer than a client may be away: connecting takes milliseconds. */
