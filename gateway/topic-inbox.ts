@@ -37,6 +37,11 @@ export class TopicInbox {
     return this.held.size > heldBatches ? this.giveUp() : this.ready();
   }
 
+  /** Where nothing has come yet: what comes behind this one is the first. */
+  startBehind(seq: number): void {
+    this.last ??= seq;
+  }
+
   /** @returns whether a repair is to be asked for now. */
   wantsRepair(now: number): boolean {
     if (this.held.size === 0 || this.asked === attempts) return false;

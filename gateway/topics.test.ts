@@ -337,6 +337,34 @@ describe("what NATS swallowed is sent again from its publisher's ring:", () => {
     expect(there.delivered).toEqual(texts("t", 1, 3));
   });
 
+  test("not to who subscribed later, when the publisher had lost NATS", async () => {
+    here.publish("t", "1");
+    await here.bus.flush();
+    here.now = ++there.now;
+    await there.topics.want("t");
+    here.publish("t", "2");
+    await there.has(1);
+    here.onEvent({ kind: "disconnected" });
+    here.onEvent({ kind: "connected" });
+    here.publish("t", "3");
+    await there.has(2);
+    expect(there.delivered).toEqual(texts("t", 2, 4));
+
+    // One that has heard nothing of it yet.
+    await there.topics.want("u");
+    there.topics.release("u");
+    here.publish("u", "1");
+    await here.bus.flush();
+    here.now = ++there.now;
+    await there.topics.want("u");
+    here.onEvent({ kind: "disconnected" });
+    here.onEvent({ kind: "connected" });
+    here.publish("u", "2");
+    await there.has(3);
+    expect(there.delivered.slice(2)).toEqual(["u text 2"]);
+    expect(there.topics.counters.missed).toBe(0);
+  });
+
   test("nothing that was published before it was wanted, and what comes next is delivered at once", async () => {
     here.publish("t", "1");
     await here.bus.flush();

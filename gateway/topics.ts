@@ -153,8 +153,7 @@ export class Topics {
   /** It is back: the others may lack what was published meanwhile, and so may we. */
   reconnected(): void {
     const { bus, subjects } = this.options;
-    for (const { topic, bytes } of this.ring.since(this.disconnectedAt - faultMarginMs))
-      bus.publish(subjects.topicFromGateways(topic), bytes);
+    for (const { topic, bytes } of this.ring.since(this.disconnectedAt - faultMarginMs)) bus.publish(subjects.topicAgain(topic), bytes);
     for (const interest of this.interests.values()) interest.isDoubtful = true;
     this.firstAsked = this.asked + 1;
     this.ask([...this.interests.keys()]);
@@ -176,8 +175,9 @@ export class Topics {
   private seal(topic: string): void {
     const { seq, before } = this.nextNumber(topic);
     const { self, bus, subjects, wallClock } = this.options;
-    const bytes = this.builder.seal({ from: self, to: "", session: 0, peerSession: 0, seq, ack: before, gap: false });
-    this.ring.add({ topic, seq, bytes, at: wallClock() });
+    const at = wallClock();
+    const bytes = this.builder.seal({ from: self, to: "", session: at, peerSession: 0, seq, ack: before, gap: false });
+    this.ring.add({ topic, seq, bytes, at });
     bus.publish(subjects.topicFromGateways(topic), bytes);
   }
 
@@ -197,7 +197,9 @@ export class Topics {
   }
 
   private receive(topic: string, interest: Interest, message: BusMessage): void {
-    if (!message.subject.endsWith(".publish")) return this.take(topic, interest, decodeBatch(message.payload));
+    if (!message.subject.endsWith(".publish")) {
+      return this.take(topic, interest, decodeBatch(message.payload), message.subject.endsWith(".again"));
+    }
     if (message.payload.length > this.options.limits.externalBytes) {
       this.counters.tooLarge++;
       return;
@@ -206,7 +208,7 @@ export class Topics {
     this.options.publishHere(topic, message.payload, message.header(frameHeader) !== "text");
   }
 
-  private take(topic: string, { inboxes, isDoubtful }: Interest, batch: Batch): void {
+  private take(topic: string, { inboxes, isDoubtful, wantedAt }: Interest, batch: Batch, isAgain = false): void {
     const { from, seq, ack, session } = batch.header;
     if (seq === 0 && session < this.firstAsked) return;
     let inbox = inboxes.get(from);
@@ -214,6 +216,8 @@ export class Topics {
       inbox = new TopicInbox();
       inboxes.set(from, inbox);
     }
+    // Sent again to those who have missed it: whoever came later never wanted it.
+    if (isAgain && session < wantedAt) inbox.startBehind(seq);
     this.deliver(topic, inbox, seq === 0 ? inbox.repaired(ack) : inbox.take(batch, isDoubtful));
     if (inbox.wantsRepair(this.options.now())) this.ask([topic]);
   }

@@ -21,14 +21,14 @@ export interface Rights {
 export function rightsOf(namespace: string): Readonly<Record<Role, Rights>> {
   const subjects = subjectsOf(namespace);
   // Not by `subjects.topic`, which would encode the wildcard.
-  const topics = (kind: "gateway" | "publish" | "*") => `${namespace}.topic.*.${kind}`;
+  const topics = (kind: "gateway" | "again" | "publish" | "*") => `${namespace}.topic.*.${kind}`;
   const linked = {
     publish: [subjects.members, subjects.link("*")],
     subscribe: [subjects.members, subjects.link("*"), subjects.unheard("*", "*")],
   };
   return {
     gateway: {
-      publish: [...linked.publish, topics("gateway"), subjects.repair, `${namespace}.repaired.*.*`, subjects.scrape],
+      publish: [...linked.publish, topics("gateway"), topics("again"), subjects.repair, `${namespace}.repaired.*.*`, subjects.scrape],
       subscribe: [...linked.subscribe, topics("*"), subjects.repair, `${namespace}.repaired.*.*`, subjects.scraped("*")],
     },
     worker: {

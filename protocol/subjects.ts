@@ -13,10 +13,12 @@ export interface Subjects {
   link(processId: string): string;
   /** Where NATS says that nobody heard what this process sent to a peer's link. */
   unheard(processId: string, peer: string): string;
-  /** Everything that is published to a topic: a pattern over the two below. */
+  /** Everything that is published to a topic: a pattern over the three below. */
   topic(topic: string): string;
   /** What gateways publish to a topic, for the other gateways: batches. */
   topicFromGateways(topic: string): string;
+  /** The same batches again, from a gateway that had lost NATS. */
+  topicAgain(topic: string): string;
   /** What other programs publish to a topic: raw bytes. */
   topicFromOutside(topic: string): string;
   /** Gateways ask each other for batches of topics that they have missed. */
@@ -40,6 +42,7 @@ export function subjectsOf(namespace: string): Subjects {
     unheard: (processId, peer) => `${namespace}.unheard.${processId}.${peer}`,
     topic: (topic) => `${namespace}.topic.${encodeTopic(topic)}.*`,
     topicFromGateways: (topic) => `${namespace}.topic.${encodeTopic(topic)}.gateway`,
+    topicAgain: (topic) => `${namespace}.topic.${encodeTopic(topic)}.again`,
     topicFromOutside: (topic) => `${namespace}.topic.${encodeTopic(topic)}.publish`,
     repair: `${namespace}.repair`,
     repaired: (gateway) => `${namespace}.repaired.${gateway}.*`,

@@ -22,6 +22,7 @@ const table: Record<keyof Subjects, { subject: string; publish: Role[]; subscrib
   unheard: { subject: subjects.unheard("g1", "*"), publish: [], subscribe: ["gateway"] },
   topic: { subject: subjects.topic("a:b"), publish: [], subscribe: ["gateway"] },
   topicFromGateways: { subject: subjects.topicFromGateways("a:b"), publish: ["gateway"], subscribe: ["gateway"] },
+  topicAgain: { subject: subjects.topicAgain("a:b"), publish: ["gateway"], subscribe: ["gateway"] },
   topicFromOutside: { subject: subjects.topicFromOutside("a:b"), publish: ["publisher"], subscribe: ["gateway"] },
   scrape: { subject: subjects.scrape, publish: ["gateway"], subscribe: ["worker"] },
   scraped: { subject: subjects.scraped("g1"), publish: ["worker"], subscribe: ["gateway"] },
