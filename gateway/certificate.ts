@@ -2,9 +2,9 @@
 // that something is wrong.
 
 import { createHash, X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
 import { CodedError } from "../protocol/errors.ts";
+import { readNamedFile } from "../protocol/settings.ts";
 
 export interface Certificate {
   readonly certFile: string;
@@ -24,20 +24,12 @@ export interface Certificate {
 export function readCertificate(config: { readonly TLS_CERT_FILE: string; readonly TLS_KEY_FILE: string }): Certificate | undefined {
   const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile } = config;
   if (certFile === "") return undefined;
-  const cert = read("TLS_CERT_FILE", certFile);
-  const key = read("TLS_KEY_FILE", keyFile);
+  const cert = readNamedFile("TLS_CERT_FILE", certFile);
+  const key = readNamedFile("TLS_KEY_FILE", keyFile);
   const { subject, subjectAltName, validTo } = check("TLS_CERT_FILE", certFile, () => new X509Certificate(cert));
   check("TLS_KEY_FILE", keyFile, () => createSecureContext({ cert, key }));
   const fingerprint = createHash("sha256").update(cert).update(key).digest("hex");
   return { certFile, keyFile, fingerprint, names: subjectAltName ?? subject, expiresAt: Date.parse(validTo) };
-}
-
-function read(variable: string, path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    throw new CodedError("config.invalid", `${variable}=${path} cannot be read: ${(error as Error).message}`);
-  }
 }
 
 function check<T>(variable: string, path: string, use: () => T): T {

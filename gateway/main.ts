@@ -6,9 +6,8 @@ import { readActivation } from "../protocol/activation.ts";
 import { connectBus } from "../protocol/bus.ts";
 import { collectSeldom } from "../protocol/collector.ts";
 import { isCodedError } from "../protocol/errors.ts";
-import { isJournal, withPriority } from "../protocol/journal.ts";
 import { holdLifeline } from "../protocol/lifeline.ts";
-import { openLog } from "../protocol/log.ts";
+import { openLog, sayFatal } from "../protocol/log.ts";
 import type { Activation } from "../protocol/membership.ts";
 import { Notify } from "../protocol/notify.ts";
 import { succeed } from "../protocol/predecessor.ts";
@@ -100,7 +99,6 @@ try {
   await main();
 } catch (error) {
   const text = isCodedError(error) ? error.message : error instanceof Error ? error.stack : String(error);
-  const line = `gateway: ${text}\n`;
-  process.stderr.write(isJournal(2, process.env.JOURNAL_STREAM) ? withPriority(line, 60) : line);
+  sayFatal(`gateway: ${text}`, process.env.JOURNAL_STREAM);
   process.exit(1);
 }

@@ -53,6 +53,12 @@ class Gateway {
     else this.topics.disconnected();
   }
 
+  /** For a moment. */
+  losesNats(): void {
+    this.onEvent({ kind: "disconnected" });
+    this.onEvent({ kind: "connected" });
+  }
+
   publish(topic: string, ...texts: string[]): void {
     for (const text of texts) this.topics.publishElsewhere(topic, Buffer.from(text), false);
     this.topics.flush();
@@ -318,8 +324,7 @@ describe("what NATS swallowed is sent again from its publisher's ring:", () => {
     here.swallowed = 1;
     here.publish("t", "1");
     here.now += 1_000;
-    there.onEvent({ kind: "disconnected" });
-    there.onEvent({ kind: "connected" });
+    there.losesNats();
     await there.has(1);
     expect(there.delivered).toEqual(texts("t", 1, 2));
   });
@@ -344,8 +349,7 @@ describe("what NATS swallowed is sent again from its publisher's ring:", () => {
     await there.topics.want("t");
     here.publish("t", "2");
     await there.has(1);
-    here.onEvent({ kind: "disconnected" });
-    here.onEvent({ kind: "connected" });
+    here.losesNats();
     here.publish("t", "3");
     await there.has(2);
     expect(there.delivered).toEqual(texts("t", 2, 4));
@@ -357,8 +361,7 @@ describe("what NATS swallowed is sent again from its publisher's ring:", () => {
     await here.bus.flush();
     here.now = ++there.now;
     await there.topics.want("u");
-    here.onEvent({ kind: "disconnected" });
-    here.onEvent({ kind: "connected" });
+    here.losesNats();
     here.publish("u", "2");
     await there.has(3);
     expect(there.delivered.slice(2)).toEqual(["u text 2"]);
@@ -370,8 +373,7 @@ describe("what NATS swallowed is sent again from its publisher's ring:", () => {
     await here.bus.flush();
     here.now = ++there.now;
     await there.topics.want("t");
-    there.onEvent({ kind: "disconnected" });
-    there.onEvent({ kind: "connected" });
+    there.losesNats();
     await arrived();
     await here.bus.flush();
     here.publish("t", "2");

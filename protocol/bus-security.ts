@@ -1,8 +1,8 @@
 // What NATS is shown by whoever connects to it, and what it has to show in return: credentials and TLS, from files.
 
-import { readFile } from "node:fs/promises";
 import { credsAuthenticator, errors, type NodeConnectionOptions, nkeyAuthenticator, nkeys, usernamePasswordAuthenticator } from "nats";
 import { CodedError } from "./errors.ts";
+import { readNamedFile } from "./settings.ts";
 
 /** Paths of files; empty: there is none. */
 export interface BusSecurity {
@@ -21,17 +21,12 @@ export interface BusSecurity {
  * @param url One, or several parted by commas.
  * @throws {CodedError} "config.invalid" where a file cannot be read, or is none of its kind.
  */
-export async function securityOf(
-  url: string,
-  security: BusSecurity | undefined,
-): Promise<Pick<NodeConnectionOptions, "authenticator" | "tls">> {
+export function securityOf(url: string, security: BusSecurity | undefined): Pick<NodeConnectionOptions, "authenticator" | "tls"> {
   const { NATS_CREDENTIALS_FILE = "", NATS_CA_FILE = "", NATS_CERT_FILE = "", NATS_KEY_FILE = "" } = security ?? {};
-  const [credentials, ca, cert, key] = await Promise.all([
-    read("NATS_CREDENTIALS_FILE", NATS_CREDENTIALS_FILE),
-    read("NATS_CA_FILE", NATS_CA_FILE),
-    read("NATS_CERT_FILE", NATS_CERT_FILE),
-    read("NATS_KEY_FILE", NATS_KEY_FILE),
-  ]);
+  const credentials = read("NATS_CREDENTIALS_FILE", NATS_CREDENTIALS_FILE);
+  const ca = read("NATS_CA_FILE", NATS_CA_FILE);
+  const cert = read("NATS_CERT_FILE", NATS_CERT_FILE);
+  const key = read("NATS_KEY_FILE", NATS_KEY_FILE);
   if ((cert === undefined) !== (key === undefined)) {
     throw new CodedError("config.invalid", "NATS_CERT_FILE and NATS_KEY_FILE belong together");
   }
@@ -75,11 +70,6 @@ function authenticatorOf(credentials: string, file: string): NonNullable<NodeCon
   );
 }
 
-async function read(variable: string, path: string): Promise<string | undefined> {
-  if (path === "") return undefined;
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    throw new CodedError("config.invalid", `${variable}=${path} cannot be read: ${(error as Error).message}`);
-  }
+function read(variable: string, path: string): string | undefined {
+  return path === "" ? undefined : readNamedFile(variable, path).toString();
 }

@@ -66,7 +66,7 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
   // What the client's own connect does, but for the transport.
   setTransportFactory({ factory: () => new NatsTransport(), dnsResolveFn: nodeResolveHost });
   const connection = await connectFirst({
-    ...(await securityOf(options.url, options.security)),
+    ...securityOf(options.url, options.security),
     servers: options.url.split(",").map((server) => server.trim()),
     name: options.name,
     timeout: options.connectTimeoutMs ?? 5_000,

@@ -1,9 +1,8 @@
 // Settings in a file, one `NAME=value` a line, as systemd's EnvironmentFile= and Node.js' --env-file have it. The environment of a
 // process cannot change while it runs; the file can.
 
-import { readFileSync } from "node:fs";
 import { parseEnv } from "node:util";
-import { CodedError } from "./errors.ts";
+import { readNamedFile } from "./settings.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -37,11 +36,7 @@ export class SettingsFile {
 
   private parse(): Environment {
     if (this.path === "") return {};
-    try {
-      return { ...parseEnv(readFileSync(this.path, "utf8")) };
-    } catch (error) {
-      throw new CodedError("config.invalid", `SETTINGS_FILE=${this.path} cannot be read: ${(error as Error).message}`);
-    }
+    return { ...parseEnv(readNamedFile("SETTINGS_FILE", this.path).toString()) };
   }
 }
 

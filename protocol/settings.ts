@@ -1,5 +1,6 @@
 // How settings are read from environment variables: what gateway and worker share of it.
 
+import { readFileSync } from "node:fs";
 import * as v from "valibot";
 import { CodedError } from "./errors.ts";
 import { isNamespace } from "./subjects.ts";
@@ -33,6 +34,18 @@ export const natsFileSettings = {
 
 /** How NATS is reached. */
 export const natsSettings = { NATS_URL: text, ...natsFileSettings };
+
+/**
+ * What is in a file that a variable names.
+ * @throws {CodedError} "config.invalid" where it cannot be read.
+ */
+export function readNamedFile(variable: string, path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new CodedError("config.invalid", `${variable}=${path} cannot be read: ${(error as Error).message}`);
+  }
+}
 
 /** @throws {CodedError} "config.invalid": each variable that is wrong, its value, and what it may be. */
 export function parseSettings<S extends v.GenericSchema>(

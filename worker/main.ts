@@ -4,9 +4,8 @@ import { randomBytes } from "node:crypto";
 import { connectBus } from "../protocol/bus.ts";
 import { collectSeldom } from "../protocol/collector.ts";
 import { isCodedError } from "../protocol/errors.ts";
-import { isJournal, withPriority } from "../protocol/journal.ts";
 import { holdLifeline } from "../protocol/lifeline.ts";
-import { openLog } from "../protocol/log.ts";
+import { openLog, sayFatal } from "../protocol/log.ts";
 import { Notify } from "../protocol/notify.ts";
 import { succeed } from "../protocol/predecessor.ts";
 import { Reload } from "../protocol/reload.ts";
@@ -84,7 +83,6 @@ try {
 } catch (error) {
   const isExpected = isCodedError(error) || error instanceof HandlersError;
   const text = isExpected ? error.message : error instanceof Error ? error.stack : String(error);
-  const line = `worker: ${text}\n`;
-  process.stderr.write(isJournal(2, process.env.JOURNAL_STREAM) ? withPriority(line, 60) : line);
+  sayFatal(`worker: ${text}`, process.env.JOURNAL_STREAM);
   process.exit(1);
 }
