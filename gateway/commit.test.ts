@@ -135,6 +135,7 @@ class Stage {
         parkedBytes: 10_000,
         parkedTotalBytes: 10_000,
         parkMs: 1_000,
+        verdictMs: 5_000,
         fenceMs: 10_000,
       },
       now: () => 1,
@@ -301,7 +302,7 @@ describe("a commit is refused, and nothing of it happens,", () => {
       "of a worker that was declared dead",
       (client) => {
         const said = stage.groupsOf(client, { effects: [[toGateway.send, "a"]] });
-        stage.dispatcher.lost(stage.worker, false);
+        stage.dispatcher.lost(stage.worker, "parted");
         stage.say([said]);
       },
     ],
@@ -468,7 +469,7 @@ describe("a turn that subscribes", () => {
     const client = stage.open();
     stage.dispatcher.joined(stage.other);
     stage.say([stage.groupsOf(client, subscribes)]);
-    stage.dispatcher.lost(stage.worker, false);
+    stage.dispatcher.lost(stage.worker, "parted");
     await stage.confirmed();
     expect(client.socket.log).toContain("text subscribed");
     expect(client.connection.worker?.id).toBe("w2");

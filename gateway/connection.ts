@@ -62,8 +62,12 @@ export class Connection {
   stalledSince = 0;
   /** Workers that died with events of it in hand, one after the other, since all that they had was committed. */
   dead: Set<string> | undefined;
-  /** What its worker died of, though it had nothing else in hand. */
+  /** Its first event runs with nothing beside it in its worker. */
+  runsAlone = false;
+  /** What its worker died of, as nothing else ran there. */
   culprit: "event" | "adoption" | undefined;
+  /** Until when the worker that the culprit is blamed for may show that it lives: NATS may have lost it. */
+  verdict: { readonly worker: string; readonly by: number } | undefined;
   /** It was closed since NATS was away for so long that workers may have taken this gateway for dead: see Dispatcher.sweep. */
   isFenced = false;
   /** No message is taken any more: its close is decided. */

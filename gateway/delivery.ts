@@ -72,7 +72,8 @@ export class Delivery {
   private deliver(connection: Connection, worker: WorkerPeer, event: ConnectionEvent): number {
     const { type, flushed: extra, payload } = event;
     const { slot, epoch } = connection;
-    const flags = (event.isBinary ? flag.binary : 0) | (event.redelivered ? flag.redelivered : 0);
+    const isAlone = connection === this.isolation.connection;
+    const flags = (event.isBinary ? flag.binary : 0) | (event.redelivered ? flag.redelivered : 0) | (isAlone ? flag.alone : 0);
     const at = worker.link.append({ type, flags, extra, slot, epoch }, payload);
     connection.delivered++;
     connection.deliveredBytes += payload.length;

@@ -6,7 +6,7 @@ import { Link } from "../protocol/link.ts";
 import { decodeClose, flag, type PinBody, parsePin, toWorker } from "../protocol/records.ts";
 import { compileRoutes } from "../protocol/route.ts";
 import { Connection, type Socket } from "./connection.ts";
-import { Dispatcher, type DispatchLimits } from "./dispatcher.ts";
+import { Dispatcher, type DispatchLimits, type Loss } from "./dispatcher.ts";
 import { WorkerPeer } from "./worker-peer.ts";
 
 const limits: DispatchLimits = {
@@ -17,6 +17,7 @@ const limits: DispatchLimits = {
   parkedTotalBytes: 600,
   parkMs: 1_000,
   fenceMs: 10_000,
+  verdictMs: 500,
 };
 
 /** Room for a pin and a few messages: credit runs out all the time. */
@@ -29,6 +30,9 @@ interface Mailbox {
   readonly epoch: number;
   readonly client: Client;
   queue: string[];
+  /** What is in the queue is to run alone; and whether that was said to begin. */
+  isAlone: boolean;
+  hasSaidSo: boolean;
   isLeaving: boolean;
   /** A turn has closed the connection: of what follows only the close is run. */
   isClosed: boolean;
@@ -40,7 +44,7 @@ class Worker {
   readonly mailboxes = new Map<number, Mailbox>();
   readonly unread: Batch[] = [];
   /** What it has said and the gateway has not read. */
-  readonly said: Array<{ slot: number; epoch: number; what: "commit" | "commit and close" | "released"; event: string }> = [];
+  readonly said: Array<{ slot: number; epoch: number; what: "begins" | "commit" | "commit and close" | "released"; event: string }> = [];
   /** All that it ever read, as text. */
   readonly log: string[] = [];
   private readonly stage: Stage;
@@ -81,7 +85,7 @@ class Worker {
     if (type === toWorker.pin) {
       const client = this.stage.clientAt(slot);
       this.log.push(`pin ${client.connection.id}`);
-      this.mailboxes.set(slot, { epoch, client, queue: [], isLeaving: false, isClosed: false });
+      this.mailboxes.set(slot, { epoch, client, queue: [], isAlone: false, hasSaidSo: false, isLeaving: false, isClosed: false });
       return;
     }
     const mailbox = this.mailboxes.get(slot);
@@ -96,14 +100,22 @@ class Worker {
     const event = eventOf(batch, index);
     this.log.push(`${mailbox.client.connection.id} ${event}${(batch.flags(index) & flag.redelivered) === 0 ? "" : " again"}`);
     expect(mailbox.isLeaving, "an event came to a pin that was asked back").toBe(false);
+    mailbox.isAlone = (batch.flags(index) & flag.alone) !== 0;
+    if (mailbox.isAlone) expect(mailbox.queue, "given alone, with others").toEqual([]);
     if (!mailbox.isClosed || isClose(event)) mailbox.queue.push(event);
   }
 
-  /** Runs the next turn of a connection to its end. */
+  /** Runs the next turn of a connection to its end. One that is to run alone says so first, and runs the next time. */
   run(slot: number, closes = false): void {
     const mailbox = this.mailboxes.get(slot);
-    const event = mailbox?.queue.shift();
-    if (mailbox === undefined || event === undefined) return;
+    if (mailbox === undefined || mailbox.queue.length === 0) return;
+    if (mailbox.isAlone && !mailbox.hasSaidSo) {
+      mailbox.hasSaidSo = true;
+      this.said.push({ slot, epoch: mailbox.epoch, what: "begins", event: "" });
+      return;
+    }
+    mailbox.hasSaidSo = false;
+    const event = mailbox.queue.shift() as string;
     mailbox.client.began(event);
     this.said.push({ slot, epoch: mailbox.epoch, what: closes ? "commit and close" : "commit", event });
     if (closes) {
@@ -145,6 +157,10 @@ class Client {
   brokenWith: ErrorCode | undefined;
   /** Workers that died with something of it in hand, since that was committed or set aside. */
   readonly deaths = new Set<string>();
+  /** What it has with its worker is the only thing that runs there. */
+  runsAlone = false;
+  /** Whose events the last worker had in hand that died with one of it, and whether this one's was the only thing that ran. */
+  died: { readonly clients: readonly Client[]; readonly wasAlone: boolean } = { clients: [], wasAlone: false };
   /** What was set aside, since it killed workers. */
   readonly aside: string[] = [];
   /** Its handler closed it: what follows is dropped. */
@@ -173,8 +189,7 @@ class Stage {
   private readonly freed: Array<{ slot: number; epoch: number }> = [];
   private names = 0;
   private generation = 0;
-  /** Whose events the worker had in hand that dies now. */
-  private dying: Client[] = [];
+  private readonly silent: string[] = [];
 
   constructor(given: Partial<DispatchLimits> = {}) {
     this.dispatcher = new Dispatcher({
@@ -196,9 +211,9 @@ class Stage {
 
   private poisoned(connection: Connection): void {
     const client = this.clientOf(connection);
-    const { dying } = this;
     expect(client.deaths.size, "set aside too soon").toBeGreaterThanOrEqual(3);
-    expect(dying, "set aside though the worker that died had others in hand").toEqual([client]);
+    expect(client.died.clients, "set aside though the worker that died had others in hand").toEqual([client]);
+    if (client.deaths.size < 8) expect(client.died.wasAlone, "set aside though others may have run").toBe(true);
     client.deaths.clear();
     const [event] = connection.events;
     if (connection.culprit === "adoption" || event === undefined) return;
@@ -265,17 +280,29 @@ class Stage {
     this.flush();
   }
 
-  /** @param isDeath it may have died of what it had in hand. */
-  lose(worker: Worker, isDeath = false): void {
+  lose(worker: Worker, how: Loss = "parted"): void {
     this.workers.splice(this.workers.indexOf(worker), 1);
     worker.peer.link.close();
-    this.dying = this.clients.filter(({ connection, outstanding }) => connection.worker === worker.peer && outstanding.length > 0);
-    for (const client of this.dying) {
-      if (isDeath) client.deaths.add(worker.peer.id);
+    const clients = this.clients.filter(({ connection, outstanding }) => connection.worker === worker.peer && outstanding.length > 0);
+    for (const client of clients) {
+      if (how !== "parted") client.deaths.add(worker.peer.id);
+      client.died = { clients, wasAlone: client.runsAlone };
+      client.runsAlone = false;
       for (const event of client.outstanding.splice(0)) client.lost.add(event);
     }
-    this.dispatcher.lost(worker.peer, isDeath);
-    this.dying = [];
+    this.dispatcher.lost(worker.peer, how);
+    if (how === "silent") this.silent.push(worker.peer.id);
+    this.flush();
+  }
+
+  /** What had become of the worker that was silent first, of those of which nobody knows. */
+  tell(what: "lives" | "is dead"): void {
+    const id = this.silent.shift();
+    if (id === undefined) return;
+    if (what === "lives") {
+      for (const { deaths } of this.clients) deaths.delete(id);
+      this.dispatcher.lives(id);
+    } else this.dispatcher.isDead(id);
     this.flush();
   }
 
@@ -291,6 +318,12 @@ class Stage {
       const client = this.clientAt(slot);
       const { connection } = client;
       if (connection.worker !== worker.peer || connection.epoch !== epoch) continue;
+      if (what === "begins") {
+        client.runsAlone = true;
+        this.dispatcher.begins(connection);
+        continue;
+      }
+      client.runsAlone = false;
       if (what === "released") {
         client.outstanding = [];
         this.dispatcher.released(connection);
@@ -312,6 +345,13 @@ class Stage {
   read(worker: Worker): void {
     worker.read();
     this.flush();
+  }
+
+  /** What it has of a client begins, alone. */
+  begin(worker: Worker, { connection }: Client): void {
+    this.read(worker);
+    worker.run(connection.slot);
+    this.hear(worker);
   }
 
   /** What the gateway has given to a worker, at the moment of giving. */
@@ -356,6 +396,10 @@ class Stage {
         isBusy ||= worker.said.length > 0;
         this.hear(worker);
       }
+      if (this.clients.some(({ connection }) => connection.verdict !== undefined)) {
+        isBusy = true;
+        this.sweep(limits.verdictMs);
+      }
     }
   }
 
@@ -365,10 +409,10 @@ class Stage {
 }
 
 type Step =
-  | { readonly kind: "open" | "activate 1" | "activate 2" | "join 1" | "join 2" }
+  | { readonly kind: "open" | "activate 1" | "activate 2" | "join 1" | "join 2" | "lives" | "is dead" }
   | { readonly kind: "close" | "run" | "run and close" | "give back"; readonly client: number }
   | { readonly kind: "message"; readonly client: number; readonly bytes: number }
-  | { readonly kind: "drain" | "lose" | "kill" | "read" | "hear"; readonly worker: number }
+  | { readonly kind: "drain" | "lose" | "kill" | "silence" | "read" | "hear"; readonly worker: number }
   | { readonly kind: "sweep"; readonly ms: number };
 
 function stepOf<Kind extends Step["kind"]>(...kinds: Kind[]) {
@@ -386,7 +430,8 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 10, arbitrary: fc.record({ kind: stepOf("run"), client: someone }) },
   { weight: 6, arbitrary: fc.record({ kind: stepOf("give back"), client: someone }) },
   { weight: 1, arbitrary: fc.record({ kind: stepOf("run and close"), client: someone }) },
-  { weight: 3, arbitrary: fc.record({ kind: stepOf("kill"), worker: someone }) },
+  { weight: 3, arbitrary: fc.record({ kind: stepOf("kill", "silence"), worker: someone }) },
+  { weight: 1, arbitrary: fc.record({ kind: stepOf("lives", "is dead") }) },
   { weight: 1, arbitrary: fc.record({ kind: stepOf("sweep"), ms: fc.integer({ min: 1, max: 700 }) }) },
 );
 
@@ -408,8 +453,8 @@ function take(stage: Stage, step: Step): void {
     if (worker === undefined) return;
     if (step.kind === "drain") return stage.drain(worker);
     if (step.kind === "lose") return stage.lose(worker);
-    if (step.kind === "kill") {
-      stage.lose(worker, true);
+    if (step.kind === "kill" || step.kind === "silence") {
+      stage.lose(worker, step.kind === "kill" ? "died" : "silent");
       // As its supervisor does.
       stage.join(worker.peer.release);
       return;
@@ -417,6 +462,7 @@ function take(stage: Stage, step: Step): void {
     return step.kind === "read" ? stage.read(worker) : stage.hear(worker);
   }
   if (step.kind === "sweep") return stage.sweep(step.ms);
+  if (step.kind === "lives" || step.kind === "is dead") return stage.tell(step.kind);
   if (step.kind === "open") stage.open();
   else if (step.kind === "join 1" || step.kind === "join 2") stage.join(step.kind.slice(5));
   else stage.activate(step.kind.slice(9));
@@ -826,7 +872,7 @@ describe("a message that kills its workers", () => {
     stage.message(poison, "poison");
     stage.message(innocent, "innocent");
     for (let count = 0; count < times; count++) {
-      stage.lose(stage.workers[0] as Worker, true);
+      stage.lose(stage.workers[0] as Worker, "died");
       stage.join();
     }
     return { stage, poison, innocent };
@@ -855,7 +901,7 @@ describe("a message that kills its workers", () => {
     stage.finish();
     for (const text of ["poison", "behind"]) stage.message(poison, text);
     for (let count = 0; count < 2; count++) {
-      stage.lose(stage.workers[0] as Worker, true);
+      stage.lose(stage.workers[0] as Worker, "died");
       stage.join();
     }
     const [worker] = stage.workers as [Worker];
@@ -875,7 +921,8 @@ describe("a message that kills its workers", () => {
     for (let rounds = 0; rounds < 10 && poison.aside.length === 0; rounds++) {
       const [worker] = stage.workers as [Worker];
       if (poison.outstanding.includes("poison")) {
-        stage.lose(worker, true);
+        stage.begin(worker, poison);
+        stage.lose(worker, "died");
         stage.join();
       } else stage.finish();
     }
@@ -888,6 +935,90 @@ describe("a message that kills its workers", () => {
     expect(stage.workers[0]?.peer.waiting.size).toBe(0);
   });
 
+  /** One message that two workers have died with. */
+  function suspected(): { stage: Stage; poison: Client } {
+    const { stage } = served();
+    const poison = stage.open();
+    stage.finish();
+    stage.message(poison, "poison");
+    for (let deaths = 0; deaths < 2; deaths++) {
+      stage.lose(stage.workers[0] as Worker, "died");
+      stage.join();
+    }
+    return { stage, poison };
+  }
+
+  /** What runs alone begins, and its worker is lost. */
+  function lostAlone(stage: Stage, client: Client, how: Loss): void {
+    const [worker] = stage.workers as [Worker];
+    expect(client.outstanding).toHaveLength(1);
+    stage.begin(worker, client);
+    stage.lose(worker, how);
+    stage.join();
+  }
+
+  test("is not blamed where its worker died before it began there: others may have run, of another gateway", () => {
+    const { stage } = served();
+    const client = stage.open();
+    stage.finish();
+    stage.message(client, "innocent");
+    for (let deaths = 0; deaths < 7; deaths++) {
+      expect(client.outstanding).toEqual(["innocent"]);
+      stage.lose(stage.workers[0] as Worker, "died");
+      stage.join();
+    }
+    stage.finish();
+    expect([client.committed, client.aside]).toEqual([["open", "innocent"], []]);
+    expect(client.connection.deaths).toBe(0);
+  });
+
+  test("is set aside with the eighth, though it never began: what kills may be its pin", () => {
+    const { stage } = served();
+    const client = stage.open();
+    stage.finish();
+    stage.message(client, "poison");
+    for (let deaths = 0; deaths < 8; deaths++) {
+      expect(client.aside).toEqual([]);
+      stage.lose(stage.workers[0] as Worker, "died");
+      stage.join();
+    }
+    expect(client.aside).toEqual(["poison"]);
+  });
+
+  test.each([
+    ["its supervisor has seen it end", (stage: Stage) => stage.tell("is dead")],
+    ["it has not come back in time", (stage: Stage) => stage.sweep(limits.verdictMs)],
+  ])("waits while nobody hears its worker, and is set aside when %s", (_, end) => {
+    const { stage, poison } = suspected();
+    lostAlone(stage, poison, "silent");
+    stage.sweep(limits.verdictMs - 1);
+    expect([poison.aside, poison.outstanding]).toEqual([[], []]);
+    end(stage);
+    expect(poison.aside).toEqual(["poison"]);
+    expect(poison.brokenWith).toBe("message.poison");
+  });
+
+  test("goes on, alone, where its worker shows in time that it lives", () => {
+    const { stage, poison } = suspected();
+    for (let cuts = 0; cuts < 5; cuts++) {
+      lostAlone(stage, poison, "silent");
+      stage.tell("lives");
+    }
+    stage.finish();
+    expect([poison.committed, poison.brokenWith]).toEqual([["open", "poison"], undefined]);
+  });
+
+  test("is not looked for among what has come since, where its connection breaks off before the verdict", () => {
+    const { stage, poison } = suspected();
+    lostAlone(stage, poison, "silent");
+    // More than may be parked.
+    for (let count = 0; count < 12; count++) stage.message(poison, `more ${count}`);
+    expect(poison.brokenWith).toBe("parked.tooMuch");
+    stage.sweep(limits.verdictMs);
+    stage.finish();
+    expect([poison.aside, poison.committed]).toEqual([[], ["open", "close 1013"]]);
+  });
+
   test("has killed none where the worker that was taken for dead lives", () => {
     const { stage } = served();
     const client = stage.open();
@@ -895,9 +1026,8 @@ describe("a message that kills its workers", () => {
     stage.message(client, "long");
     for (let count = 0; count < 5; count++) {
       const [worker] = stage.workers as [Worker];
-      stage.lose(worker, true);
-      client.deaths.clear();
-      stage.dispatcher.lives(worker.peer.id);
+      stage.lose(worker, "silent");
+      stage.tell("lives");
       stage.join();
     }
     expect(client.connection.deaths).toBe(0);

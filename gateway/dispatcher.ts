@@ -19,7 +19,15 @@ export interface DispatchLimits extends ParkingLimits, Window {
   readonly parkMs: number;
   /** Away from NATS for longer, a gateway closes everything: workers may soon take it for dead. */
   readonly fenceMs: number;
+  /** How long a worker that nobody hears has for coming back before a message is blamed for its death. */
+  readonly verdictMs: number;
 }
+
+/**
+ * How a worker was lost. parted: it said goodbye, was asked to end, or has begun another life; nothing has killed it. silent: nobody hears it.
+ * died: its supervisor has seen it end.
+ */
+export type Loss = "parted" | "silent" | "died";
 
 export interface DispatcherOptions {
   readonly limits: DispatchLimits;
@@ -50,6 +58,9 @@ export interface DispatchCounters {
 }
 
 const nothing = new Uint8Array(0);
+
+/** After so many in a row it was this event, though no worker has said that it began: a state's schema runs before that. */
+const certainDeaths = 8;
 
 export class Dispatcher {
   readonly counters: DispatchCounters = {
@@ -220,17 +231,19 @@ export class Dispatcher {
     this.settle();
   }
 
-  /**
-   * The worker is gone: its uncommitted events go to another, marked as redelivered.
-   * @param isDeath it may have died of one of them. A worker that said goodbye, or has begun another life, has not.
-   */
-  lost(worker: WorkerPeer, isDeath: boolean): void {
+  /** An event that is to run alone begins: its worker has nothing else under way. */
+  begins(connection: Connection): void {
+    connection.runsAlone = true;
+  }
+
+  /** The worker is gone: its uncommitted events go to another, marked as redelivered. */
+  lost(worker: WorkerPeer, how: Loss): void {
     if (!this.candidates.remove(worker)) return;
     for (const connection of this.connections) {
       if (connection.worker !== worker) continue;
       afterHeld(connection, () => {
         if (connection.worker !== worker) return;
-        this.takeBack(connection, isDeath ? "death" : "redelivery");
+        this.takeBack(connection, how);
         if (connection.isFenced) this.leaveToWorkers(connection);
         else this.assign(connection);
       });
@@ -242,7 +255,17 @@ export class Dispatcher {
 
   /** A worker that was taken for dead lives: NATS had lost it, and no message has killed it. */
   lives(workerId: string): void {
-    for (const { dead } of this.connections) dead?.delete(workerId);
+    for (const connection of this.connections) {
+      connection.dead?.delete(workerId);
+      if (connection.verdict?.worker !== workerId) continue;
+      acquit(connection);
+      this.assign(connection);
+    }
+  }
+
+  /** A worker that was taken for dead is, or has hung. */
+  isDead(workerId: string): void {
+    for (const connection of this.connections) if (connection.verdict?.worker === workerId) this.convict(connection);
   }
 
   /** @returns whether it is news. */
@@ -276,7 +299,9 @@ export class Dispatcher {
         connection.isFenced = true;
         this.breakOff(connection, "nats.away");
       } else if (isTooLong && awayMs > 0) this.breakOff(connection, "nats.away");
-      else if (isTooLong && connection.phase === "unpinned") this.breakOff(connection, "parked.tooLong");
+      else if (connection.verdict !== undefined && awayMs === 0) {
+        if (now >= connection.verdict.by) this.convict(connection);
+      } else if (isTooLong && connection.phase === "unpinned") this.breakOff(connection, "parked.tooLong");
     }
   }
 
@@ -314,7 +339,7 @@ export class Dispatcher {
   }
 
   // Undoes a pin. What the worker had not committed is parked again, in its place.
-  private takeBack(connection: Connection, why: "handover" | "redelivery" | "death"): void {
+  private takeBack(connection: Connection, why: "handover" | Loss): void {
     const { worker } = connection;
     if (worker === undefined) return;
     worker.waiting.delete(connection);
@@ -340,16 +365,21 @@ export class Dispatcher {
       this.parking.add(connection, event);
     }
     connection.events.unshift(...returned);
-    const ranAlone = this.isolation.connection === connection;
-    if (why === "death" && (wasAdopting || returned.length > 0)) {
+    const wasToRunAlone = this.isolation.connection === connection;
+    if ((why === "died" || why === "silent") && (wasAdopting || returned.length > 0)) {
       connection.dead ??= new Set();
       connection.dead.add(worker.id);
-      if (ranAlone) connection.culprit = wasAdopting ? "adoption" : "event";
+      if (wasToRunAlone && (connection.runsAlone || connection.deaths >= certainDeaths)) {
+        connection.culprit = wasAdopting ? "adoption" : "event";
+        if (why === "silent") connection.verdict = { worker: worker.id, by: this.options.now() + this.limits.verdictMs };
+      }
     }
-    if (ranAlone) this.isolation.end();
+    connection.runsAlone = false;
+    if (wasToRunAlone) this.isolation.end();
   }
 
   private assign(connection: Connection): void {
+    if (connection.verdict !== undefined) return;
     if (connection.culprit !== undefined && !this.setAside(connection)) return;
     if (this.isolation.isSuspect(connection)) {
       this.isolation.add(connection);
@@ -400,6 +430,7 @@ export class Dispatcher {
   // The worker that is reserved has one event less in hand.
   private progress(worker: WorkerPeer): void {
     const { connection } = this.isolation;
+    if (connection !== undefined) connection.runsAlone = false;
     if (connection === undefined) this.isolate();
     else if (!this.isolation.isSuspect(connection)) this.endIsolation(worker);
   }
@@ -411,6 +442,11 @@ export class Dispatcher {
       this.settle();
     }
     this.isolate();
+  }
+
+  private convict(connection: Connection): void {
+    connection.verdict = undefined;
+    this.assign(connection);
   }
 
   /** @returns whether anything of the connection is left to run. */
@@ -456,8 +492,12 @@ export class Dispatcher {
         this.counters.discarded++;
       } else connection.events.push(event);
     }
+    // What it waits to be judged for may have been one of them. What is left runs alone all the same.
+    const waits = connection.verdict !== undefined;
+    acquit(connection);
     connection.isClosing = true;
     this.options.onBreak(connection, code);
+    if (waits) this.assign(connection);
   }
 
   // No worker of the active release serves its path, and none of an older one has it: nobody is left to run its onClose.
@@ -480,6 +520,11 @@ export class Dispatcher {
     connection.worker = undefined;
     this.options.onEnd(connection);
   }
+}
+
+function acquit(connection: Connection): void {
+  connection.culprit = undefined;
+  connection.verdict = undefined;
 }
 
 /** Runs an action once no commit of the connection is held back. */

@@ -30,7 +30,7 @@ import { Commits } from "./commit.ts";
 import type { GatewayConfig } from "./config.ts";
 import { Connection, type Socket } from "./connection.ts";
 import { Departure } from "./departure.ts";
-import { Dispatcher, type DispatchLimits } from "./dispatcher.ts";
+import { Dispatcher, type DispatchLimits, type Loss } from "./dispatcher.ts";
 import { dispatchLimits, serverLimits, topicLimits } from "./limits.ts";
 import { Operations } from "./operations.ts";
 import { Scrapes } from "./scrapes.ts";
@@ -125,8 +125,8 @@ export class Gateway {
         const worker = this.workers.get(peer);
         if (worker !== undefined) this.dispatcher.creditBack(worker);
       },
-      onLost: (peer) => this.loseWorker(peer, "it has begun another life", false),
-      onUnheard: (peer) => this.loseWorker(peer, "nobody hears it", true),
+      onLost: (peer) => this.loseWorker(peer, "it has begun another life", "parted"),
+      onUnheard: (peer) => this.loseWorker(peer, "nobody hears it", "silent"),
     });
     this.topics = new Topics({
       self: options.id,
@@ -401,8 +401,8 @@ export class Gateway {
         if (announcement.activation !== undefined) this.activate(announcement.activation);
         return;
       case "gone":
-        this.loseWorker(announcement.id, announcement.reason, announcement.reason === "exited");
-        this.takenForDead.delete(announcement.id);
+        this.loseWorker(announcement.id, announcement.reason, announcement.reason === "exited" ? "died" : "parted");
+        if (this.takenForDead.delete(announcement.id)) this.dispatcher.isDead(announcement.id);
         return;
     }
   }
@@ -424,6 +424,7 @@ export class Gateway {
       // What was silent because NATS had lost it was killed by no message; what hung may have been.
       const dead = this.takenForDead.get(worker.id);
       if (dead !== undefined && (hello.reconnects ?? 0) > dead.reconnects) this.dispatcher.lives(worker.id);
+      else if (dead !== undefined) this.dispatcher.isDead(worker.id);
       this.takenForDead.delete(worker.id);
       worker.isDraining = hello.state === "draining";
       this.dispatcher.joined(worker);
@@ -441,17 +442,17 @@ export class Gateway {
     this.announce();
   }
 
-  private loseWorker(id: string, reason: string, isDeath: boolean): void {
+  private loseWorker(id: string, reason: string, how: Loss): void {
     const worker = this.workers.get(id);
     if (worker === undefined) return;
     this.workers.delete(id);
     this.hub.close(id);
     const fields = { worker: id, release: worker.release, reason, connections: worker.pins };
-    if (isDeath) this.options.log.warn(fields, "worker left");
-    else this.options.log.info(fields, "worker left");
-    if (isDeath) this.takenForDead.set(id, { at: this.options.now(), reconnects: worker.reconnects });
+    if (how === "parted") this.options.log.info(fields, "worker left");
+    else this.options.log.warn(fields, "worker left");
+    if (how === "silent") this.takenForDead.set(id, { at: this.options.now(), reconnects: worker.reconnects });
     // One that was asked to end and took too long has died of that.
-    this.dispatcher.lost(worker, isDeath && !worker.isDraining);
+    this.dispatcher.lost(worker, worker.isDraining ? "parted" : how);
     this.asks.lost(worker);
     this.isChanged = true;
   }
@@ -478,6 +479,11 @@ export class Gateway {
       case toGateway.responded:
         this.asks.answered(worker, batch.slot(index), batch.payload(index));
         return index + 1;
+      case toGateway.begins: {
+        const connection = this.slots.connections[batch.slot(index)];
+        if (connection?.worker === worker && connection.epoch === batch.epoch(index)) this.dispatcher.begins(connection);
+        return index + 1;
+      }
       case toGateway.operate:
         this.operations.operate(worker, batch.slot(index), batch.payload(index));
         return index + 1;
@@ -498,7 +504,8 @@ export class Gateway {
     for (const { inFlight, link } of this.workers.values()) if (inFlight > 0) link.probe();
     const { WORKER_TIMEOUT_MS, PARK_MS } = this.settings;
     const latest = this.options.now() - WORKER_TIMEOUT_MS;
-    for (const worker of [...this.workers.values()]) if (worker.heardAt < latest) this.loseWorker(worker.id, "silent for too long", true);
+    for (const worker of [...this.workers.values()])
+      if (worker.heardAt < latest) this.loseWorker(worker.id, "silent for too long", "silent");
     // By then no event is left that it could be blamed for.
     for (const [id, { at }] of this.takenForDead) if (at < latest - PARK_MS) this.takenForDead.delete(id);
   }

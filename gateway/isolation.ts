@@ -1,6 +1,7 @@
 // Finds the message that kills workers without closing anybody else. A worker that dies makes suspects of the connections
 // whose events it had in hand. After two deaths in a row a connection's events run alone, one by one: their worker is given
-// nothing else meanwhile. If that worker dies too, it was this event. Pure; moving and delivering are the dispatcher's part.
+// nothing else by this gateway meanwhile, and says when one begins with nothing of other gateways beside it. If the worker dies
+// then, it was this event. Pure; moving and delivering are the dispatcher's part.
 
 import type { Connection } from "./connection.ts";
 import type { WorkerPeer } from "./worker-peer.ts";

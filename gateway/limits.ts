@@ -15,6 +15,7 @@ export function dispatchLimits(config: GatewayConfig): DispatchLimits {
     parkMs: config.PARK_MS,
     // Well before workers give up on a gateway that they do not hear.
     fenceMs: config.GATEWAY_TIMEOUT_MS * 0.75,
+    verdictMs: config.WORKER_TIMEOUT_MS,
   };
 }
 

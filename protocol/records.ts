@@ -47,6 +47,8 @@ export const toGateway = {
   responded: 41,
   /** app.*: body OperateBody, answered by `result`. */
   operate: 42,
+  /** An event that is to run alone begins: nothing else runs in this worker, whoever sent it. */
+  begins: 43,
 } as const;
 
 export const flag = {
@@ -60,6 +62,8 @@ export const flag = {
   redelivered: 8,
   /** Publish to the sender too. */
   self: 16,
+  /** The event may have killed workers: it is to run with nothing beside it, and `begins` is to be said before. */
+  alone: 32,
 } as const;
 
 const bytes = v.custom<Uint8Array>((value) => value instanceof Uint8Array, "bytes");

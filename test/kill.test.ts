@@ -142,6 +142,29 @@ test("a poisonous message among innocent connections is set aside after three wo
   await Promise.all([...clients, journal].map((client) => client.close()));
 });
 
+test("a poisonous message at one gateway: who runs alone at another one in the same worker is not blamed", async () => {
+  system = await TestSystem.start({ gateways: 2, workers: 1 });
+  system.keepWorkers();
+  const clients = await openMany("/script/two", 20);
+  const gatewayOf = async (client: TestClient) => {
+    client.send([{ do: "tell" }]);
+    await client.receives(1);
+    return (client.values[0] as Told).id.split("-")[0];
+  };
+  expect(new Set(await Promise.all(clients.map(gatewayOf))).size).toBe(2);
+  // The first of its gateway's to run alone.
+  const [poison, ...innocents] = clients as [TestClient, ...TestClient[]];
+  poison.send([{ do: "pause", ms: 100 }, { do: "exit" }]);
+  // Each is long enough for the worker to die meanwhile.
+  for (const client of innocents) client.send([{ do: "pause", ms: 200 }, { do: "count" }, { do: "tell" }]);
+  expect(await poison.closes()).toEqual({ code: 1011, reason: "message.poison" });
+  await Promise.all(
+    innocents.map((client) => client.until(() => client.received.length === 2 || client.closed !== undefined, "it is answered")),
+  );
+  for (const { values, closed } of innocents) expect([values[1], closed]).toMatchObject([{ count: 1 }, undefined]);
+  await Promise.all(innocents.map((client) => client.close()));
+});
+
 test("nats-server killed, ten times in a row: sockets stay, links resume, nothing is lost or doubled", async () => {
   system = await TestSystem.start({ workers: 2 });
   const clients = await openMany("/script/nats", 10);

@@ -2,10 +2,10 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, watch } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findNatsServer } from "../scripts/nats/binary.ts";
+import { freePorts } from "../scripts/supervisor/port.ts";
 
 export interface TestNats {
   readonly url: string;
@@ -72,7 +72,7 @@ export class TestCluster {
   }
 
   static async start(): Promise<TestCluster> {
-    const cluster = new TestCluster(await freePorts(6));
+    const cluster = new TestCluster(await freePorts(6, "127.0.0.1"));
     for (let index = 0; index < 3; index++) cluster.nodes.push(await cluster.startNode(index));
     return cluster;
   }
@@ -101,18 +101,4 @@ export class TestCluster {
     const others = routes.filter((route) => route !== own).join(",");
     return startNats(this.ports[index] as number, ["--cluster_name", "test", "--cluster", own, "--routes", others]);
   }
-}
-
-/** Ports that nobody has right now, all different. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

@@ -44,12 +44,16 @@ test("SIGTERM ends all that it has started, with exit code 0, and kills what han
   const installation = await install({ STOP_TIMEOUT_MS: "1000" });
   const start = installation.start();
   await start.line(/^ready ws:/);
-  const { workers } = await installation.statusWhere("two workers", ({ workers }) => workers.length === 2);
+  const { workers, gateways, nats } = await installation.statusWhere("two workers", ({ workers }) => workers.length === 2);
   const children = start.children();
+  const servers = [nats, ...workers, ...gateways].map(({ pid }) => pid as number);
+  expect(servers).toHaveLength(4);
   process.kill(workers[0]?.pid as number, "SIGSTOP");
   start.process.kill("SIGTERM");
   expect(await start.exited).toBe(0);
-  expect(children.filter(isAlive)).toEqual([]);
+  expect(servers.filter(isAlive)).toEqual([]);
+  // The guard ends when it sees that the supervisor has.
+  await until("an end of all children", () => (children.some(isAlive) ? undefined : true));
   expect(start.output).toMatch(/worker-\S+\.\d has not ended within \d+ ms and is killed/);
 });
 

@@ -2,11 +2,11 @@
 // supervisor, so that a test decides when which of them starts, is activated, drains or dies.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { type Bus, connectBus } from "../protocol/bus.ts";
 import { type Announcement, decodeAnnouncement, encodeAnnouncement, type GatewayHello, type WorkerHello } from "../protocol/membership.ts";
 import { type Subjects, subjectsOf } from "../protocol/subjects.ts";
+import { freePort } from "../scripts/supervisor/port.ts";
 import { startNats, type TestNats } from "./nats.ts";
 
 const clone = join(import.meta.dirname, "..");
@@ -54,7 +54,8 @@ export class TestProcess {
   /** Asks it to end, and kills it where it hangs. @returns its exit code; null where a signal ended it. */
   async end(signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> {
     if (!this.ended) {
-      const exit = new Promise((resolve) => this.child.once("exit", resolve));
+      // Not before all that it has said was read.
+      const exit = new Promise((resolve) => this.child.once("close", resolve));
       this.child.kill(signal);
       const killing = setTimeout(() => this.child.kill("SIGKILL"), 10_000);
       await exit;
@@ -100,7 +101,7 @@ export class TestSystem {
   static async start(options: SystemOptions = {}): Promise<TestSystem> {
     const nats = options.nats ?? (await startNats());
     const bus = await connectBus({ url: nats.url, name: "test", onEvent: () => undefined });
-    const system = new TestSystem(nats, bus, await freePort(), options);
+    const system = new TestSystem(nats, bus, await freePort("127.0.0.1"), options);
     const { gateways = 1, workers = 1 } = options;
     for (let index = 0; index < gateways; index++) system.startGateway();
     for (let index = 0; index < workers; index++) system.startWorker("1");
@@ -139,11 +140,14 @@ export class TestSystem {
     this.nats = await startNats(Number(port));
   }
 
-  /** From now on a worker that ends is followed by another, as a supervisor would have it. */
+  /** From now on a worker that ends is followed by another, and its end is told, as a supervisor would. */
   keepWorkers(): void {
     const keep = (worker: TestProcess) =>
       worker.child.once("exit", () => {
-        if (this.keepsWorkers) keep(this.startWorker(this.release));
+        if (!this.keepsWorkers) return;
+        const hello = this.workerHellos.find(({ pid }) => pid === worker.pid);
+        if (hello !== undefined) this.say({ kind: "gone", id: hello.id, reason: "exited" });
+        keep(this.startWorker(this.release));
       });
     this.keepsWorkers = true;
     for (const worker of this.live("worker")) keep(worker);
@@ -240,16 +244,4 @@ export class TestSystem {
     this.processes.push(started);
     return started;
   }
-}
-
-/** A port that nobody has right now. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
 }

@@ -33,6 +33,7 @@ import { ReceivedMessage } from "./message.ts";
 import { workerMetrics } from "./metrics.ts";
 import { Orphans } from "./orphans.ts";
 import { queryOf } from "./request.ts";
+import { Solitude } from "./solitude.ts";
 import { pinnedState } from "./state.ts";
 import { type HookName, Turns } from "./turns.ts";
 
@@ -68,6 +69,7 @@ export class Worker {
   private readonly operator: Operator;
   private readonly answers: Answers;
   private readonly orphans: Orphans;
+  private readonly solitude: Solitude;
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly stopping = new AbortController();
   private state: "ready" | "draining" = "ready";
@@ -101,6 +103,15 @@ export class Worker {
       mayRun: (mailbox) => this.mayRun(mailbox),
       onThrown: (mailbox, error, hook) => this.logThrown(mailbox, error, hook),
     });
+    this.solitude = new Solitude({
+      isBusy: ({ pin }) => this.turns.waiting > 0 || this.answers.size > 0 || pin.link?.hasCredit === false,
+      tell: ({ pin }) => {
+        pin.link?.mark({ type: toGateway.begins, flags: 0, extra: 0, slot: pin.slot, epoch: pin.epoch });
+        this.hub.flush();
+        return this.options.bus.flush();
+      },
+      run: (mailbox) => this.turns.run(mailbox),
+    });
     this.operator = new Operator({ workerId: options.id, release: config.RELEASE, timeoutMs: config.APP_TIMEOUT_MS, hub: this.hub });
     this.orphans = new Orphans({ turns: () => this.turns, operator: this.operator, log: options.log });
     this.answers = new Answers({
@@ -125,7 +136,7 @@ export class Worker {
     this.options.bus.subscribe(this.subjects.scrape, ({ payload }) => this.tell(parseScrape(payload)));
     this.timers.push(
       setInterval(() => this.announce(), heartbeatMs),
-      setInterval(() => this.turns.sweep(), 50),
+      setInterval(() => this.sweep(), 50),
       setInterval(() => this.forgetSilent(), 1_000),
     );
     this.say({ kind: "ask" });
@@ -168,7 +179,7 @@ export class Worker {
   }
 
   private isDone(): boolean {
-    if (this.connections > 0 || this.answers.size > 0 || this.orphans.size > 0) return false;
+    if (this.connections > 0 || this.answers.size > 0 || this.solitude.waiting > 0 || this.orphans.size > 0) return false;
     for (const link of this.hub.all()) if (link.unackedBatches > 0 || link.batch.records > 0) return false;
     return true;
   }
@@ -244,14 +255,14 @@ export class Worker {
     const type = batch.type(index);
     const slot = batch.slot(index);
     if (type === toWorker.pin) return this.pin(peer, gateway, batch, index);
-    if (type === toWorker.upgrade) return this.answers.upgrade(peer, slot, batch.payload(index));
-    if (type === toWorker.request) return this.answers.request(peer, slot, batch.payload(index));
+    if (type === toWorker.upgrade || type === toWorker.request) return this.ask(peer, batch, index);
     if (type === toWorker.result) return this.operator.result(peer, slot, parseCount(batch.payload(index)));
     const mailbox = gateway.mailboxes.get(slot);
     if (mailbox === undefined || mailbox.pin.epoch !== batch.epoch(index)) return;
+    const flags = batch.flags(index);
+    if ((flags & flag.alone) !== 0) this.solitude.add(mailbox);
     switch (type) {
       case toWorker.message: {
-        const flags = batch.flags(index);
         const message = new ReceivedMessage(batch.view(index), (flags & flag.binary) !== 0);
         mailbox.push({ type, message, redelivered: (flags & flag.redelivered) !== 0, flushed: batch.extra(index) });
         return this.turns.run(mailbox);
@@ -274,6 +285,17 @@ export class Worker {
       default:
         throw new CodedError("envelope.malformed", `a record of type ${type}`);
     }
+  }
+
+  // It belongs to no connection yet.
+  private ask(peer: string, batch: Batch, index: number): void {
+    const type = batch.type(index);
+    const slot = batch.slot(index);
+    const payload = batch.payload(index);
+    this.solitude.do(() => {
+      if (type === toWorker.upgrade) this.answers.upgrade(peer, slot, payload);
+      else this.answers.request(peer, slot, payload);
+    });
   }
 
   private pin(peer: string, gateway: GatewayPeer, batch: Batch, index: number): void {
@@ -322,7 +344,7 @@ export class Worker {
 
   private mayRun(mailbox: Mailbox): boolean {
     const { link } = mailbox.pin;
-    if (link === undefined || link.hasCredit) return true;
+    if (link === undefined || link.hasCredit) return this.solitude.mayRun(mailbox);
     this.gateways.get(mailbox.pin.gateway)?.waiting.add(mailbox);
     return false;
   }
@@ -348,6 +370,7 @@ export class Worker {
     const { gateway: peer, link, slot, epoch } = mailbox.pin;
     const isReleased = mailbox.release();
     if (isReleased) link?.mark({ type: toGateway.released, flags: 0, extra: 0, slot, epoch });
+    this.solitude.step();
     if (!mailbox.isGone) return;
     const gateway = this.gateways.get(peer);
     if (gateway?.mailboxes.get(slot) !== mailbox) return;
@@ -362,6 +385,11 @@ export class Worker {
     // What a client sent wrong is the client's business: it must not be able to fill the log.
     if (error.code.startsWith("message.")) this.options.log.debug({ ...fields, issues: error.issues }, error.message);
     else this.options.log.error({ ...fields, err: error.cause ?? error }, `${hook} was rolled back`);
+  }
+
+  private sweep(): void {
+    this.turns.sweep();
+    this.solitude.step();
   }
 
   // ── the process ───────────────────────────────────────────────────────────────────────────────────────────────────

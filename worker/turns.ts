@@ -48,6 +48,11 @@ export class Turns implements TurnHost {
     this.limits = options.limits;
   }
 
+  /** How many turns wait for something. */
+  get waiting(): number {
+    return this.pending.size;
+  }
+
   /** Runs what the mailbox has, until something waits. */
   run(mailbox: Mailbox): void {
     while (this.options.mayRun(mailbox)) {

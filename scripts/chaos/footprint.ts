@@ -19,15 +19,15 @@ export interface Footprint {
   readonly parked: number;
 }
 
-/** How long the last clients' onCloses may take. */
-const patienceMs = 10_000;
+/** How long the last clients' onCloses may take, and the workers that the last fault has replaced. */
+const patienceMs = 20_000;
 
-/** As soon as the gateway has no connection left, or after `patienceMs`, with those that are left. */
-export async function settledFootprintOf(installation: Installation): Promise<Footprint> {
+/** As soon as it is as it should be, or after `patienceMs`, as it is then. */
+export async function settledFootprintOf(installation: Installation, isSettled: (footprint: Footprint) => boolean): Promise<Footprint> {
   const deadline = performance.now() + patienceMs;
   for (;;) {
     const footprint = await footprintOf(installation);
-    if (footprint.connections + footprint.parked === 0 || performance.now() > deadline) return footprint;
+    if (isSettled(footprint) || performance.now() > deadline) return footprint;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

@@ -15,8 +15,8 @@ const shape: Shape = { workers: 2, gateways: 1, nats: "own" };
 const excluded = new Set(["nats", "memory", "only", "only-again", "gateway"]);
 /** Faults in one row, with the same connections. */
 const strikesPerRow = 5;
-/** The first rows fill caches, pools and rings. */
-const warmUpRows = 2;
+/** Of the time, and rows at least: they fill caches, pools and rings, and find out how much memory faults need at most. */
+const warmUp = { share: 1 / 3, rows: 2 };
 /** What memory may grow by after the warm-up, and still be called flat: V8 takes what it may before it collects. */
 const growthBytes = 48 * 1024 * 1024;
 /** A connection of the status request that asks, and its time-outs. */
@@ -35,7 +35,9 @@ export interface RandomOptions {
 export async function runRandom(options: RandomOptions, report: Report): Promise<number> {
   // What strikes is chosen apart from how it does: that may need more numbers one time than another.
   const random = seededRandom(options.seed);
-  const deadline = performance.now() + options.minutes * 60_000;
+  const startedAt = performance.now();
+  /** 1: its time is up. */
+  const progress = () => (performance.now() - startedAt) / (options.minutes * 60_000);
   const chosen = options.chosen.filter(({ name }) => !excluded.has(name));
   if (chosen.length === 0) {
     process.stderr.write(`none of these faults fits a random run: all but ${[...excluded].join(", ")} do\n`);
@@ -45,25 +47,27 @@ export async function runRandom(options: RandomOptions, report: Report): Promise
   report.head();
   return Installation.use(chaosSetting(shape), async (installation) => {
     let isWell = true;
-    let warm: Footprint | undefined;
     let rows = 0;
-    for (; rows < warmUpRows || performance.now() < deadline; rows++) {
+    const strike = async () => {
+      rows++;
       const fault = mixed(chosen, random);
       report.begin(fault.title);
-      const onStep = (step: string) => report.update(`${fault.title}: ${step}`);
       const row = await runRow(installation, fault, {
         ...options,
         times: strikesPerRow,
-        random: seededRandom(options.seed + rows + 1),
-        onStep,
+        random: seededRandom(options.seed + rows),
+        onStep: (step) => report.update(`${fault.title}: ${step}`),
       });
       report.end(isClean(row));
       report.row(row);
       isWell &&= isClean(row);
-      if (rows + 1 === warmUpRows) warm = await settledFootprintOf(installation);
-    }
-    const last = await settledFootprintOf(installation);
-    const left = warm === undefined ? [] : leftBehind(warm, last);
+    };
+    while (rows < warmUp.rows || progress() < warmUp.share) await strike();
+    const warm = await settledFootprintOf(installation, ({ connections, parked }) => connections + parked === 0);
+    do await strike();
+    while (progress() < 1);
+    const last = await settledFootprintOf(installation, (footprint) => leftBehind(warm, footprint).length === 0);
+    const left = leftBehind(warm, last);
     report.value({ seed: options.seed, rows, warm, last, left }, leftText(last, left));
     return isWell && left.length === 0 ? 0 : 1;
   });

@@ -128,11 +128,19 @@ export class Installation {
     }
   }
 
-  /** Starts one, uses it and ends it; a signal to us ends it, too. */
+  /** Starts one, uses it and ends it; a signal to us ends it, too, and a second one at once. */
   static async use<T>(setting: Setting, action: (installation: Installation) => Promise<T>): Promise<T> {
     const installation = await Installation.start(setting);
-    const leave = () => void installation.end().then(() => process.exit(130));
-    process.once("SIGINT", leave).once("SIGTERM", leave);
+    let isLeaving = false;
+    const leave = () => {
+      if (isLeaving) {
+        installation.kill();
+        process.exit(130);
+      }
+      isLeaving = true;
+      void installation.end().then(() => process.exit(130));
+    };
+    process.on("SIGINT", leave).on("SIGTERM", leave);
     try {
       return await action(installation);
     } finally {
@@ -220,6 +228,12 @@ export class Installation {
     clearTimeout(killing);
     await this.nats?.kill();
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+  }
+
+  /** Ends everything at once. What the supervisor has started is ended by its guard; files stay. */
+  private kill(): void {
+    this.process.kill("SIGKILL");
+    void this.nats?.kill();
   }
 
   private read(line: string): void {
