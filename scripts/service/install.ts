@@ -180,11 +180,11 @@ async function startServices(config: Config): Promise<void> {
 }
 
 /** Shows what is done, and what it says of itself in the end. */
-async function step(name: string, action: () => Promise<string | void>): Promise<void> {
+async function step(name: string, action: () => Promise<unknown>): Promise<void> {
   const progress = startProgress(name);
   try {
     const said = await action();
-    progress.done(said === undefined ? name : said);
+    progress.done(typeof said === "string" ? said : name);
   } catch (error) {
     progress.fail();
     throw error;
