@@ -186,6 +186,19 @@ test("the gateway is cut off from NATS, the workers are not: sockets stay, messa
   await closeAll(clients);
 });
 
+test("a connection to NATS that is dead, though nobody has ended it, is given up in time for everything that waits", async () => {
+  const { gateways, workers } = await wire(1, 1, { PARK_MS: "8000" });
+  const clients = await openMany("/script/dead", 5);
+  const running = load(clients);
+  for (const dead of [gateways[0], workers[0]]) {
+    await running.progress(5);
+    dead?.mute();
+    await running.progress(20);
+  }
+  expectWhole(clients, await running.stop());
+  await Promise.all(clients.map((client) => client.close()));
+});
+
 test("publishes while nats-server restarts reach each subscriber on two gateways once, each publisher's in order", async () => {
   system = await TestSystem.start({ gateways: 2, workers: 2 });
   const subscribers = [...(await openByGateway("/script/sub", 3)).values()].flat();

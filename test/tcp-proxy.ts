@@ -51,6 +51,14 @@ export class TcpProxy {
     for (const { upstream } of this.pairs) upstream.pause();
   }
 
+  /** Passes nothing more on of what is connected now, either way, and tells nobody: as when the other host has lost its power. */
+  mute(): void {
+    for (const { client, upstream } of this.pairs) {
+      client.pause();
+      upstream.pause();
+    }
+  }
+
   release(): void {
     this.isHeld = false;
     for (const { upstream } of this.pairs) upstream.resume();
