@@ -50,6 +50,7 @@ async function main(): Promise<void> {
 
   const bus = await connectBus({
     url: config.NATS_URL,
+    silenceMs: config.NATS_TIMEOUT_MS,
     security: config,
     name: `gateway ${id}`,
     onEvent: (event) => {

@@ -7,6 +7,7 @@ import { NatsConnectionImpl, setTransportFactory } from "nats/lib/nats-base-clie
 import { nodeResolveHost } from "nats/lib/node_transport.js";
 import { type BusSecurity, refusalOf, securityOf } from "./bus-security.ts";
 import { NatsTransport } from "./nats-transport.ts";
+import { usualNatsTimeoutMs } from "./settings.ts";
 
 /** What a bus tells of itself. `disconnected` may be followed by `connected`, any number of times. */
 export type BusEvent = { readonly kind: "connected" | "disconnected" } | { readonly kind: "fault"; readonly error: unknown };
@@ -54,9 +55,13 @@ export interface BusOptions {
   readonly onEvent: (event: BusEvent) => void;
   /** How long to wait for the first connection. */
   readonly connectTimeoutMs?: number;
+  /** A server that answers nothing for so long, and up to half as long again, is given up, though nobody has told us of its end. */
+  readonly silenceMs?: number;
 }
 
 const retryMs = 100;
+/** That are not answered. */
+const pings = 2;
 
 /**
  * Waits for the first connection for ever: a process may start before its NATS does.
@@ -77,10 +82,8 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
     reconnectTimeWait: retryMs,
     reconnectJitter: 100,
     reconnectJitterTLS: 100,
-    // A server that answers no more, and whose end nobody is told of, is given up after 3 to 4.5 s: before workers are taken for
-    // dead, and long before what waits is given up.
-    pingInterval: 1_500,
-    maxPingOut: 2,
+    pingInterval: (options.silenceMs ?? usualNatsTimeoutMs) / pings,
+    maxPingOut: pings,
     // A process never wants its own publishes back: it has applied them already.
     noEcho: true,
   });

@@ -32,8 +32,15 @@ export const natsFileSettings = {
   NATS_KEY_FILE: file,
 };
 
+/** Before workers are taken for dead, and long before what waits is given up. */
+export const usualNatsTimeoutMs = 3_000;
+
 /** How NATS is reached. */
-export const natsSettings = { NATS_URL: text, ...natsFileSettings };
+export const natsSettings = {
+  NATS_URL: text,
+  NATS_TIMEOUT_MS: integer({ least: 500, most: 600_000, otherwise: usualNatsTimeoutMs }),
+  ...natsFileSettings,
+};
 
 /**
  * What is in a file that a variable names.

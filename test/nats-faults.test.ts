@@ -230,11 +230,12 @@ test("publishes while nats-server restarts reach each subscriber on two gateways
   await closeAll([...subscribers, ...publishers]);
 });
 
-// What waits for one client is bounded so tightly that a short pause is enough.
+// What waits for one client is bounded so tightly that a short pause is enough; it is the server that gives up.
 const impatient = "write_deadline: 200ms\nmax_pending: 4MB\n";
+const patient = { NATS_TIMEOUT_MS: "600000" };
 
 test("nats-server throws a gateway out as a slow consumer: the gap on its links is found and repaired", async () => {
-  const { gateways } = await wire(1, 1, {}, impatient);
+  const { gateways } = await wire(1, 1, patient, impatient);
   const [held] = gateways as [TcpProxy];
   const clients = await openMany("/echo", 30);
   const count = 40;
@@ -258,7 +259,7 @@ test("nats-server throws a gateway out as a slow consumer: the gap on its links 
 });
 
 test("nats-server throws a subscribing gateway out as a slow consumer: what its topics lack is repaired from the ring", async () => {
-  const { gateways, wireOf } = await wire(2, 1, {}, impatient);
+  const { gateways, wireOf } = await wire(2, 1, patient, impatient);
   const byGateway = [...(await openByGateway("/script/ring", 2))];
   const [[slowId = "", slow = []] = [], [, fast = []] = []] = byGateway;
   const held = wireOf(system.gatewayHellos.find(({ id }) => id === slowId)?.pid ?? 0);

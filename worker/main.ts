@@ -54,6 +54,7 @@ async function main(): Promise<void> {
   const [bus, loaded] = await Promise.all([
     connectBus({
       url: config.NATS_URL,
+      silenceMs: config.NATS_TIMEOUT_MS,
       security: config,
       name: `worker ${id}`,
       onEvent: (event) => {
