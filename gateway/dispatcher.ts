@@ -6,6 +6,7 @@ import type { ErrorCode } from "../protocol/errors.ts";
 import type { Activation, RouteHello } from "../protocol/membership.ts";
 import { encodeClose, toWorker } from "../protocol/records.ts";
 import { matchRoute, type RouteMatch } from "../protocol/route.ts";
+import { acquit, addDeath, takeDeathBack } from "./blame.ts";
 import { Candidates } from "./candidates.ts";
 import { type Connection, ownPayloads, pinBodyOf } from "./connection.ts";
 import { Delivery, type Window } from "./delivery.ts";
@@ -58,9 +59,6 @@ export interface DispatchCounters {
 }
 
 const nothing = new Uint8Array(0);
-
-/** After so many in a row it was this event, though no worker has said that it began: a state's schema runs before that. */
-const certainDeaths = 8;
 
 export class Dispatcher {
   readonly counters: DispatchCounters = {
@@ -255,12 +253,7 @@ export class Dispatcher {
 
   /** A worker that was taken for dead lives: NATS had lost it, and no message has killed it. */
   lives(workerId: string): void {
-    for (const connection of this.connections) {
-      connection.dead?.delete(workerId);
-      if (connection.verdict?.worker !== workerId) continue;
-      acquit(connection);
-      this.assign(connection);
-    }
+    for (const connection of this.connections) if (takeDeathBack(connection, workerId)) this.assign(connection);
   }
 
   /** A worker that was taken for dead is, or has hung. */
@@ -367,12 +360,8 @@ export class Dispatcher {
     connection.events.unshift(...returned);
     const wasToRunAlone = this.isolation.connection === connection;
     if ((why === "died" || why === "silent") && (wasAdopting || returned.length > 0)) {
-      connection.dead ??= new Set();
-      connection.dead.add(worker.id);
-      if (wasToRunAlone && (connection.runsAlone || connection.deaths >= certainDeaths)) {
-        connection.culprit = wasAdopting ? "adoption" : "event";
-        if (why === "silent") connection.verdict = { worker: worker.id, by: this.options.now() + this.limits.verdictMs };
-      }
+      const verdictBy = why === "silent" ? this.options.now() + this.limits.verdictMs : undefined;
+      addDeath(connection, { workerId: worker.id, of: wasAdopting ? "adoption" : "event", wasToRunAlone, verdictBy });
     }
     connection.runsAlone = false;
     if (wasToRunAlone) this.isolation.end();
@@ -520,11 +509,6 @@ export class Dispatcher {
     connection.worker = undefined;
     this.options.onEnd(connection);
   }
-}
-
-function acquit(connection: Connection): void {
-  connection.culprit = undefined;
-  connection.verdict = undefined;
 }
 
 /** Runs an action once no commit of the connection is held back. */
