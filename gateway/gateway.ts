@@ -519,7 +519,9 @@ export class Gateway {
       this.isAskingNats = true;
       const answered = () => {
         this.isAskingNats = false;
-        this.natsAnsweredAt = this.options.now();
+        const answeredAt = this.options.now();
+        if (answeredAt - this.natsAnsweredAt > 4 * sweepMs) this.hub.stoodStill();
+        this.natsAnsweredAt = answeredAt;
       };
       this.options.bus.flush().then(answered, answered);
     }

@@ -136,10 +136,15 @@ export class LinkHub {
     for (const link of begun) link.flush();
   }
 
-  /** The bus is back after a fault. */
-  reconnected(): void {
+  /** The server has stood still: others may have given it up, and come back in a moment. */
+  stoodStill(): void {
     this.reconnectedAt = this.options.now();
     this.unheardSince.clear();
+  }
+
+  /** The bus is back after a fault. */
+  reconnected(): void {
+    this.stoodStill();
     for (const link of this.links.values()) link.reconnected();
   }
 

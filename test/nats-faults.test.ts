@@ -199,6 +199,24 @@ test("a connection to NATS that is dead, though nobody has ended it, is given up
   await Promise.all(clients.map((client) => client.close()));
 });
 
+test("NATS has stood still, and a worker that has given it up comes back a moment later: it is not taken for dead", async () => {
+  const { workers } = await wire(1, 1);
+  const [client] = await openMany("/script/still", 1);
+  const running = load([client as TestClient]);
+  await running.progress(5);
+  system.nats.process.kill("SIGSTOP");
+  workers[0]?.cut();
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  system.nats.process.kill("SIGCONT");
+  // Meanwhile NATS says that nobody hears what the worker is sent.
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  workers[0]?.mend();
+  await running.progress(20);
+  expectWhole([client as TestClient], await running.stop());
+  expect(system.live("gateway")[0]?.logged("worker left")).toEqual([]);
+  await client?.close();
+});
+
 test("publishes while nats-server restarts reach each subscriber on two gateways once, each publisher's in order", async () => {
   system = await TestSystem.start({ gateways: 2, workers: 2 });
   const subscribers = [...(await openByGateway("/script/sub", 3)).values()].flat();
