@@ -864,6 +864,12 @@ test("a connection that is handed on before its adoption was delivered is adopte
 });
 
 describe("a message that kills its workers", () => {
+  /** The first worker, and another comes in its place. */
+  function kill(stage: Stage): void {
+    stage.lose(stage.workers[0] as Worker, "died");
+    stage.join();
+  }
+
   /** A poisonous message and an innocent one in the hands of one worker each time. */
   function killed(times: number): { stage: Stage; poison: Client; innocent: Client } {
     const { stage } = served();
@@ -872,8 +878,7 @@ describe("a message that kills its workers", () => {
     stage.message(poison, "poison");
     stage.message(innocent, "innocent");
     for (let count = 0; count < times; count++) {
-      stage.lose(stage.workers[0] as Worker, "died");
-      stage.join();
+      kill(stage);
     }
     return { stage, poison, innocent };
   }
@@ -901,8 +906,7 @@ describe("a message that kills its workers", () => {
     stage.finish();
     for (const text of ["poison", "behind"]) stage.message(poison, text);
     for (let count = 0; count < 2; count++) {
-      stage.lose(stage.workers[0] as Worker, "died");
-      stage.join();
+      kill(stage);
     }
     const [worker] = stage.workers as [Worker];
     expect(idle.connection.worker).toBe(worker.peer);
@@ -942,8 +946,7 @@ describe("a message that kills its workers", () => {
     stage.finish();
     stage.message(poison, "poison");
     for (let deaths = 0; deaths < 2; deaths++) {
-      stage.lose(stage.workers[0] as Worker, "died");
-      stage.join();
+      kill(stage);
     }
     return { stage, poison };
   }
@@ -964,8 +967,7 @@ describe("a message that kills its workers", () => {
     stage.message(client, "innocent");
     for (let deaths = 0; deaths < 7; deaths++) {
       expect(client.outstanding).toEqual(["innocent"]);
-      stage.lose(stage.workers[0] as Worker, "died");
-      stage.join();
+      kill(stage);
     }
     stage.finish();
     expect([client.committed, client.aside]).toEqual([["open", "innocent"], []]);
@@ -979,8 +981,7 @@ describe("a message that kills its workers", () => {
     stage.message(client, "poison");
     for (let deaths = 0; deaths < 8; deaths++) {
       expect(client.aside).toEqual([]);
-      stage.lose(stage.workers[0] as Worker, "died");
-      stage.join();
+      kill(stage);
     }
     expect(client.aside).toEqual(["poison"]);
   });

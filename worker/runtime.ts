@@ -293,8 +293,13 @@ export class Worker {
     const slot = batch.slot(index);
     const payload = batch.payload(index);
     this.solitude.do(() => {
-      if (type === toWorker.upgrade) this.answers.upgrade(peer, slot, payload);
-      else this.answers.request(peer, slot, payload);
+      try {
+        if (type === toWorker.upgrade) this.answers.upgrade(peer, slot, payload);
+        else this.answers.request(peer, slot, payload);
+      } catch (error) {
+        // It may be done late, where nobody else would catch it.
+        this.meetFault(error);
+      }
     });
   }
 
