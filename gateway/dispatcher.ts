@@ -1,9 +1,9 @@
 // Decides which worker has which connection, and gives it the connection's events. Pure: sockets, links and the clock are
 // handed in. Every event stays here until its turn has committed, so that a worker may die at any moment.
 
-import { packValue } from "../protocol/envelope.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import type { Activation, RouteHello } from "../protocol/membership.ts";
+import { packValue } from "../protocol/msgpack.ts";
 import { encodeClose, toWorker } from "../protocol/records.ts";
 import { matchRoute, type RouteMatch } from "../protocol/route.ts";
 import { acquit, addDeath, takeDeathBack } from "./blame.ts";

@@ -334,7 +334,9 @@ export class Gateway {
 
   private admit(admission: Admission): Connection {
     const { slot, epoch } = this.slots.take();
-    return new Connection({ ...admission, slot, epoch, id: connectionId(this.id, slot, this.slots.opened) });
+    const { path, query, ip, user, subprotocol, state } = admission;
+    // One by one: objects that are made by spreading get a shape of their own each, which costs memory and time.
+    return new Connection({ slot, epoch, id: connectionId(this.id, slot, this.slots.opened), path, query, ip, user, subprotocol, state });
   }
 
   private open(connection: Connection, socket: Socket): void {

@@ -1,6 +1,6 @@
 // What handlers ask for outside of turns, app.*: applied as it comes, and answered with how many connections it met.
 
-import { packValue } from "../protocol/envelope.ts";
+import { packValue } from "../protocol/msgpack.ts";
 import { parseOperate, toWorker } from "../protocol/records.ts";
 import type { SlotTable } from "./slots.ts";
 import type { Topics } from "./topics.ts";

@@ -5,6 +5,7 @@
 // NATS fault swallows is sent again from the publishing gateway's ring; what has fallen out of it is counted as missed.
 // May be lost: what programs outside publish.
 
+import { KnownHeaders } from "../protocol/batch-header.ts";
 import type { Bus, BusMessage, BusSubscription } from "../protocol/bus.ts";
 import { type Batch, BatchBuilder, decodeBatch, encodeEmptyBatch } from "../protocol/envelope.ts";
 import { encodeRepair, flag, parseRepair, toGateway } from "../protocol/records.ts";
@@ -69,6 +70,7 @@ export class Topics {
   /** No topic that was forgotten had a higher one: numbers never go back, or receivers would take news for doubles. */
   private highestForgotten = 0;
   private readonly builder = new BatchBuilder();
+  private readonly known = new KnownHeaders();
   private readonly ring: TopicRing;
   private disconnectedAt = 0;
   /** Requests for repair, and the first one since the connection to NATS is what it is: of earlier answers a part may be lost. */
@@ -83,7 +85,7 @@ export class Topics {
     bus.subscribe(subjects.repaired(self), ({ subject, payload }) => {
       const topic = decodeTopic(subject.slice(subject.lastIndexOf(".") + 1));
       const interest = this.interests.get(topic);
-      if (interest !== undefined) this.take(topic, interest, decodeBatch(payload));
+      if (interest !== undefined) this.take(topic, interest, decodeBatch(payload, this.known));
     });
   }
 
@@ -198,7 +200,7 @@ export class Topics {
 
   private receive(topic: string, interest: Interest, message: BusMessage): void {
     if (!message.subject.endsWith(".publish")) {
-      return this.take(topic, interest, decodeBatch(message.payload), message.subject.endsWith(".again"));
+      return this.take(topic, interest, decodeBatch(message.payload, this.known), message.subject.endsWith(".again"));
     }
     if (message.payload.length > this.options.limits.externalBytes) {
       this.counters.tooLarge++;

@@ -1,9 +1,9 @@
 // What happens before a connection is one: which route, is the origin allowed, which subprotocol, and, where the handler
 // wants to decide, the worker's answer. The same for plain HTTP.
 
-import { packValue } from "../protocol/envelope.ts";
 import { type ErrorCode, errorTable } from "../protocol/errors.ts";
 import type { RouteHello } from "../protocol/membership.ts";
+import { packValue } from "../protocol/msgpack.ts";
 import { parseResponded, parseUpgraded, toWorker, type UpgradedBody } from "../protocol/records.ts";
 import type { Asks } from "./asks.ts";
 import type { Dispatcher } from "./dispatcher.ts";

@@ -6,6 +6,7 @@ import type { ConnectionOptions, Msg } from "nats";
 import { NatsConnectionImpl, setTransportFactory } from "nats/lib/nats-base-client.js";
 import { nodeResolveHost } from "nats/lib/node_transport.js";
 import { type BusSecurity, refusalOf, securityOf } from "./bus-security.ts";
+import type { Listener } from "./nats-frames.ts";
 import { NatsTransport } from "./nats-transport.ts";
 import { usualNatsTimeoutMs } from "./settings.ts";
 
@@ -106,12 +107,17 @@ async function connectFirst(options: ConnectionOptions): Promise<NatsConnectionI
 class NatsBus implements Bus {
   private readonly connection: NatsConnectionImpl;
   private readonly onEvent: (event: BusEvent) => void;
+  /** Of subscriptions to one subject each. */
+  private readonly listeners = new Map<number, Listener>();
+  /** Each connection to a server has another. Undefined where it is the client's own: see `attach`. */
+  private transport: NatsTransport | undefined;
   private isConnected = true;
   private waiting: Array<() => void> = [];
 
   constructor(connection: NatsConnectionImpl, onEvent: (event: BusEvent) => void) {
     this.connection = connection;
     this.onEvent = onEvent;
+    this.transport = this.attach();
     void this.watch();
   }
 
@@ -130,30 +136,36 @@ class NatsBus implements Bus {
   publish(subject: string, payload: Uint8Array, unheardTo?: string): void {
     if (!this.isConnected) return;
     try {
-      const { transport, outbound } = this.connection.protocol;
       // Subscriptions wait in the client until the end of this microtask: nothing may overtake them.
-      const isBehind = outbound.size() > 0 || payload.length > this.maxPayloadBytes || !(transport instanceof NatsTransport);
-      if (isBehind) this.connection.publish(subject, payload, unheardTo === undefined ? undefined : { reply: unheardTo });
-      else transport.publish(subject, unheardTo, payload);
+      const { transport } = this;
+      const isBehind = this.connection.protocol.outbound.size() > 0 || payload.length > this.maxPayloadBytes;
+      if (transport !== undefined && !isBehind) transport.publish(subject, unheardTo, payload);
+      else this.connection.publish(subject, payload, unheardTo === undefined ? undefined : { reply: unheardTo });
     } catch (error) {
       this.onEvent({ kind: "fault", error });
     }
   }
 
   subscribe(subject: string, listener: (message: BusMessage) => void): BusSubscription {
-    const subscription = this.connection.subscribe(subject, {
+    const hear = (message: BusMessage) => {
       // An exception here would close the client's reader for good, silently.
+      try {
+        listener(message);
+      } catch (error) {
+        this.onEvent({ kind: "fault", error });
+      }
+    };
+    const subscription = this.connection.subscribe(subject, {
       callback: (error, message) => {
-        try {
-          if (error) throw error;
-          listener(new NatsMessage(message));
-        } catch (thrown) {
-          this.onEvent({ kind: "fault", error: thrown });
-        }
+        if (error) this.onEvent({ kind: "fault", error });
+        else hear(new NatsMessage(message));
       },
     });
+    const number = subscription.getID();
+    if (!isPattern(subject)) this.listeners.set(number, (payload) => hear(new PlainMessage(subject, payload)));
     return {
       unsubscribe: () => {
+        this.listeners.delete(number);
         if (!this.connection.isClosed()) subscription.unsubscribe();
       },
     };
@@ -172,12 +184,22 @@ class NatsBus implements Bus {
     await this.connection.close();
   }
 
+  // The client makes transports by what its module was told last: a handler that connects to NATS itself tells it something else,
+  // and then ours does all through the client.
+  private attach(): NatsTransport | undefined {
+    const { transport } = this.connection.protocol;
+    if (!(transport instanceof NatsTransport)) return undefined;
+    transport.listen(this.listeners);
+    return transport;
+  }
+
   private async watch(): Promise<void> {
     for await (const status of this.connection.status()) {
       if (status.type === "disconnect") {
         this.isConnected = false;
         this.onEvent({ kind: "disconnected" });
       } else if (status.type === "reconnect") {
+        this.transport = this.attach();
         this.isConnected = true;
         this.onEvent({ kind: "connected" });
         for (const resolve of this.waiting.splice(0)) resolve();
@@ -185,6 +207,26 @@ class NatsBus implements Bus {
         this.onEvent({ kind: "fault", error: status });
       }
     }
+  }
+}
+
+function isPattern(subject: string): boolean {
+  return subject.includes("*") || subject.includes(">");
+}
+
+/** Without headers, of a subscription to one subject. */
+class PlainMessage implements BusMessage {
+  readonly subject: string;
+  readonly payload: Uint8Array;
+  readonly isUnheard = false;
+
+  constructor(subject: string, payload: Uint8Array) {
+    this.subject = subject;
+    this.payload = payload;
+  }
+
+  header(): undefined {
+    return undefined;
   }
 }
 

@@ -1,16 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import {
-  type Batch,
-  BatchBuilder,
-  type BatchHeader,
-  decodeBatch,
-  encodeEmptyBatch,
-  packValue,
-  type RecordHead,
-  unpackValue,
-} from "./envelope.ts";
+import { type BatchHeader, HeaderLayout } from "./batch-header.ts";
+import { type Batch, BatchBuilder, decodeBatch, encodeEmptyBatch, type RecordHead } from "./envelope.ts";
 import { isCodedError } from "./errors.ts";
+import { packValue, unpackValue } from "./msgpack.ts";
 
 const slabBytes = 256 * 1024;
 
@@ -97,12 +90,13 @@ function expectRecords(batch: Batch, records: readonly Put[]): void {
 }
 
 describe("the format, in literal bytes", () => {
-  // msgpack of { from: "g1", to: "w1", session: 7, peerSession: 0, seq: 1, ack: 0, gap: false }, as a map of 16-bit size.
+  // msgpack of { from: "g1", to: "w1", session: 7, peerSession: 0, seq: 1, ack: 0, gap: false }, each number as a double.
   const packedHeader = [
-    ["de0007", "a4", hex("from"), "a2", hex("g1"), "a2", hex("to"), "a2", hex("w1"), "a7", hex("session"), "07"],
-    ["ab", hex("peerSession"), "00", "a3", hex("seq"), "01", "a3", hex("ack"), "00", "a3", hex("gap"), "c2"],
+    ["87", "a4", hex("from"), "a2", hex("g1"), "a2", hex("to"), "a2", hex("w1"), "a7", hex("session"), "cb401c000000000000"],
+    ["ab", hex("peerSession"), "cb0000000000000000", "a3", hex("seq"), "cb3ff0000000000000"],
+    ["a3", hex("ack"), "cb0000000000000000", "a3", hex("gap"), "c2"],
   ].flat();
-  const headerBytes = "3600";
+  const headerBytes = "5400";
 
   test("a batch of two messages and a pin's end", () => {
     const builder = new BatchBuilder();
@@ -197,7 +191,7 @@ test("a builder tells how large its batch will be, but for the header", () => {
       for (const record of records) put(builder, record);
       expect(builder.records).toBe(records.length);
       const { bytes } = builder;
-      expect(builder.seal(header).length).toBe(bytes + packValue(header).length);
+      expect(builder.seal(header).length).toBe(bytes + new HeaderLayout(header.from, header.to).bytes);
       expect([builder.records, builder.bytes]).toEqual([0, 0]);
     }),
   );
@@ -228,7 +222,11 @@ describe("bytes that are no batch are refused with a code, and with nothing else
   }
 
   function withHeader(value: unknown): Uint8Array {
-    return encodeEmptyBatch(value as BatchHeader);
+    const packed = packValue(value);
+    const prelude = Buffer.alloc(12);
+    prelude.write("\x01\x42");
+    prelude.writeUInt16LE(packed.length, 2);
+    return Buffer.concat([prelude, packed]);
   }
 
   test.each([
@@ -242,9 +240,9 @@ describe("bytes that are no batch are refused with a code, and with nothing else
     ["four billion records", changed(7, 255), "envelope.malformed"],
     ["a block that is longer than the batch", changed(8, 255), "envelope.malformed"],
     ["a payload that is longer than the block", changed(12 + 6 + 12, 4), "envelope.malformed"],
-    ["a header said to be shorter than it is", changed(2, 0x35), "envelope.malformed"],
+    ["a header said to be shorter than it is", changed(2, 0x53), "envelope.malformed"],
     ["a byte too many", Buffer.concat([literal, Buffer.from([0])]), "envelope.malformed"],
-    ["a header that is no msgpack", changed(literal.length - 54, 0xdf), "envelope.malformed"],
+    ["a header that is no msgpack", changed(literal.length - 84, 0xdf), "envelope.malformed"],
     ["a header that is null", withHeader(null), "envelope.malformed"],
     ["a header that is a list", withHeader([1, 2]), "envelope.malformed"],
     ["a header without a field", withHeader({ ...header, ack: undefined }), "envelope.malformed"],

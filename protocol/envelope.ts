@@ -13,7 +13,7 @@
 // Table and header come last, so that a batch grows in place and is never copied again. docs/wire.md has the same, with
 // the meaning of each record.
 
-import { Packr } from "msgpackr";
+import { type BatchHeader, HeaderLayout, KnownHeaders } from "./batch-header.ts";
 import { CodedError } from "./errors.ts";
 
 /** What this process speaks. It also understands `protocolVersion - 1` where there is one. */
@@ -21,39 +21,9 @@ export const protocolVersion = 1;
 
 const preludeBytes = 12;
 const rowBytes = 16;
+/** What is smaller is copied in a loop: to make views of it costs more. V8 keeps numbers of so many bytes in the object itself. */
+const smallTableBytes = 64;
 const letter = 0x42;
-
-// Plain maps instead of msgpackr's record extension: what is on the wire can be read in any language.
-const packr = new Packr({ useRecords: false });
-
-/** A value as msgpack. The bytes are the caller's own. */
-export function packValue(value: unknown): Uint8Array {
-  return packr.pack(value);
-}
-
-/** @throws {CodedError} "envelope.malformed" */
-export function unpackValue(bytes: Uint8Array): unknown {
-  try {
-    return packr.unpack(bytes);
-  } catch (cause) {
-    throw new CodedError("envelope.malformed", "not msgpack", { cause });
-  }
-}
-
-/** What is said once per batch. */
-export interface BatchHeader {
-  readonly from: string;
-  readonly to: string;
-  /** This life of the link at the sender, and the one it has seen at the receiver (0: none yet). */
-  readonly session: number;
-  readonly peerSession: number;
-  /** Counts batches from 1; 0: only an acknowledgement. */
-  readonly seq: number;
-  /** The highest batch received without a gap. */
-  readonly ack: number;
-  /** Please send again what follows `ack`. */
-  readonly gap: boolean;
-}
 
 /** One record of a batch, before it is encoded. */
 export interface RecordHead {
@@ -79,7 +49,10 @@ export class BatchBuilder {
   private start = 0;
   private end = 0;
   private table = new Uint32Array(4 * 256);
+  /** The same memory. */
+  private rows = new Uint8Array(this.table.buffer);
   private count = 0;
+  private layout: HeaderLayout | undefined;
 
   get records(): number {
     return this.count;
@@ -117,18 +90,29 @@ export class BatchBuilder {
   }
 
   /** Ends the batch, which has at least one record. The builder starts the next one behind it. */
-  seal(header: BatchHeader): Uint8Array {
-    const packed = packr.pack(header);
+  seal(header: BatchHeader): Buffer {
+    const layout = this.layoutFor(header);
     const tableBytes = this.count * rowBytes;
-    this.room(tableBytes + packed.length);
+    this.room(tableBytes + layout.bytes);
     const { slab, start } = this;
-    writePrelude(slab, start, { headerBytes: packed.length, records: this.count, blockBytes: this.end - start - preludeBytes });
-    slab.set(new Uint8Array(this.table.buffer, 0, tableBytes), this.end);
-    slab.set(packed, this.end + tableBytes);
-    const sealed = slab.subarray(start, this.end + tableBytes + packed.length);
+    writePrelude(slab, start, { headerBytes: layout.bytes, records: this.count, blockBytes: this.end - start - preludeBytes });
+    this.writeTable(tableBytes);
+    layout.write(slab, this.end + tableBytes, header);
+    const sealed = slab.subarray(start, this.end + tableBytes + layout.bytes);
     this.start = this.end = start + sealed.length;
     this.count = 0;
     return sealed;
+  }
+
+  private layoutFor({ from, to }: BatchHeader): HeaderLayout {
+    if (this.layout?.from !== from || this.layout.to !== to) this.layout = new HeaderLayout(from, to);
+    return this.layout;
+  }
+
+  private writeTable(tableBytes: number): void {
+    const { slab, rows, end } = this;
+    if (tableBytes > smallTableBytes) slab.set(rows.subarray(0, tableBytes), end);
+    else for (let index = 0; index < tableBytes; index++) slab[end + index] = rows[index] as number;
   }
 
   private place(type: number, flags: number, extra: number, slot: number, epoch: number, bytes: number): number {
@@ -139,6 +123,7 @@ export class BatchBuilder {
       const wider = new Uint32Array(row * 2);
       wider.set(this.table);
       this.table = wider;
+      this.rows = new Uint8Array(wider.buffer);
     }
     // x64 and arm64 are little endian, and uWebSockets.js exists for no other: the rows are written as they are in memory.
     this.table[row] = type | (flags << 8) | (extra << 16);
@@ -172,11 +157,11 @@ export class BatchBuilder {
 }
 
 /** A batch without records: an acknowledgement that no batch could carry. */
-export function encodeEmptyBatch(header: BatchHeader): Uint8Array {
-  const packed = packr.pack(header);
-  const bytes = Buffer.alloc(preludeBytes + packed.length);
-  writePrelude(bytes, 0, { headerBytes: packed.length, records: 0, blockBytes: 0 });
-  bytes.set(packed, preludeBytes);
+export function encodeEmptyBatch(header: BatchHeader): Buffer {
+  const layout = new HeaderLayout(header.from, header.to);
+  const bytes = Buffer.alloc(preludeBytes + layout.bytes);
+  writePrelude(bytes, 0, { headerBytes: layout.bytes, records: 0, blockBytes: 0 });
+  layout.write(bytes, preludeBytes, header);
   return bytes;
 }
 
@@ -250,53 +235,34 @@ export class Batch {
 
 /**
  * @param bytes One NATS message. The batch keeps a view of it.
+ * @param known headers of the peers that send to this process: see there.
  * @throws {CodedError} "envelope.version" or "envelope.malformed"; nothing else, whatever the bytes are.
  */
-export function decodeBatch(bytes: Uint8Array): Batch {
+export function decodeBatch(bytes: Uint8Array, known = new KnownHeaders()): Batch {
   if (bytes.length < preludeBytes || bytes[1] !== letter) throw new CodedError("envelope.malformed", "not a batch");
   if (bytes[0] !== protocolVersion)
     throw new CodedError("envelope.version", `batch of version ${bytes[0]}, this process speaks ${protocolVersion}`);
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const view = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const headerBytes = view.readUInt16LE(2);
   const records = view.readUInt32LE(4);
   const tableAt = preludeBytes + view.readUInt32LE(8);
   const headerAt = tableAt + records * rowBytes;
   if (headerAt + headerBytes !== bytes.length) throw new CodedError("envelope.malformed", "a batch's parts do not add up to its length");
-  const table = decodeTable(view.subarray(tableAt, headerAt), records, tableAt);
-  return new Batch(view, parseHeader(unpackValue(view.subarray(headerAt))), records, table);
+  const table = decodeTable(view, records, tableAt);
+  return new Batch(view, known.read(view, headerAt), records, table);
 }
 
 // Copied once to where it is aligned: four reads a record from an array of numbers instead of from bytes.
-function decodeTable(rows: Uint8Array, records: number, blockEnd: number): Uint32Array {
+function decodeTable(bytes: Buffer, records: number, tableAt: number): Uint32Array {
   const table = new Uint32Array(records * 4);
-  new Uint8Array(table.buffer).set(rows);
+  const tableBytes = records * rowBytes;
+  if (tableBytes > smallTableBytes) new Uint8Array(table.buffer).set(bytes.subarray(tableAt, tableAt + tableBytes));
+  else for (let index = 0; index < table.length; index++) table[index] = bytes.readUInt32LE(tableAt + index * 4);
   let end = preludeBytes;
   for (let row = 3; row < table.length; row += 4) {
     end += table[row] as number;
     table[row] = end;
   }
-  if (end !== blockEnd) throw new CodedError("envelope.malformed", "a batch's payloads do not add up to its block");
+  if (end !== tableAt) throw new CodedError("envelope.malformed", "a batch's payloads do not add up to its block");
   return table;
-}
-
-function parseHeader(value: unknown): BatchHeader {
-  if (typeof value === "object" && value !== null) {
-    const { from, to, session, peerSession, seq, ack, gap } = value as Record<string, unknown>;
-    if (
-      typeof from === "string" &&
-      typeof to === "string" &&
-      isCount(session) &&
-      isCount(peerSession) &&
-      isCount(seq) &&
-      isCount(ack) &&
-      typeof gap === "boolean"
-    ) {
-      return { from, to, session, peerSession, seq, ack, gap };
-    }
-  }
-  throw new CodedError("envelope.malformed", "a batch's header lacks a field");
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }

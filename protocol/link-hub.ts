@@ -1,6 +1,7 @@
 // The links of one process: finds the one that a frame belongs to, flushes those that were written to once per turn of the
 // event loop, and drives their time-outs.
 
+import { KnownHeaders } from "./batch-header.ts";
 import type { Bus } from "./bus.ts";
 import type { Batch } from "./envelope.ts";
 import { CodedError } from "./errors.ts";
@@ -39,6 +40,7 @@ export class LinkHub {
   private readonly options: LinkHubOptions;
   private readonly limits: LinkLimits;
   private readonly links = new Map<string, Link>();
+  private readonly known = new KnownHeaders();
   private readonly begun = new Set<Link>();
   /** Of links that are closed. */
   private readonly past: LinkCounters = { retransmitted: 0, doubles: 0, gaps: 0, refused: 0 };
@@ -155,7 +157,7 @@ export class LinkHub {
   }
 
   private receive(payload: Uint8Array): void {
-    const batch = decodeFrame(payload, this.options.self);
+    const batch = decodeFrame(payload, this.options.self, this.known);
     const { from } = batch.header;
     this.unheardSince.delete(from);
     // Twice where the frame ends the link's life: it may be the first of the next.

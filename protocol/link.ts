@@ -6,6 +6,7 @@
 // so a gap means loss, and what follows the gap is lost or will be doubled). Each side's link has a session number that
 // grows from life to life: frames for or from an earlier one are refused, and a later one ends this link.
 
+import type { BatchHeader, KnownHeaders } from "./batch-header.ts";
 import { type Batch, BatchBuilder, decodeBatch, encodeEmptyBatch, type RecordHead } from "./envelope.ts";
 import { CodedError } from "./errors.ts";
 
@@ -271,7 +272,7 @@ export class Link {
     this.options.transmit(encodeEmptyBatch(this.header(0, gap)));
   }
 
-  private header(seq: number, gap: boolean) {
+  private header(seq: number, gap: boolean): BatchHeader {
     this.receivedAcked = this.received;
     this.ackDueAt = Number.POSITIVE_INFINITY;
     const { self, peer, session } = this.options;
@@ -288,8 +289,8 @@ export class Link {
  * Decodes what arrived on a link's subject.
  * @throws {CodedError} "envelope.malformed" or "envelope.version"
  */
-export function decodeFrame(bytes: Uint8Array, self: string): Batch {
-  const batch = decodeBatch(bytes);
+export function decodeFrame(bytes: Uint8Array, self: string, known?: KnownHeaders): Batch {
+  const batch = decodeBatch(bytes, known);
   if (batch.header.to !== self) throw new CodedError("envelope.malformed", `a batch for ${batch.header.to} came to ${self}`);
   return batch;
 }

@@ -1,8 +1,9 @@
 // What a record of a batch can say, and the msgpack bodies of those that are rare. docs/wire.md tells the same in prose.
 
 import * as v from "valibot";
-import { packValue, protocolVersion, unpackValue } from "./envelope.ts";
+import { protocolVersion } from "./envelope.ts";
 import { CodedError } from "./errors.ts";
+import { packValue, unpackValue } from "./msgpack.ts";
 
 /** Gateway to worker. `slot` and `epoch` name a pin, but for upgrade, request and result: there slot counts requests. */
 export const toWorker = {

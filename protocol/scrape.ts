@@ -2,9 +2,10 @@
 // subjects of their own: one version byte, a letter, then msgpack.
 
 import * as v from "valibot";
-import { packValue, protocolVersion, unpackValue } from "./envelope.ts";
+import { protocolVersion } from "./envelope.ts";
 import { CodedError } from "./errors.ts";
 import { metric } from "./metric.ts";
+import { packValue, unpackValue } from "./msgpack.ts";
 
 const id = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,64}$/));
 

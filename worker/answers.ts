@@ -1,9 +1,9 @@
 // Answers what gateways ask before there is a connection: may this client connect, and plain HTTP.
 
 import type { Logger } from "pino";
-import { packValue } from "../protocol/envelope.ts";
 import { CodedError } from "../protocol/errors.ts";
 import type { LinkHub } from "../protocol/link-hub.ts";
+import { packValue } from "../protocol/msgpack.ts";
 import { parseRequest, parseUpgrade, type RespondedBody, toGateway, type UpgradedBody } from "../protocol/records.ts";
 import { matchRoute, type RouteTable } from "../protocol/route.ts";
 import type { App, Handler } from "./handler.ts";

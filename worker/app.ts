@@ -2,9 +2,9 @@
 // gateway that has gone, rejects, and may have happened.
 
 import { gatewayOf } from "../protocol/connection-id.ts";
-import { packValue } from "../protocol/envelope.ts";
 import { CodedError } from "../protocol/errors.ts";
 import type { LinkHub } from "../protocol/link-hub.ts";
+import { packValue } from "../protocol/msgpack.ts";
 import { flag, type OperateBody, toGateway } from "../protocol/records.ts";
 import { checkTopic } from "../protocol/subjects.ts";
 import { type Frame, frameOf } from "./effects.ts";

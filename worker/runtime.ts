@@ -261,19 +261,23 @@ export class Worker {
     if (mailbox === undefined || mailbox.pin.epoch !== batch.epoch(index)) return;
     const flags = batch.flags(index);
     if ((flags & flag.alone) !== 0) this.solitude.add(mailbox);
+    const redelivered = (flags & flag.redelivered) !== 0;
+    const flushed = batch.extra(index);
     switch (type) {
       case toWorker.message: {
         const message = new ReceivedMessage(batch.view(index), (flags & flag.binary) !== 0);
-        mailbox.push({ type, message, redelivered: (flags & flag.redelivered) !== 0, flushed: batch.extra(index) });
+        mailbox.push({ type, message, redelivered, flushed });
         return this.turns.run(mailbox);
       }
       case toWorker.open:
       case toWorker.adopt:
-        mailbox.push({ type, ...delivery(batch, index) });
+        mailbox.push({ type, redelivered, flushed });
         return this.turns.run(mailbox);
-      case toWorker.close:
-        mailbox.push({ type, ...decodeClose(batch.payload(index)), ...delivery(batch, index) });
+      case toWorker.close: {
+        const { code, reason } = decodeClose(batch.payload(index));
+        mailbox.push({ type, code, reason, redelivered, flushed });
         return this.turns.run(mailbox);
+      }
       case toWorker.unpin:
         mailbox.leave();
         return this.settle(mailbox);
@@ -313,13 +317,18 @@ export class Worker {
     const earlier = gateway.mailboxes.get(slot);
     if (earlier !== undefined) this.forgetMailbox(gateway, earlier);
     const { state, fault } = pinnedState(match.route, body.state);
+    // One by one: V8 gives each object that is made by spreading a shape of its own, and then each look at a pin is a slow one.
     const mailbox = new Mailbox({
-      ...body,
       gateway: peer,
       link: gateway.link,
       slot,
       epoch,
+      id: body.id,
       user: body.user,
+      path: body.path,
+      ip: body.ip,
+      subprotocol: body.subprotocol,
+      next: body.next,
       params: match.params,
       query: queryOf(body.query),
       state,
@@ -452,10 +461,6 @@ function limitsOf(config: WorkerConfig, maxPayloadBytes: number) {
     topicsPerConnection: config.TOPICS_PER_CONNECTION,
     turnTimeoutMs: config.TURN_TIMEOUT_MS,
   };
-}
-
-function delivery(batch: Batch, index: number): { redelivered: boolean; flushed: number } {
-  return { redelivered: (batch.flags(index) & flag.redelivered) !== 0, flushed: batch.extra(index) };
 }
 
 function goneError(): CodedError {

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { expect, test } from "vitest";
-import { packValue } from "../protocol/envelope.ts";
+import { packValue } from "../protocol/msgpack.ts";
 import { defineHandler, type } from "./handler.ts";
 import { adoptState, checkState, deepFreeze, initialState, pinnedState } from "./state.ts";
 

@@ -1,8 +1,8 @@
 // A connection's state where it enters a turn or leaves one: what a new connection begins with, what an adopted one brings
 // along, what a turn may store. Encoding and its limit in bytes are the turn's.
 
-import { unpackValue } from "../protocol/envelope.ts";
 import { CodedError, isCodedError } from "../protocol/errors.ts";
+import { unpackValue } from "../protocol/msgpack.ts";
 import type { Handler, Welcome } from "./handler.ts";
 import { validateNow } from "./schema.ts";
 

@@ -1,8 +1,8 @@
 // Runs turns: calls the hook, waits where it waits, then commits, or rolls back and lets onError have a turn of its own.
 // A synchronous hook costs no promise. Where effects go is handed in: to a gateway, or to a test.
 
-import { packValue } from "../protocol/envelope.ts";
 import { CodedError, isCodedError } from "../protocol/errors.ts";
+import { packValue } from "../protocol/msgpack.ts";
 import { flag, toGateway, toWorker } from "../protocol/records.ts";
 import type { Effects } from "./effects.ts";
 import { handlerErrorOf } from "./failure.ts";

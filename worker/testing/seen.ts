@@ -1,6 +1,6 @@
 // What a test sees: effects and frames as the values that a handler or a client would name them by.
 
-import { unpackValue } from "../../protocol/envelope.ts";
+import { unpackValue } from "../../protocol/msgpack.ts";
 import { decodePublish, flag, toGateway } from "../../protocol/records.ts";
 import type { Effect, Frame } from "../effects.ts";
 

@@ -1,7 +1,7 @@
 // A client's request to connect, as a test writes it: made into what onUpgrade sees, and decided.
 
-import { packValue } from "../../protocol/envelope.ts";
 import { CodedError } from "../../protocol/errors.ts";
+import { packValue } from "../../protocol/msgpack.ts";
 import { compileRoutes, matchRoute } from "../../protocol/route.ts";
 import type { Handler } from "../handler.ts";
 import { queryOf, subprotocolsOf, upgradeRequestOf } from "../request.ts";
