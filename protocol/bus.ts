@@ -35,6 +35,11 @@ export interface Bus {
   publish(subject: string, payload: Uint8Array, unheardTo?: string): void;
   /** The listener may throw: that is reported as a fault and hurts nobody else. */
   subscribe(subject: string, listener: (message: BusMessage) => void): BusSubscription;
+  /**
+   * Runs the action when all that came with the present read has been handled.
+   * @returns false where nothing is being read: then it is never run.
+   */
+  atEndOfRead(action: () => void): boolean;
   /** Resolves when the server has handled everything sent before, subscriptions included. Rejects when the connection breaks first. */
   flush(): Promise<void>;
   readonly connected: boolean;
@@ -169,6 +174,10 @@ class NatsBus implements Bus {
         if (!this.connection.isClosed()) subscription.unsubscribe();
       },
     };
+  }
+
+  atEndOfRead(action: () => void): boolean {
+    return this.transport?.atEndOfRead(action) ?? false;
   }
 
   flush(): Promise<void> {

@@ -41,11 +41,13 @@ export class LinkHub {
   private readonly limits: LinkLimits;
   private readonly links = new Map<string, Link>();
   private readonly known = new KnownHeaders();
-  private readonly begun = new Set<Link>();
+  /** With batches that have been begun. */
+  private begun: Link[] = [];
   /** Of links that are closed. */
   private readonly past: LinkCounters = { retransmitted: 0, doubles: 0, gaps: 0, refused: 0 };
   private readonly timer: NodeJS.Timeout;
   private readonly flushers: Array<() => void> = [];
+  private willFlush = false;
   private flushing: NodeJS.Immediate | undefined;
   private session = Date.now();
   private reconnectedAt = Number.NEGATIVE_INFINITY;
@@ -97,7 +99,7 @@ export class LinkHub {
       limits: this.limits,
       transmit: (bytes) => bus.publish(subject, bytes, unheardTo),
       onBegun: () => {
-        this.begun.add(link);
+        this.begun.push(link);
         this.flushSoon();
       },
       onCredit: () => this.options.onCredit(peer),
@@ -115,14 +117,18 @@ export class LinkHub {
     if (link === undefined) return;
     link.close();
     add(this.past, link.counters);
-    this.begun.delete(link);
     this.links.delete(peer);
     this.unheardSince.delete(peer);
   }
 
-  /** Flushes at the end of this turn of the event loop: what arrives together travels together. */
+  /**
+   * Flushes at the end of this turn of the event loop: what arrives together travels together. What NATS has brought is answered
+   * sooner, behind the read that brought it: for a worker that is the same, and saves a tenth of an echo's time.
+   */
   flushSoon(): void {
-    this.flushing ??= setImmediate(() => this.flush());
+    if (this.willFlush) return;
+    this.willFlush = true;
+    if (!this.options.bus.atEndOfRead(this.flush)) this.flushing = setImmediate(this.flush);
   }
 
   /** Runs with each flush. */
@@ -130,13 +136,13 @@ export class LinkHub {
     this.flushers.push(flush);
   }
 
-  flush(): void {
-    this.flushing = undefined;
+  readonly flush = (): void => {
+    this.willFlush = false;
     for (const flush of this.flushers) flush();
-    const begun = [...this.begun];
-    this.begun.clear();
+    const { begun } = this;
+    this.begun = [];
     for (const link of begun) link.flush();
-  }
+  };
 
   /** The server has stood still: others may have given it up, and come back in a moment. */
   stoodStill(): void {

@@ -33,6 +33,9 @@ export class NatsTransport extends NodeTransport {
       this.signal.resolve();
     },
   });
+  /** Listeners are being called. */
+  private isReading = false;
+  private readonly endActions: Array<() => void> = [];
   /** What is read is handed to `take`; until the handlers are set up, it is told as an event, as the client's own way does. */
   private take: ((bytes: Buffer) => void) | undefined;
 
@@ -57,7 +60,12 @@ export class NatsTransport extends NodeTransport {
 
   override setupHandlers(): void {
     super.setupHandlers();
-    this.take = (bytes) => this.frames.take(bytes);
+    this.take = (bytes) => {
+      this.isReading = true;
+      this.frames.take(bytes);
+      this.isReading = false;
+      for (const action of this.endActions.splice(0)) action();
+    };
     // A socket with TLS brings its bytes as events.
     this.socket.removeAllListeners("data");
     this.socket.on("data", this.take);
@@ -71,6 +79,12 @@ export class NatsTransport extends NodeTransport {
   /** From now on their messages go to them, and not to the client. @param listeners by the number of their subscription. */
   listen(listeners: Listeners): void {
     this.listeners = listeners;
+  }
+
+  /** See Bus.atEndOfRead. */
+  atEndOfRead(action: () => void): boolean {
+    if (this.isReading) this.endActions.push(action);
+    return this.isReading;
   }
 
   /** Writes a PUB behind what has been sent, at once. @param payload must not change any more. */

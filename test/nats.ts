@@ -62,6 +62,12 @@ export async function startNats(port = 0, more: readonly string[] = []): Promise
   };
 }
 
+/** For a server that is to come back where it was: one that the system gives to nobody meanwhile. */
+export async function keptPort(): Promise<number> {
+  const [port] = await freePorts(1, "127.0.0.1");
+  return port as number;
+}
+
 /** Three servers that know each other. A node can be killed, and started again where it was. */
 export class TestCluster {
   readonly nodes: TestNats[] = [];
