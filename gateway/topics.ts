@@ -138,13 +138,17 @@ export class Topics {
     if (this.pending.size === 0) return;
     const all = [...this.pending];
     this.pending.clear();
-    for (const [topic, list] of all) {
-      for (const { data, isBinary } of list) {
-        if (this.builder.records > 0 && this.builder.bytes + data.length > this.options.limits.batchBytes) this.seal(topic);
-        this.builder.append({ type: toGateway.publish, flags: isBinary ? flag.binary : 0, extra: 0, slot: 0, epoch: 0 }, data);
-      }
-      this.seal(topic);
+    this.options.bus.together(() => {
+      for (const [topic, list] of all) this.send(topic, list);
+    });
+  }
+
+  private send(topic: string, list: readonly Pending[]): void {
+    for (const { data, isBinary } of list) {
+      if (this.builder.records > 0 && this.builder.bytes + data.length > this.options.limits.batchBytes) this.seal(topic);
+      this.builder.append({ type: toGateway.publish, flags: isBinary ? flag.binary : 0, extra: 0, slot: 0, epoch: 0 }, data);
     }
+    this.seal(topic);
   }
 
   /** The connection to NATS has broken. */

@@ -45,6 +45,37 @@ test("messages with headers and without come in the order in which they were pub
   await bus.close();
 });
 
+test("what is published together arrives whole and in order, however large, and also when a publish fails", async () => {
+  const faults: unknown[] = [];
+  const bus = await connectBus({
+    url: nats.url,
+    name: "test",
+    onEvent: (event) => event.kind === "fault" && faults.push(event.error),
+  });
+  const outside = await connect({ servers: nats.url });
+  const heard: string[] = [];
+  outside.subscribe("together.*", {
+    callback: (_, { subject, data }) => {
+      heard.push(`${subject} ${data.length}`);
+    },
+  });
+  await outside.flush();
+  const sizes = [1, 100_000, 2_048, 0, 3];
+  expect(() =>
+    bus.together(() => {
+      for (const size of sizes) bus.publish(`together.${size}`, Buffer.alloc(size));
+      throw new Error("after these");
+    }),
+  ).toThrow("after these");
+  bus.publish("together.alone", Buffer.alloc(5));
+  await bus.flush();
+  await outside.flush();
+  expect(heard).toEqual([...sizes.map((size) => `together.${size} ${size}`), "together.alone 5"]);
+  expect(faults).toEqual([]);
+  await outside.close();
+  await bus.close();
+});
+
 test("an action for the end of a read runs behind the messages that came with it, and before anything else", async () => {
   const bus = await connectBus({ url: nats.url, name: "test", onEvent: () => undefined });
   const outside = await connect({ servers: nats.url });

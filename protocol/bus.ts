@@ -33,6 +33,8 @@ export interface Bus {
    * @param unheardTo where the server says so, at once, when nobody subscribes to the subject.
    */
   publish(subject: string, payload: Uint8Array, unheardTo?: string): void;
+  /** Sends all that is published meanwhile in as few pieces as can be. */
+  together(publish: () => void): void;
   /** The listener may throw: that is reported as a fault and hurts nobody else. */
   subscribe(subject: string, listener: (message: BusMessage) => void): BusSubscription;
   /**
@@ -112,7 +114,6 @@ async function connectFirst(options: ConnectionOptions): Promise<NatsConnectionI
 class NatsBus implements Bus {
   private readonly connection: NatsConnectionImpl;
   private readonly onEvent: (event: BusEvent) => void;
-  /** Of subscriptions to one subject each. */
   private readonly listeners = new Map<number, Listener>();
   /** Each connection to a server has another. Undefined where it is the client's own: see `attach`. */
   private transport: NatsTransport | undefined;
@@ -151,6 +152,11 @@ class NatsBus implements Bus {
     }
   }
 
+  together(publish: () => void): void {
+    if (this.transport === undefined) publish();
+    else this.transport.together(publish);
+  }
+
   subscribe(subject: string, listener: (message: BusMessage) => void): BusSubscription {
     const hear = (message: BusMessage) => {
       // An exception here would close the client's reader for good, silently.
@@ -167,7 +173,10 @@ class NatsBus implements Bus {
       },
     });
     const number = subscription.getID();
-    if (!isPattern(subject)) this.listeners.set(number, (payload) => hear(new PlainMessage(subject, payload)));
+    this.listeners.set(number, {
+      subject: isPattern(subject) ? undefined : subject,
+      hear: (heardAs, payload) => hear(new PlainMessage(heardAs, payload)),
+    });
     return {
       unsubscribe: () => {
         this.listeners.delete(number);
@@ -223,7 +232,7 @@ function isPattern(subject: string): boolean {
   return subject.includes("*") || subject.includes(">");
 }
 
-/** Without headers, of a subscription to one subject. */
+/** Without headers. */
 class PlainMessage implements BusMessage {
   readonly subject: string;
   readonly payload: Uint8Array;

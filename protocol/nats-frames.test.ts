@@ -37,11 +37,15 @@ test("however operations are cut into reads, each is handled once and in order: 
       const frames = new Frames({
         listenerOf: (sid) => {
           if (!listened.has(sid)) return undefined;
-          return (payload) => {
-            // The client has to handle first what it was given first.
-            expect(isIdle).toBe(true);
-            expect(sent[next]?.message).toEqual({ sid, payload: new Uint8Array(payload) });
-            next++;
+          return {
+            subject: sid === 12 ? "given" : undefined,
+            hear: (subject, payload) => {
+              expect(subject).toBe(sid === 12 ? "given" : "some.subject");
+              // The client has to handle first what it was given first.
+              expect(isIdle).toBe(true);
+              expect(sent[next]?.message).toEqual({ sid, payload: new Uint8Array(payload) });
+              next++;
+            },
           };
         },
         isIdle: () => isIdle,
@@ -73,7 +77,8 @@ test("however operations are cut into reads, each is handled once and in order: 
 
 test("what a listener got stays as it is when the next read comes into the same memory", () => {
   const got: Buffer[] = [];
-  const frames = new Frames({ listenerOf: () => (payload) => got.push(payload), isIdle: () => true, push: () => undefined });
+  const listener = { subject: "a", hear: (_: string, payload: Buffer) => got.push(payload) };
+  const frames = new Frames({ listenerOf: () => listener, isIdle: () => true, push: () => undefined });
   const memory = Buffer.from("MSG a 1 2\r\nhi\r\nMSG a 1 5\r\nthere\r\nMSG a 1 3\r\ny");
   frames.take(memory);
   memory.fill(0);

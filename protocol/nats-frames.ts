@@ -5,8 +5,14 @@
 //
 // Source: NATS client protocol: an operation is a line; MSG and HMSG have a payload of the line's last number of bytes and CRLF.
 
-/** Takes a message's payload, which is its own. Must not throw. */
-export type Listener = (payload: Buffer) => void;
+export interface Listener {
+  /** Undefined where messages come under several subjects: then each is told. */
+  readonly subject: string | undefined;
+  /** Takes a message's payload, which is its own. Must not throw. */
+  readonly hear: (subject: string, payload: Buffer) => void;
+}
+
+/** By the subscription's number. */
 export type Listeners = ReadonlyMap<number, Listener>;
 
 export interface FramesOptions {
@@ -29,9 +35,10 @@ export class Frames {
   private partial: Buffer | undefined;
   private filled = 0;
   private isLine = false;
-  /** Of the line that was looked at last: where it ends, whose message it announces (0: no message without headers), and its payload. */
+  /** Of the line that was looked at last: where it ends, whose message it announces (0: no message without headers), and its parts. */
   private lineEnd = 0;
   private sid = 0;
+  private subjectEnd = 0;
   private payloadBytes = 0;
 
   constructor(options: FramesOptions) {
@@ -65,12 +72,14 @@ export class Frames {
       const end = payloadAt + this.payloadBytes;
       if (end > bytes.length) break;
       const listener = mayDeliver && this.sid > 0 ? this.options.listenerOf(this.sid) : undefined;
+      const lineAt = at;
       at = end;
       if (listener === undefined) mayDeliver = false;
       else {
         from = end;
         const payload = bytes.subarray(payloadAt, end - crlfBytes);
-        listener(isOwn ? payload : copyOf(payload));
+        const subject = listener.subject ?? bytes.toString("latin1", lineAt + "MSG ".length, this.subjectEnd);
+        listener.hear(subject, isOwn ? payload : copyOf(payload));
       }
     }
     if (at > from) this.options.push(copyOf(bytes.subarray(from, at)));
@@ -104,6 +113,7 @@ export class Frames {
       const byte = bytes[index] as number;
       if (byte === space) {
         // MSG subject sid [reply] bytes
+        if (word === 1) this.subjectEnd = index;
         if (word === 2 && first === 0x4d) this.sid = number;
         word++;
         number = 0;

@@ -87,6 +87,17 @@ export class NatsTransport extends NodeTransport {
     return this.isReading;
   }
 
+  /** See Bus.together. A system call for each of a thousand publishes takes longer than all else that is done for them. */
+  together(publish: () => void): void {
+    const { socket } = this;
+    socket?.cork();
+    try {
+      publish();
+    } finally {
+      socket?.uncork();
+    }
+  }
+
   /** Writes a PUB behind what has been sent, at once. @param payload must not change any more. */
   publish(subject: string, reply: string | undefined, payload: Uint8Array): void {
     // Just closed: what is lost now is sent again by its link.

@@ -44,7 +44,8 @@ ${[...(rows.every(isClean) ? ["Lost, doubled, reordered, malformed, disconnected
   bare's own figures are medians, too.
 - "CPU of each" is what an echo, a delivery or a connection takes of processor time, all serving processes together: thinstate's, bare's.
   "CPU of the load" is its share of one core, while thinstate and while bare was measured.
-- A latency is counted from the moment at which a message was sent, at a rate that does not wait for answers.
+- A latency is counted from the moment at which a message was sent, at a rate that does not wait for answers;
+  an echo's after ten seconds of that: until then V8 compiles.
 `;
 }
 
