@@ -35,3 +35,11 @@ test("own takes a message out of its batch", () => {
   batch.fill(0);
   expect(message.text()).toBe("kept");
 });
+
+test("text is what the bytes say, a byte order mark and what is no UTF-8 included", () => {
+  for (const bytes of [[0xef, 0xbb, 0xbf, 0x61], [0x61, 0xff, 0xe2, 0x82, 0x62], [], [0xc3, 0xa4, 0xf0, 0x9f, 0x92, 0xa9]]) {
+    const around = Buffer.from([0x2a, ...bytes, 0x2a]);
+    const message = new ReceivedMessage(around.subarray(1, -1), false);
+    expect(message.text()).toBe(Buffer.from(bytes).toString("utf8"));
+  }
+});
