@@ -161,6 +161,28 @@ test("of each topic one connection publishes, and all of the topic must hear it"
   expect(opening.greetSeconds).toBeGreaterThanOrEqual(opening.acceptSeconds);
 });
 
+test("a publish is under way until the last has heard it, and no more than the window ever are", async () => {
+  const window = 2;
+  const subscribers: WebSocket[] = [];
+  let [published, heardByAll, most] = [0, 0, 0];
+  const job = { connections: 3, isGreeted: true, path: "/topic-:topic", work: { kind: "publish", window, topics: 1 } } as const;
+  const load = await loaded(job, (socket) => {
+    subscribers.push(socket);
+    socket.on("message", (message: Buffer) => {
+      most = Math.max(most, ++published - heardByAll);
+      const [slow, ...others] = subscribers.toReversed();
+      for (const other of others) other.send(message, text);
+      setTimeout(() => {
+        heardByAll++;
+        slow?.send(message, text);
+      }, 5);
+    });
+  });
+  expect((await outcomeOf(load)).faults).toEqual(noFaults);
+  expect(published).toBeGreaterThan(window);
+  expect(most).toBe(window);
+});
+
 test("a delivery to one of many that does not come is lost", async () => {
   const { load } = await publishing((count) => (count === 1 ? 2 : 3));
   expect((await outcomeOf(load)).faults).toEqual({ ...noFaults, lost: 2 });

@@ -7,7 +7,7 @@ import type { OutgoingFrames } from "./outgoing-frames.ts";
 
 /** What is done with what is heard. */
 export interface Ears {
-  onMessage(stamp: number): void;
+  onMessage(number: number, stamp: number): void;
   /** Everything that came together has been heard. */
   onRead(): void;
 }
@@ -59,7 +59,7 @@ export class Client implements ConnectionListener {
     }
     this.heard.take(number);
     this.context.meter.messages++;
-    this.ears?.onMessage(stamp);
+    this.ears?.onMessage(number, stamp);
   }
 
   onRead(): void {

@@ -22,7 +22,7 @@ export class Paced implements Workload {
   }
 
   begin(): void {
-    for (const client of this.clients) client.ears = { onMessage: (stamp) => this.meter.time(stamp), onRead: () => undefined };
+    for (const client of this.clients) client.ears = { onMessage: (_, stamp) => this.meter.time(stamp), onRead: () => undefined };
     const startedAt = performance.now();
     let sent = 0;
     this.timer = setInterval(() => {

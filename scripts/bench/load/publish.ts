@@ -1,4 +1,4 @@
-// Work with topics: one connection of each publishes, all of them hear it, and the next goes out when they have.
+// Work with topics: one connection of each publishes, all of them hear it, and the next goes out when the last one has.
 
 import type { Client } from "./client.ts";
 import type { Workload } from "./workload.ts";
@@ -26,20 +26,19 @@ export class Publish implements Workload {
 
 class Topic {
   private readonly subscribers: readonly Client[];
-  private readonly window: number;
-  private heard = 0;
+  /** How many have heard each of those that are under way, by its number in the window. */
+  private readonly heardBy: Uint32Array;
+  private underWay = 0;
   private isSending = true;
 
   constructor(subscribers: readonly Client[], window: number) {
     this.subscribers = subscribers;
-    this.window = window;
+    this.heardBy = new Uint32Array(window);
   }
 
   begin(): void {
     const ears = {
-      onMessage: () => {
-        this.heard++;
-      },
+      onMessage: (number: number) => this.hear(number % this.heardBy.length),
       onRead: () => this.fill(),
     };
     for (const subscriber of this.subscribers) subscriber.ears = ears;
@@ -59,10 +58,17 @@ class Topic {
     return this.subscribers[0];
   }
 
+  private hear(place: number): void {
+    const heardBy = (this.heardBy[place] as number) + 1;
+    const isOver = heardBy === this.subscribers.length;
+    this.heardBy[place] = isOver ? 0 : heardBy;
+    if (isOver) this.underWay--;
+  }
+
   private fill(): void {
-    const { publisher } = this;
-    if (publisher === undefined || !this.isSending) return;
-    const underWay = publisher.sent - Math.floor(this.heard / this.subscribers.length);
-    if (underWay < this.window) publisher.send(this.window - underWay, 0);
+    const count = this.heardBy.length - this.underWay;
+    if (count === 0 || !this.isSending) return;
+    this.publisher?.send(count, 0);
+    this.underWay += count;
   }
 }
