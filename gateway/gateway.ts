@@ -328,8 +328,10 @@ export class Gateway {
 
   // With the address of the client itself, where proxies stand between.
   private identified(incoming: Incoming): Incoming {
-    const forwarded = incoming.headers.flatMap(([name, value]) => (name === "x-forwarded-for" ? [value] : []));
-    return { ...incoming, ip: this.proxies.clientOf(incoming.ip, forwarded.length === 0 ? undefined : forwarded.join(",")) };
+    const { method, path, query, headers } = incoming;
+    const forwarded = headers.flatMap(([name, value]) => (name === "x-forwarded-for" ? [value] : []));
+    const ip = this.proxies.clientOf(incoming.ip, forwarded.length === 0 ? undefined : forwarded.join(","));
+    return { method, path, query, headers, ip };
   }
 
   private admit(admission: Admission): Connection {

@@ -123,7 +123,7 @@ export class LinkHub {
 
   /**
    * Flushes at the end of this turn of the event loop: what arrives together travels together. What NATS has brought is answered
-   * sooner, behind the read that brought it: for a worker that is the same, and saves a tenth of an echo's time.
+   * sooner, behind the read that brought it: for a worker that is the same, and saves a twentieth of an echo's time.
    */
   flushSoon(): void {
     if (this.willFlush) return;
