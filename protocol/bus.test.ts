@@ -1,10 +1,10 @@
 // The bus on a real nats-server.
 
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { connect, headers } from "nats";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { connect, headers, type NatsConnection } from "nats";
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { keptPort, startNats, type TestNats } from "../test/nats.ts";
-import { connectBus } from "./bus.ts";
+import { type Bus, type BusEvent, connectBus } from "./bus.ts";
 
 let nats: TestNats;
 
@@ -14,8 +14,39 @@ beforeAll(async () => {
 
 afterAll(() => nats.stop());
 
+/** What ends with its test, however that ends: the last one first. */
+const ends: Array<() => Promise<unknown>> = [];
+
+afterEach(async () => {
+  for (const end of ends.splice(0).toReversed()) await end();
+});
+
+interface Connected {
+  readonly bus: Bus;
+  /** What the bus has told of itself. */
+  readonly events: BusEvent[];
+}
+
+async function connected(url = nats.url): Promise<Connected> {
+  const events: BusEvent[] = [];
+  const bus = await connectBus({ url, name: "test", onEvent: (event) => events.push(event) });
+  ends.push(() => bus.close());
+  return { bus, events };
+}
+
+/** Another program. */
+async function outsider(url = nats.url): Promise<NatsConnection> {
+  const outside = await connect({ servers: url });
+  ends.push(() => outside.close());
+  return outside;
+}
+
+function textOf(payload: Uint8Array): string {
+  return Buffer.from(payload).toString();
+}
+
 test("once it is closed nobody is told that it is connected: what waits for that waits for good", async () => {
-  const bus = await connectBus({ url: nats.url, name: "test", onEvent: () => undefined });
+  const { bus } = await connected();
   await bus.whenConnected();
   await bus.close();
   expect(bus.connected).toBe(false);
@@ -25,10 +56,10 @@ test("once it is closed nobody is told that it is connected: what waits for that
 });
 
 test("messages with headers and without come in the order in which they were published", async () => {
-  const bus = await connectBus({ url: nats.url, name: "test", onEvent: () => undefined });
-  const outside = await connect({ servers: nats.url });
+  const { bus } = await connected();
+  const outside = await outsider();
   const heard: string[] = [];
-  bus.subscribe("order", (message) => heard.push(`${Buffer.from(message.payload)}${message.header("Kind") ?? ""}`));
+  bus.subscribe("order", (message) => heard.push(`${textOf(message.payload)}${message.header("Kind") ?? ""}`));
   await bus.flush();
   const kind = headers();
   kind.set("Kind", "+");
@@ -41,18 +72,11 @@ test("messages with headers and without come in the order in which they were pub
   await outside.flush();
   await bus.flush();
   expect(heard).toEqual(expected);
-  await outside.close();
-  await bus.close();
 });
 
-test("what is published together arrives whole and in order, however large, and also when a publish fails", async () => {
-  const faults: unknown[] = [];
-  const bus = await connectBus({
-    url: nats.url,
-    name: "test",
-    onEvent: (event) => event.kind === "fault" && faults.push(event.error),
-  });
-  const outside = await connect({ servers: nats.url });
+test("what is published together arrives whole and in order, however large, also where the action throws", async () => {
+  const { bus, events } = await connected();
+  const outside = await outsider();
   const heard: string[] = [];
   outside.subscribe("together.*", {
     callback: (_, { subject, data }) => {
@@ -71,14 +95,12 @@ test("what is published together arrives whole and in order, however large, and 
   await bus.flush();
   await outside.flush();
   expect(heard).toEqual([...sizes.map((size) => `together.${size} ${size}`), "together.alone 5"]);
-  expect(faults).toEqual([]);
-  await outside.close();
-  await bus.close();
+  expect(events).toEqual([]);
 });
 
 test("an action for the end of a read runs behind the messages that came with it, and before anything else", async () => {
-  const bus = await connectBus({ url: nats.url, name: "test", onEvent: () => undefined });
-  const outside = await connect({ servers: nats.url });
+  const { bus } = await connected();
+  const outside = await outsider();
   const order: string[] = [];
   expect(bus.atEndOfRead(() => order.push("never"))).toBe(false);
   const heard = new Promise<void>((resolve) => {
@@ -93,48 +115,41 @@ test("an action for the end of a read runs behind the messages that came with it
   await heard;
   await nextTurn();
   expect(order).toEqual(["message", "end", "microtask"]);
-  await outside.close();
-  await bus.close();
 });
 
 test("an exception in a listener is a fault, and hurts nothing", async () => {
-  const faults: unknown[] = [];
-  const bus = await connectBus({
-    url: nats.url,
-    name: "test",
-    onEvent: (event) => event.kind === "fault" && faults.push(event.error),
-  });
-  const outside = await connect({ servers: nats.url });
+  const { bus, events } = await connected();
+  const outside = await outsider();
   const heard: string[] = [];
   for (const subject of ["plain", "pattern.*"]) {
     bus.subscribe(subject, ({ payload }) => {
-      heard.push(String(payload));
-      if (heard.length % 2 === 1) throw new Error(String(payload));
+      heard.push(textOf(payload));
+      if (heard.length % 2 === 1) throw new Error(textOf(payload));
     });
   }
   await bus.flush();
-  for (const subject of ["plain", "plain", "pattern.a", "pattern.b"]) outside.publish(subject, subject);
+  const subjects = ["plain", "plain", "pattern.a", "pattern.b"];
+  for (const subject of subjects) outside.publish(subject, subject);
   await outside.flush();
   await bus.flush();
-  expect(heard.map(String)).toEqual(["plain", "plain", "pattern.a", "pattern.b"].map((text) => String(Buffer.from(text))));
-  expect(faults.map((error) => (error as Error).message)).toHaveLength(2);
-  await outside.close();
-  await bus.close();
+  expect(heard).toEqual(subjects);
+  expect(events).toEqual(["plain", "pattern.a"].map((text) => ({ kind: "fault", error: new Error(text) })));
 });
 
 test("a handler that connects to NATS itself takes nothing from us, also when NATS has restarted", async () => {
   const port = await keptPort();
   const own = await startNats(port);
-  const events: string[] = [];
-  const bus = await connectBus({ url: own.url, name: "test", onEvent: ({ kind }) => events.push(kind) });
+  ends.push(() => own.stop());
+  const { bus, events } = await connected(own.url);
   const heard: string[] = [];
-  bus.subscribe("again", ({ payload }) => heard.push(Buffer.from(payload).toString()));
+  bus.subscribe("again", ({ payload }) => heard.push(textOf(payload)));
   await (await connect({ servers: own.url })).close();
   await own.stop();
-  await vi.waitFor(() => expect(events).toContain("disconnected"), 5_000);
+  await vi.waitFor(() => expect(events).toContainEqual({ kind: "disconnected" }), 5_000);
   const again = await startNats(port);
+  ends.push(() => again.stop());
   await bus.whenConnected();
-  const outside = await connect({ servers: own.url });
+  const outside = await outsider(own.url);
   outside.subscribe("from.us", {
     callback: (_, message) => {
       heard.push(message.string());
@@ -148,7 +163,4 @@ test("a handler that connects to NATS itself takes nothing from us, also when NA
   await bus.flush();
   await outside.flush();
   expect(heard.toSorted()).toEqual(["ours", "theirs"]);
-  await outside.close();
-  await bus.close();
-  await again.stop();
 });
