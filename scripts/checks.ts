@@ -26,12 +26,14 @@ export async function runChecks(): Promise<Tally> {
 
 /**
  * @param program Within node_modules.
+ * @param env On top of our own environment.
  * @returns The exit code.
  */
-export function runProgram(program: string, args: readonly string[]): Promise<number> {
+export function runProgram(program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<number> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [`${clone}/node_modules/${program}`, ...args], {
       cwd: clone,
+      env: { ...process.env, ...env },
       stdio: ["ignore", "inherit", "inherit"],
     });
     child.once("error", (error) => {

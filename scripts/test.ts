@@ -43,7 +43,9 @@ async function runTests(args: readonly string[]): Promise<Tally> {
   try {
     const report = join(folder, "vitest.json");
     const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-    const exitCode = await runProgram("vitest/vitest.mjs", ["run", ...reporters, ...args]);
+    // tsx keeps what it has compiled among the temporary files, and every process that starts reads the list of them. Clones and
+    // releases of tests add thousands, which would be of no use after this run.
+    const exitCode = await runProgram("vitest/vitest.mjs", ["run", ...reporters, ...args], { TMPDIR: folder });
     const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = readReport(report);
     // A file that does not load and an error outside of any test fail the run without failing a test.
     const failed = exitCode !== 0 && numFailedTests === 0 ? 1 : numFailedTests;

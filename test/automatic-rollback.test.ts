@@ -108,7 +108,8 @@ describe("a release is rolled back by itself", { timeout: testTimeoutMs }, () =>
   });
 
   test("when a worker hangs, also after the time to watch; in JSON for programs", async () => {
-    const first = await serve(handler("one"), { WATCH_MS: "500", WORKER_TIMEOUT_MS: "2000" });
+    // It is known to hang at twice WORKER_TIMEOUT_MS.
+    const first = await serve(handler("one"), { WATCH_MS: "2000", WORKER_TIMEOUT_MS: "2000" });
     await answers("one");
     installation.write(file, handler("two", "if (number < 0) for (;;);"));
     const command = installation.command(["deploy-worker", "--json"]);

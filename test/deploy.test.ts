@@ -227,7 +227,12 @@ describe("refused, and the release before still serves", { timeout: testTimeoutM
     [
       "a worker that never becomes ready",
       `${begin}if (process.env.RELEASE) await new Promise(() => setInterval(() => undefined, 1000));\nexport default defineHandler({ path: "/refused", ${echo} });\n`,
-      `${refused}: handler.load: did not load within 4 s`,
+      `${refused}: handler.load: did not load within `,
+    ],
+    [
+      "a worker that stands still while it loads",
+      `${begin}if (process.env.RELEASE) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);\nexport default defineHandler({ path: "/refused", ${echo} });\n`,
+      "were ready after 8 s (READY_TIMEOUT_MS).",
     ],
   ])("%s", async (_, text, expected) => {
     const before = await installation.status();

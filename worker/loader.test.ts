@@ -194,6 +194,13 @@ describe("a problem names file and line:", () => {
   });
 });
 
+test("what never loads is named a quarter before the time to be ready is over, and a slow start leaves another quarter", async () => {
+  const { loadingTimeMs } = await import("./loader.ts");
+  expect(loadingTimeMs(10_000, 440)).toBe(7_100);
+  expect(loadingTimeMs(10_000, 5_000)).toBe(2_500);
+  expect(loadingTimeMs(10_000, 9_000)).toBe(2_500);
+});
+
 test("a module whose load never settles is cut off", async () => {
   const { loadHandlers } = await import("./loader.ts");
   write({ "a.ts": "await new Promise(() => {});" });

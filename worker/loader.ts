@@ -38,6 +38,16 @@ export interface LoadOptions {
 }
 
 /**
+ * How long modules may take to load in a worker, in whole tenths of a second: one that never loads is to be named before the
+ * supervisor loses its patience, also where the process itself was slow to start.
+ * @param sinceStartMs How long ago the process began.
+ */
+export function loadingTimeMs(readyTimeoutMs: number, sinceStartMs: number): number {
+  const timeMs = Math.max(0.75 * readyTimeoutMs - sinceStartMs, 0.25 * readyTimeoutMs);
+  return Math.ceil(timeMs / 100) * 100;
+}
+
+/**
  * Imports every `.ts`, `.js` and `.mjs` file in a folder and below, but for tests, type declarations, and names that start
  * with `_` or a dot.
  * @throws {HandlersError} with every problem of every file: "handler.load", "handler.invalid", "handler.duplicate".

@@ -12,12 +12,9 @@ import { Reload } from "../protocol/reload.ts";
 import { SettingsFile } from "../protocol/settings-file.ts";
 import { liveSettings, parseWorkerConfig, type WorkerConfig } from "./config.ts";
 import { confine } from "./confinement.ts";
-import { loadHandlers } from "./loader.ts";
+import { loadHandlers, loadingTimeMs } from "./loader.ts";
 import { HandlersError } from "./problem.ts";
 import { Worker } from "./runtime.ts";
-
-/** Of the time to be ready: a module that never loads is then named before the supervisor loses its patience. */
-const loadingShare = 0.5;
 
 async function main(): Promise<void> {
   const file = new SettingsFile(process.env.SETTINGS_FILE ?? "", process.env);
@@ -63,7 +60,7 @@ async function main(): Promise<void> {
         else log.warn(event.kind === "connected" ? "NATS is back" : "NATS is gone");
       },
     }),
-    loadHandlers(config.HANDLERS_DIR, { timeoutMs: Math.ceil(config.READY_TIMEOUT_MS * loadingShare) }),
+    loadHandlers(config.HANDLERS_DIR, { timeoutMs: loadingTimeMs(config.READY_TIMEOUT_MS, performance.now()) }),
   ]);
   succeed({ file: config.IDENTITY_FILE, id, bus, namespace: config.NAMESPACE });
   worker = new Worker({ id, config, loaded, bus, log, now: () => performance.now() });

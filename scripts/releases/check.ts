@@ -83,7 +83,8 @@ async function checkTypes({ clone, folder, handlersDir, signal }: CheckOptions):
   const configurationFile = "tsconfig.release.json";
   await writeFile(join(folder, configurationFile), JSON.stringify(configuration));
   const compiler = join(clone, "node_modules", "typescript", "bin", "tsc");
-  const command = [process.execPath, compiler, "--pretty", "false", "-p", configurationFile];
+  // A single thread takes as long and half the CPU time: 0.5 s instead of 1.1 s on two cores, which serve meanwhile.
+  const command = [process.execPath, compiler, "--singleThreaded", "--pretty", "false", "-p", configurationFile];
   const result = await runChild(command, { cwd: folder, signal, limitMs: typeCheckLimitMs });
   if (result.exitCode === 0) return [];
   if (result.isLate) return [{ file: handlersDir, text: `the type check did not end within ${typeCheckLimitMs / 1000} s` }];

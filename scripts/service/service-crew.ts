@@ -52,9 +52,7 @@ export class ServiceCrew implements DeployCrew {
     } catch (error) {
       if (error instanceof SystemdError) throw new StandbyError(await this.whyNotStarted());
       if (!late.aborted || signal.aborted) throw error;
-      throw new StandbyError(
-        `${this.hellos.length} of ${this.size} workers of release ${this.release.id} were ready after ${timeoutMs} ms.`,
-      );
+      throw StandbyError.late(this.hellos.length, this.size, this.release.id, timeoutMs);
     }
   }
 

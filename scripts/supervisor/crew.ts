@@ -12,7 +12,13 @@ const keptCrashes = 8;
 const keptErrors = 20;
 
 /** New workers did not become ready. */
-export class StandbyError extends Error {}
+export class StandbyError extends Error {
+  /** @param ready How many of them were. */
+  static late(ready: number, size: number, release: string, timeoutMs: number): StandbyError {
+    const text = `${ready} of ${size} workers of release ${release} were ready after ${timeoutMs / 1000} s (READY_TIMEOUT_MS).`;
+    return new StandbyError(`${text} A machine that is busy may need a longer time.`);
+  }
+}
 
 export interface CrewOptions {
   readonly release: Release;
@@ -75,7 +81,7 @@ export class Crew {
     } catch (error) {
       if (!late.aborted || signal.aborted || this.failure.signal.aborted) throw error;
       const count = this.hellos.filter((hello) => hello.state === "ready").length;
-      throw new StandbyError(`${count} of ${this.keepers.length} workers of release ${this.release.id} were ready after ${timeoutMs} ms.`);
+      throw StandbyError.late(count, this.keepers.length, this.release.id, timeoutMs);
     }
   }
 
