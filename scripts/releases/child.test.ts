@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { runChild } from "./child.ts";
 
@@ -10,6 +11,14 @@ function node(source: string, options = {}) {
 test("a child runs at low priority, in a group of its own", async () => {
   const result = await node("console.log(os.getPriority()); console.error('x'); process.exitCode = 3");
   expect(result).toEqual({ exitCode: 3, stdout: "10\n", stderr: "x\n", isLate: false });
+});
+
+test.runIf(existsSync("/proc/self/autogroup"))("a child's session has low priority, too", async () => {
+  const { stdout } = await node('console.log(fs.readFileSync("/proc/self/autogroup", "utf8"))');
+  expect(stdout).toMatch(/ nice 10$/m);
+  // Not ours.
+  const [ours = ""] = readFileSync("/proc/self/autogroup", "utf8").split(" ");
+  expect(stdout).not.toContain(`${ours} `);
 });
 
 test("a child that does not end is killed, with what it started", async () => {

@@ -7,6 +7,7 @@ import { exitText } from "./child.ts";
 import type { ErrorTail } from "./error-tail.ts";
 import { Keeper } from "./keeper.ts";
 import type { Members } from "./members.ts";
+import { Restraint } from "./restraint.ts";
 
 const keptCrashes = 8;
 const keptErrors = 20;
@@ -40,6 +41,8 @@ export class Crew {
   readonly crashes: string[] = [];
   /** What those that have ended said last. */
   private readonly endedErrors: ErrorTail[] = [];
+  /** Of those that have no work yet. */
+  private readonly restraints: Restraint[] = [];
   /** Once it has work, a worker that ends is started again; before, its end fails the deploy. */
   private hasWork = false;
 
@@ -82,6 +85,8 @@ export class Crew {
       if (!late.aborted || signal.aborted || this.failure.signal.aborted) throw error;
       const count = this.hellos.filter((hello) => hello.state === "ready").length;
       throw StandbyError.late(count, this.keepers.length, this.release.id, timeoutMs);
+    } finally {
+      for (const restraint of this.restraints) restraint.end();
     }
   }
 
@@ -121,7 +126,11 @@ export class Crew {
     const { release, spawn, onEnd } = this.options;
     for (let index = this.keepers.length; index < count; index++) {
       const keeper = new Keeper({
-        start: () => spawn(release, index),
+        start: () => {
+          const child = spawn(release, index);
+          if (!this.hasWork) this.restraints.push(new Restraint(child.pid));
+          return child;
+        },
         isKept: () => this.hasWork,
         isProven: ({ hasServed }) => hasServed,
         onEnd: (child, text, exit) => {

@@ -1,0 +1,48 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { Restraint } from "./restraint.ts";
+
+let child: ChildProcess;
+
+afterEach(() => {
+  child.kill();
+});
+
+/** A process that leads a session. */
+function start(): number {
+  child = spawn("sleep", ["60"], { detached: true, stdio: "ignore" });
+  return child.pid ?? 0;
+}
+
+function nice(pid: number): string {
+  return readFileSync(`/proc/${pid}/autogroup`, "utf8").trim().replace(/^\S+ /, "");
+}
+
+// The kernel may put off what was asked for, by whoever is not root.
+const patience = { timeout: 5_000, interval: 10 };
+
+describe.runIf(existsSync("/proc/self/autogroup"))("a process is held back", () => {
+  test("until it is ready", async () => {
+    const pid = start();
+    const restraint = new Restraint(pid);
+    await vi.waitFor(() => expect(nice(pid)).toBe("nice 5"), patience);
+    restraint.end();
+    await vi.waitFor(() => expect(nice(pid)).toBe("nice 0"), patience);
+  });
+
+  test("for two seconds at most", async () => {
+    const pid = start();
+    new Restraint(pid);
+    await vi.waitFor(() => expect(nice(pid)).toBe("nice 5"), patience);
+    await vi.waitFor(() => expect(nice(pid)).toBe("nice 0"), patience);
+  });
+});
+
+test("what has ended, and a system without such groups, are none of its business", async () => {
+  const pid = start();
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  child.kill();
+  await ended;
+  expect(() => new Restraint(pid).end()).not.toThrow();
+});
