@@ -1,18 +1,23 @@
 // The workers of one release as units of systemd, which starts them again when they end.
 
 import { hostname } from "node:os";
+import { setTimeout as pause } from "node:timers/promises";
 import type { WorkerHello } from "../../protocol/membership.ts";
 import type { Release } from "../releases/release.ts";
 import { StandbyError } from "../supervisor/crew.ts";
 import { ErrorTail } from "../supervisor/error-tail.ts";
 import type { Members } from "../supervisor/members.ts";
+import { Restraint } from "../supervisor/restraint.ts";
 import type { DeployCrew } from "../supervisor/switch-over.ts";
 import { Crashes } from "./crashes.ts";
+import { units } from "./layout.ts";
 import { journalSince, SystemdError, systemctl, unitStates } from "./systemd.ts";
 import { drainLater, placeWorkers, workerUnits } from "./worker-units.ts";
 
 /** From ready to active, on a machine that is busy. */
 const patienceMs = 60_000;
+/** How often we look whether a unit that is being started has a process. */
+const lookMs = 50;
 
 export class ServiceCrew implements DeployCrew {
   readonly release: Release;
@@ -42,17 +47,22 @@ export class ServiceCrew implements DeployCrew {
     signal.throwIfAborted();
     const late = AbortSignal.timeout(timeoutMs);
     const either = AbortSignal.any([signal, late]);
+    const restraints = new Map<number, Restraint>();
     try {
       // They end by themselves where this command does before their activation. And those that are about to end may stay.
       await drainLater(this.release.id, timeoutMs + patienceMs);
       await placeWorkers(this.release, this.units);
       // A unit is started when its worker has said hello.
-      await unlessAborted(systemctl("start", ...this.units), either);
+      const starting = systemctl("start", ...this.units);
+      void this.holdBack(restraints, starting);
+      await unlessAborted(starting, either);
       await this.members.until(() => this.hellos.length >= this.size, either);
     } catch (error) {
       if (error instanceof SystemdError) throw new StandbyError(await this.whyNotStarted());
       if (!late.aborted || signal.aborted) throw error;
       throw StandbyError.late(this.hellos.length, this.size, this.release.id, timeoutMs);
+    } finally {
+      for (const restraint of restraints.values()) restraint.end();
     }
   }
 
@@ -72,6 +82,20 @@ export class ServiceCrew implements DeployCrew {
       for (const line of await journalSince(unit, this.startedAt)) tail.hear(line, line.startsWith("{") ? "stdout" : "stderr");
     }
     return tail.entries;
+  }
+
+  /** Each of those that systemd starts, as soon as it has a process. */
+  private async holdBack(restraints: Map<number, Restraint>, starting: Promise<unknown>): Promise<void> {
+    let isOver = false;
+    const over = () => {
+      isOver = true;
+    };
+    starting.then(over, over);
+    for (; !isOver && restraints.size < this.size; await pause(lookMs)) {
+      for (const { active, pid } of await unitStates(units.worker(this.release.id, "*")).catch(() => [])) {
+        if (active === "activating" && pid !== 0 && !isOver && !restraints.has(pid)) restraints.set(pid, new Restraint(pid));
+      }
+    }
   }
 
   private async whyNotStarted(): Promise<string> {

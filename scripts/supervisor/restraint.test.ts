@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
+import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { Restraint } from "./restraint.ts";
 
@@ -37,6 +38,16 @@ describe.runIf(existsSync("/proc/self/autogroup"))("a process is held back", () 
     await vi.waitFor(() => expect(nice(pid)).toBe("nice 5"), patience);
     await vi.waitFor(() => expect(nice(pid)).toBe("nice 0"), patience);
   });
+});
+
+test.runIf(existsSync("/proc/self/autogroup"))("what leads no session leaves that of others alone", async () => {
+  child = spawn("sleep", ["60"], { stdio: "ignore" });
+  const pid = child.pid ?? 0;
+  const before = nice(pid);
+  const restraint = new Restraint(pid);
+  await pause(250);
+  expect(nice(pid)).toBe(before);
+  restraint.end();
 });
 
 test("what has ended, and a system without such groups, are none of its business", async () => {

@@ -1,7 +1,7 @@
 // What a deploy starts leaves the cores to what serves. Niceness alone does not do that: Linux shares the cores out among
 // sessions first, and niceness counts only among processes of one session. Source: sched(7), "The autogroup feature".
 
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 
 /** A session with it gets a third of what another gets that wants the same core. */
 const heldBack = 5;
@@ -10,34 +10,46 @@ const longestMs = 2_000;
 /** The kernel takes ten changes a second from all who are not root; then it says EAGAIN. */
 const pauseMs = 110;
 
-/** Holds one process back that leads a session, from its start until it is ready. A system without the feature does not. */
+/** Holds one process back that leads a session, or is about to: from its start until it is ready. */
 export class Restraint {
-  private readonly file: string;
+  private readonly pid: number;
   private readonly limit: NodeJS.Timeout;
-  private nice = heldBack;
   private retry: NodeJS.Timeout | undefined;
+  private isHeldBack = false;
 
   constructor(pid: number) {
-    this.file = `/proc/${pid}/autogroup`;
+    this.pid = pid;
     this.limit = setTimeout(() => this.end(), longestMs);
     this.limit.unref();
-    this.apply();
+    this.set(heldBack);
   }
 
   end(): void {
     clearTimeout(this.limit);
-    if (this.nice === 0) return;
-    this.nice = 0;
-    this.apply();
+    clearTimeout(this.retry);
+    if (this.isHeldBack) this.set(0);
   }
 
-  private apply(): void {
-    clearTimeout(this.retry);
+  private set(nice: number): void {
     try {
-      writeFileSync(this.file, String(this.nice));
+      // Until it leads one, it is in the session of who starts it, which may be init.
+      if (sessionOf(this.pid) !== this.pid) return this.setLater(nice);
+      writeFileSync(`/proc/${this.pid}/autogroup`, String(nice));
+      this.isHeldBack = nice > 0;
     } catch (error) {
-      // Whatever else it is, the process has ended, or the system has no such file.
-      if ((error as NodeJS.ErrnoException).code === "EAGAIN") this.retry = setTimeout(() => this.apply(), pauseMs);
+      // Whatever else it is, the process has ended, or the system has no such feature.
+      if ((error as NodeJS.ErrnoException).code === "EAGAIN") this.setLater(nice);
     }
   }
+
+  private setLater(nice: number): void {
+    this.retry = setTimeout(() => this.set(nice), pauseMs);
+  }
+}
+
+/** @throws where there is no such process. Source: proc_pid_stat(5). */
+function sessionOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  // A name may hold blanks and brackets: state, parent and group follow its last one.
+  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[3]);
 }

@@ -1,6 +1,7 @@
 // thinstate in production, on a real systemd (Debian 12): installed, under load through everything that a deploy, an operator or
 // a crash may do to it, and removed. One machine serves all of it, in this order.
 
+import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Load } from "../../scripts/chaos/load.ts";
 import { tally } from "../../scripts/chaos/tally.ts";
@@ -157,6 +158,23 @@ describe.skipIf(missing !== undefined)(`Debian 12${missing === undefined ? "" : 
     expect(await installed.deploy()).not.toBe(release?.id);
     await installed.serves();
   });
+
+  test.runIf(existsSync("/proc/self/autogroup"))(
+    "a deploy holds new workers back until they are ready, and not longer",
+    {
+      timeout: stepMs,
+    },
+    async () => {
+      const nices = `for pid in $(systemctl show --property=MainPID --value "thinstate-worker@*"); do cat /proc/$pid/autogroup; done`;
+      const script = `(node scripts/start.mjs deploy-worker >/dev/null 2>&1; echo $? >/run/ended) &
+      until [ -s /run/ended ]; do ${nices} 2>/dev/null; sleep 0.05; done; cat /run/ended; rm /run/ended`;
+      const seen = await machine.run("sh", "-c", script);
+      expect(seen).toMatch(/ nice 5\n/);
+      expect(seen).toMatch(/^0\n$/m);
+      expect(await machine.run("sh", "-c", nices)).not.toMatch(/ nice [^0]/);
+      await installed.serves();
+    },
+  );
 
   test("one deploy at a time: the second one hears who is at it", { timeout: stepMs }, async () => {
     const results = await Promise.all([machine.npm("deploy-worker"), machine.npm("deploy-worker")]);
