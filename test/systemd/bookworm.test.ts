@@ -160,7 +160,7 @@ describe.skipIf(missing !== undefined)(`Debian 12${missing === undefined ? "" : 
   });
 
   test.runIf(existsSync("/proc/self/autogroup"))(
-    "a deploy holds new workers back until they are ready, and not longer",
+    "a deploy holds new workers back, and lets go of them",
     {
       timeout: stepMs,
     },
