@@ -2,10 +2,11 @@
 
 import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
+import { statFields } from "../proc-stat.ts";
 
 /** Source: proc(5), stat: clock ticks, a hundredth of a second wherever Node runs on Linux. */
 const ticksPerSecond = 100;
-/** Counted from behind the name, which stands in brackets and may hold anything. */
+/** Among what statFields finds. */
 const userTicksIndex = 11;
 const systemTicksIndex = 12;
 
@@ -19,7 +20,7 @@ export function cpuSecondsOf(pids: readonly number[]): number {
 }
 
 export function parseCpuSeconds(stat: string): number {
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const fields = statFields(stat);
   return (Number(fields[userTicksIndex]) + Number(fields[systemTicksIndex])) / ticksPerSecond;
 }
 

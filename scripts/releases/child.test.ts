@@ -1,5 +1,6 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { hasAutogroups } from "../../test/autogroup.ts";
 import { runChild } from "./child.ts";
 
 const base = { cwd: import.meta.dirname, signal: new AbortController().signal, limitMs: 10_000 };
@@ -13,7 +14,7 @@ test("a child runs at low priority, in a group of its own", async () => {
   expect(result).toEqual({ exitCode: 3, stdout: "10\n", stderr: "x\n", isLate: false });
 });
 
-test.runIf(existsSync("/proc/self/autogroup"))("a child's session has low priority, too", async () => {
+test.runIf(hasAutogroups)("a child's session has low priority, too", async () => {
   const { stdout } = await node('console.log(fs.readFileSync("/proc/self/autogroup", "utf8"))');
   expect(stdout).toMatch(/ nice 10$/m);
   // Not ours.

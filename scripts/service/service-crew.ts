@@ -10,7 +10,6 @@ import type { Members } from "../supervisor/members.ts";
 import { Restraint } from "../supervisor/restraint.ts";
 import type { DeployCrew } from "../supervisor/switch-over.ts";
 import { Crashes } from "./crashes.ts";
-import { units } from "./layout.ts";
 import { journalSince, SystemdError, systemctl, unitStates } from "./systemd.ts";
 import { drainLater, placeWorkers, workerUnits } from "./worker-units.ts";
 
@@ -92,15 +91,15 @@ export class ServiceCrew implements DeployCrew {
     };
     starting.then(over, over);
     for (; !isOver && restraints.size < this.size; await pause(lookMs)) {
-      for (const { active, pid } of await unitStates(units.worker(this.release.id, "*")).catch(() => [])) {
+      for (const { active, pid } of await unitStates(...this.units).catch(() => [])) {
         if (active === "activating" && pid !== 0 && !isOver && !restraints.has(pid)) restraints.set(pid, new Restraint(pid));
       }
     }
   }
 
   private async whyNotStarted(): Promise<string> {
-    const states = await Promise.all(this.units.map((unit) => unitStates(unit)));
-    const failed = states.flat().find(({ active }) => active !== "active");
+    const states = await unitStates(...this.units);
+    const failed = states.find(({ active }) => active !== "active");
     const errors = (await this.lastErrors()).map((error) => `\n${error}`).join("");
     return `${failed?.unit ?? "a worker"} did not start.${errors}`;
   }

@@ -44,9 +44,9 @@ export interface UnitState {
   readonly pid: number;
 }
 
-/** @param pattern As systemctl takes it. Units that are not loaded are not found. */
-export async function unitStates(pattern: string): Promise<UnitState[]> {
-  const text = await systemctl("show", "--all", "--property=Id,ActiveState,MainPID", pattern);
+/** @param patterns As systemctl takes them. Units that are not loaded are not found by a pattern that has a `*`. */
+export async function unitStates(...patterns: readonly string[]): Promise<UnitState[]> {
+  const text = await systemctl("show", "--all", "--property=Id,ActiveState,MainPID", ...patterns);
   return text
     .split("\n\n")
     .map((block) => Object.fromEntries(block.split("\n").map((line) => line.split("=", 2))) as Record<string, string | undefined>)

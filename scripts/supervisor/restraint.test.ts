@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { hasAutogroups, sessionNice } from "../../test/autogroup.ts";
 import { Restraint } from "./restraint.ts";
 
 let child: ChildProcess;
@@ -16,37 +16,33 @@ function start(): number {
   return child.pid ?? 0;
 }
 
-function nice(pid: number): string {
-  return readFileSync(`/proc/${pid}/autogroup`, "utf8").trim().replace(/^\S+ /, "");
-}
-
 // The kernel may put off what was asked for, by whoever is not root.
 const patience = { timeout: 5_000, interval: 10 };
 
-describe.runIf(existsSync("/proc/self/autogroup"))("a process is held back", () => {
+describe.runIf(hasAutogroups)("a process is held back", () => {
   test("until it is ready", async () => {
     const pid = start();
     const restraint = new Restraint(pid);
-    await vi.waitFor(() => expect(nice(pid)).toBe("nice 5"), patience);
+    await vi.waitFor(() => expect(sessionNice(pid)).toBe(5), patience);
     restraint.end();
-    await vi.waitFor(() => expect(nice(pid)).toBe("nice 0"), patience);
+    await vi.waitFor(() => expect(sessionNice(pid)).toBe(0), patience);
   });
 
   test("for two seconds at most", async () => {
     const pid = start();
     new Restraint(pid);
-    await vi.waitFor(() => expect(nice(pid)).toBe("nice 5"), patience);
-    await vi.waitFor(() => expect(nice(pid)).toBe("nice 0"), patience);
+    await vi.waitFor(() => expect(sessionNice(pid)).toBe(5), patience);
+    await vi.waitFor(() => expect(sessionNice(pid)).toBe(0), patience);
   });
 });
 
-test.runIf(existsSync("/proc/self/autogroup"))("what leads no session leaves that of others alone", async () => {
+test.runIf(hasAutogroups)("what leads no session leaves that of others alone", async () => {
   child = spawn("sleep", ["60"], { stdio: "ignore" });
   const pid = child.pid ?? 0;
-  const before = nice(pid);
+  const before = sessionNice(pid);
   const restraint = new Restraint(pid);
   await pause(250);
-  expect(nice(pid)).toBe(before);
+  expect(sessionNice(pid)).toBe(before);
   restraint.end();
 });
 

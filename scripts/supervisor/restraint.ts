@@ -2,6 +2,7 @@
 // sessions first, and niceness counts only among processes of one session. Source: sched(7), "The autogroup feature".
 
 import { readFileSync, writeFileSync } from "node:fs";
+import { statFields } from "../proc-stat.ts";
 
 /** A session with it gets a third of what another gets that wants the same core. */
 const heldBack = 5;
@@ -47,9 +48,8 @@ export class Restraint {
   }
 }
 
-/** @throws where there is no such process. Source: proc_pid_stat(5). */
+/** @throws where there is no such process. */
 function sessionOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-  // A name may hold blanks and brackets: state, parent and group follow its last one.
-  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[3]);
+  const [_state, _parent, _group, session] = statFields(readFileSync(`/proc/${pid}/stat`, "latin1"));
+  return Number(session);
 }

@@ -1,10 +1,10 @@
 // thinstate in production, on a real systemd (Debian 12): installed, under load through everything that a deploy, an operator or
 // a crash may do to it, and removed. One machine serves all of it, in this order.
 
-import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Load } from "../../scripts/chaos/load.ts";
 import { tally } from "../../scripts/chaos/tally.ts";
+import { hasAutogroups } from "../autogroup.ts";
 import { whyNoMachines } from "./image.ts";
 import { Installed, until } from "./installed.ts";
 import type { Machine } from "./machine.ts";
@@ -159,7 +159,7 @@ describe.skipIf(missing !== undefined)(`Debian 12${missing === undefined ? "" : 
     await installed.serves();
   });
 
-  test.runIf(existsSync("/proc/self/autogroup"))(
+  test.runIf(hasAutogroups)(
     "a deploy holds new workers back, and lets go of them",
     {
       timeout: stepMs,
