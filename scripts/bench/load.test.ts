@@ -31,7 +31,7 @@ async function loaded(job: Partial<Job>, onConnection: (socket: WebSocket, path:
   const { port } = server.address() as AddressInfo;
   const load = new Load({
     ...{ host: "127.0.0.1", port, path: "/", connections: 2, payloadBytes: 64, work: { kind: "echo", window: 4 } },
-    ...{ isGreeted: false, warmUpSeconds: 0, seconds: 0.1, patienceSeconds: 1, ...job },
+    ...{ isGreeted: false, warmUpSeconds: 0, seconds: 0.5, patienceSeconds: 1, ...job },
   });
   loads.push(load);
   return load;
