@@ -333,6 +333,8 @@ class Stage {
       if (event !== "adopt") client.committed.push(event);
       if (what === "commit and close") {
         client.isCut = true;
+        // What lies in the batch already is given, too, and the worker drops it.
+        this.flush();
         client.outstanding = client.outstanding.filter(isClose);
         this.dispatcher.closing(connection);
         if (connection.socket !== undefined) this.dispatcher.closed(connection, 4000, Buffer.alloc(0));
