@@ -1,8 +1,9 @@
 // What the gateway asks of uWebSockets.js, on real sockets.
 
 import { setImmediate as turn } from "node:timers/promises";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { TestClient } from "../test/client.ts";
+import { RawClient } from "../test/raw-client.ts";
 import { listen, type Server, type ServerListeners, type WaitingUpgrade } from "./server.ts";
 
 type Data = Record<string, never>;
@@ -15,7 +16,7 @@ let listeners: Pick<ServerListeners<Data>, "onUpgrade" | "onOpen">;
 const clients: TestClient[] = [];
 
 beforeEach(async () => {
-  listeners = { onUpgrade: (_, client) => client.accept({}, "", []), onOpen: () => undefined };
+  listeners = { onUpgrade: (_, client) => client.accept(() => ({}), "", []), onOpen: () => undefined };
   server = await listen<Data>(
     { host: "127.0.0.1", port: 0, tls: undefined, limits },
     {
@@ -42,7 +43,7 @@ test.each(["at once", "later"])("a client that is let in %s stays, whatever its 
   const taken: Buffer[][] = [];
   listeners.onUpgrade = async (_, client: WaitingUpgrade<Data>) => {
     if (when === "later") await turn();
-    client.accept({}, "", []);
+    client.accept(() => ({}), "", []);
   };
   listeners.onOpen = (_, socket) => {
     taken.push(takeMemory());
@@ -57,4 +58,16 @@ test.each(["at once", "later"])("a client that is let in %s stays, whatever its 
   // Whoever was closed would have heard of it by now.
   await turn();
   expect(clients.map(({ closed }) => closed)).toEqual(clients.map(() => undefined));
+});
+
+test("a client that goes while it waits is never admitted", async () => {
+  let waiting: WaitingUpgrade<Data> | undefined;
+  listeners.onUpgrade = (_, client) => {
+    waiting = client;
+  };
+  const client = await RawClient.ask(`ws://127.0.0.1:${server.port}`, "/");
+  await vi.waitFor(() => expect(waiting).toBeDefined());
+  client.socket.destroy();
+  await vi.waitFor(() => expect(waiting?.isGone).toBe(true));
+  waiting?.accept(() => expect.fail("admitted"), "", []);
 });

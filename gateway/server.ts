@@ -30,9 +30,9 @@ export interface WaitingClient {
 export interface WaitingUpgrade<Data extends object> extends WaitingClient {
   /**
    * Lets it in; `onOpen` follows at once.
-   * @param data comes with all that its socket says.
+   * @param admit called once it is in, if it did not go meanwhile. What it returns comes with all that its socket says.
    */
-  accept(data: Data, subprotocol: string, headers: ReadonlyArray<readonly [string, string]>): void;
+  accept(admit: () => Data, subprotocol: string, headers: ReadonlyArray<readonly [string, string]>): void;
 }
 
 export interface ServerListeners<Data extends object> {
@@ -170,7 +170,7 @@ class DoorServer<Data extends object> implements Server {
             return client.isGone;
           },
           answer: (answer) => client.answer(answer),
-          accept: (data, subprotocol, headers) => {
+          accept: (admit, subprotocol, headers) => {
             let ws: Known<Data> | undefined;
             onUpgraded = (upgraded) => {
               ws = upgraded;
@@ -183,6 +183,7 @@ class DoorServer<Data extends object> implements Server {
             if (ws === undefined) return;
             door.connections++;
             this.doors.add(door);
+            const data = admit();
             ws.socket = new ServerSocket(ws, data, publishElsewhere);
             listeners.onOpen(data, ws.socket);
           },

@@ -142,11 +142,13 @@ export class Upgrades<Data extends object> {
   }
 
   private accept(incoming: Incoming, client: WaitingUpgrade<Data>, body: UpgradedBody & { ok: true }, route: RouteHello): void {
-    if (client.isGone) return;
-    this.outcomes.upgrade.count("accepted");
     const subprotocol = body.subprotocol ?? offeredSubprotocols(incoming).find((offered) => route.subprotocols.includes(offered)) ?? "";
     const { path, query, ip } = incoming;
-    client.accept(this.options.admit({ path, query, ip, user: body.user, subprotocol, state: body.state }), subprotocol, body.headers);
+    const admit = () => {
+      this.outcomes.upgrade.count("accepted");
+      return this.options.admit({ path, query, ip, user: body.user, subprotocol, state: body.state });
+    };
+    client.accept(admit, subprotocol, body.headers);
   }
 
   private answer(client: WaitingClient, answer: Answer): void {
