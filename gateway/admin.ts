@@ -20,7 +20,7 @@ const pages: Readonly<Record<string, (gateway: Gateway) => Page | Promise<Page>>
   },
   "/status": (gateway) => ({ status: 200, type: "application/json", body: JSON.stringify(status(gateway), undefined, 2) }),
   "/metrics": async (gateway) => metrics([gatewayMetrics(gateway), gateway.meter.read()]),
-  "/metrics/workers": async (gateway) => metrics(await gateway.scrapes.scrape([...gateway.workers.values()])),
+  "/metrics/workers": async (gateway) => metrics(await gateway.scrapes.scrape([...gateway.workers.all()])),
 };
 
 /** @returns once it listens; rejects where the port is taken. */

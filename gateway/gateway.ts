@@ -17,11 +17,9 @@ import {
   encodeAnnouncement,
   type GatewayHello,
   heartbeatMs,
-  type WorkerHello,
 } from "../protocol/membership.ts";
 import { ProcessMeter } from "../protocol/process-meter.ts";
 import { toGateway } from "../protocol/records.ts";
-import { compileRoutes } from "../protocol/route.ts";
 import { encodeScrape, parseScraped } from "../protocol/scrape.ts";
 import { type Subjects, subjectsOf } from "../protocol/subjects.ts";
 import { Asks } from "./asks.ts";
@@ -30,8 +28,9 @@ import { Commits } from "./commit.ts";
 import type { GatewayConfig } from "./config.ts";
 import { Connection, type Socket } from "./connection.ts";
 import { Departure } from "./departure.ts";
-import { Dispatcher, type DispatchLimits, type Loss } from "./dispatcher.ts";
-import { dispatchLimits, serverLimits, topicLimits } from "./limits.ts";
+import { Dispatcher, type DispatchLimits } from "./dispatcher.ts";
+import { Hearing } from "./hearing.ts";
+import { dispatchLimits, serverLimits, topicLimits, workerLimits } from "./limits.ts";
 import { Operations } from "./operations.ts";
 import { Scrapes } from "./scrapes.ts";
 import { type Incoming, listen, type Server } from "./server.ts";
@@ -40,7 +39,8 @@ import { Successors } from "./successors.ts";
 import { type TopicLimits, Topics } from "./topics.ts";
 import { TrustedProxies } from "./trusted-proxies.ts";
 import { type Admission, Upgrades } from "./upgrade.ts";
-import { WorkerPeer } from "./worker-peer.ts";
+import type { WorkerPeer } from "./worker-peer.ts";
+import { type WorkerLimits, Workers } from "./workers.ts";
 
 /** How often time-outs are looked at. */
 const sweepMs = 250;
@@ -73,7 +73,7 @@ export class Gateway {
   readonly upgrades: Upgrades<Connection>;
   readonly hub: LinkHub;
   readonly slots = new SlotTable();
-  readonly workers = new Map<string, WorkerPeer>();
+  readonly workers: Workers;
   readonly scrapes: Scrapes;
   readonly meter = new ProcessMeter("gateway");
   /** undefined: clients speak without TLS. */
@@ -82,22 +82,18 @@ export class Gateway {
   private readonly subjects: Subjects;
   private readonly asks: Asks;
   private readonly operations: Operations;
-  /** Workers that are taken for dead: since when, and how often each had come back to NATS until then. */
-  private readonly takenForDead = new Map<string, { readonly at: number; readonly reconnects: number }>();
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly startedAt = Date.now();
   private readonly successors: Successors;
   private readonly limits: DispatchLimits;
   private readonly topicLimits: TopicLimits;
+  private readonly workerLimits: WorkerLimits;
+  private readonly hearing: Hearing;
   private settings: GatewayConfig;
   private proxies: TrustedProxies;
   private server: Server | undefined;
   private adminPort = 0;
   private isChanged = false;
-  private sweptAt = 0;
-  /** NATS answers what is asked in order: behind its answer, all that it has sent is read. */
-  private natsAnsweredAt = 0;
-  private isAskingNats = false;
   /** Since when NATS is gone. */
   private awaySince: number | undefined;
   private lastReported = -1;
@@ -111,6 +107,7 @@ export class Gateway {
     this.successors = new Successors(now);
     this.limits = dispatchLimits(config);
     this.topicLimits = topicLimits(config, bus.maxPayloadBytes);
+    this.workerLimits = workerLimits(config);
     this.subjects = subjectsOf(config.NAMESPACE);
     const publishHere = (topic: string, data: Uint8Array, isBinary: boolean) => this.server?.publish(topic, data, isBinary);
     this.hub = new LinkHub({
@@ -125,8 +122,8 @@ export class Gateway {
         const worker = this.workers.get(peer);
         if (worker !== undefined) this.dispatcher.creditBack(worker);
       },
-      onLost: (peer) => this.loseWorker(peer, "it has begun another life", "parted"),
-      onUnheard: (peer) => this.loseWorker(peer, "nobody hears it", "silent"),
+      onLost: (peer) => this.workers.lose(peer, "it has begun another life", "parted"),
+      onUnheard: (peer) => this.workers.lose(peer, "nobody hears it", "silent"),
     });
     this.topics = new Topics({
       self: options.id,
@@ -158,6 +155,23 @@ export class Gateway {
       onBug: (connection, error) => this.meetBug(connection, error),
     });
     this.asks = new Asks({ now, limits: this.limits, choose: () => this.dispatcher.leastLoaded() });
+    this.workers = new Workers({
+      hub: this.hub,
+      dispatcher: this.dispatcher,
+      log: options.log,
+      now,
+      limits: this.workerLimits,
+      onLost: (worker) => {
+        this.asks.lost(worker);
+        this.isChanged = true;
+      },
+    });
+    this.hearing = new Hearing({
+      now,
+      askNats: () => bus.flush(),
+      onStoodStill: () => this.hub.stoodStill(),
+      everyMs: sweepMs,
+    });
     this.scrapes = new Scrapes((number) => bus.publish(this.subjects.scrape, encodeScrape({ to: this.id, number })));
     this.operations = new Operations({ slots: this.slots, topics: this.topics, publishHere });
     this.upgrades = new Upgrades({
@@ -230,6 +244,7 @@ export class Gateway {
     // Whoever was given them reads them each time.
     Object.assign(this.limits, dispatchLimits(config));
     Object.assign(this.topicLimits, topicLimits(config, this.options.bus.maxPayloadBytes));
+    Object.assign(this.workerLimits, workerLimits(config));
   }
 
   /** The admin port is part of the hello. */
@@ -252,7 +267,7 @@ export class Gateway {
   reconnected(): void {
     this.awaySince = undefined;
     this.counters.reconnects++;
-    for (const worker of this.workers.values()) worker.heardAt = this.options.now();
+    this.workers.excuse();
     this.hub.reconnected();
     this.topics.reconnected();
     this.say({ kind: "ask" });
@@ -318,7 +333,7 @@ export class Gateway {
       draining: this.isDraining,
       serving: dispatcher.serving,
       routes: this.routes(),
-      pins: Object.fromEntries([...this.workers.values()].map((worker) => [worker.id, worker.pins])),
+      pins: Object.fromEntries([...this.workers.all()].map((worker) => [worker.id, worker.pins])),
       handover: dispatcher.handover.report(),
       activation: dispatcher.activation,
     };
@@ -396,7 +411,10 @@ export class Gateway {
     this.successors.hear(announcement);
     switch (announcement.kind) {
       case "worker":
-        return this.meetWorker(announcement);
+        if (announcement.protocol !== protocolVersion) return;
+        this.workers.hear(announcement);
+        if (announcement.activation !== undefined) this.activate(announcement.activation);
+        return;
       case "ask":
         return this.announce();
       case "activate":
@@ -405,60 +423,14 @@ export class Gateway {
         if (announcement.activation !== undefined) this.activate(announcement.activation);
         return;
       case "gone":
-        this.loseWorker(announcement.id, announcement.reason, announcement.reason === "exited" ? "died" : "parted");
-        if (this.takenForDead.delete(announcement.id)) this.dispatcher.isDead(announcement.id);
-        return;
+        return this.workers.gone(announcement.id, announcement.reason);
     }
   }
 
-  private meetWorker(hello: WorkerHello): void {
-    let worker = this.workers.get(hello.id);
-    if (worker === undefined) {
-      if (hello.protocol !== protocolVersion) return;
-      worker = new WorkerPeer({
-        id: hello.id,
-        release: hello.release,
-        routes: hello.routes,
-        table: compileRoutes(hello.routes),
-        link: this.hub.open(hello.id),
-        now: this.options.now(),
-      });
-      this.workers.set(worker.id, worker);
-      this.options.log.info({ worker: worker.id, release: worker.release }, "worker joined");
-      // What was silent because NATS had lost it was killed by no message; what hung may have been.
-      const dead = this.takenForDead.get(worker.id);
-      if (dead !== undefined && (hello.reconnects ?? 0) > dead.reconnects) this.dispatcher.lives(worker.id);
-      else if (dead !== undefined) this.dispatcher.isDead(worker.id);
-      this.takenForDead.delete(worker.id);
-      worker.isDraining = hello.state === "draining";
-      this.dispatcher.joined(worker);
-    }
-    worker.heardAt = this.options.now();
-    worker.reconnects = hello.reconnects ?? 0;
-    worker.hasMetrics = hello.metrics === true;
-    if (hello.state === "draining") this.dispatcher.drains(worker);
-    if (hello.activation !== undefined) this.activate(hello.activation);
-  }
-
-  private activate(activation: { release: string; generation: number }): void {
+  private activate(activation: Activation): void {
     if (!this.dispatcher.activate(activation)) return;
     this.options.log.info({ release: activation.release, generation: activation.generation }, "release activated");
     this.announce();
-  }
-
-  private loseWorker(id: string, reason: string, how: Loss): void {
-    const worker = this.workers.get(id);
-    if (worker === undefined) return;
-    this.workers.delete(id);
-    this.hub.close(id);
-    const fields = { worker: id, release: worker.release, reason, connections: worker.pins };
-    if (how === "parted") this.options.log.info(fields, "worker left");
-    else this.options.log.warn(fields, "worker left");
-    if (how === "silent") this.takenForDead.set(id, { at: this.options.now(), reconnects: worker.reconnects });
-    // One that was asked to end and took too long has died of that.
-    this.dispatcher.lost(worker, worker.isDraining ? "parted" : how);
-    this.asks.lost(worker);
-    this.isChanged = true;
   }
 
   private handle(peer: string, batch: Batch): void {
@@ -502,34 +474,8 @@ export class Gateway {
     this.dispatcher.sweep(this.awaySince === undefined ? 0 : this.options.now() - this.awaySince);
     this.upgrades.sweep();
     this.topics.sweep();
-    if (!this.hearsEverything()) for (const worker of this.workers.values()) worker.heardAt = this.options.now();
-    if (!this.options.bus.connected) return;
-    // One that works on something and is sent nothing: NATS tells whether it is still there.
-    for (const { inFlight, link } of this.workers.values()) if (inFlight > 0) link.probe();
-    const { WORKER_TIMEOUT_MS, PARK_MS } = this.settings;
-    const latest = this.options.now() - WORKER_TIMEOUT_MS;
-    for (const worker of [...this.workers.values()])
-      if (worker.heardAt < latest) this.loseWorker(worker.id, "silent for too long", "silent");
-    // By then no event is left that it could be blamed for.
-    for (const [id, { at }] of this.takenForDead) if (at < latest - PARK_MS) this.takenForDead.delete(id);
-  }
-
-  // Where this process or NATS has stood still, hellos wait to be read: then nobody has been silent.
-  private hearsEverything(): boolean {
-    const now = this.options.now();
-    const stoodStill = now - this.sweptAt > 4 * sweepMs;
-    this.sweptAt = now;
-    if (!this.isAskingNats) {
-      this.isAskingNats = true;
-      const answered = () => {
-        this.isAskingNats = false;
-        const answeredAt = this.options.now();
-        if (answeredAt - this.natsAnsweredAt > 4 * sweepMs) this.hub.stoodStill();
-        this.natsAnsweredAt = answeredAt;
-      };
-      this.options.bus.flush().then(answered, answered);
-    }
-    return !stoodStill && now - this.natsAnsweredAt <= 4 * sweepMs;
+    if (!this.hearing.check()) this.workers.excuse();
+    if (this.options.bus.connected) this.workers.sweep();
   }
 
   // A deploy waits for these: they are told at once, not with the next heartbeat.

@@ -4,6 +4,7 @@ import type { GatewayConfig } from "./config.ts";
 import type { DispatchLimits } from "./dispatcher.ts";
 import type { ServerOptions } from "./server.ts";
 import type { TopicLimits } from "./topics.ts";
+import type { WorkerLimits } from "./workers.ts";
 
 export function dispatchLimits(config: GatewayConfig): DispatchLimits {
   return {
@@ -25,6 +26,10 @@ export function topicLimits(config: GatewayConfig, maxPayloadBytes: number): Top
     externalBytes: config.MESSAGE_BYTES,
     ringBytes: config.TOPIC_RING_BYTES,
   };
+}
+
+export function workerLimits(config: GatewayConfig): WorkerLimits {
+  return { silenceMs: config.WORKER_TIMEOUT_MS, doubtMs: config.PARK_MS };
 }
 
 export function serverLimits(config: GatewayConfig): ServerOptions["limits"] {

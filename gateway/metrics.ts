@@ -122,7 +122,7 @@ function topicMetrics({ topics }: Gateway): Metric[] {
 
 function workerMetrics({ id, workers, dispatcher }: Gateway): Metric[] {
   const { activation } = dispatcher;
-  const all = [...workers.values()];
+  const all = [...workers.all()];
   const each = (value: (worker: (typeof all)[number]) => number) =>
     all.map((worker): readonly [Labels, number] => [{ worker: worker.id, release: worker.release }, value(worker)]);
   return [

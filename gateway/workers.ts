@@ -1,0 +1,105 @@
+// Which workers there are: met by their hellos, lost when they say so, when their supervisor does, or by their silence.
+
+import type { Logger } from "pino";
+import type { LinkHub } from "../protocol/link-hub.ts";
+import type { WorkerHello } from "../protocol/membership.ts";
+import { compileRoutes } from "../protocol/route.ts";
+import type { Dispatcher, Loss } from "./dispatcher.ts";
+import { WorkerPeer } from "./worker-peer.ts";
+
+export interface WorkersOptions {
+  readonly hub: LinkHub;
+  readonly dispatcher: Dispatcher;
+  readonly log: Logger;
+  readonly now: () => number;
+  readonly limits: WorkerLimits;
+  readonly onLost: (worker: WorkerPeer) => void;
+}
+
+export interface WorkerLimits {
+  /** Silent for longer, a worker is taken for dead. */
+  readonly silenceMs: number;
+  /** How long after that it is of interest whether it was: no event is left then that its death could be blamed on. */
+  readonly doubtMs: number;
+}
+
+export class Workers {
+  private readonly options: WorkersOptions;
+  private readonly peers = new Map<string, WorkerPeer>();
+  /** Those that are taken for dead: since when, and how often each had come back to NATS until then. */
+  private readonly takenForDead = new Map<string, { readonly at: number; readonly reconnects: number }>();
+
+  constructor(options: WorkersOptions) {
+    this.options = options;
+  }
+
+  get(id: string): WorkerPeer | undefined {
+    return this.peers.get(id);
+  }
+
+  all(): Iterable<WorkerPeer> {
+    return this.peers.values();
+  }
+
+  hear(hello: WorkerHello): void {
+    const worker = this.peers.get(hello.id) ?? this.meet(hello);
+    worker.heardAt = this.options.now();
+    worker.reconnects = hello.reconnects ?? 0;
+    worker.hasMetrics = hello.metrics === true;
+    if (hello.state === "draining") this.options.dispatcher.drains(worker);
+  }
+
+  /** It has ended: by its own word, or, exited, by its supervisor's. */
+  gone(id: string, reason: "bye" | "exited"): void {
+    this.lose(id, reason, reason === "exited" ? "died" : "parted");
+    if (this.takenForDead.delete(id)) this.options.dispatcher.isDead(id);
+  }
+
+  /** @param reason for the log. */
+  lose(id: string, reason: string, how: Loss): void {
+    const { hub, dispatcher, log, now, onLost } = this.options;
+    const worker = this.peers.get(id);
+    if (worker === undefined) return;
+    this.peers.delete(id);
+    hub.close(id);
+    const fields = { worker: id, release: worker.release, reason, connections: worker.pins };
+    if (how === "parted") log.info(fields, "worker left");
+    else log.warn(fields, "worker left");
+    if (how === "silent") this.takenForDead.set(id, { at: now(), reconnects: worker.reconnects });
+    // One that was asked to end and took too long has died of that.
+    dispatcher.lost(worker, worker.isDraining ? "parted" : how);
+    onLost(worker);
+  }
+
+  /** Whoever was silent until now could not be heard. */
+  excuse(): void {
+    const now = this.options.now();
+    for (const worker of this.peers.values()) worker.heardAt = now;
+  }
+
+  /** To be called a few times a second, while what workers say is heard. */
+  sweep(): void {
+    const { now, limits } = this.options;
+    // One that works on something and is sent nothing: NATS tells whether it is still there.
+    for (const { inFlight, link } of this.peers.values()) if (inFlight > 0) link.probe();
+    const latest = now() - limits.silenceMs;
+    for (const { id, heardAt } of [...this.peers.values()]) if (heardAt < latest) this.lose(id, "silent for too long", "silent");
+    for (const [id, { at }] of this.takenForDead) if (at < latest - limits.doubtMs) this.takenForDead.delete(id);
+  }
+
+  private meet(hello: WorkerHello): WorkerPeer {
+    const { hub, dispatcher, log, now } = this.options;
+    const { id, release, routes } = hello;
+    const worker = new WorkerPeer({ id, release, routes, table: compileRoutes(routes), link: hub.open(id), now: now() });
+    this.peers.set(id, worker);
+    log.info({ worker: id, release }, "worker joined");
+    // What was silent because NATS had lost it was killed by no message; what hung may have been.
+    const dead = this.takenForDead.get(id);
+    if (dead !== undefined && (hello.reconnects ?? 0) > dead.reconnects) dispatcher.lives(id);
+    else if (dead !== undefined) dispatcher.isDead(id);
+    this.takenForDead.delete(id);
+    worker.isDraining = hello.state === "draining";
+    dispatcher.joined(worker);
+    return worker;
+  }
+}
