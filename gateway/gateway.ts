@@ -9,6 +9,7 @@ import { connectionId } from "../protocol/connection-id.ts";
 import { type Batch, protocolVersion } from "../protocol/envelope.ts";
 import { type ErrorCode, errorTable } from "../protocol/errors.ts";
 import { FaultMeter } from "../protocol/fault-meter.ts";
+import { Hearing } from "../protocol/hearing.ts";
 import { LinkHub } from "../protocol/link-hub.ts";
 import {
   type Activation,
@@ -29,7 +30,6 @@ import type { GatewayConfig } from "./config.ts";
 import { Connection, type Socket } from "./connection.ts";
 import { Departure } from "./departure.ts";
 import { Dispatcher, type DispatchLimits } from "./dispatcher.ts";
-import { Hearing } from "./hearing.ts";
 import { dispatchLimits, serverLimits, topicLimits, workerLimits } from "./limits.ts";
 import { Operations } from "./operations.ts";
 import { Scrapes } from "./scrapes.ts";

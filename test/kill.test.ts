@@ -244,6 +244,29 @@ test("a gateway that has stood still for longer than WORKER_TIMEOUT_MS takes no 
   await Promise.all(clients.map((client) => client.close()));
 });
 
+test("when everything has stood still for longer than all time-outs, as a machine that was paused, nobody takes anybody for dead", async () => {
+  system = await TestSystem.start({ workers: 2, environment: { WORKER_TIMEOUT_MS: "2000", GATEWAY_TIMEOUT_MS: "3000" } });
+  const journal = await TestClient.open(`${system.url}/journal/paused`);
+  const clients = await openMany("/script/paused", 5);
+  const running = load(clients);
+  await running.progress(5);
+  const gateway = system.live("gateway")[0];
+  const workers = system.live("worker");
+  const all = [system.nats.process, gateway?.child, ...workers.map(({ child }) => child)];
+  for (const process of all) process?.kill("SIGSTOP");
+  await new Promise((resolve) => setTimeout(resolve, 4_500));
+  for (const process of all) process?.kill("SIGCONT");
+  await running.progress(20);
+  expectWhole(clients, await running.stop());
+  expect(gateway?.logged("worker left")).toEqual([]);
+  expect(workers.flatMap((worker) => worker.logged("gateway left"))).toEqual([]);
+  expect(
+    journal.received.map(String).filter((text) => text.includes('"close"')),
+    "onClose of a client that is there",
+  ).toEqual([]);
+  await Promise.all([...clients, journal].map((client) => client.close()));
+});
+
 test("a NATS that stands still for longer than WORKER_TIMEOUT_MS is nobody's death: nothing is redelivered", async () => {
   system = await TestSystem.start({ workers: 2, environment: { WORKER_TIMEOUT_MS: "2000" } });
   const clients = await openMany("/script/frozen", 5);

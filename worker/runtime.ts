@@ -6,6 +6,7 @@ import type { Bus } from "../protocol/bus.ts";
 import { type Batch, protocolVersion } from "../protocol/envelope.ts";
 import { CodedError } from "../protocol/errors.ts";
 import { FaultMeter } from "../protocol/fault-meter.ts";
+import { Hearing } from "../protocol/hearing.ts";
 import type { Link } from "../protocol/link.ts";
 import { LinkHub } from "../protocol/link-hub.ts";
 import {
@@ -36,6 +37,10 @@ import { queryOf } from "./request.ts";
 import { Solitude } from "./solitude.ts";
 import { pinnedState } from "./state.ts";
 import { type HookName, Turns } from "./turns.ts";
+
+/** How often turns' time-outs are looked at, and how often gateways' silence. */
+const turnSweepMs = 50;
+const silenceSweepMs = 250;
 
 export interface WorkerOptions {
   readonly id: string;
@@ -70,6 +75,7 @@ export class Worker {
   private readonly answers: Answers;
   private readonly orphans: Orphans;
   private readonly solitude: Solitude;
+  private readonly hearing: Hearing;
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly stopping = new AbortController();
   private state: "ready" | "draining" = "ready";
@@ -112,6 +118,12 @@ export class Worker {
       },
       run: (mailbox) => this.turns.run(mailbox),
     });
+    this.hearing = new Hearing({
+      now,
+      askNats: () => bus.flush(),
+      onStoodStill: () => this.hub.stoodStill(),
+      everyMs: silenceSweepMs,
+    });
     this.operator = new Operator({ workerId: options.id, release: config.RELEASE, timeoutMs: config.APP_TIMEOUT_MS, hub: this.hub });
     this.orphans = new Orphans({ turns: () => this.turns, operator: this.operator, log: options.log });
     this.answers = new Answers({
@@ -136,8 +148,8 @@ export class Worker {
     this.options.bus.subscribe(this.subjects.scrape, ({ payload }) => this.tell(parseScrape(payload)));
     this.timers.push(
       setInterval(() => this.announce(), heartbeatMs),
-      setInterval(() => this.sweep(), 50),
-      setInterval(() => this.forgetSilent(), 1_000),
+      setInterval(() => this.sweep(), turnSweepMs),
+      setInterval(() => this.forgetSilent(), silenceSweepMs),
     );
     this.say({ kind: "ask" });
     this.announce();
@@ -152,7 +164,7 @@ export class Worker {
 
   reconnected(): void {
     this.reconnects++;
-    for (const gateway of this.gateways.values()) gateway.heardAt = this.options.now();
+    this.excuseGateways();
     this.hub.reconnected();
     this.announce();
   }
@@ -231,7 +243,14 @@ export class Worker {
     gateway.waiting.delete(mailbox);
   }
 
+  // Whoever was silent until now could not be heard.
+  private excuseGateways(): void {
+    const now = this.options.now();
+    for (const gateway of this.gateways.values()) gateway.heardAt = now;
+  }
+
   private forgetSilent(): void {
+    if (!this.hearing.check()) this.excuseGateways();
     if (!this.options.bus.connected) return;
     const latest = this.options.now() - this.options.config.GATEWAY_TIMEOUT_MS;
     for (const [id, { heardAt }] of this.gateways) if (heardAt < latest) this.forgetGateway(id, "silent for too long", true);
