@@ -25,10 +25,10 @@ export interface DispatchLimits extends ParkingLimits, Window {
 }
 
 /**
- * How a worker was lost. parted: it said goodbye, was asked to end, or has begun another life; nothing has killed it. silent: nobody hears it.
- * died: its supervisor has seen it end.
+ * How a worker was lost. parted: it said goodbye, or was asked to end; nothing has killed it. silent: nobody hears it. died: its
+ * supervisor has seen it end. forgetful: it lives, and has taken this gateway for dead: it runs the onClose of what it had open.
  */
-export type Loss = "parted" | "silent" | "died";
+export type Loss = "parted" | "silent" | "died" | "forgetful";
 
 export interface DispatcherOptions {
   readonly limits: DispatchLimits;
@@ -242,7 +242,7 @@ export class Dispatcher {
       afterHeld(connection, () => {
         if (connection.worker !== worker) return;
         this.takeBack(connection, how);
-        if (connection.isFenced) this.leaveToWorkers(connection);
+        if (connection.isFenced || (how === "forgetful" && connection.firstEvent > 0)) this.leaveToWorkers(connection);
         else this.assign(connection);
       });
     }
@@ -459,6 +459,7 @@ export class Dispatcher {
 
   // Workers that took this gateway for dead run its onClose.
   private leaveToWorkers(connection: Connection): void {
+    this.breakOff(connection, "gateway.forgotten");
     for (const event of connection.events.splice(0)) this.parking.remove(connection, event);
     this.counters.fenced++;
     this.end(connection);

@@ -97,6 +97,7 @@ export class Gateway {
   /** Since when NATS is gone. */
   private awaySince: number | undefined;
   private lastReported = -1;
+  private hasLeft = false;
 
   constructor(options: GatewayOptions) {
     this.options = options;
@@ -122,7 +123,7 @@ export class Gateway {
         const worker = this.workers.get(peer);
         if (worker !== undefined) this.dispatcher.creditBack(worker);
       },
-      onLost: (peer) => this.workers.lose(peer, "it has begun another life", "parted"),
+      onLost: (peer) => this.workers.lose(peer, "it took this gateway for dead", "forgetful"),
       onUnheard: (peer) => this.workers.lose(peer, "nobody hears it", "silent"),
     });
     this.topics = new Topics({
@@ -297,11 +298,13 @@ export class Gateway {
       await pause(departureStepMs);
     }
     if (this.dispatcher.size > 0) log.warn({ connections: this.dispatcher.size }, "ended before every onClose had run");
-    this.say({ kind: "gone", id: this.id, reason: "bye" });
-    this.hub.flush();
     for (const timer of this.timers) clearInterval(timer);
-    await this.options.bus.close();
+    this.hub.flush();
     this.hub.stop();
+    // The last word: whoever heard more of this gateway would think that it is there again.
+    this.say({ kind: "gone", id: this.id, reason: "bye" });
+    this.hasLeft = true;
+    await this.options.bus.close();
   }
 
   /** Open connections by the path pattern that serves them. */
@@ -408,6 +411,7 @@ export class Gateway {
   // ── workers ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   private hear(announcement: Announcement): void {
+    if (this.hasLeft) return;
     this.successors.hear(announcement);
     switch (announcement.kind) {
       case "worker":

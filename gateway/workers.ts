@@ -67,7 +67,7 @@ export class Workers {
     else log.warn(fields, "worker left");
     if (how === "silent") this.takenForDead.set(id, { at: now(), reconnects: worker.reconnects });
     // One that was asked to end and took too long has died of that.
-    dispatcher.lost(worker, worker.isDraining ? "parted" : how);
+    dispatcher.lost(worker, worker.isDraining && how !== "forgetful" ? "parted" : how);
     onLost(worker);
   }
 
@@ -90,7 +90,10 @@ export class Workers {
   private meet(hello: WorkerHello): WorkerPeer {
     const { hub, dispatcher, log, now } = this.options;
     const { id, release, routes } = hello;
-    const worker = new WorkerPeer({ id, release, routes, table: compileRoutes(routes), link: hub.open(id), now: now() });
+    const link = hub.open(id);
+    // One that has only stood still learns that it has lost what it had: else it would run its onClose at our end.
+    link.probe();
+    const worker = new WorkerPeer({ id, release, routes, table: compileRoutes(routes), link, now: now() });
     this.peers.set(id, worker);
     log.info({ worker: id, release }, "worker joined");
     // What was silent because NATS had lost it was killed by no message; what hung may have been.

@@ -26,6 +26,7 @@ export const errorTable = {
   "handler.load": { close: 1011, text: "a handler module does not load" },
   "message.poison": { close: 1011, text: "a message killed three workers, the last of them alone, and was set aside" },
   "gateway.restarts": { close: 1012, text: "this gateway is being replaced; another one takes its clients" },
+  "gateway.forgotten": { close: 1012, text: "this gateway was not heard for so long that workers took it for dead, and ran onClose" },
   "gateway.ends": { close: 1001, text: "this gateway ends, and it knows of no other one" },
   "nats.away": { close: 1013, text: "NATS was away for longer than PARK_MS" },
   "connection.bug": { close: 1011, text: "a bug in thinstate met this connection; the gateway's log has its stack" },

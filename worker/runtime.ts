@@ -82,6 +82,7 @@ export class Worker {
   private activation: Activation | undefined;
   private readonly meter = new ProcessMeter("worker");
   private reconnects = 0;
+  private hasLeft = false;
 
   constructor(options: WorkerOptions) {
     this.options = options;
@@ -185,9 +186,12 @@ export class Worker {
       this.options.log.warn({ connections: this.connections }, "ended before all turns had settled: they are redelivered");
     for (const timer of this.timers) clearInterval(timer);
     this.meter.stop();
-    this.say({ kind: "gone", id: this.options.id, reason: "bye" });
-    await this.options.bus.close();
+    this.hub.flush();
     this.hub.stop();
+    // The last word: whoever heard more of this worker would think that it is there again.
+    this.say({ kind: "gone", id: this.options.id, reason: "bye" });
+    this.hasLeft = true;
+    await this.options.bus.close();
   }
 
   private isDone(): boolean {
@@ -206,6 +210,7 @@ export class Worker {
   }
 
   private meetGateway(id: string): void {
+    if (this.hasLeft) return;
     const known = this.gateways.get(id);
     if (known !== undefined) {
       known.heardAt = this.options.now();
@@ -467,6 +472,7 @@ export class Worker {
   }
 
   private say(announcement: Announcement): void {
+    if (this.hasLeft) return;
     this.options.bus.publish(this.subjects.members, encodeAnnouncement(announcement));
   }
 }
