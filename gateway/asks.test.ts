@@ -4,6 +4,7 @@ import { Link } from "../protocol/link.ts";
 import { toWorker } from "../protocol/records.ts";
 import { compileRoutes } from "../protocol/route.ts";
 import { Asks } from "./asks.ts";
+import type { Loss } from "./dispatcher.ts";
 import { WorkerPeer } from "./worker-peer.ts";
 
 const timeoutMs = 1_000;
@@ -50,6 +51,7 @@ function ask(name: string, isOver = () => false): void {
     },
     onBroken: () => answers.push(`${name}: broken`),
     onTimeout: () => answers.push(`${name}: too late`),
+    onPoison: () => answers.push(`${name}: poison`),
     isOver,
   });
   chosen?.link.flush();
@@ -100,7 +102,7 @@ test("what a worker that died has not answered is asked again, and says so; its 
   ask("b");
   asks.answered(first, 1, Buffer.from("yes"));
   chosen = undefined;
-  asks.lost(first);
+  asks.lost(first, "parted");
   chosen = worker("w2");
   asks.retry();
   chosen.link.flush();
@@ -123,4 +125,21 @@ test("a question that nobody answers in time is over; one that nobody waits for 
   now += 1;
   asks.sweep();
   expect([asks.size, answers]).toEqual([0, ["a: too late"]]);
+});
+
+test("a question that three workers died with is given up, and no other; what parts has not died of it", () => {
+  const lost: Loss[] = ["died", "parted", "silent", "parted", "died"];
+  chosen = worker("w0");
+  ask("a");
+  for (const [index, how] of lost.entries()) {
+    expect(answers).toEqual([]);
+    const before = chosen as WorkerPeer;
+    chosen = worker(`w${index + 1}`);
+    asks.lost(before, how);
+    chosen.link.flush();
+  }
+  expect(answers).toEqual(["a: poison"]);
+  expect(asked.map((text) => text.split(" ")[0])).toEqual(["w0", "w1", "w2", "w3", "w4"]);
+  ask("b");
+  expect(asks.size).toBe(1);
 });

@@ -1,7 +1,11 @@
 // Questions to workers that belong to no connection yet: may this client connect, and plain HTTP. Like events they wait
-// while there is no worker, and are asked again when the worker that had them dies.
+// while there is no worker, and are asked again when the worker that had them is lost; not for ever, since one may kill workers.
 
+import type { Loss } from "./dispatcher.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
+
+/** Of workers that had a question in hand: it is given to no other then. */
+const mostDeaths = 3;
 
 interface Ask {
   readonly number: number;
@@ -15,10 +19,13 @@ interface Ask {
   readonly onBroken: () => void;
   /** No worker has answered in time. */
   readonly onTimeout: () => void;
+  /** Too many workers have died with it in hand. */
+  readonly onPoison: () => void;
   /** Where nobody waits any more. */
   readonly isOver: () => boolean;
   worker: WorkerPeer | undefined;
   wasAsked: boolean;
+  deaths: number;
 }
 
 export class Asks {
@@ -38,9 +45,9 @@ export class Asks {
     return this.open.size;
   }
 
-  ask(question: Pick<Ask, "type" | "body" | "onAnswer" | "onBroken" | "onTimeout" | "isOver">): void {
+  ask(question: Pick<Ask, "type" | "body" | "onAnswer" | "onBroken" | "onTimeout" | "onPoison" | "isOver">): void {
     this.last = (this.last + 1) >>> 0;
-    const ask = { ...question, number: this.last, askedAt: this.options.now(), worker: undefined, wasAsked: false };
+    const ask = { ...question, number: this.last, askedAt: this.options.now(), worker: undefined, wasAsked: false, deaths: 0 };
     this.open.set(ask.number, ask);
     this.send(ask);
   }
@@ -62,11 +69,17 @@ export class Asks {
   }
 
   /** Asks again what this worker has not answered. */
-  lost(worker: WorkerPeer): void {
+  lost(worker: WorkerPeer, how: Loss): void {
+    const isDead = how === "died" || how === "silent";
     for (const ask of this.open.values()) {
       if (ask.worker !== worker) continue;
       ask.worker = undefined;
-      this.send(ask);
+      if (isDead) ask.deaths++;
+      if (ask.deaths < mostDeaths) this.send(ask);
+      else {
+        this.open.delete(ask.number);
+        ask.onPoison();
+      }
     }
   }
 

@@ -162,8 +162,8 @@ export class Gateway {
       log: options.log,
       now,
       limits: this.workerLimits,
-      onLost: (worker) => {
-        this.asks.lost(worker);
+      onLost: (worker, how) => {
+        this.asks.lost(worker, how);
         this.isChanged = true;
       },
     });
@@ -180,6 +180,9 @@ export class Gateway {
       asks: this.asks,
       now,
       limits: this.limits,
+      onPoison: (kind, method, path) => {
+        options.log.error({ kind, method, path, code: "request.poison" }, "given up: it was with three workers that died");
+      },
       admit: (admission) => this.admit(admission),
     });
     if (options.activation !== undefined) this.dispatcher.activate(options.activation);

@@ -24,6 +24,8 @@ export interface UpgradesOptions<Data extends object> {
   readonly asks: Asks;
   readonly now: () => number;
   readonly limits: { readonly parkMs: number };
+  /** What kills workers was given up. */
+  readonly onPoison: (kind: Kind, method: string, path: string) => void;
   /** Makes what comes with all that the socket says. */
   readonly admit: (admission: Admission) => Data;
 }
@@ -91,6 +93,7 @@ export class Upgrades<Data extends object> {
       onAnswer: (payload) => this.answer(client, parseResponded(payload)),
       onBroken: () => this.refuse("request", client, 500, "envelope.malformed"),
       onTimeout: () => this.refuse("request", client, 503, "upgrade.parked"),
+      onPoison: () => this.refusePoison("request", incoming, client),
       isOver: () => client.isGone,
     });
   }
@@ -137,6 +140,7 @@ export class Upgrades<Data extends object> {
       },
       onBroken: () => this.refuse("upgrade", client, 500, "envelope.malformed"),
       onTimeout: () => this.refuse("upgrade", client, 503, "upgrade.parked"),
+      onPoison: () => this.refusePoison("upgrade", incoming, client),
       isOver: () => client.isGone,
     });
   }
@@ -154,6 +158,11 @@ export class Upgrades<Data extends object> {
   private answer(client: WaitingClient, answer: Answer): void {
     this.outcomes.request.count(String(answer.status));
     client.answer(answer);
+  }
+
+  private refusePoison(kind: Kind, { method, path }: Incoming, client: WaitingClient): void {
+    this.options.onPoison(kind, method, path);
+    this.refuse(kind, client, 500, "request.poison");
   }
 
   private refuse(kind: Kind, client: WaitingClient, status: number, code: ErrorCode): void {

@@ -13,7 +13,7 @@ export interface WorkersOptions {
   readonly log: Logger;
   readonly now: () => number;
   readonly limits: WorkerLimits;
-  readonly onLost: (worker: WorkerPeer) => void;
+  readonly onLost: (worker: WorkerPeer, how: Loss) => void;
 }
 
 export interface WorkerLimits {
@@ -67,8 +67,9 @@ export class Workers {
     else log.warn(fields, "worker left");
     if (how === "silent") this.takenForDead.set(id, { at: now(), reconnects: worker.reconnects });
     // One that was asked to end and took too long has died of that.
-    dispatcher.lost(worker, worker.isDraining && how !== "forgetful" ? "parted" : how);
-    onLost(worker);
+    const loss = worker.isDraining && how !== "forgetful" ? "parted" : how;
+    dispatcher.lost(worker, loss);
+    onLost(worker, loss);
   }
 
   /** Whoever was silent until now could not be heard. */

@@ -25,6 +25,7 @@ export const errorTable = {
   "handler.thrown": { close: 1011, text: "a handler threw something that is none of these errors" },
   "handler.load": { close: 1011, text: "a handler module does not load" },
   "message.poison": { close: 1011, text: "a message killed three workers, the last of them alone, and was set aside" },
+  "request.poison": { close: 1011, text: "three workers died with an upgrade or a request in hand; answered with 500" },
   "gateway.restarts": { close: 1012, text: "this gateway is being replaced; another one takes its clients" },
   "gateway.forgotten": { close: 1012, text: "this gateway was not heard for so long that workers took it for dead, and ran onClose" },
   "gateway.ends": { close: 1001, text: "this gateway ends, and it knows of no other one" },

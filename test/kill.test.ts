@@ -1,7 +1,7 @@
 // The promise when processes are killed instead of drained.
 
 import { afterEach, expect, test } from "vitest";
-import { TestClient } from "./client.ts";
+import { refusal, TestClient } from "./client.ts";
 import { expectWhole, load, type Told, turn } from "./load.ts";
 import { TestSystem } from "./system.ts";
 
@@ -140,6 +140,25 @@ test("a poisonous message among innocent connections is set aside after three wo
   expect(system.processes.filter(({ child }) => child.exitCode === 13)).toHaveLength(3);
   expect(system.live("gateway")[0]?.logged("set aside")).toMatchObject([{ code: "message.poison", route: "/script/:room" }]);
   await Promise.all([...clients, journal].map((client) => client.close()));
+});
+
+test("a request and an upgrade that kill workers are given up after three each; nobody else is closed", async () => {
+  system = await TestSystem.start({ workers: 2 });
+  system.keepWorkers();
+  const clients = await openMany("/script/bystander", 20);
+  const running = load(clients);
+  await running.progress(3);
+  const request = await fetch(`http://127.0.0.1:${system.port}/gate/exit`);
+  expect([request.status, await request.text()]).toEqual([500, expect.stringContaining("request.poison")]);
+  expect(await refusal(`${system.url}/gate/exit`)).toMatchObject({ status: 500, body: expect.stringContaining("request.poison") });
+  await running.progress(3);
+  expectWhole(clients, await running.stop());
+  expect(system.processes.filter(({ child }) => child.exitCode === 13)).toHaveLength(6);
+  expect(system.live("gateway")[0]?.logged("given up")).toMatchObject([
+    { kind: "request", path: "/gate/exit" },
+    { kind: "upgrade", path: "/gate/exit" },
+  ]);
+  await Promise.all(clients.map((client) => client.close()));
 });
 
 test("a poisonous message at one gateway: who runs alone at another one in the same worker is not blamed", async () => {

@@ -10,6 +10,7 @@ export default defineHandler({
   async onUpgrade({ params, query, cookies, headers, ip }) {
     if (params.mode === "refuse") return new Response("no entry", { status: 401, headers: { "www-authenticate": "Basic" } });
     if (params.mode === "throw") throw new Error("upgrade broke");
+    if (params.mode === "exit") process.exit(13);
     if (params.mode === "open") return undefined;
     await Promise.resolve();
     const from = [query.get("q"), cookies.c, headers["x-h"], ip].join(" ");
@@ -25,6 +26,7 @@ export default defineHandler({
     });
   },
   async onRequest(request, { params, ip }) {
+    if (params.mode === "exit") process.exit(13);
     return Response.json(
       { method: request.method, mode: params.mode, body: await request.text(), ip },
       { status: 201, headers: { "x-answer": "1" } },
