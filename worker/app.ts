@@ -22,6 +22,10 @@ export interface OperatorOptions {
   readonly release: string;
   readonly workerId: string;
   readonly timeoutMs: number;
+  /** What one operation may have, encoded. */
+  readonly limitBytes: number;
+  /** Those that there are, the one that was heard last first. */
+  readonly gateways: () => readonly string[];
   readonly hub: LinkHub;
 }
 
@@ -42,8 +46,8 @@ export class Operator implements App {
 
   async publish(topic: string, data: Sendable): Promise<void> {
     checkTopic(topic);
-    // Any gateway will do: it passes on to the others.
-    const [peer] = [...this.options.hub.all()].map((link) => link.peer);
+    // Any gateway will do: it passes on to the others. One that died without a word is not the one that was heard last.
+    const [peer] = this.options.gateways();
     await this.operate(peer, { kind: "publish", topic, ...bytesOf(frameOf(data)) });
   }
 
@@ -60,8 +64,7 @@ export class Operator implements App {
 
   async closeUser(user: string, code = 1000, reason = ""): Promise<number> {
     checkClose(code, reason);
-    const peers = [...this.options.hub.all()].map((link) => link.peer);
-    const counts = await Promise.all(peers.map((peer) => this.operate(peer, { kind: "closeUser", user, code, reason })));
+    const counts = await Promise.all(this.options.gateways().map((peer) => this.operate(peer, { kind: "closeUser", user, code, reason })));
     return counts.reduce((sum, count) => sum + count, 0);
   }
 
@@ -91,8 +94,8 @@ export class Operator implements App {
 
   private async anyGateway(): Promise<string> {
     for (;;) {
-      const [link] = this.options.hub.all();
-      if (link !== undefined) return link.peer;
+      const [peer] = this.options.gateways();
+      if (peer !== undefined) return peer;
       await new Promise<void>((resolve) => this.hoping.push(resolve));
     }
   }
@@ -100,6 +103,13 @@ export class Operator implements App {
   private operate(peer: string | undefined, body: OperateBody): Promise<number> {
     const link = peer === undefined ? undefined : this.options.hub.get(peer);
     if (peer === undefined || link === undefined) return Promise.reject(new CodedError("app.noGateway", "there is no gateway"));
+    const bytes = packValue(body);
+    const { limitBytes } = this.options;
+    // NATS would take it for a fault of ours, and what is behind it on the link would wait for ever.
+    if (bytes.length > limitBytes) {
+      const text = `app.${body.kind} was given ${bytes.length} bytes, at most ${limitBytes} are allowed (NATS' max_payload)`;
+      return Promise.reject(new CodedError("effects.tooLarge", text));
+    }
     this.last = (this.last + 1) >>> 0;
     const number = this.last;
     return new Promise((resolve, reject) => {
@@ -108,7 +118,7 @@ export class Operator implements App {
         reject(new CodedError("app.noGateway", `no answer within ${this.options.timeoutMs} ms (APP_TIMEOUT_MS)`));
       }, this.options.timeoutMs);
       this.waiting.set(number, { peer, timer, resolve, reject });
-      link.append({ type: toGateway.operate, flags: 0, extra: 0, slot: number, epoch: 0 }, packValue(body));
+      link.append({ type: toGateway.operate, flags: 0, extra: 0, slot: number, epoch: 0 }, bytes);
     });
   }
 }

@@ -125,7 +125,14 @@ export class Worker {
       onStoodStill: () => this.hub.stoodStill(),
       everyMs: silenceSweepMs,
     });
-    this.operator = new Operator({ workerId: options.id, release: config.RELEASE, timeoutMs: config.APP_TIMEOUT_MS, hub: this.hub });
+    this.operator = new Operator({
+      workerId: options.id,
+      release: config.RELEASE,
+      timeoutMs: config.APP_TIMEOUT_MS,
+      limitBytes: bus.maxPayloadBytes - 4096,
+      gateways: () => [...this.gateways].sort(([, a], [, b]) => b.heardAt - a.heardAt).map(([id]) => id),
+      hub: this.hub,
+    });
     this.orphans = new Orphans({ turns: () => this.turns, operator: this.operator, log: options.log });
     this.answers = new Answers({
       handlers: this.handlers,
@@ -477,13 +484,19 @@ export class Worker {
   }
 }
 
+/** What a pin has besides state and topics, at most: its path and query are of a request's head, which uWebSockets.js bounds. */
+const pinHeadBytes = 16 * 1024;
+/** A topic's name at most, and its length. */
+const topicBytes = 256 + 3;
+
 /** What turns and answers are held to. */
 function limitsOf(config: WorkerConfig, maxPayloadBytes: number) {
   return {
     effectsBytes: Math.min(config.EFFECTS_BYTES, maxPayloadBytes - 4096),
     answerBytes: maxPayloadBytes - 16 * 1024,
-    stateBytes: config.STATE_BYTES,
-    topicsPerConnection: config.TOPICS_PER_CONNECTION,
+    // A pin has both, and has to fit into one message of NATS: a half of it for each, and more than is needed for the rest.
+    stateBytes: Math.min(config.STATE_BYTES, Math.floor(maxPayloadBytes / 2) - pinHeadBytes),
+    topicsPerConnection: Math.min(config.TOPICS_PER_CONNECTION, Math.floor(maxPayloadBytes / 2 / topicBytes)),
     turnTimeoutMs: config.TURN_TIMEOUT_MS,
   };
 }

@@ -2,7 +2,7 @@
 
 import { type App, defineHandler, type } from "../../../worker/handler.ts";
 
-type Wish = { publish: string } | { send: string } | { closeUser: string } | { late: true };
+type Wish = { publish: string; bytes?: number } | { send: string } | { closeUser: string } | { late: true };
 
 const started: { app?: App } = {};
 
@@ -19,7 +19,7 @@ export default defineHandler({
   async onMessage(conn, wish) {
     const { app } = started;
     if (app === undefined) throw new Error("onStart has not run");
-    if ("publish" in wish) await app.publish(wish.publish, "from the app");
+    if ("publish" in wish) await app.publish(wish.publish, wish.bytes === undefined ? "from the app" : "x".repeat(wish.bytes));
     if ("send" in wish) conn.send({ met: await app.send(wish.send, "hello") });
     if ("closeUser" in wish) conn.send({ closed: await app.closeUser(wish.closeUser, 4010, "moved") });
     if ("late" in wish) {

@@ -1,0 +1,39 @@
+// app.*, where not all is well.
+
+import { afterEach, expect, test } from "vitest";
+import { TestClient } from "./client.ts";
+import { TestSystem } from "./system.ts";
+
+let system: TestSystem;
+
+afterEach(() => system.stop());
+
+test("what does not fit into one message of NATS is refused, and holds up nothing behind it", async () => {
+  system = await TestSystem.start();
+  const client = await TestClient.open(`${system.url}/app/large`);
+  const echo = await TestClient.open(`${system.url}/echo`);
+  client.send({ publish: "t", bytes: 2 * 1024 * 1024 });
+  expect(await client.closes()).toEqual({ code: 1011, reason: "effects.tooLarge" });
+  echo.send("still there?");
+  await echo.receives(1);
+  await echo.close();
+});
+
+test("a gateway that has died without a word is not the one that is asked to publish", async () => {
+  system = await TestSystem.start({ environment: { APP_TIMEOUT_MS: "20000" } });
+  const [first] = system.live("gateway");
+  const second = system.startGateway();
+  await system.until(() => system.gatewayHellos.some(({ pid, serving }) => pid === second.pid && serving), "another one serves");
+  await first?.end("SIGKILL");
+  const messagesIn = () => system.gatewayHellos.find(({ pid }) => pid === second.pid)?.messagesIn ?? 0;
+  const before = messagesIn();
+  const client = await TestClient.open(`${system.url}/app/here`);
+  const listener = await TestClient.open(`${system.url}/script/here`);
+  listener.send([{ do: "subscribe", topic: "here" }, { do: "tell" }]);
+  await listener.receives(1);
+  await system.until(() => messagesIn() > before, "it has said hello since the other one's death");
+  client.send({ publish: "here" });
+  await listener.receives(2);
+  expect(String(listener.received[1])).toBe("from the app");
+  await Promise.all([client, listener].map((each) => each.close()));
+});
