@@ -7,6 +7,7 @@ import type { BusSecurity } from "../../protocol/bus-security.ts";
 import { FaultMeter } from "../../protocol/fault-meter.ts";
 import { type Activation, type Announcement, decodeAnnouncement, encodeAnnouncement, heartbeatMs } from "../../protocol/membership.ts";
 import { subjectsOf } from "../../protocol/subjects.ts";
+import { Departures } from "./departures.ts";
 import type { Log } from "./log.ts";
 import { Members } from "./members.ts";
 import { Watchdog } from "./watchdog.ts";
@@ -28,6 +29,7 @@ export interface MembershipOptions {
 
 export class Membership {
   readonly members = new Members(hostname(), () => this.say({ kind: "ask" }));
+  private readonly departures = new Departures(hostname());
   private readonly watchdog: Watchdog;
   private readonly bus: Bus;
   private readonly subject: string;
@@ -44,6 +46,7 @@ export class Membership {
         const announcement = decodeAnnouncement(payload);
         this.members.hear(announcement, performance.now());
         this.watchdog.hear(announcement);
+        this.departures.hear(announcement);
         // Somebody has just started, and may not wait for the next heartbeat to learn who is active.
         if (announcement.kind === "ask") this.sayActivation();
       } catch (error) {
@@ -55,6 +58,7 @@ export class Membership {
       this.members.forgetSilent(performance.now());
       for (const pid of this.watchdog.tick(performance.now(), bus.connected)) options.onHung(pid);
       this.sayActivation();
+      if (bus.connected) this.repeatDepartures();
     }, heartbeatMs);
   }
 
@@ -63,6 +67,7 @@ export class Membership {
     const { natsUrl, natsSecurity, log } = options;
     const faults = new FaultMeter();
     const onFault = (error: unknown) => faults.meet(error, (text, count) => log.event("warn", text, { count, err: describe(error) }));
+    let membership: Membership | undefined;
     const bus = await withinTime(
       connectBus({
         url: natsUrl,
@@ -70,13 +75,15 @@ export class Membership {
         name: "supervisor",
         connectTimeoutMs,
         onEvent: (event) => {
-          if (event.kind === "fault") onFault(event.error);
-          else log.event("info", event.kind === "connected" ? "NATS is back" : "NATS is gone");
+          if (event.kind === "fault") return onFault(event.error);
+          log.event("info", event.kind === "connected" ? "NATS is back" : "NATS is gone");
+          if (event.kind === "connected") membership?.reconnected();
         },
       }),
       natsUrl,
     );
-    return new Membership(bus, options, onFault);
+    membership = new Membership(bus, options, onFault);
+    return membership;
   }
 
   /** Announces it now and from now on. */
@@ -85,19 +92,33 @@ export class Membership {
     this.sayActivation();
   }
 
+  /** A process of ours has this id from now on. */
+  started(pid: number): void {
+    this.departures.started(pid);
+  }
+
   /** A process of ours has ended: others need not wait until its silence tells. @returns whether it had taken part. */
   ended(pid: number): boolean {
     this.watchdog.ended(pid);
-    const member = this.members.byProcess(pid);
-    if (member === undefined) return false;
-    this.members.forget(member.id);
-    this.say({ kind: "gone", id: member.id, reason: "exited" });
+    const departure = this.departures.ended(pid);
+    if (departure === undefined) return false;
+    this.members.forget(departure.id);
+    this.say(departure);
     return true;
   }
 
   async leave(): Promise<void> {
     clearInterval(this.heartbeat);
     await this.bus.close();
+  }
+
+  private reconnected(): void {
+    this.departures.reconnected();
+    this.repeatDepartures();
+  }
+
+  private repeatDepartures(): void {
+    for (const departure of this.departures.repeat()) this.say(departure);
   }
 
   private sayActivation(): void {

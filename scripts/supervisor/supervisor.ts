@@ -211,6 +211,7 @@ export class Supervisor implements Deployable {
     const { members } = membership;
     const onEnd = (child: Child, text: string) => this.log.event("error", `${child.name} ${text}`, { pid: child.pid });
     const watched = (child: Child) => {
+      membership.started(child.pid);
       // Before its keeper hears of it, which asks.
       void child.exited.then(() => {
         child.hasServed = membership.ended(child.pid);
