@@ -4,6 +4,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readActivation } from "../protocol/activation.ts";
 import type { DeployReport } from "../scripts/supervisor/report.ts";
 import { hasAutogroups, sessionNice } from "./autogroup.ts";
 import { TestClient } from "./client.ts";
@@ -313,6 +314,19 @@ describe("interrupted", { timeout: testTimeoutMs }, () => {
     expect(second.output).toMatch(new RegExp(`there is already a deploy by \\S+ \\(process ${first.pid}\\) since `));
     expect(await first.exited).toBe(0);
     expect(await answering()).toEqual(["six"]);
+  });
+
+  test("a link that cannot be switched does not fail it: what serves is what the record names, and is kept", async () => {
+    const link = join(installation.cacheFolder, "current");
+    rmSync(link);
+    mkdirSync(join(link, "notes"), { recursive: true });
+    installation.write(versionFile, versionHandler("unlinked"));
+    const { release } = await deployed();
+    expect(await answering()).toEqual(["unlinked"]);
+    expect(readActivation(join(installation.cacheFolder, "activation.json"))?.release).toBe(release);
+    expect(installation.releases()).toContain(release);
+    expect(start.output).toContain(`${link} cannot be pointed to release ${release}`);
+    rmSync(link, { recursive: true });
   });
 
   test("the last five are kept, and nothing of those that were refused", async () => {

@@ -6,6 +6,7 @@ import type { Activation } from "../../protocol/membership.ts";
 import type { Config } from "../config.ts";
 import type { Release, ReleaseStore } from "../releases/release.ts";
 import { pointCurrent } from "../supervisor/current.ts";
+import type { Log } from "../supervisor/log.ts";
 import type { Members } from "../supervisor/members.ts";
 import type { DeployCrew, DeployFleet } from "../supervisor/switch-over.ts";
 import { layout } from "./layout.ts";
@@ -19,6 +20,7 @@ export interface ServiceFleetOptions {
   readonly config: Config;
   readonly members: Members;
   readonly announce: (activation: Activation) => void;
+  readonly log: Pick<Log, "event">;
 }
 
 export class ServiceFleet implements DeployFleet {
@@ -71,7 +73,7 @@ export class ServiceFleet implements DeployFleet {
     // In this order: whenever the machine goes down in between, workers of the release that the record names start again.
     await enableWorkers(crew.units);
     writeActivation(layout.activationFile, activation);
-    pointCurrent(crew.release.folder);
+    pointCurrent(crew.release, this.options.log);
     this.activation = activation;
     this.active = crew;
     this.replaced.delete(crew.release.id);

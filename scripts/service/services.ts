@@ -71,6 +71,7 @@ export class Services implements Deployable {
         membership.announce(activation);
         log.event("info", "release activated", activation);
       },
+      log,
     });
     const services = new Services({ config, releases, membership, fleet, shelf: new Shelf({ config, releases, log, isDev: false }) });
     await services.heard();

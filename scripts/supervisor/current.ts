@@ -3,21 +3,40 @@
 
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
+import type { Release } from "../releases/release.ts";
+import type { Log } from "./log.ts";
 
 const name = "current";
 
 /**
- * Switches the link by one rename: whoever looks finds the release before or this one. Returns when it is on the disk.
- * @param releaseFolder `<folder>/releases/<name>`; the link has the path from the folder that both are in.
+ * Switches the link by one rename: whoever looks finds the release before or this one. Returns when it is on the disk. Where that
+ * cannot be done it warns and goes on: the record names the release already, so a deploy that failed here would remove what the
+ * next start looks for.
+ * @param release whose folder is `<folder>/releases/<name>`; the link has the path from the folder that both are in.
  */
-export function pointCurrent(releaseFolder: string): void {
-  const releases = dirname(releaseFolder);
+export function pointCurrent(release: Pick<Release, "id" | "folder">, log: Pick<Log, "event">): void {
+  const releases = dirname(release.folder);
   const folder = dirname(releases);
-  const fresh = join(folder, `.${name}-${process.pid}`);
+  const link = join(folder, name);
+  const target = release.folder.slice(folder.length + 1);
+  try {
+    replaceLink(link, target, join(folder, `.${name}-${process.pid}`));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : error;
+    const remedy = `Remove what is in its way, then: ln -sfn ${target} ${link}`;
+    log.event("warn", `${link} cannot be pointed to release ${release.id}, which serves: ${reason}. ${remedy}`, { release: release.id });
+  }
+}
+
+function replaceLink(link: string, target: string, fresh: string): void {
   rmSync(fresh, { force: true });
-  symlinkSync(releaseFolder.slice(folder.length + 1), fresh);
-  renameSync(fresh, join(folder, name));
-  const descriptor = openSync(folder, "r");
+  try {
+    symlinkSync(target, fresh);
+    renameSync(fresh, link);
+  } finally {
+    rmSync(fresh, { force: true });
+  }
+  const descriptor = openSync(dirname(link), "r");
   fsyncSync(descriptor);
   closeSync(descriptor);
 }

@@ -229,9 +229,9 @@ export class Supervisor implements Deployable {
       stopTimeoutMs: config.stopTimeoutMs,
       start: (release, size, standbys) =>
         new Crew({ release, size, standbys, members, spawn: (of, index) => watched(processes.worker(of, index, natsUrl)), onEnd }),
-      record: (activation, { folder }) => {
+      record: (activation, release) => {
         writeActivation(this.activationFile, activation);
-        pointCurrent(folder);
+        pointCurrent(release, this.log);
       },
       announce: (activation) => {
         membership.announce(activation);
