@@ -49,26 +49,24 @@ export class Child {
   readonly errors = new ErrorTail();
   /** Whether it had said hello by its end: it loads, and has taken part. */
   hasServed = false;
-  private readonly process: ChildProcess;
   private readonly onOverdue: ChildContext["onOverdue"];
   private hasExited = false;
 
   constructor(spec: ChildSpec, context: ChildContext) {
     this.name = spec.name;
     this.onOverdue = context.onOverdue;
-    this.process = spawn(spec.command, spec.args, {
-      cwd: spec.cwd,
-      env: { ...spec.env, LIFELINE_FD: String(lifelineFd) },
-      detached: true,
-      stdio: ["ignore", "pipe", "pipe", "pipe"],
-    });
-    const pid = this.process.pid ?? 0;
+    const child = spawned(spec);
+    if (child instanceof Error) {
+      this.pid = 0;
+      this.exited = Promise.resolve({ code: null, signal: null, error: child });
+      return;
+    }
+    const pid = child.pid ?? 0;
     this.pid = pid;
-    if (pid !== 0) context.register.add(pid);
-    const outputEnded = new Promise<void>((resolve) => this.process.once("close", () => resolve()));
+    const outputEnded = new Promise<void>((resolve) => child.once("close", () => resolve()));
     this.exited = new Promise((resolve) => {
-      this.process.once("error", (error) => resolve({ code: null, signal: null, error }));
-      this.process.once("exit", (code, signal) => {
+      child.once("error", (error) => resolve({ code: null, signal: null, error }));
+      child.once("exit", (code, signal) => {
         this.hasExited = true;
         // Whatever it has started itself goes with it.
         this.signal("SIGKILL");
@@ -80,10 +78,13 @@ export class Child {
         });
       });
     });
-    this.read("stdout", context.onLine);
-    this.read("stderr", context.onLine);
+    // Where file descriptors were short, it has no streams either.
+    if (pid === 0) return;
+    context.register.add(pid);
+    this.read("stdout", child.stdout as Readable, context.onLine);
+    this.read("stderr", child.stderr as Readable, context.onLine);
     // A child that closes its end of the lifeline early is no business of ours.
-    this.process.stdio[lifelineFd]?.on("error", () => undefined);
+    child.stdio[lifelineFd]?.on("error", () => undefined);
   }
 
   /** Sends a signal to the whole process group. */
@@ -114,14 +115,28 @@ export class Child {
     await this.exited;
   }
 
-  private read(name: "stdout" | "stderr", onLine: ChildContext["onLine"]): void {
-    const lines = createInterface({ input: this.process[name] as Readable, crlfDelay: Number.POSITIVE_INFINITY });
+  private read(name: "stdout" | "stderr", input: Readable, onLine: ChildContext["onLine"]): void {
+    const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
     // readline hands on its input's errors; the process' end says enough.
     lines.on("error", () => undefined);
     lines.on("line", (line) => {
       this.errors.hear(line, name);
       onLine(this.name, line, name);
     });
+  }
+}
+
+/** @returns why not, where the system refuses at once: ENOMEM. Of what else keeps it from starting the process itself tells. */
+function spawned({ command, args, cwd, env }: ChildSpec): ChildProcess | Error {
+  try {
+    return spawn(command, args, {
+      cwd,
+      env: { ...env, LIFELINE_FD: String(lifelineFd) },
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe", "pipe"],
+    });
+  } catch (error) {
+    return error as Error;
   }
 }
 

@@ -1,5 +1,8 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { expect, test } from "vitest";
-import { longestProvenPauseMs, nextPauseMs } from "./keeper.ts";
+import { Child, type ChildContext, type ChildSpec } from "./child.ts";
+import { Keeper, longestProvenPauseMs, nextPauseMs } from "./keeper.ts";
 
 test("pauses double up to ten seconds while a child keeps dying", () => {
   const pauses = [nextPauseMs(0, 5)];
@@ -16,4 +19,48 @@ test("for one that has shown that it can work, pauses stay short, however often 
   expect(nextPauseMs(800, 5, longestProvenPauseMs)).toBe(1_000);
   expect(nextPauseMs(1_000, 5, longestProvenPauseMs)).toBe(1_000);
   expect(nextPauseMs(6400, 5, longestProvenPauseMs)).toBe(1_000);
+});
+
+const spec: ChildSpec = { name: "child", command: "/bin/sh", args: ["-c", "echo here"], cwd: "/", env: {} };
+const context: ChildContext = {
+  register: { add: () => undefined, remove: () => undefined },
+  onLine: () => undefined,
+  onOverdue: () => undefined,
+};
+
+test("what the system refuses to start is tried again, and counts as an end that says why", async () => {
+  // Longer than an environment may be: spawn throws, as it does where memory is short. Source: execve(2), E2BIG.
+  const tooLong = { ...spec, env: { LONG: "x".repeat(4 * 1024 * 1024) } };
+  const starts = [tooLong, spec];
+  const ends: string[] = [];
+  let keeper: Keeper | undefined;
+  const line = new Promise<string>((resolve) => {
+    keeper = new Keeper({
+      start: () => new Child(starts.shift() ?? spec, { ...context, onLine: (_, text) => resolve(text) }),
+      onEnd: (_, text) => ends.push(text),
+    });
+  });
+  expect(await line).toBe("here");
+  await keeper?.kill();
+  expect(ends[0]).toBe("could not be started: spawn E2BIG; starting again in 100 ms");
+});
+
+test("so is what finds no file descriptor left", async () => {
+  // In a process of its own: this one's tests need theirs.
+  const here = JSON.stringify(import.meta.dirname);
+  const script = `
+    import { closeSync, openSync } from "node:fs";
+    const { Child } = await import(${here} + "/child.ts");
+    const { Keeper } = await import(${here} + "/keeper.ts");
+    const taken = [];
+    try { for (;;) taken.push(openSync("/dev/null")); } catch {}
+    const onLine = (_, text) => { console.log(text); keeper.kill(); };
+    const context = { register: { add() {}, remove() {} }, onLine, onOverdue() {} };
+    const keeper = new Keeper({
+      start: () => new Child(${JSON.stringify(spec)}, context),
+      onEnd: (_, text) => { for (const descriptor of taken.splice(0)) closeSync(descriptor); console.log(text); },
+    });`;
+  const command = 'ulimit -n 256; exec "$0" --import tsx --input-type=module -e "$1"';
+  const { stdout } = await promisify(execFile)("/bin/sh", ["-c", command, process.execPath, script]);
+  expect(stdout).toBe("could not be started: spawn /bin/sh EMFILE; starting again in 100 ms\nhere\n");
 });
