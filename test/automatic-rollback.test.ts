@@ -96,6 +96,29 @@ describe("a release is rolled back by itself", { timeout: testTimeoutMs }, () =>
     next.process.kill("SIGKILL");
   });
 
+  test("when it has no use for the state of open connections", async () => {
+    const withState = (fields: string, usual: string) => `import * as v from "valibot";
+import { defineHandler } from "../handler.ts";
+
+export default defineHandler({
+  path: "/version",
+  state: v.optional(v.object(${fields}), ${usual}),
+  onOpen(conn) { conn.setState(conn.state); },
+  onMessage(conn, message) { conn.send(\`here \${message.text()}\`); },
+});
+`;
+    const first = await serve(withState("{ x: v.number() }", "{ x: 1 }"), { WATCH_MS: "20000" });
+    await answers("here");
+    installation.write(file, withState("{ x: v.number(), hp: v.number() }", "{ x: 1, hp: 9 }"));
+    const { exitCode, output } = await installation.run("deploy-worker");
+    expect(exitCode, output).toBe(1);
+    expect(output).toContain("state.invalid");
+    expect(output.endsWith(`release ${first} still serves`), output).toBe(true);
+    expect(await Promise.all(talkers.map((talker) => talker.closes()))).toEqual(
+      talkers.map(() => ({ code: 1011, reason: "state.invalid" })),
+    );
+  });
+
   test("when a worker crashes, although the command that deployed it was killed", async () => {
     const first = await serve(handler("one"), { WATCH_MS: "20000" });
     installation.write(file, handler("two", "", "setTimeout(() => process.exit(3), 1500);"));
@@ -169,6 +192,20 @@ describe("a release stays", { timeout: testTimeoutMs }, () => {
     expect((await installation.run("rollback-worker")).output).toContain(`release ${release} serves`);
     expect((await installation.run("rollback-worker")).output).toContain(`release ${first} serves`);
   });
+});
+
+test("what threw too seldom for a rollback is shown, and how many connections are left", { timeout: testTimeoutMs }, async () => {
+  await serve(handler("one"), { WATCH_MS: "3000" });
+  installation.write(file, handler("two", 'if (number < 0) throw new Error("no luck");'));
+  const command = installation.command(["deploy-worker"]);
+  await answers("two");
+  talkers[0]?.send("-1");
+  await talkers[1]?.close();
+  expect(await command.exited, command.output).toBe(0);
+  expect(command.output).toMatch(/^ {2}connections {2}10 before, 9 after$/m);
+  expect(command.output).toMatch(
+    /^ {2}threw {8}1 of [\d,]+ turns \(before: 0 of [\d,]+\)\nthe last errors of its workers:\n {2}onMessage was rolled back/m,
+  );
 });
 
 test("a first deploy whose workers cannot run says so: there is nothing to go back to", { timeout: testTimeoutMs }, async () => {

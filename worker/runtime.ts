@@ -369,6 +369,7 @@ export class Worker {
     });
     gateway.mailboxes.set(slot, mailbox);
     if (fault === undefined) return;
+    this.turns.unfit(mailbox);
     this.logThrown(mailbox, fault, "onAdopt");
     const effects = new Effects(Number.POSITIVE_INFINITY);
     effects.add(toGateway.close, fault.code, 0, fault.closeCode);

@@ -66,6 +66,13 @@ export class Turns implements TurnHost {
     if (!mailbox.isRunning) this.options.onIdle(mailbox);
   }
 
+  /** A connection came with a state that is of no use here: that counts as a turn that threw. */
+  unfit({ pin }: Mailbox): void {
+    this.counters.committed++;
+    this.counters.thrown++;
+    this.meter.end({ startedAt: 0, weight: 0 }, pin.handler, "thrown");
+  }
+
   /** To be called several times a second. */
   sweep(): void {
     const now = this.options.now();

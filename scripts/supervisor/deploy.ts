@@ -2,7 +2,7 @@
 // activated, and goes back by itself where that fails.
 
 import type { Recall } from "./recall.ts";
-import type { DeployReport, SwitchReport } from "./report.ts";
+import { connectionsOf, type DeployReport, type SwitchReport } from "./report.ts";
 import { RolledBack } from "./rolled-back.ts";
 import { type OnStep, Steps } from "./steps.ts";
 import { type DeployCrew, type DeployParts, DeployRefused, type Switched, switchOver } from "./switch-over.ts";
@@ -105,7 +105,9 @@ async function prove(parts: DeployParts, options: DeployOptions, candidate: Cand
     const finding = await watch(parts, { ...candidate, recalled: recall.signal, signal: ending });
     const { now, ms } = finding;
     if (finding.reason !== "well") throw await takeBack(parts, options, candidate, finding);
-    return { ...report, steps: steps.end().steps, watch: { ms, now, before: before?.life ?? null } };
+    const errors = now.thrown === 0 ? [] : await errorsOf(candidate.crew);
+    const connectionsAfter = connectionsOf(parts.members.gateways);
+    return { ...report, connectionsAfter, steps: steps.end().steps, watch: { ms, now, before: before?.life ?? null, errors } };
   } finally {
     recall.close();
   }
@@ -115,7 +117,7 @@ async function prove(parts: DeployParts, options: DeployOptions, candidate: Cand
 async function takeBack(parts: DeployParts, options: DeployOptions, candidate: Candidate, finding: Finding): Promise<RolledBack> {
   const { crew, before } = candidate;
   const { release } = crew;
-  const errors = (await crew.lastErrors()).map((error) => error.replaceAll(`${release.folder}/`, ""));
+  const errors = await errorsOf(crew);
   const facts = { release: release.id, reason: finding.reason, now: finding.now, before: before?.life ?? null, errors };
   if (before === undefined) {
     return new RolledBack(finding, { ...facts, backTo: null }, { failure: "there is no release to go back to" });
@@ -133,6 +135,11 @@ async function takeBack(parts: DeployParts, options: DeployOptions, candidate: C
   await parts.fleet.discard(crew, parts.config.stopTimeoutMs);
   await parts.releases.remove(release.id);
   return new RolledBack(finding, { ...facts, backTo: report.release }, { report });
+}
+
+/** What its workers have logged last as errors, with paths as they are in the clone. */
+async function errorsOf(crew: DeployCrew): Promise<string[]> {
+  return (await crew.lastErrors()).map((error) => error.replaceAll(`${crew.release.folder}/`, ""));
 }
 
 /** Usually one activation, since its workers are still warm. */

@@ -34,6 +34,8 @@ export interface DeployReport extends SwitchReport {
     readonly now: ThrowRate;
     /** Of the release before, in its whole life; null: there was none. */
     readonly before: ThrowRate | null;
+    /** The last ones that its workers have logged, where turns threw. */
+    readonly errors: readonly string[];
   } | null;
 }
 
@@ -48,7 +50,7 @@ export function handoverFigures(gateways: readonly GatewayHello[], generation: n
     handovers.reduce((total, handover) => total + handover[figure], 0);
   return {
     connectionsBefore: sum("before"),
-    connectionsAfter: gateways.reduce((total, gateway) => total + gateway.connections, 0),
+    connectionsAfter: connectionsOf(gateways),
     handedOver: sum("moved"),
     remaining: sum("remaining"),
     parked: sum("parked"),
@@ -57,6 +59,15 @@ export function handoverFigures(gateways: readonly GatewayHello[], generation: n
     pauseP99Ms: pauses.quantile(0.99),
     pauseLongestMs: pauses.longestMs,
   };
+}
+
+export function connectionsOf(gateways: readonly GatewayHello[]): number {
+  return gateways.reduce((total, gateway) => total + gateway.connections, 0);
+}
+
+/** What a release's workers have logged as errors, for people; nothing where there are none. */
+export function errorLines(errors: readonly string[]): string[] {
+  return errors.length === 0 ? [] : ["the last errors of its workers:", ...errors.map((error) => `  ${error.replaceAll("\n", "\n  ")}`)];
 }
 
 /** For people. */
@@ -73,7 +84,8 @@ export function reportText(report: DeployReport): string {
     ...(watch === null ? [] : [watchRow(watch)]),
   ];
   const before = report.previous === null ? "" : ` (before: release ${report.previous})`;
-  return [`release ${report.release} serves${before}`, ...rows.map(([name, text]) => `  ${name.padEnd(12)} ${text}`)].join("\n");
+  const lines = rows.map(([name, text]) => `  ${name.padEnd(12)} ${text}`);
+  return [`release ${report.release} serves${before}`, ...lines, ...errorLines(watch?.errors ?? [])].join("\n");
 }
 
 function watchRow({ now, before }: NonNullable<DeployReport["watch"]>): [string, string] {

@@ -1,6 +1,6 @@
 // Why a release was taken back after its activation, for people and for programs.
 
-import type { SwitchReport } from "./report.ts";
+import { errorLines, type SwitchReport } from "./report.ts";
 import { rateText, type ThrowRate } from "./throw-rate.ts";
 import type { Finding } from "./watch.ts";
 
@@ -37,6 +37,5 @@ function textOf({ text, ms }: Finding, { release, now, before, errors }: Rollbac
   if (failure !== undefined) lines.push(failure);
   if (before !== null) lines.push(`  before  ${rateText(before)} turns threw`);
   lines.push(`  now     ${rateText(now)} turns threw, in ${(ms / 1000).toFixed(1)} s`);
-  if (errors.length > 0) lines.push("the last errors of its workers:", ...errors.map((error) => `  ${error.replaceAll("\n", "\n  ")}`));
-  return lines.join("\n");
+  return [...lines, ...errorLines(errors)].join("\n");
 }

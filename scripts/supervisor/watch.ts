@@ -5,7 +5,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { WorkerHello } from "../../protocol/membership.ts";
 import type { Steps } from "./steps.ts";
 import type { DeployCrew, DeployParts } from "./switch-over.ts";
-import { countsOf, isToBlame, rateSince, rateText, type ThrowRate } from "./throw-rate.ts";
+import { isToBlame, rateOf, rateText, type ThrowRate } from "./throw-rate.ts";
 
 /** How soon a crash is seen, and what is counted compared. */
 const lookMs = 250;
@@ -44,7 +44,6 @@ export async function watch({ config, members }: DeployParts, options: WatchOpti
   const endsAt = startedAt + config.watchMs;
   const latestEnd = endsAt + 2 * config.workerTimeoutMs + hungMarginMs;
   const step = `watching release ${crew.release.id} for ${config.watchMs / 1000} s`;
-  const earlier = countsOf(crew.hellos);
   let now: ThrowRate = { turns: 0, thrown: 0 };
   steps.begin(step);
   for (;;) {
@@ -56,7 +55,7 @@ export async function watch({ config, members }: DeployParts, options: WatchOpti
     const isOver = nowMs >= endsAt;
     // Of all workers at one moment: one that answers later would weigh more, with the few connections that throw all the time.
     const isWhole = isHeardAnew(crew, heardBefore);
-    if (isWhole) now = rateSince(earlier, crew.hellos);
+    if (isWhole) now = rateOf(crew.hellos);
     const found = badSign(options, now, isOver) ?? (isOver && (isWhole || nowMs >= latestEnd) ? well : undefined);
     if (found !== undefined) return { ...found, now, ms: nowMs - startedAt };
     steps.update(`${step} (turns thrown: ${rateText(now)})`);
