@@ -1,6 +1,7 @@
 // The promise when processes are killed instead of drained.
 
 import { afterEach, expect, test } from "vitest";
+import { freePort } from "../scripts/supervisor/port.ts";
 import { refusal, TestClient } from "./client.ts";
 import { expectWhole, load, type Told, turn } from "./load.ts";
 import { TestSystem } from "./system.ts";
@@ -11,6 +12,26 @@ afterEach(() => system.stop());
 
 function openMany(path: string, count: number): Promise<TestClient[]> {
   return Promise.all(Array.from({ length: count }, () => TestClient.open(`${system.url}${path}`)));
+}
+
+/** A client at a gateway that is to be killed, and who hears of its close at another one. */
+async function parting(): Promise<{ client: TestClient; journal: TestClient; kill: () => Promise<void> }> {
+  system = await TestSystem.start();
+  const doomed = system.gatewayHellos[0];
+  const [process] = system.live("gateway");
+  const client = await TestClient.open(`${system.url}/parting/a`);
+  // A port of its own: nobody knows to which of two gateways a shared one leads.
+  const port = await freePort("127.0.0.1");
+  const { pid } = system.startGateway({ PORT: String(port) });
+  await system.until(() => system.gatewayHellos.some((hello) => hello.pid === pid && hello.serving), "another gateway serves");
+  const journal = await TestClient.open(`ws://127.0.0.1:${port}/journal/a`);
+  await journal.receives(1);
+  const kill = async () => {
+    await process?.end("SIGKILL");
+    // As its supervisor would, which has seen it end.
+    system.say({ kind: "gone", id: doomed?.id ?? "", reason: "exited" });
+  };
+  return { client, journal, kill };
 }
 
 test("kill -9 of one of two workers: its messages are redelivered, each takes effect once, in order", async () => {
@@ -246,4 +267,15 @@ test("a gateway killed: its workers run onClose once for each of its connections
   await Promise.all(kept.map((client) => client.receives(2)));
   expect(journal.received).toHaveLength(1 + lost.length);
   await Promise.all([...kept, journal].map((client) => client.close()));
+});
+
+test("a gateway killed while a message's turn runs: onClose has a number of its own", async () => {
+  const { client, journal, kill } = await parting();
+  client.send("begin");
+  await client.receives(1);
+  await kill();
+  await journal.receives(2);
+  const id = String(client.received[0]).replace(/:1$/, "");
+  expect(JSON.parse(String(journal.received[1]))).toEqual({ turn: `${id}:2`, redelivered: false, flushed: 0, code: 1006, reason: "" });
+  await journal.close();
 });

@@ -48,6 +48,16 @@ test("turn ids count every event but an adoption", () => {
   expect(counts).toEqual([7, 7, 8]);
 });
 
+test("a connection whose gateway has died leaves a close behind what was begun or waits, with its number", () => {
+  const box = mailbox(7);
+  expect(box.bequest()).toEqual({ close: { ...close, code: 1006 }, next: 7 });
+  for (const event of [adopt, message("a"), message("b")]) box.push(event);
+  expect(box.bequest().next).toBe(9);
+  box.done(box.begin() as MailboxEvent, false);
+  box.begin();
+  expect(box.bequest().next).toBe(9);
+});
+
 test("a close by the handler discards the messages behind it, and keeps the onClose that follows", () => {
   const box = mailbox();
   for (const event of [message("bye"), message("too late"), close]) box.push(event);

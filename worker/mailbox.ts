@@ -19,6 +19,12 @@ export type MailboxEvent = {
   | { readonly type: typeof toWorker.close; readonly code: number; readonly reason: string }
 );
 
+/** What a connection leaves whose gateway has died: its close, and the number of that. */
+export interface Bequest {
+  readonly close: MailboxEvent & { readonly type: typeof toWorker.close };
+  readonly next: number;
+}
+
 export interface MailboxOptions {
   readonly gateway: string;
   /** To the gateway: what its turns ask for travels on it. Undefined where there is no gateway (any more). */
@@ -49,7 +55,7 @@ export class Mailbox {
   /** The number of the event that runs or runs next: turn ids are made of it. */
   next: number;
   private readonly events: MailboxEvent[] = [];
-  private running = false;
+  private running: MailboxEvent | undefined;
   private leaving = false;
   private closed = false;
   private gone = false;
@@ -67,7 +73,7 @@ export class Mailbox {
   }
 
   get isRunning(): boolean {
-    return this.running;
+    return this.running !== undefined;
   }
 
   get waiting(): number {
@@ -78,21 +84,20 @@ export class Mailbox {
     if (this.gone || this.leaving) return;
     // After its own close a connection is told of its onClose, and of nothing else.
     if (this.closed && event.type !== toWorker.close) return;
-    if (event.type === toWorker.message && (this.running || this.events.length > 0)) event.message.own();
+    if (event.type === toWorker.message && (this.isRunning || this.events.length > 0)) event.message.own();
     this.events.push(event);
   }
 
   /** @returns the event to run now, if any; `done` has to follow. */
   begin(): MailboxEvent | undefined {
-    if (this.running || this.gone) return undefined;
-    const event = this.events.shift();
-    if (event !== undefined) this.running = true;
-    return event;
+    if (this.isRunning || this.gone) return undefined;
+    this.running = this.events.shift();
+    return this.running;
   }
 
   /** The event's turn has committed. @param closes whether it closed the connection. */
   done(event: MailboxEvent, closes: boolean): void {
-    this.running = false;
+    this.running = undefined;
     if (event.type !== toWorker.adopt) this.next++;
     if (event.type === toWorker.close) this.gone = true;
     if (!closes) return;
@@ -110,9 +115,19 @@ export class Mailbox {
 
   /** @returns whether it can be given back now: true once. */
   release(): boolean {
-    if (!this.leaving || this.running || this.gone) return false;
+    if (!this.leaving || this.isRunning || this.gone) return false;
     this.gone = true;
     return true;
+  }
+
+  /**
+   * Its gateway has died. Messages keep their numbers: they may have begun, here or at a worker that died, and whoever
+   * knows a number from there must not take the close for it. To be asked before `forget`.
+   */
+  bequest(): Bequest {
+    const messages = [this.running, ...this.events].filter((event) => event?.type === toWorker.message);
+    const close = { type: toWorker.close, code: 1006, reason: "", redelivered: false, flushed: 0 } as const;
+    return { close, next: this.next + messages.length };
   }
 
   /** Its gateway has gone, or has given it to another worker. */

@@ -2,10 +2,10 @@
 // gateway. Nothing else of them is left to do: there is no socket to send to, and nobody who keeps a state.
 
 import type { Logger } from "pino";
-import { decodePublish, flag, toGateway, toWorker } from "../protocol/records.ts";
+import { decodePublish, flag, toGateway } from "../protocol/records.ts";
 import type { Operator } from "./app.ts";
 import type { Effects } from "./effects.ts";
-import { Mailbox } from "./mailbox.ts";
+import { type Bequest, Mailbox } from "./mailbox.ts";
 import type { Turns } from "./turns.ts";
 
 /** Stands for the gateway of a connection that has none. */
@@ -33,12 +33,11 @@ export class Orphans {
   }
 
   /** @param mailbox of a gateway that has died; nothing of it runs any more. */
-  adopt(mailbox: Mailbox): void {
+  adopt({ pin, state, topics }: Mailbox, { next, close }: Bequest): void {
     this.open++;
     this.counters.adopted++;
-    const { pin, state, topics, next } = mailbox;
     const orphan = new Mailbox({ ...pin, gateway: nobody, link: undefined, state, topics, next });
-    orphan.push({ type: toWorker.close, code: 1006, reason: "", redelivered: false, flushed: 0 });
+    orphan.push(close);
     this.options.turns().run(orphan);
   }
 

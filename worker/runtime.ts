@@ -243,8 +243,9 @@ export class Worker {
     for (const mailbox of gateway.mailboxes.values()) {
       // One whose onOpen has not committed was never open as far as handlers know.
       const wasOpen = !mailbox.isGone && mailbox.next > 0;
+      const bequest = mailbox.bequest();
       this.forgetMailbox(gateway, mailbox);
-      if (isDead && wasOpen) this.orphans.adopt(mailbox);
+      if (isDead && wasOpen) this.orphans.adopt(mailbox, bequest);
     }
   }
 
