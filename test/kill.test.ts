@@ -15,16 +15,16 @@ function openMany(path: string, count: number): Promise<TestClient[]> {
 }
 
 /** A client at a gateway that is to be killed, and who hears of its close at another one. */
-async function parting(): Promise<{ client: TestClient; journal: TestClient; kill: () => Promise<void> }> {
+async function parting(room: string): Promise<{ client: TestClient; journal: TestClient; kill: () => Promise<void> }> {
   system = await TestSystem.start();
   const doomed = system.gatewayHellos[0];
   const [process] = system.live("gateway");
-  const client = await TestClient.open(`${system.url}/parting/a`);
+  const client = await TestClient.open(`${system.url}/parting/${room}`);
   // A port of its own: nobody knows to which of two gateways a shared one leads.
   const port = await freePort("127.0.0.1");
   const { pid } = system.startGateway({ PORT: String(port) });
   await system.until(() => system.gatewayHellos.some((hello) => hello.pid === pid && hello.serving), "another gateway serves");
-  const journal = await TestClient.open(`ws://127.0.0.1:${port}/journal/a`);
+  const journal = await TestClient.open(`ws://127.0.0.1:${port}/journal/${room}`);
   await journal.receives(1);
   const kill = async () => {
     await process?.end("SIGKILL");
@@ -270,12 +270,25 @@ test("a gateway killed: its workers run onClose once for each of its connections
 });
 
 test("a gateway killed while a message's turn runs: onClose has a number of its own", async () => {
-  const { client, journal, kill } = await parting();
+  const { client, journal, kill } = await parting("quick");
   client.send("begin");
   await client.receives(1);
   await kill();
   await journal.receives(2);
   const id = String(client.received[0]).replace(/:1$/, "");
-  expect(JSON.parse(String(journal.received[1]))).toEqual({ turn: `${id}:2`, redelivered: false, flushed: 0, code: 1006, reason: "" });
+  expect(JSON.parse(String(journal.received[1]))).toEqual({ turn: `${id}:2`, redelivered: false, code: 1006, reason: "" });
+  await journal.close();
+});
+
+test("a gateway killed while onClose runs: it is redelivered as it was", async () => {
+  const { client, journal, kill } = await parting("slow");
+  await client.close(4321, "bye");
+  await journal.receives(2);
+  await kill();
+  await journal.receives(3);
+  const [, first, second] = journal.received.map(String);
+  const { turn, ...rest } = JSON.parse(String(first)) as { turn: string };
+  expect(rest).toEqual({ redelivered: false, code: 4321, reason: "bye" });
+  expect(JSON.parse(String(second))).toEqual({ turn, redelivered: true, code: 4321, reason: "bye" });
   await journal.close();
 });

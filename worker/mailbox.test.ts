@@ -58,6 +58,16 @@ test("a connection whose gateway has died leaves a close behind what was begun o
   expect(box.bequest().next).toBe(9);
 });
 
+test("a close that it was given stays what it was, and is redelivered if it had begun", () => {
+  const box = mailbox(7);
+  for (const event of [message("a"), close]) box.push(event);
+  box.done(box.begin() as MailboxEvent, false);
+  expect(box.bequest()).toEqual({ close, next: 8 });
+  box.begin();
+  box.flushed++;
+  expect(box.bequest()).toEqual({ close: { ...close, redelivered: true, flushed: 1 }, next: 8 });
+});
+
 test("a close by the handler discards the messages behind it, and keeps the onClose that follows", () => {
   const box = mailbox();
   for (const event of [message("bye"), message("too late"), close]) box.push(event);

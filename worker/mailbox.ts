@@ -19,9 +19,11 @@ export type MailboxEvent = {
   | { readonly type: typeof toWorker.close; readonly code: number; readonly reason: string }
 );
 
+type CloseEvent = MailboxEvent & { readonly type: typeof toWorker.close };
+
 /** What a connection leaves whose gateway has died: its close, and the number of that. */
 export interface Bequest {
-  readonly close: MailboxEvent & { readonly type: typeof toWorker.close };
+  readonly close: CloseEvent;
   readonly next: number;
 }
 
@@ -54,6 +56,8 @@ export class Mailbox {
   topics: ReadonlySet<string>;
   /** The number of the event that runs or runs next: turn ids are made of it. */
   next: number;
+  /** How often the event that runs has flushed, in dead workers and here, as far as its gateway has confirmed it. */
+  flushed = 0;
   private readonly events: MailboxEvent[] = [];
   private running: MailboxEvent | undefined;
   private leaving = false;
@@ -92,6 +96,7 @@ export class Mailbox {
   begin(): MailboxEvent | undefined {
     if (this.isRunning || this.gone) return undefined;
     this.running = this.events.shift();
+    this.flushed = this.running?.flushed ?? 0;
     return this.running;
   }
 
@@ -122,12 +127,15 @@ export class Mailbox {
 
   /**
    * Its gateway has died. Messages keep their numbers: they may have begun, here or at a worker that died, and whoever
-   * knows a number from there must not take the close for it. To be asked before `forget`.
+   * knows a number from there must not take the close for it. A close that was given stays what it was, and has the broken
+   * connection's code only where there was none. To be asked before `forget`.
    */
   bequest(): Bequest {
-    const messages = [this.running, ...this.events].filter((event) => event?.type === toWorker.message);
-    const close = { type: toWorker.close, code: 1006, reason: "", redelivered: false, flushed: 0 } as const;
-    return { close, next: this.next + messages.length };
+    const events = this.running === undefined ? this.events : [this.running, ...this.events];
+    const next = this.next + events.filter(({ type }) => type === toWorker.message).length;
+    const close = events.find(isClose);
+    if (close === undefined) return { close: { type: toWorker.close, code: 1006, reason: "", redelivered: false, flushed: 0 }, next };
+    return { close: close === this.running ? { ...close, redelivered: true, flushed: this.flushed } : close, next };
   }
 
   /** Its gateway has gone, or has given it to another worker. */
@@ -135,4 +143,8 @@ export class Mailbox {
     this.gone = true;
     this.events.length = 0;
   }
+}
+
+function isClose(event: MailboxEvent): event is CloseEvent {
+  return event.type === toWorker.close;
 }

@@ -1,5 +1,5 @@
-// Connections whose gateway has died: their onClose runs here, with 1006, and what it publishes goes out through another
-// gateway. Nothing else of them is left to do: there is no socket to send to, and nobody who keeps a state.
+// Connections whose gateway has died: their onClose runs here, with 1006 where they were open, and what it publishes goes out
+// through another gateway. Nothing else of them is left to do: there is no socket to send to, and nobody who keeps a state.
 
 import type { Logger } from "pino";
 import { decodePublish, flag, toGateway } from "../protocol/records.ts";

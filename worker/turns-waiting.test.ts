@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { toWorker } from "../protocol/records.ts";
 import type { Connection, Turn } from "./handler.ts";
 import { ReceivedMessage } from "./message.ts";
-import { bench, type Count, deferred, fresh, message } from "./testing/bench.ts";
+import { bench, type Count, close, deferred, fresh, message } from "./testing/bench.ts";
 
 describe("a turn that takes too long", () => {
   test("is treated as thrown when its time is up, not before; what it does afterwards has no effect", async () => {
@@ -148,6 +148,20 @@ describe("flush", () => {
     await it.settle();
     expect(it.commits.slice(1)).toEqual([{ end: "commit", effects: ["b"] }]);
     expect(flushed).toEqual([1]);
+  });
+
+  test("counts for whoever runs the event again once the gateway has it", async () => {
+    const it = bench({
+      async onClose(conn) {
+        await conn.flush();
+        await conn.flush();
+      },
+    }).take(close);
+    await it.settle();
+    expect(it.mailbox.bequest().close).toMatchObject({ redelivered: true, flushed: 0 });
+    it.confirm();
+    await it.settle();
+    expect(it.mailbox.bequest().close).toMatchObject({ redelivered: true, flushed: 1 });
   });
 
   test("gives the turn its bytes anew", async () => {

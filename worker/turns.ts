@@ -97,6 +97,7 @@ export class Turns implements TurnHost {
     this.options.commit(mailbox, turn.effects, flag.flush);
     turn.settleFlush();
     await this.options.flushed(mailbox);
+    if (!turn.isOver) mailbox.flushed++;
   }
 
   // One turn. No closures before something waits: tsx gives each of them its name again, whenever it is made.
