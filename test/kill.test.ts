@@ -269,14 +269,15 @@ test("a gateway killed: its workers run onClose once for each of its connections
   await Promise.all([...kept, journal].map((client) => client.close()));
 });
 
-test("a gateway killed while a message's turn runs: onClose has a number of its own", async () => {
+test("a gateway killed while a message's turn runs: onClose has a number of its own, and may flush", async () => {
   const { client, journal, kill } = await parting("quick");
   client.send("begin");
   await client.receives(1);
   await kill();
-  await journal.receives(2);
+  await journal.receives(3);
   const id = String(client.received[0]).replace(/:1$/, "");
   expect(JSON.parse(String(journal.received[1]))).toEqual({ turn: `${id}:2`, redelivered: false, code: 1006, reason: "" });
+  expect(journal.received[2]).toBe("flushed");
   await journal.close();
 });
 

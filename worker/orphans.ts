@@ -13,7 +13,7 @@ const nobody = "";
 
 export interface OrphansOptions {
   readonly turns: () => Turns;
-  readonly operator: Operator;
+  readonly operator: Pick<Operator, "passOn">;
   readonly log: Logger;
 }
 
@@ -22,6 +22,8 @@ export class Orphans {
   private readonly options: OrphansOptions;
   /** onClose turns that have not committed, and publishes that no gateway has taken yet. */
   private open = 0;
+  /** What turns that have flushed have asked for, until gateways have it. Gone with the turn's commit. */
+  private readonly given = new Map<Mailbox, Promise<unknown>>();
 
   constructor(options: OrphansOptions) {
     this.options = options;
@@ -43,16 +45,26 @@ export class Orphans {
 
   /** Its turn has asked for this. Only what others hear of it counts. */
   commit(mailbox: Mailbox, effects: Effects, end: number): void {
+    const given: Array<Promise<unknown> | undefined> = [this.given.get(mailbox)];
     for (const { type, flags, payload } of effects.all) {
       if (type !== toGateway.publish || typeof payload === "string") continue;
       const { topic, data } = decodePublish(Buffer.from(payload));
-      this.open++;
-      void this.publish(mailbox, topic, data, (flags & flag.binary) !== 0);
+      given.push(this.publish(mailbox, topic, data, (flags & flag.binary) !== 0));
     }
-    if (end === flag.commit) this.open--;
+    if (end === flag.flush) this.given.set(mailbox, Promise.all(given));
+    else {
+      this.given.delete(mailbox);
+      this.open--;
+    }
+  }
+
+  /** Resolves when gateways have all that its turn has flushed, or it is lost: what else onClose does has to happen all the same. */
+  async flushed(mailbox: Mailbox): Promise<void> {
+    await this.given.get(mailbox);
   }
 
   private async publish(mailbox: Mailbox, topic: string, data: Uint8Array, isBinary: boolean): Promise<void> {
+    this.open++;
     try {
       await this.options.operator.passOn(topic, data, isBinary);
     } catch (error) {

@@ -403,6 +403,7 @@ export class Worker {
   }
 
   private confirmation(mailbox: Mailbox): Promise<void> {
+    if (mailbox.pin.link === undefined) return this.orphans.flushed(mailbox);
     const gateway = this.gateways.get(mailbox.pin.gateway);
     if (gateway === undefined || mailbox.isGone) return Promise.reject(goneError());
     return new Promise((resolve, reject) => {

@@ -19,7 +19,7 @@ export interface TurnsOptions {
   readonly now: () => number;
   /** Takes a turn's effects, all or nothing. @param end flag.commit or flag.flush */
   readonly commit: (mailbox: Mailbox, effects: Effects, end: number) => void;
-  /** Resolves when the gateway has applied the flush that was just committed; rejects when the connection is gone. */
+  /** Resolves when a gateway has applied the flush that was just committed; rejects when the connection is gone. */
   readonly flushed: (mailbox: Mailbox) => Promise<void>;
   /** The mailbox has nothing running now: it can be given back if it was asked back. */
   readonly onIdle: (mailbox: Mailbox) => void;

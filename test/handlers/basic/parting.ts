@@ -1,5 +1,5 @@
 // Takes its time: a message's turn never ends by itself, nor does a close the first time where the room is slow. Its close
-// is told to the journal.
+// is told to the journal, in two parts.
 
 import { defineHandler, type Turn } from "../../../worker/handler.ts";
 
@@ -13,9 +13,9 @@ export default defineHandler({
   async onClose(conn, { code, reason }, turn) {
     const { id, redelivered } = turn;
     conn.publish(`journal:${conn.params.room}`, { turn: id, redelivered, code, reason });
-    if (conn.params.room !== "slow" || redelivered) return;
     await conn.flush();
-    await cutOff(turn);
+    if (conn.params.room === "slow" && !redelivered) await cutOff(turn);
+    conn.publish(`journal:${conn.params.room}`, "flushed");
   },
 });
 
