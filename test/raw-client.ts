@@ -1,4 +1,5 @@
-// A client that is no WebSocket library: it upgrades, and then does with its TCP connection what no library would.
+// A client that is no library: it upgrades, and then does with its TCP connection what no WebSocket library would; or sends
+// an HTTP request that no HTTP library would.
 
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
@@ -19,14 +20,25 @@ export class RawClient {
   /** Resolves when the request has been written. */
   static async ask(url: string, path: string): Promise<RawClient> {
     const { hostname, port } = new URL(url);
-    const client = new RawClient(connect(Number(port), hostname));
-    const head = [
+    return RawClient.write(url, [
       `GET ${path} HTTP/1.1`,
       `Host: ${hostname}:${port}`,
       ...["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="],
-      ...["", ""],
-    ];
-    await new Promise<void>((resolve) => client.socket.write(head.join("\r\n"), () => resolve()));
+    ]);
+  }
+
+  /** @param head the request's lines. @returns the answer's status. */
+  static async status(url: string, head: readonly string[]): Promise<number> {
+    const client = await RawClient.write(url, head);
+    while (!client.received.includes("\r\n\r\n")) await once(client.socket, "data");
+    client.socket.destroy();
+    return Number(client.received.toString().split(" ")[1]);
+  }
+
+  private static async write(url: string, head: readonly string[]): Promise<RawClient> {
+    const { hostname, port } = new URL(url);
+    const client = new RawClient(connect(Number(port), hostname));
+    await new Promise<void>((resolve) => client.socket.write([...head, "", ""].join("\r\n"), () => resolve()));
     return client;
   }
 

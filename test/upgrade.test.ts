@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { refusal, TestClient } from "./client.ts";
+import { RawClient } from "./raw-client.ts";
 import { TestSystem } from "./system.ts";
 
 let system: TestSystem;
@@ -90,6 +91,26 @@ test("an answer to HEAD has the length of the body, and no body", async () => {
   const response = await fetch(`http://127.0.0.1:${system.port}/gate/http`, { method: "HEAD" });
   expect({ status: response.status, text: await response.text() }).toEqual({ status: 201, text: "" });
   expect(Number(response.headers.get("content-length"))).toBeGreaterThan(10);
+});
+
+test("what a client's request has wrong is answered as its mistake: not counted as failed, and not logged", async () => {
+  const counting = await TestSystem.start();
+  const ask = (line: string, ...headers: string[]) => RawClient.status(counting.url, [`${line} HTTP/1.1`, ...headers]);
+  try {
+    expect(await ask("GET /gate/http", "Host: x/admin/secret?")).toBe(400);
+    expect(await ask("GET /gate/http", "Host: a b")).toBe(400);
+    expect(await ask("GET /gate/http", "Host: u:p@h")).toBe(400);
+    expect(await ask("GET /gate/..", "Host: h")).toBe(400);
+    expect(await ask("TRACE /gate/http", "Host: h")).toBe(405);
+    expect(await ask("CONNECT /gate/http", "Host: h")).toBe(405);
+    expect(await ask("GET /gate/http", "Host:")).toBe(201);
+    expect(await ask("GET /gate/http", "Host: [::1]:80")).toBe(201);
+    await counting.until(() => counting.workerHellos[0]?.counts?.answers === 8, "all are counted");
+    expect(counting.workerHellos[0]?.counts).toMatchObject({ answers: 8, failed: 0 });
+    expect(counting.live("worker")[0]?.logged('"path"')).toEqual([]);
+  } finally {
+    await counting.stop();
+  }
 });
 
 test("plain HTTP on a path that speaks only WebSocket is 426, on an unknown one 404", async () => {

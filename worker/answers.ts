@@ -7,6 +7,7 @@ import { packValue } from "../protocol/msgpack.ts";
 import { parseRequest, parseUpgrade, type RespondedBody, toGateway, type UpgradedBody } from "../protocol/records.ts";
 import { matchRoute, type RouteTable } from "../protocol/route.ts";
 import type { App, Handler } from "./handler.ts";
+import { httpRequestOf } from "./http-request.ts";
 import { upgradeRequestOf } from "./request.ts";
 import { initialState } from "./state.ts";
 
@@ -73,10 +74,12 @@ export class Answers {
     void this.answer({ peer, number, type: toGateway.responded, path: body.path }, async (signal): Promise<RespondedBody> => {
       if (match?.route.onRequest === undefined) throw new CodedError("route.unknown", `${body.path} does not answer HTTP here`);
       const { route: handler, params } = match;
-      const headers = new Headers(body.headers as Array<[string, string]>);
-      const url = `http://${headers.get("host") ?? "localhost"}${body.path}${body.query === "" ? "" : `?${body.query}`}`;
-      const hasBody = body.method !== "GET" && body.method !== "HEAD";
-      const request = new Request(url, { method: body.method, headers, signal, ...(hasBody && { body: new Uint8Array(body.body) }) });
+      const request = httpRequestOf(body, signal);
+      if (request instanceof Response) {
+        // What a client sent wrong is the client's business: it is no failure of the release.
+        this.options.log.debug({ path: body.path, method: body.method, status: request.status }, "a request was refused");
+        return encodeResponse(request);
+      }
       const turn = { id: `${peer}:http-${number}`, redelivered: body.redelivered, flushed: 0, release: this.options.release, signal };
       const response = await handler.onRequest?.(request, { params, ip: body.ip, turn, app: this.options.app });
       if (!(response instanceof Response)) throw new TypeError("onRequest must return a Response");
