@@ -75,7 +75,10 @@ export interface Turn {
   /** How often a worker that died had flushed in it. */
   readonly flushed: number;
   readonly release: string;
-  /** Aborts when the turn is cut off, or its worker has to end. */
+  /**
+   * Aborts when the turn is cut off, after TURN_TIMEOUT_MS, or its connection is not with this worker any more. Not when the
+   * worker drains: what has begun may finish.
+   */
   readonly signal: AbortSignal;
 }
 
@@ -110,7 +113,7 @@ export interface UpgradeRequest<Params = PathParams> {
   readonly subprotocols: readonly string[];
   readonly ip: string;
   readonly origin: string | undefined;
-  /** Aborts when the client has given up. */
+  /** Aborts after TURN_TIMEOUT_MS, when the client is answered with 500. Not when it has given up: workers are not told. */
   readonly signal: AbortSignal;
 }
 
