@@ -425,7 +425,24 @@ describe("what another program publishes", () => {
     outside.publish(subject(), "x".repeat(limits.externalBytes));
     await there.has(1);
     expect(there.delivered.length).toBe(1);
-    expect(there.topics.counters).toMatchObject({ tooLarge: 1, external: 1 });
+    expect(there.topics.counters.external).toBe(1);
+    expect(there.faults).toEqual(["publish.invalid"]);
+  });
+
+  test("is not delivered where it is marked as text and is not UTF-8: subscribers would have to fail their connections", async () => {
+    await there.topics.want("t");
+    const asText = headers();
+    asText.set(frameHeader, "text");
+    // No lead byte, cut off, a surrogate, longer than need be.
+    const invalid = [[0x68, 0xff], [0xc3], [0xed, 0xa0, 0x80], [0xc0, 0x80]];
+    for (const bytes of invalid) outside.publish(subject(), new Uint8Array(bytes), { headers: asText });
+    outside.publish(subject(), "ä", { headers: asText });
+    outside.publish(subject(), "", { headers: asText });
+    outside.publish(subject(), "ä");
+    await there.has(3);
+    expect(there.delivered).toEqual(["t text ä", "t text ", "t binary ä"]);
+    expect(there.topics.counters.external).toBe(3);
+    expect(there.faults).toEqual(invalid.map(() => "publish.invalid"));
   });
 });
 

@@ -5,9 +5,11 @@
 // NATS fault swallows is sent again from the publishing gateway's ring; what has fallen out of it is counted as missed.
 // May be lost: what programs outside publish.
 
+import { isUtf8 } from "node:buffer";
 import { KnownHeaders } from "../protocol/batch-header.ts";
 import type { Bus, BusMessage, BusSubscription } from "../protocol/bus.ts";
 import { type Batch, BatchBuilder, decodeBatch, encodeEmptyBatch } from "../protocol/envelope.ts";
+import { CodedError } from "../protocol/errors.ts";
 import { encodeRepair, flag, parseRepair, toGateway } from "../protocol/records.ts";
 import { decodeTopic, frameHeader, type Subjects } from "../protocol/subjects.ts";
 import { TopicInbox } from "./topic-inbox.ts";
@@ -61,7 +63,7 @@ interface Pending {
 }
 
 export class Topics {
-  readonly counters = { published: 0, received: 0, external: 0, missed: 0, tooLarge: 0 };
+  readonly counters = { published: 0, received: 0, external: 0, missed: 0 };
   private readonly options: TopicsOptions;
   private readonly interests = new Map<string, Interest>();
   private readonly pending = new Map<string, Pending[]>();
@@ -206,12 +208,19 @@ export class Topics {
     if (!message.subject.endsWith(".publish")) {
       return this.take(topic, interest, decodeBatch(message.payload, this.known), message.subject.endsWith(".again"));
     }
-    if (message.payload.length > this.options.limits.externalBytes) {
-      this.counters.tooLarge++;
-      return;
+    this.receiveExternal(topic, message.payload, message.header(frameHeader) !== "text");
+  }
+
+  // A client must fail its connection where a text frame is not UTF-8 (RFC 6455, 8.1): one would cost the topic all its subscribers.
+  private receiveExternal(topic: string, payload: Uint8Array, isBinary: boolean): void {
+    const { externalBytes } = this.options.limits;
+    const isTooLarge = payload.length > externalBytes;
+    if (isTooLarge || (!isBinary && !isUtf8(payload))) {
+      const wrong = isTooLarge ? `${payload.length} bytes, at most ${externalBytes} are allowed` : "as text what is not UTF-8";
+      throw new CodedError("publish.invalid", `to topic ${JSON.stringify(topic)} another program published ${wrong}`);
     }
     this.counters.external++;
-    this.options.publishHere(topic, message.payload, message.header(frameHeader) !== "text");
+    this.options.publishHere(topic, payload, isBinary);
   }
 
   private take(topic: string, { inboxes, isDoubtful, wantedAt }: Interest, batch: Batch, isAgain = false): void {

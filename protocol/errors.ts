@@ -33,6 +33,7 @@ export const errorTable = {
   "connection.bug": { close: 1011, text: "a bug in thinstate met this connection; the gateway's log has its stack" },
   "envelope.malformed": { close: 1011, text: "bytes on one of our subjects are not an envelope of ours" },
   "envelope.version": { close: 1011, text: "an envelope has a protocol version that this process does not speak" },
+  "publish.invalid": { close: 1011, text: "another program's publish is larger than MESSAGE_BYTES, or marked as text and not UTF-8" },
   "config.invalid": { close: 1011, text: "an environment variable has a value that is not allowed" },
   "app.noGateway": { close: 1011, text: "no gateway took what app.* asked for within APP_TIMEOUT_MS" },
 } as const satisfies Record<string, { close: number; text: string }>;
