@@ -7,6 +7,7 @@ import { decodeClose, flag, type PinBody, parsePin, toWorker } from "../protocol
 import { compileRoutes } from "../protocol/route.ts";
 import { Connection, type Socket } from "./connection.ts";
 import { Dispatcher, type DispatchLimits, type Loss } from "./dispatcher.ts";
+import { parkedEventBytes } from "./parking.ts";
 import { WorkerPeer } from "./worker-peer.ts";
 
 const limits: DispatchLimits = {
@@ -14,7 +15,7 @@ const limits: DispatchLimits = {
   windowBytes: 60,
   parkedMessages: 8,
   parkedBytes: 200,
-  parkedTotalBytes: 600,
+  parkedTotalBytes: 600 + 20 * parkedEventBytes,
   parkMs: 1_000,
   fenceMs: 10_000,
   verdictMs: 500,
@@ -473,6 +474,8 @@ function take(stage: Stage, step: Step): void {
 function expectConsistent(stage: Stage): void {
   const open = [...stage.dispatcher.all()];
   expect(stage.dispatcher.parked).toBe(open.reduce((sum, connection) => sum + connection.parked, 0));
+  const payloadBytes = open.reduce((sum, { parkedBytes }) => sum + parkedBytes, 0);
+  expect(stage.dispatcher.parkedBytes).toBe(payloadBytes + stage.dispatcher.parked * parkedEventBytes);
   for (const connection of open) {
     const parked = connection.events.slice(connection.delivered);
     expect(connection.parkedBytes).toBe(parked.reduce((sum, { payload }) => sum + payload.length, 0));
@@ -517,23 +520,13 @@ describe("through any joins, drains, deaths, activations and delays", () => {
         for (const client of stage.clients) stage.close(client);
         stage.finish();
         for (const client of stage.clients) expectWhole(client);
-        expect([stage.dispatcher.size, stage.dispatcher.parked, stage.dispatcher.handover.remaining]).toEqual([0, 0, 0]);
+        const { size, parked, parkedBytes, handover } = stage.dispatcher;
+        expect([size, parked, parkedBytes, handover.remaining]).toEqual([0, 0, 0, 0]);
         expect(stage.workers.map(({ peer }) => peer.pins)).toEqual(stage.workers.map(() => 0));
-        expectNothingParked(stage);
       }),
       { numRuns: 600 },
     );
   });
-
-  // What all connections have parked is counted once, for all: it is back at zero where the whole bound is free.
-  function expectNothingParked(stage: Stage): void {
-    for (const worker of [...stage.workers]) stage.lose(worker);
-    const clients = [0, 1, 2, 3].map(() => stage.open());
-    for (const client of clients.slice(0, 3)) stage.message(client, "x".repeat(limits.parkedTotalBytes / 3));
-    expect(clients.map(({ brokenWith }) => brokenWith)).toEqual([undefined, undefined, undefined, undefined]);
-    stage.message(clients[3] as Client, "x");
-    expect(clients[3]?.brokenWith).toBe("parked.total");
-  }
 
   test("once all has settled, workers of the active release differ by one connection at most", () => {
     fc.assert(
@@ -699,12 +692,25 @@ describe("without a worker", () => {
   });
 
   test("past PARKED_TOTAL_BYTES the one whose message was too much is closed", () => {
-    const stage = new Stage();
+    // The opens wait, too.
+    const stage = new Stage({ parkedTotalBytes: 3 * limits.parkedBytes + 7 * parkedEventBytes });
     const clients = [0, 1, 2, 3].map(() => stage.open());
     for (const client of clients.slice(0, 3)) stage.message(client, "x".repeat(limits.parkedBytes));
+    expect(clients.map(({ brokenWith }) => brokenWith)).toEqual([undefined, undefined, undefined, undefined]);
     stage.message(clients[3] as Client, "y");
     expect(clients.map(({ brokenWith }) => brokenWith)).toEqual([undefined, undefined, undefined, "parked.total"]);
     expect(stage.dispatcher.counters.discarded).toBe(1);
+  });
+
+  test("PARKED_TOTAL_BYTES bounds also messages that have no bytes, or next to none; PARKED_BYTES does not count what they cost", () => {
+    const most = 40;
+    const stage = new Stage({ parkedMessages: most, parkedBytes: 1, parkedTotalBytes: most * parkedEventBytes });
+    const clients = [stage.open(), stage.open()];
+    for (let round = 0; round < most / 2 - 1; round++) for (const client of clients) stage.message(client, "");
+    expect([stage.dispatcher.parked, stage.dispatcher.parkedBytes]).toEqual([most, most * parkedEventBytes]);
+    expect(clients.map(({ brokenWith }) => brokenWith)).toEqual([undefined, undefined]);
+    stage.message(clients[0] as Client, "");
+    expect(clients.map(({ brokenWith }) => brokenWith)).toEqual(["parked.total", undefined]);
   });
 
   test("what its worker has begun still counts when the rest is discarded", () => {

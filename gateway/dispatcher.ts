@@ -100,6 +100,7 @@ export class Dispatcher {
     return this.parking.events;
   }
 
+  /** What they take, as PARKED_TOTAL_BYTES counts it. */
   get parkedBytes(): number {
     return this.parking.bytes;
   }

@@ -4,6 +4,7 @@
 import { durationMetric } from "../protocol/durations.ts";
 import { by, counter, gauge, type Labels, type Metric } from "../protocol/metric.ts";
 import type { Gateway } from "./gateway.ts";
+import { parkedEventBytes } from "./parking.ts";
 
 export function gatewayMetrics(gateway: Gateway): Metric[] {
   return [
@@ -73,8 +74,8 @@ function dispatchMetrics({ dispatcher, commits, upgrades, config, counters }: Ga
     gauge("thinstate_serving", "1 while a worker of the active release is there; else everything parks.", Number(dispatcher.serving)),
     gauge("thinstate_draining", "1 while the gateway takes leave of its clients.", Number(upgrades.isDraining)),
     gauge("thinstate_parked_messages", "Messages, opens and closes that wait for a worker.", dispatcher.parked),
-    gauge("thinstate_parked_bytes", "Their bytes.", dispatcher.parkedBytes),
-    gauge("thinstate_parked_limit_bytes", "How many there may be: PARKED_TOTAL_BYTES.", config.PARKED_TOTAL_BYTES),
+    gauge("thinstate_parked_bytes", `What they take: their bytes, and ${parkedEventBytes} for each.`, dispatcher.parkedBytes),
+    gauge("thinstate_parked_limit_bytes", "What they may take: PARKED_TOTAL_BYTES.", config.PARKED_TOTAL_BYTES),
     gauge("thinstate_parked_upgrades", "Upgrades and plain requests that wait for a worker or its answer.", upgrades.parked),
     counter("thinstate_commits_total", "Turns, and flushes of turns, that were applied.", commits.counters.commits),
     counter("thinstate_commits_refused_total", "Commits of workers that the connection was not with any more.", commits.counters.refused),

@@ -134,7 +134,7 @@ test("tells what is parked, and what became of NATS", async () => {
   const parked = await gatewayMetrics();
   expect(parked.sum("thinstate_serving")).toBe(0);
   expect(parked.sum("thinstate_parked_messages")).toBe(2);
-  expect(parked.sum("thinstate_parked_bytes")).toBe(8);
+  expect(parked.sum("thinstate_parked_bytes")).toBe(8 + 2 * 512);
   expect(parked.sum("thinstate_parked_upgrades")).toBe(1);
   expect(parked.sum("thinstate_parked_limit_bytes")).toBe(268_435_456);
   expect(parked.sum("thinstate_nats_connected")).toBe(1);

@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parseGatewayConfig } from "../gateway/config.ts";
+import { parkedEventBytes } from "../gateway/parking.ts";
 import { parseSettings } from "../protocol/settings.ts";
 import { supervisorSettings } from "../scripts/config.ts";
 import { processSettings } from "../scripts/every-setting.ts";
@@ -51,6 +52,10 @@ function documented(): Record<string, string> {
 
 test("every environment variable stands in a table with its default, and no other does", () => {
   expect(documented()).toEqual(defaults());
+});
+
+test("what a message that waits is counted with, beside its bytes, is what is said", () => {
+  expect(readme).toContain(`each message counted with ${parkedEventBytes} bytes more`);
 });
 
 test("every npm script is named, and every one that is named exists", () => {
