@@ -25,6 +25,11 @@ export class TopicInbox {
     return this.last;
   }
 
+  /** Something has come that is held back. */
+  get isWaiting(): boolean {
+    return this.held.size > 0;
+  }
+
   /**
    * @param mayLack there may have been batches before the first one, which a fault has swallowed.
    * @returns what is to be delivered now, in order.

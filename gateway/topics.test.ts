@@ -5,7 +5,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFin
 import { type Bus, type BusEvent, connectBus } from "../protocol/bus.ts";
 import { BatchBuilder, encodeEmptyBatch } from "../protocol/envelope.ts";
 import { isCodedError } from "../protocol/errors.ts";
-import { parseRepair, toGateway } from "../protocol/records.ts";
+import { type Announcement, encodeAnnouncement, type GatewayHello } from "../protocol/membership.ts";
+import { parseRepair, type RepairBody, toGateway } from "../protocol/records.ts";
 import { frameHeader, subjectsOf } from "../protocol/subjects.ts";
 import { startNats, type TestNats } from "../test/nats.ts";
 import { Topics } from "./topics.ts";
@@ -40,7 +41,7 @@ class Gateway {
       wallClock: () => this.now,
       publishHere: (topic, payload, isBinary) => {
         this.delivered.push(`${topic} ${isBinary ? "binary" : "text"} ${Buffer.from(payload)}`);
-        for (const wake of this.waiting.splice(0)) wake();
+        this.wake();
       },
       onBegun: () => undefined,
       limits,
@@ -51,6 +52,11 @@ class Gateway {
     if (event.kind === "fault") this.faults.push(isCodedError(event.error) ? event.error.code : String(event.error));
     else if (event.kind === "connected") this.topics.reconnected();
     else this.topics.disconnected();
+    this.wake();
+  }
+
+  private wake(): void {
+    for (const wake of this.waiting.splice(0)) wake();
   }
 
   /** For a moment. */
@@ -68,6 +74,10 @@ class Gateway {
   sweep(ms: number): void {
     this.now += ms;
     this.topics.sweep();
+  }
+
+  async isWithoutNats(): Promise<void> {
+    while (this.bus.connected) await new Promise<void>((resolve) => this.waiting.push(resolve));
   }
 
   /** Resolves when it has delivered so much. */
@@ -276,6 +286,166 @@ describe("batches are numbered by gateway and topic:", () => {
     await arrived();
     expect(there.delivered).toEqual(["t text g8 1", "t text g9 1", "t text g8 2"]);
     expect(there.topics.counters.missed).toBe(0);
+  });
+});
+
+describe("gateways that publish come and go:", () => {
+  const id = (index: number) => `g${index}`.padEnd(11, "x");
+  const counts = { connections: 0, parked: 0, messagesIn: 0, messagesOut: 0 };
+  const process = { pid: 1, host: "h", protocol: 1, port: 1, adminPort: 1, startedAt: 0 };
+  const hello: GatewayHello = { kind: "gateway", id: "", ...process, ...counts, serving: true, routes: {}, pins: {} };
+
+  /** So many others have published to these topics, each once. */
+  async function publishers(count: number, topics: readonly string[]): Promise<void> {
+    const subjects = subjectsOf(`topics-${namespaces}`);
+    const builder = new BatchBuilder();
+    for (let index = 0; index < count; index++) {
+      for (const topic of topics) {
+        builder.append({ type: toGateway.publish, flags: 0, extra: 0, slot: 0, epoch: 0 }, Buffer.from("x"));
+        const header = { from: id(index), to: "", session: 0, peerSession: 0, seq: 70_000, ack: 0, gap: false };
+        here.bus.publish(subjects.topicFromGateways(topic), builder.seal(header));
+      }
+    }
+    await there.has(count * topics.length);
+  }
+
+  /** What it asks the others for when it has lost NATS for a moment. */
+  async function requests(): Promise<Array<{ bytes: number; body: RepairBody }>> {
+    const { repair } = subjectsOf(`topics-${namespaces}`);
+    const heard: Array<{ bytes: number; body: RepairBody }> = [];
+    const subscription = here.bus.subscribe(repair, ({ payload }) => heard.push({ bytes: payload.length, body: parseRepair(payload) }));
+    await here.bus.flush();
+    there.losesNats();
+    await there.bus.flush();
+    await here.bus.flush();
+    subscription.unsubscribe();
+    return heard;
+  }
+
+  function says(announcement: Announcement): void {
+    here.bus.publish(subjectsOf(`topics-${namespaces}`).members, encodeAnnouncement(announcement));
+  }
+
+  /** Time passes in which it hears the others. */
+  function listens(ms: number): void {
+    for (let left = ms; left > 0; left -= 1_000) there.sweep(Math.min(left, 1_000));
+  }
+
+  test("however many there were, a request for repair is no larger than NATS takes, and all of them together name all", async () => {
+    const topics = Array.from({ length: 20 }, (_, index) => `room ${index}`);
+    await Promise.all(topics.map((topic) => there.topics.want(topic)));
+    await publishers(20, topics);
+    const heard = await requests();
+    expect(Math.max(...heard.map(({ bytes }) => bytes))).toBeLessThanOrEqual(limits.batchBytes);
+    const asked = heard.flatMap(({ body }) => body.topics);
+    expect(asked.map(({ topic }) => topic)).toEqual(topics);
+    for (const { seen } of asked) expect(Object.keys(seen)).toHaveLength(20);
+    expect(there.faults).toEqual([]);
+  });
+
+  test("where one request has no room for all, it names those that lack something", async () => {
+    await there.topics.want("t");
+    await publishers(60, ["t"]);
+    const subjects = subjectsOf(`topics-${namespaces}`);
+    const asked: RepairBody[] = [];
+    here.bus.subscribe(subjects.repair, ({ payload }) => asked.push(parseRepair(payload)));
+    await here.bus.flush();
+    const behindGap = encodeEmptyBatch({ from: id(5), to: "", session: 0, peerSession: 0, seq: 70_002, ack: 70_001, gap: false });
+    here.bus.publish(subjects.topicFromGateways("t"), behindGap);
+    await arrived();
+    await here.bus.flush();
+    expect(asked).toHaveLength(1);
+    const { seen = {} } = asked[0]?.topics[0] ?? {};
+    expect(seen).toMatchObject({ [id(5)]: 70_000, [id(59)]: 70_000 });
+    expect(Object.keys(seen).length).toBeLessThan(60);
+  });
+
+  test("what was received of one that has ended is forgotten, of one that is only silent it is not, until it was for long", async () => {
+    await there.topics.want("t");
+    there.sweep(1);
+    await publishers(3, ["t"]);
+    says({ kind: "gone", id: id(0), reason: "exited" });
+    await arrived();
+    const seen = async () => Object.keys((await requests())[0]?.body.topics[0]?.seen ?? {}).sort();
+    listens(59_000);
+    expect(await seen(), "its last batches may come behind its end").toEqual([id(0), id(1), id(2)]);
+    listens(1_000);
+    expect(await seen()).toEqual([id(1), id(2)]);
+    listens(3_600_000);
+    says({ ...hello, id: id(2) });
+    await arrived();
+    listens(3_540_000);
+    expect(await seen(), "two hours after it was heard").toEqual([id(2)]);
+  });
+
+  test("what waits for a repair when its publisher has ended is delivered before that is forgotten", async () => {
+    await there.topics.want("t");
+    there.sweep(1);
+    const gaps = 10;
+    const subject = subjectsOf(`topics-${namespaces}`).topicFromGateways("t");
+    const builder = new BatchBuilder();
+    for (let seq = 1; seq <= 1 + 2 * gaps; seq += 2) {
+      builder.append({ type: toGateway.publish, flags: 0, extra: 0, slot: 0, epoch: 0 }, Buffer.from(String(seq)));
+      here.bus.publish(subject, builder.seal({ from: id(0), to: "", session: 0, peerSession: 0, seq, ack: seq - 1, gap: false }));
+    }
+    says({ kind: "gone", id: id(0), reason: "bye" });
+    await arrived();
+    expect(there.delivered).toEqual(["t text 1"]);
+    // Each gap takes its 7.75 s.
+    listens(60_000);
+    expect(there.delivered.length).toBeLessThan(1 + gaps);
+    listens(60_000);
+    expect(there.delivered).toHaveLength(1 + gaps);
+    expect(there.topics.counters.missed).toBe(gaps);
+  });
+
+  test.each([
+    ["half an hour, and is known", 1_800_000],
+    ["three hours, and is forgotten", 3 * 3_600_000],
+  ])("one that has no NATS for %s: what it sends again is delivered once", async (_, ms) => {
+    await there.topics.want("t");
+    there.sweep(1);
+    here.publish("t", "1");
+    await there.has(1);
+    here.now += 1_000;
+    here.onEvent({ kind: "disconnected" });
+    here.swallowed = 1;
+    here.publish("t", "2");
+    listens(ms);
+    here.now += ms;
+    here.onEvent({ kind: "connected" });
+    here.publish("t", "3");
+    await there.has(3);
+    await arrived();
+    expect(there.delivered).toEqual(texts("t", 1, 4));
+    expect(there.topics.counters.missed).toBe(0);
+  });
+
+  test("nobody's silence counts while this one is without NATS, or stands still", async () => {
+    const own = await startNats();
+    onTestFinished(() => own.stop());
+    const port = Number(new URL(own.url.replace("nats://", "http://")).port);
+    const [a, b] = await Promise.all([gateway("g3", own.url), gateway("g4", own.url)]);
+    onTestFinished(async () => void (await Promise.all([a.bus.close(), b.bus.close()])));
+    await b.topics.want("t");
+    b.sweep(1);
+    a.publish("t", "1");
+    await b.has(1);
+    for (let hours = 0; hours < 3; hours++) b.sweep(3_600_000);
+    a.now = b.now;
+    a.publish("t", "2");
+    await own.stop();
+    await b.isWithoutNats();
+    for (let seconds = 0; seconds < 3 * 3_600; seconds++) b.sweep(1_000);
+    a.now = b.now;
+    a.publish("t", "3");
+    const again = await startNats(port);
+    onTestFinished(() => again.stop());
+    await b.has(3);
+    a.publish("t", "4");
+    await b.has(4);
+    expect(b.delivered).toEqual(texts("t", 1, 5));
+    expect(b.topics.counters.missed).toBe(0);
   });
 });
 

@@ -10,8 +10,11 @@ import { KnownHeaders } from "../protocol/batch-header.ts";
 import type { Bus, BusMessage, BusSubscription } from "../protocol/bus.ts";
 import { type Batch, BatchBuilder, decodeBatch, encodeEmptyBatch } from "../protocol/envelope.ts";
 import { CodedError } from "../protocol/errors.ts";
+import { type Announcement, decodeAnnouncement } from "../protocol/membership.ts";
 import { encodeRepair, flag, parseRepair, toGateway } from "../protocol/records.ts";
 import { decodeTopic, frameHeader, type Subjects } from "../protocol/subjects.ts";
+import { Publishers, silenceMs } from "./publishers.ts";
+import { repairRequests } from "./repair-requests.ts";
 import { TopicInbox } from "./topic-inbox.ts";
 import { TopicRing } from "./topic-ring.ts";
 
@@ -51,9 +54,8 @@ interface Interest {
 
 /** A fault is noticed late: what was published so long before it is sent again too. */
 const faultMarginMs = 15_000;
-/** Topics in one request for repair: below any max_payload with topics of 256 bytes. */
-const topicsPerRequest = 500;
-
+/** After so long, not so: others may soon forget what they had of us by then, and would take it for news. */
+const knownMs = silenceMs / 2;
 /** Topics whose numbers are kept, so that topics made up by clients cannot fill the memory. */
 const rememberedTopics = 65_536;
 
@@ -74,6 +76,7 @@ export class Topics {
   private readonly builder = new BatchBuilder();
   private readonly known = new KnownHeaders();
   private readonly ring: TopicRing;
+  private readonly publishers = new Publishers();
   private disconnectedAt = 0;
   /** Requests for repair, and the first one since the connection to NATS is what it is: of earlier answers a part may be lost. */
   private asked = 0;
@@ -83,6 +86,7 @@ export class Topics {
     this.options = options;
     this.ring = new TopicRing(options.limits.ringBytes);
     const { bus, subjects, self } = options;
+    bus.subscribe(subjects.members, ({ payload }) => this.hear(payload));
     bus.subscribe(subjects.repair, ({ payload }) => this.repair(payload));
     bus.subscribe(subjects.repaired(self), ({ subject, payload }) => {
       const topic = decodeTopic(subject.slice(subject.lastIndexOf(".") + 1));
@@ -161,15 +165,19 @@ export class Topics {
   /** It is back: the others may lack what was published meanwhile, and so may we. */
   reconnected(): void {
     const { bus, subjects } = this.options;
-    for (const { topic, bytes } of this.ring.since(this.disconnectedAt - faultMarginMs)) bus.publish(subjects.topicAgain(topic), bytes);
+    const awayMs = this.options.wallClock() - this.disconnectedAt;
+    const since = this.disconnectedAt - (awayMs > knownMs ? 0 : faultMarginMs);
+    for (const { topic, bytes } of this.ring.since(since)) bus.publish(subjects.topicAgain(topic), bytes);
     for (const interest of this.interests.values()) interest.isDoubtful = true;
     this.firstAsked = this.asked + 1;
     this.ask([...this.interests.keys()]);
   }
 
-  /** To be called several times a second: gaps that wait for a repair. */
+  /** To be called several times a second: gaps that wait for a repair, and gateways that are no more. */
   sweep(): void {
     const now = this.options.now();
+    this.publishers.listened(now, !this.options.bus.connected);
+    for (const gateway of this.publishers.takeGone()) this.forget(gateway);
     const lacking: string[] = [];
     for (const [topic, { inboxes }] of this.interests) {
       for (const inbox of inboxes.values()) {
@@ -178,6 +186,28 @@ export class Topics {
       }
     }
     if (lacking.length > 0 && this.options.bus.connected) this.ask(lacking);
+  }
+
+  private hear(payload: Uint8Array): void {
+    let announcement: Announcement;
+    try {
+      announcement = decodeAnnouncement(payload);
+    } catch {
+      // A fault, which the gateway itself hears, too: it is counted there.
+      return;
+    }
+    if (announcement.kind === "gateway") this.publishers.hear(announcement.id);
+    else if (announcement.kind === "gone") this.publishers.ended(announcement.id);
+  }
+
+  // What waits for a repair is delivered first: then it is forgotten, as one that has ended.
+  private forget(gateway: string): void {
+    for (const { inboxes } of this.interests.values()) {
+      if (inboxes.get(gateway)?.isWaiting) {
+        this.publishers.meet(gateway);
+        this.publishers.ended(gateway);
+      } else inboxes.delete(gateway);
+    }
   }
 
   private seal(topic: string): void {
@@ -230,6 +260,7 @@ export class Topics {
     if (inbox === undefined) {
       inbox = new TopicInbox();
       inboxes.set(from, inbox);
+      this.publishers.meet(from);
     }
     // Sent again to those who have missed it: whoever came later never wanted it.
     if (isAgain && session < wantedAt) inbox.startBehind(seq);
@@ -250,16 +281,14 @@ export class Topics {
 
   // Asks every other gateway for what it published to these topics after what has been seen of it.
   private ask(topics: readonly string[]): void {
-    const { bus, subjects, self, wallClock } = this.options;
+    const { bus, subjects, self, wallClock, limits } = this.options;
     // NATS may have given us up long before we noticed: what waited for us there is gone too.
     const awaySince = this.disconnectedAt - faultMarginMs;
-    for (let first = 0; first < topics.length; first += topicsPerRequest) {
-      const lacking = topics.slice(first, first + topicsPerRequest).map((topic) => {
-        const interest = this.interests.get(topic);
-        const seen: Record<string, number> = {};
-        for (const [from, inbox] of interest?.inboxes ?? []) if (inbox.seen !== undefined) seen[from] = inbox.seen;
-        return { topic, since: Math.max(awaySince, interest?.wantedAt ?? wallClock()), seen };
-      });
+    const lacks = topics.map((topic) => {
+      const interest = this.interests.get(topic);
+      return { topic, since: Math.max(awaySince, interest?.wantedAt ?? wallClock()), seen: seenOf(interest) };
+    });
+    for (const lacking of repairRequests(lacks, limits.batchBytes)) {
       bus.publish(subjects.repair, encodeRepair({ to: self, number: ++this.asked, topics: lacking }));
     }
   }
@@ -297,4 +326,13 @@ export class Topics {
       }
     }
   }
+}
+
+// Those first that lack something, then those that were met last.
+function seenOf(interest: Interest | undefined): Array<[gateway: string, seq: number]> {
+  const waiting: Array<[string, number]> = [];
+  const others: Array<[string, number]> = [];
+  for (const [from, { seen, isWaiting }] of interest?.inboxes ?? [])
+    if (seen !== undefined) (isWaiting ? waiting : others).push([from, seen]);
+  return [...waiting, ...others.reverse()];
 }
