@@ -713,6 +713,18 @@ describe("without a worker", () => {
     expect(clients.map(({ brokenWith }) => brokenWith)).toEqual(["parked.total", undefined]);
   });
 
+  test("the bodies of requests are counted with what waits, and have to fit beside it", () => {
+    const stage = new Stage({ parkedTotalBytes: 2 * parkedEventBytes + 100 });
+    const { parking } = stage.dispatcher;
+    expect([parking.keepBody(2 * parkedEventBytes), parking.keepBody(101), parking.keepBody(100)]).toEqual([true, false, true]);
+    const client = stage.open();
+    stage.message(client, "");
+    expect(client.brokenWith, "bodies have taken all").toBe("parked.total");
+    const before = stage.dispatcher.parkedBytes;
+    parking.dropBody(100);
+    expect(before - stage.dispatcher.parkedBytes).toBe(100);
+  });
+
   test("what its worker has begun still counts when the rest is discarded", () => {
     const { stage, worker } = served();
     const client = stage.open();

@@ -76,7 +76,8 @@ export class Dispatcher {
   private readonly limits: DispatchLimits;
   private readonly connections = new Set<Connection>();
   private readonly candidates = new Candidates();
-  private readonly parking: Parking;
+  /** Requests for which there is no connection are counted with what waits here. */
+  readonly parking: Parking;
   private readonly isolation = new Isolation();
   private readonly delivery: Delivery;
 
@@ -100,7 +101,7 @@ export class Dispatcher {
     return this.parking.events;
   }
 
-  /** What they take, as PARKED_TOTAL_BYTES counts it. */
+  /** What they and the bodies of requests take, as PARKED_TOTAL_BYTES counts it. */
   get parkedBytes(): number {
     return this.parking.bytes;
   }

@@ -23,15 +23,17 @@ export class Parking {
   /** Of all connections. */
   events = 0;
   private payloadBytes = 0;
+  /** Of plain requests, as long as they are not answered. */
+  private bodyBytes = 0;
   private readonly limits: ParkingLimits;
 
   constructor(limits: ParkingLimits) {
     this.limits = limits;
   }
 
-  /** What all of them take. */
+  /** What all of them take, and the bodies of requests. */
   get bytes(): number {
-    return this.payloadBytes + this.events * parkedEventBytes;
+    return this.payloadBytes + this.events * parkedEventBytes + this.bodyBytes;
   }
 
   /** Counts an event that is among the connection's, and not with its worker. */
@@ -45,6 +47,17 @@ export class Parking {
     connection.parkedBytes -= event.length;
     this.payloadBytes -= event.length;
     this.events--;
+  }
+
+  /** A request's body is kept from now on. @returns false where there is no room for it: then it is not counted. */
+  keepBody(bytes: number): boolean {
+    if (this.bytes + bytes > this.limits.parkedTotalBytes) return false;
+    this.bodyBytes += bytes;
+    return true;
+  }
+
+  dropBody(bytes: number): void {
+    this.bodyBytes -= bytes;
   }
 
   /** The bound that this connection's last event has passed, if it has. */

@@ -60,6 +60,11 @@ export class Upgrades<Data extends object> {
   private readonly options: UpgradesOptions<Data>;
   /** Parked until there is a worker: until then nobody knows which paths exist. */
   private waiting: Waiting[] = [];
+  /**
+   * The bytes of requests' bodies, from when they wait for a worker until they are answered: a worker that dies leaves them to the next.
+   * What else waits costs no more than its socket does.
+   */
+  private readonly bodies = new Map<WaitingClient, number>();
 
   constructor(options: UpgradesOptions<Data>) {
     this.options = options;
@@ -82,10 +87,14 @@ export class Upgrades<Data extends object> {
 
   request(incoming: Incoming, body: Uint8Array | undefined, client: WaitingClient): void {
     const match = this.options.dispatcher.route(incoming.path);
-    if (match === undefined) return this.park("request", client, () => this.request(incoming, body, client));
     if (match === null) return this.refuse("request", client, 404, "route.unknown");
+    if (match === undefined) {
+      if (!this.keep(client, body)) return this.refuse("request", client, 503, "parked.total");
+      return this.park("request", client, () => this.request(incoming, body, client));
+    }
     if (!match.route.answers) return this.answer(client, text(426, "this path speaks WebSocket", [["upgrade", "websocket"]]));
     if (body === undefined) return this.answer(client, text(413, "the body is too large"));
+    if (!this.keep(client, body)) return this.refuse("request", client, 503, "parked.total");
     const { method, path, query, ip, headers } = incoming;
     this.options.asks.ask({
       type: toWorker.request,
@@ -119,6 +128,23 @@ export class Upgrades<Data extends object> {
       this.refuse(kind, client, 503, "upgrade.parked");
       return false;
     });
+    for (const client of this.bodies.keys()) if (client.isGone) this.drop(client);
+  }
+
+  // Whether there is room for its body, or was already.
+  private keep(client: WaitingClient, body: Uint8Array | undefined): boolean {
+    const bytes = body?.length ?? 0;
+    if (bytes === 0 || this.bodies.has(client)) return true;
+    if (!this.options.dispatcher.parking.keepBody(bytes)) return false;
+    this.bodies.set(client, bytes);
+    return true;
+  }
+
+  private drop(client: WaitingClient): void {
+    const bytes = this.bodies.get(client);
+    if (bytes === undefined) return;
+    this.bodies.delete(client);
+    this.options.dispatcher.parking.dropBody(bytes);
   }
 
   private park(kind: Kind, client: WaitingClient, proceed: () => void): void {
@@ -156,6 +182,7 @@ export class Upgrades<Data extends object> {
   }
 
   private answer(client: WaitingClient, answer: Answer): void {
+    this.drop(client);
     this.outcomes.request.count(String(answer.status));
     client.answer(answer);
   }
@@ -166,6 +193,7 @@ export class Upgrades<Data extends object> {
   }
 
   private refuse(kind: Kind, client: WaitingClient, status: number, code: ErrorCode): void {
+    this.drop(client);
     this.outcomes[kind].count(code);
     client.answer(text(status, `${code}: ${errorTable[code].text}`, status === 503 ? [["retry-after", "5"]] : []));
   }

@@ -14,7 +14,7 @@ export const errorTable = {
   "turn.over": { close: 1011, text: "a turn's conn was used after the turn had ended" },
   "turn.timeout": { close: 1011, text: "a turn did not settle within TURN_TIMEOUT_MS" },
   "parked.tooMuch": { close: 1013, text: "a connection's parked messages passed PARKED_BYTES or PARKED_MESSAGES" },
-  "parked.total": { close: 1013, text: "all parked messages of a gateway passed PARKED_TOTAL_BYTES" },
+  "parked.total": { close: 1013, text: "all that is parked in a gateway passed PARKED_TOTAL_BYTES; a request is answered with 503" },
   "parked.tooLong": { close: 1013, text: "no worker took a connection's messages within PARK_MS" },
   "upgrade.parked": { close: 1013, text: "no worker decided about an upgrade within PARK_MS; answered with 503" },
   "upgrade.origin": { close: 1008, text: "the Origin header is not among the route's origins; answered with 403" },

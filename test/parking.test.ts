@@ -1,7 +1,8 @@
 // The promise's points 3 and 4 on a running system: hand-over between turns, and waiting while there is no worker.
 
-import { afterEach, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { refusal, TestClient } from "./client.ts";
+import { Exposition } from "./prometheus.ts";
 import { TestSystem } from "./system.ts";
 
 let system: TestSystem;
@@ -70,6 +71,57 @@ test("what waits too long is closed with 1013, an upgrade is answered with 503",
   expect(refused).toMatchObject({ status: 503, body: expect.stringContaining("upgrade.parked") });
   await system.standBy("1");
   await system.until(() => system.gatewayHellos[0]?.connections === 0, "its onClose has run");
+});
+
+describe("the bodies of requests", () => {
+  /** @returns its answer's status and text. */
+  async function post(bytes: number, signal?: AbortSignal): Promise<{ status: number; text: string; retryAfter: string | null }> {
+    const url = `${system.url.replace("ws:", "http:")}/gate/http`;
+    const response = await fetch(url, { method: "POST", body: "x".repeat(bytes), ...(signal && { signal }) });
+    return { status: response.status, text: await response.text(), retryAfter: response.headers.get("retry-after") };
+  }
+
+  async function parkedBytes(): Promise<number> {
+    return (await Exposition.of(system.gatewayHellos[0]?.adminPort, "/metrics")).sum("thinstate_parked_bytes");
+  }
+
+  const parked = (count: number) => system.until(() => system.gatewayHellos[0]?.parked === count, `${count} wait`);
+  const tooMuch = { status: 503, text: expect.stringContaining("parked.total"), retryAfter: "5" };
+
+  test("that wait for a worker count towards the bound of all; past it a request is refused at once, and may be tried again", async () => {
+    system = await TestSystem.start({ workers: 0, environment: { PARKED_TOTAL_BYTES: "1000" } });
+    const first = post(400);
+    const leaving = new AbortController();
+    const second = post(600, leaving.signal);
+    await parked(2);
+    expect(await parkedBytes()).toBe(1_000);
+    expect(await post(1)).toMatchObject(tooMuch);
+    leaving.abort();
+    await expect(second).rejects.toThrow();
+    await parked(1);
+    const third = post(600);
+    await parked(2);
+    // What has no body is in nobody's way.
+    const fourth = post(0);
+    await parked(3);
+    await system.standBy("1");
+    await system.activate("1");
+    for (const answer of [first, third, fourth]) expect((await answer).status).toBe(201);
+    expect(await parkedBytes()).toBe(0);
+  });
+
+  test("that a worker has and has not answered count, too, until they are answered", async () => {
+    system = await TestSystem.start({ environment: { PARKED_TOTAL_BYTES: "1000", WORKER_TIMEOUT_MS: "60000" } });
+    const [worker] = system.live("worker");
+    worker?.child.kill("SIGSTOP");
+    const first = post(600);
+    await parked(1);
+    expect(await post(401)).toMatchObject(tooMuch);
+    worker?.child.kill("SIGCONT");
+    expect((await first).status).toBe(201);
+    expect((await post(1_000)).status).toBe(201);
+    expect(await parkedBytes()).toBe(0);
+  });
 });
 
 test("a deploy hands over between turns: nothing is lost, doubled, reordered or redelivered, and state goes along", async () => {
