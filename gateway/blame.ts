@@ -3,6 +3,8 @@
 
 import type { Connection } from "./connection.ts";
 
+/** Before that, one that died with it alone may have died of something else. */
+const leastDeaths = 3;
 /** After so many in a row it was this event, though no worker has said that it began: a state's schema runs before that. */
 const certainDeaths = 8;
 
@@ -19,7 +21,7 @@ export interface Death {
 export function addDeath(connection: Connection, { workerId, of, wasToRunAlone, verdictBy }: Death): void {
   connection.dead ??= new Set();
   connection.dead.add(workerId);
-  if (!wasToRunAlone) return;
+  if (!wasToRunAlone || connection.deaths < leastDeaths) return;
   if (!connection.runsAlone && connection.deaths < certainDeaths) return;
   connection.culprit = of;
   if (verdictBy !== undefined) connection.verdict = { worker: workerId, by: verdictBy };
@@ -28,7 +30,8 @@ export function addDeath(connection: Connection, { workerId, of, wasToRunAlone, 
 /** A worker that was taken for dead lives. @returns whether the connection has waited for that, and may go on. */
 export function takeDeathBack(connection: Connection, workerId: string): boolean {
   connection.dead?.delete(workerId);
-  if (connection.verdict?.worker !== workerId) return false;
+  const { verdict } = connection;
+  if (verdict === undefined || (verdict.worker !== workerId && connection.deaths >= leastDeaths)) return false;
   acquit(connection);
   return true;
 }

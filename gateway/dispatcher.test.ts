@@ -197,8 +197,9 @@ class Stage {
       limits: { ...limits, ...given },
       now: () => this.now,
       onBreak: (connection, code) => {
+        // Also where it has closed by itself: what is left of its messages is dropped.
+        this.clientOf(connection).brokenWith ??= code;
         if (connection.socket === undefined) return;
-        this.clientOf(connection).brokenWith = code;
         this.dispatcher.closed(connection, errorTable[code].close, Buffer.from(code));
       },
       onEnd: (connection) => {
@@ -505,7 +506,7 @@ function expectWhole({ sent, committed, aside, brokenWith, isCut, ended, connect
 describe("through any joins, drains, deaths, activations and delays", () => {
   test("every event reaches one worker at a time, in order, once or marked; every connection ends once; every count returns to zero", () => {
     fc.assert(
-      fc.property(fc.array(anyStep, { maxLength: 150 }), (steps) => {
+      fc.property(fc.array(anyStep, { maxLength: 150, size: "max" }), (steps) => {
         const stage = new Stage();
         stage.activate("1");
         stage.join("1");
@@ -524,13 +525,13 @@ describe("through any joins, drains, deaths, activations and delays", () => {
         expect([size, parked, parkedBytes, handover.remaining]).toEqual([0, 0, 0, 0]);
         expect(stage.workers.map(({ peer }) => peer.pins)).toEqual(stage.workers.map(() => 0));
       }),
-      { numRuns: 600 },
+      { numRuns: 300 },
     );
   });
 
   test("once all has settled, workers of the active release differ by one connection at most", () => {
     fc.assert(
-      fc.property(fc.array(fc.oneof(fc.constant("open"), fc.constant("join"), fc.nat(20)), { maxLength: 60 }), (steps) => {
+      fc.property(fc.array(fc.oneof(fc.constant("open"), fc.constant("join"), fc.nat(20)), { maxLength: 60, size: "max" }), (steps) => {
         const stage = new Stage();
         stage.activate();
         for (const step of steps) {
@@ -1038,6 +1039,82 @@ describe("a message that kills its workers", () => {
     stage.sweep(limits.verdictMs);
     stage.finish();
     expect([poison.aside, poison.committed]).toEqual([[], ["open", "close 1013"]]);
+  });
+
+  /** Both have two deaths, the second of which was none: that worker may live. One runs alone, the other waits to. */
+  function doubted(...more: string[]): { stage: Stage; first: Client; second: Client } {
+    const { stage } = served();
+    const [first, second] = [stage.open(), stage.open()];
+    stage.finish();
+    for (const client of [first, second]) stage.message(client, "innocent");
+    for (const text of more) stage.message(first, text);
+    kill(stage);
+    stage.lose(stage.workers[0] as Worker, "silent");
+    stage.join();
+    return { stage, first, second };
+  }
+
+  test("is looked for no more where a worker lives: who waited to run alone runs at once, and no worker stays reserved", () => {
+    const { stage, first, second } = doubted();
+    expect([first.outstanding, second.outstanding]).toEqual([["innocent"], []]);
+    stage.tell("lives");
+    const reserved = stage.workers[0] as Worker;
+    const other = stage.join();
+    expect(second.outstanding).toEqual(["innocent"]);
+    stage.message(first, "more");
+    stage.begin(reserved, first);
+    reserved.run(first.connection.slot);
+    stage.hear(reserved);
+    // The other one ends while the reserved worker has something in hand.
+    expect(first.outstanding).toEqual(["more"]);
+    stage.close(second);
+    stage.read(other);
+    for (let count = 0; count < 2; count++) other.run(second.connection.slot);
+    stage.hear(other);
+    expect(second.ended).toBe(1);
+    stage.close(first);
+    stage.finish();
+    expect([first.committed, first.ended]).toEqual([["open", "innocent", "more", "close 1000"], 1]);
+  });
+
+  test("is looked for among the others when the one that ran alone is handed on, and no suspect any more", () => {
+    const { stage, first, second } = doubted("another");
+    const reserved = stage.workers[0] as Worker;
+    // It has one death more than the other.
+    second.connection.dead?.add("w9");
+    stage.begin(reserved, first);
+    reserved.run(first.connection.slot);
+    stage.join("2");
+    stage.activate("2");
+    stage.hear(reserved);
+    stage.tell("lives");
+    expect([first.connection.phase, first.committed, second.outstanding]).toEqual(["leaving", ["open", "innocent"], []]);
+    stage.finish();
+    expect(second.committed).toEqual(["open", "innocent"]);
+  });
+
+  test("is not set aside before its third death: one that ran alone, and one more, are not enough", () => {
+    const { stage, first } = doubted();
+    const [worker] = stage.workers as [Worker];
+    stage.begin(worker, first);
+    stage.tell("lives");
+    stage.lose(worker, "died");
+    stage.join();
+    stage.finish();
+    expect([first.deaths.size, first.aside, first.committed]).toEqual([2, [], ["open", "innocent"]]);
+  });
+
+  test("is not set aside where an earlier one of its three deaths was none, before the verdict about the last", () => {
+    const { stage, first } = doubted();
+    const [worker] = stage.workers as [Worker];
+    stage.begin(worker, first);
+    stage.lose(worker, "silent");
+    stage.join();
+    // The one that was silent first.
+    stage.tell("lives");
+    stage.sweep(limits.verdictMs);
+    stage.finish();
+    expect([first.aside, first.committed]).toEqual([[], ["open", "innocent"]]);
   });
 
   test("has killed none where the worker that was taken for dead lives", () => {

@@ -177,8 +177,10 @@ export class Dispatcher {
 
   // A connection has left the worker: what has waited for it may go on, if it was kept from it by a suspect.
   private resume(worker: WorkerPeer): void {
-    if (worker === this.isolation.worker) this.progress(worker);
-    else if (worker.waiting.size > 0) this.delivery.creditBack(worker);
+    if (worker === this.isolation.worker) return this.progress(worker);
+    if (worker.waiting.size > 0) this.delivery.creditBack(worker);
+    // It may have been the one that ran alone: then it is another's turn.
+    this.isolate();
   }
 
   /** The turn of the first event closes the connection: messages behind it are not handled any more, here and at the worker. */
@@ -255,7 +257,11 @@ export class Dispatcher {
 
   /** A worker that was taken for dead lives: NATS had lost it, and no message has killed it. */
   lives(workerId: string): void {
-    for (const connection of this.connections) if (takeDeathBack(connection, workerId)) this.assign(connection);
+    for (const connection of this.connections) {
+      const hasWaited = takeDeathBack(connection, workerId);
+      const isFreed = this.isolation.isWaiting(connection) && !this.isolation.isSuspect(connection);
+      if (hasWaited || isFreed) this.assign(connection);
+    }
   }
 
   /** A worker that was taken for dead is, or has hung. */
@@ -377,6 +383,8 @@ export class Dispatcher {
       this.isolate();
       return;
     }
+    this.waitsNoMore(connection);
+    if (connection.worker !== undefined) return;
     const worker = this.leastLoaded();
     if (worker !== undefined) this.pin(connection, worker);
   }
@@ -433,6 +441,14 @@ export class Dispatcher {
       this.settle();
     }
     this.isolate();
+  }
+
+  // To run alone. Where no other does, the worker that was kept for that goes on with what has waited.
+  private waitsNoMore(connection: Connection): void {
+    const worker = this.isolation.remove(connection);
+    if (worker === undefined) return;
+    this.delivery.creditBack(worker);
+    this.settle();
   }
 
   private convict(connection: Connection): void {
@@ -502,7 +518,7 @@ export class Dispatcher {
 
   private end(connection: Connection): void {
     this.connections.delete(connection);
-    this.isolation.remove(connection);
+    this.waitsNoMore(connection);
     const { worker } = connection;
     if (worker !== undefined) {
       worker.waiting.delete(connection);

@@ -32,8 +32,16 @@ export class Isolation {
     this.waiting.add(connection);
   }
 
-  remove(connection: Connection): void {
-    this.waiting.delete(connection);
+  isWaiting(connection: Connection): boolean {
+    return this.waiting.has(connection);
+  }
+
+  /** It waits no more. @returns the worker that was kept for it and is free for everybody again, where no other suspect is left. */
+  remove(connection: Connection): WorkerPeer | undefined {
+    if (!this.waiting.delete(connection) || this.waiting.size > 0 || this.running !== undefined) return undefined;
+    const { reserved } = this;
+    this.reserved = undefined;
+    return reserved;
   }
 
   /**

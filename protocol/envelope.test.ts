@@ -35,7 +35,7 @@ const anyPut: fc.Arbitrary<Put> = fc.oneof(
   fc.record({ head: anyHead, text: fc.string({ unit: "binary", maxLength: 100 }) }),
   fc.record({ head: anyHead, mark: fc.constant(true as const) }),
 );
-const anyPuts = fc.array(anyPut, { minLength: 1, maxLength: 40 });
+const anyPuts = fc.array(anyPut, { minLength: 1, maxLength: 40, size: "max" });
 const anyCount = fc.oneof(fc.nat(300), fc.maxSafeNat());
 const anyHeader: fc.Arbitrary<BatchHeader> = fc.record({
   from: fc.string({ maxLength: 64 }),

@@ -12,7 +12,7 @@ function of(...durations: number[]): Histogram {
 
 test("a quantile is never too low, and at most 19 % too high", () => {
   fc.assert(
-    fc.property(fc.array(anyMs, { minLength: 1, maxLength: 200 }), fc.constantFrom(0.5, 0.9, 0.99, 1), (durations, share) => {
+    fc.property(fc.array(anyMs, { minLength: 1, maxLength: 200, size: "max" }), fc.constantFrom(0.5, 0.9, 0.99, 1), (durations, share) => {
       const exact = durations.toSorted((a, b) => a - b)[Math.ceil(share * durations.length) - 1] as number;
       const read = of(...durations).quantile(share);
       // The bucket's border itself is a rounded number.

@@ -237,7 +237,7 @@ const liveTicks = (2 * 8 * limits.retransmitMs) / tickMs;
 describe("two links", () => {
   test("through loss, doubling, delay and reordering each takes what the other has written, in order and once", () => {
     fc.assert(
-      fc.property(fc.array(fc.oneof(...fault), { maxLength: 120 }), (steps) => {
+      fc.property(fc.array(fc.oneof(...fault), { maxLength: 120, size: "max" }), (steps) => {
         const world = run(steps);
         world.calm(liveTicks + 100);
         expectPrefixes(world);
@@ -253,7 +253,7 @@ describe("two links", () => {
 
   test("through restarts of either, too, no life takes what another life of the peer has written", () => {
     fc.assert(
-      fc.property(fc.array(fc.oneof(...fault, restart), { maxLength: 120 }), (steps) => {
+      fc.property(fc.array(fc.oneof(...fault, restart), { maxLength: 120, size: "max" }), (steps) => {
         const world = run(steps);
         world.calm(liveTicks + 100);
         expectPrefixes(world);

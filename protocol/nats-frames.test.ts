@@ -23,7 +23,11 @@ const messageWithHeaders: fc.Arbitrary<Operation> = payloads.map((payload) => {
   const head = `HMSG some.subject 12 ${headers.length} ${headers.length + payload.length}\r\n${headers}`;
   return { bytes: Buffer.concat([Buffer.from(head), payload, Buffer.from("\r\n")]) };
 });
-const operations = fc.array(fc.oneof({ arbitrary: message, weight: 3 }, messageWithHeaders, control), { minLength: 1, maxLength: 12 });
+const operations = fc.array(fc.oneof({ arbitrary: message, weight: 3 }, messageWithHeaders, control), {
+  minLength: 1,
+  maxLength: 12,
+  size: "max",
+});
 const cuts = fc.array(fc.integer({ min: 1, max: 200 }), { minLength: 1 });
 
 /** Subscriptions that have a listener. */
