@@ -9,6 +9,7 @@ import { checkEverySetting, SettingsRefused } from "./every-setting.ts";
 import { NatsServerMissing } from "./nats/binary.ts";
 import { ReleaseError } from "./releases/release.ts";
 import { clone } from "./setup/cache.mjs";
+import { onSignals } from "./signals.ts";
 import { StartRefused } from "./supervisor/address.ts";
 import { askSupervisor, ControlServer, controlPath, NotRunning } from "./supervisor/control.ts";
 import { Desk } from "./supervisor/desk.ts";
@@ -101,12 +102,11 @@ async function runningText(cacheFolder: string): Promise<string | undefined> {
 function endOnSignals(supervisor: Supervisor): { ended: Promise<number>; isAsked: () => boolean } {
   let isAsked = false;
   const ended = new Promise<number>((resolve) => {
-    const end = (signal: NodeJS.Signals) => {
-      const ending = isAsked ? supervisor.kill().then(() => 1) : supervisor.stop().then(() => 0);
+    onSignals((signal, isRepeated) => {
+      const ending = isRepeated ? supervisor.kill().then(() => 1) : supervisor.stop().then(() => 0);
       isAsked = true;
       void ending.then(resolve, (error) => resolve(refuse(`${signal}: ${error instanceof Error ? error.stack : error}`)));
-    };
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, end);
+    });
   });
   return { ended, isAsked: () => isAsked };
 }

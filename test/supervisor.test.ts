@@ -57,6 +57,23 @@ test("SIGTERM ends all that it has started, with exit code 0, and kills what han
   expect(start.output).toMatch(/worker-\S+\.\d has not ended within \d+ ms and is killed/);
 });
 
+test("a Ctrl-C that npm passes on besides ends all in order: what a turn has begun is answered, and the client hears why it is closed", {
+  timeout: testTimeoutMs,
+}, async () => {
+  const installation = await install({ HANDLERS_DIR: "test/handlers/basic" });
+  const start = installation.start();
+  const url = (await start.line(/^ready ws:/)).replace("ready ", "");
+  const client = await TestClient.open(`${url}/script/ending`);
+  client.send([{ do: "send", data: "begun" }, { do: "flush" }, { do: "pause", ms: 400 }, { do: "send", data: "done" }]);
+  await client.receives(1);
+  start.process.kill("SIGINT");
+  // Two signals that are sent together may arrive as one.
+  await start.line(/gateway ends/);
+  start.process.kill("SIGINT");
+  expect(await client.closes()).toEqual({ code: 1001, reason: "gateway.ends" });
+  expect(await start.exited).toBe(0);
+});
+
 test("whatever is killed is started again: worker, gateway, nats-server, guard", { timeout: testTimeoutMs }, async () => {
   const installation = await install({ WORKERS: "1" });
   const start = installation.start();

@@ -1,5 +1,7 @@
 // What runs at the moment on the bench's behalf and has to end with it, also when somebody presses Ctrl-C.
 
+import { onSignals } from "../signals.ts";
+
 export interface Ending {
   end(): Promise<void>;
 }
@@ -24,14 +26,16 @@ export class Running {
     }
   }
 
-  /** Runs an action; a signal to us ends everything that it uses, the last first, and then us. */
+  /** Runs an action; a signal to us ends everything that it uses, the last first, and then us; a second one ends us at once. */
   async whole<T>(action: () => Promise<T>): Promise<T> {
-    const leave = () => void this.leave();
-    process.once("SIGINT", leave).once("SIGTERM", leave);
+    const forget = onSignals((_signal, isRepeated) => {
+      if (isRepeated) process.exit(interrupted);
+      void this.leave();
+    });
     try {
       return await action();
     } finally {
-      process.off("SIGINT", leave).off("SIGTERM", leave);
+      forget();
     }
   }
 

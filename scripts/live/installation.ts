@@ -8,6 +8,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
 import { findNatsServer } from "../nats/binary.ts";
 import { cacheFolder, clone as ourClone } from "../setup/cache.mjs";
+import { onSignals } from "../signals.ts";
 import { askSupervisor } from "../supervisor/control.ts";
 import type { DeployReport } from "../supervisor/report.ts";
 import type { Status } from "../supervisor/status.ts";
@@ -131,20 +132,17 @@ export class Installation {
   /** Starts one, uses it and ends it; a signal to us ends it, too, and a second one at once. */
   static async use<T>(setting: Setting, action: (installation: Installation) => Promise<T>): Promise<T> {
     const installation = await Installation.start(setting);
-    let isLeaving = false;
-    const leave = () => {
-      if (isLeaving) {
+    const forget = onSignals((_signal, isRepeated) => {
+      if (isRepeated) {
         installation.kill();
         process.exit(130);
       }
-      isLeaving = true;
       void installation.end().then(() => process.exit(130));
-    };
-    process.on("SIGINT", leave).on("SIGTERM", leave);
+    });
     try {
       return await action(installation);
     } finally {
-      process.off("SIGINT", leave).off("SIGTERM", leave);
+      forget();
       await installation.end();
     }
   }

@@ -2,6 +2,7 @@
 // has it, that one is asked, which may say no, or end its watch over a release.
 
 import { SettingsRefused } from "../every-setting.ts";
+import { onSignals } from "../signals.ts";
 import type { ControlRequest, Outcome } from "../supervisor/control.ts";
 import { askSupervisor, Cancelled, ControlServer, controlPath, NotRunning } from "../supervisor/control.ts";
 import { Desk } from "../supervisor/desk.ts";
@@ -70,18 +71,11 @@ async function askOther<T>(ask: ControlRequest, onStep: OnStep): Promise<Outcome
 /** The first signal gives up what is not activated yet, the second one ends the watch. */
 function cancelOnSignals(services: Services): { signal: AbortSignal; forget: () => void } {
   const cancelling = new AbortController();
-  const cancel = () => {
-    if (cancelling.signal.aborted) services.end();
+  const forget = onSignals((_signal, isRepeated) => {
+    if (isRepeated) services.end();
     cancelling.abort(new Cancelled("the command was ended"));
-  };
-  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-  for (const signal of signals) process.on(signal, cancel);
-  return {
-    signal: cancelling.signal,
-    forget: () => {
-      for (const signal of signals) process.off(signal, cancel);
-    },
-  };
+  });
+  return { signal: cancelling.signal, forget };
 }
 
 function failed<T>(error: string): Outcome<T> {
