@@ -57,7 +57,7 @@ test("SIGTERM ends all that it has started, with exit code 0, and kills what han
   expect(start.output).toMatch(/worker-\S+\.\d has not ended within \d+ ms and is killed/);
 });
 
-test("a Ctrl-C that npm passes on besides ends all in order: what a turn has begun is answered, and the client hears why it is closed", {
+test("a Ctrl-C that npm passes on besides ends all in order: the client hears why it is closed", {
   timeout: testTimeoutMs,
 }, async () => {
   const installation = await install({ HANDLERS_DIR: "test/handlers/basic" });

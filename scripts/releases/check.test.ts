@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -99,6 +100,15 @@ describe("a release is refused, with file and line, for", () => {
     await clone.write("package-lock.json", "");
     expect(await problems()).toEqual([expect.stringMatching(/^package-lock\.json: is missing/)]);
   });
+});
+
+test("the README's handler is accepted as it stands, and so are names that nobody uses", async () => {
+  const [, example = ""] = /^```ts\n(.*?)^```$/ms.exec(readFileSync(join(import.meta.dirname, "..", "..", "README.md"), "utf8")) ?? [];
+  expect(example).toContain("defineHandler");
+  await clone.write("worker/handlers/readme.ts", `${example}\nconst unused = 1;\n`);
+  const { manifest } = await clone.store.make(clone.options());
+  const [, path] = /path: "(.*?)"/.exec(example) ?? [];
+  expect(manifest.routes.map((route) => route.path)).toContain(path);
 });
 
 test("a compiler's error goes on over lines that start with a blank", () => {
