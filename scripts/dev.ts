@@ -1,8 +1,8 @@
 // npm run dev: an installation whose workers are replaced whenever a handler is saved.
 
-import { watch } from "node:fs";
 import { join } from "node:path";
 import { parseFlags } from "./arguments.ts";
+import { FolderWatch } from "./folder-watch.ts";
 import { serve } from "./serve.ts";
 import type { Desk } from "./supervisor/desk.ts";
 import type { Log } from "./supervisor/log.ts";
@@ -22,7 +22,12 @@ export async function run(args: readonly string[]): Promise<number> {
     isDev: true,
     onReady: ({ config, desk, log }) => {
       const refresh = new Refresh(desk, log);
-      watch(join(config.clone, config.handlersDir), { recursive: true }, () => refresh.ask());
+      new FolderWatch({
+        folder: join(config.clone, config.handlersDir),
+        root: config.clone,
+        onChange: () => refresh.ask(),
+        onFault: ({ message }) => log.event("error", `saves may go unnoticed, start again when this is mended: ${message}`),
+      });
       log.say(`watching ${config.handlersDir}`);
     },
   });

@@ -1,5 +1,7 @@
 // npm run dev: what is saved is live at once, and clients stay connected.
 
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { TestClient } from "./client.ts";
 import { type Command, Installation, until } from "./installation.ts";
@@ -102,6 +104,48 @@ test("a file that is added is served, and what is removed is not missed", { time
   await dev.line(/^live after/, removed);
   expect(await added.closes()).toMatchObject({ code: 1001 });
   expect(await answer()).toBe("mended");
+});
+
+/** How a file is replaced by what is not a save in place. */
+const replacements: Record<string, (path: string, text: string) => void> = {
+  "git, which unlinks it": (path, text) => {
+    rmSync(path);
+    writeFileSync(path, text);
+  },
+  "vim, which makes a backup of it": (path, text) => {
+    renameSync(path, `${path}~`);
+    writeFileSync(path, text);
+    rmSync(`${path}~`);
+  },
+  "an editor that renames a new file to it": (path, text) => {
+    writeFileSync(`${path}.new`, text);
+    renameSync(`${path}.new`, path);
+  },
+  "a checkout that removes its folder": (path, text) => {
+    rmSync(dirname(path), { recursive: true });
+    mkdirSync(dirname(path));
+    writeFileSync(path, text);
+  },
+};
+
+test.each(Object.keys(replacements))("saves are noticed after the file was replaced by %s", { timeout: testTimeoutMs }, async (name) => {
+  const inner = "worker/handlers/inner/deep/inner.ts";
+  const save = async (text: string, write: (text: string) => void) => {
+    const from = dev.lines.length;
+    write(handler(text).replace("/version", "/inner").replace("../handler.ts", "../../../handler.ts"));
+    await dev.line(/^live after/, from);
+    const client = await TestClient.open(`${(await installation.status()).url}/inner`);
+    client.send("0");
+    await client.receives(1);
+    await client.close();
+    return client.received;
+  };
+  expect(await save("created", (text) => installation.write(inner, text))).toEqual(["created 0"]);
+  expect(await save("replaced", (text) => replacements[name]?.(join(installation.clone, inner), text))).toEqual(["replaced 0"]);
+  expect(await save("in-place", (text) => installation.write(inner, text))).toEqual(["in-place 0"]);
+  const from = dev.lines.length;
+  installation.remove("worker/handlers/inner");
+  await dev.line(/^live after/, from);
 });
 
 test("leaves no release behind", { timeout: testTimeoutMs }, async () => {
