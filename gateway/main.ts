@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 import { readActivation } from "../protocol/activation.ts";
 import { connectBus } from "../protocol/bus.ts";
 import { collectSeldom } from "../protocol/collector.ts";
-import { isCodedError } from "../protocol/errors.ts";
+import { exitCodeOf, isCodedError } from "../protocol/errors.ts";
 import { holdLifeline } from "../protocol/lifeline.ts";
 import { openLog, sayFatal } from "../protocol/log.ts";
 import type { Activation } from "../protocol/membership.ts";
@@ -101,5 +101,5 @@ try {
 } catch (error) {
   const text = isCodedError(error) ? error.message : error instanceof Error ? error.stack : String(error);
   sayFatal(`gateway: ${text}`, process.env.JOURNAL_STREAM);
-  process.exit(1);
+  process.exit(exitCodeOf(error));
 }

@@ -59,6 +59,16 @@ export class CodedError extends Error {
   }
 }
 
+/**
+ * Of a process whose settings are wrong: to start it again does not help. 1 for everything else.
+ * Source: sysexits.h, EX_CONFIG; systemd.exec(5) shows it as CONFIG.
+ */
+export const configExitCode = 78;
+
+export function exitCodeOf(error: unknown): number {
+  return isCodedError(error, "config.invalid") ? configExitCode : 1;
+}
+
 export function isCodedError(error: unknown, code?: ErrorCode): error is CodedError {
   return error instanceof CodedError && (code === undefined || error.code === code);
 }

@@ -65,7 +65,9 @@ export function parseSettings<S extends v.GenericSchema>(
   if (parsed.success) return Object.freeze(parsed.output as object) as Readonly<v.InferOutput<S>>;
   const mistakes = parsed.issues.map((issue) => {
     const name = v.getDotPath(issue) ?? "?";
-    return given[name] === undefined ? `${name} is missing` : `${name}=${given[name]} is not ${issue.message}`;
+    // One that is not set may be wrong beside another one.
+    const value = given[name] ?? issue.path?.at(-1)?.value;
+    return value === undefined || value === "" ? `${name} is missing` : `${name}=${value} is not ${issue.message}`;
   });
   throw new CodedError("config.invalid", mistakes.join("; "));
 }

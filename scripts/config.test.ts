@@ -41,6 +41,23 @@ test("all mistakes are reported together, each with its variable, its value and 
   expect(parse).not.toThrow("HOST");
 });
 
+test.each([
+  [{ PORT: "12005", ADMIN_PORT: "12005" }, "ADMIN_PORT=12005 is not clear of PORT=12005"],
+  [{ PORT: "9091", GATEWAYS: "2", HOST: "0.0.0.0" }, "ADMIN_PORT=9090 is not clear of PORT=9091"],
+  [{ ADMIN_PORT: "8079", GATEWAYS: "2", WORKERS: "0" }, "ADMIN_PORT=8079 is not clear of PORT=8080"],
+])("an admin port that is the clients' port is a mistake: %o", (environment, text) => {
+  expect(() => parseConfig(environment, "/clone")).toThrow(text);
+});
+
+test.each([
+  { PORT: "0", ADMIN_PORT: "0" },
+  { PORT: "9091", GATEWAYS: "1" },
+  { PORT: "9090", ADMIN_PORT: "9091" },
+  { PORT: "9090", HOST: "192.0.2.1" },
+])("ports may be next to each other, and the same on another address: %o", (environment) => {
+  expect(parseConfig(environment, "/clone").port).toBe(Number(environment.PORT));
+});
+
 test.each(["/etc", ".", "..", "worker/../..", "/clone"])("HANDLERS_DIR %s is not inside the clone", (folder) => {
   expect(() => parseConfig({ HANDLERS_DIR: folder }, "/clone")).toThrow("HANDLERS_DIR");
 });

@@ -45,7 +45,7 @@ const timerLimitMs = 2 ** 31 - 1;
 
 /** @throws {CodedError} "config.invalid", which names every mistake: variable, value, and what it may be. */
 export function parseConfig(environment: NodeJS.ProcessEnv, clone: string): Config {
-  const settings = parseSettings(supervisorSettings(clone), environment);
+  const settings = parseSettings(withPortsApart(supervisorSettings(clone)), environment);
   return Object.freeze({
     clone,
     cacheFolder: cacheFolder(environment),
@@ -94,6 +94,25 @@ export function supervisorSettings(clone: string) {
     WORKER_TIMEOUT_MS: integer({ least: 2_000, most: 600_000, otherwise: 5_000 }),
     STOP_TIMEOUT_MS: integer({ least: 1, most: timerLimitMs, otherwise: 10_000 }),
   });
+}
+
+/** Admin ports are on 127.0.0.1. */
+const sharedHosts = new Set(["127.0.0.1", "localhost", "0.0.0.0", "::"]);
+
+function withPortsApart(settings: ReturnType<typeof supervisorSettings>) {
+  return v.pipe(
+    settings,
+    v.forward(
+      v.partialCheck(
+        [["HOST"], ["PORT"], ["ADMIN_PORT"], ["GATEWAYS"]],
+        ({ HOST, PORT, ADMIN_PORT, GATEWAYS }) =>
+          PORT === 0 || ADMIN_PORT === 0 || !sharedHosts.has(HOST) || PORT < ADMIN_PORT || PORT >= ADMIN_PORT + GATEWAYS,
+        ({ input: { PORT, GATEWAYS } }) =>
+          `clear of PORT=${PORT}: gateways take a port each for administration, ADMIN_PORT and those that follow (GATEWAYS=${GATEWAYS})`,
+      ),
+      ["ADMIN_PORT"],
+    ),
+  );
 }
 
 function isNatsUrl(urls: string): boolean {

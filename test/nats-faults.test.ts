@@ -308,7 +308,7 @@ test("a MESSAGE_BYTES that does not fit nats-server's max_payload is refused at 
   system = await TestSystem.start({ gateways: 0, workers: 0, nats });
   const tooLarge = system.startGateway({ MESSAGE_BYTES: "100000" });
   await new Promise((resolve) => tooLarge.child.once("close", resolve));
-  expect(tooLarge.child.exitCode).toBe(1);
+  expect(tooLarge.child.exitCode).toBe(78);
   expect(tooLarge.output).toContain("MESSAGE_BYTES=100000 does not fit NATS' max_payload of 102400: at most 94208");
   system.startGateway({ MESSAGE_BYTES: "94208" });
   await system.until(() => system.gatewayHellos.length === 1, "what fits is taken");

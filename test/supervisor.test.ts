@@ -275,6 +275,18 @@ test("mistakes in the environment of supervisor, gateway and worker are reported
   for (const name of ["WORKERS=many", "MESSAGE_BYTES=-1", "STATE_BYTES=0"]) expect(start.output).toContain(name);
 });
 
+test("what only a process that starts can find wrong with the settings ends the start, with its words", {
+  timeout: testTimeoutMs,
+}, async () => {
+  const start = (await install({ MESSAGE_BYTES: "2000000" })).start();
+  expect(await start.exited).toBe(1);
+  expect(start.lines.at(-1)).toMatch(
+    /^gateway: config\.invalid: MESSAGE_BYTES=2000000 does not fit NATS' max_payload of \d+: at most \d+$/,
+  );
+  expect(start.output).not.toContain("starting again");
+  await until("an end of all children", () => (start.children().length > 0 ? undefined : true));
+});
+
 test("a NATS_URL where nobody answers ends the start with its name", { timeout: testTimeoutMs }, async () => {
   const start = (await install({ NATS_URL: "nats://127.0.0.1:1" })).start();
   expect(await start.exited).toBe(1);

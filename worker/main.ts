@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { connectBus } from "../protocol/bus.ts";
 import { collectSeldom } from "../protocol/collector.ts";
-import { isCodedError } from "../protocol/errors.ts";
+import { exitCodeOf, isCodedError } from "../protocol/errors.ts";
 import { holdLifeline } from "../protocol/lifeline.ts";
 import { openLog, sayFatal } from "../protocol/log.ts";
 import { Notify } from "../protocol/notify.ts";
@@ -82,5 +82,5 @@ try {
   const isExpected = isCodedError(error) || error instanceof HandlersError;
   const text = isExpected ? error.message : error instanceof Error ? error.stack : String(error);
   sayFatal(`worker: ${text}`, process.env.JOURNAL_STREAM);
-  process.exit(1);
+  process.exit(exitCodeOf(error));
 }

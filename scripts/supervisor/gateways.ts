@@ -2,14 +2,14 @@
 
 import type { GatewayHello } from "../../protocol/membership.ts";
 import type { Child } from "./child.ts";
-import { Keeper } from "./keeper.ts";
+import { Keeper, type KeeperOptions } from "./keeper.ts";
 import type { Members } from "./members.ts";
 
 export interface GatewaysOptions {
   readonly count: number;
   readonly members: Members;
   readonly spawn: (index: number) => Child;
-  readonly onEnd: (child: Child, text: string) => void;
+  readonly onEnd: KeeperOptions["onEnd"];
 }
 
 export class Gateways {

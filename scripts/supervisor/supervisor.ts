@@ -4,12 +4,13 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { readActivation, writeActivation } from "../../protocol/activation.ts";
+import { configExitCode } from "../../protocol/errors.ts";
 import type { Config } from "../config.ts";
 import { findNatsServer } from "../nats/binary.ts";
 import { EmbeddedNats } from "../nats/embedded.ts";
 import { openReleases, type ReleaseStore } from "../releases/release.ts";
-import { type Address, chooseAddress, webSocketUrl } from "./address.ts";
-import type { Child } from "./child.ts";
+import { type Address, chooseAddress, StartRefused, webSocketUrl } from "./address.ts";
+import { type Child, type Exit, exitText } from "./child.ts";
 import { Cancelled } from "./control.ts";
 import { Crew } from "./crew.ts";
 import { pointCurrent } from "./current.ts";
@@ -209,7 +210,14 @@ export class Supervisor implements Deployable {
   private run(address: Address, natsUrl: string, membership: Membership): Running {
     const { config, processes } = this;
     const { members } = membership;
-    const onEnd = (child: Child, text: string) => this.log.event("error", `${child.name} ${text}`, { pid: child.pid });
+    const onEnd = (child: Child, text: string, exit: Exit) => {
+      // It would end like that for ever. Later on, others serve.
+      if (exit.code === configExitCode && !this.isReady) {
+        const reason = child.errors.entries.join("\n") || `${child.name} ${exitText(exit)}`;
+        return this.ending.abort(new StartRefused(reason));
+      }
+      this.log.event("error", `${child.name} ${text}`, { pid: child.pid });
+    };
     const watched = (child: Child) => {
       membership.started(child.pid);
       // Before its keeper hears of it, which asks.
