@@ -143,6 +143,22 @@ test("a second start in one cache folder says which one runs; one after its end 
   expect((await installation.status()).release).toEqual(release);
 });
 
+test("a start whose folder of handlers is missing says so in words, and serves the last release", { timeout: testTimeoutMs }, async () => {
+  const installation = await install();
+  const first = installation.start();
+  await first.line(/^ready ws:/);
+  first.process.kill("SIGTERM");
+  expect(await first.exited).toBe(0);
+  const second = installation.start({ HANDLERS_DIR: "nope" });
+  const said = JSON.parse(await second.line(/there is no folder nope/)) as { level: number; msg: string };
+  expect(said).toMatchObject({
+    level: 40,
+    msg: expect.stringContaining(`release ${installation.current()}, which was made of worker/handlers`),
+  });
+  await second.line(/^ready ws:/);
+  expect(second.output).not.toContain("ENOENT");
+});
+
 test("a release that an earlier version has numbered is served, and gone back to; what handlers keep in SHARED_DIR outlives releases", {
   timeout: testTimeoutMs,
 }, async () => {

@@ -1,5 +1,7 @@
 // The releases of an installation, as its supervisor uses them: which one serves first, and which ones are put away.
 
+import { statSync } from "node:fs";
+import { join } from "node:path";
 import type { Activation } from "../../protocol/membership.ts";
 import type { Config } from "../config.ts";
 import type { Release, ReleaseStore } from "../releases/release.ts";
@@ -42,6 +44,11 @@ export class Shelf {
       await releases.clean();
       for (const { id } of await releases.list()) if (isDevRelease(id) && id !== serving?.id) await releases.remove(id);
       if (serving === undefined || isDev) return;
+      if (statSync(join(config.clone, config.handlersDir), { throwIfNoEntry: false })?.isDirectory() !== true) {
+        const { id, manifest } = serving;
+        const text = `HANDLERS_DIR: there is no folder ${config.handlersDir}, which the next deploy would need`;
+        return log.event("warn", `${text}. What serves is release ${id}, which was made of ${manifest.handlersDir}`);
+      }
       const hash = await releases.sourceHash(config.handlersDir);
       if (hash !== serving.manifest.sourceHash) log.say(`worker code has changed since release ${serving.id}: npm run deploy-worker`);
     } catch (error) {
