@@ -13,8 +13,11 @@ export interface Target {
   /** For people. */
   readonly name: string;
   readonly isLocal: boolean;
-  /** @throws {NotRunning} */
-  ask<T>(request: ControlRequest, onStep: OnStep): Promise<Outcome<T>>;
+  /**
+   * @param signal Breaks off, where it is local.
+   * @throws {NotRunning}
+   */
+  ask<T>(request: ControlRequest, onStep: OnStep, signal?: AbortSignal): Promise<Outcome<T>>;
 }
 
 export interface TargetOptions {
@@ -36,7 +39,11 @@ export async function findTarget({ command, wanted, env }: TargetOptions): Promi
   const folder = cacheFolder(env);
   const isLocal = wanted === "local" || (wanted === undefined && (!existsSync(layout.settingsFile) || (await isServed(folder))));
   if (isLocal) {
-    return { name: `npm start in ${clone}`, isLocal: true, ask: (request, onStep) => askSupervisor(folder, request, onStep) };
+    return {
+      name: `npm start in ${clone}`,
+      isLocal: true,
+      ask: (request, onStep, signal) => askSupervisor(folder, request, onStep, signal),
+    };
   }
   if (process.getuid?.() !== 0) {
     throw new NotRoot(

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import type { DeployReport } from "../scripts/supervisor/report.ts";
 import { TestClient } from "./client.ts";
-import { type Environment, Installation, until } from "./installation.ts";
+import { type Environment, Installation, releaseIn, until } from "./installation.ts";
 
 const testTimeoutMs = 60_000;
 const file = "worker/handlers/version.ts";
@@ -152,7 +152,9 @@ export default defineHandler({
     const deploy = installation.command(["deploy-worker"]);
     await deploy.line(/^watching release/);
     await answers("two");
-    expect((await installation.run("deploy-worker")).output).toContain("there is already a deploy by");
+    expect((await installation.run("deploy-worker")).output).toMatch(
+      /^there is already a deploy by .*, watching until \d\d:\d\d:\d\d: wait, or npm run rollback-worker$/m,
+    );
     const { exitCode, stdout } = await installation.run("rollback-worker", "--json");
     expect(exitCode, stdout).toBe(0);
     const report = JSON.parse(stdout) as DeployReport;
@@ -184,8 +186,12 @@ describe("a release stays", { timeout: testTimeoutMs }, () => {
     const command = installation.command(["deploy-worker"]);
     const line = await command.line(/^watching release/);
     command.process.kill("SIGINT");
-    await command.exited;
-    expect((await installation.status()).deploying).toMatch(/^deploy by/);
+    expect(await command.exited).toBe(130);
+    expect(command.lines.at(-1)).toMatch(
+      /^release \S+ is active, and the server goes on watching it until \d\d:\d\d:\d\d; npm run rollback-worker goes back$/,
+    );
+    expect(releaseIn(command.lines.at(-1) ?? "")).toBe(releaseIn(line));
+    expect((await installation.status()).deploying).toMatch(/^deploy by .*, watching until \d\d:\d\d:\d\d$/);
     await installation.statusWhere("an end of the deploy", ({ deploying }) => deploying === null);
     await answers("three");
     expect(line).toContain((await installation.status()).release?.id);

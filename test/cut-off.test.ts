@@ -45,6 +45,8 @@ async function cut(begin: RegExp, strike: (command: Command) => void): Promise<{
   await command.line(begin);
   strike(command);
   await command.exited;
+  // Whoever has ended the command itself, and not by kill -9, learns what serves.
+  if (command.process.exitCode === 130) expect(command.lines.at(-1)).toMatch(/^release \S+ (serves|is active, and the server goes on)/);
   return { named: releaseIn(command.lines.find((line) => line.startsWith("activating")) ?? ""), deployed, ended: command };
 }
 

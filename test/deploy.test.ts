@@ -311,7 +311,7 @@ describe("interrupted", { timeout: testTimeoutMs }, () => {
     await first.line(/^copying sources/);
     const second = await installation.run("deploy-worker");
     expect(second.exitCode).toBe(1);
-    expect(second.output).toMatch(new RegExp(`there is already a deploy by \\S+ \\(process ${first.pid}\\) since `));
+    expect(second.output).toMatch(new RegExp(`there is already a deploy by \\S+ \\(process ${first.pid}\\) since .*: wait`));
     expect(await first.exited).toBe(0);
     expect(await answering()).toEqual(["six"]);
   });

@@ -33,7 +33,11 @@ async function answer<T>(clone: string, ask: ControlRequest, onStep: OnStep): Pr
   const services = await Services.open({ clone, log });
   const desk = new Desk(services, log);
   const control = await ControlServer.listen(controlPath(layout.run), desk.answer);
-  const cancelling = cancelOnSignals(services);
+  const cancelling = cancelOnSignals(services, () => {
+    if (desk.watchedUntil === null) return;
+    const until = new Date(desk.watchedUntil).toLocaleTimeString("en-GB");
+    onStep(`the new release is active, and watched until ${until}; Ctrl-C again ends the watch, npm run rollback-worker goes back`);
+  });
   try {
     return (await desk.answer(ask, onStep, cancelling.signal)) as Outcome<T>;
   } finally {
@@ -51,7 +55,7 @@ async function answerStatus<T>(clone: string): Promise<Outcome<T>> {
   const log = new Journal();
   const services = await Services.open({ clone, log });
   try {
-    return { ok: true, result: (await services.status(null)) as T };
+    return { ok: true, result: (await services.status({ deploying: null, watchedUntil: null })) as T };
   } finally {
     await services.close();
     log.close();
@@ -68,11 +72,12 @@ async function askOther<T>(ask: ControlRequest, onStep: OnStep): Promise<Outcome
   }
 }
 
-/** The first signal gives up what is not activated yet, the second one ends the watch. */
-function cancelOnSignals(services: Services): { signal: AbortSignal; forget: () => void } {
+/** The first signal gives up what is not activated yet, the second one ends the watch. @param onFirst Says so. */
+function cancelOnSignals(services: Services, onFirst: () => void): { signal: AbortSignal; forget: () => void } {
   const cancelling = new AbortController();
   const forget = onSignals((_signal, isRepeated) => {
     if (isRepeated) services.end();
+    else onFirst();
     cancelling.abort(new Cancelled("the command was ended"));
   });
   return { signal: cancelling.signal, forget };

@@ -15,7 +15,7 @@ import type { Log } from "../supervisor/log.ts";
 import { Membership } from "../supervisor/membership.ts";
 import type { DeployReport } from "../supervisor/report.ts";
 import { Shelf } from "../supervisor/shelf.ts";
-import { type Status, statusOf } from "../supervisor/status.ts";
+import { type Status, statusOf, type UnderWay } from "../supervisor/status.ts";
 import type { DeployParts } from "../supervisor/switch-over.ts";
 import { layout, units } from "./layout.ts";
 import { operatorAccess, ownServerUrl } from "./nats-access.ts";
@@ -94,7 +94,7 @@ export class Services implements Deployable {
     return report;
   }
 
-  async status(deploying: string | null): Promise<Status> {
+  async status(underWay: UnderWay): Promise<Status> {
     const { members } = this.membership;
     await new Promise((resolve) => setTimeout(resolve, rateMs));
     const [nats] = await unitStates(units.nats);
@@ -105,7 +105,7 @@ export class Services implements Deployable {
       startedAt: Math.min(...members.gateways.map(({ startedAt }) => startedAt), Date.now()),
       ready: all?.active === "active" && members.gateways.length > 0 && members.gateways.every(({ serving }) => serving),
       nats: { url: this.config.natsUrl ?? "", pid: nats?.pid || null },
-      deploying,
+      ...underWay,
       members,
       fleet: this.fleet,
       nowMs: Date.now(),

@@ -131,11 +131,17 @@ export class ControlServer {
 
 /**
  * Asks the supervisor something.
- * @throws {NotRunning}
+ * @param signal Breaks off: the supervisor gives up what it has not activated yet.
+ * @throws {NotRunning}, also after the signal.
  */
-export function askSupervisor<T>(cacheFolder: string, ask: ControlRequest, onStep: OnStep): Promise<Outcome<T>> {
+export function askSupervisor<T>(cacheFolder: string, ask: ControlRequest, onStep: OnStep, signal?: AbortSignal): Promise<Outcome<T>> {
   return new Promise((resolve, reject) => {
     const socket = connect(controlPath(cacheFolder), () => socket.write(`${JSON.stringify(ask)}\n`));
+    const breakOff = () => {
+      socket.destroy();
+      reject(new NotRunning("it was broken off"));
+    };
+    signal?.addEventListener("abort", breakOff, { once: true });
     createInterface({ input: socket })
       // readline hands on its input's errors.
       .once("error", () => reject(new NotRunning("thinstate does not run here: npm start")))

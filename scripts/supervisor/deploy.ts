@@ -100,7 +100,7 @@ interface Candidate extends Switched {
 async function prove(parts: DeployParts, options: DeployOptions, candidate: Candidate): Promise<DeployReport> {
   const { report, steps, before } = candidate;
   const { recall, ending } = options;
-  if (before !== undefined) recall.open();
+  recall.open(Date.now() + parts.config.watchMs, before !== undefined);
   try {
     const finding = await watch(parts, { ...candidate, recalled: recall.signal, signal: ending });
     const { now, ms } = finding;

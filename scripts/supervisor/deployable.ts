@@ -2,15 +2,14 @@
 
 import type { DeployOptions, ReplaceOptions } from "./deploy.ts";
 import type { DeployReport } from "./report.ts";
-import type { Status } from "./status.ts";
+import type { Status, UnderWay } from "./status.ts";
 
 /** @param workers How many to start where nothing else tells. */
 export type DeployableOptions = Omit<DeployOptions, "size" | "standbys" | "previous" | "ending"> & { readonly workers: number };
 
 /** Whoever runs the processes: the supervisor of `npm start`, or systemd. */
 export interface Deployable {
-  /** @param deploying Who deploys at the moment; null: nobody. */
-  status(deploying: string | null): Status | Promise<Status>;
+  status(underWay: UnderWay): Status | Promise<Status>;
   /** @throws what `deploy` throws. */
   deploy(options: DeployableOptions): Promise<DeployReport>;
   /** @throws what `rollback` throws. */

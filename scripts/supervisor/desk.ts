@@ -9,6 +9,7 @@ import type { Log } from "./log.ts";
 import { Recall } from "./recall.ts";
 import type { DeployReport } from "./report.ts";
 import { RolledBack } from "./rolled-back.ts";
+import type { UnderWay } from "./status.ts";
 import type { OnStep } from "./steps.ts";
 import { StillStarting } from "./supervisor.ts";
 import { DeployRefused } from "./switch-over.ts";
@@ -34,7 +35,7 @@ export class Desk {
 
   readonly answer: Answer = async (request, onStep, signal) => {
     try {
-      if (request.request === "status") return { ok: true, result: await this.supervisor.status(this.deployingText) };
+      if (request.request === "status") return { ok: true, result: await this.supervisor.status(this.underWay) };
       return await this.replace(request, onStep, signal);
     } catch (error) {
       return this.failure(error);
@@ -48,10 +49,13 @@ export class Desk {
     return this.replace(request, () => undefined, new AbortController().signal, { check: false }).catch((error) => this.failure(error));
   }
 
-  private get deployingText(): string | null {
-    if (this.deploying === undefined) return null;
-    const { what, who, since } = this.deploying;
-    return `${what} by ${nameOf(who)} since ${since.toLocaleTimeString("en-GB")}`;
+  /** When the watch over what was activated should end; null: there is none. */
+  get watchedUntil(): number | null {
+    return this.deploying?.recall.watchedUntil ?? null;
+  }
+
+  private get underWay(): UnderWay {
+    return { deploying: this.deploying === undefined ? null : textOf(this.deploying), watchedUntil: this.watchedUntil };
   }
 
   private async replace(
@@ -79,7 +83,10 @@ export class Desk {
   /** One deploy at a time; but who wants back what served before need not wait until the watch over its successor ends. */
   private async interrupt(running: Deploying, request: DeployRequest, onStep: OnStep): Promise<Outcome<DeployReport>> {
     const asked = request.request === "rollback" ? running.recall.ask(`rollback-worker, ${nameOf(request.who)}`) : undefined;
-    if (asked === undefined) throw new DeployRefused(`there is already a ${this.deployingText}`);
+    if (asked === undefined) {
+      const advice = running.recall.mayBeAsked ? "wait, or npm run rollback-worker" : "wait until it has ended (npm run status)";
+      throw new DeployRefused(`there is already a ${textOf(running)}: ${advice}`);
+    }
     onStep("ending the watch, going back");
     const report = await asked;
     if (report === undefined) throw new DeployRefused("the watch has ended just now, without a rollback: please ask again");
@@ -98,6 +105,16 @@ export class Desk {
     this.log.event("error", "a deploy failed unexpectedly", { err: { stack: text } });
     return { ok: false, error: text, problems: [] };
   }
+}
+
+/** "deploy by ada (process 12) since 20:54:37, watching until 20:54:42" */
+function textOf({ what, who, since, recall: { watchedUntil } }: Deploying): string {
+  const watching = watchedUntil === null ? "" : `, watching until ${clock(new Date(watchedUntil))}`;
+  return `${what} by ${nameOf(who)} since ${clock(since)}${watching}`;
+}
+
+function clock(time: Date): string {
+  return time.toLocaleTimeString("en-GB");
 }
 
 /** "ada (process 12)" */

@@ -9,6 +9,8 @@ export class Recall {
   private readonly settled = new Promise<SwitchReport | undefined>((resolve) => {
     this.settle = resolve;
   });
+  /** When the watch should end, in milliseconds since 1970; null: there is none. */
+  watchedUntil: number | null = null;
   private isOpen = false;
 
   /** Aborted when somebody asks, with who it is. */
@@ -16,14 +18,21 @@ export class Recall {
     return this.controller.signal;
   }
 
-  /** The watch begins: until it ends, somebody may ask. */
-  open(): void {
-    this.isOpen = true;
+  /** The watch begins. @param isOpen Whether somebody may ask until it ends: there is something to go back to. */
+  open(watchedUntil: number, isOpen: boolean): void {
+    this.watchedUntil = watchedUntil;
+    this.isOpen = isOpen;
+  }
+
+  /** Whether a rollback would end it. */
+  get mayBeAsked(): boolean {
+    return this.isOpen;
   }
 
   /** @param report of the rollback; undefined: there was none. */
   close(report?: SwitchReport): void {
     this.isOpen = false;
+    this.watchedUntil = null;
     this.settle(report);
   }
 

@@ -38,9 +38,14 @@ export interface Status {
   }[];
   /** Who deploys at the moment. */
   readonly deploying: string | null;
+  /** When the watch over what a deploy has activated should end, in milliseconds since 1970; null: there is none. */
+  readonly watchedUntil: number | null;
 }
 
-type Rest = Pick<Status, "url" | "pid" | "startedAt" | "ready" | "nats" | "deploying">;
+/** What somebody has asked for that is not done yet. */
+export type UnderWay = Pick<Status, "deploying" | "watchedUntil">;
+
+type Rest = Pick<Status, "url" | "pid" | "startedAt" | "ready" | "nats" | keyof UnderWay>;
 
 export function statusOf({ members, fleet, nowMs, ...rest }: Rest & { members: Members; fleet: Fleet; nowMs: number }): Status {
   const { activation } = fleet;

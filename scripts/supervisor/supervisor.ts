@@ -24,7 +24,7 @@ import { Membership } from "./membership.ts";
 import { Processes } from "./processes.ts";
 import type { DeployReport } from "./report.ts";
 import { Shelf } from "./shelf.ts";
-import { type Status, statusOf } from "./status.ts";
+import { type Status, statusOf, type UnderWay } from "./status.ts";
 import type { DeployParts } from "./switch-over.ts";
 
 /** What starts where neither the config nor a deploy says how many. */
@@ -135,7 +135,7 @@ export class Supervisor implements Deployable {
     return report;
   }
 
-  status(deploying: string | null): Status {
+  status(underWay: UnderWay): Status {
     const { membership, fleet, natsUrl, nats } = this.started();
     return statusOf({
       url: this.url ?? "",
@@ -143,7 +143,7 @@ export class Supervisor implements Deployable {
       startedAt: this.startedAt,
       ready: this.isReady,
       nats: { url: natsUrl, pid: nats?.pid ?? null },
-      deploying,
+      ...underWay,
       members: membership.members,
       fleet,
       nowMs: Date.now(),
