@@ -29,6 +29,11 @@ test("a file that is not there, or has something else in it, is named", () => {
   writeFileSync(files.cert, "something else");
   expect(read).toThrow(`TLS_KEY_FILE=${files.key} cannot be read: ENOENT`);
   writeFileSync(files.key, "something else");
+  expect(read).toThrow(`TLS_CERT_FILE=${files.cert} is no certificate in PEM`);
+  // PEM, and nothing in it.
+  writeFileSync(files.cert, "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n");
+  expect(read).toThrow(`TLS_KEY_FILE=${files.key} is no private key in PEM`);
+  writeFileSync(files.key, "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n");
   expect(read).toThrow(`TLS_CERT_FILE=${files.cert} is of no use`);
 });
 

@@ -26,10 +26,19 @@ export function readCertificate(config: { readonly TLS_CERT_FILE: string; readon
   if (certFile === "") return undefined;
   const cert = readNamedFile("TLS_CERT_FILE", certFile);
   const key = readNamedFile("TLS_KEY_FILE", keyFile);
+  checkPem("TLS_CERT_FILE", certFile, cert, "CERTIFICATE");
+  checkPem("TLS_KEY_FILE", keyFile, key, "PRIVATE KEY");
   const { subject, subjectAltName, validTo } = check("TLS_CERT_FILE", certFile, () => new X509Certificate(cert));
   check("TLS_KEY_FILE", keyFile, () => createSecureContext({ cert, key }));
   const fingerprint = createHash("sha256").update(cert).update(key).digest("hex");
   return { certFile, keyFile, fingerprint, names: subjectAltName ?? subject, expiresAt: Date.parse(validTo) };
+}
+
+/** OpenSSL would call it "no start line". Source: RFC 7468, section 2; keys of older tools: "BEGIN RSA PRIVATE KEY". */
+function checkPem(variable: string, path: string, content: Buffer, label: "CERTIFICATE" | "PRIVATE KEY"): void {
+  if (new RegExp(`^-----BEGIN (\\w+ )*${label}-----`, "m").test(content.toString("latin1"))) return;
+  const what = label.toLowerCase();
+  throw new CodedError("config.invalid", `${variable}=${path} is no ${what} in PEM: it has no line -----BEGIN ${label}-----`);
 }
 
 function check<T>(variable: string, path: string, use: () => T): T {

@@ -3,7 +3,7 @@
 import * as v from "valibot";
 import { CodedError } from "../protocol/errors.ts";
 import { notifySettings } from "../protocol/notify.ts";
-import { integer, namespace, natsSettings, parseSettings, text } from "../protocol/settings.ts";
+import { integer, logLevel, namespace, natsSettings, parseSettings, text } from "../protocol/settings.ts";
 import { isProxyList } from "./trusted-proxies.ts";
 
 const entries = v.object({
@@ -53,7 +53,7 @@ const entries = v.object({
   CLOSE_PAUSE_MS: integer({ least: 0, most: 60_000, otherwise: 100 }),
   /** How long closing everything, and running each onClose, may take at the end. */
   DRAIN_MS: integer({ least: 0, most: 600_000, otherwise: 8_000 }),
-  LOG_LEVEL: v.optional(v.picklist(["trace", "debug", "info", "warn", "error", "fatal", "silent"]), "info"),
+  LOG_LEVEL: logLevel,
 });
 
 const certificate = [["TLS_CERT_FILE"], ["TLS_KEY_FILE"]] as const;

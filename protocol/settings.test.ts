@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { expect, test } from "vitest";
 import { isCodedError } from "./errors.ts";
-import { integer, namespace, parseSettings, text } from "./settings.ts";
+import { integer, logLevel, namespace, parseSettings, text } from "./settings.ts";
 
 const schema = v.object({
   NATS_URL: text,
@@ -45,6 +45,13 @@ test("all mistakes are reported together, each with its variable, its value and 
 
 test.each(["1.5", "1e3", "0x10", " 1", "١", "Infinity", "12 apples"])("%j is no whole number", (value) => {
   expect(() => parseSettings(schema, { NATS_URL: "x", PARK_MS: value })).toThrow(`PARK_MS=${value} is not a whole number from 1 to 1000`);
+});
+
+test("a log level that there is not is told which there are", () => {
+  const levels = v.object({ LOG_LEVEL: logLevel });
+  expect(parseSettings(levels, {})).toEqual({ LOG_LEVEL: "info" });
+  const mistake = "config.invalid: LOG_LEVEL=verbose is not one of trace, debug, info, warn, error, fatal, silent";
+  expect(() => parseSettings(levels, { LOG_LEVEL: "verbose" })).toThrow(mistake);
 });
 
 test("a text of blanks is none", () => {

@@ -21,6 +21,10 @@ export function integer({ least, most, otherwise }: { least: number; most: numbe
   );
 }
 
+const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+
+export const logLevel = v.optional(v.picklist(logLevels, `one of ${logLevels.join(", ")}`), "info");
+
 /** A file that may be named; empty: none is. */
 const file = v.optional(v.string(), "");
 

@@ -91,11 +91,18 @@ async function runningText(cacheFolder: string): Promise<string | undefined> {
     const outcome = await askSupervisor<Status>(cacheFolder, { request: "status" }, () => undefined);
     if (!outcome.ok) return "thinstate is already starting here";
     const { pid, url, startedAt } = outcome.result;
-    return `thinstate is already running here, since ${new Date(startedAt).toLocaleString("en-GB")}: process ${pid}, ${url}`;
+    return `thinstate is already running here, since ${timeText(startedAt)}: process ${pid}, ${url}`;
   } catch (error) {
     if (error instanceof NotRunning) return undefined;
     throw error;
   }
+}
+
+/** "20:54:37", as all times of a day; "2026-11-22 20:54:37" where it was another day. */
+function timeText(ms: number): string {
+  const [at, now] = [new Date(ms), new Date()];
+  const time = at.toLocaleTimeString("en-GB");
+  return at.toDateString() === now.toDateString() ? time : `${at.toLocaleDateString("sv-SE")} ${time}`;
 }
 
 /** The first signal ends all in order, the second one at once. */

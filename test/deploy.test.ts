@@ -289,7 +289,7 @@ describe("refused, and the release before still serves", { timeout: testTimeoutM
     installation.remove(file);
     const { exitCode, output } = await installation.run("deploy-worker");
     expect(exitCode).toBe(1);
-    expect(output).toContain("the new release does not serve /passing (1 open); --force closes these connections");
+    expect(output).toContain("the new release does not serve /passing (1 open); npm run deploy-worker -- --force closes these connections");
     expect(output).toContain(`release ${release} still serves`);
     client.send("0");
     await client.receives(1);

@@ -199,7 +199,7 @@ describe.skipIf(!hasOpenssl)("TLS", () => {
     writeCertificate("third", { cert: files.cert, key: join(folder, "other.pem") });
     expect((await reload("gateway", settings))[0]?.msg).toContain(`TLS_KEY_FILE=${files.key} is of no use`);
     writeFileSync(files.cert, "garbage");
-    expect((await reload("gateway", settings))[0]?.msg).toContain(`TLS_CERT_FILE=${files.cert} is of no use`);
+    expect((await reload("gateway", settings))[0]?.msg).toContain(`TLS_CERT_FILE=${files.cert} is no certificate in PEM`);
     expect(await shownName()).toBe("second");
     expect([old.closed, young.closed]).toEqual([undefined, undefined]);
     for (const client of [old, young]) client.breakOff();

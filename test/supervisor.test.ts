@@ -134,6 +134,7 @@ test("a second start in one cache folder says which one runs; one after its end 
   const ready = await first.line(/^ready ws:/);
   const second = installation.start();
   expect(await second.exited).toBe(1);
+  expect(second.output).toMatch(/^thinstate is already running here, since (\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d: process/m);
   expect(second.output).toContain(`process ${first.pid}, ${ready.replace("ready ", "")}`);
   const { release } = await installation.status();
   first.process.kill("SIGTERM");

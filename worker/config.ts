@@ -2,7 +2,7 @@
 
 import * as v from "valibot";
 import { notifySettings } from "../protocol/notify.ts";
-import { integer, namespace, natsSettings, parseSettings, text } from "../protocol/settings.ts";
+import { integer, logLevel, namespace, natsSettings, parseSettings, text } from "../protocol/settings.ts";
 
 const settings = v.object({
   ...natsSettings,
@@ -31,7 +31,7 @@ const settings = v.object({
   READY_TIMEOUT_MS: integer({ least: 1, most: 2 ** 31 - 1, otherwise: 10_000 }),
   /** How long begun turns may take when the worker has to end. */
   DRAIN_MS: integer({ least: 0, most: 600_000, otherwise: 8_000 }),
-  LOG_LEVEL: v.optional(v.picklist(["trace", "debug", "info", "warn", "error", "fatal", "silent"]), "info"),
+  LOG_LEVEL: logLevel,
 });
 
 export type WorkerConfig = Readonly<v.InferOutput<typeof settings>>;

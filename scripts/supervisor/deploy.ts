@@ -55,10 +55,12 @@ export async function deploy(parts: DeployParts, options: DeployOptions): Promis
     signal: options.signal,
     onStep: (text) => steps.begin(text),
   });
-  const switched = await switchOver(parts, { ...options, release, steps, isRecorded: options.check }).catch(async (error: unknown) => {
-    if (fleet.active?.release !== release) await releases.remove(release.id);
-    throw error;
-  });
+  const switched = await switchOver(parts, { ...options, release, steps, isRecorded: options.check, command: "deploy-worker" }).catch(
+    async (error: unknown) => {
+      if (fleet.active?.release !== release) await releases.remove(release.id);
+      throw error;
+    },
+  );
   try {
     if (!options.check || config.watchMs === 0) return { ...switched.report, watch: null };
     const before = crewBefore && {
@@ -83,7 +85,8 @@ export async function rollback(parts: DeployParts, options: ReplaceOptions): Pro
     throw new DeployRefused(before === null ? `release ${active.release.id} is the first one` : `release ${before} is not kept any more`);
   }
   try {
-    const { report } = await switchOver(parts, { ...options, standbys: options.size, release, steps, isRecorded: true });
+    const command = "rollback-worker";
+    const { report } = await switchOver(parts, { ...options, standbys: options.size, release, steps, isRecorded: true, command });
     return { ...report, watch: null };
   } finally {
     parts.fleet.cool();
@@ -145,6 +148,16 @@ async function errorsOf(crew: DeployCrew): Promise<string[]> {
 /** Usually one activation, since its workers are still warm. */
 async function goBack(parts: DeployParts, { onStep, ending }: DeployOptions, { release, size }: DeployCrew): Promise<SwitchReport> {
   const steps = new Steps(onStep);
-  const { report } = await switchOver(parts, { release, steps, size, standbys: size, isRecorded: true, force: true, signal: ending });
+  const command = "rollback-worker";
+  const { report } = await switchOver(parts, {
+    release,
+    steps,
+    size,
+    standbys: size,
+    isRecorded: true,
+    force: true,
+    command,
+    signal: ending,
+  });
   return report;
 }

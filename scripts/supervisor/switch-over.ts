@@ -67,6 +67,8 @@ export interface SwitchOptions {
   readonly isRecorded: boolean;
   /** Even if a route with open connections disappears. */
   readonly force: boolean;
+  /** What somebody has typed, and may type again. */
+  readonly command: "deploy-worker" | "rollback-worker";
   /** Workers of the release. */
   readonly size: number;
   /** How many of them must be ready before the activation. */
@@ -91,7 +93,7 @@ export async function switchOver(parts: DeployParts, options: SwitchOptions): Pr
   const crew = warm ?? fleet.standby(release, options.size, options.standbys);
   try {
     await crew.ready(config.readyTimeoutMs, options.signal);
-    if (!options.force) checkRoutes(members.gateways, crew.hellos[0]?.routes ?? release.manifest.routes);
+    if (!options.force) checkRoutes(members.gateways, crew.hellos[0]?.routes ?? release.manifest.routes, options.command);
     steps.begin(`activating release ${release.id}`);
     await fleet.activate(crew, generation, { isRecorded: options.isRecorded });
   } catch (error) {
@@ -116,7 +118,7 @@ async function handedOver(members: Members, generation: number, timeoutMs: numbe
 }
 
 /** @throws {DeployRefused} where open connections would lose their route. */
-function checkRoutes(gateways: readonly GatewayHello[], routes: readonly RouteHello[]): void {
+function checkRoutes(gateways: readonly GatewayHello[], routes: readonly RouteHello[], command: SwitchOptions["command"]): void {
   const paths = new Set(routes.map((route) => route.path));
   const lost = new Map<string, number>();
   for (const gateway of gateways) {
@@ -126,5 +128,5 @@ function checkRoutes(gateways: readonly GatewayHello[], routes: readonly RouteHe
   }
   if (lost.size === 0) return;
   const list = [...lost].map(([path, connections]) => `${path} (${connections} open)`).join(", ");
-  throw new DeployRefused(`the new release does not serve ${list}; --force closes these connections`);
+  throw new DeployRefused(`the new release does not serve ${list}; npm run ${command} -- --force closes these connections`);
 }
