@@ -46,6 +46,7 @@ export async function serve({ isDev, onReady }: ServeOptions): Promise<number> {
   try {
     await supervisor.start(process.env.PATH ?? "");
     log.say(`ready ${supervisor.url}`);
+    if (config.workers === 0) log.say("no workers yet (WORKERS=0): what connects waits for npm run deploy-worker");
     onReady({ config, desk, log });
     return await asked.ended;
   } catch (error) {

@@ -220,7 +220,8 @@ test("WORKERS=0: what connects waits; the first deploy starts workers, on all ga
   const installation = await install({ WORKERS: "0", GATEWAYS: "2" });
   const start = installation.start();
   const url = (await start.line(/^ready ws:/)).replace("ready ", "");
-  expect(await installation.status()).toMatchObject({ release: null, workers: [] });
+  await start.line(/^no workers yet \(WORKERS=0\): what connects waits for npm run deploy-worker$/);
+  expect(await installation.status()).toMatchObject({ ready: false, release: null, workers: [] });
   const clients = Array.from({ length: 50 }, () => new TestClient(`${url}/echo`));
   const parked = (index: number) => (status: Status) => (status.gateways[index]?.parked ?? 0) > 0;
   const { gateways } = await installation.statusWhere(
@@ -247,6 +248,7 @@ test("WORKERS=0: what connects waits; the first deploy starts workers, on all ga
   expect(workers.map(({ state }) => state)).toEqual(["active", "active", "active"]);
 
   expect(await readiness()).toEqual([200, 200, 200, 200]);
+  await installation.statusWhere("ready", ({ ready }) => ready);
 
   // The next one moves the connections of both gateways.
   const second = await installation.run("deploy-worker", "--json");

@@ -13,6 +13,7 @@ export interface Status {
   readonly pid: number | null;
   /** Of the supervisor, in milliseconds since 1970. */
   readonly startedAt: number;
+  /** A message could be answered now, on all gateways. */
   readonly ready: boolean;
   /** pid is null when the server is not ours. */
   readonly nats: { readonly url: string; readonly pid: number | null };

@@ -68,6 +68,7 @@ export class Supervisor implements Deployable {
   private readonly ending = new AbortController();
   private nats: EmbeddedNats | undefined;
   private running: Running | undefined;
+  /** The start is over: gateways are there, and serve unless no workers are wanted. */
   private isReady = false;
 
   constructor({ config, env, log, isDev, portPatienceMs }: SupervisorOptions) {
@@ -136,12 +137,12 @@ export class Supervisor implements Deployable {
   }
 
   status(underWay: UnderWay): Status {
-    const { membership, fleet, natsUrl, nats } = this.started();
+    const { membership, fleet, gateways, natsUrl, nats } = this.started();
     return statusOf({
       url: this.url ?? "",
       pid: process.pid,
       startedAt: this.startedAt,
-      ready: this.isReady,
+      ready: gateways.areServing,
       nats: { url: natsUrl, pid: nats?.pid ?? null },
       ...underWay,
       members: membership.members,
