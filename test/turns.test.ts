@@ -173,3 +173,16 @@ test("turn ids count a connection's events", async () => {
   expect(second?.turn).toBe(`${first?.id}:2`);
   await client.close();
 });
+
+test("a timer that uses its turn's conn is told of, and ends no worker", async () => {
+  const client = await TestClient.open(`${system.url}/script/later`);
+  const before = system.live("worker").map(({ pid }) => pid);
+  client.send([{ do: "send later" }, { do: "tell" }]);
+  const told = () => system.live("worker").flatMap((worker) => worker.logged("a conn was used after its turn"));
+  await client.receives(1);
+  client.send([{ do: "pause", ms: 1 }, { do: "tell" }]);
+  await client.receives(2);
+  expect(told()).toMatchObject([{ err: { code: "turn.over" } }]);
+  expect(system.live("worker").map(({ pid }) => pid)).toEqual(before);
+  await client.close();
+});

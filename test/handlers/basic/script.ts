@@ -21,6 +21,7 @@ export type Step =
   | { do: "throw"; text: string }
   | { do: "exit" }
   | { do: "spin" }
+  | { do: "send later" }
   | { do: "mutate" };
 
 async function run(conn: Connection<object, State>, steps: readonly Step[], turn: Turn): Promise<void> {
@@ -41,6 +42,7 @@ async function run(conn: Connection<object, State>, steps: readonly Step[], turn
     if (step.do === "throw") throw new Error(step.text);
     if (step.do === "exit") process.exit(13);
     if (step.do === "spin") for (;;);
+    if (step.do === "send later") setImmediate(() => conn.send("too late"));
     if (step.do === "mutate") (conn.state as { count: number }).count = 99;
   }
 }
