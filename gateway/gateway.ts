@@ -416,6 +416,7 @@ export class Gateway {
   private hear(announcement: Announcement): void {
     if (this.hasLeft) return;
     this.successors.hear(announcement);
+    this.topics.hear(announcement);
     switch (announcement.kind) {
       case "worker":
         if (announcement.protocol !== protocolVersion) return;

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFin
 import { type Bus, type BusEvent, connectBus } from "../protocol/bus.ts";
 import { BatchBuilder, encodeEmptyBatch } from "../protocol/envelope.ts";
 import { isCodedError } from "../protocol/errors.ts";
-import { type Announcement, encodeAnnouncement, type GatewayHello } from "../protocol/membership.ts";
+import { type Announcement, decodeAnnouncement, encodeAnnouncement, type GatewayHello } from "../protocol/membership.ts";
 import { parseRepair, type RepairBody, toGateway } from "../protocol/records.ts";
 import { frameHeader, subjectsOf } from "../protocol/subjects.ts";
 import { startNats, type TestNats } from "../test/nats.ts";
@@ -46,6 +46,7 @@ class Gateway {
       onBegun: () => undefined,
       limits,
     });
+    bus.subscribe(subjectsOf(`topics-${namespaces}`).members, ({ payload }) => this.topics.hear(decodeAnnouncement(payload)));
   }
 
   onEvent(event: BusEvent): void {

@@ -10,7 +10,7 @@ import { KnownHeaders } from "../protocol/batch-header.ts";
 import type { Bus, BusMessage, BusSubscription } from "../protocol/bus.ts";
 import { type Batch, BatchBuilder, decodeBatch, encodeEmptyBatch } from "../protocol/envelope.ts";
 import { CodedError } from "../protocol/errors.ts";
-import { type Announcement, decodeAnnouncement } from "../protocol/membership.ts";
+import type { Announcement } from "../protocol/membership.ts";
 import { encodeRepair, flag, parseRepair, toGateway } from "../protocol/records.ts";
 import { decodeTopic, frameHeader, type Subjects } from "../protocol/subjects.ts";
 import { Publishers, silenceMs } from "./publishers.ts";
@@ -86,7 +86,6 @@ export class Topics {
     this.options = options;
     this.ring = new TopicRing(options.limits.ringBytes);
     const { bus, subjects, self } = options;
-    bus.subscribe(subjects.members, ({ payload }) => this.hear(payload));
     bus.subscribe(subjects.repair, ({ payload }) => this.repair(payload));
     bus.subscribe(subjects.repaired(self), ({ subject, payload }) => {
       const topic = decodeTopic(subject.slice(subject.lastIndexOf(".") + 1));
@@ -97,6 +96,12 @@ export class Topics {
 
   get size(): number {
     return this.interests.size;
+  }
+
+  /** Of other gateways, whose publishes are told apart from those that come again for as long as they may. */
+  hear(announcement: Announcement): void {
+    if (announcement.kind === "gateway") this.publishers.hear(announcement.id);
+    else if (announcement.kind === "gone") this.publishers.ended(announcement.id);
   }
 
   /**
@@ -186,18 +191,6 @@ export class Topics {
       }
     }
     if (lacking.length > 0 && this.options.bus.connected) this.ask(lacking);
-  }
-
-  private hear(payload: Uint8Array): void {
-    let announcement: Announcement;
-    try {
-      announcement = decodeAnnouncement(payload);
-    } catch {
-      // A fault, which the gateway itself hears, too: it is counted there.
-      return;
-    }
-    if (announcement.kind === "gateway") this.publishers.hear(announcement.id);
-    else if (announcement.kind === "gone") this.publishers.ended(announcement.id);
   }
 
   // What waits for a repair is delivered first: then it is forgotten, as one that has ended.
