@@ -151,6 +151,7 @@ class Stage {
       dispatcher: this.dispatcher,
       topics: this.topics,
       publishHere,
+      onError: () => undefined,
       onBug: (connection, error) => {
         this.bugs.push({ id: connection.id, error });
         this.dispatcher.broken(connection);

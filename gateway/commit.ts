@@ -17,7 +17,12 @@ export interface CommitsOptions {
   readonly publishHere: (topic: string, data: Uint8Array, isBinary: boolean) => void;
   /** A bug met this connection: it is closed with 1011, no other notices. */
   readonly onBug: (connection: Connection, error: unknown) => void;
+  /** A worker closes a connection for an error of its handler's. */
+  readonly onError: (code: string) => void;
 }
+
+/** RFC 6455, 7.4.2: below it a handler may use nothing but 1000, so what comes with one of those is an error's code. */
+const leastOwnCloseCode = 3_000;
 
 /** Which pin the records of a run speak of, and where they are. */
 interface Run {
@@ -148,13 +153,19 @@ export class Commits {
       }
       case toGateway.close:
         this.options.dispatcher.closing(connection);
-        connection.socket?.end(batch.extra(index), batch.text(index));
+        this.close(connection, batch.extra(index), batch.text(index));
         return;
       case toGateway.nothing:
         return;
       default:
         this.counters.malformed++;
     }
+  }
+
+  private close({ socket }: Connection, code: number, reason: string): void {
+    if (socket === undefined) return;
+    if (code !== 1000 && code < leastOwnCloseCode) this.options.onError(reason);
+    socket.end(code, reason);
   }
 
   private send({ socket }: Connection, payload: Uint8Array, isBinary: boolean): void {

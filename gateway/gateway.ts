@@ -64,7 +64,7 @@ export interface GatewayOptions {
 
 export class Gateway {
   readonly counters = { malformed: 0, bugs: 0, tooLarge: 0, slowConsumers: 0, reconnects: 0 };
-  /** Connections that were closed for one of our errors, by its code. */
+  /** Connections that were closed for an error, by its code. */
   readonly broken: Record<string, number> = {};
   readonly faults = new FaultMeter();
   readonly dispatcher: Dispatcher;
@@ -154,6 +154,7 @@ export class Gateway {
       topics: this.topics,
       publishHere,
       onBug: (connection, error) => this.meetBug(connection, error),
+      onError: (code) => this.countBroken(code),
     });
     this.asks = new Asks({ now, limits: this.limits, choose: () => this.dispatcher.leastLoaded() });
     this.workers = new Workers({
@@ -383,9 +384,13 @@ export class Gateway {
 
   private break(connection: Connection, code: ErrorCode): void {
     if (connection.socket === undefined) return;
-    this.broken[code] = (this.broken[code] ?? 0) + 1;
+    this.countBroken(code);
     this.options.log.warn({ ...about(connection), code }, "connection closed");
     connection.socket.end(errorTable[code].close, code);
+  }
+
+  private countBroken(code: string): void {
+    this.broken[code] = (this.broken[code] ?? 0) + 1;
   }
 
   private meetSlowConsumer(connection: Connection): void {

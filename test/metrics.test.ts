@@ -23,6 +23,23 @@ async function run(client: TestClient, ...steps: Step[]): Promise<void> {
   await client.receives(before + 1);
 }
 
+test("counts connections that were closed for an error, a handler's or one of ours; not those that a handler closes", async () => {
+  await start({ environment: { MESSAGE_BYTES: "1000" } });
+  const [broken, large, closed] = (await Promise.all(
+    ["/broken/message", "/echo", "/script/a"].map((path) => TestClient.open(`${system.url}${path}`)),
+  )) as [TestClient, TestClient, TestClient];
+  broken.send("");
+  large.send("x".repeat(1001));
+  closed.send([{ do: "close", code: 4000, reason: "enough" }]);
+  expect((await Promise.all([broken, large, closed].map((client) => client.closes()))).map(({ code }) => code)).toEqual([1011, 1009, 4000]);
+  const gateway = await gatewayMetrics();
+  const counted = gateway.having("thinstate_connections_broken_total").map(({ labels, value }) => [labels.code, value]);
+  expect(counted.sort()).toEqual([
+    ["handler.thrown", 1],
+    ["message.tooLarge", 1],
+  ]);
+});
+
 test("counts connections, messages and bytes, upgrades, requests, and each turn by route and outcome", async () => {
   await start({ workers: 2, environment: { TURN_TIMEOUT_MS: "300", MESSAGE_BYTES: "1000" } });
   const echoes = await Promise.all(Array.from({ length: 5 }, () => TestClient.open(`${system.url}/echo`)));
