@@ -13,25 +13,26 @@ export class Guard {
   readonly last: GroupRegister;
   readonly others: GroupRegister;
   private readonly groups = new Map<number, "+" | "!">();
-  private process: ChildProcess;
+  /** undefined: the system has refused to start it, and is asked again. */
+  private process: ChildProcess | undefined;
   private timer: NodeJS.Timeout | undefined;
   private isClosed = false;
 
   constructor() {
-    this.process = this.start();
+    this.start();
     this.last = this.register("!");
     this.others = this.register("+");
   }
 
   get pid(): number | undefined {
-    return this.process.pid;
+    return this.process?.pid;
   }
 
   /** Lets the guard end. What is still registered is ended by it. */
   close(): void {
     this.isClosed = true;
     clearTimeout(this.timer);
-    this.process.stdin?.end();
+    this.process?.stdin?.end();
   }
 
   private register(mark: "+" | "!"): GroupRegister {
@@ -47,22 +48,27 @@ export class Guard {
     };
   }
 
-  private start(): ChildProcess {
-    const guard = spawn("/bin/sh", [script], { detached: true, stdio: ["pipe", "ignore", "ignore"] });
+  private start(): void {
+    try {
+      this.process = spawn("/bin/sh", [script], { detached: true, stdio: ["pipe", "ignore", "ignore"] });
+    } catch {
+      // ENOMEM, which is thrown; of what else keeps it from starting, it tells.
+      this.process = undefined;
+      return this.startAgain();
+    }
     // A guard that has just died refuses what it is told; the next one is told everything again.
-    guard.stdin?.on("error", () => undefined);
-    guard.once("error", () => undefined);
-    guard.once("exit", () => {
-      if (this.isClosed) return;
-      this.timer = setTimeout(() => {
-        this.process = this.start();
-        for (const [pid, mark] of this.groups) this.tell(`${mark}${pid}`);
-      }, restartPauseMs);
-    });
-    return guard;
+    this.process.stdin?.on("error", () => undefined);
+    this.process.once("error", () => this.startAgain());
+    this.process.once("exit", () => this.startAgain());
+    for (const [pid, mark] of this.groups) this.tell(`${mark}${pid}`);
+  }
+
+  private startAgain(): void {
+    clearTimeout(this.timer);
+    if (!this.isClosed) this.timer = setTimeout(() => this.start(), restartPauseMs);
   }
 
   private tell(line: string): void {
-    if (this.process.stdin?.writable) this.process.stdin.write(`${line}\n`);
+    if (this.process?.stdin?.writable) this.process.stdin.write(`${line}\n`);
   }
 }

@@ -1,0 +1,23 @@
+import { afterEach, expect, test, vi } from "vitest";
+import { Guard } from "./guard.ts";
+
+const tooLarge = "THINSTATE_TEST_TOO_LARGE";
+
+let guard: Guard;
+
+afterEach(() => {
+  delete process.env[tooLarge];
+  guard.close();
+});
+
+test("a guard that the system refuses to start, or that ends, is started again", async () => {
+  // E2BIG: thrown at once, as ENOMEM is.
+  process.env[tooLarge] = "x".repeat(4 * 1024 * 1024);
+  guard = new Guard();
+  expect(guard.pid).toBeUndefined();
+  delete process.env[tooLarge];
+  await vi.waitFor(() => expect(guard.pid).toBeDefined());
+  const { pid } = guard;
+  process.kill(pid as number, "SIGKILL");
+  await vi.waitFor(() => expect(guard.pid).not.toBe(pid));
+});
