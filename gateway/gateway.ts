@@ -47,6 +47,8 @@ const sweepMs = 250;
 /** At the end: until other gateways have said whether they end too, then how often it is looked who may be closed. */
 const togetherMs = 30;
 const departureStepMs = 5;
+/** Within so long after its silence, workers have told a gateway that they know it no more. */
+const forgottenMs = 10_000;
 /** Of DRAIN_MS: then everybody is closed, and the rest is for their onClose. */
 const closeShare = 0.75;
 
@@ -98,11 +100,15 @@ export class Gateway {
   private awaySince: number | undefined;
   private lastReported = -1;
   private hasLeft = false;
+  /** When this gateway last spoke, and when it last did so after it had been silent for so long that workers may have given it up. */
+  private saidAt: number;
+  private silentUntil = Number.NEGATIVE_INFINITY;
 
   constructor(options: GatewayOptions) {
     this.options = options;
     const { config, bus, now } = options;
     this.settings = config;
+    this.saidAt = now();
     this.certificate = options.certificate;
     this.proxies = new TrustedProxies(config.TRUSTED_PROXIES);
     this.successors = new Successors(now);
@@ -123,7 +129,10 @@ export class Gateway {
         const worker = this.workers.get(peer);
         if (worker !== undefined) this.dispatcher.creditBack(worker);
       },
-      onLost: (peer) => this.workers.lose(peer, "it took this gateway for dead", "forgetful"),
+      onLost: (peer) => {
+        if (this.mayBeForgotten()) this.workers.lose(peer, "it took this gateway for dead", "forgetful");
+        else this.workers.lose(peer, "it has begun another life", "parted");
+      },
       onUnheard: (peer) => this.workers.lose(peer, "nobody hears it", "silent"),
     });
     this.topics = new Topics({
@@ -504,7 +513,18 @@ export class Gateway {
     this.say(this.hello());
   }
 
+  // A worker that knows this gateway no more has run onClose for what it had of it, if that was for silence.
+  private mayBeForgotten(): boolean {
+    const now = this.options.now();
+    return now - this.saidAt > this.limits.fenceMs || now - this.silentUntil < forgottenMs;
+  }
+
   private say(announcement: Announcement): void {
+    const now = this.options.now();
+    if (this.options.bus.connected) {
+      if (now - this.saidAt > this.limits.fenceMs) this.silentUntil = now;
+      this.saidAt = now;
+    }
     this.options.bus.publish(this.subjects.members, encodeAnnouncement(announcement));
   }
 }

@@ -224,6 +224,8 @@ export class Worker {
       return;
     }
     const link = this.hub.open(id);
+    // One that has only stood still learns that it was taken for dead.
+    link.probe();
     this.gateways.set(id, { link, mailboxes: new Map(), flushes: new Map(), waiting: new Set(), heardAt: this.options.now() });
     this.operator.gained();
     // Not every gateway has heard of this worker.
