@@ -1,7 +1,7 @@
 // Questions to workers that belong to no connection yet: may this client connect, and plain HTTP. Like events they wait
 // while there is no worker, and are asked again when the worker that had them is lost; not for ever, since one may kill workers.
 
-import type { Loss } from "./dispatcher.ts";
+import { isDeath, type Loss } from "./dispatcher.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
 /** Of workers that had a question in hand: it is given to no other then. */
@@ -70,11 +70,10 @@ export class Asks {
 
   /** Asks again what this worker has not answered. */
   lost(worker: WorkerPeer, how: Loss): void {
-    const isDead = how === "died" || how === "silent";
     for (const ask of this.open.values()) {
       if (ask.worker !== worker) continue;
       ask.worker = undefined;
-      if (isDead) ask.deaths++;
+      if (isDeath(how)) ask.deaths++;
       if (ask.deaths < mostDeaths) this.send(ask);
       else {
         this.open.delete(ask.number);

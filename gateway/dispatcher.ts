@@ -30,6 +30,11 @@ export interface DispatchLimits extends ParkingLimits, Window {
  */
 export type Loss = "parted" | "silent" | "died" | "forgetful";
 
+/** Whether what the worker had in hand may have killed it. */
+export function isDeath(how: Loss | "handover"): how is "silent" | "died" {
+  return how === "silent" || how === "died";
+}
+
 export interface DispatcherOptions {
   readonly limits: DispatchLimits;
   readonly now: () => number;
@@ -367,7 +372,7 @@ export class Dispatcher {
     }
     connection.events.unshift(...returned);
     const wasToRunAlone = this.isolation.connection === connection;
-    if ((why === "died" || why === "silent") && (wasAdopting || returned.length > 0)) {
+    if (isDeath(why) && (wasAdopting || returned.length > 0)) {
       const verdictBy = why === "silent" ? this.options.now() + this.limits.verdictMs : undefined;
       addDeath(connection, { workerId: worker.id, of: wasAdopting ? "adoption" : "event", wasToRunAlone, verdictBy });
     }

@@ -104,6 +104,16 @@ beforeAll(async () => {
 
 afterAll(() => nats.stop());
 
+/** Two gateways on a NATS of their own, which a test may end, and start again on its port. */
+async function onOwnNats(): Promise<{ own: TestNats; port: number; a: Gateway; b: Gateway }> {
+  const own = await startNats();
+  onTestFinished(() => own.stop());
+  const port = Number(new URL(own.url.replace("nats://", "http://")).port);
+  const [a, b] = await Promise.all([gateway("g3", own.url), gateway("g4", own.url)]);
+  onTestFinished(async () => void (await Promise.all([a.bus.close(), b.bus.close()])));
+  return { own, port, a, b };
+}
+
 beforeEach(async () => {
   namespaces++;
   [here, there, outside] = await Promise.all([gateway("g1", nats.url), gateway("g2", nats.url), connect({ servers: nats.url })]);
@@ -210,11 +220,7 @@ describe("interest", () => {
   });
 
   test("that NATS was away for is confirmed once it is back, and nothing after that is missed", async () => {
-    const own = await startNats();
-    onTestFinished(() => own.stop());
-    const port = Number(new URL(own.url.replace("nats://", "http://")).port);
-    const [a, b] = await Promise.all([gateway("g3", own.url), gateway("g4", own.url)]);
-    onTestFinished(async () => void (await Promise.all([a.bus.close(), b.bus.close()])));
+    const { own, port, a, b } = await onOwnNats();
     await own.stop();
     const confirmed = b.topics.want("t");
     const again = await startNats(port);
@@ -423,11 +429,7 @@ describe("gateways that publish come and go:", () => {
   });
 
   test("nobody's silence counts while this one is without NATS, or stands still", async () => {
-    const own = await startNats();
-    onTestFinished(() => own.stop());
-    const port = Number(new URL(own.url.replace("nats://", "http://")).port);
-    const [a, b] = await Promise.all([gateway("g3", own.url), gateway("g4", own.url)]);
-    onTestFinished(async () => void (await Promise.all([a.bus.close(), b.bus.close()])));
+    const { own, port, a, b } = await onOwnNats();
     await b.topics.want("t");
     b.sweep(1);
     a.publish("t", "1");
@@ -554,11 +556,7 @@ describe("what NATS swallowed is sent again from its publisher's ring:", () => {
   });
 
   test("all that was published while NATS was away", async () => {
-    const own = await startNats();
-    onTestFinished(() => own.stop());
-    const port = Number(new URL(own.url.replace("nats://", "http://")).port);
-    const [a, b] = await Promise.all([gateway("g3", own.url), gateway("g4", own.url)]);
-    onTestFinished(async () => void (await Promise.all([a.bus.close(), b.bus.close()])));
+    const { own, port, a, b } = await onOwnNats();
     await b.topics.want("t");
     a.publish("t", "1");
     await b.has(1);

@@ -1,18 +1,7 @@
 import { expect, test } from "vitest";
-import type { WorkerHello } from "../../protocol/membership.ts";
+import { worker } from "../../test/hellos.ts";
 import { Departures } from "./departures.ts";
 
-const worker: WorkerHello = {
-  kind: "worker",
-  id: "w1",
-  pid: 7,
-  host: "here",
-  protocol: 1,
-  release: "3",
-  state: "ready",
-  routes: [],
-  connections: 0,
-};
 const exited = { kind: "gone", id: "w1", reason: "exited" } as const;
 
 /** One that has heard the worker. */

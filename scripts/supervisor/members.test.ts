@@ -1,18 +1,8 @@
 import { expect, test } from "vitest";
-import type { GatewayHello, WorkerHello } from "../../protocol/membership.ts";
+import type { GatewayHello } from "../../protocol/membership.ts";
+import { worker } from "../../test/hellos.ts";
 import { Members } from "./members.ts";
 
-const worker: WorkerHello = {
-  kind: "worker",
-  id: "w1",
-  pid: 7,
-  host: "here",
-  protocol: 1,
-  release: "3",
-  state: "ready",
-  routes: [],
-  connections: 0,
-};
 const gateway: GatewayHello = {
   kind: "gateway",
   id: "g1",
