@@ -33,12 +33,13 @@ import { Dispatcher, type DispatchLimits } from "./dispatcher.ts";
 import { dispatchLimits, serverLimits, topicLimits, workerLimits } from "./limits.ts";
 import { Operations } from "./operations.ts";
 import { Scrapes } from "./scrapes.ts";
-import { type Incoming, listen, type Server } from "./server.ts";
 import { SlotTable } from "./slots.ts";
 import { Successors } from "./successors.ts";
 import { type TopicLimits, Topics } from "./topics.ts";
 import { TrustedProxies } from "./trusted-proxies.ts";
 import { type Admission, Upgrades } from "./upgrade.ts";
+import type { Incoming } from "./uws/request.ts";
+import { listen, type Server } from "./uws/server.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 import { type WorkerLimits, Workers } from "./workers.ts";
 

@@ -2,8 +2,8 @@
 
 import type { GatewayConfig } from "./config.ts";
 import type { DispatchLimits } from "./dispatcher.ts";
-import type { ServerOptions } from "./server.ts";
 import type { TopicLimits } from "./topics.ts";
+import type { ServerOptions } from "./uws/server.ts";
 import type { WorkerLimits } from "./workers.ts";
 
 export function dispatchLimits(config: GatewayConfig): DispatchLimits {

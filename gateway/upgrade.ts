@@ -7,7 +7,8 @@ import { packValue } from "../protocol/msgpack.ts";
 import { parseResponded, parseUpgraded, toWorker, type UpgradedBody } from "../protocol/records.ts";
 import type { Asks } from "./asks.ts";
 import type { Dispatcher } from "./dispatcher.ts";
-import type { Answer, Incoming, WaitingClient, WaitingUpgrade } from "./server.ts";
+import type { Answer, WaitingClient, WaitingUpgrade } from "./uws/client.ts";
+import type { Incoming } from "./uws/request.ts";
 
 /** What the gateway knows of a client that has been let in. */
 export interface Admission {

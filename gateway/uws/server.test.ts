@@ -2,9 +2,10 @@
 
 import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { TestClient } from "../test/client.ts";
-import { RawClient } from "../test/raw-client.ts";
-import { listen, type Server, type ServerListeners, type WaitingUpgrade } from "./server.ts";
+import { TestClient } from "../../test/client.ts";
+import { RawClient } from "../../test/raw-client.ts";
+import type { WaitingUpgrade } from "./client.ts";
+import { listen, type Server, type ServerListeners } from "./server.ts";
 
 type Data = Record<string, never>;
 

@@ -1,39 +1,11 @@
-// The one file that knows uWebSockets.js. It turns its callbacks, whose arguments are valid only while they run, into
-// values that may be kept.
+// Listens with uWebSockets.js. This folder is the one room that knows it: it turns its callbacks, whose arguments are valid
+// only while they run, into values that may be kept.
 
-import uWS from "uWebSockets.js";
-import { STATUS_CODES } from "node:http";
-import type { Socket } from "./connection.ts";
-
-/** What came with an HTTP request, upgrade or not. */
-export interface Incoming {
-  readonly method: string;
-  readonly path: string;
-  readonly query: string;
-  /** Names in lower case, in the order of the request; a name may come twice. */
-  readonly headers: ReadonlyArray<readonly [string, string]>;
-  readonly ip: string;
-}
-
-export interface Answer {
-  readonly status: number;
-  readonly headers: ReadonlyArray<readonly [string, string]>;
-  readonly body: Uint8Array | string;
-}
-
-/** A client that waits for an answer. After it has gone, both calls do nothing. */
-export interface WaitingClient {
-  readonly isGone: boolean;
-  answer(answer: Answer): void;
-}
-
-export interface WaitingUpgrade<Data extends object> extends WaitingClient {
-  /**
-   * Lets it in; `onOpen` follows at once.
-   * @param admit called once it is in, if it did not go meanwhile. What it returns comes with all that its socket says.
-   */
-  accept(admit: () => Data, subprotocol: string, headers: ReadonlyArray<readonly [string, string]>): void;
-}
+import type { Socket } from "../connection.ts";
+import { Client, type WaitingClient, type WaitingUpgrade } from "./client.ts";
+import uWS from "./library.ts";
+import { type Incoming, incomingOf, readBody } from "./request.ts";
+import { isOverLimit, type Known, ServerSocket } from "./socket.ts";
 
 export interface ServerListeners<Data extends object> {
   onUpgrade(incoming: Incoming, client: WaitingUpgrade<Data>): void;
@@ -230,125 +202,5 @@ function listenOn(app: uWS.TemplatedApp, host: string, port: number): Promise<uW
   });
 }
 
-/**
- * A WebSocket is the same object in each of its callbacks. A property of it is found without a call into uWebSockets.js,
- * which `getUserData` is.
- */
-type Known<Data> = uWS.WebSocket<object> & { socket?: ServerSocket<Data> };
-
 /** Properties of what uWebSockets.js is given are copied; it needs none. */
 const nothing = {};
-
-/** What `send` returns where too much waits already. */
-const dropped = 2;
-
-class ServerSocket<Data> implements Socket {
-  readonly data: Data;
-  /** Something for it was dropped. */
-  isSlow = false;
-  private readonly ws: uWS.WebSocket<unknown>;
-  private readonly publishElsewhere: (topic: string, data: Uint8Array, isBinary: boolean) => void;
-
-  constructor(ws: uWS.WebSocket<unknown>, data: Data, publishElsewhere: (topic: string, data: Uint8Array, isBinary: boolean) => void) {
-    this.ws = ws;
-    this.data = data;
-    this.publishElsewhere = publishElsewhere;
-  }
-
-  send(data: Uint8Array, isBinary: boolean): void {
-    if (this.ws.send(data, isBinary) === dropped) this.isSlow = true;
-  }
-
-  end(code: number, reason: string): void {
-    this.ws.end(code, reason);
-  }
-
-  cork(write: () => void): void {
-    this.ws.cork(write);
-  }
-
-  subscribe(topic: string): void {
-    this.ws.subscribe(topic);
-  }
-
-  unsubscribe(topic: string): void {
-    this.ws.unsubscribe(topic);
-  }
-
-  ping(): void {
-    this.ws.ping();
-  }
-
-  isSubscribed(topic: string): boolean {
-    return this.ws.isSubscribed(topic);
-  }
-
-  publish(topic: string, data: Uint8Array, isBinary: boolean): void {
-    this.ws.publish(topic, data, isBinary);
-    this.publishElsewhere(topic, data, isBinary);
-  }
-}
-
-function isOverLimit(ws: uWS.WebSocket<unknown>, limitBytes: number): boolean {
-  try {
-    return ws.getBufferedAmount() > limitBytes;
-  } catch {
-    // We have closed it ourselves, with a code of its own.
-    return false;
-  }
-}
-
-// uWebSockets.js frames the body itself.
-const ownHeaders = new Set(["content-length", "transfer-encoding", "connection", "date"]);
-
-class Client implements WaitingClient {
-  isGone = false;
-  private readonly response: uWS.HttpResponse;
-  /** Of an answer to HEAD only the length of its body is sent. */
-  private readonly isHead: boolean;
-
-  constructor(response: uWS.HttpResponse, isHead: boolean) {
-    this.response = response;
-    this.isHead = isHead;
-    response.onAborted(() => {
-      this.isGone = true;
-    });
-  }
-
-  finish(write: () => void): void {
-    if (this.isGone) return;
-    this.isGone = true;
-    this.response.cork(write);
-  }
-
-  answer({ status, headers, body }: Answer): void {
-    this.finish(() => {
-      this.response.writeStatus(`${status} ${STATUS_CODES[status] ?? ""}`);
-      for (const [name, value] of headers) if (!ownHeaders.has(name.toLowerCase())) this.response.writeHeader(name, value);
-      if (this.isHead) this.response.endWithoutBody(Buffer.byteLength(body));
-      else this.response.end(body);
-    });
-  }
-}
-
-function incomingOf(response: uWS.HttpResponse, request: uWS.HttpRequest): Incoming {
-  const headers: Array<readonly [string, string]> = [];
-  request.forEach((name, value) => headers.push([name, value]));
-  return {
-    method: request.getCaseSensitiveMethod(),
-    path: request.getUrl(),
-    query: request.getQuery() ?? "",
-    headers,
-    ip: Buffer.from(response.getRemoteAddressAsText()).toString(),
-  };
-}
-
-function readBody(response: uWS.HttpResponse, limitBytes: number, onBody: (body: Uint8Array | undefined) => void): void {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  response.onData((chunk, isLast) => {
-    bytes += chunk.byteLength;
-    if (bytes <= limitBytes) chunks.push(Buffer.from(new Uint8Array(chunk)));
-    if (isLast) onBody(bytes <= limitBytes ? Buffer.concat(chunks) : undefined);
-  });
-}

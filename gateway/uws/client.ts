@@ -1,0 +1,57 @@
+// A client that waits for an answer to its request, upgrade or not.
+
+import { STATUS_CODES } from "node:http";
+import type uWS from "./library.ts";
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: ReadonlyArray<readonly [string, string]>;
+  readonly body: Uint8Array | string;
+}
+
+/** A client that waits for an answer. After it has gone, both calls do nothing. */
+export interface WaitingClient {
+  readonly isGone: boolean;
+  answer(answer: Answer): void;
+}
+
+export interface WaitingUpgrade<Data extends object> extends WaitingClient {
+  /**
+   * Lets it in; `onOpen` follows at once.
+   * @param admit called once it is in, if it did not go meanwhile. What it returns comes with all that its socket says.
+   */
+  accept(admit: () => Data, subprotocol: string, headers: ReadonlyArray<readonly [string, string]>): void;
+}
+
+// uWebSockets.js frames the body itself.
+const ownHeaders = new Set(["content-length", "transfer-encoding", "connection", "date"]);
+
+export class Client implements WaitingClient {
+  isGone = false;
+  private readonly response: uWS.HttpResponse;
+  /** Of an answer to HEAD only the length of its body is sent. */
+  private readonly isHead: boolean;
+
+  constructor(response: uWS.HttpResponse, isHead: boolean) {
+    this.response = response;
+    this.isHead = isHead;
+    response.onAborted(() => {
+      this.isGone = true;
+    });
+  }
+
+  finish(write: () => void): void {
+    if (this.isGone) return;
+    this.isGone = true;
+    this.response.cork(write);
+  }
+
+  answer({ status, headers, body }: Answer): void {
+    this.finish(() => {
+      this.response.writeStatus(`${status} ${STATUS_CODES[status] ?? ""}`);
+      for (const [name, value] of headers) if (!ownHeaders.has(name.toLowerCase())) this.response.writeHeader(name, value);
+      if (this.isHead) this.response.endWithoutBody(Buffer.byteLength(body));
+      else this.response.end(body);
+    });
+  }
+}
