@@ -3,6 +3,7 @@
 import * as v from "valibot";
 import { CodedError } from "../protocol/errors.ts";
 import { notifySettings } from "../protocol/notify.ts";
+import { messageRoomBytes, mostPayloadBytes } from "../protocol/payload.ts";
 import { integer, logLevel, namespace, natsSettings, parseSettings, text } from "../protocol/settings.ts";
 import { isProxyList } from "./trusted-proxies.ts";
 
@@ -30,7 +31,7 @@ const entries = v.object({
   /** Where the process before, which has ended, has left its id: see predecessor.ts. */
   IDENTITY_FILE: v.optional(v.string(), ""),
   /** A client's message, in bytes; it has to fit into one NATS message. */
-  MESSAGE_BYTES: integer({ least: 1, most: 64 * 1024 * 1024, otherwise: 256 * 1024 }),
+  MESSAGE_BYTES: integer({ least: 1, most: mostPayloadBytes - messageRoomBytes, otherwise: 256 * 1024 }),
   /** Messages and bytes of one connection that may be with its worker, uncommitted. */
   WINDOW_MESSAGES: integer({ least: 1, most: 65_536, otherwise: 128 }),
   WINDOW_BYTES: integer({ least: 1, most: 2 ** 30, otherwise: 256 * 1024 }),
@@ -96,9 +97,6 @@ export const liveSettings: ReadonlySet<keyof GatewayConfig> = new Set([
   "TLS_KEY_FILE",
 ]);
 
-/** What an envelope adds to a message, at most, and some more: a message must fit into one NATS message. */
-const envelopeBytes = 8 * 1024;
-
 /** @throws {CodedError} "config.invalid", naming every variable that is wrong. */
 export function parseGatewayConfig(environment: Readonly<Record<string, string | undefined>>): GatewayConfig {
   return parseSettings(settings, environment);
@@ -106,8 +104,8 @@ export function parseGatewayConfig(environment: Readonly<Record<string, string |
 
 /** @throws {CodedError} "config.invalid" where a client's message might not fit into a message of this NATS. */
 export function checkPayload({ MESSAGE_BYTES }: GatewayConfig, maxPayloadBytes: number): void {
-  if (MESSAGE_BYTES + envelopeBytes <= maxPayloadBytes) return;
-  const most = maxPayloadBytes - envelopeBytes;
+  const most = maxPayloadBytes - messageRoomBytes;
+  if (MESSAGE_BYTES <= most) return;
   throw new CodedError(
     "config.invalid",
     `MESSAGE_BYTES=${MESSAGE_BYTES} does not fit NATS' max_payload of ${maxPayloadBytes}: at most ${most}`,

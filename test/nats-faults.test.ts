@@ -304,19 +304,19 @@ test("nats-server throws a subscribing gateway out as a slow consumer: what its 
 });
 
 test("a MESSAGE_BYTES that does not fit nats-server's max_payload is refused at the start, with what would fit", async () => {
-  const nats = await startNats(0, ["-c", configuration("max_payload: 100KB\n")]);
+  const nats = await startNats(0, ["-c", configuration("max_payload: 200KB\n")]);
   system = await TestSystem.start({ gateways: 0, workers: 0, nats });
-  const tooLarge = system.startGateway({ MESSAGE_BYTES: "100000" });
+  const tooLarge = system.startGateway({ MESSAGE_BYTES: "150000" });
   await new Promise((resolve) => tooLarge.child.once("close", resolve));
   expect(tooLarge.child.exitCode).toBe(78);
-  expect(tooLarge.output).toContain("MESSAGE_BYTES=100000 does not fit NATS' max_payload of 102400: at most 94208");
-  system.startGateway({ MESSAGE_BYTES: "94208" });
+  expect(tooLarge.output).toContain("MESSAGE_BYTES=150000 does not fit NATS' max_payload of 204800: at most 139264");
+  system.startGateway({ MESSAGE_BYTES: "139264" });
   await system.until(() => system.gatewayHellos.length === 1, "what fits is taken");
   // And the largest message that is allowed travels both ways.
   await system.standBy("1");
   await system.activate("1");
   const client = await TestClient.open(`${system.url}/echo`);
-  const largest = Buffer.alloc(94_208, 7);
+  const largest = Buffer.alloc(139_264, 7);
   client.send(largest);
   await client.receives(1);
   expect((client.received[0] as Buffer).equals(largest)).toBe(true);

@@ -2,6 +2,7 @@
 
 import * as v from "valibot";
 import { notifySettings } from "../protocol/notify.ts";
+import { effectsRoomBytes, mostPayloadBytes } from "../protocol/payload.ts";
 import { integer, logLevel, namespace, natsSettings, parseSettings, text } from "../protocol/settings.ts";
 
 const settings = v.object({
@@ -19,7 +20,7 @@ const settings = v.object({
   /** A connection's state, as msgpack. */
   STATE_BYTES: integer({ least: 1, most: 512 * 1024, otherwise: 16 * 1024 }),
   /** All effects of one turn together: they travel in one NATS message. */
-  EFFECTS_BYTES: integer({ least: 1024, most: 64 * 1024 * 1024, otherwise: 768 * 1024 }),
+  EFFECTS_BYTES: integer({ least: 1024, most: mostPayloadBytes - effectsRoomBytes, otherwise: 768 * 1024 }),
   TOPICS_PER_CONNECTION: integer({ least: 0, most: 2_000, otherwise: 1_000 }),
   TURN_TIMEOUT_MS: integer({ least: 1, most: 3_600_000, otherwise: 30_000 }),
   APP_TIMEOUT_MS: integer({ least: 1, most: 600_000, otherwise: 5_000 }),

@@ -18,6 +18,7 @@ import {
   laterActivation,
   type WorkerCounts,
 } from "../protocol/membership.ts";
+import { effectsRoomBytes, pinHeadBytes, topicBytes } from "../protocol/payload.ts";
 import { ProcessMeter } from "../protocol/process-meter.ts";
 import { decodeClose, flag, parseCount, parsePin, toGateway, toWorker } from "../protocol/records.ts";
 import { compileRoutes, matchRoute, type RouteTable } from "../protocol/route.ts";
@@ -489,15 +490,10 @@ export class Worker {
   }
 }
 
-/** What a pin has besides state and topics, at most: its path and query are of a request's head, which uWebSockets.js bounds. */
-const pinHeadBytes = 16 * 1024;
-/** A topic's name at most, and its length. */
-const topicBytes = 256 + 3;
-
 /** What turns and answers are held to. */
 function limitsOf(config: WorkerConfig, maxPayloadBytes: number) {
   return {
-    effectsBytes: Math.min(config.EFFECTS_BYTES, maxPayloadBytes - 4096),
+    effectsBytes: Math.min(config.EFFECTS_BYTES, maxPayloadBytes - effectsRoomBytes),
     answerBytes: maxPayloadBytes - 16 * 1024,
     // A pin has both, and has to fit into one message of NATS: a half of it for each, and more than is needed for the rest.
     stateBytes: Math.min(config.STATE_BYTES, Math.floor(maxPayloadBytes / 2) - pinHeadBytes),
