@@ -5,6 +5,7 @@ import { isAbsolute, join, relative, resolve } from "node:path";
 import * as v from "valibot";
 import type { BusSecurity } from "../protocol/bus-security.ts";
 import { integer, namespace, natsFileSettings, parseSettings } from "../protocol/settings.ts";
+import { usualCheckLimitMs } from "./releases/release.ts";
 import { cacheFolder } from "./setup/cache.mjs";
 
 export interface Config {
@@ -32,6 +33,8 @@ export interface Config {
   readonly warmMs: number;
   /** How long a release is watched after its activation; 0: not at all. */
   readonly watchMs: number;
+  /** How much processor time a deploy's type check, and its trial load of all handlers, may take each. */
+  readonly checkTimeoutMs: number;
   /** How long new workers may take until they are ready. */
   readonly readyTimeoutMs: number;
   /** Silent for so long, a worker loses its connections; for twice as long, it is killed. */
@@ -62,6 +65,7 @@ export function parseConfig(environment: NodeJS.ProcessEnv, clone: string): Conf
     handlersDir: relative(clone, resolve(clone, settings.HANDLERS_DIR)),
     warmMs: settings.WARM_MS,
     watchMs: settings.WATCH_MS,
+    checkTimeoutMs: settings.CHECK_TIMEOUT_MS,
     readyTimeoutMs: settings.READY_TIMEOUT_MS,
     workerTimeoutMs: settings.WORKER_TIMEOUT_MS,
     stopTimeoutMs: settings.STOP_TIMEOUT_MS,
@@ -90,6 +94,7 @@ export function supervisorSettings(clone: string) {
     SHARED_DIR: v.optional(v.string()),
     WARM_MS: integer({ least: 0, most: timerLimitMs, otherwise: 30_000 }),
     WATCH_MS: integer({ least: 0, most: 600_000, otherwise: 5_000 }),
+    CHECK_TIMEOUT_MS: integer({ least: 1_000, most: 3_600_000, otherwise: usualCheckLimitMs }),
     READY_TIMEOUT_MS: integer({ least: 1, most: timerLimitMs, otherwise: 10_000 }),
     WORKER_TIMEOUT_MS: integer({ least: 2_000, most: 600_000, otherwise: 5_000 }),
     STOP_TIMEOUT_MS: integer({ least: 1, most: timerLimitMs, otherwise: 10_000 }),

@@ -201,10 +201,30 @@ test("what never loads is named a quarter before the time to be ready is over, a
   expect(loadingTimeMs(10_000, 9_000)).toBe(2_500);
 });
 
-test("a module whose load never settles is cut off", async () => {
-  const { loadHandlers } = await import("./loader.ts");
-  write({ "a.ts": "await new Promise(() => {});" });
-  const loading = loadHandlers(folder, { root: clone, timeoutMs: 50 });
-  await expect(loading).rejects.toThrow(HandlersError);
-  await expect(loading).rejects.toThrow(/a\.ts: handler\.load: did not load within 0\.05 s/);
+describe("a module whose load never settles", () => {
+  /** Busy as often as this says, then not. */
+  const load = async (isBusy: boolean[], isPatient: boolean) => {
+    const { loadHandlers } = await import("./loader.ts");
+    write({ "a.ts": "await new Promise(() => {});" });
+    const watchProcessors = () => ({ busyText: () => (isBusy.shift() ? "the machine is busy" : undefined) });
+    const loading = loadHandlers(folder, { root: clone, timeoutMs: 50, isPatient, watchProcessors });
+    const error = await loading.catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(HandlersError);
+    return (error as HandlersError).message.replace(/^.*a\.ts: /, "");
+  };
+  const cutOff = "handler.load: did not load within 0.05 s: does a top-level await never settle?";
+
+  test("is cut off", async () => {
+    expect(await load([], false)).toBe(cutOff);
+  });
+
+  test("is blamed on the machine where that is busy", async () => {
+    expect(await load([true], false)).toBe("handler.load: did not load within 0.05 s: the machine is busy; READY_TIMEOUT_MS gives it more");
+  });
+
+  test("gets the same time again in a trial on a busy machine, until that has been idle", async () => {
+    const isBusy = [true, true];
+    expect(await load(isBusy, true)).toBe(cutOff);
+    expect(isBusy).toEqual([]);
+  });
 });

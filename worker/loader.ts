@@ -7,6 +7,7 @@ import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { isCodedError } from "../protocol/errors.ts";
 import type { RouteHello } from "../protocol/membership.ts";
+import { ProcessorWatch } from "../protocol/processors.ts";
 import { shapeOfRoute } from "../protocol/route.ts";
 import { type Handler, isHandler } from "./handler.ts";
 import { type Grounds, HandlersError, lineHolding, type Problem, problemOf } from "./problem.ts";
@@ -30,6 +31,9 @@ export interface LoadOptions {
   readonly root?: string;
   /** How long a module may take, its top-level awaits included. */
   readonly timeoutMs?: number;
+  /** Where the machine was busy, a module may take as long again, and again: somebody else ends what takes too long. */
+  readonly isPatient?: boolean;
+  readonly watchProcessors?: () => Pick<ProcessorWatch, "busyText">;
   /**
    * Told each module's file before it is imported. They are then imported one after the other: where nothing follows, that one
    * loops for ever, or what it imports.
@@ -53,7 +57,7 @@ export function loadingTimeMs(readyTimeoutMs: number, sinceStartMs: number): num
  * @throws {HandlersError} with every problem of every file: "handler.load", "handler.invalid", "handler.duplicate".
  */
 export async function loadHandlers(folder: string, options: LoadOptions = {}): Promise<LoadedHandlers> {
-  const { root = process.cwd(), timeoutMs = 10_000, onBegin } = options;
+  const { root = process.cwd(), timeoutMs = 10_000, isPatient = false, onBegin, watchProcessors = () => new ProcessorWatch() } = options;
   const files = await handlerFiles(folder).catch((error: NodeJS.ErrnoException) => {
     throw new HandlersError([{ file: folder, code: "handler.load", text: `cannot be read: ${error.message}` }]);
   });
@@ -63,7 +67,7 @@ export async function loadHandlers(folder: string, options: LoadOptions = {}): P
   const paths = files.map((file) => join(grounds.handlers, file));
   const load = (path: string) => {
     onBegin?.(relative(grounds.root, path));
-    return loadHandler(path, grounds, timeoutMs);
+    return loadHandler(path, grounds, { timeoutMs, isPatient, watchProcessors });
   };
   const results = onBegin === undefined ? await Promise.all(paths.map(load)) : await oneByOne(paths, load);
 
@@ -105,17 +109,14 @@ async function oneByOne<T>(paths: readonly string[], load: (path: string) => Pro
   return results;
 }
 
-async function loadHandler(path: string, grounds: Grounds, timeoutMs: number): Promise<LoadedHandler | Problem> {
+type Patience = Required<Pick<LoadOptions, "timeoutMs" | "isPatient" | "watchProcessors">>;
+
+async function loadHandler(path: string, grounds: Grounds, patience: Patience): Promise<LoadedHandler | Problem> {
   const file = relative(grounds.root, path);
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<"late">((resolve) => {
-    timer = setTimeout(resolve, timeoutMs, "late");
-  });
+  const ended = new AbortController();
   try {
-    const module: unknown = await Promise.race([import(pathToFileURL(path).href), late]);
-    if (module === "late") {
-      return { file, code: "handler.load", text: `did not load within ${timeoutMs / 1000} s: does a top-level await never settle?` };
-    }
+    const module: unknown = await Promise.race([import(pathToFileURL(path).href), lateness(patience, ended.signal)]);
+    if (module instanceof Late) return { file, code: "handler.load", text: module.text };
     const handler = (module as { readonly default?: unknown }).default;
     if (!isHandler(handler)) {
       return { file, code: "handler.invalid", text: "its default export is not what defineHandler returns; or start its name with _" };
@@ -127,8 +128,31 @@ async function loadHandler(path: string, grounds: Grounds, timeoutMs: number): P
   } catch (thrown) {
     return problemOf(thrown, path, grounds);
   } finally {
-    clearTimeout(timer);
+    ended.abort();
   }
+}
+
+class Late {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** Resolves when a module has had time enough to load; never after the signal. */
+function lateness(patience: Patience, signal: AbortSignal): Promise<Late> {
+  const { timeoutMs, isPatient } = patience;
+  return new Promise((resolve) => {
+    const processors = patience.watchProcessors();
+    const timer = setTimeout(() => {
+      const busy = processors.busyText();
+      if (busy !== undefined && isPatient) return resolve(lateness(patience, signal));
+      const why = busy === undefined ? "does a top-level await never settle?" : `${busy}; READY_TIMEOUT_MS gives it more`;
+      resolve(new Late(`did not load within ${timeoutMs / 1000} s: ${why}`));
+    }, timeoutMs);
+    signal.addEventListener("abort", () => clearTimeout(timer));
+  });
 }
 
 /** Why a connection of this handler could have no valid state, whatever happened. */

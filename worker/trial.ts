@@ -20,7 +20,7 @@ confine(process.cwd());
 try {
   // At once, since a module that loops for ever lets nothing else happen.
   const onBegin = (file: string) => writeSync(1, `\n${JSON.stringify({ loading: file })}\n`);
-  const { routes } = await loadHandlers(folder, { onBegin });
+  const { routes } = await loadHandlers(folder, { onBegin, isPatient: true });
   report([], routes);
 } catch (error) {
   report(error instanceof HandlersError ? error.problems : [strayProblem(error, folder)]);

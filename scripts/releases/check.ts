@@ -5,7 +5,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import type { RouteHello } from "../../protocol/membership.ts";
-import { runChild } from "./child.ts";
+import { type ChildOptions, type ChildResult, runChild } from "./child.ts";
 import { routeHellos } from "./manifest.ts";
 
 export interface ReleaseProblem {
@@ -32,8 +32,8 @@ export interface CheckOptions {
   readonly folder: string;
   readonly handlersDir: string;
   readonly sharedDir: string;
-  /** How long all handlers together may take to load. */
-  readonly trialLimitMs: number;
+  /** How much processor time the type check, and the load of all handlers, may take each. */
+  readonly limitMs: number;
   readonly signal: AbortSignal;
   /** How workers will run, where that is not as this process does. */
   readonly runAs?: RunAs | undefined;
@@ -48,7 +48,8 @@ export interface RunAs {
   readonly env: NodeJS.ProcessEnv;
 }
 
-const typeCheckLimitMs = 60_000;
+/** On a busy machine, who has low priority gets a tenth of a core, and less: by the clock, a check may take so many times as long. */
+const clockFactor = 30;
 
 const verdict = v.variant("ok", [
   v.object({ ok: v.literal(true), routes: routeHellos }),
@@ -73,7 +74,8 @@ export async function checkRelease(options: CheckOptions): Promise<RouteHello[]>
   return trial.value.routes;
 }
 
-async function checkTypes({ clone, folder, handlersDir, signal }: CheckOptions): Promise<ReleaseProblem[]> {
+async function checkTypes(options: CheckOptions): Promise<ReleaseProblem[]> {
+  const { clone, folder, handlersDir, limitMs, signal } = options;
   const configuration = {
     extends: "./tsconfig.json",
     compilerOptions: {
@@ -91,11 +93,12 @@ async function checkTypes({ clone, folder, handlersDir, signal }: CheckOptions):
   const compiler = join(clone, "node_modules", "typescript", "bin", "tsc");
   // A single thread takes as long and less CPU time, 0.46 s instead of 0.74 s on two cores, which serve meanwhile.
   const command = [process.execPath, compiler, "--singleThreaded", "--pretty", "false", "-p", configurationFile];
-  const result = await runChild(command, { cwd: folder, signal, limitMs: typeCheckLimitMs });
+  const result = await runChild(command, { cwd: folder, signal, ...limits(limitMs) });
   if (result.exitCode === 0) return [];
-  if (result.isLate) return [{ file: handlersDir, text: `the type check did not end within ${typeCheckLimitMs / 1000} s` }];
   const problems = parseDiagnostics(result.stdout);
   if (problems.length > 0) return problems;
+  const late = lateText(result, limitMs, "is there so much to check?");
+  if (late !== undefined) return [{ file: handlersDir, text: `the type check did not end within ${late}` }];
   return [{ file: handlersDir, text: `the type check failed: ${lastWords(result.stderr || result.stdout)}` }];
 }
 
@@ -113,17 +116,20 @@ export function parseDiagnostics(output: string): ReleaseProblem[] {
 }
 
 async function tryHandlers(options: CheckOptions): Promise<{ problems: ReleaseProblem[]; routes: RouteHello[] }> {
-  const { folder, handlersDir, sharedDir, trialLimitMs, signal, runAs } = options;
+  const { folder, handlersDir, sharedDir, limitMs, signal, runAs } = options;
   const user = runAs === undefined ? [] : ["setpriv", `--reuid=${runAs.user}`, `--regid=${runAs.user}`, "--clear-groups", "--"];
   const command = [...user, runAs?.node ?? process.execPath, "--import", "tsx", join("worker", "trial.ts"), handlersDir];
   const env = { ...runAs?.env, SHARED_DIR: sharedDir };
-  const result = await runChild(command, { cwd: folder, signal, limitMs: trialLimitMs, env });
+  const result = await runChild(command, { cwd: folder, signal, ...limits(limitMs), env });
   const fault = (text: string) => ({ problems: [{ file: lastBegun(result.stdout) ?? handlersDir, text }], routes: [] });
-  if (result.isLate) return fault(`did not load within ${trialLimitMs / 1000} s: does it, or what it imports, loop for ever?`);
   // Handlers may print too; the verdict is the last line.
   const line = result.stdout.trimEnd().split("\n").at(-1) ?? "";
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), verdict), line);
-  if (!parsed.success) return fault(`ended the process with ${result.exitCode} while it loaded: ${lastWords(result.stderr)}`);
+  if (!parsed.success) {
+    const late = lateText(result, limitMs, "does it, or what it imports, loop for ever?");
+    if (late !== undefined) return fault(`did not load within ${late}`);
+    return fault(`ended the process with ${result.exitCode ?? result.signal} while it loaded: ${lastWords(result.stderr)}`);
+  }
   if (parsed.output.ok) return { problems: [], routes: parsed.output.routes };
   const problems = parsed.output.problems.map(({ file, line, code, text }) => ({
     file,
@@ -131,6 +137,18 @@ async function tryHandlers(options: CheckOptions): Promise<{ problems: ReleasePr
     text: `${code}: ${text}`,
   }));
   return { problems, routes: [] };
+}
+
+function limits(limitMs: number): Pick<ChildOptions, "processorLimitMs" | "limitMs"> {
+  return { processorLimitMs: limitMs, limitMs: clockFactor * limitMs };
+}
+
+/** "20 s of processor time: does it loop?"; undefined where it was not cut off. @param question What to ask of one that had all of it. */
+function lateText({ limit, busy }: ChildResult, limitMs: number, question: string): string | undefined {
+  if (limit === undefined) return undefined;
+  const advice = "CHECK_TIMEOUT_MS gives it more";
+  if (limit === "processor") return `${limitMs / 1000} s of processor time: ${question} ${advice}`;
+  return `${(clockFactor * limitMs) / 1000} s: ${busy ?? "it waits for something that does not come"}; ${advice}`;
 }
 
 /** The module that the trial process began to load last. */

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { hasAutogroups } from "../../test/autogroup.ts";
 import { runChild } from "./child.ts";
 
-const base = { cwd: import.meta.dirname, signal: new AbortController().signal, limitMs: 10_000 };
+const base = { cwd: import.meta.dirname, signal: new AbortController().signal, processorLimitMs: 10_000, limitMs: 60_000 };
 
 function node(source: string, options = {}) {
   return runChild([process.execPath, "-e", source], { ...base, ...options });
@@ -11,7 +11,7 @@ function node(source: string, options = {}) {
 
 test("a child runs at low priority, in a group of its own", async () => {
   const result = await node("console.log(os.getPriority()); console.error('x'); process.exitCode = 3");
-  expect(result).toEqual({ exitCode: 3, stdout: "10\n", stderr: "x\n", isLate: false });
+  expect(result).toMatchObject({ exitCode: 3, signal: null, stdout: "10\n", stderr: "x\n", limit: undefined });
 });
 
 test.runIf(hasAutogroups)("a child's session has low priority, too", async () => {
@@ -25,7 +25,22 @@ test.runIf(hasAutogroups)("a child's session has low priority, too", async () =>
 test("a child that does not end is killed, with what it started", async () => {
   // `close` comes only when nobody holds the pipes any more: the grandchild does until it is killed too.
   const source = 'child_process.spawn("sleep", ["60"], { stdio: "inherit" }); for (;;);';
-  expect(await node(source, { limitMs: 200 })).toMatchObject({ exitCode: null, isLate: true });
+  expect(await node(source, { limitMs: 200 })).toMatchObject({ exitCode: null, signal: "SIGKILL", limit: "clock" });
+});
+
+test("what counts is processor time: a child that waits is not cut off for it, one that computes is, with what it started", async () => {
+  const limits = { processorLimitMs: 1_000 };
+  expect(await node("setTimeout(() => {}, 1_500)", limits)).toMatchObject({ exitCode: 0, limit: undefined });
+  expect(await node("for (;;);", limits)).toMatchObject({ exitCode: null, signal: "SIGXCPU", limit: "processor" });
+  const deaf = 'process.on("SIGXCPU", () => {}); for (;;);';
+  expect(await node(deaf, limits)).toMatchObject({ exitCode: null, signal: "SIGKILL", limit: "processor" });
+  // As the compiler's wrapper does.
+  const wrapper = `process.exitCode = child_process.spawnSync(process.execPath, ["-e", ${JSON.stringify(deaf)}]).status ?? 1`;
+  expect(await node(wrapper, limits)).toMatchObject({ exitCode: 1, limit: "processor" });
+});
+
+test("a child that a signal ends says which", async () => {
+  expect(await node('process.kill(process.pid, "SIGTERM")')).toMatchObject({ exitCode: null, signal: "SIGTERM", limit: undefined });
 });
 
 test("an abort kills the child and is what is thrown", async () => {

@@ -62,8 +62,8 @@ export interface ReleasesOptions {
   readonly folder: string;
   /** What handlers find beside them wherever they run, and so in their trial too. */
   readonly sharedDir: string;
-  /** How long all handlers together may take to load in their trial. */
-  readonly trialLimitMs?: number;
+  /** How much processor time the type check, and the trial load of all handlers, may take each. */
+  readonly checkLimitMs?: number;
   /**
    * Where workers run as another user: packages are copied then, so that nothing that happens in the clone changes what runs,
    * everybody may read everything, and that user loads the handlers to try them.
@@ -75,7 +75,7 @@ export function openReleases(options: ReleasesOptions): ReleaseStore {
   return new ReleaseFolder(options);
 }
 
-const usualTrialLimitMs = 20_000;
+export const usualCheckLimitMs = 20_000;
 /** `.making-<pid>-<random>`, `.removing-<pid>-<random>`. */
 const leftoverName = /^\.(?:making|removing)-([0-9]+)-/;
 
@@ -83,16 +83,16 @@ class ReleaseFolder implements ReleaseStore {
   private readonly clone: string;
   private readonly folder: string;
   private readonly sharedDir: string;
-  private readonly trialLimitMs: number;
+  private readonly checkLimitMs: number;
   private readonly runAs: RunAs | undefined;
   /** Names of what this process has in hand: not leftovers. */
   private readonly inHand = new Set<string>();
 
-  constructor({ clone, folder, sharedDir, trialLimitMs = usualTrialLimitMs, runAs }: ReleasesOptions) {
+  constructor({ clone, folder, sharedDir, checkLimitMs = usualCheckLimitMs, runAs }: ReleasesOptions) {
     this.clone = clone;
     this.folder = folder;
     this.sharedDir = sharedDir;
-    this.trialLimitMs = trialLimitMs;
+    this.checkLimitMs = checkLimitMs;
     this.runAs = runAs;
   }
 
@@ -199,8 +199,8 @@ class ReleaseFolder implements ReleaseStore {
   }
 
   private check(folder: string, handlersDir: string, signal: AbortSignal): Promise<RouteHello[]> {
-    const { clone, sharedDir, trialLimitMs, runAs } = this;
-    return checkRelease({ clone, folder, handlersDir, sharedDir, trialLimitMs, signal, runAs });
+    const { clone, sharedDir, checkLimitMs, runAs } = this;
+    return checkRelease({ clone, folder, handlersDir, sharedDir, limitMs: checkLimitMs, signal, runAs });
   }
 
   private async publish(folder: string, manifest: Manifest): Promise<Release> {

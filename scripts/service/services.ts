@@ -53,7 +53,9 @@ export class Services implements Deployable {
   /** @throws {SettingsRefused}, {NatsUnreachable}, {SystemdError}; where the record of the activation cannot be read. */
   static async open({ clone, log }: ServicesOptions): Promise<Services> {
     const config = serviceConfig();
-    const releases = openReleases({ clone, folder: join(layout.state, "releases"), sharedDir: config.sharedDir, runAs: workersRunAs() });
+    const { sharedDir, checkTimeoutMs: checkLimitMs } = config;
+    const folder = join(layout.state, "releases");
+    const releases = openReleases({ clone, folder, sharedDir, checkLimitMs, runAs: workersRunAs() });
     const membership = await Membership.join({
       natsUrl: config.natsUrl ?? "",
       natsSecurity: config.natsSecurity,

@@ -76,7 +76,8 @@ export class Supervisor implements Deployable {
     this.log = log;
     this.isDev = isDev;
     this.portPatienceMs = portPatienceMs;
-    this.releases = openReleases({ clone: config.clone, folder: join(config.cacheFolder, "releases"), sharedDir: config.sharedDir });
+    const { clone, cacheFolder, sharedDir, checkTimeoutMs } = config;
+    this.releases = openReleases({ clone, folder: join(cacheFolder, "releases"), sharedDir, checkLimitMs: checkTimeoutMs });
     this.shelf = new Shelf({ config, releases: this.releases, log, isDev });
     this.activationFile = join(config.cacheFolder, "activation.json");
     this.processes = new Processes({ config, env, guard: this.guard, log });
