@@ -30,14 +30,14 @@ import type { GatewayConfig } from "./config.ts";
 import { Connection, type Socket } from "./connection.ts";
 import { Departure } from "./departure.ts";
 import { Dispatcher, type DispatchLimits } from "./dispatcher.ts";
-import { dispatchLimits, serverLimits, topicLimits, workerLimits } from "./limits.ts";
+import { dispatchLimits, requestLimits, serverLimits, topicLimits, workerLimits } from "./limits.ts";
 import { Operations } from "./operations.ts";
 import { Scrapes } from "./scrapes.ts";
 import { SlotTable } from "./slots.ts";
 import { Successors } from "./successors.ts";
 import { type TopicLimits, Topics } from "./topics.ts";
 import { TrustedProxies } from "./trusted-proxies.ts";
-import { type Admission, Upgrades } from "./upgrade.ts";
+import { type Admission, Upgrades, type UpgradesOptions } from "./upgrade.ts";
 import type { Incoming } from "./uws/request.ts";
 import { listen, type Server } from "./uws/server.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
@@ -89,6 +89,7 @@ export class Gateway {
   private readonly startedAt = Date.now();
   private readonly successors: Successors;
   private readonly limits: DispatchLimits;
+  private readonly requestLimits: UpgradesOptions<Connection>["limits"];
   private readonly topicLimits: TopicLimits;
   private readonly workerLimits: WorkerLimits;
   private readonly hearing: Hearing;
@@ -114,6 +115,7 @@ export class Gateway {
     this.proxies = new TrustedProxies(config.TRUSTED_PROXIES);
     this.successors = new Successors(now);
     this.limits = dispatchLimits(config);
+    this.requestLimits = requestLimits(config);
     this.topicLimits = topicLimits(config, bus.maxPayloadBytes);
     this.workerLimits = workerLimits(config);
     this.subjects = subjectsOf(config.NAMESPACE);
@@ -190,7 +192,8 @@ export class Gateway {
       dispatcher: this.dispatcher,
       asks: this.asks,
       now,
-      limits: this.limits,
+      limits: this.requestLimits,
+      isFull: () => false,
       onPoison: (kind, method, path) => {
         options.log.error({ kind, method, path, code: "request.poison" }, "given up: it was with three workers that died");
       },
@@ -225,7 +228,7 @@ export class Gateway {
       },
       {
         onUpgrade: (incoming, client) => this.upgrades.upgrade(this.identified(incoming), client),
-        onRequest: (incoming, body, client) => this.upgrades.request(this.identified(incoming), body, client),
+        onRequest: (incoming, client) => this.upgrades.request(this.identified(incoming), client),
         onOpen: (connection, socket) => this.open(connection, socket),
         onMessage: (connection, message, isBinary) => this.receive(connection, message, isBinary),
         onClose: (connection, code, reason, isSlow) => {
@@ -258,6 +261,7 @@ export class Gateway {
     this.proxies = new TrustedProxies(config.TRUSTED_PROXIES);
     // Whoever was given them reads them each time.
     Object.assign(this.limits, dispatchLimits(config));
+    Object.assign(this.requestLimits, requestLimits(config));
     Object.assign(this.topicLimits, topicLimits(config, this.options.bus.maxPayloadBytes));
     Object.assign(this.workerLimits, workerLimits(config));
   }

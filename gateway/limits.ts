@@ -3,6 +3,7 @@
 import type { GatewayConfig } from "./config.ts";
 import type { DispatchLimits } from "./dispatcher.ts";
 import type { TopicLimits } from "./topics.ts";
+import type { UpgradesOptions } from "./upgrade.ts";
 import type { ServerOptions } from "./uws/server.ts";
 import type { WorkerLimits } from "./workers.ts";
 
@@ -32,11 +33,14 @@ export function workerLimits(config: GatewayConfig): WorkerLimits {
   return { silenceMs: config.WORKER_TIMEOUT_MS, doubtMs: config.PARK_MS };
 }
 
+export function requestLimits(config: GatewayConfig): UpgradesOptions<object>["limits"] {
+  return { parkMs: config.PARK_MS, bodyBytes: config.MESSAGE_BYTES };
+}
+
 export function serverLimits(config: GatewayConfig): ServerOptions["limits"] {
   return {
     // Far enough above the limit that a client hears 1009 from us, before uWebSockets.js cuts it off without a word.
     frameBytes: Math.max(4 * config.MESSAGE_BYTES, 64 * 1024),
-    bodyBytes: config.MESSAGE_BYTES,
     backpressureBytes: config.BACKPRESSURE_BYTES,
     idleTimeoutMs: config.IDLE_TIMEOUT_MS,
   };

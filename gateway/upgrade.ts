@@ -7,7 +7,11 @@ import { packValue } from "../protocol/msgpack.ts";
 import { parseResponded, parseUpgraded, toWorker, type UpgradedBody } from "../protocol/records.ts";
 import type { Asks } from "./asks.ts";
 import type { Dispatcher } from "./dispatcher.ts";
-import type { Answer, WaitingClient, WaitingUpgrade } from "./uws/client.ts";
+import { type HandshakeFault, handshakeFault, wantsWebSocket } from "./handshake.ts";
+import { isAllowedOrigin } from "./origin.ts";
+import { RequestBodies } from "./request-bodies.ts";
+import { bodyOf, headFault, listOf } from "./request-head.ts";
+import type { Answer, WaitingClient, WaitingRequest, WaitingUpgrade } from "./uws/client.ts";
 import type { Incoming } from "./uws/request.ts";
 
 /** What the gateway knows of a client that has been let in. */
@@ -24,7 +28,9 @@ export interface UpgradesOptions<Data extends object> {
   readonly dispatcher: Dispatcher;
   readonly asks: Asks;
   readonly now: () => number;
-  readonly limits: { readonly parkMs: number };
+  readonly limits: { readonly parkMs: number; readonly bodyBytes: number };
+  /** There are no files for more connections. */
+  readonly isFull: () => boolean;
   /** What kills workers was given up. */
   readonly onPoison: (kind: Kind, method: string, path: string) => void;
   /** Makes what comes with all that the socket says. */
@@ -32,6 +38,8 @@ export interface UpgradesOptions<Data extends object> {
 }
 
 type Kind = "upgrade" | "request";
+
+const corkBytes = 16 * 1024;
 
 interface Waiting {
   readonly kind: Kind;
@@ -61,14 +69,12 @@ export class Upgrades<Data extends object> {
   private readonly options: UpgradesOptions<Data>;
   /** Parked until there is a worker: until then nobody knows which paths exist. */
   private waiting: Waiting[] = [];
-  /**
-   * The bytes of requests' bodies, from when they wait for a worker until they are answered: a worker that dies leaves them to the next.
-   * What else waits costs no more than its socket does.
-   */
-  private readonly bodies = new Map<WaitingClient, number>();
+  private readonly bodies: RequestBodies;
 
   constructor(options: UpgradesOptions<Data>) {
     this.options = options;
+    const { dispatcher, now, limits } = options;
+    this.bodies = new RequestBodies({ parking: dispatcher.parking, now, limits });
   }
 
   get parked(): number {
@@ -76,26 +82,47 @@ export class Upgrades<Data extends object> {
   }
 
   upgrade(incoming: Incoming, client: WaitingUpgrade<Data>): void {
+    const fault = handshakeFault(incoming);
+    if (fault !== undefined) return this.refuseHandshake(fault, client);
     if (this.isDraining) return this.refuse("upgrade", client, 503, "gateway.restarts");
+    if (this.options.isFull()) return this.refuse("upgrade", client, 503, "gateway.full");
+    this.routeUpgrade(incoming, client);
+  }
+
+  request(incoming: Incoming, client: WaitingRequest): void {
+    const malformed = headFault(incoming);
+    if (malformed !== undefined) return this.refuseMalformed(malformed, client);
+    // What lacks a key, or has one of another length, is not taken for an upgrade by uWebSockets.js.
+    const fault = wantsWebSocket(incoming) ? handshakeFault(incoming) : undefined;
+    if (fault !== undefined) return this.refuseHandshake(fault, client);
+    const body = bodyOf(incoming);
+    const close = body !== undefined;
+    if (this.options.isFull()) return this.refuse("request", client, 503, "gateway.full", true);
     const match = this.options.dispatcher.route(incoming.path);
-    if (match === undefined) return this.park("upgrade", client, () => this.upgrade(incoming, client));
+    if (match === null) return this.refuse("request", client, 404, "route.unknown", close);
+    if (match?.route.answers === false) return this.refusePlain(client, close);
+    if ((body?.bytes ?? 0) > this.options.limits.bodyBytes) return this.refuseTooLarge(client);
+    this.bodies.read(client, body?.bytes, {
+      onWhole: (whole) => this.routeRequest(incoming, whole, client),
+      onRefused: (status, code) => this.refuse("request", client, status, code, true),
+    });
+  }
+
+  private routeUpgrade(incoming: Incoming, client: WaitingUpgrade<Data>): void {
+    const match = this.options.dispatcher.route(incoming.path);
+    if (match === undefined) return this.park("upgrade", client, () => this.routeUpgrade(incoming, client));
     if (match === null) return this.refuse("upgrade", client, 404, "route.unknown");
     const { route } = match;
-    if (!isAllowedOrigin(incoming, route)) return this.refuse("upgrade", client, 403, "upgrade.origin");
+    if (!isAllowedOrigin(incoming, route.origins)) return this.refuse("upgrade", client, 403, "upgrade.origin");
     if (route.upgrades) return this.ask(incoming, client, route);
     this.accept(incoming, client, { ok: true, subprotocol: undefined, headers: [] }, route);
   }
 
-  request(incoming: Incoming, body: Uint8Array | undefined, client: WaitingClient): void {
+  private routeRequest(incoming: Incoming, body: Uint8Array, client: WaitingClient): void {
     const match = this.options.dispatcher.route(incoming.path);
+    if (match === undefined) return this.park("request", client, () => this.routeRequest(incoming, body, client));
     if (match === null) return this.refuse("request", client, 404, "route.unknown");
-    if (match === undefined) {
-      if (!this.keep(client, body)) return this.refuse("request", client, 503, "parked.total");
-      return this.park("request", client, () => this.request(incoming, body, client));
-    }
-    if (!match.route.answers) return this.answer(client, text(426, "this path speaks WebSocket", [["upgrade", "websocket"]]));
-    if (body === undefined) return this.answer(client, text(413, "the body is too large"));
-    if (!this.keep(client, body)) return this.refuse("request", client, 503, "parked.total");
+    if (!match.route.answers) return this.refusePlain(client, false);
     const { method, path, query, ip, headers } = incoming;
     this.options.asks.ask({
       type: toWorker.request,
@@ -129,23 +156,7 @@ export class Upgrades<Data extends object> {
       this.refuse(kind, client, 503, "upgrade.parked");
       return false;
     });
-    for (const client of this.bodies.keys()) if (client.isGone) this.drop(client);
-  }
-
-  // Whether there is room for its body, or was already.
-  private keep(client: WaitingClient, body: Uint8Array | undefined): boolean {
-    const bytes = body?.length ?? 0;
-    if (bytes === 0 || this.bodies.has(client)) return true;
-    if (!this.options.dispatcher.parking.keepBody(bytes)) return false;
-    this.bodies.set(client, bytes);
-    return true;
-  }
-
-  private drop(client: WaitingClient): void {
-    const bytes = this.bodies.get(client);
-    if (bytes === undefined) return;
-    this.bodies.delete(client);
-    this.options.dispatcher.parking.dropBody(bytes);
+    this.bodies.sweep();
   }
 
   private park(kind: Kind, client: WaitingClient, proceed: () => void): void {
@@ -162,7 +173,7 @@ export class Upgrades<Data extends object> {
         if (body.ok) this.accept(incoming, client, body, route);
         else {
           this.outcomes.upgrade.count("refused");
-          client.answer(body);
+          client.answer({ ...body, close: true });
         }
       },
       onBroken: () => this.refuse("upgrade", client, 500, "envelope.malformed"),
@@ -173,7 +184,8 @@ export class Upgrades<Data extends object> {
   }
 
   private accept(incoming: Incoming, client: WaitingUpgrade<Data>, body: UpgradedBody & { ok: true }, route: RouteHello): void {
-    const subprotocol = body.subprotocol ?? offeredSubprotocols(incoming).find((offered) => route.subprotocols.includes(offered)) ?? "";
+    const subprotocol =
+      body.subprotocol ?? listOf(incoming, "sec-websocket-protocol").find((offered) => route.subprotocols.includes(offered)) ?? "";
     const { path, query, ip } = incoming;
     const admit = () => {
       this.outcomes.upgrade.count("accepted");
@@ -183,7 +195,7 @@ export class Upgrades<Data extends object> {
   }
 
   private answer(client: WaitingClient, answer: Answer): void {
-    this.drop(client);
+    this.bodies.drop(client);
     this.outcomes.request.count(String(answer.status));
     client.answer(answer);
   }
@@ -193,36 +205,50 @@ export class Upgrades<Data extends object> {
     this.refuse(kind, client, 500, "request.poison");
   }
 
-  private refuse(kind: Kind, client: WaitingClient, status: number, code: ErrorCode): void {
-    this.drop(client);
+  // Nobody answers plain HTTP there.
+  private refusePlain(client: WaitingClient, close: boolean): void {
+    this.answer(client, { ...text(426, "this path speaks WebSocket", [["upgrade", "websocket"]]), close });
+  }
+
+  private refuseTooLarge(client: WaitingClient): void {
+    this.bodies.drop(client);
+    this.outcomes.request.count("request.tooLarge");
+    client.answer(unread(text(413, `request.tooLarge: ${errorTable["request.tooLarge"].text}`)));
+  }
+
+  private refuseMalformed(what: string, client: WaitingClient): void {
+    this.outcomes.request.count("request.malformed");
+    client.answer(unread(text(400, `request.malformed: ${what}`)));
+  }
+
+  private refuseHandshake(fault: HandshakeFault, client: WaitingClient): void {
+    this.outcomes.upgrade.count("upgrade.handshake");
+    const headers: Answer["headers"] =
+      fault.status === 426
+        ? [
+            ["upgrade", "websocket"],
+            ["sec-websocket-version", "13"],
+          ]
+        : [];
+    client.answer(unread(text(fault.status, `upgrade.handshake: ${fault.text}`, headers)));
+  }
+
+  /** @param close a refused upgrade leaves no connection: what the client sends behind it may be frames. */
+  private refuse(kind: Kind, client: WaitingClient, status: number, code: ErrorCode, close = kind === "upgrade"): void {
+    this.bodies.drop(client);
     this.outcomes[kind].count(code);
-    client.answer(text(status, `${code}: ${errorTable[code].text}`, status === 503 ? [["retry-after", "5"]] : []));
+    client.answer({ ...text(status, `${code}: ${errorTable[code].text}`, status === 503 ? [["retry-after", "5"]] : []), close });
   }
-}
-
-/**
- * A page of another site may not use its visitor's cookies here, unless the route names its origin. Programs that are no
- * browsers send no Origin and are let through: RFC 6455, 10.2.
- */
-function isAllowedOrigin(incoming: Incoming, route: RouteHello): boolean {
-  const origin = header(incoming, "origin");
-  if (origin === undefined) return true;
-  if (route.origins !== undefined) return route.origins.includes("*") || route.origins.includes(origin);
-  try {
-    return new URL(origin).host === header(incoming, "host");
-  } catch {
-    return false;
-  }
-}
-
-function offeredSubprotocols(incoming: Incoming): string[] {
-  return (header(incoming, "sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
-}
-
-function header(incoming: Incoming, name: string): string | undefined {
-  return incoming.headers.find(([key]) => key === name)?.[1];
 }
 
 function text(status: number, body: string, headers: Answer["headers"] = []): Answer {
   return { status, headers: [["content-type", "text/plain; charset=utf-8"], ...headers], body: `${body}\n` };
+}
+
+/**
+ * An answer that has left before uWebSockets.js looks at the request's length: it then closes without writing what is corked. More than
+ * its cork takes is written at once. Source: CORK_BUFFER_SIZE in its LoopData.h.
+ */
+function unread(answer: Answer): Answer {
+  return { ...answer, body: String(answer.body).padEnd(corkBytes), close: true };
 }

@@ -35,11 +35,31 @@ export class RawClient {
     return Number(client.received.toString().split(" ")[1]);
   }
 
-  private static async write(url: string, head: readonly string[]): Promise<RawClient> {
+  /** Sends what is no request of a library. @returns what was answered until the server has closed. */
+  static async untilClosed(url: string, bytes: string | Uint8Array): Promise<string> {
+    const client = await RawClient.send(url, bytes);
+    await client.closed();
+    return client.received.toString("latin1");
+  }
+
+  /** @returns what was answered until all of this was among it. */
+  static async until(url: string, bytes: string | Uint8Array, ...expected: readonly string[]): Promise<string> {
+    const client = await RawClient.send(url, bytes);
+    while (!expected.every((text) => client.received.includes(text))) await once(client.socket, "data");
+    client.socket.destroy();
+    return client.received.toString("latin1");
+  }
+
+  /** Resolves when it has been written. */
+  static async send(url: string, bytes: string | Uint8Array): Promise<RawClient> {
     const { hostname, port } = new URL(url);
     const client = new RawClient(connect(Number(port), hostname));
-    await new Promise<void>((resolve) => client.socket.write([...head, "", ""].join("\r\n"), () => resolve()));
+    await new Promise<void>((resolve) => client.socket.write(bytes, () => resolve()));
     return client;
+  }
+
+  private static async write(url: string, head: readonly string[]): Promise<RawClient> {
+    return RawClient.send(url, [...head, "", ""].join("\r\n"));
   }
 
   /** Resolves when it has been let in. */
@@ -47,6 +67,11 @@ export class RawClient {
     const client = await RawClient.ask(url, path);
     while (!client.received.includes("\r\n\r\n")) await once(client.socket, "data");
     return client;
+  }
+
+  /** Resolves when the server has closed, or reset. */
+  async closed(): Promise<void> {
+    if (!this.socket.closed) await new Promise((resolve) => this.socket.once("close", resolve));
   }
 
   /** A frame from a client: RFC 6455, 5.2. The mask is zero, which is one, too. */

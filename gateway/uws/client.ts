@@ -2,17 +2,26 @@
 
 import { STATUS_CODES } from "node:http";
 import type uWS from "./library.ts";
+import { type BodyReader, readBody } from "./request.ts";
 
 export interface Answer {
   readonly status: number;
   readonly headers: ReadonlyArray<readonly [string, string]>;
   readonly body: Uint8Array | string;
+  /** The connection ends behind it: nobody can tell where the next request begins, or nobody reads this one's body. */
+  readonly close?: boolean | undefined;
 }
 
 /** A client that waits for an answer. After it has gone, both calls do nothing. */
 export interface WaitingClient {
   readonly isGone: boolean;
   answer(answer: Answer): void;
+}
+
+/** A client whose request may have a body. */
+export interface WaitingRequest extends WaitingClient {
+  /** Only at once, while it is told of. The body of a request that is answered is not read. */
+  readBody(reader: BodyReader): void;
 }
 
 export interface WaitingUpgrade<Data extends object> extends WaitingClient {
@@ -26,7 +35,7 @@ export interface WaitingUpgrade<Data extends object> extends WaitingClient {
 // uWebSockets.js frames the body itself.
 const ownHeaders = new Set(["content-length", "transfer-encoding", "connection", "date"]);
 
-export class Client implements WaitingClient {
+export class Client implements WaitingRequest {
   isGone = false;
   private readonly response: uWS.HttpResponse;
   /** Of an answer to HEAD only the length of its body is sent. */
@@ -40,18 +49,22 @@ export class Client implements WaitingClient {
     });
   }
 
+  readBody(reader: BodyReader): void {
+    if (!this.isGone) readBody(this.response, reader);
+  }
+
   finish(write: () => void): void {
     if (this.isGone) return;
     this.isGone = true;
     this.response.cork(write);
   }
 
-  answer({ status, headers, body }: Answer): void {
+  answer({ status, headers, body, close }: Answer): void {
     this.finish(() => {
       this.response.writeStatus(`${status} ${STATUS_CODES[status] ?? ""}`);
       for (const [name, value] of headers) if (!ownHeaders.has(name.toLowerCase())) this.response.writeHeader(name, value);
-      if (this.isHead) this.response.endWithoutBody(Buffer.byteLength(body));
-      else this.response.end(body);
+      if (this.isHead) this.response.endWithoutBody(Buffer.byteLength(body), close);
+      else this.response.end(body, close);
     });
   }
 }

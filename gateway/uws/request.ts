@@ -24,13 +24,46 @@ export function incomingOf(response: uWS.HttpResponse, request: uWS.HttpRequest)
   };
 }
 
-/** @param onBody told undefined where the body is larger than `limitBytes`. */
-export function readBody(response: uWS.HttpResponse, limitBytes: number, onBody: (body: Uint8Array | undefined) => void): void {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
+/** What reads a body. One of the last two is called, once; none where the client goes before. */
+export interface BodyReader {
+  readonly limitBytes: number;
+  /** Where it was told. */
+  readonly expectedBytes: number | undefined;
+  /** Its memory is to grow. @returns false where there is none for it: then nothing follows. */
+  onGrow(bytes: number): boolean;
+  onWhole(body: Uint8Array): void;
+  onTooLarge(): void;
+}
+
+/** The least memory that a body of several chunks begins with. */
+const leastBytes = 1024;
+
+/** Into one buffer, which grows with what arrives: a chunk may be of one byte. */
+export function readBody(response: uWS.HttpResponse, reader: BodyReader): void {
+  const { limitBytes, expectedBytes = Number.POSITIVE_INFINITY } = reader;
+  let body: Buffer = Buffer.alloc(0);
+  let length = 0;
+  let isOver = false;
+  const makeRoom = (needed: number, isLast: boolean): boolean => {
+    if (needed <= body.length) return true;
+    const wanted = isLast ? needed : Math.max(needed, Math.min(Math.max(2 * body.length, leastBytes), expectedBytes, limitBytes));
+    if (!reader.onGrow(wanted - body.length)) return false;
+    const larger = Buffer.allocUnsafeSlow(wanted);
+    larger.set(body.subarray(0, length));
+    body = larger;
+    return true;
+  };
   response.onData((chunk, isLast) => {
-    bytes += chunk.byteLength;
-    if (bytes <= limitBytes) chunks.push(Buffer.from(new Uint8Array(chunk)));
-    if (isLast) onBody(bytes <= limitBytes ? Buffer.concat(chunks) : undefined);
+    if (isOver) return;
+    const needed = length + chunk.byteLength;
+    isOver = isLast || needed > limitBytes;
+    if (needed > limitBytes) return reader.onTooLarge();
+    if (!makeRoom(needed, isLast)) {
+      isOver = true;
+      return;
+    }
+    body.set(new Uint8Array(chunk), length);
+    length = needed;
+    if (isLast) reader.onWhole(body.subarray(0, length));
   });
 }

@@ -9,7 +9,7 @@ import { listen, type Server, type ServerListeners } from "./server.ts";
 
 type Data = Record<string, never>;
 
-const limits = { frameBytes: 65_536, bodyBytes: 1_000, backpressureBytes: 65_536, idleTimeoutMs: 120_000 };
+const limits = { frameBytes: 65_536, backpressureBytes: 65_536, idleTimeoutMs: 120_000 };
 const connections = 200;
 
 let server: Server;
@@ -22,7 +22,7 @@ beforeEach(async () => {
     { host: "127.0.0.1", port: 0, tls: undefined, limits },
     {
       onUpgrade: (incoming, client) => listeners.onUpgrade(incoming, client),
-      onRequest: (_, __, client) => client.answer({ status: 404, headers: [], body: "" }),
+      onRequest: (_, client) => client.answer({ status: 404, headers: [], body: "" }),
       onOpen: (data, socket) => listeners.onOpen(data, socket),
       onMessage: () => undefined,
       onClose: () => undefined,

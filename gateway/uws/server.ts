@@ -2,15 +2,15 @@
 // only while they run, into values that may be kept.
 
 import type { Socket } from "../connection.ts";
-import { Client, type WaitingClient, type WaitingUpgrade } from "./client.ts";
+import { Client, type WaitingRequest, type WaitingUpgrade } from "./client.ts";
 import uWS from "./library.ts";
-import { type Incoming, incomingOf, readBody } from "./request.ts";
+import { type Incoming, incomingOf } from "./request.ts";
 import { isOverLimit, type Known, ServerSocket } from "./socket.ts";
 
 export interface ServerListeners<Data extends object> {
   onUpgrade(incoming: Incoming, client: WaitingUpgrade<Data>): void;
-  /** @param body undefined where it was larger than `limits.bodyBytes`. */
-  onRequest(incoming: Incoming, body: Uint8Array | undefined, client: WaitingClient): void;
+  /** Its body has not arrived yet: to be read, or answered without. */
+  onRequest(incoming: Incoming, client: WaitingRequest): void;
   onOpen(data: Data, socket: Socket): void;
   /** @param message valid during the call only. */
   onMessage(data: Data, message: Uint8Array, isBinary: boolean): void;
@@ -29,7 +29,6 @@ export interface ServerOptions {
   readonly limits: {
     /** Larger messages end the connection without a close frame: so far above the limit that clients are told of. */
     readonly frameBytes: number;
-    readonly bodyBytes: number;
     readonly backpressureBytes: number;
     readonly idleTimeoutMs: number;
   };
@@ -185,10 +184,7 @@ class DoorServer<Data extends object> implements Server {
     });
     app.any("/*", (response, request) => {
       const incoming = incomingOf(response, request);
-      const client = new Client(response, incoming.method === "HEAD");
-      readBody(response, limits.bodyBytes, (body) => {
-        if (!client.isGone) listeners.onRequest(incoming, body, client);
-      });
+      listeners.onRequest(incoming, new Client(response, incoming.method === "HEAD"));
     });
   }
 }

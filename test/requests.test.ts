@@ -1,0 +1,126 @@
+// What clients send that no library sends, on a running system: RFC 9112 and RFC 6455, literally.
+
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { RawClient } from "./raw-client.ts";
+import { TestSystem } from "./system.ts";
+
+let system: TestSystem;
+
+beforeAll(async () => {
+  system = await TestSystem.start();
+});
+
+afterAll(() => system.stop());
+
+const statusOf = (answer: string) => Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1]);
+
+/** Behind what is refused: nobody may answer it. */
+const hidden = "GET /gate/hidden HTTP/1.1\r\nHost: h\r\n\r\n";
+
+const handshake = {
+  Host: "h",
+  Upgrade: "websocket",
+  Connection: "Upgrade",
+  "Sec-WebSocket-Version": "13",
+  "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+};
+
+function lines(line: string, headers: Readonly<Record<string, string | undefined>>): string {
+  const given = Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [`${name}: ${value}`]));
+  return [line, ...given, "", ""].join("\r\n");
+}
+
+test.each([
+  [{}, 101],
+  [{ Upgrade: "WebSocket" }, 101],
+  [{ Connection: "keep-alive, upgrade" }, 101],
+  [{ Upgrade: undefined }, 426],
+  [{ Upgrade: "h2c" }, 426],
+  [{ Connection: undefined }, 426],
+  [{ Connection: "keep-alive" }, 426],
+  [{ "Sec-WebSocket-Version": "8" }, 426],
+  [{ "Sec-WebSocket-Version": "13, 8" }, 426],
+  [{ "Sec-WebSocket-Version": undefined }, 426],
+  [{ "Sec-WebSocket-Key": "no key that is base64 ==" }, 400],
+  [{ "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAAAA" }, 400],
+  [{ "Sec-WebSocket-Key": "c2hvcnQ=" }, 400],
+  [{ "Sec-WebSocket-Key": undefined }, 400],
+  [{ "Content-Length": "5" }, 400],
+  [{ "Transfer-Encoding": "chunked" }, 400],
+])("a handshake with %o is answered with %i", async (change, status) => {
+  const request = lines("GET /echo HTTP/1.1", { ...handshake, ...change });
+  if (status === 101) return expect(statusOf(await RawClient.until(system.url, request, "\r\n\r\n"))).toBe(101);
+  const answer = await RawClient.untilClosed(system.url, request + hidden);
+  expect(statusOf(answer)).toBe(status);
+  expect(answer).toContain("upgrade.handshake");
+  expect(answer).not.toContain("hidden");
+  if (status === 426) expect(answer.toLowerCase()).toContain("\r\nsec-websocket-version: 13\r\n");
+});
+
+test.each([
+  ["/nowhere", {}, 404],
+  ["/echo", { Origin: "https://example.org" }, 403],
+  ["/gate/refuse", {}, 401],
+  ["/gate/throw", {}, 500],
+])("an upgrade of %s with %o that is refused leaves no connection", async (path, headers, status) => {
+  const client = await RawClient.send(system.url, lines(`GET ${path} HTTP/1.1`, { ...handshake, ...headers }));
+  client.socket.on("data", () => client.socket.write(hidden));
+  await client.closed();
+  expect(statusOf(client.received.toString())).toBe(status);
+  expect(client.received.toString()).not.toContain("hidden");
+});
+
+test.each([
+  ["Host: h\r\nHost: h"],
+  ["Host: a\r\nHost: b"],
+  ["Host: h\r\nContent-Length:"],
+  ["Host: h\r\nContent-Length: 5\r\nContent-Length: 6"],
+  ["Host: h\r\nContent-Length: 5\r\nContent-Length: 5"],
+  ["Host: h\r\nContent-Length: 5, 5"],
+  ["Host: h\r\nContent-Length: +5"],
+  ["Host: h\r\nContent-Length: -5"],
+  ["Host: h\r\nContent-Length: 0x5"],
+  ["Host: h\r\nContent-Length: five"],
+  ["Host: h\r\nContent-Length: 99999999999999999999"],
+  ["Host: h\r\nContent-Length:\r\nTransfer-Encoding: chunked"],
+  ["Host: h\r\nTransfer-Encoding: identity"],
+  ["Host: h\r\nTransfer-Encoding: gzip, chunked"],
+  ["Host: h\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked"],
+])("a head that is in doubt is 400, and nothing behind it is read: %j", async (headers) => {
+  const answer = await RawClient.untilClosed(system.url, `POST /gate/http HTTP/1.1\r\n${headers}\r\n\r\nhello${hidden}`);
+  expect(statusOf(answer)).toBe(400);
+  expect(answer).not.toContain("hidden");
+});
+
+test.each([
+  ["/nowhere", "Content-Length: 5", 404],
+  ["/nowhere", "Transfer-Encoding: chunked", 404],
+  ["/echo", "Content-Length: 5", 426],
+  ["/gate/http", "Content-Length: 999999", 413],
+  ["/gate/http", "Content-Length: 4294967301", 413],
+])("a body that nobody takes is answered before it arrives, and the connection closed: %s %s", async (path, header, status) => {
+  const answer = await RawClient.untilClosed(system.url, `POST ${path} HTTP/1.1\r\nHost: h\r\n${header}\r\n\r\n`);
+  expect(statusOf(answer)).toBe(status);
+  expect(answer.toLowerCase()).toContain("\r\nconnection: close\r\n");
+});
+
+const chunked = "POST /gate/http HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+test("a body in chunks of one byte arrives whole", async () => {
+  const body = "0123456789".repeat(300);
+  const answer = await RawClient.until(system.url, `${chunked}${[...body].map((byte) => `1\r\n${byte}\r\n`).join("")}0\r\n\r\n`, "}");
+  expect(JSON.parse(answer.slice(answer.indexOf("{")))).toMatchObject({ body });
+});
+
+test("a body that becomes too large in chunks is 413, at once", async () => {
+  const answer = await RawClient.untilClosed(system.url, `${chunked}${`ffff\r\n${"x".repeat(0xffff)}\r\n`.repeat(5)}`);
+  expect(statusOf(answer)).toBe(413);
+});
+
+test("requests are answered one after the other on one connection", async () => {
+  const client = await RawClient.send(system.url, "GET /nowhere HTTP/1.1\r\nHost: h\r\n\r\n".repeat(3));
+  while (client.received.toString().split("route.unknown").length < 4) await new Promise((resolve) => client.socket.once("data", resolve));
+  client.socket.write(hidden);
+  while (!client.received.includes("hidden")) await new Promise((resolve) => client.socket.once("data", resolve));
+  client.socket.destroy();
+});
