@@ -29,7 +29,10 @@ async function main(argv) {
   // Imported only now: what an old Node cannot parse must not hide the message above.
   const { SetupError, setUp } = await import("./setup/setup.mjs");
   try {
-    await setUp({ needsWebSockets: ["start", "dev", "test", "bench", "install-service"].includes(command) });
+    await setUp({
+      needsWebSockets: ["start", "dev", "test", "bench", "install-service"].includes(command),
+      withDevelopment: ["test", "check", "bench", "chaos"].includes(command),
+    });
   } catch (error) {
     if (error instanceof SetupError) return fail(error.message);
     throw error;

@@ -66,7 +66,7 @@ describe("a release is refused, with file and line, for", () => {
     await clone.write("worker/handlers/a.ts", 'process.stdout.write("no line end");\nexport default 1;\n');
     await clone.write("worker/handlers/bad.ts", "for (;;);\nexport default 1;\n");
     const store = openReleases({ clone: clone.folder, folder: clone.releases, sharedDir: clone.folder, checkLimitMs: 2_000 });
-    expect(await problems({}, store)).toEqual([
+    expect(await problems({ isFirst: true }, store)).toEqual([
       "worker/handlers/bad.ts: did not load within 2 s of processor time: does it, or what it imports, loop for ever? CHECK_TIMEOUT_MS gives it more",
     ]);
   });
@@ -100,6 +100,17 @@ describe("a release is refused, with file and line, for", () => {
     await clone.write("package-lock.json", "");
     expect(await problems()).toEqual([expect.stringMatching(/^package-lock\.json: is missing/)]);
   });
+});
+
+test("without the types that a check needs, a deploy is refused and told what it lacks; a start serves", async () => {
+  await rm(join(clone.folder, "node_modules/@types"));
+  const lacks = "the type check lacks @types/node, @types/ws, which npm installs with: npm install --include=dev";
+  expect(await problems()).toEqual([`package.json: ${lacks}`]);
+  const steps: string[] = [];
+  await clone.write("worker/handlers/bad.ts", 'const text: number = "";\nthrow new Error("no key");\nexport default text;\n');
+  const lenient = { isFirst: true, onStep: (text: string) => steps.push(text) };
+  expect(await problems(lenient)).toEqual(["worker/handlers/bad.ts:2: handler.load: no key"]);
+  expect(steps.at(-1)).toBe(`types are not checked: ${lacks}`);
 });
 
 test("the README's handler is accepted as it stands, and so are names that nobody uses", async () => {

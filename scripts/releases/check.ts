@@ -5,6 +5,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import type { RouteHello } from "../../protocol/membership.ts";
+import { missingTypes } from "../setup/packages.mjs";
 import { type ChildOptions, type ChildResult, runChild } from "./child.ts";
 import { routeHellos } from "./manifest.ts";
 
@@ -35,6 +36,9 @@ export interface CheckOptions {
   /** How much processor time the type check, and the load of all handlers, may take each. */
   readonly limitMs: number;
   readonly signal: AbortSignal;
+  /** As for `make`. */
+  readonly isFirst: boolean;
+  readonly onStep: (text: string) => void;
   /** How workers will run, where that is not as this process does. */
   readonly runAs?: RunAs | undefined;
 }
@@ -75,7 +79,14 @@ export async function checkRelease(options: CheckOptions): Promise<RouteHello[]>
 }
 
 async function checkTypes(options: CheckOptions): Promise<ReleaseProblem[]> {
-  const { clone, folder, handlersDir, limitMs, signal } = options;
+  const { clone, folder, handlersDir, isFirst, onStep } = options;
+  const lacking = missingTypes(clone);
+  if (lacking.length > 0) {
+    const text = `the type check lacks ${lacking.join(", ")}, which npm installs with: npm install --include=dev`;
+    if (!isFirst) return [{ file: "package.json", text }];
+    onStep(`types are not checked: ${text}`);
+    return [];
+  }
   const configuration = {
     extends: "./tsconfig.json",
     compilerOptions: {
@@ -93,11 +104,11 @@ async function checkTypes(options: CheckOptions): Promise<ReleaseProblem[]> {
   const compiler = join(clone, "node_modules", "typescript", "bin", "tsc");
   // A single thread takes as long and less CPU time, 0.46 s instead of 0.74 s on two cores, which serve meanwhile.
   const command = [process.execPath, compiler, "--singleThreaded", "--pretty", "false", "-p", configurationFile];
-  const result = await runChild(command, { cwd: folder, signal, ...limits(limitMs) });
+  const result = await runChild(command, childOptions(options));
   if (result.exitCode === 0) return [];
   const problems = parseDiagnostics(result.stdout);
   if (problems.length > 0) return problems;
-  const late = lateText(result, limitMs, "is there so much to check?");
+  const late = lateText(result, options, "is there so much to check?");
   if (late !== undefined) return [{ file: handlersDir, text: `the type check did not end within ${late}` }];
   return [{ file: handlersDir, text: `the type check failed: ${lastWords(result.stderr || result.stdout)}` }];
 }
@@ -116,17 +127,17 @@ export function parseDiagnostics(output: string): ReleaseProblem[] {
 }
 
 async function tryHandlers(options: CheckOptions): Promise<{ problems: ReleaseProblem[]; routes: RouteHello[] }> {
-  const { folder, handlersDir, sharedDir, limitMs, signal, runAs } = options;
+  const { handlersDir, sharedDir, runAs } = options;
   const user = runAs === undefined ? [] : ["setpriv", `--reuid=${runAs.user}`, `--regid=${runAs.user}`, "--clear-groups", "--"];
   const command = [...user, runAs?.node ?? process.execPath, "--import", "tsx", join("worker", "trial.ts"), handlersDir];
   const env = { ...runAs?.env, SHARED_DIR: sharedDir };
-  const result = await runChild(command, { cwd: folder, signal, ...limits(limitMs), env });
+  const result = await runChild(command, { ...childOptions(options), env });
   const fault = (text: string) => ({ problems: [{ file: lastBegun(result.stdout) ?? handlersDir, text }], routes: [] });
   // Handlers may print too; the verdict is the last line.
   const line = result.stdout.trimEnd().split("\n").at(-1) ?? "";
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), verdict), line);
   if (!parsed.success) {
-    const late = lateText(result, limitMs, "does it, or what it imports, loop for ever?");
+    const late = lateText(result, options, "does it, or what it imports, loop for ever?");
     if (late !== undefined) return fault(`did not load within ${late}`);
     return fault(`ended the process with ${result.exitCode ?? result.signal} while it loaded: ${lastWords(result.stderr)}`);
   }
@@ -139,12 +150,12 @@ async function tryHandlers(options: CheckOptions): Promise<{ problems: ReleasePr
   return { problems, routes: [] };
 }
 
-function limits(limitMs: number): Pick<ChildOptions, "processorLimitMs" | "limitMs"> {
-  return { processorLimitMs: limitMs, limitMs: clockFactor * limitMs };
+function childOptions({ folder, signal, limitMs, isFirst }: CheckOptions): ChildOptions {
+  return { cwd: folder, signal, processorLimitMs: limitMs, limitMs: clockFactor * limitMs, isModest: !isFirst };
 }
 
 /** "20 s of processor time: does it loop?"; undefined where it was not cut off. @param question What to ask of one that had all of it. */
-function lateText({ limit, busy }: ChildResult, limitMs: number, question: string): string | undefined {
+function lateText({ limit, busy }: ChildResult, { limitMs }: CheckOptions, question: string): string | undefined {
   if (limit === undefined) return undefined;
   const advice = "CHECK_TIMEOUT_MS gives it more";
   if (limit === "processor") return `${limitMs / 1000} s of processor time: ${question} ${advice}`;

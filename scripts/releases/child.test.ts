@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
+import { getPriority } from "node:os";
 import { expect, test } from "vitest";
 import { hasAutogroups } from "../../test/autogroup.ts";
 import { runChild } from "./child.ts";
 
-const base = { cwd: import.meta.dirname, signal: new AbortController().signal, processorLimitMs: 10_000, limitMs: 60_000 };
+const base = { cwd: import.meta.dirname, signal: new AbortController().signal, processorLimitMs: 10_000, limitMs: 600_000, isModest: true };
 
 function node(source: string, options = {}) {
   return runChild([process.execPath, "-e", source], { ...base, ...options });
@@ -12,6 +13,10 @@ function node(source: string, options = {}) {
 test("a child runs at low priority, in a group of its own", async () => {
   const result = await node("console.log(os.getPriority()); console.error('x'); process.exitCode = 3");
   expect(result).toMatchObject({ exitCode: 3, signal: null, stdout: "10\n", stderr: "x\n", limit: undefined });
+});
+
+test("a child that nobody has to be spared from has its starter's priority", async () => {
+  expect(await node("console.log(os.getPriority())", { isModest: false })).toMatchObject({ stdout: `${getPriority()}\n` });
 });
 
 test.runIf(hasAutogroups)("a child's session has low priority, too", async () => {
@@ -29,7 +34,7 @@ test("a child that does not end is killed, with what it started", async () => {
 });
 
 test("what counts is processor time: a child that waits is not cut off for it, one that computes is, with what it started", async () => {
-  const limits = { processorLimitMs: 1_000 };
+  const limits = { processorLimitMs: 1_000, isModest: false };
   expect(await node("setTimeout(() => {}, 1_500)", limits)).toMatchObject({ exitCode: 0, limit: undefined });
   expect(await node("for (;;);", limits)).toMatchObject({ exitCode: null, signal: "SIGXCPU", limit: "processor" });
   const deaf = 'process.on("SIGXCPU", () => {}); for (;;);';

@@ -1,5 +1,5 @@
-// A child process that checks a release: at low priority, so that live traffic does not feel it, and with an end in sight,
-// also when the process that started it is killed. What counts is the processor time that it takes: on a busy machine it gets little.
+// A child process that checks a release: at low priority, where live traffic must not feel it, and with an end in sight, also
+// when the process that started it is killed. What counts is the processor time that it takes: on a busy machine it gets little.
 
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
@@ -14,6 +14,8 @@ export interface ChildOptions {
   readonly processorLimitMs: number;
   /** By the clock, however little processor time it got. */
   readonly limitMs: number;
+  /** Whether it leaves the processors to others. */
+  readonly isModest: boolean;
   /** On top of our own environment. */
   readonly env?: NodeJS.ProcessEnv;
 }
@@ -46,7 +48,7 @@ export async function runChild(command: readonly string[], options: ChildOptions
   signal.throwIfAborted();
   // A group of its own: Ctrl-C does not reach it, and one kill ends the compiler behind its wrapper too.
   const stdio = ["ignore", "pipe", "pipe", "pipe"] as const;
-  const child = spawn("sh", ["-c", shellScript(processorLimitMs), "sh", ...command], { cwd, env, stdio: [...stdio], detached: true });
+  const child = spawn("sh", ["-c", shellScript(options), "sh", ...command], { cwd, env, stdio: [...stdio], detached: true });
   const [, stdout, stderr, times] = child.stdio.map((stream) => (stream === null ? () => "" : collect(stream as Readable)));
   const processors = new ProcessorWatch();
   let isLate = false;
@@ -89,11 +91,11 @@ export async function runChild(command: readonly string[], options: ChildOptions
 // feature"): two of eight runs of three deploys had a p99.9 of 60 ms without it, none of more than 32 ms with it. The limit on
 // processor time also ends a handler that loops for ever after its supervisor was killed. What was taken of it, `times` tells: the
 // shell's own in its first line, then that of all that it waited for.
-function shellScript(processorLimitMs: number): string {
+function shellScript({ processorLimitMs, isModest }: ChildOptions): string {
   const limitS = Math.ceil(processorLimitMs / 1000);
   const limits = `ulimit -S -t ${limitS}; ulimit -H -t ${limitS + graceS}; ulimit -c 0`;
-  const session = "echo 10 2>/dev/null >/proc/self/autogroup";
-  return `${limits}; ${session}; nice -n 10 "$@" 3>&-; code=$?; times >&3; exit $code`;
+  const modesty = isModest ? "echo 10 2>/dev/null >/proc/self/autogroup; nice -n 10" : "";
+  return `${limits}; ${modesty} "$@" 3>&-; code=$?; times >&3; exit $code`;
 }
 
 /** @param times As POSIX has it: `0m0.00s 0m0.01s`, user and system, and a second line for children. */

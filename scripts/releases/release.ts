@@ -38,6 +38,11 @@ export interface MakeOptions {
    * the clone's own, and the release is named `dev-<milliseconds>`.
    */
   readonly check: boolean;
+  /**
+   * Nobody is served yet: the checks need not leave processors to others. And types may stay unchecked, where packages that this
+   * needs are not installed; `onStep` says so.
+   */
+  readonly isFirst?: boolean;
 }
 
 export interface ReleaseStore {
@@ -158,7 +163,8 @@ class ReleaseFolder implements ReleaseStore {
     }
   }
 
-  private async fill(folder: string, { handlersDir, previous, onStep, signal, check }: MakeOptions): Promise<Release> {
+  private async fill(folder: string, options: MakeOptions): Promise<Release> {
+    const { handlersDir, previous, onStep, signal, check } = options;
     const { clone } = this;
     const createdAt = new Date();
     onStep("copying sources and packages");
@@ -181,7 +187,7 @@ class ReleaseFolder implements ReleaseStore {
       revisionOf(clone),
     ]);
     if (check) onStep("checking types and loading the handlers");
-    const [routes] = check ? await Promise.all([this.check(folder, handlersDir, signal), syncTree(folder, signal)]) : [[]];
+    const [routes] = check ? await Promise.all([this.check(folder, options), syncTree(folder, signal)]) : [[]];
     signal.throwIfAborted();
     const facts = {
       createdAt: createdAt.toISOString(),
@@ -198,9 +204,9 @@ class ReleaseFolder implements ReleaseStore {
     return this.publish(folder, { id, ...facts });
   }
 
-  private check(folder: string, handlersDir: string, signal: AbortSignal): Promise<RouteHello[]> {
-    const { clone, sharedDir, checkLimitMs, runAs } = this;
-    return checkRelease({ clone, folder, handlersDir, sharedDir, limitMs: checkLimitMs, signal, runAs });
+  private check(folder: string, { handlersDir, signal, isFirst = false, onStep }: MakeOptions): Promise<RouteHello[]> {
+    const { clone, sharedDir, checkLimitMs: limitMs, runAs } = this;
+    return checkRelease({ clone, folder, handlersDir, sharedDir, limitMs, signal, isFirst, onStep, runAs });
   }
 
   private async publish(folder: string, manifest: Manifest): Promise<Release> {

@@ -5,22 +5,45 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /**
- * @typedef {{ version?: string, optional?: boolean, os?: string[], cpu?: string[], libc?: string[], link?: boolean }} LockedPackage
+ * @typedef {{ version?: string, dev?: boolean, devOptional?: boolean, optional?: boolean, os?: string[], cpu?: string[], libc?: string[],
+ *   link?: boolean, devDependencies?: Record<string, string> }} LockedPackage
  * @typedef {Record<string, LockedPackage>} LockedPackages by path: "node_modules/tsx"
  */
 
 /**
  * @param {string} clone
+ * @param {{ withDevelopment: boolean }} options Whether development packages are needed, too.
  * @returns {string[]} Paths of packages that are missing or have another version.
  */
-export function missingPackages(clone) {
+export function missingPackages(clone, { withDevelopment }) {
   const wanted = readPackages(join(clone, "package-lock.json")) ?? {};
   const installed = readPackages(join(clone, "node_modules", ".package-lock.json")) ?? {};
   const platform = { os: process.platform, cpu: process.arch, libc: hasGlibc() ? "glibc" : "musl" };
-  return differingPackages(wanted, installed, platform).concat(
+  const needed = withDevelopment ? wanted : productionPackages(wanted);
+  return differingPackages(needed, installed, platform).concat(
     // npm's list outlives a folder that was removed by hand.
-    Object.keys(installed).filter((path) => path in wanted && !existsSync(join(clone, path, "package.json"))),
+    Object.keys(installed).filter((path) => path in needed && !existsSync(join(clone, path, "package.json"))),
   );
+}
+
+/**
+ * What `npm ci --omit=dev` leaves behind although a type check needs it.
+ * @param {string} clone
+ * @returns {string[]} Names of the clone's own development packages: "@types/node".
+ */
+export function missingTypes(clone) {
+  const own = readPackages(join(clone, "package-lock.json"))?.[""]?.devDependencies ?? {};
+  return Object.keys(own).filter((name) => name.startsWith("@types/") && !existsSync(join(clone, "node_modules", name, "package.json")));
+}
+
+/**
+ * What npm installs with --omit=dev.
+ * @param {LockedPackages} locked
+ * @returns {LockedPackages}
+ */
+export function productionPackages(locked) {
+  // devOptional: a development package that is also a production package's optional one.
+  return Object.fromEntries(Object.entries(locked).filter(([, { dev, devOptional }]) => !dev && !devOptional));
 }
 
 /**

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { differingPackages } from "./packages.mjs";
+import { differingPackages, productionPackages } from "./packages.mjs";
 
 const platform = { os: "linux", cpu: "x64", libc: "glibc" };
 
@@ -32,4 +32,14 @@ test("uWebSockets.js may have been replaced by a build for another Node", () => 
     "node_modules/uWebSockets.js/node_modules/ws": { version: "8.0.0" },
   };
   expect(differingPackages(locked, { "node_modules/uWebSockets.js": { version: "20.57.0" } }, platform)).toEqual([]);
+});
+
+test("without development packages, what `npm ci --omit=dev` installs is all that is wanted", () => {
+  const locked = {
+    "": {},
+    "node_modules/tsx": { version: "4.1.0" },
+    "node_modules/vitest": { version: "4.0.0", dev: true },
+    "node_modules/detect-libc": { version: "2.0.0", devOptional: true },
+  };
+  expect(differingPackages(productionPackages(locked), {}, platform)).toEqual(["node_modules/tsx"]);
 });

@@ -33,7 +33,8 @@ export class Shelf {
     if (known !== undefined && recorded !== undefined) return { release: known, generation: recorded.generation };
     if (recorded !== undefined && !isDev) log.event("warn", `release ${recorded.release} is gone: the working tree serves instead`);
     const onStep = (text: string) => log.event("info", `first release: ${text}`);
-    const release = await releases.make({ handlersDir: config.handlersDir, previous: null, check: !isDev, onStep, signal });
+    const { handlersDir } = config;
+    const release = await releases.make({ handlersDir, previous: null, check: !isDev, isFirst: true, onStep, signal });
     return { release, generation: (recorded?.generation ?? 0) + 1 };
   }
 
