@@ -5,7 +5,7 @@ const kibibyte = 1024;
 const mebibyte = 1024 * kibibyte;
 
 /** What a nats-server allows that is told nothing: never less. */
-const usualPayloadBytes = mebibyte;
+export const usualPayloadBytes = mebibyte;
 
 /** Above it nats-server warns of poor performance, and says that it may refuse one day. Source: its MAX_PAYLOAD_MAX_SIZE. */
 export const mostPayloadBytes = 8 * mebibyte;

@@ -2,9 +2,10 @@
 // anything starts.
 
 import { readCertificate } from "../gateway/certificate.ts";
-import { parseGatewayConfig } from "../gateway/config.ts";
+import { type GatewayConfig, parseGatewayConfig } from "../gateway/config.ts";
 import { isCodedError } from "../protocol/errors.ts";
-import { parseWorkerConfig } from "../worker/config.ts";
+import { neededPayloadBytes } from "../protocol/payload.ts";
+import { parseWorkerConfig, type WorkerConfig } from "../worker/config.ts";
 import { type Config, parseConfig, supervisorSettings } from "./config.ts";
 import { clone } from "./setup/cache.mjs";
 
@@ -26,20 +27,26 @@ export interface Checked {
   readonly config: Config;
   /** How long gateways and workers may take to end by themselves. */
   readonly drainMs: number;
+  /** The `max_payload` that a nats-server of ours is to have. */
+  readonly payloadBytes: number;
 }
 
-/** @throws {SettingsRefused} with every mistake. */
-export function checkEverySetting(env: NodeJS.ProcessEnv): Checked {
+/**
+ * @param workerEnv What only workers are told besides.
+ * @throws {SettingsRefused} with every mistake.
+ */
+export function checkEverySetting(env: NodeJS.ProcessEnv, workerEnv: NodeJS.ProcessEnv = {}): Checked {
   // What the supervisor or systemd gives to a process is not looked at here.
-  const given = { ...env, NATS_URL: "nats://127.0.0.1", LIFELINE_FD: "3", RELEASE: "1", PORT: "0", ADMIN_PORT: "0", NAMESPACE: "checked" };
+  const given = { NATS_URL: "nats://127.0.0.1", LIFELINE_FD: "3", RELEASE: "1", PORT: "0", ADMIN_PORT: "0", NAMESPACE: "checked" };
   let config: Config | undefined;
+  let gateway: GatewayConfig | undefined;
+  let worker: WorkerConfig | undefined;
   const mistakes = new Set<string>();
-  const drains: number[] = [];
   const parsers = [
     () => (config = parseConfig(env, clone)),
-    () => drains.push(parseGatewayConfig(given).DRAIN_MS),
-    () => drains.push(parseWorkerConfig(given).DRAIN_MS),
-    () => readCertificate(parseGatewayConfig(given)),
+    () => (gateway = parseGatewayConfig({ ...env, ...given })),
+    () => (worker = parseWorkerConfig({ ...env, ...workerEnv, ...given })),
+    () => gateway && readCertificate(gateway),
   ];
   for (const parse of parsers) {
     try {
@@ -49,7 +56,10 @@ export function checkEverySetting(env: NodeJS.ProcessEnv): Checked {
       for (const mistake of error.message.replace(/^config\.invalid: /, "").split("; ")) mistakes.add(mistake);
     }
   }
-  if (config !== undefined && mistakes.size === 0) return { config, drainMs: Math.max(...drains) };
+  if (config !== undefined && gateway !== undefined && worker !== undefined && mistakes.size === 0) {
+    const drainMs = Math.max(gateway.DRAIN_MS, worker.DRAIN_MS);
+    return { config, drainMs, payloadBytes: neededPayloadBytes({ ...worker, MESSAGE_BYTES: gateway.MESSAGE_BYTES }) };
+  }
   throw new SettingsRefused(`The environment has mistakes:\n${[...mistakes].map((mistake) => `  ${mistake}`).join("\n")}`);
 }
 

@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 import { isCodedError } from "../protocol/errors.ts";
 import { SettingsFile } from "../protocol/settings-file.ts";
 import type { Config } from "./config.ts";
-import { checkEverySetting, SettingsRefused } from "./every-setting.ts";
+import { type Checked, checkEverySetting, SettingsRefused } from "./every-setting.ts";
 import { NatsServerMissing } from "./nats/binary.ts";
 import { ReleaseError } from "./releases/release.ts";
 import { clone } from "./setup/cache.mjs";
@@ -30,8 +30,9 @@ export interface ServeOptions {
 export async function serve({ isDev, onReady }: ServeOptions): Promise<number> {
   const log = new Log(process.stdout, process.stderr, process.env.JOURNAL_STREAM);
   const env = environment();
-  const config = env && readConfig(env, log);
-  if (env === undefined || config === undefined) return 1;
+  const checked = env && checkSettings(env, log);
+  if (env === undefined || checked === undefined) return 1;
+  const { config, payloadBytes } = checked;
   mkdirSync(config.cacheFolder, { recursive: true, mode: 0o700 });
   const path = controlPath(config.cacheFolder);
   const wasKilled = existsSync(path);
@@ -39,7 +40,7 @@ export async function serve({ isDev, onReady }: ServeOptions): Promise<number> {
   if (running !== undefined) return refuse(running);
 
   const portPatienceMs = wasKilled ? orphanPatienceMs : 0;
-  const supervisor = new Supervisor({ config, env, log, isDev, portPatienceMs });
+  const supervisor = new Supervisor({ config, payloadBytes, env, log, isDev, portPatienceMs });
   const desk = new Desk(supervisor, log);
   const control = await ControlServer.listen(path, desk.answer);
   const asked = endOnSignals(supervisor);
@@ -73,13 +74,14 @@ function environment(): NodeJS.ProcessEnv | undefined {
 }
 
 /** What is wrong with the settings of gateways and workers is found here too, before any of them starts. */
-function readConfig(env: NodeJS.ProcessEnv, log: Log): Config | undefined {
+function checkSettings(env: NodeJS.ProcessEnv, log: Log): Checked | undefined {
   try {
-    const { config, drainMs } = checkEverySetting(env);
-    const { stopTimeoutMs } = config;
+    const checked = checkEverySetting(env);
+    const { drainMs } = checked;
+    const { stopTimeoutMs } = checked.config;
     if (drainMs >= stopTimeoutMs)
       log.event("warn", `DRAIN_MS=${drainMs}, but what takes longer than STOP_TIMEOUT_MS=${stopTimeoutMs} is killed`);
-    return config;
+    return checked;
   } catch (error) {
     if (!(error instanceof SettingsRefused)) throw error;
     refuse(error.message);
@@ -121,7 +123,7 @@ function endOnSignals(supervisor: Supervisor): { ended: Promise<number>; isAsked
 
 function refusalText(error: unknown): string {
   if (error instanceof ReleaseError) return `The handlers do not check out:\n${error.message}`;
-  const isExpected = error instanceof StartRefused || error instanceof NatsServerMissing || error instanceof NatsUnreachable;
+  const isExpected = [StartRefused, NatsServerMissing, NatsUnreachable].some((kind) => error instanceof kind) || isCodedError(error);
   if (error instanceof Error) return isExpected ? error.message : (error.stack ?? error.message);
   return String(error);
 }

@@ -297,7 +297,9 @@ test("mistakes in the environment of supervisor, gateway and worker are reported
 test("what only a process that starts can find wrong with the settings ends the start, with its words", {
   timeout: testTimeoutMs,
 }, async () => {
-  const start = (await install({ MESSAGE_BYTES: "2000000" })).start();
+  const nats = await startNats();
+  cleanUps.push(() => nats.stop());
+  const start = (await install({ NATS_URL: nats.url, MESSAGE_BYTES: "2000000" })).start();
   expect(await start.exited).toBe(1);
   expect(start.lines.at(-1)).toMatch(
     /^gateway: config\.invalid: MESSAGE_BYTES=2000000 does not fit NATS' max_payload of \d+: at most \d+$/,

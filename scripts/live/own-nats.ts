@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { usualPayloadBytes } from "../../protocol/payload.ts";
 import { natsConfiguration, natsFiles } from "../nats/configuration.ts";
 import { freePorts } from "../supervisor/port.ts";
 
@@ -28,7 +29,9 @@ export class OwnNats {
     mkdirSync(folder, { recursive: true });
     const [port = 0, monitoringPort = 0] = await freePorts(2, "127.0.0.1");
     const files = natsFiles(folder);
-    writeFileSync(files.config, `${natsConfiguration(port, files)}\nhttp: "127.0.0.1:${monitoringPort}"\n`);
+    // Without users: NATS_CREDENTIALS_FILE is one for gateways and workers alike. It has nobody's secrets, and ends with its run.
+    const text = natsConfiguration({ port, written: "at each run", users: undefined, payloadBytes: usualPayloadBytes, files });
+    writeFileSync(files.config, `${text}\nhttp: "127.0.0.1:${monitoringPort}"\n`);
     const nats = new OwnNats({ executable, config: files.config, port, monitoringPort });
     await nats.answers();
     return nats;

@@ -1,21 +1,30 @@
-// The nats-server of an installation that was given no NATS_URL: on the loopback interface, on one port for as long as the
-// supervisor lives, started again when it dies.
+// The nats-server of an installation that was given no NATS_URL: on the loopback interface, with a user for each role, on the port
+// that it had before where that is free, started again when it dies.
 
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { availableParallelism } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
+import type { Role } from "../../protocol/rights.ts";
 import type { Child, ChildSpec } from "../supervisor/child.ts";
 import { Keeper } from "../supervisor/keeper.ts";
-import { freePort } from "../supervisor/port.ts";
-import { type NatsFiles, natsConfiguration, natsFiles } from "./configuration.ts";
+import { checkPort, freePort } from "../supervisor/port.ts";
+import { credentialsFile, ensureKeys } from "./access.ts";
+import { configuredPort, type NatsFiles, natsConfiguration, natsFiles, natsHost } from "./configuration.ts";
 
 const answerTimeoutMs = 5_000;
 const attempts = 3;
 
 export interface EmbeddedNatsOptions {
   readonly executable: string;
+  /** For its files and for what its users show. */
   readonly folder: string;
+  readonly namespace: string;
+  /** What it has to let through: see protocol/payload.ts. */
+  readonly payloadBytes: number;
+  /** How long the server of a supervisor that was killed may take to leave the port. */
+  readonly portPatienceMs: number;
   readonly spawn: (spec: ChildSpec) => Child;
   readonly onEnd: (child: Child, text: string) => void;
 }
@@ -30,10 +39,12 @@ const goSettings = { GOGC: "800", GOMEMLIMIT: "1GiB", GOMAXPROCS: String(Math.ce
 
 export class EmbeddedNats {
   readonly url: string;
+  private readonly folder: string;
   private readonly keeper: Keeper;
 
-  private constructor(url: string, keeper: Keeper) {
+  private constructor(url: string, folder: string, keeper: Keeper) {
     this.url = url;
+    this.folder = folder;
     this.keeper = keeper;
   }
 
@@ -41,31 +52,43 @@ export class EmbeddedNats {
     return this.keeper.child?.pid;
   }
 
-  /** Resolves when it answers. @throws where it does not, with the end of its log. */
+  /**
+   * Resolves when it answers.
+   * @throws {CodedError} "config.invalid" where a key cannot be read; where it does not answer, with the end of its log.
+   */
   static async start(options: EmbeddedNatsOptions): Promise<EmbeddedNats> {
-    mkdirSync(options.folder, { recursive: true, mode: 0o700 });
-    const files = natsFiles(options.folder);
+    const { folder, namespace, payloadBytes } = options;
+    const users = { namespace, keys: ensureKeys(folder), folder };
+    const files = natsFiles(folder);
     for (let attempt = 1; ; attempt++) {
-      const port = await freePort("127.0.0.1");
-      writeFileSync(files.config, natsConfiguration(port, files));
+      // Other programs are told once where it is. Only at first: whoever has the port now may keep it.
+      const port = attempt === 1 ? await choosePort(files, options.portPatienceMs) : await freePort(natsHost);
+      const serverName = `thinstate-${randomBytes(8).toString("hex")}`;
+      const written = "at each start of thinstate";
+      writeFileSync(files.config, natsConfiguration({ port, written, users, payloadBytes, serverName, files }));
       const keeper = new Keeper({
         start: () =>
           options.spawn({
             name: "nats-server",
             command: options.executable,
             args: ["-c", files.config],
-            cwd: options.folder,
+            cwd: folder,
             env: { ...goSettings, ...process.env },
           }),
         // Small and quick: trying again costs nothing, and nobody hears anybody meanwhile.
         isProven: () => true,
         onEnd: options.onEnd,
       });
-      if (await answers(port)) return new EmbeddedNats(`nats://127.0.0.1:${port}`, keeper);
+      if (await answers(port, serverName)) return new EmbeddedNats(`nats://${natsHost}:${port}`, folder, keeper);
       await keeper.kill();
       // Somebody may have taken the port since it was found free.
       if (attempt === attempts) throw new Error(`nats-server does not answer. The end of its log (${files.log}):\n${logTail(files)}`);
     }
+  }
+
+  /** What a process of this role shows to it. */
+  credentialsFile(role: Role): string {
+    return credentialsFile(this.folder, role);
   }
 
   stop(timeoutMs: number): Promise<void> {
@@ -73,23 +96,41 @@ export class EmbeddedNats {
   }
 }
 
-async function answers(port: number): Promise<boolean> {
+/** The one that it had before, where it is free. */
+async function choosePort(files: NatsFiles, patienceMs: number): Promise<number> {
+  const before = configuredPort(files.config);
+  if (before === undefined) return freePort(natsHost);
+  for (const deadline = Date.now() + patienceMs; ; await pause(50)) {
+    try {
+      await checkPort(before, natsHost);
+      return before;
+    } catch {
+      if (Date.now() >= deadline) return freePort(natsHost);
+    }
+  }
+}
+
+async function answers(port: number, serverName: string): Promise<boolean> {
   for (const until = Date.now() + answerTimeoutMs; Date.now() < until; await pause(5)) {
-    if (await greets(port)) return true;
+    if (await greets(port, serverName)) return true;
   }
   return false;
 }
 
-/** A nats-server speaks first. Source: NATS client protocol, "INFO". */
-function greets(port: number): Promise<boolean> {
+/** A nats-server speaks first, and says its name: another one may have taken the port. Source: NATS client protocol, "INFO". */
+function greets(port: number, serverName: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
+    const socket = connect(port, natsHost);
     const end = (greeted: boolean) => {
       socket.destroy();
       resolve(greeted);
     };
     socket.setTimeout(1_000, () => end(false));
-    socket.once("data", (bytes) => end(bytes.toString("latin1").startsWith("INFO ")));
+    let said = "";
+    socket.on("data", (bytes) => {
+      said += bytes.toString("latin1");
+      if (said.includes("\n")) end(said.startsWith("INFO ") && said.includes(JSON.stringify(serverName)));
+    });
     socket.once("error", () => end(false));
     socket.once("end", () => end(false));
   });

@@ -7,13 +7,14 @@ import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { parseEnv } from "node:util";
 import type { Config } from "../config.ts";
-import { checkEverySetting } from "../every-setting.ts";
+import { type Checked, checkEverySetting } from "../every-setting.ts";
+import { configuredPayload } from "../nats/configuration.ts";
 import { startProgress } from "../setup/progress.mjs";
 import { checkPort } from "../supervisor/port.ts";
 import { portOwner } from "../supervisor/port-owner.ts";
 import { dropInName, layout, settingsGroup, unitFiles, units } from "./layout.ts";
 import { accessDropIn, configureOwnServer, takeAccess } from "./nats-access.ts";
-import { withSettings } from "./settings-file.ts";
+import { readSettings, withSettings } from "./settings-file.ts";
 import { installCode, installNatsServer, installNode } from "./software.ts";
 import { enabledUnits, isBooted, journalSince, run, SystemdError, systemctl, unitStates } from "./systemd.ts";
 
@@ -48,7 +49,8 @@ export async function install({ clone, env, names }: InstallOptions): Promise<In
   await checkSystem();
   const given = names.filter((name) => env[name] && !notKept.has(name)).map((name) => [name, env[name] as string]);
   const settings = withSettings(currentSettings(clone), Object.fromEntries(given));
-  const { config } = checkEverySetting({ ...parseEnv(settings), THINSTATE_DIR: layout.state });
+  const workerSettings = existsSync(layout.workerSettingsFile) ? readSettings(layout.workerSettingsFile) : {};
+  const { config, payloadBytes } = checkEverySetting({ ...parseEnv(settings), THINSTATE_DIR: layout.state }, workerSettings);
   const running = (await unitStates(units.gateway("*"))).filter(({ active }) => active === "active").map(({ unit }) => unit);
   if (running.length === 0) await checkAddress(config);
 
@@ -62,11 +64,13 @@ export async function install({ clone, env, names }: InstallOptions): Promise<In
   if (config.natsUrl === undefined) {
     await step("nats-server", () => installNatsServer(join(clone, ".thinstate", "nats"), env.PATH ?? ""));
   }
+  // Those who are connected hear of another max_payload only when they connect again: a restart costs nobody a message.
+  const mustRestartNats = configuredPayload(layout.natsConfiguration) !== payloadBytes;
   let areNewUnits = false;
   await step("units", async () => {
-    areNewUnits = await installUnits(clone, config, env);
+    areNewUnits = await installUnits(clone, { config, payloadBytes }, env);
   });
-  await step("services", () => startServices(config));
+  await step("services", () => startServices(config, mustRestartNats));
   return { config, outdated: isNewCode || areNewUnits ? running : [] };
 }
 
@@ -126,10 +130,14 @@ async function installSettings(text: string): Promise<void> {
 }
 
 /** @returns whether gateways that run were started by other ones. */
-async function installUnits(clone: string, config: Config, env: NodeJS.ProcessEnv): Promise<boolean> {
+async function installUnits(
+  clone: string,
+  { config, payloadBytes }: Pick<Checked, "config" | "payloadBytes">,
+  env: NodeJS.ProcessEnv,
+): Promise<boolean> {
   const isOwn = config.natsUrl === undefined;
   if (!isOwn) await removeOwnServer();
-  const ownUrl = isOwn ? await configureOwnServer(config.namespace) : undefined;
+  const ownUrl = isOwn ? await configureOwnServer(config.namespace, payloadBytes) : undefined;
   if (!isOwn) await takeAccess(env);
   const changed = new Set<string>();
   for (const name of unitFiles) {
@@ -161,14 +169,14 @@ async function removeOwnServer(): Promise<void> {
   await systemctl("daemon-reload");
 }
 
-async function startServices(config: Config): Promise<void> {
+async function startServices(config: Config, mustRestartNats: boolean): Promise<void> {
   const wanted = Array.from({ length: config.gateways }, (_, index) => units.gateway(index + 1));
   const surplus = (await enabledUnits(units.all))
     .filter((unit) => unit.startsWith("thinstate-gateway@"))
     .filter((unit) => !wanted.includes(unit));
   if (surplus.length > 0) await systemctl("disable", "--now", ...surplus);
   await systemctl("enable", units.all, ...wanted, ...(config.natsUrl === undefined ? [units.nats] : []));
-  if (config.natsUrl === undefined) await systemctl("reload-or-restart", units.nats);
+  if (config.natsUrl === undefined) await systemctl(mustRestartNats ? "restart" : "reload-or-restart", units.nats);
   const since = new Date();
   try {
     await systemctl("start", units.all, ...wanted);

@@ -2,24 +2,23 @@
 // an nkey and its least rights, or the one that NATS_URL names. What a role shows is a file of root's that systemd hands to its
 // services (LoadCredential=).
 
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createCredentials, publicKeyOf } from "../../protocol/bus-security.ts";
-import { type Rights, type Role, rightsOf, roles } from "../../protocol/rights.ts";
-import { natsLimits } from "../nats/configuration.ts";
+import type { Role } from "../../protocol/rights.ts";
+import { ensureKeys, credentialsFile as fileIn } from "../nats/access.ts";
+import { configuredPort, natsConfiguration, natsHost } from "../nats/configuration.ts";
 import { checkPort } from "../supervisor/port.ts";
 import { layout, units } from "./layout.ts";
 
 /** NATS' own; where somebody has it, the next one that is free. */
 const usualPort = 4222;
-const host = "127.0.0.1";
 
 /** Files for TLS, by variable, as they are called in our folder. */
 const tlsFiles = { NATS_CA_FILE: "ca.pem", NATS_CERT_FILE: "cert.pem", NATS_KEY_FILE: "key.pem" } as const;
 
 export function credentialsFile(role: Role): string {
-  return join(layout.natsAccess, `${role}.credentials`);
+  return fileIn(layout.natsAccess, role);
 }
 
 /** Settings by which a command connects as operator. */
@@ -31,18 +30,22 @@ export function operatorAccess(natsUrl: string): Record<string, string> {
 
 /** The server that we have configured; undefined: there is none. */
 export function ownServerUrl(): string | undefined {
-  if (!existsSync(layout.natsConfiguration)) return undefined;
-  const port = /^listen: "(?:.*):(\d+)"$/m.exec(readFileSync(layout.natsConfiguration, "utf8"))?.[1];
-  return port === undefined ? undefined : `nats://${host}:${port}`;
+  const port = configuredPort(layout.natsConfiguration);
+  return port === undefined ? undefined : urlOf(port);
 }
 
-/** Keys and configuration of a server of ours. Keys and port stay what they were. @returns Its URL. */
-export async function configureOwnServer(namespace: string): Promise<string> {
-  mkdirSync(layout.natsAccess, { recursive: true, mode: 0o700 });
-  const url = ownServerUrl() ?? `nats://${host}:${await choosePort()}`;
-  const keys = Object.fromEntries(roles.map((role) => [role, ownKey(role)])) as Record<Role, string>;
-  writeFileSync(layout.natsConfiguration, serverConfiguration(Number(new URL(url).port), rightsOf(namespace), keys), { mode: 0o644 });
-  return url;
+/**
+ * Keys and configuration of a server of ours. Keys and port stay what they were.
+ * @param payloadBytes What it has to let through: see protocol/payload.ts.
+ * @returns Its URL.
+ */
+export async function configureOwnServer(namespace: string, payloadBytes: number): Promise<string> {
+  const folder = layout.natsAccess;
+  const keys = ensureKeys(folder);
+  const port = configuredPort(layout.natsConfiguration) ?? (await choosePort());
+  const text = natsConfiguration({ port, written: "by npm run install-service", users: { namespace, keys, folder }, payloadBytes });
+  writeFileSync(layout.natsConfiguration, text, { mode: 0o644 });
+  return urlOf(port);
 }
 
 /** Takes what the command's environment names for a NATS that is not ours: every role shows the same, until somebody changes that. */
@@ -75,47 +78,17 @@ export function accessDropIn(role: "gateway" | "worker", ownUrl: string | undefi
   ].join("\n");
 }
 
+function urlOf(port: number): string {
+  return `nats://${natsHost}:${port}`;
+}
+
 async function choosePort(): Promise<number> {
   for (let port = usualPort; ; port++) {
     try {
-      await checkPort(port, host);
+      await checkPort(port, natsHost);
       return port;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
     }
   }
-}
-
-function ownKey(role: Role): string {
-  const file = credentialsFile(role);
-  if (existsSync(file)) return publicKeyOf(readFileSync(file, "utf8"));
-  const { seed, publicKey } = createCredentials();
-  writeFileSync(file, `${seed}\n`, { mode: 0o600 });
-  return publicKey;
-}
-
-/** Understood by nats-server 2.9 (Debian 12) and later. Nothing in it is secret. */
-export function serverConfiguration(port: number, rights: Readonly<Record<Role, Rights>>, keys: Readonly<Record<Role, string>>): string {
-  const list = (subjects: readonly string[]) => `{ allow: [${subjects.map((subject) => JSON.stringify(subject)).join(", ")}] }`;
-  const none = '{ deny: ">" }';
-  const user = (role: Role) => `    # ${role}
-    {
-      nkey: ${keys[role]}
-      permissions: {
-        publish: ${rights[role].publish.length > 0 ? list(rights[role].publish) : none}
-        subscribe: ${rights[role].subscribe.length > 0 ? list(rights[role].subscribe) : none}
-      }
-    }`;
-  return `# Written by npm run install-service; what you change here is lost.
-
-listen: "${host}:${port}"
-
-# Each role may say and hear what it has to. What it shows is in ${layout.natsAccess}/<role>.credentials.
-authorization: {
-  users: [
-${roles.map(user).join("\n")}
-  ]
-}
-
-${natsLimits}`;
 }

@@ -1,6 +1,7 @@
 // How each kind of process is started: command line, folder, environment.
 
 import { resolve } from "node:path";
+import type { BusSecurity } from "../../protocol/bus-security.ts";
 import type { Config } from "../config.ts";
 import type { Release } from "../releases/release.ts";
 import type { Address } from "./address.ts";
@@ -14,6 +15,11 @@ export interface ProcessesOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly guard: Guard;
   readonly log: Log;
+}
+
+/** By variable. */
+export interface NatsSettings extends BusSecurity {
+  readonly NATS_URL: string;
 }
 
 /**
@@ -51,26 +57,26 @@ export class Processes {
     return new Child(spec, { register: this.guard.last, ...this.shown });
   }
 
-  gateway(index: number, address: Address, natsUrl: string): Child {
+  gateway(index: number, address: Address, nats: NatsSettings): Child {
     return this.node([...gatewayFlags, "gateway/main.ts"], `gateway-${index + 1}`, this.config.clone, {
-      ...this.common(natsUrl),
+      ...this.common(nats),
       HOST: this.config.host,
       PORT: String(address.port),
       ADMIN_PORT: String(address.adminPorts[index]),
     });
   }
 
-  worker(release: Release, index: number, natsUrl: string): Child {
+  worker(release: Release, index: number, nats: NatsSettings): Child {
     return this.node(["worker/main.ts"], `worker-${release.id}.${index + 1}`, release.folder, {
-      ...this.common(natsUrl),
+      ...this.common(nats),
       RELEASE: release.id,
       SHARED_DIR: this.config.sharedDir,
       HANDLERS_DIR: resolve(release.folder, release.manifest.handlersDir),
     });
   }
 
-  private common(natsUrl: string): NodeJS.ProcessEnv {
-    return { ...this.env, NATS_URL: natsUrl, NAMESPACE: this.config.namespace };
+  private common(nats: NatsSettings): NodeJS.ProcessEnv {
+    return { ...this.env, ...nats, NAMESPACE: this.config.namespace };
   }
 
   private node(script: readonly string[], name: string, cwd: string, env: NodeJS.ProcessEnv): Child {

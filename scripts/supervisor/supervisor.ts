@@ -5,6 +5,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { readActivation, writeActivation } from "../../protocol/activation.ts";
 import { configExitCode } from "../../protocol/errors.ts";
+import type { Role } from "../../protocol/rights.ts";
 import type { Config } from "../config.ts";
 import { findNatsServer } from "../nats/binary.ts";
 import { EmbeddedNats } from "../nats/embedded.ts";
@@ -21,7 +22,7 @@ import { Gateways } from "./gateways.ts";
 import { Guard } from "./guard.ts";
 import type { Log } from "./log.ts";
 import { Membership } from "./membership.ts";
-import { Processes } from "./processes.ts";
+import { type NatsSettings, Processes } from "./processes.ts";
 import type { DeployReport } from "./report.ts";
 import { Shelf } from "./shelf.ts";
 import { type Status, statusOf, type UnderWay } from "./status.ts";
@@ -36,6 +37,8 @@ const natsStopMs = 1_000;
 
 export interface SupervisorOptions {
   readonly config: Config;
+  /** What a nats-server of ours has to let through. */
+  readonly payloadBytes: number;
   readonly env: NodeJS.ProcessEnv;
   readonly log: Log;
   /** The working tree serves, unchecked; nothing of it is kept. */
@@ -43,6 +46,11 @@ export interface SupervisorOptions {
   /** How long gateways of a killed supervisor may take to leave the port. */
   readonly portPatienceMs: number;
 }
+
+/** What a process of this role is told of NATS. */
+type NatsAccess = (role: Role) => NatsSettings;
+
+const noTls = { NATS_CA_FILE: "", NATS_CERT_FILE: "", NATS_KEY_FILE: "" };
 
 /** What exists once the start has come that far. */
 interface Running {
@@ -59,6 +67,7 @@ export class Supervisor implements Deployable {
   private readonly config: Config;
   private readonly log: Log;
   private readonly isDev: boolean;
+  private readonly payloadBytes: number;
   private readonly portPatienceMs: number;
   private readonly releases: ReleaseStore;
   private readonly shelf: Shelf;
@@ -71,10 +80,11 @@ export class Supervisor implements Deployable {
   /** The start is over: gateways are there, and serve unless no workers are wanted. */
   private isReady = false;
 
-  constructor({ config, env, log, isDev, portPatienceMs }: SupervisorOptions) {
+  constructor({ config, payloadBytes, env, log, isDev, portPatienceMs }: SupervisorOptions) {
     this.config = config;
     this.log = log;
     this.isDev = isDev;
+    this.payloadBytes = payloadBytes;
     this.portPatienceMs = portPatienceMs;
     const { clone, cacheFolder, sharedDir, checkTimeoutMs } = config;
     this.releases = openReleases({ clone, folder: join(cacheFolder, "releases"), sharedDir, checkLimitMs: checkTimeoutMs });
@@ -92,9 +102,9 @@ export class Supervisor implements Deployable {
   async start(path: string): Promise<void> {
     for (const folder of [this.config.cacheFolder, this.config.sharedDir]) mkdirSync(folder, { recursive: true, mode: 0o700 });
     const recorded = readActivation(this.activationFile);
-    const [address, natsUrl] = await Promise.all([chooseAddress(this.config, this.portPatienceMs), this.startNats(path)]);
+    const [address, access] = await Promise.all([chooseAddress(this.config, this.portPatienceMs), this.startNats(path)]);
     this.ending.signal.throwIfAborted();
-    const running = this.run(address, natsUrl, await this.join(natsUrl));
+    const running = this.run(address, access, await this.join(access));
     this.running = running;
     const first = await this.shelf.first(recorded, this.ending.signal);
     if (first !== undefined) {
@@ -172,24 +182,28 @@ export class Supervisor implements Deployable {
     this.guard.close();
   }
 
-  /** @returns The URL of the NATS server to use. */
-  private async startNats(path: string): Promise<string> {
-    const { natsUrl, cacheFolder } = this.config;
-    if (natsUrl !== undefined) return natsUrl;
+  private async startNats(path: string): Promise<NatsAccess> {
+    const { natsUrl, natsSecurity, cacheFolder, namespace } = this.config;
+    if (natsUrl !== undefined) return () => ({ NATS_URL: natsUrl, ...natsSecurity });
     const folder = join(cacheFolder, "nats");
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const executable = await findNatsServer(folder, path);
-    this.nats = await EmbeddedNats.start({
+    const nats = await EmbeddedNats.start({
       executable,
       folder,
+      namespace,
+      payloadBytes: this.payloadBytes,
+      portPatienceMs: this.portPatienceMs,
       spawn: (spec) => this.processes.natsServer(spec),
       onEnd: (child, text) => this.log.event("error", `${child.name} ${text}`),
     });
-    return this.nats.url;
+    this.nats = nats;
+    return (role) => ({ NATS_URL: nats.url, NATS_CREDENTIALS_FILE: nats.credentialsFile(role), ...noTls });
   }
 
-  private join(natsUrl: string): Promise<Membership> {
-    const { namespace, natsSecurity, workerTimeoutMs } = this.config;
+  private join(access: NatsAccess): Promise<Membership> {
+    const { namespace, workerTimeoutMs } = this.config;
+    const { NATS_URL: natsUrl, ...natsSecurity } = access("operator");
     const hungAfterMs = 2 * workerTimeoutMs;
     return Membership.join({
       natsUrl,
@@ -209,7 +223,7 @@ export class Supervisor implements Deployable {
     void hung.kill();
   }
 
-  private run(address: Address, natsUrl: string, membership: Membership): Running {
+  private run(address: Address, access: NatsAccess, membership: Membership): Running {
     const { config, processes } = this;
     const { members } = membership;
     const onEnd = (child: Child, text: string, exit: Exit) => {
@@ -231,14 +245,14 @@ export class Supervisor implements Deployable {
     const gateways = new Gateways({
       count: config.gateways,
       members,
-      spawn: (index) => watched(processes.gateway(index, address, natsUrl)),
+      spawn: (index) => watched(processes.gateway(index, address, access("gateway"))),
       onEnd,
     });
     const fleet = new Fleet({
       warmMs: config.warmMs,
       stopTimeoutMs: config.stopTimeoutMs,
       start: (release, size, standbys) =>
-        new Crew({ release, size, standbys, members, spawn: (of, index) => watched(processes.worker(of, index, natsUrl)), onEnd }),
+        new Crew({ release, size, standbys, members, spawn: (of, index) => watched(processes.worker(of, index, access("worker"))), onEnd }),
       record: (activation, release) => {
         writeActivation(this.activationFile, activation);
         pointCurrent(release, this.log);
@@ -252,7 +266,7 @@ export class Supervisor implements Deployable {
         void this.shelf.drained(crew.release.id);
       },
     });
-    return { nats: this.nats, natsUrl, address, membership, gateways, fleet };
+    return { nats: this.nats, natsUrl: access("operator").NATS_URL, address, membership, gateways, fleet };
   }
 
   private async untilReady({ membership: { members }, fleet, gateways }: Running): Promise<void> {

@@ -1,16 +1,18 @@
-// A real nats-server with the configuration that an installation writes: who may say and hear what.
+// A real nats-server with the configuration that every installation writes: who may say and hear what.
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connectBus } from "../../protocol/bus.ts";
 import { type BusSecurity, createCredentials } from "../../protocol/bus-security.ts";
-import { type Role, rightsOf, roles } from "../../protocol/rights.ts";
+import { usualPayloadBytes } from "../../protocol/payload.ts";
+import { type Role, roles } from "../../protocol/rights.ts";
 import { type Subjects, subjectsOf } from "../../protocol/subjects.ts";
 import { startNats, type TestNats } from "../../test/nats.ts";
-import { serverConfiguration } from "./nats-access.ts";
+import { credentialsFile, ensureKeys } from "./access.ts";
+import { natsConfiguration } from "./configuration.ts";
 
 const namespace = "thinstate";
 const subjects = subjectsOf(namespace);
@@ -33,18 +35,13 @@ const table: Record<keyof Subjects, { subject: string; publish: Role[]; subscrib
 
 let folder: string;
 let nats: TestNats;
-const seeds = {} as Record<Role, string>;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "thinstate-access-"));
-  const keys = {} as Record<Role, string>;
-  for (const role of roles) {
-    const { seed, publicKey } = createCredentials();
-    seeds[role] = credentials(role, seed);
-    keys[role] = publicKey;
-  }
+  const keys = ensureKeys(folder);
   const file = join(folder, "nats-server.conf");
-  writeFileSync(file, serverConfiguration(4222, rightsOf(namespace), keys));
+  const options = { port: 4222, written: "by a test", users: { namespace, keys, folder }, payloadBytes: usualPayloadBytes };
+  writeFileSync(file, natsConfiguration(options));
   nats = await startNats(0, ["-c", file]);
 });
 
@@ -52,12 +49,6 @@ afterAll(async () => {
   await nats.stop();
   rmSync(folder, { recursive: true, force: true });
 });
-
-function credentials(name: string, text: string): string {
-  const file = join(folder, name);
-  writeFileSync(file, `${text}\n`);
-  return file;
-}
 
 function shown(file: string): BusSecurity {
   return { NATS_CREDENTIALS_FILE: file, NATS_CA_FILE: "", NATS_CERT_FILE: "", NATS_KEY_FILE: "" };
@@ -69,7 +60,7 @@ async function refused(role: Role, doing: "publish" | "subscribe", subject: stri
   const onEvent = (event: { kind: string; error?: unknown }) => {
     if (event.kind === "fault") faults.push(String((event.error as { error?: unknown }).error ?? event.error));
   };
-  const bus = await connectBus({ url: nats.url, security: shown(seeds[role]), name: role, onEvent });
+  const bus = await connectBus({ url: nats.url, security: shown(credentialsFile(folder, role)), name: role, onEvent });
   if (doing === "publish") bus.publish(subject, new Uint8Array(1));
   else bus.subscribe(subject, () => undefined);
   // The server answers in order: behind its answer to this, all that it has refused is read.
@@ -95,9 +86,29 @@ describe.each(roles)("%s", (role) => {
 });
 
 test("who shows nothing, or something else, is not let in", async () => {
-  const stranger = credentials("stranger", createCredentials().seed);
+  const stranger = join(folder, "stranger");
+  writeFileSync(stranger, createCredentials().seed);
   for (const security of [undefined, shown(stranger)]) {
     const connecting = connectBus({ url: nats.url, ...(security && { security }), name: "stranger", onEvent: () => undefined });
     await expect(connecting).rejects.toThrow(/config\.invalid.*Authorization Violation.*NATS_CREDENTIALS_FILE/);
+  }
+});
+
+test("keys stay what they are, and nobody else may read them, whatever the folder was", () => {
+  const old = mkdtempSync(join(tmpdir(), "thinstate-keys-"));
+  try {
+    chmodSync(old, 0o755);
+    const keys = ensureKeys(old);
+    const files = roles.map((role) => credentialsFile(old, role));
+    const written = files.map((file) => readFileSync(file, "utf8"));
+    for (const file of files) chmodSync(file, 0o644);
+    expect(ensureKeys(old)).toEqual(keys);
+    expect(files.map((file) => readFileSync(file, "utf8"))).toEqual(written);
+    expect([old, ...files].map((file) => statSync(file).mode & 0o777)).toEqual([0o700, ...files.map(() => 0o600)]);
+    expect(readdirSync(old)).toHaveLength(roles.length);
+    writeFileSync(files[0] as string, "no seed");
+    expect(() => ensureKeys(old)).toThrow(`${files[0]} has no nkey's seed`);
+  } finally {
+    rmSync(old, { recursive: true });
   }
 });

@@ -1,0 +1,146 @@
+// The nats-server that npm start runs by itself: who is let in, who may say what, and how large a message it takes. npm run dev has
+// the same, and checks nothing first.
+
+import { existsSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { afterEach, expect, test } from "vitest";
+import { type Bus, connectBus } from "../protocol/bus.ts";
+import { encodeAnnouncement } from "../protocol/membership.ts";
+import { subjectsOf } from "../protocol/subjects.ts";
+import { TestClient } from "./client.ts";
+import { type Environment, Installation } from "./installation.ts";
+
+const handlers = { HANDLERS_DIR: "test/handlers/basic" };
+const subjects = subjectsOf("thinstate");
+const cleanUps: (() => unknown)[] = [];
+
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+});
+
+async function install(env: Environment = {}): Promise<Installation> {
+  const installation = await Installation.here({ ...handlers, ...env });
+  cleanUps.push(() => installation.end());
+  return installation;
+}
+
+/** Connects as another program does. */
+async function connectAs(credentials: string, url: string, faults: string[] = []): Promise<Bus> {
+  const security = { NATS_CREDENTIALS_FILE: credentials, NATS_CA_FILE: "", NATS_CERT_FILE: "", NATS_KEY_FILE: "" };
+  const onEvent = (event: { kind: string; error?: unknown }) => {
+    if (event.kind === "fault") faults.push(String((event.error as { error?: unknown }).error ?? event.error));
+  };
+  const bus = await connectBus({ url, security, name: "test", onEvent });
+  cleanUps.push(() => bus.close());
+  return bus;
+}
+
+async function subscriber(url: string, topic: string): Promise<TestClient> {
+  const client = await TestClient.open(`${url}/script/room`);
+  cleanUps.push(() => client.close());
+  client.send([
+    { do: "subscribe", topic },
+    { do: "send", data: "in" },
+  ]);
+  await client.receives(1);
+  return client;
+}
+
+test("strangers are refused, and a publisher may publish and forge nothing: service goes on", async () => {
+  const installation = await install();
+  const start = installation.start({}, ["dev"]);
+  await start.line(/^ready ws:/);
+  const { url, nats } = await installation.status();
+  await expect(connectAs("", nats.url)).rejects.toThrow(/Authorization Violation/);
+
+  const client = await subscriber(url as string, "room:7");
+  const file = join(installation.cacheFolder, "nats", "publisher.credentials");
+  const faults: string[] = [];
+  const publisher = await connectAs(file, nats.url, faults);
+  publisher.publish(subjects.topicFromOutside("room:7"), Buffer.from("news"));
+  await client.receives(2);
+  expect(client.received[1]).toEqual(Buffer.from("news"));
+  expect(faults).toEqual([]);
+
+  // It takes every worker for one of another release.
+  const forged = { kind: "activate" as const, activation: { release: "forged", generation: 1_000_000 } };
+  publisher.publish(subjects.members, encodeAnnouncement(forged));
+  publisher.subscribe(">", () => undefined);
+  await publisher.flush();
+  await nextTurn();
+  for (const refused of [/Permissions Violation for Publish/, /Permissions Violation for Subscription/]) {
+    expect(faults).toContainEqual(expect.stringMatching(refused));
+  }
+  client.send([{ do: "send", data: "still here" }]);
+  await client.receives(3);
+  expect(client.received[2]).toBe("still here");
+});
+
+test("what a publisher shows, and where, is the same after a restart; nobody else may read it", async () => {
+  const installation = await install();
+  const folder = join(installation.cacheFolder, "nats");
+  const file = join(folder, "publisher.credentials");
+  const first = installation.start({}, ["dev"]);
+  await first.line(/^ready ws:/);
+  const { nats } = await installation.status();
+  expect([folder, file].map((path) => statSync(path).mode & 0o777)).toEqual([0o700, 0o600]);
+  // Connected all the time, as a program is that runs for months.
+  const publisher = await connectAs(file, nats.url);
+  first.process.kill("SIGTERM");
+  expect(await first.exited).toBe(0);
+  const again = installation.start({}, ["dev"]);
+  await again.line(/^ready ws:/);
+  const { url } = await installation.status();
+  const client = await subscriber(url as string, "news");
+  await publisher.flush();
+  publisher.publish(subjects.topicFromOutside("news"), Buffer.from("back"));
+  await client.receives(2);
+  expect(client.received[1]).toEqual(Buffer.from("back"));
+});
+
+test("where another program has taken its port meanwhile, it takes another one", async () => {
+  const installation = await install();
+  const first = installation.start({}, ["dev"]);
+  await first.line(/^ready ws:/);
+  const { nats } = await installation.status();
+  first.process.kill("SIGTERM");
+  expect(await first.exited).toBe(0);
+  const stranger = createServer().listen({ port: Number(new URL(nats.url).port), host: "127.0.0.1" });
+  cleanUps.push(() => stranger.close());
+  const again = installation.start({}, ["dev"]);
+  await again.line(/^ready ws:/);
+  expect((await installation.status()).nats.url).not.toBe(nats.url);
+});
+
+test("a key that is broken ends the start with its file", async () => {
+  const installation = await install();
+  const first = installation.start({}, ["dev"]);
+  await first.line(/^ready ws:/);
+  first.process.kill("SIGTERM");
+  await first.exited;
+  const file = join(installation.cacheFolder, "nats", "worker.credentials");
+  expect(existsSync(file)).toBe(true);
+  writeFileSync(file, "");
+  const again = installation.start({}, ["dev"]);
+  expect(await again.exited).toBe(1);
+  expect(again.lines.at(-1)).toContain(`${file} has no nkey's seed`);
+});
+
+test.each(["environment", "SETTINGS_FILE"])("messages of 1 MiB and more need no NATS of one's own: limits from the %s", async (source) => {
+  const limits = { MESSAGE_BYTES: "3000000", EFFECTS_BYTES: "4000000", BACKPRESSURE_BYTES: "8000000" };
+  const installation = await install(source === "environment" ? limits : {});
+  const file = join(installation.cacheFolder, "settings.env");
+  const lines = Object.entries(limits).map(([name, value]) => `${name}=${value}\n`);
+  if (source === "SETTINGS_FILE") writeFileSync(file, lines.join(""));
+  const start = installation.start(source === "SETTINGS_FILE" ? { SETTINGS_FILE: file } : {}, ["dev"]);
+  await start.line(/^ready ws:/);
+  const { url } = await installation.status();
+  const client = await TestClient.open(`${url}/echo`);
+  cleanUps.push(() => client.close());
+  const largest = Buffer.alloc(3_000_000, "message ");
+  client.send(largest);
+  await client.receives(1);
+  expect((client.received[0] as Buffer).equals(largest)).toBe(true);
+});
