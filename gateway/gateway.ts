@@ -30,7 +30,9 @@ import type { GatewayConfig } from "./config.ts";
 import { Connection, type Socket } from "./connection.ts";
 import { Departure } from "./departure.ts";
 import { Dispatcher, type DispatchLimits } from "./dispatcher.ts";
+import { FileGuard } from "./file-guard.ts";
 import { dispatchLimits, requestLimits, serverLimits, topicLimits, workerLimits } from "./limits.ts";
+import { openFiles, openFilesLimit } from "./open-files.ts";
 import { Operations } from "./operations.ts";
 import { Scrapes } from "./scrapes.ts";
 import { SlotTable } from "./slots.ts";
@@ -89,6 +91,7 @@ export class Gateway {
   private readonly startedAt = Date.now();
   private readonly successors: Successors;
   private readonly limits: DispatchLimits;
+  private readonly files: FileGuard;
   private readonly requestLimits: UpgradesOptions<Connection>["limits"];
   private readonly topicLimits: TopicLimits;
   private readonly workerLimits: WorkerLimits;
@@ -188,12 +191,25 @@ export class Gateway {
     });
     this.scrapes = new Scrapes((number) => bus.publish(this.subjects.scrape, encodeScrape({ to: this.id, number })));
     this.operations = new Operations({ slots: this.slots, topics: this.topics, publishHere });
+    this.files = new FileGuard({
+      files: openFiles(),
+      now,
+      connections: () => this.dispatcher.size,
+      stopListening: () => this.server?.pauseListening(),
+      listenAgain: async () => this.server?.listenAgain(),
+      onFull: (open) => {
+        const text =
+          "no files for more connections: newcomers are refused (gateway.full); raise the limit (systemd: LimitNOFILE=, a shell: ulimit -n)";
+        options.log.warn({ openFiles: open, limit: openFilesLimit(), connections: this.dispatcher.size, code: "gateway.full" }, text);
+      },
+      onRoom: () => options.log.info("there are files for more connections again"),
+    });
     this.upgrades = new Upgrades({
       dispatcher: this.dispatcher,
       asks: this.asks,
       now,
       limits: this.requestLimits,
-      isFull: () => false,
+      isFull: () => this.files.isFull,
       onPoison: (kind, method, path) => {
         options.log.error({ kind, method, path, code: "request.poison" }, "given up: it was with three workers that died");
       },
@@ -500,6 +516,7 @@ export class Gateway {
   private sweep(): void {
     this.dispatcher.sweep(this.awaySince === undefined ? 0 : this.options.now() - this.awaySince);
     this.upgrades.sweep();
+    void this.files.step();
     this.topics.sweep();
     if (!this.hearing.check()) this.workers.excuse();
     if (this.options.bus.connected) this.workers.sweep();

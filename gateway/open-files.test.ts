@@ -15,8 +15,8 @@ test("the soft limit is what counts", () => {
 test("a limit below what the gateway is meant for is named, with what to do", () => {
   expect(openFilesWarning(10_000, 1024)).toContain("CONNECTIONS=10000");
   expect(openFilesWarning(10_000, 1024)).toContain("LimitNOFILE=");
-  expect(openFilesWarning(900, 1024)).toBeUndefined();
-  expect(openFilesWarning(961, 1024)).toBeDefined();
+  expect(openFilesWarning(896, 1024)).toBeUndefined();
+  expect(openFilesWarning(897, 1024)).toBeDefined();
 });
 
 test.runIf(process.platform === "linux")("this process' own limit is found", () => {

@@ -122,7 +122,7 @@ export class TestSystem {
     return [...this.workers.values()];
   }
 
-  /** @param environment of this one alone. */
+  /** @param environment of this one alone. OPEN_FILES: it may open no more. */
   startGateway(environment: Readonly<Record<string, string>> = {}): TestProcess {
     return this.spawn("gateway", { PORT: String(this.port), ADMIN_PORT: "0", ...environment });
   }
@@ -239,7 +239,11 @@ export class TestSystem {
 
   private spawn(name: "gateway" | "worker", environment: Record<string, string>): TestProcess {
     const env = { PATH: process.env.PATH, NATS_URL: this.nats.url, ...this.environment, ...environment };
-    const child = spawn(process.execPath, ["--import", "tsx", `${name}/main.ts`], { cwd: clone, env, stdio: ["ignore", "pipe", "pipe"] });
+    const command = [process.execPath, "--import", "tsx", `${name}/main.ts`];
+    // Node takes what it may have: it is the hard limit that counts.
+    if (environment.OPEN_FILES !== undefined) command.unshift("sh", "-c", `ulimit -n ${environment.OPEN_FILES}; exec "$@"`, "sh");
+    const [program = "", ...parameters] = command;
+    const child = spawn(program, parameters, { cwd: clone, env, stdio: ["ignore", "pipe", "pipe"] });
     const started = new TestProcess(name, child);
     this.processes.push(started);
     return started;

@@ -43,7 +43,11 @@ export interface Server {
    * @throws where uWebSockets.js refuses; then nothing has changed.
    */
   renew(options: Pick<ServerOptions, "tls" | "limits">): Promise<void>;
-  /** Takes no new connections; those that are open stay. */
+  /** Takes no new connections, until it is to listen again; those that are open stay. */
+  pauseListening(): void;
+  /** @throws where somebody else has taken the port meanwhile. */
+  listenAgain(): Promise<void>;
+  /** Takes no new connections, for good; those that are open stay. */
   stopListening(): void;
 }
 
@@ -71,6 +75,7 @@ class DoorServer<Data extends object> implements Server {
   /** Those that have connections, and the one that takes new ones. */
   private readonly doors = new Set<Door>();
   private current: Door | undefined;
+  private isPaused = false;
   private hasStopped = false;
 
   constructor({ host, port }: ServerOptions, listeners: ServerListeners<Data>) {
@@ -100,6 +105,24 @@ class DoorServer<Data extends object> implements Server {
       this.retire(before);
     }
     if (this.hasStopped) this.stopListening();
+    else if (this.isPaused) this.pauseListening();
+  }
+
+  pauseListening(): void {
+    this.isPaused = true;
+    if (this.current !== undefined) close(this.current);
+  }
+
+  async listenAgain(): Promise<void> {
+    this.isPaused = false;
+    const { current } = this;
+    if (current === undefined || current.listening !== undefined) return;
+    try {
+      current.listening = await listenOn(current.app, this.host, this.port);
+    } catch (error) {
+      this.isPaused = true;
+      throw error;
+    }
   }
 
   stopListening(): void {
@@ -110,8 +133,7 @@ class DoorServer<Data extends object> implements Server {
 
   // It may still have upgrades that wait: they open here.
   private retire(door: Door): void {
-    if (door.listening !== undefined) uWS.us_listen_socket_close(door.listening);
-    door.listening = undefined;
+    close(door);
     if (door.connections === 0) this.doors.delete(door);
   }
 
@@ -187,6 +209,11 @@ class DoorServer<Data extends object> implements Server {
       listeners.onRequest(incoming, new Client(response, incoming.method === "HEAD"));
     });
   }
+}
+
+function close(door: Door): void {
+  if (door.listening !== undefined) uWS.us_listen_socket_close(door.listening);
+  door.listening = undefined;
 }
 
 function listenOn(app: uWS.TemplatedApp, host: string, port: number): Promise<uWS.us_listen_socket> {
