@@ -40,6 +40,7 @@ export const errorTable = {
   "envelope.version": { close: 1011, text: "an envelope has a protocol version that this process does not speak" },
   "publish.invalid": { close: 1011, text: "another program's publish is larger than MESSAGE_BYTES, or marked as text and not UTF-8" },
   "config.invalid": { close: 1011, text: "an environment variable has a value that is not allowed" },
+  "library.unfit": { close: 1011, text: "uWebSockets.js has no binary for this Node and system, or not the one that we know" },
   "app.noGateway": { close: 1011, text: "no gateway took what app.* asked for within APP_TIMEOUT_MS" },
 } as const satisfies Record<string, { close: number; text: string }>;
 
@@ -65,13 +66,13 @@ export class CodedError extends Error {
 }
 
 /**
- * Of a process whose settings are wrong: to start it again does not help. 1 for everything else.
+ * Of a process whose settings or software are wrong: to start it again does not help. 1 for everything else.
  * Source: sysexits.h, EX_CONFIG; systemd.exec(5) shows it as CONFIG.
  */
 export const configExitCode = 78;
 
 export function exitCodeOf(error: unknown): number {
-  return isCodedError(error, "config.invalid") ? configExitCode : 1;
+  return isCodedError(error, "config.invalid") || isCodedError(error, "library.unfit") ? configExitCode : 1;
 }
 
 export function isCodedError(error: unknown, code?: ErrorCode): error is CodedError {

@@ -17,11 +17,14 @@ const commands = {
 
 const leastNodeMajor = 20;
 
+/** They hold connections, or measure what does. */
+const withWebSockets = ["start", "dev", "test", "bench", "install-service"];
+
 /** @param {string[]} argv */
 async function main(argv) {
   const nodeMajor = Number(process.versions.node.split(".")[0]);
   if (nodeMajor < leastNodeMajor) {
-    return fail(`thinstate needs Node ${leastNodeMajor} or newer, this is Node ${process.versions.node} (${process.execPath}).`);
+    return fail(`thinstate needs Node 24, this is Node ${process.versions.node} (${process.execPath}).`);
   }
   const [command, rest] = argv[0] === undefined || argv[0].startsWith("-") ? ["start", argv] : [argv[0], argv.slice(1)];
   if (!Object.hasOwn(commands, command)) return fail(`"${command}" is not a command.\n\n${commandList()}`, 2);
@@ -29,10 +32,13 @@ async function main(argv) {
   // Imported only now: what an old Node cannot parse must not hide the message above.
   const { SetupError, setUp } = await import("./setup/setup.mjs");
   try {
-    await setUp({
-      needsWebSockets: ["start", "dev", "test", "bench", "install-service"].includes(command),
+    const advice = await setUp({
+      needsWebSockets: withWebSockets.includes(command),
       withDevelopment: ["test", "check", "bench", "chaos"].includes(command),
     });
+    if (advice !== undefined)
+      process.stderr.write(`${advice}
+`);
   } catch (error) {
     if (error instanceof SetupError) return fail(error.message);
     throw error;

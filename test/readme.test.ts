@@ -15,10 +15,7 @@ const clone = join(import.meta.dirname, "..");
 const readme = readFileSync(join(clone, "README.md"), "utf8");
 
 /** Read before anything is installed, by plain JavaScript. */
-const ofSetup: [name: string, otherwise: string][] = [
-  ["THINSTATE_DIR", cacheFolder({}).replace(`${clone}/`, "")],
-  ["UWS_SOURCE", ""],
-];
+const ofSetup: [name: string, otherwise: string][] = [["THINSTATE_DIR", cacheFolder({}).replace(`${clone}/`, "")]];
 
 /** Each variable's defaults, in the order supervisor, gateway, worker, each once. */
 function defaults(): Record<string, string> {

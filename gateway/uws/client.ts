@@ -1,7 +1,7 @@
 // A client that waits for an answer to its request, upgrade or not.
 
 import { STATUS_CODES } from "node:http";
-import type uWS from "./library.ts";
+import type * as uWS from "./library.ts";
 import { type BodyReader, readBody } from "./request.ts";
 
 export interface Answer {

@@ -1,6 +1,6 @@
 // What a client has asked for, read while uWebSockets.js lets it be read.
 
-import type uWS from "./library.ts";
+import type * as uWS from "./library.ts";
 
 /** What came with an HTTP request, upgrade or not. */
 export interface Incoming {

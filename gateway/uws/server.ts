@@ -3,7 +3,8 @@
 
 import type { Socket } from "../connection.ts";
 import { Client, type WaitingRequest, type WaitingUpgrade } from "./client.ts";
-import uWS from "./library.ts";
+import type * as uWS from "./library.ts";
+import { loadLibrary } from "./library.ts";
 import { type Incoming, incomingOf } from "./request.ts";
 import { isOverLimit, type Known, ServerSocket } from "./socket.ts";
 
@@ -51,7 +52,7 @@ export interface Server {
   stopListening(): void;
 }
 
-/** @throws where the port cannot be had. */
+/** @throws where the port cannot be had; {CodedError} "library.unfit" */
 export async function listen<Data extends object>(options: ServerOptions, listeners: ServerListeners<Data>): Promise<Server> {
   const server = new DoorServer(options, listeners);
   await server.renew(options);
@@ -70,6 +71,7 @@ interface Door {
 
 class DoorServer<Data extends object> implements Server {
   port: number;
+  private readonly uWS = loadLibrary().uWS;
   private readonly host: string;
   private readonly listeners: ServerListeners<Data>;
   /** Those that have connections, and the one that takes new ones. */
@@ -90,11 +92,11 @@ class DoorServer<Data extends object> implements Server {
 
   async renew({ tls, limits }: Pick<ServerOptions, "tls" | "limits">): Promise<void> {
     if (this.hasStopped) return;
-    const app = tls === undefined ? uWS.App() : uWS.SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile });
+    const app = tls === undefined ? this.uWS.App() : this.uWS.SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile });
     const door: Door = { app, listening: undefined, connections: 0 };
     this.addRoutes(door, limits);
     door.listening = await listenOn(app, this.host, this.port);
-    this.port = uWS.us_socket_local_port(door.listening as unknown as uWS.us_socket);
+    this.port = this.uWS.us_socket_local_port(door.listening as unknown as uWS.us_socket);
     const before = this.current;
     this.current = door;
     this.doors.add(door);
@@ -110,7 +112,7 @@ class DoorServer<Data extends object> implements Server {
 
   pauseListening(): void {
     this.isPaused = true;
-    if (this.current !== undefined) close(this.current);
+    if (this.current !== undefined) this.close(this.current);
   }
 
   async listenAgain(): Promise<void> {
@@ -133,8 +135,13 @@ class DoorServer<Data extends object> implements Server {
 
   // It may still have upgrades that wait: they open here.
   private retire(door: Door): void {
-    close(door);
+    this.close(door);
     if (door.connections === 0) this.doors.delete(door);
+  }
+
+  private close(door: Door): void {
+    if (door.listening !== undefined) this.uWS.us_listen_socket_close(door.listening);
+    door.listening = undefined;
   }
 
   private addRoutes(door: Door, limits: ServerOptions["limits"]): void {
@@ -150,7 +157,7 @@ class DoorServer<Data extends object> implements Server {
       maxBackpressure: limits.backpressureBytes,
       // Else a publish to a slow subscriber would be dropped without a word. What is over the limit is dropped all the same, and
       // then the socket's reading side is shut down: its close comes with the next turn of the event loop, as 1006.
-      closeOnBackpressureLimit: 1,
+      closeOnBackpressureLimit: true,
       idleTimeout: Math.max(8, Math.round(limits.idleTimeoutMs / 1000)),
       sendPingsAutomatically: true,
       upgrade: (response, request, context) => {
@@ -209,11 +216,6 @@ class DoorServer<Data extends object> implements Server {
       listeners.onRequest(incoming, new Client(response, incoming.method === "HEAD"));
     });
   }
-}
-
-function close(door: Door): void {
-  if (door.listening !== undefined) uWS.us_listen_socket_close(door.listening);
-  door.listening = undefined;
 }
 
 function listenOn(app: uWS.TemplatedApp, host: string, port: number): Promise<uWS.us_listen_socket> {

@@ -1,7 +1,7 @@
 // An open WebSocket of uWebSockets.js, as the rest of the gateway uses it.
 
 import type { Socket } from "../connection.ts";
-import type uWS from "./library.ts";
+import type * as uWS from "./library.ts";
 
 /**
  * A WebSocket is the same object in each of its callbacks. A property of it is found without a call into uWebSockets.js,

@@ -11,7 +11,7 @@ const lock = v.object({ packages: v.record(v.string(), v.object({ dev: v.optiona
 /** Large, and of no use to what runs: the type check uses the clone's compiler. */
 const compiler = /^(typescript|@typescript\/.*)$/;
 /** Only gateways hold sockets. */
-const webSockets = /^uWebSockets\.js$/;
+const webSockets = /^(uWebSockets\.js.*|@uwsjs\/.*)$/;
 
 /** What `link` fails with where a copy would do: another device, a file system without links, somebody else's file. */
 const copyInstead = new Set(["EXDEV", "EPERM", "EACCES", "EMLINK", "ENOTSUP", "ENOSYS"]);

@@ -1,10 +1,16 @@
-// Runs npm for the set-up: its output goes to a log, of which a failure shows the end.
+// Runs npm for the set-up: its output goes to a log, of which a failure shows npm's own error.
 
 import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 
-const tailLines = 15;
+const shownLines = 30;
+
+/** What Node and npm call a registry that cannot be reached, or not trusted. */
+const networkCodes =
+  /^(E(NOTFOUND|AI_AGAIN|CONN\w+|TIMEDOUT|NETUNREACH|NETDOWN|HOSTUNREACH|HOSTDOWN|ADDRNOTAVAIL|PIPE|IDLETIMEOUT|PROTO)|ERR_SOCKET_TIMEOUT|ERR_SSL_\w+|FETCH_ERROR|\w*CERT\w*)$/;
+
+/** @typedef {{ text: string, isOfNetwork: boolean }} NpmFailure text: for people, of several lines */
 
 export class Npm {
   /** @param {{ clone: string, logFolder: string, env: NodeJS.ProcessEnv, onStart: (pid: number) => void }} options */
@@ -20,7 +26,7 @@ export class Npm {
 
   /**
    * @param {string[]} args
-   * @returns {Promise<string | undefined>} undefined when all went well, else the end of npm's output.
+   * @returns {Promise<NpmFailure | undefined>} undefined when all went well.
    */
   async run(args) {
     mkdirSync(this.logFolder, { recursive: true, mode: 0o700 });
@@ -38,8 +44,8 @@ export class Npm {
         child.once("exit", (code, signal) => resolve(code === 0 ? undefined : `npm ended with ${signal ?? code}`));
       });
       if (end === undefined) return undefined;
-      const tail = readFileSync(this.log, "utf8").trim().split("\n").slice(-tailLines).join("\n");
-      return `${tail}\n${end}; all of its output: ${this.log}`;
+      const { text, isOfNetwork } = describeFailure(readFileSync(this.log, "utf8"));
+      return { text: `${text}\n${end}; all of its output: ${this.log}`.trim(), isOfNetwork };
     } finally {
       closeSync(log);
     }
@@ -53,4 +59,16 @@ export class Npm {
     const running = this.env.npm_execpath;
     return running !== undefined && basename(running) === "npm-cli.js" ? [process.execPath, [running]] : ["npm", []];
   }
+}
+
+/**
+ * @param {string} output of npm, of any version: 9 says "npm ERR!", later ones "npm error".
+ * @returns {NpmFailure} Its error, or the end of its output where it names none.
+ */
+export function describeFailure(output) {
+  const lines = output.trim().split("\n");
+  const errors = lines.filter((line) => /^npm (ERR!|error)/.test(line));
+  const code = errors.map((line) => /^npm (?:ERR!|error) code (\S+)/.exec(line)?.[1]).find((found) => found !== undefined);
+  const shown = errors.length > 0 ? errors.slice(0, shownLines) : lines.slice(-shownLines);
+  return { text: shown.join("\n"), isOfNetwork: code !== undefined && networkCodes.test(code) };
 }

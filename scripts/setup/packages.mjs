@@ -47,16 +47,6 @@ export function productionPackages(locked) {
 }
 
 /**
- * Whether another uWebSockets.js than package-lock.json's is installed.
- * @param {string} clone
- */
-export function isReplaced(clone) {
-  const path = "node_modules/uWebSockets.js";
-  const [wanted, installed] = [join(clone, "package-lock.json"), join(clone, "node_modules", ".package-lock.json")].map(readPackages);
-  return wanted?.[path]?.version !== installed?.[path]?.version;
-}
-
-/**
  * @param {LockedPackages} wanted
  * @param {LockedPackages} installed
  * @param {{ os: string, cpu: string, libc: string }} platform
@@ -64,8 +54,8 @@ export function isReplaced(clone) {
 export function differingPackages(wanted, installed, platform) {
   return Object.entries(wanted)
     .filter(([path, locked]) => {
-      // "" is the clone itself. uWebSockets.js is replaced where its binary does not fit: websockets.mjs looks after it.
-      if (path === "" || /^node_modules\/uWebSockets\.js(\/|$)/.test(path)) return false;
+      // "" is the clone itself. Of uWebSockets.js' binaries npm installs the one for its own Node: the set-up looks for that itself.
+      if (path === "" || path.startsWith("node_modules/@uwsjs/")) return false;
       // Optional for other reasons than its platform: npm may have left it out.
       if (locked.optional && !(locked.os && locked.cpu && fits(locked, platform))) return false;
       return installed[path]?.version !== locked.version;

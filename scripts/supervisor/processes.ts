@@ -42,9 +42,8 @@ export class Processes {
 
   constructor({ config, env, guard, log }: ProcessesOptions) {
     this.config = config;
-    // The first would have the gateway serve from uWebSockets.js' slow JavaScript fallback; by the other two, systemd would take
-    // a child's word for ours.
-    const { UWS_USE_FALLBACK: _, NOTIFY_SOCKET: _socket, WATCHDOG_USEC: _watchdog, ...inherited } = env;
+    // By these, systemd would take a child's word for ours.
+    const { NOTIFY_SOCKET: _socket, WATCHDOG_USEC: _watchdog, ...inherited } = env;
     this.env = inherited;
     this.guard = guard;
     this.shown = {

@@ -1,7 +1,7 @@
 // What the figures are ratios to: uWebSockets.js alone, which does what our handlers do, in one process, without NATS and
 // workers. It tells its port over Node's channel, and ends when whoever has started it does.
 
-import uWS from "uWebSockets.js";
+import { loadLibrary, type us_socket } from "../../../gateway/uws/library.ts";
 import { burn } from "../handlers/_burn.ts";
 
 interface Carrier {
@@ -15,6 +15,7 @@ const greeting = "open";
 
 process.once("disconnect", () => process.exit());
 
+const { uWS } = loadLibrary();
 const app = uWS.App();
 app
   .ws("/echo", {
@@ -50,5 +51,5 @@ app
   })
   .listen(host, 0, (listening) => {
     if (listening === false) throw new Error(`cannot listen on ${host}`);
-    process.send?.({ host, port: uWS.us_socket_local_port(listening as unknown as uWS.us_socket) });
+    process.send?.({ host, port: uWS.us_socket_local_port(listening as unknown as us_socket) });
   });
