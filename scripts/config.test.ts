@@ -33,11 +33,16 @@ test("the config cannot be changed", () => {
 });
 
 test("all mistakes are reported together, each with its variable, its value and what it may be", () => {
-  const parse = () => parseConfig({ PORT: "80 80", WORKERS: "-1", NAMESPACE: "a.>", HANDLERS_DIR: "../elsewhere", HOST: "::1" }, "/clone");
+  const parse = () =>
+    parseConfig(
+      { PORT: "80 80", WORKERS: "-1", NAMESPACE: "a.>", HANDLERS_DIR: "../elsewhere", HOST: "::1", NATS_SERVER_MIRROR: "ftp://a" },
+      "/clone",
+    );
   expect(parse).toThrow("config.invalid");
   expect(parse).toThrow("PORT=80 80 is not a whole number from 0 to 65535");
   expect(parse).toThrow("WORKERS=-1 is not a whole number from 0 to 1000");
   expect(parse).toThrow("NAMESPACE=a.> is not letters");
+  expect(parse).toThrow("NATS_SERVER_MIRROR=ftp://a is not http://… or https://…");
   expect(parse).toThrow("HANDLERS_DIR=../elsewhere is not a folder inside the clone");
   expect(parse).not.toThrow("HOST");
 });

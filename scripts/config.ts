@@ -81,6 +81,8 @@ export function supervisorSettings(clone: string) {
     ADMIN_PORT: integer({ least: 0, most: 65_535, otherwise: 9090 }),
     NATS_URL: v.optional(v.pipe(v.string(), v.check(isNatsUrl, "nats://host:port, or several parted by commas"))),
     ...natsFileSettings,
+    /** Where nats-server's release archives lie as they do on GitHub: see nats/upstream.ts. */
+    NATS_SERVER_MIRROR: v.optional(v.pipe(v.string(), v.check(isWebUrl, "http://… or https://…"))),
     NAMESPACE: namespace,
     WORKERS: integer({ least: 0, most: 1_000, otherwise: 2 }),
     GATEWAYS: integer({ least: 1, most: 100, otherwise: 1 }),
@@ -122,6 +124,10 @@ function withPortsApart(settings: ReturnType<typeof supervisorSettings>) {
 
 function isNatsUrl(urls: string): boolean {
   return urls.split(",").every((url) => /^((nats|tls):\/\/)?[^\s/]+$/.test(url.trim()));
+}
+
+function isWebUrl(url: string): boolean {
+  return URL.canParse(url) && /^https?:$/.test(new URL(url).protocol);
 }
 
 function isInside(clone: string, folder: string): boolean {

@@ -45,7 +45,7 @@ export async function serve({ isDev, onReady }: ServeOptions): Promise<number> {
   const control = await ControlServer.listen(path, desk.answer);
   const asked = endOnSignals(supervisor);
   try {
-    await supervisor.start(process.env.PATH ?? "");
+    await supervisor.start();
     log.say(`ready ${supervisor.url}`);
     if (config.workers === 0) log.say("no workers yet (WORKERS=0): what connects waits for npm run deploy-worker");
     onReady({ config, desk, log });

@@ -27,7 +27,7 @@ export async function run(args: readonly string[]): Promise<number> {
   }
   try {
     // Once, before many tests want it at the same time.
-    await findNatsServer(join(cacheFolder({}), "nats"), process.env.PATH ?? "");
+    await findNatsServer({ folder: join(cacheFolder({}), "nats"), environment: process.env });
   } catch (error) {
     if (!(error instanceof NatsServerMissing)) throw error;
     process.stderr.write(`${error.message}\n`);

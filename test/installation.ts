@@ -216,7 +216,7 @@ function temporaryFolder(): string {
 
 async function environment(env: Environment): Promise<NodeJS.ProcessEnv> {
   // Where a clean machine's set-up has fetched it to: an installation with a cache folder of its own would fetch it again.
-  const natsServer = await findNatsServer(join(ourClone, ".thinstate", "nats"), process.env.PATH ?? "");
+  const natsServer = await findNatsServer({ folder: join(ourClone, ".thinstate", "nats"), environment: process.env });
   const PATH = [dirname(natsServer), process.env.PATH].join(delimiter);
   return { ...process.env, PATH, PORT: "0", ADMIN_PORT: "0", WATCH_MS: "300", ...env };
 }

@@ -19,7 +19,7 @@ export interface TestNats {
  */
 export async function startNats(port = 0, more: readonly string[] = []): Promise<TestNats> {
   // Where a clean machine's set-up has fetched it to.
-  const executable = await findNatsServer(join(import.meta.dirname, "..", ".thinstate", "nats"), process.env.PATH ?? "");
+  const executable = await findNatsServer({ folder: join(import.meta.dirname, "..", ".thinstate", "nats"), environment: process.env });
   const folder = mkdtempSync(join(tmpdir(), "thinstate-nats-"));
   const args = ["-a", "127.0.0.1", "-p", String(port === 0 ? -1 : port), "--ports_file_dir", folder, ...more];
   const child = spawn(executable, args, { stdio: ["ignore", "ignore", "pipe"] });

@@ -97,7 +97,7 @@ export class Installation {
   /** Resolves when a message could be answered. */
   static async start(setting: Setting): Promise<Installation> {
     const { shape, clone = ourClone } = setting;
-    const executable = await findNatsServer(join(cacheFolder({}), "nats"), process.env.PATH ?? "");
+    const executable = await findNatsServer({ folder: join(cacheFolder({}), "nats"), environment: process.env });
     // In the clone, which ignores it: on one file system, so that packages are linked as in a real one.
     const folder = mkdtempSync(join(clone, `.thinstate-${setting.name}-`));
     const nats = shape.nats === "own" ? await OwnNats.start(executable, natsFolder(folder)) : undefined;

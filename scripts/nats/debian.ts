@@ -2,9 +2,10 @@
 // lists are missing, private ones are fetched.
 
 import { execFile } from "node:child_process";
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, renameSync } from "node:fs";
+import { join } from "node:path";
 import { startProgress } from "../setup/progress.mjs";
+import { withWorkFolder } from "./work-folder.ts";
 
 const packageName = "nats-server";
 const stepTimeoutMs = 300_000;
@@ -14,28 +15,26 @@ const stepTimeoutMs = 300_000;
  * @returns undefined when it is there, else why not.
  */
 export async function fetchFromDebian(target: string): Promise<string | undefined> {
-  if (!existsSync("/usr/bin/apt-get") || !existsSync("/usr/bin/dpkg")) return "This system has no apt-get, so it could not be fetched.";
+  if (!existsSync("/usr/bin/apt-get") || !existsSync("/usr/bin/dpkg"))
+    return "Without apt-get, no package of the distribution could be fetched.";
   const progress = startProgress("fetching nats-server with apt-get");
-  const work = join(dirname(target), `fetch-${process.pid}`);
   try {
-    mkdirSync(work, { recursive: true });
-    await download(work, progress.update);
-    progress.update("unpacking nats-server");
-    const file = readdirSync(work).find((name) => name.endsWith(".deb"));
-    if (file === undefined) throw new Error("apt-get download left no package");
-    await run("dpkg", ["-x", join(work, file), join(work, "unpacked")], work);
-    // Complete under another name first: one that is cut off must not look like a nats-server.
-    const whole = join(work, "nats-server");
-    copyFileSync(executableIn(join(work, "unpacked")), whole);
-    chmodSync(whole, 0o755);
-    renameSync(whole, target);
+    await withWorkFolder(target, async (work) => {
+      await download(work, progress.update);
+      progress.update("unpacking nats-server");
+      const file = readdirSync(work).find((name) => name.endsWith(".deb"));
+      if (file === undefined) throw new Error("apt-get download left no package");
+      await run("dpkg", ["-x", join(work, file), join(work, "unpacked")], work);
+      const whole = join(work, "nats-server");
+      copyFileSync(executableIn(join(work, "unpacked")), whole);
+      chmodSync(whole, 0o755);
+      renameSync(whole, target);
+    });
     progress.done("fetched nats-server");
     return undefined;
   } catch (error) {
     progress.fail();
-    return `Fetching it with apt-get failed:\n${error instanceof Error ? error.message : String(error)}`;
-  } finally {
-    rmSync(work, { recursive: true, force: true });
+    return `Fetching Debian's with apt-get failed:\n${error instanceof Error ? error.message : String(error)}`;
   }
 }
 

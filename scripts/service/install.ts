@@ -62,7 +62,9 @@ export async function install({ clone, env, names }: InstallOptions): Promise<In
     isNewCode = await installCode(clone);
   });
   if (config.natsUrl === undefined) {
-    await step("nats-server", () => installNatsServer(join(clone, ".thinstate", "nats"), env.PATH ?? ""));
+    await step("nats-server", () =>
+      installNatsServer(join(clone, ".thinstate", "nats"), { ...env, NATS_SERVER_MIRROR: parseEnv(settings).NATS_SERVER_MIRROR }),
+    );
   }
   // Those who are connected hear of another max_payload only when they connect again: a restart costs nobody a message.
   const mustRestartNats = configuredPayload(layout.natsConfiguration) !== payloadBytes;

@@ -53,8 +53,8 @@ export async function installNode(executable = process.execPath): Promise<string
 }
 
 /** @param cacheFolder Where a fetched one is kept. @throws {NatsServerMissing} */
-export async function installNatsServer(cacheFolder: string, path: string): Promise<string> {
-  const found = await realpath(await findNatsServer(cacheFolder, path));
+export async function installNatsServer(cacheFolder: string, environment: NodeJS.ProcessEnv): Promise<string> {
+  const found = await realpath(await findNatsServer({ folder: cacheFolder, environment }));
   if (found.startsWith(`${cacheFolder}/`) || homes.test(found)) {
     await copyInto(layout.natsServer, found);
     return `nats-server: copied from ${found}`;

@@ -65,6 +65,7 @@ interface Running {
 export class Supervisor implements Deployable {
   readonly startedAt = Date.now();
   private readonly config: Config;
+  private readonly env: NodeJS.ProcessEnv;
   private readonly log: Log;
   private readonly isDev: boolean;
   private readonly payloadBytes: number;
@@ -82,6 +83,7 @@ export class Supervisor implements Deployable {
 
   constructor({ config, payloadBytes, env, log, isDev, portPatienceMs }: SupervisorOptions) {
     this.config = config;
+    this.env = env;
     this.log = log;
     this.isDev = isDev;
     this.payloadBytes = payloadBytes;
@@ -99,10 +101,10 @@ export class Supervisor implements Deployable {
   }
 
   /** Resolves when a message could be answered; without workers, when gateways accept and park. */
-  async start(path: string): Promise<void> {
+  async start(): Promise<void> {
     for (const folder of [this.config.cacheFolder, this.config.sharedDir]) mkdirSync(folder, { recursive: true, mode: 0o700 });
     const recorded = readActivation(this.activationFile);
-    const [address, access] = await Promise.all([chooseAddress(this.config, this.portPatienceMs), this.startNats(path)]);
+    const [address, access] = await Promise.all([chooseAddress(this.config, this.portPatienceMs), this.startNats()]);
     this.ending.signal.throwIfAborted();
     const running = this.run(address, access, await this.join(access));
     this.running = running;
@@ -182,12 +184,12 @@ export class Supervisor implements Deployable {
     this.guard.close();
   }
 
-  private async startNats(path: string): Promise<NatsAccess> {
+  private async startNats(): Promise<NatsAccess> {
     const { natsUrl, natsSecurity, cacheFolder, namespace } = this.config;
     if (natsUrl !== undefined) return () => ({ NATS_URL: natsUrl, ...natsSecurity });
     const folder = join(cacheFolder, "nats");
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const executable = await findNatsServer(folder, path);
+    const executable = await findNatsServer({ folder, environment: this.env });
     const nats = await EmbeddedNats.start({
       executable,
       folder,
