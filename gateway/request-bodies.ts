@@ -62,7 +62,7 @@ export class RequestBodies {
         this.arriving.delete(client);
         outcome.onWhole(body);
       },
-      onTooLarge: () => this.refuse(client, arrival, 413, "request.tooLarge"),
+      onRefused: (code) => this.refuse(client, arrival, code === "request.tooLarge" ? 413 : 400, code),
     });
   }
 

@@ -39,6 +39,8 @@ export interface UpgradesOptions<Data extends object> {
 
 type Kind = "upgrade" | "request";
 
+/** Of uWebSockets.js 20.30: it has room for nine digits. */
+const readableBytes = 999_999_999;
 const corkBytes = 16 * 1024;
 
 interface Waiting {
@@ -96,15 +98,16 @@ export class Upgrades<Data extends object> {
     const fault = wantsWebSocket(incoming) ? handshakeFault(incoming) : undefined;
     if (fault !== undefined) return this.refuseHandshake(fault, client);
     const body = bodyOf(incoming);
-    const close = body !== undefined;
-    if (this.options.isFull()) return this.refuse("request", client, 503, "gateway.full", true);
+    const close = body === undefined ? undefined : "linger";
+    if (this.options.isFull()) return this.refuse("request", client, 503, "gateway.full", "now");
     const match = this.options.dispatcher.route(incoming.path);
     if (match === null) return this.refuse("request", client, 404, "route.unknown", close);
     if (match?.route.answers === false) return this.refusePlain(client, close);
-    if ((body?.bytes ?? 0) > this.options.limits.bodyBytes) return this.refuseTooLarge(client);
+    const bytes = body?.bytes ?? 0;
+    if (bytes > this.options.limits.bodyBytes) return this.refuseTooLarge(bytes, client);
     this.bodies.read(client, body?.bytes, {
       onWhole: (whole) => this.routeRequest(incoming, whole, client),
-      onRefused: (status, code) => this.refuse("request", client, status, code, true),
+      onRefused: (status, code) => this.refuse("request", client, status, code, "now"),
     });
   }
 
@@ -122,7 +125,7 @@ export class Upgrades<Data extends object> {
     const match = this.options.dispatcher.route(incoming.path);
     if (match === undefined) return this.park("request", client, () => this.routeRequest(incoming, body, client));
     if (match === null) return this.refuse("request", client, 404, "route.unknown");
-    if (!match.route.answers) return this.refusePlain(client, false);
+    if (!match.route.answers) return this.refusePlain(client, undefined);
     const { method, path, query, ip, headers } = incoming;
     this.options.asks.ask({
       type: toWorker.request,
@@ -173,7 +176,7 @@ export class Upgrades<Data extends object> {
         if (body.ok) this.accept(incoming, client, body, route);
         else {
           this.outcomes.upgrade.count("refused");
-          client.answer({ ...body, close: true });
+          client.answer({ ...body, close: "now" });
         }
       },
       onBroken: () => this.refuse("upgrade", client, 500, "envelope.malformed"),
@@ -206,14 +209,14 @@ export class Upgrades<Data extends object> {
   }
 
   // Nobody answers plain HTTP there.
-  private refusePlain(client: WaitingClient, close: boolean): void {
+  private refusePlain(client: WaitingClient, close: Answer["close"]): void {
     this.answer(client, { ...text(426, "this path speaks WebSocket", [["upgrade", "websocket"]]), close });
   }
 
-  private refuseTooLarge(client: WaitingClient): void {
-    this.bodies.drop(client);
+  private refuseTooLarge(bytes: number, client: WaitingClient): void {
     this.outcomes.request.count("request.tooLarge");
-    client.answer(unread(text(413, `request.tooLarge: ${errorTable["request.tooLarge"].text}`)));
+    const answer = text(413, `request.tooLarge: ${errorTable["request.tooLarge"].text}`);
+    client.answer(bytes > readableBytes ? unread(answer) : { ...answer, close: "linger" });
   }
 
   private refuseMalformed(what: string, client: WaitingClient): void {
@@ -234,10 +237,11 @@ export class Upgrades<Data extends object> {
   }
 
   /** @param close a refused upgrade leaves no connection: what the client sends behind it may be frames. */
-  private refuse(kind: Kind, client: WaitingClient, status: number, code: ErrorCode, close = kind === "upgrade"): void {
+  private refuse(kind: Kind, client: WaitingClient, status: number, code: ErrorCode, close?: Answer["close"]): void {
     this.bodies.drop(client);
     this.outcomes[kind].count(code);
-    client.answer({ ...text(status, `${code}: ${errorTable[code].text}`, status === 503 ? [["retry-after", "5"]] : []), close });
+    const answer = text(status, `${code}: ${errorTable[code].text}`, status === 503 ? [["retry-after", "5"]] : []);
+    client.answer({ ...answer, close: kind === "upgrade" ? "now" : close });
   }
 }
 
@@ -250,5 +254,5 @@ function text(status: number, body: string, headers: Answer["headers"] = []): An
  * its cork takes is written at once. Source: CORK_BUFFER_SIZE in its LoopData.h.
  */
 function unread(answer: Answer): Answer {
-  return { ...answer, body: String(answer.body).padEnd(corkBytes), close: true };
+  return { ...answer, body: String(answer.body).padEnd(corkBytes), close: "now" };
 }

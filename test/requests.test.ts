@@ -107,9 +107,28 @@ test.each([
 const chunked = "POST /gate/http HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 test("a body in chunks of one byte arrives whole", async () => {
-  const body = "0123456789".repeat(300);
+  const body = "0123456789".repeat(100);
   const answer = await RawClient.until(system.url, `${chunked}${[...body].map((byte) => `1\r\n${byte}\r\n`).join("")}0\r\n\r\n`, "}");
   expect(JSON.parse(answer.slice(answer.indexOf("{")))).toMatchObject({ body });
+});
+
+test("a body in chunks of one byte, without end, is 400", async () => {
+  const answer = await RawClient.untilClosed(system.url, chunked + "1\r\nx\r\n".repeat(100_000));
+  expect(statusOf(answer)).toBe(400);
+});
+
+test("who sends on and on to where nobody reads it hears the answer, and is closed", async () => {
+  const client = await RawClient.send(system.url, "POST /nowhere HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+  const chunks = "1\r\nx\r\n".repeat(10_000);
+  const send = () => {
+    while (client.socket.writable && client.socket.write(chunks));
+  };
+  client.socket.on("drain", send);
+  send();
+  await client.closed();
+  expect(client.received.toString()).toMatch(
+    /^HTTP\/1.1 404 Not Found\r\n[\s\S]*\r\n\r\nroute.unknown: no handler serves this path; answered with 404\r\n$/,
+  );
 });
 
 test("a body that becomes too large in chunks is 413, at once", async () => {

@@ -32,8 +32,13 @@ export interface BodyReader {
   /** Its memory is to grow. @returns false where there is none for it: then nothing follows. */
   onGrow(bytes: number): boolean;
   onWhole(body: Uint8Array): void;
-  onTooLarge(): void;
+  /** It is not read any further: larger than `limitBytes`, or in so many small chunks that reading them takes everybody's time. */
+  onRefused(code: "request.tooLarge" | "request.malformed"): void;
 }
+
+/** Chunks of less than this many bytes on average are taken only as long as they are few: each costs microseconds. */
+const usualChunkBytes = 16;
+const fewChunks = 1_024;
 
 /** The least memory that a body of several chunks begins with. */
 const leastBytes = 1024;
@@ -43,6 +48,7 @@ export function readBody(response: uWS.HttpResponse, reader: BodyReader): void {
   const { limitBytes, expectedBytes = Number.POSITIVE_INFINITY } = reader;
   let body: Buffer = Buffer.alloc(0);
   let length = 0;
+  let chunks = 0;
   let isOver = false;
   const makeRoom = (needed: number, isLast: boolean): boolean => {
     if (needed <= body.length) return true;
@@ -56,12 +62,11 @@ export function readBody(response: uWS.HttpResponse, reader: BodyReader): void {
   response.onData((chunk, isLast) => {
     if (isOver) return;
     const needed = length + chunk.byteLength;
-    isOver = isLast || needed > limitBytes;
-    if (needed > limitBytes) return reader.onTooLarge();
-    if (!makeRoom(needed, isLast)) {
-      isOver = true;
-      return;
-    }
+    isOver = true;
+    if (needed > limitBytes) return reader.onRefused("request.tooLarge");
+    if (++chunks > fewChunks + needed / usualChunkBytes) return reader.onRefused("request.malformed");
+    if (!makeRoom(needed, isLast)) return;
+    isOver = isLast;
     body.set(new Uint8Array(chunk), length);
     length = needed;
     if (isLast) reader.onWhole(body.subarray(0, length));
