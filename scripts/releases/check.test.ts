@@ -3,7 +3,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { parseDiagnostics, ReleaseError } from "./check.ts";
+import { ReleaseError } from "./refusal.ts";
 import { type MakeOptions, openReleases } from "./release.ts";
 import { type ScratchClone, scratchClone } from "./scratch-clone.ts";
 
@@ -155,14 +155,4 @@ test("the README's handler is accepted as it stands, and so are names that nobod
   const { manifest } = await clone.store.make(clone.options());
   const [, path] = /path: "(.*?)"/.exec(example) ?? [];
   expect(manifest.routes.map((route) => route.path)).toContain(path);
-});
-
-test("a compiler's error goes on over lines that start with a blank", () => {
-  const output =
-    "a.ts(3,5): error TS2322: No.\n  Because.\n    Deeply.\nb c.ts(1,1): error TS1: Two.\nerror TS5: Three.\nFound 3 errors.\n";
-  expect(parseDiagnostics(output)).toEqual([
-    { file: "a.ts", line: 3, text: "TS2322: No.\n  Because.\n    Deeply." },
-    { file: "b c.ts", line: 1, text: "TS1: Two." },
-    { file: "tsconfig.json", text: "TS5: Three." },
-  ]);
 });

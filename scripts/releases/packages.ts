@@ -4,7 +4,7 @@
 import { constants, copyFile, cp, link, mkdir, readdir, readFile, realpath, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
-import { ReleaseError } from "./check.ts";
+import { ReleaseError } from "./refusal.ts";
 
 const lock = v.object({ packages: v.record(v.string(), v.object({ dev: v.optional(v.boolean()) })) });
 

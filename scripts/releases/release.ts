@@ -6,11 +6,13 @@ import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { isAbsolute, join, normalize } from "node:path";
 import { protocolVersion } from "../../protocol/envelope.ts";
 import type { RouteHello } from "../../protocol/membership.ts";
-import { checkRelease, ReleaseError, type RunAs } from "./check.ts";
+import { checkRelease } from "./check.ts";
+import type { RunAs } from "./check-child.ts";
 import { syncPath, syncTree } from "./durable.ts";
 import { type Manifest, readManifest, writeManifest } from "./manifest.ts";
 import { openToAll } from "./modes.ts";
 import { borrowPackages, bringPackages } from "./packages.ts";
+import { ReleaseError } from "./refusal.ts";
 import { devReleaseName, isReleaseName, releaseName, timeOf } from "./release-name.ts";
 import { copySources, hashSources, listSources, revisionOf } from "./sources.ts";
 
@@ -190,7 +192,7 @@ class ReleaseFolder implements ReleaseStore {
       revisionOf(clone),
     ]);
     if (check) onStep("checking types and loading the handlers");
-    const [routes] = check ? await Promise.all([this.check(folder, options), syncTree(folder, signal)]) : [[]];
+    const [routes] = check ? await Promise.all([this.check(folder, files, options), syncTree(folder, signal)]) : [[]];
     signal.throwIfAborted();
     const facts = {
       createdAt: createdAt.toISOString(),
@@ -207,9 +209,13 @@ class ReleaseFolder implements ReleaseStore {
     return this.publish(folder, { id, ...facts });
   }
 
-  private check(folder: string, { handlersDir, signal, isFirst = false, onStep }: MakeOptions): Promise<RouteHello[]> {
+  private check(
+    folder: string,
+    files: readonly string[],
+    { handlersDir, signal, isFirst = false, onStep }: MakeOptions,
+  ): Promise<RouteHello[]> {
     const { clone, sharedDir, checkLimitMs: limitMs, runAs } = this;
-    return checkRelease({ clone, folder, handlersDir, sharedDir, limitMs, signal, isFirst, onStep, runAs });
+    return checkRelease({ clone, folder, files, handlersDir, sharedDir, limitMs, signal, isFirst, onStep, runAs });
   }
 
   private async publish(folder: string, manifest: Manifest): Promise<Release> {

@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../config.ts";
 import { checkEverySetting } from "../every-setting.ts";
-import type { RunAs } from "../releases/check.ts";
+import type { RunAs } from "../releases/check-child.ts";
 import { openReleases, type ReleaseStore } from "../releases/release.ts";
 import { webSocketUrl } from "../supervisor/address.ts";
 import { Cancelled } from "../supervisor/control.ts";
