@@ -116,13 +116,20 @@ export class Commits {
 
   private applyNow(connection: Connection, run: Run): void {
     const { socket } = connection;
+    let next = run.from;
     // A single record is a single write anyway.
-    if (socket === undefined || run.to - run.from === 1) this.applyRecords(connection, run);
-    else socket.cork(() => this.applyRecords(connection, run));
+    if (socket !== undefined && run.to - run.from > 1) {
+      socket.cork(() => {
+        next = this.applyRecords(connection, run, next, toGateway.close);
+      });
+    }
+    this.applyRecords(connection, run, next);
   }
 
-  private applyRecords(connection: Connection, { batch, from, to, worker }: Run): void {
+  /** @returns the index behind the last one that it applied, which is that of the first record of type `before`. */
+  private applyRecords(connection: Connection, { batch, to, worker }: Run, from: number, before?: number): number {
     for (let index = from; index < to; index++) {
+      if (batch.type(index) === before) return index;
       const flags = batch.flags(index);
       if (batch.type(index) === toGateway.released) this.options.dispatcher.released(connection);
       else this.applyEffect(connection, batch, index);
@@ -131,6 +138,7 @@ export class Commits {
         this.options.dispatcher.committed(connection);
       } else if ((flags & flag.flush) !== 0) this.flushed(connection, worker);
     }
+    return to;
   }
 
   private applyEffect(connection: Connection, batch: Batch, index: number): void {

@@ -8,7 +8,10 @@ import type { WorkerPeer } from "./worker-peer.ts";
 /** What is needed of a WebSocket. It is taken away from its connection at the moment it closes: using it later throws. */
 export interface Socket {
   send(data: Uint8Array, isBinary: boolean): void;
-  /** Sends a close frame after everything before it. The close is reported before this returns. */
+  /**
+   * Sends a close frame after everything before it. The close is reported before this returns. Not to be called under a cork of
+   * this socket: then TCP stays open, and a client that waits for its end hears of the close seconds later.
+   */
   end(code: number, reason: string): void;
   /** Writes everything that is sent meanwhile in one system call. */
   cork(write: () => void): void;

@@ -1,5 +1,6 @@
 // Clients that do not behave: too slow, too fast, and gone at any moment.
 
+import { once } from "node:events";
 import { afterEach, expect, test, vi } from "vitest";
 import { TestClient } from "./client.ts";
 import type { Step } from "./handlers/basic/script.ts";
@@ -286,4 +287,20 @@ test("one that is half-open, neither reading nor answering pings, is closed afte
   expect(journal.client.isOpen).toBe(true);
   dead.reset();
   await journal.client.close();
+});
+
+// With `ws`, which ends TCP by itself, nobody would notice.
+test("a turn that sends and closes ends the TCP connection with it", async () => {
+  await start({ IDLE_TIMEOUT_MS: "900000" });
+  const client = await RawClient.open(system.url, "/script/left");
+  const ended = once(client.socket, "end");
+  const asked = performance.now();
+  client.text([
+    { do: "send", data: "bye" },
+    { do: "close", code: 4000, reason: "done" },
+  ] satisfies Step[]);
+  await ended;
+  // uWebSockets.js gives clients that do not go by themselves 16 s, and only then ends it.
+  expect(performance.now() - asked).toBeLessThan(12_000);
+  expect(client.received.subarray(-13)).toEqual(Buffer.from([0x81, 3, ...Buffer.from("bye"), 0x88, 6, 0x0f, 0xa0, ...Buffer.from("done")]));
 });
