@@ -6,7 +6,7 @@ import { Client, type WaitingRequest, type WaitingUpgrade } from "./client.ts";
 import type * as uWS from "./library.ts";
 import { loadLibrary } from "./library.ts";
 import { type Incoming, incomingOf } from "./request.ts";
-import { isOverLimit, type Known, ServerSocket } from "./socket.ts";
+import { isOverLimit, type Known, ServerSocket, type SocketRoom } from "./socket.ts";
 
 export interface ServerListeners<Data extends object> {
   onUpgrade(incoming: Incoming, client: WaitingUpgrade<Data>): void;
@@ -71,7 +71,8 @@ interface Door {
 
 class DoorServer<Data extends object> implements Server {
   port: number;
-  private readonly uWS = loadLibrary().uWS;
+  private readonly uWS: uWS.Library;
+  private readonly version: string;
   private readonly host: string;
   private readonly listeners: ServerListeners<Data>;
   /** Those that have connections, and the one that takes new ones. */
@@ -81,6 +82,9 @@ class DoorServer<Data extends object> implements Server {
   private hasStopped = false;
 
   constructor({ host, port }: ServerOptions, listeners: ServerListeners<Data>) {
+    const { uWS, version } = loadLibrary();
+    this.uWS = uWS;
+    this.version = version;
     this.host = host;
     this.port = port;
     this.listeners = listeners;
@@ -94,7 +98,7 @@ class DoorServer<Data extends object> implements Server {
     if (this.hasStopped) return;
     const app = tls === undefined ? this.uWS.App() : this.uWS.SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile });
     const door: Door = { app, listening: undefined, connections: 0 };
-    this.addRoutes(door, limits);
+    this.addRoutes(door, limits, tls !== undefined);
     door.listening = await listenOn(app, this.host, this.port);
     this.port = this.uWS.us_socket_local_port(door.listening as unknown as uWS.us_socket);
     const before = this.current;
@@ -144,11 +148,14 @@ class DoorServer<Data extends object> implements Server {
     door.listening = undefined;
   }
 
-  private addRoutes(door: Door, limits: ServerOptions["limits"]): void {
+  private addRoutes(door: Door, limits: ServerOptions["limits"], isTls: boolean): void {
     const { app } = door;
     const { listeners } = this;
-    const publishElsewhere = (topic: string, data: Uint8Array, isBinary: boolean) => {
-      for (const other of this.doors) if (other !== door) other.app.publish(topic, data, isBinary);
+    const room: SocketRoom = {
+      publishElsewhere: (topic, data, isBinary) => {
+        for (const other of this.doors) if (other !== door) other.app.publish(topic, data, isBinary);
+      },
+      losesLarge: this.version === "20.30" && !isTls,
     };
     /** undefined: closed again before it was looked at. */
     let onUpgraded: (ws: Known<Data> | undefined) => void;
@@ -184,7 +191,7 @@ class DoorServer<Data extends object> implements Server {
             door.connections++;
             this.doors.add(door);
             const data = admit();
-            ws.socket = new ServerSocket(ws, data, publishElsewhere);
+            ws.socket = new ServerSocket(ws, data, room);
             listeners.onOpen(data, ws.socket);
           },
         });

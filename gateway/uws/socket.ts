@@ -12,20 +12,44 @@ export type Known<Data> = uWS.WebSocket<object> & { socket?: ServerSocket<Data> 
 /** What `send` returns where too much waits already. */
 const dropped = 2;
 
+/**
+ * Messages from this size on, to a client without any subscription, go straight to its socket in 20.30. Where that takes no
+ * more than their header they are lost. Source: WebSocket::send in v20.43 of the C++ library, mended in its v20.47.
+ */
+const directBytes = 16 * 1024;
+
+/** Subscribed to for the subscription's sake: no topic is called so, all have at least one byte. */
+const anchor = "";
+
+/** What the sockets of one app share. */
+export interface SocketRoom {
+  /** Topics are known to one app each: publishes to those of the others. */
+  publishElsewhere(topic: string, data: Uint8Array, isBinary: boolean): void;
+  /** It is one of 20.30, and without TLS. */
+  readonly losesLarge: boolean;
+}
+
 export class ServerSocket<Data> implements Socket {
   readonly data: Data;
   /** Something for it was dropped. */
   isSlow = false;
   private readonly ws: uWS.WebSocket<unknown>;
-  private readonly publishElsewhere: (topic: string, data: Uint8Array, isBinary: boolean) => void;
+  private readonly room: SocketRoom;
+  private losesLarge: boolean;
 
-  constructor(ws: uWS.WebSocket<unknown>, data: Data, publishElsewhere: (topic: string, data: Uint8Array, isBinary: boolean) => void) {
+  constructor(ws: uWS.WebSocket<unknown>, data: Data, room: SocketRoom) {
     this.ws = ws;
     this.data = data;
-    this.publishElsewhere = publishElsewhere;
+    this.room = room;
+    this.losesLarge = room.losesLarge;
   }
 
   send(data: Uint8Array, isBinary: boolean): void {
+    if (this.losesLarge && data.length >= directBytes) {
+      // Once and for good: topics of its own may be left again. Few are sent that much, and others need not pay for it.
+      this.losesLarge = false;
+      this.ws.subscribe(anchor);
+    }
     if (this.ws.send(data, isBinary) === dropped) this.isSlow = true;
   }
 
@@ -55,7 +79,7 @@ export class ServerSocket<Data> implements Socket {
 
   publish(topic: string, data: Uint8Array, isBinary: boolean): void {
     this.ws.publish(topic, data, isBinary);
-    this.publishElsewhere(topic, data, isBinary);
+    this.room.publishElsewhere(topic, data, isBinary);
   }
 }
 
