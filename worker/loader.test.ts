@@ -32,7 +32,9 @@ type Verdict = { ok: true; routes: { path: string }[] } | { ok: false; problems:
 
 function trial(): Promise<{ verdict: Verdict; exitCode: number }> {
   return new Promise((resolve) => {
-    execFile(process.execPath, ["--import", "tsx", "worker/trial.ts", folder], { cwd: clone }, (error, stdout) => {
+    execFile(process.execPath, ["--import", "tsx", "worker/trial.ts", folder], { cwd: clone }, (error, stdout, stderr) => {
+      // No warnings of Node.js either.
+      expect(stderr).toBe("");
       resolve({ verdict: JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? ""), exitCode: Number(error?.code ?? 0) });
     });
   });

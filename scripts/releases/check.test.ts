@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -66,7 +66,7 @@ describe("a release is refused, with file and line, for", () => {
     await clone.write("worker/handlers/a.ts", 'process.stdout.write("no line end");\nexport default 1;\n');
     await clone.write("worker/handlers/bad.ts", "for (;;);\nexport default 1;\n");
     const store = openReleases({ clone: clone.folder, folder: clone.releases, sharedDir: clone.folder, checkLimitMs: 2_000 });
-    expect(await problems({ isFirst: true }, store)).toEqual([
+    expect(await problems({}, store)).toEqual([
       "worker/handlers/bad.ts: did not load within 2 s of processor time: does it, or what it imports, loop for ever? CHECK_TIMEOUT_MS gives it more",
     ]);
   });
@@ -91,9 +91,16 @@ describe("a release is refused, with file and line, for", () => {
     expect((await problems()).sort()).toEqual([
       `worker/handlers/_lib.ts:2: handler.load: Cannot find package 'toolkit' in this release: ${refused}`,
       `worker/handlers/a.ts:2: handler.load: Cannot find package 'toolkit' in this release: ${refused}`,
-      `worker/handlers/c.ts:2: handler.load: Cannot find module '${outside}' in this release: it lies outside`,
+      `worker/handlers/c.ts:2: handler.load: Cannot find module '${outside}' in this release: it lies outside of the clone, which releases are made of`,
     ]);
     await rm(outside);
+  });
+
+  test("an import of a development package that the release holds for another one", async () => {
+    await clone.write("worker/handlers/a.ts", 'import { WebSocket } from "ws";\nexport default WebSocket;\n');
+    expect(await problems()).toEqual([
+      "worker/handlers/a.ts:1: handler.load: Cannot find package 'ws' in this release: it holds no devDependencies (npm install ws)",
+    ]);
   });
 
   test("a lock file that is missing", async () => {
@@ -105,12 +112,40 @@ describe("a release is refused, with file and line, for", () => {
 test("without the types that a check needs, a deploy is refused and told what it lacks; a start serves", async () => {
   await rm(join(clone.folder, "node_modules/@types"));
   const lacks = "the type check lacks @types/node, @types/ws, which npm installs with: npm install --include=dev";
-  expect(await problems()).toEqual([`package.json: ${lacks}`]);
+  expect(await problems({ isFirst: false })).toEqual([`package.json: ${lacks}`]);
   const steps: string[] = [];
   await clone.write("worker/handlers/bad.ts", 'const text: number = "";\nthrow new Error("no key");\nexport default text;\n');
-  const lenient = { isFirst: true, onStep: (text: string) => steps.push(text) };
-  expect(await problems(lenient)).toEqual(["worker/handlers/bad.ts:2: handler.load: no key"]);
+  expect(await problems({ onStep: (text) => steps.push(text) })).toEqual(["worker/handlers/bad.ts:2: handler.load: no key"]);
   expect(steps.at(-1)).toBe(`types are not checked: ${lacks}`);
+});
+
+test("types come from development packages, wherever releases are kept", async () => {
+  await rm(join(clone.folder, "node_modules/@types"));
+  await cp(join(import.meta.dirname, "../../node_modules/@types"), join(clone.folder, "node_modules/@types"), { recursive: true });
+  await clone.write("node_modules/untyped/package.json", '{ "name": "untyped", "main": "main.js" }');
+  await clone.write("node_modules/untyped/main.js", "module.exports = 1;");
+  await clone.write("node_modules/@types/untyped/package.json", '{ "name": "@types/untyped", "types": "index.d.ts" }');
+  await clone.write("node_modules/@types/untyped/index.d.ts", "declare const untyped: 1;\nexport = untyped;\n");
+  await clone.write("node_modules/shapes/package.json", '{ "name": "shapes", "types": "shapes.d.ts" }');
+  await clone.write("node_modules/shapes/shapes.d.ts", "export interface Shape {\n  a: 1;\n}\n");
+  const lock = JSON.parse(await readFile(join(clone.folder, "package-lock.json"), "utf8"));
+  lock.packages["node_modules/untyped"] = { version: "1.0.0" };
+  await clone.write("package-lock.json", JSON.stringify(lock));
+  const handler = `import type { Shape } from "shapes";
+import untyped from "untyped";
+import { defineHandler } from "../handler.ts";
+export const shape: Shape = { a: untyped };
+export default defineHandler({ path: "/typed", onOpen: (conn) => conn.send(untyped) });
+`;
+  await clone.write("worker/handlers/typed.ts", handler);
+  const elsewhere = await mkdtemp(join(tmpdir(), "thinstate-releases-"));
+  const { folder } = clone;
+  for (const releases of [clone.releases, elsewhere]) {
+    const store = openReleases({ clone: folder, folder: releases, sharedDir: folder });
+    const { manifest } = await store.make(clone.options());
+    expect(manifest.routes.map(({ path }) => path)).toContain("/typed");
+  }
+  await rm(elsewhere, { recursive: true });
 });
 
 test("the README's handler is accepted as it stands, and so are names that nobody uses", async () => {

@@ -39,7 +39,7 @@ export async function bringPackages({ clone, to, signal, part, isCopied }: Packa
   await Promise.all(names.map((name) => bringTree(join(installed, name), join(to, "node_modules", name), { signal, bring })));
 }
 
-/** Dev mode: the clone's packages as they are, whatever happens to them. */
+/** The clone's packages as they are, whatever happens to them: for dev mode, and for types. */
 export async function borrowPackages({ clone, to }: Pick<PackagesOptions, "clone" | "to">): Promise<void> {
   await symlink(await realpath(join(clone, "node_modules")), join(to, "node_modules"));
 }

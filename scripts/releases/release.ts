@@ -107,10 +107,13 @@ class ReleaseFolder implements ReleaseStore {
     await checkHandlersDir(this.clone, options.handlersDir);
     const temporary = this.temporaryName("making");
     try {
-      await mkdir(join(this.folder, temporary), { recursive: true });
-      return await this.fill(join(this.folder, temporary), options);
+      const folder = join(this.folder, temporary, "release");
+      await mkdir(folder, { recursive: true });
+      // Types may come from packages that a release does not hold: wherever releases are kept, the compiler finds the clone's here.
+      await borrowPackages({ clone: this.clone, to: join(this.folder, temporary) });
+      return await this.fill(folder, options);
     } finally {
-      // After the rename there is nothing of this name.
+      // After the rename there is no release in it.
       await rm(join(this.folder, temporary), { recursive: true, force: true });
       this.inHand.delete(temporary);
     }
