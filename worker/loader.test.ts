@@ -54,6 +54,9 @@ test("every module of the folder and its subfolders is a handler, but tests, dec
     "b.ts": handlerAt("/b"),
     "deep/a.mjs": handlerAt("/a").replace("../", "../../"),
     "a.js": handlerAt("/c"),
+    "c.mts": handlerAt("/d"),
+    "_view.tsx": "throw 1;",
+    "_old.cjs": "throw 1;",
     "_shared.ts": "export const shared = 1;",
     "_lib/x.ts": "throw 1;",
     "b.test.ts": "throw 1;",
@@ -62,7 +65,13 @@ test("every module of the folder and its subfolders is a handler, but tests, dec
   });
   const { verdict, exitCode } = await trial();
   expect(exitCode).toBe(0);
-  expect(verdict).toMatchObject({ ok: true, routes: [{ path: "/c" }, { path: "/b" }, { path: "/a" }] });
+  expect(verdict).toMatchObject({ ok: true, routes: [{ path: "/c" }, { path: "/b" }, { path: "/d" }, { path: "/a" }] });
+});
+
+test("a file that looks like a handler and is not served is a problem", async () => {
+  write({ "a.cts": "", "a.test.tsx": "throw 1;", "b.d.cts": "", "b.cjs": "", "c.tsx": "", "d.jsx": "", "e.ts": handlerAt("/e") });
+  const text = "handler.invalid: is not served: name a handler .ts, .mts, .js or .mjs, and what is none with _ first";
+  expect(await problems()).toEqual(["a.cts", "b.cjs", "c.tsx", "d.jsx"].map((file) => `${file}: ${text}`));
 });
 
 test("a gateway is told what it needs of a route", async () => {

@@ -51,8 +51,13 @@ export function loadingTimeMs(readyTimeoutMs: number, sinceStartMs: number): num
   return Math.ceil(timeMs / 100) * 100;
 }
 
+/** ES modules, in TypeScript or JavaScript. */
+const served = /\.m?[tj]s$/;
+/** CommonJS, whose imports nothing would watch over, and JSX. */
+const unserved = /\.(?:c[tj]s|[tj]sx)$/;
+
 /**
- * Imports every `.ts`, `.js` and `.mjs` file in a folder and below, but for tests, type declarations, and names that start
+ * Imports every `.ts`, `.mts`, `.js` and `.mjs` file in a folder and below, but for tests, type declarations, and names that start
  * with `_` or a dot.
  * @throws {HandlersError} with every problem of every file: "handler.load", "handler.invalid", "handler.duplicate".
  */
@@ -93,7 +98,7 @@ async function handlerFiles(folder: string): Promise<string[]> {
   const files: string[] = [];
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     if (/^[._]/.test(entry.name)) continue;
-    const isModule = /\.(ts|js|mjs)$/.test(entry.name) && !/\.(test|test-d|d)\.\w+$/.test(entry.name);
+    const isModule = (served.test(entry.name) || unserved.test(entry.name)) && !/\.(test|test-d|d)\.\w+$/.test(entry.name);
     if (entry.isDirectory()) {
       for (const file of await handlerFiles(join(folder, entry.name))) files.push(join(entry.name, file));
     } else if (isModule) {
@@ -113,6 +118,9 @@ type Patience = Required<Pick<LoadOptions, "timeoutMs" | "isPatient" | "watchPro
 
 async function loadHandler(path: string, grounds: Grounds, patience: Patience): Promise<LoadedHandler | Problem> {
   const file = relative(grounds.root, path);
+  if (unserved.test(path)) {
+    return { file, code: "handler.invalid", text: "is not served: name a handler .ts, .mts, .js or .mjs, and what is none with _ first" };
+  }
   const ended = new AbortController();
   try {
     const module: unknown = await Promise.race([import(pathToFileURL(path).href), lateness(patience, ended.signal)]);

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -100,6 +101,36 @@ describe("a release is refused, with file and line, for", () => {
     await clone.write("worker/handlers/a.ts", 'import { WebSocket } from "ws";\nexport default WebSocket;\n');
     expect(await problems()).toEqual([
       "worker/handlers/a.ts:1: handler.load: Cannot find package 'ws' in this release: it holds no devDependencies (npm install ws)",
+    ]);
+  });
+
+  test("what the clone has and a release does not, with the reason", async () => {
+    await clone.write(".gitignore", "node_modules\n.thinstate*\nprices.json\n");
+    execFileSync("git", ["init", "-q"], { cwd: clone.folder });
+    execFileSync("git", ["add", "."], { cwd: clone.folder });
+    await clone.write("gateway/secret.ts", "export const secret = 1;\n");
+    await clone.write("data/prices.json", "{}");
+    const beside = `beside-${process.pid}.ts`;
+    await writeFile(join(clone.folder, "..", beside), "export {};\n");
+    const read = (name: string) => `readFileSync(new URL("../../${name}", import.meta.url));\nexport default 1;\n`;
+    await clone.write("worker/handlers/a.ts", 'import { secret } from "../../gateway/secret.ts";\nexport default secret;\n');
+    await clone.write("worker/handlers/b.ts", `import { readFileSync } from "node:fs";\n${read("data/prices.json")}`);
+    await clone.write(
+      "worker/handlers/c.js",
+      'import prices from "../../data/prices.json" with { type: "json" };\nexport default prices;\n',
+    );
+    await clone.write("worker/handlers/d.ts", `// @ts-ignore\nimport "../../../${beside}";\n`);
+    await clone.write("worker/handlers/e.ts", 'import { readFileSync } from "node:fs";\nreadFileSync("gone.txt");\nexport default 1;\n');
+    const advice = "Put it into worker/handlers (a name that begins with _ is no handler), or what changes while it runs into SHARED_DIR";
+    const ignored = `git ignores data/prices.json, and a release holds what git does not ignore, and all of worker/handlers. ${advice}`;
+    const found = (await problems()).sort();
+    await rm(join(clone.folder, "..", beside));
+    expect(found.map((line) => line.replace(/(TS\d+|handler\.load): .*?'(?: or its corresponding type declarations\.)?: /, ""))).toEqual([
+      `worker/handlers/a.ts:1: a release holds nothing of gateway. ${advice}`,
+      `worker/handlers/b.ts:2: ${ignored}`,
+      `worker/handlers/c.js:1: ${ignored}`,
+      `worker/handlers/d.ts:2: ${join(clone.folder, "..", beside)} lies outside of the clone, which releases are made of`,
+      "worker/handlers/e.ts:2: handler.load: ENOENT: no such file or directory, open 'gone.txt'",
     ]);
   });
 

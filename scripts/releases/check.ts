@@ -5,6 +5,7 @@ import { join } from "node:path";
 import * as v from "valibot";
 import type { RouteHello } from "../../protocol/membership.ts";
 import { type CheckOptions, lastWords, lateText, runCheck } from "./check-child.ts";
+import { withReason } from "./left-out.ts";
 import { routeHellos } from "./manifest.ts";
 import { ReleaseError, type ReleaseProblem } from "./refusal.ts";
 import { checkTypes } from "./types.ts";
@@ -28,7 +29,7 @@ export async function checkRelease(options: CheckOptions): Promise<RouteHello[]>
   // A syntax error is found by both, in JavaScript by the trial without its line: the compiler's words for it are enough.
   const known = new Set(types.value.flatMap(({ file, line }) => [`${file}:${line}`, `${file}:undefined`]));
   const problems = [...types.value, ...trial.value.problems.filter(({ file, line }) => !known.has(`${file}:${line}`))];
-  if (problems.length > 0) throw new ReleaseError(problems);
+  if (problems.length > 0) throw new ReleaseError(problems.map((problem) => withReason(problem, options)));
   return trial.value.routes;
 }
 

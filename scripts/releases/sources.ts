@@ -97,8 +97,15 @@ async function walk(clone: string, folder: string, isWanted = (_path: string) =>
 }
 
 function isForWorkers(file: string): boolean {
+  return file !== "" && whyNeverInRelease(file) === undefined;
+}
+
+/** Of a file of the clone, for people; undefined where it is in each release, unless git ignores it. */
+export function whyNeverInRelease(file: string): string | undefined {
   const top = file.split(sep, 1)[0] ?? "";
-  return file !== "" && !notForWorkers.has(top) && !top.startsWith(".thinstate") && !/^[^/]+\.md$/.test(file) && !isTest(file);
+  if (notForWorkers.has(top) || top.startsWith(".thinstate")) return `a release holds nothing of ${top}`;
+  if (/^[^/]+\.md$/.test(file)) return "a release holds no .md files of the clone's top folder";
+  return isTest(file) ? "a release holds no tests" : undefined;
 }
 
 function isTest(file: string): boolean {
