@@ -19,6 +19,7 @@ export const errorTable = {
   "upgrade.parked": { close: 1013, text: "no worker decided about an upgrade within PARK_MS; answered with 503" },
   "upgrade.handshake": { close: 1008, text: "a request does not open a WebSocket as RFC 6455 wants; answered with 400 or 426" },
   "upgrade.origin": { close: 1008, text: "the Origin header is not among the route's origins; answered with 403" },
+  "upgrade.headers": { close: 1011, text: "onUpgrade's headers have one that belongs to the handshake; answered with 500" },
   "request.malformed": { close: 1008, text: "it is in doubt which host a request is for, or where its body ends; answered with 400" },
   "request.tooLarge": { close: 1009, text: "a request's body is larger than MESSAGE_BYTES; answered with 413" },
   "request.tooSlow": { close: 1008, text: "a request's body arrived too slowly; answered with 408" },

@@ -32,6 +32,26 @@ test("an onUpgrade that returns nothing lets in, with the first subprotocol that
   await client.close();
 });
 
+test("a header may be called constructor, and nobody has one that was not sent", async () => {
+  const client = await TestClient.open(`${system.url}/gate/headers`, { headers: { constructor: "of ships" } });
+  await client.receives(1);
+  expect(client.values).toMatchObject([{ from: "of ships undefined" }]);
+  await client.close();
+});
+
+test("an onUpgrade that sends a header of the handshake's is told so in the log, and its client 500", async () => {
+  expect(await refusal(`${system.url}/gate/handshake`)).toMatchObject({ status: 500 });
+  const log = system.live("worker").flatMap((worker) => worker.logged("upgrade.headers"));
+  expect(log).toMatchObject([{ path: "/gate/handshake", err: { message: expect.stringContaining("sec-websocket-protocol") } }]);
+});
+
+test("subprotocols may be offered in several headers, in one order", async () => {
+  const lines = ["GET /gate/open HTTP/1.1", "Host: h", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"];
+  const offers = ["Sec-WebSocket-Protocol: v3", "Sec-WebSocket-Protocol: v2, v1", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="];
+  const answer = await RawClient.until(system.url, [...lines, ...offers, "", ""].join("\r\n"), "\r\n\r\n");
+  expect(answer.toLowerCase()).toContain("\r\nsec-websocket-protocol: v2\r\n");
+});
+
 test("a Response refuses, with its status, headers and body", async () => {
   const { status, body, headers } = await refusal(`${system.url}/gate/refuse`);
   expect({ status, body }).toEqual({ status: 401, body: "no entry" });

@@ -10,6 +10,7 @@ import type { App, Handler } from "./handler.ts";
 import { httpRequestOf } from "./http-request.ts";
 import { upgradeRequestOf } from "./request.ts";
 import { initialState } from "./state.ts";
+import { welcomeHeaders } from "./welcome-headers.ts";
 
 type HeaderList = ReadonlyArray<readonly [string, string]>;
 
@@ -61,8 +62,7 @@ export class Answers {
         user: welcome?.user,
         state: bytes,
         subprotocol: welcome?.subprotocol,
-        // Checked on the way: a line break in one would begin another.
-        headers: [...new Headers(welcome?.headers)],
+        headers: welcomeHeaders(welcome?.headers),
       };
     });
   }
@@ -139,7 +139,8 @@ function checkSubprotocol(chosen: string | undefined, offered: readonly string[]
 
 // A repeated header's values are joined: RFC 9110, 5.3; cookies by `; `, RFC 6265, 5.4.
 function recordOf(headers: HeaderList): Record<string, string> {
-  const record: Record<string, string> = {};
+  // Nothing is inherited: a client may call a header `constructor`, or send none.
+  const record: Record<string, string> = Object.create(null);
   for (const [name, value] of headers) {
     const before = record[name];
     record[name] = before === undefined ? value : `${before}${name === "cookie" ? "; " : ", "}${value}`;

@@ -122,7 +122,7 @@ export interface Welcome<State = unknown> {
   readonly user?: string | undefined;
   readonly state?: State | undefined;
   readonly subprotocol?: string | undefined;
-  /** Added to the response, `set-cookie` for one. */
+  /** Added to the response, `set-cookie` for one. Not those of the handshake itself: "upgrade.headers". */
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 

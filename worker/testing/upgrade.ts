@@ -6,6 +6,7 @@ import { compileRoutes, matchRoute } from "../../protocol/route.ts";
 import type { Handler } from "../handler.ts";
 import { queryOf, subprotocolsOf, upgradeRequestOf } from "../request.ts";
 import { initialState } from "../state.ts";
+import { welcomeHeaders } from "../welcome-headers.ts";
 import type { Admission } from "./held-connection.ts";
 
 export interface ConnectOptions {
@@ -23,7 +24,7 @@ export interface Granted {
   readonly headers: Headers;
 }
 
-/** @throws {CodedError} "route.unknown", "state.invalid", "state.tooLarge", and what onUpgrade throws. */
+/** @throws {CodedError} "route.unknown", "state.invalid", "state.tooLarge", "upgrade.headers", and what onUpgrade throws. */
 export async function decideUpgrade(
   handler: Handler,
   request: { readonly url: string; readonly options: ConnectOptions; readonly stateBytes: number },
@@ -42,7 +43,7 @@ export async function decideUpgrade(
   const offered = subprotocolsOf(headers["sec-websocket-protocol"]);
   const subprotocol = welcome.subprotocol ?? offered.find((name) => handler.subprotocols.includes(name)) ?? "";
   const admission = { path, params, query: queryOf(query), ip, user: welcome.user, subprotocol, stored };
-  return { admission, headers: new Headers(welcome.headers ?? {}) };
+  return { admission, headers: new Headers(welcomeHeaders(welcome.headers)) };
 }
 
 /** @throws {CodedError} "route.unknown" */
@@ -54,7 +55,8 @@ export function partsOf(handler: Handler, url: string): Pick<Admission, "path" |
 }
 
 function headersOf({ headers = {}, cookies = {}, subprotocols = [] }: ConnectOptions): Record<string, string> {
-  const record = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+  const record: Record<string, string> = Object.create(null);
+  for (const [name, value] of Object.entries(headers)) record[name.toLowerCase()] = value;
   const pairs = Object.entries(cookies).map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
   if (pairs.length > 0) record.cookie = [record.cookie, ...pairs].filter((part) => part !== undefined).join("; ");
   if (subprotocols.length > 0) record["sec-websocket-protocol"] = subprotocols.join(", ");

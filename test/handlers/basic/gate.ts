@@ -12,6 +12,8 @@ export default defineHandler({
     if (params.mode === "throw") throw new Error("upgrade broke");
     if (params.mode === "exit") process.exit(13);
     if (params.mode === "open") return undefined;
+    if (params.mode === "headers") return { state: { from: `${headers.constructor} ${headers.toString}` } };
+    if (params.mode === "handshake") return { headers: { "sec-websocket-protocol": "v9" } };
     await Promise.resolve();
     const from = [query.get("q"), cookies.c, headers["x-h"], ip].join(" ");
     return { user: cookies.c ?? "nobody", state: { from }, subprotocol: "v1", headers: { "x-welcome": "yes" } };
