@@ -24,6 +24,12 @@ export function incomingOf(response: uWS.HttpResponse, request: uWS.HttpRequest)
   };
 }
 
+/** Of its lines, without the blanks that may surround a value: at most what the client has sent. */
+export function headBytesOf({ method, path, query, headers }: Incoming): number {
+  const requestLine = method.length + path.length + query.length + " ? HTTP/1.1\r\n".length;
+  return headers.reduce((sum, [name, value]) => sum + name.length + value.length + ":\r\n".length, requestLine + "\r\n".length);
+}
+
 /** What reads a body. One of the last two is called, once; none where the client goes before. */
 export interface BodyReader {
   readonly limitBytes: number;

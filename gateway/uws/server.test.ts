@@ -1,10 +1,12 @@
 // What the gateway asks of uWebSockets.js, on real sockets.
 
+import { once } from "node:events";
 import { setImmediate as turn } from "node:timers/promises";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { TestClient } from "../../test/client.ts";
 import { RawClient } from "../../test/raw-client.ts";
 import type { WaitingUpgrade } from "./client.ts";
+import { loadLibrary } from "./library.ts";
 import { listen, type Server, type ServerListeners } from "./server.ts";
 
 type Data = Record<string, never>;
@@ -71,4 +73,57 @@ test("a client that goes while it waits is never admitted", async () => {
   client.socket.destroy();
   await vi.waitFor(() => expect(waiting?.isGone).toBe(true));
   waiting?.accept(() => expect.fail("admitted"), "", []);
+});
+
+/** @returns a request of so many bytes. */
+function requestOf(bytes: number, lines: readonly string[] = []): string {
+  const start = ["GET / HTTP/1.1", "Host: h", ...lines, "Cookie: session="].join("\r\n");
+  return `${start.padEnd(bytes - 4, "a")}\r\n\r\n`;
+}
+
+const upgradeLines = [
+  "Upgrade: websocket",
+  "Connection: Upgrade",
+  "Sec-WebSocket-Version: 13",
+  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+];
+
+/** @returns the first line of the answer to what arrives in pieces, each by itself; empty where there is none. */
+async function answerToPieces(request: string): Promise<string> {
+  const client = await RawClient.send(`http://127.0.0.1:${server.port}`, request.slice(0, 1_000));
+  for (let at = 1_000; at < request.length; at += 1_000) {
+    // The server reads in the same event loop as this writes.
+    await turn();
+    await new Promise<void>((resolve) => client.socket.write(request.slice(at, at + 1_000), () => resolve()));
+  }
+  await Promise.race([once(client.socket, "data"), once(client.socket, "close")]);
+  client.socket.destroy();
+  return client.received.toString("latin1").split("\r\n")[0] ?? "";
+}
+
+describe("a request's head", () => {
+  const url = () => `http://127.0.0.1:${server.port}`;
+
+  test("may have 16 KiB in one piece", async () => {
+    expect(await RawClient.until(url(), requestOf(16_000), "\r\n\r\n")).toMatch(/^HTTP\/1\.1 404 /);
+    expect(await RawClient.until(url(), requestOf(16_000, upgradeLines), "\r\n\r\n")).toMatch(/^HTTP\/1\.1 101 /);
+  });
+
+  test("of more is answered with 431, and the connection closed", async () => {
+    for (const lines of [[], upgradeLines]) {
+      expect(await RawClient.untilClosed(url(), requestOf(17_000, lines))).toMatch(/^HTTP\/1\.1 431 Request Header Fields Too Large\r\n/);
+    }
+  });
+
+  test.runIf(loadLibrary().version === "20.69")("may have as much in many pieces, and more is 431", async () => {
+    expect(await answerToPieces(requestOf(16_000))).toBe("HTTP/1.1 404 Not Found");
+    expect(await answerToPieces(requestOf(16_000, upgradeLines))).toBe("HTTP/1.1 101 Switching Protocols");
+    expect(await answerToPieces(requestOf(17_000, upgradeLines))).toBe("HTTP/1.1 431 Request Header Fields Too Large");
+  });
+
+  // Within its parser: nothing of ours is called before the head is whole. The README tells of it.
+  test.runIf(loadLibrary().version === "20.30")("in pieces may have 4 KiB, with the older uWebSockets.js", async () => {
+    expect(await answerToPieces(requestOf(4_000))).toBe("HTTP/1.1 404 Not Found");
+    expect(await answerToPieces(requestOf(5_000))).toBe("");
+  });
 });

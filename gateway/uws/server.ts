@@ -4,8 +4,8 @@
 import type { Socket } from "../connection.ts";
 import { Client, type WaitingRequest, type WaitingUpgrade } from "./client.ts";
 import type * as uWS from "./library.ts";
-import { loadLibrary } from "./library.ts";
-import { type Incoming, incomingOf } from "./request.ts";
+import { headLimitBytes, loadLibrary } from "./library.ts";
+import { headBytesOf, type Incoming, incomingOf } from "./request.ts";
 import { isOverLimit, type Known, ServerSocket, type SocketRoom } from "./socket.ts";
 
 export interface ServerListeners<Data extends object> {
@@ -169,6 +169,7 @@ class DoorServer<Data extends object> implements Server {
       sendPingsAutomatically: true,
       upgrade: (response, request, context) => {
         const incoming = incomingOf(response, request);
+        if (isHeadTooLarge(incoming)) return new Client(response, false).answer(headTooLarge);
         const key = request.getHeader("sec-websocket-key");
         const extensions = request.getHeader("sec-websocket-extensions");
         const client = new Client(response, false);
@@ -220,10 +221,18 @@ class DoorServer<Data extends object> implements Server {
     });
     app.any("/*", (response, request) => {
       const incoming = incomingOf(response, request);
+      if (isHeadTooLarge(incoming)) return new Client(response, false).answer({ ...headTooLarge, close: "linger" });
       listeners.onRequest(incoming, new Client(response, incoming.method === "HEAD"));
     });
   }
 }
+
+/** 20.69 answers by itself; 20.30 has no limit where a head arrives in one piece. */
+function isHeadTooLarge(incoming: Incoming): boolean {
+  return headBytesOf(incoming) > headLimitBytes;
+}
+
+const headTooLarge = { status: 431, headers: [], body: "", close: "now" } as const;
 
 function listenOn(app: uWS.TemplatedApp, host: string, port: number): Promise<uWS.us_listen_socket> {
   return new Promise((resolve, reject) => {
