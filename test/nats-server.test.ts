@@ -1,8 +1,8 @@
 // The nats-server that npm start runs by itself: who is let in, who may say what, and how large a message it takes. npm run dev has
 // the same, and checks nothing first.
 
-import { existsSync, statSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { mkdirSync, statSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
@@ -101,31 +101,28 @@ test("what a publisher shows, and where, is the same after a restart; nobody els
 });
 
 test("where another program has taken its port meanwhile, it takes another one", async () => {
-  const installation = await install();
-  const first = installation.start({}, ["dev"]);
-  await first.line(/^ready ws:/);
-  const { nats } = await installation.status();
-  first.process.kill("SIGTERM");
-  expect(await first.exited).toBe(0);
-  const stranger = createServer().listen({ port: Number(new URL(nats.url).port), host: "127.0.0.1" });
+  const stranger = createServer();
+  await new Promise<void>((resolve) => stranger.listen(0, "127.0.0.1", resolve));
   cleanUps.push(() => stranger.close());
-  const again = installation.start({}, ["dev"]);
-  await again.line(/^ready ws:/);
-  expect((await installation.status()).nats.url).not.toBe(nats.url);
+  const { port } = stranger.address() as AddressInfo;
+  const installation = await install();
+  const folder = join(installation.cacheFolder, "nats");
+  mkdirSync(folder);
+  writeFileSync(join(folder, "nats-server.conf"), `listen: "127.0.0.1:${port}"\n`);
+  await installation.start({}, ["dev"]).line(/^ready ws:/);
+  expect((await installation.status()).nats.url).toMatch(/^nats:\/\/127\.0\.0\.1:\d+$/);
+  expect((await installation.status()).nats.url).not.toContain(`:${port}`);
 });
 
 test("a key that is broken ends the start with its file", async () => {
   const installation = await install();
-  const first = installation.start({}, ["dev"]);
-  await first.line(/^ready ws:/);
-  first.process.kill("SIGTERM");
-  await first.exited;
-  const file = join(installation.cacheFolder, "nats", "worker.credentials");
-  expect(existsSync(file)).toBe(true);
+  const folder = join(installation.cacheFolder, "nats");
+  mkdirSync(folder);
+  const file = join(folder, "worker.credentials");
   writeFileSync(file, "");
-  const again = installation.start({}, ["dev"]);
-  expect(await again.exited).toBe(1);
-  expect(again.lines.at(-1)).toContain(`${file} has no nkey's seed`);
+  const start = installation.start({}, ["dev"]);
+  expect(await start.exited).toBe(1);
+  expect(start.lines.at(-1)).toContain(`${file} has no nkey's seed`);
 });
 
 test.each(["environment", "SETTINGS_FILE"])("messages of 1 MiB and more need no NATS of one's own: limits from the %s", async (source) => {

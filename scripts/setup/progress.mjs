@@ -45,20 +45,21 @@ export function elapsed(startedAt) {
 function redrawn(text, stream) {
   const startedAt = Date.now();
   let frame = 0;
-  const draw = (/** @type {string} */ mark) => {
-    const time = paint(stream, "dim", elapsed(startedAt));
-    const room = Math.max(20, stream.columns - 14);
-    stream.write(`\r\x1b[2K${mark} ${text.length > room ? `${text.slice(0, room - 1)}…` : text} ${time}`);
+  const draw = (/** @type {string} */ mark, /** @type {string} */ shown) => {
+    stream.write(`\r\x1b[2K${mark} ${shown} ${paint(stream, "dim", elapsed(startedAt))}`);
   };
-  const spin = () => draw(paint(stream, "cyan", frames[frame++ % frames.length] ?? ""));
+  const spin = () => {
+    // On one line, or the next one would not be drawn over it. The last one may be longer: it says why something failed.
+    const room = Math.max(20, stream.columns - 14);
+    draw(paint(stream, "cyan", frames[frame++ % frames.length] ?? ""), text.length > room ? `${text.slice(0, room - 1)}…` : text);
+  };
   const timer = setInterval(spin, frameMs);
   // A step that throws without ending its line must not keep the process alive.
   timer.unref();
   spin();
   const end = (/** @type {string} */ mark, /** @type {string | undefined} */ last) => {
     clearInterval(timer);
-    text = last ?? text;
-    draw(mark);
+    draw(mark, last ?? text);
     stream.write("\n");
   };
   return {
