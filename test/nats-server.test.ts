@@ -1,13 +1,14 @@
 // The nats-server that npm start runs by itself: who is let in, who may say what, and how large a message it takes. npm run dev has
 // the same, and checks nothing first.
 
-import { mkdirSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
 import { type Bus, connectBus } from "../protocol/bus.ts";
 import { encodeAnnouncement } from "../protocol/membership.ts";
+import { effectsRoomBytes, messageRoomBytes, mostPayloadBytes } from "../protocol/payload.ts";
 import { subjectsOf } from "../protocol/subjects.ts";
 import { TestClient } from "./client.ts";
 import { type Environment, Installation } from "./installation.ts";
@@ -125,19 +126,26 @@ test("a key that is broken ends the start with its file", async () => {
   expect(start.lines.at(-1)).toContain(`${file} has no nkey's seed`);
 });
 
-test.each(["environment", "SETTINGS_FILE"])("messages of 1 MiB and more need no NATS of one's own: limits from the %s", async (source) => {
-  const limits = { MESSAGE_BYTES: "3000000", EFFECTS_BYTES: "4000000", BACKPRESSURE_BYTES: "8000000" };
+test.each(["environment", "SETTINGS_FILE"])("the largest messages need no NATS of one's own: limits from the %s", async (source) => {
+  const largestBytes = mostPayloadBytes - messageRoomBytes;
+  const limits = {
+    MESSAGE_BYTES: String(largestBytes),
+    EFFECTS_BYTES: String(mostPayloadBytes - effectsRoomBytes),
+    BACKPRESSURE_BYTES: "20000000",
+    PARKED_BYTES: "20000000",
+  };
   const installation = await install(source === "environment" ? limits : {});
   const file = join(installation.cacheFolder, "settings.env");
   const lines = Object.entries(limits).map(([name, value]) => `${name}=${value}\n`);
   if (source === "SETTINGS_FILE") writeFileSync(file, lines.join(""));
   const start = installation.start(source === "SETTINGS_FILE" ? { SETTINGS_FILE: file } : {}, ["dev"]);
   await start.line(/^ready ws:/);
-  const { url } = await installation.status();
-  const client = await TestClient.open(`${url}/echo`);
+  const client = await TestClient.open(`${(await installation.status()).url}/echo`);
   cleanUps.push(() => client.close());
-  const largest = Buffer.alloc(3_000_000, "message ");
+  const largest = Buffer.alloc(largestBytes, "message ");
   client.send(largest);
   await client.receives(1);
   expect((client.received[0] as Buffer).equals(largest)).toBe(true);
+  // nats-server warns of what is above.
+  expect(readFileSync(join(installation.cacheFolder, "nats", "nats-server.log"), "utf8")).not.toContain("[WRN]");
 });
