@@ -1,6 +1,7 @@
 // npm run install-service: thinstate as services of this machine's systemd.
 
 import { existsSync } from "node:fs";
+import { CodedError } from "../protocol/errors.ts";
 import { parseFlags } from "./arguments.ts";
 import { SettingsRefused, settingNames } from "./every-setting.ts";
 import { NatsServerMissing } from "./nats/binary.ts";
@@ -37,7 +38,9 @@ export async function run(args: readonly string[]): Promise<number> {
     process.stdout.write(`ready ${webSocketUrl(config.host, config.port, config.hasTls)}, settings in ${layout.settingsFile}\n`);
     return 0;
   } catch (error) {
-    const isExpected = [InstallRefused, SettingsRefused, Locked, SystemdError, NatsServerMissing].some((kind) => error instanceof kind);
+    const isExpected = [InstallRefused, SettingsRefused, Locked, SystemdError, NatsServerMissing, CodedError].some(
+      (kind) => error instanceof kind,
+    );
     process.stderr.write(`${isExpected ? (error as Error).message : (error as Error).stack}\n`);
     return 1;
   }

@@ -37,8 +37,8 @@ function ensureKey(file: string): string {
 }
 
 function keyIn(file: string): string {
-  chmodSync(file, 0o600);
   try {
+    chmodSync(file, 0o600);
     return publicKeyOf(readFileSync(file, "utf8"));
   } catch (error) {
     const text = `${file} has no nkey's seed (SU…): ${(error as Error).message}. Remove it, and the next start makes a new one`;
