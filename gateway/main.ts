@@ -54,6 +54,7 @@ async function main(): Promise<void> {
     security: config,
     name: `gateway ${id}`,
     onEvent: (event) => {
+      if (event.kind === "unreached") return log.warn({ err: event.error }, "NATS cannot be reached: trying again");
       if (event.kind === "connected") gateway?.reconnected();
       if (event.kind === "disconnected") gateway?.disconnected();
       if (event.kind === "fault") gateway?.meetFault(event.error);

@@ -29,7 +29,7 @@ async function serve(configuration: string): Promise<void> {
   nats = await startNats(0, ["-c", file("nats-server.conf", configuration)]);
 }
 
-async function connects(security: Partial<BusSecurity> = {}, url = nats.url.replace("127.0.0.1", "localhost")): Promise<void> {
+async function connects(security: Partial<BusSecurity> = {}, url = nats.url): Promise<void> {
   const all = { NATS_CREDENTIALS_FILE: "", NATS_CA_FILE: "", NATS_CERT_FILE: "", NATS_KEY_FILE: "", ...security };
   const bus = await connectBus({ url, security: all, name: "test", onEvent: () => undefined });
   await bus.flush();

@@ -45,6 +45,18 @@ function textOf(payload: Uint8Array): string {
   return Buffer.from(payload).toString();
 }
 
+test("why NATS cannot be reached is told once, however often it is tried", async () => {
+  const port = await keptPort();
+  const events: BusEvent[] = [];
+  const connecting = connectBus({ url: `nats://127.0.0.1:${port}`, name: "test", onEvent: (event) => events.push(event) });
+  await vi.waitFor(() => expect(events).toHaveLength(1), 5_000);
+  const late = await startNats(port);
+  ends.push(() => late.stop());
+  const bus = await connecting;
+  ends.push(() => bus.close());
+  expect(events).toEqual([{ kind: "unreached", error: expect.objectContaining({ message: "connection refused" }) }]);
+});
+
 test("once it is closed nobody is told that it is connected: what waits for that waits for good", async () => {
   const { bus } = await connected();
   await bus.whenConnected();

@@ -10,8 +10,14 @@ import type { Listener } from "./nats-frames.ts";
 import { NatsTransport } from "./nats-transport.ts";
 import { usualNatsTimeoutMs } from "./settings.ts";
 
-/** What a bus tells of itself. `disconnected` may be followed by `connected`, any number of times. */
-export type BusEvent = { readonly kind: "connected" | "disconnected" } | { readonly kind: "fault"; readonly error: unknown };
+/**
+ * What a bus tells of itself. `disconnected` may be followed by `connected`, any number of times. `unreached`: an attempt at the
+ * first connection has failed, for another reason than the one before; more follow.
+ */
+export type BusEvent =
+  | { readonly kind: "connected" | "disconnected" }
+  | { readonly kind: "fault"; readonly error: unknown }
+  | { readonly kind: "unreached"; readonly error: unknown };
 
 export interface BusMessage {
   readonly subject: string;
@@ -78,7 +84,7 @@ const pings = 2;
 export async function connectBus(options: BusOptions): Promise<Bus> {
   // What the client's own connect does, but for the transport.
   setTransportFactory({ factory: () => new NatsTransport(), dnsResolveFn: nodeResolveHost });
-  const connection = await connectFirst({
+  const first = {
     ...securityOf(options.url, options.security),
     servers: options.url.split(",").map((server) => server.trim()),
     name: options.name,
@@ -94,18 +100,23 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
     maxPingOut: pings,
     // A process never wants its own publishes back: it has applied them already.
     noEcho: true,
-  });
+  };
+  const connection = await connectFirst(first, (error) => options.onEvent({ kind: "unreached", error }));
   return new NatsBus(connection, options.onEvent);
 }
 
 // Not by the client's own waitOnFirstConnect, which would wait for ever where the server refuses us, and say nothing.
-async function connectFirst(options: ConnectionOptions): Promise<NatsConnectionImpl> {
+async function connectFirst(options: ConnectionOptions, onFailure: (error: unknown) => void): Promise<NatsConnectionImpl> {
+  let last = "";
   for (;;) {
     try {
       return (await NatsConnectionImpl.connect(options)) as NatsConnectionImpl;
     } catch (error) {
       const refusal = refusalOf(error, options.servers);
       if (refusal !== undefined) throw refusal;
+      const { message } = error as Error;
+      if (message !== last) onFailure(error);
+      last = message;
       await pause(retryMs);
     }
   }

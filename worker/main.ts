@@ -61,6 +61,7 @@ async function main(): Promise<void> {
       security: config,
       name: `worker ${id}`,
       onEvent: (event) => {
+        if (event.kind === "unreached") return log.warn({ err: event.error }, "NATS cannot be reached: trying again");
         if (event.kind === "connected") worker?.reconnected();
         if (event.kind === "fault") worker?.meetFault(event.error);
         else log.warn(event.kind === "connected" ? "NATS is back" : "NATS is gone");

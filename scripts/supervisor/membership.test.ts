@@ -11,6 +11,7 @@ import { Membership } from "./membership.ts";
 
 const { members: subject } = subjectsOf("test");
 const noSecurity = { NATS_CREDENTIALS_FILE: "", NATS_CA_FILE: "", NATS_CERT_FILE: "", NATS_KEY_FILE: "" };
+const options = { natsSecurity: noSecurity, namespace: "test", hungAfterMs: Number.POSITIVE_INFINITY, onHung: () => undefined };
 const pid = 999_001;
 const gone = { kind: "gone", id: "g1", reason: "exited" } as const;
 
@@ -76,12 +77,9 @@ async function joined(port = 0): Promise<Joined> {
   const events = new EventEmitter();
   const asked = peer.isAsked();
   const membership = await Membership.join({
+    ...options,
     natsUrl: nats.url,
-    natsSecurity: noSecurity,
-    namespace: "test",
     log: { event: (_level, text) => events.emit(text) },
-    hungAfterMs: Number.POSITIVE_INFINITY,
-    onHung: () => undefined,
   });
   cleanUps.push(() => membership.leave());
   const isKnown = membership.members.until(() => membership.members.gateways.length === 1, AbortSignal.timeout(20_000));
@@ -115,4 +113,9 @@ test("an end that came while NATS was away is told when it is back", async () =>
   const again = await startNats(port);
   cleanUps.push(() => again.stop());
   expect((await peer.hears(1))[0]).toEqual(gone);
+});
+
+test("a NATS whose name nobody has is told of at once", async () => {
+  const joining = Membership.join({ ...options, natsUrl: "nats://nobody.invalid:4222", log: { event: () => undefined } });
+  await expect(joining).rejects.toThrow(/NATS_URL=nats:\/\/nobody\.invalid:4222 cannot be reached: getaddrinfo \w+ nobody\.invalid/);
 });

@@ -68,19 +68,19 @@ export class Membership {
     const faults = new FaultMeter();
     const onFault = (error: unknown) => faults.meet(error, (text, count) => log.event("warn", text, { count, err: describe(error) }));
     let membership: Membership | undefined;
-    const bus = await withinTime(
+    const bus = await withinTime(natsUrl, (onFailure) =>
       connectBus({
         url: natsUrl,
         security: natsSecurity,
         name: "supervisor",
         connectTimeoutMs,
         onEvent: (event) => {
+          if (event.kind === "unreached") return onFailure(event.error as Error);
           if (event.kind === "fault") return onFault(event.error);
           log.event("info", event.kind === "connected" ? "NATS is back" : "NATS is gone");
           if (event.kind === "connected") membership?.reconnected();
         },
       }),
-      natsUrl,
     );
     membership = new Membership(bus, options, onFault);
     return membership;
@@ -131,18 +131,26 @@ export class Membership {
 }
 
 /** The client itself waits for ever: a gateway may start before its NATS does. */
-async function withinTime(connecting: Promise<Bus>, natsUrl: string): Promise<Bus> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${connectTimeoutMs} ms`)), connectTimeoutMs);
+/** A person waits: a name that nobody has is told of at once, and else why the last attempt has failed. */
+function withinTime(natsUrl: string, connect: (onFailure: (error: NodeJS.ErrnoException) => void) => Promise<Bus>): Promise<Bus> {
+  return new Promise((resolve, reject) => {
+    let reason = "";
+    const end = (settle: () => void) => {
+      clearTimeout(timer);
+      settle();
+    };
+    const fail = (why: string, cause?: unknown) =>
+      end(() => reject(new NatsUnreachable(`NATS_URL=${natsUrl} cannot be reached: ${why}`, { cause })));
+    const timer = setTimeout(() => fail(`no answer within ${connectTimeoutMs} ms${reason}`), connectTimeoutMs);
+    const connecting = connect((error) => {
+      reason = `: ${error.message}`;
+      if (error.code === "ENOTFOUND" || error.code === "EAI_AGAIN") fail(error.message, error);
+    });
+    connecting.then(
+      (bus) => end(() => resolve(bus)),
+      (error: Error) => fail(error.message, error),
+    );
   });
-  try {
-    return await Promise.race([connecting, late]);
-  } catch (cause) {
-    throw new NatsUnreachable(`NATS_URL=${natsUrl} cannot be reached: ${cause instanceof Error ? cause.message : cause}`, { cause });
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function describe(error: unknown): { message: string; stack?: string | undefined } {
