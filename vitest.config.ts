@@ -1,5 +1,6 @@
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
+import { testPatienceMs } from "./scripts/live/patience.ts";
 
 /** They take a minute and more. Begun last, one of them would run by itself while the other core has nothing to do. */
 const longest = ["systemd/bookworm", "chaos", "supervisor", "automatic-rollback", "cut-off", "kill", "deploy", "systemd/trixie"];
@@ -19,8 +20,8 @@ export default defineConfig({
     include: ["{protocol,gateway,worker,scripts,test}/**/*.test.ts"],
     exclude: ["**/node_modules/**", ".thinstate*/**"],
     // Real processes on machines that are busy with other things: what is waited for has its own, shorter patience.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: testPatienceMs,
+    hookTimeout: testPatienceMs,
     // Each file may start a handful of processes, and waits for them most of the time.
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },

@@ -31,7 +31,8 @@ function run(script: string, environment: Record<string, string>): AsyncIterable
     ${script}`;
   child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", code], {
     cwd: join(import.meta.dirname, ".."),
-    env: { ...process.env, ...environment, PATH: `${folder}:${process.env.PATH}` },
+    // A container's own manager may listen to the tests.
+    env: { ...process.env, NOTIFY_SOCKET: "", ...environment, PATH: `${folder}:${process.env.PATH}` },
     stdio: ["ignore", "inherit", "pipe"],
   });
   return createInterface({ input: child.stderr as NonNullable<ChildProcess["stderr"]> })[Symbol.asyncIterator]();

@@ -6,7 +6,6 @@ import type { DeployReport } from "../scripts/supervisor/report.ts";
 import { TestClient } from "./client.ts";
 import { type Environment, Installation, releaseIn, until } from "./installation.ts";
 
-const testTimeoutMs = 60_000;
 const file = "worker/handlers/version.ts";
 const clients = 10;
 /** How often each client speaks. */
@@ -73,7 +72,7 @@ async function expectAlone(release: string, generation: number): Promise<void> {
   expect(installation.releases()).toEqual([release]);
 }
 
-describe("a release is rolled back by itself", { timeout: testTimeoutMs }, () => {
+describe("a release is rolled back by itself", () => {
   test("when its turns throw clearly more often: what was compared and its errors are shown, and the next deploy works", async () => {
     const first = await serve(handler("one"), { WATCH_MS: "20000" });
     await answers("one");
@@ -169,7 +168,7 @@ export default defineHandler({
   });
 });
 
-describe("a release stays", { timeout: testTimeoutMs }, () => {
+describe("a release stays", () => {
   test("when it throws no more than the one before, and is watched to the end though Ctrl-C ended the command", async () => {
     const always = 'if (number % 20 === 0) throw new Error("as always");';
     const first = await serve(handler("one", always), { WATCH_MS: "2000" });
@@ -200,7 +199,7 @@ describe("a release stays", { timeout: testTimeoutMs }, () => {
   });
 });
 
-test("what threw too seldom for a rollback is shown, and how many connections are left", { timeout: testTimeoutMs }, async () => {
+test("what threw too seldom for a rollback is shown, and how many connections are left", async () => {
   await serve(handler("one"), { WATCH_MS: "3000" });
   installation.write(file, handler("two", 'if (number < 0) throw new Error("no luck");'));
   const command = installation.command(["deploy-worker"]);
@@ -214,7 +213,7 @@ test("what threw too seldom for a rollback is shown, and how many connections ar
   );
 });
 
-test("a first deploy whose workers cannot run says so: there is nothing to go back to", { timeout: testTimeoutMs }, async () => {
+test("a first deploy whose workers cannot run says so: there is nothing to go back to", async () => {
   installation = await Installation.cloned({ WORKERS: "0", WATCH_MS: "1500" });
   stopTalking = () => undefined;
   // Its workers end as soon as there is this file: once they have work, not before.

@@ -59,25 +59,21 @@ test("a row is a ratio to the bare server, with nothing lost", async () => {
   expect(exitCode).toBe(0);
 });
 
-test.runIf(hasGit)(
-  "against another commit, both sides are thinstate, and the commit's folder is gone afterwards",
-  async () => {
-    const before = [...folders(), ...worktrees()];
-    const { child, ended } = bench(...short, "--json", "--against", "HEAD");
-    const gateways = await until("a gateway of another folder", () => {
-      const found = descendantsOf(child.pid ?? 0).filter(({ command }) => command.includes("gateway/main.ts"));
-      return found.length > 0 ? found : undefined;
-    });
-    expect(gateways).toHaveLength(1);
-    const { exitCode, stdout, stderr } = await ended;
-    const result = JSON.parse(stdout) as RowResult;
-    expect(result.figures[0]?.ratio?.median, stderr).toBeGreaterThan(0);
-    expect(result.figures[0]?.goal).toBeUndefined();
-    expect(exitCode).toBe(0);
-    expect([...folders(), ...worktrees()]).toEqual(before);
-  },
-  120_000,
-);
+test.runIf(hasGit)("against another commit, both sides are thinstate, and the commit's folder is gone afterwards", async () => {
+  const before = [...folders(), ...worktrees()];
+  const { child, ended } = bench(...short, "--json", "--against", "HEAD");
+  const gateways = await until("a gateway of another folder", () => {
+    const found = descendantsOf(child.pid ?? 0).filter(({ command }) => command.includes("gateway/main.ts"));
+    return found.length > 0 ? found : undefined;
+  });
+  expect(gateways).toHaveLength(1);
+  const { exitCode, stdout, stderr } = await ended;
+  const result = JSON.parse(stdout) as RowResult;
+  expect(result.figures[0]?.ratio?.median, stderr).toBeGreaterThan(0);
+  expect(result.figures[0]?.goal).toBeUndefined();
+  expect(exitCode).toBe(0);
+  expect([...folders(), ...worktrees()]).toEqual(before);
+});
 
 test("Ctrl-C ends everything that it has started, and removes its folder", async () => {
   const before = folders();

@@ -1,8 +1,7 @@
 // A real WebSocket client that remembers all it was told.
 
 import { WebSocket } from "ws";
-
-const patienceMs = 20_000;
+import { patienceMs } from "../scripts/live/patience.ts";
 
 export interface ClientOptions {
   readonly headers?: Readonly<Record<string, string>>;

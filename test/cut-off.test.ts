@@ -4,7 +4,6 @@ import { afterEach, expect, test } from "vitest";
 import { TestClient } from "./client.ts";
 import { type Command, Installation, isAlive, releaseIn, until } from "./installation.ts";
 
-const testTimeoutMs = 120_000;
 const file = "worker/handlers/version.ts";
 
 /** Steps by what their lines begin with, and which release serves when one is cut off. */
@@ -67,7 +66,7 @@ async function expectWhole(client: TestClient, expected: string): Promise<string
   return release?.id ?? "";
 }
 
-test("by Ctrl-C, SIGTERM or kill -9 of the command", { timeout: testTimeoutMs }, async () => {
+test("by Ctrl-C, SIGTERM or kill -9 of the command", async () => {
   installation = await Installation.cloned();
   installation.write(file, handler());
   const { client } = await start();
@@ -91,7 +90,7 @@ test("by Ctrl-C, SIGTERM or kill -9 of the command", { timeout: testTimeoutMs },
   expect(client.isOpen).toBe(true);
 });
 
-test("by kill -9 or SIGTERM of the server", { timeout: 2 * testTimeoutMs }, async () => {
+test("by kill -9 or SIGTERM of the server", async () => {
   installation = await Installation.cloned({ WATCH_MS: "20000" });
   installation.write(file, handler());
   let running = await start();

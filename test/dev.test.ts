@@ -6,7 +6,6 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { TestClient } from "./client.ts";
 import { type Command, Installation, until } from "./installation.ts";
 
-const testTimeoutMs = 60_000;
 /** The promise is one second; machines that run tests are busy. */
 const liveLimitMs = 5_000;
 const file = "worker/handlers/version.ts";
@@ -54,11 +53,11 @@ beforeAll(async () => {
   const url = (await dev.line(/^ready ws:/)).replace("ready ", "");
   await dev.line(/^watching worker\/handlers/);
   client = await TestClient.open(`${url}/version`);
-}, testTimeoutMs);
+});
 
-afterAll(() => installation?.end(), testTimeoutMs);
+afterAll(() => installation?.end());
 
-test("a saved handler is live at once, with clients still connected", { timeout: testTimeoutMs }, async () => {
+test("a saved handler is live at once, with clients still connected", async () => {
   expect(await answer()).toBe("one");
   const times: number[] = [];
   for (const version of ["two", "three"]) {
@@ -76,9 +75,7 @@ test("a saved handler is live at once, with clients still connected", { timeout:
   expect(client.isOpen).toBe(true);
 });
 
-test("a broken save prints the error with file and line, and the code before serves until it is mended", {
-  timeout: testTimeoutMs,
-}, async () => {
+test("a broken save prints the error with file and line, and the code before serves until it is mended", async () => {
   const [from, before] = [dev.lines.length, await answer()];
   installation.write(file, handler("broken").replace("onMessage(conn, message) {", "onMessage(conn, message) {{{"));
   await dev.line(/^not live, the code before still serves/, from);
@@ -91,7 +88,7 @@ test("a broken save prints the error with file and line, and the code before ser
   expect(client.isOpen).toBe(true);
 });
 
-test("a file that is added is served, and what is removed is not missed", { timeout: testTimeoutMs }, async () => {
+test("a file that is added is served, and what is removed is not missed", async () => {
   const from = dev.lines.length;
   installation.write("worker/handlers/added.ts", handler("added").replace("/version", "/added"));
   await dev.line(/^live after/, from);
@@ -128,7 +125,7 @@ const replacements: Record<string, (path: string, text: string) => void> = {
   },
 };
 
-test.each(Object.keys(replacements))("saves are noticed after the file was replaced by %s", { timeout: testTimeoutMs }, async (name) => {
+test.each(Object.keys(replacements))("saves are noticed after the file was replaced by %s", async (name) => {
   const inner = "worker/handlers/inner/deep/inner.ts";
   const save = async (text: string, write: (text: string) => void) => {
     const from = dev.lines.length;
@@ -148,7 +145,7 @@ test.each(Object.keys(replacements))("saves are noticed after the file was repla
   await dev.line(/^live after/, from);
 });
 
-test("leaves no release behind", { timeout: testTimeoutMs }, async () => {
+test("leaves no release behind", async () => {
   dev.process.kill("SIGTERM");
   expect(await dev.exited).toBe(0);
   const start = installation.start();

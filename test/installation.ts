@@ -4,13 +4,12 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, delimiter, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
+import { patienceMs } from "../scripts/live/patience.ts";
 import { findNatsServer } from "../scripts/nats/binary.ts";
 import { askSupervisor } from "../scripts/supervisor/control.ts";
 import type { Status } from "../scripts/supervisor/status.ts";
 
 const ourClone = join(import.meta.dirname, "..");
-/** How long anything may take that is waited for, on a machine that is busy with other things. */
-const patienceMs = 30_000;
 
 export type Environment = Readonly<Record<string, string>>;
 
@@ -218,5 +217,6 @@ async function environment(env: Environment): Promise<NodeJS.ProcessEnv> {
   // Where a clean machine's set-up has fetched it to: an installation with a cache folder of its own would fetch it again.
   const natsServer = await findNatsServer({ folder: join(ourClone, ".thinstate", "nats"), environment: process.env });
   const PATH = [dirname(natsServer), process.env.PATH].join(delimiter);
-  return { ...process.env, PATH, PORT: "0", ADMIN_PORT: "0", WATCH_MS: "300", ...env };
+  const ours = { PORT: "0", ADMIN_PORT: "0", WATCH_MS: "300", READY_TIMEOUT_MS: String(patienceMs) };
+  return { ...process.env, PATH, ...ours, ...env };
 }

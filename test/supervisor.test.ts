@@ -10,7 +10,6 @@ import { TestClient } from "./client.ts";
 import { type Environment, Installation, isAlive, until } from "./installation.ts";
 import { startNats } from "./nats.ts";
 
-const testTimeoutMs = 60_000;
 const cleanUps: (() => unknown)[] = [];
 
 afterEach(async () => {
@@ -23,9 +22,7 @@ async function install(env: Environment = {}): Promise<Installation> {
   return installation;
 }
 
-test("kill -9 of the supervisor ends all that it has started, a stopped worker and a stopped gateway too", {
-  timeout: testTimeoutMs,
-}, async () => {
+test("kill -9 of the supervisor ends all that it has started, a stopped worker and a stopped gateway too", async () => {
   const installation = await install();
   const start = installation.start();
   await start.line(/^ready ws:/);
@@ -40,7 +37,7 @@ test("kill -9 of the supervisor ends all that it has started, a stopped worker a
   await until("an end of all children", () => (children.some(isAlive) ? undefined : true));
 });
 
-test("SIGTERM ends all that it has started, with exit code 0, and kills what hangs", { timeout: testTimeoutMs }, async () => {
+test("SIGTERM ends all that it has started, with exit code 0, and kills what hangs", async () => {
   const installation = await install({ STOP_TIMEOUT_MS: "1000" });
   const start = installation.start();
   await start.line(/^ready ws:/);
@@ -57,9 +54,7 @@ test("SIGTERM ends all that it has started, with exit code 0, and kills what han
   expect(start.output).toMatch(/worker-\S+\.\d has not ended within \d+ ms and is killed/);
 });
 
-test("a Ctrl-C that npm passes on besides ends all in order: the client hears why it is closed", {
-  timeout: testTimeoutMs,
-}, async () => {
+test("a Ctrl-C that npm passes on besides ends all in order: the client hears why it is closed", async () => {
   const installation = await install({ HANDLERS_DIR: "test/handlers/basic" });
   const start = installation.start();
   const url = (await start.line(/^ready ws:/)).replace("ready ", "");
@@ -74,7 +69,7 @@ test("a Ctrl-C that npm passes on besides ends all in order: the client hears wh
   expect(await start.exited).toBe(0);
 });
 
-test("whatever is killed is started again: worker, gateway, nats-server, guard", { timeout: testTimeoutMs }, async () => {
+test("whatever is killed is started again: worker, gateway, nats-server, guard", async () => {
   const installation = await install({ WORKERS: "1" });
   const start = installation.start();
   await start.line(/^ready ws:/);
@@ -94,9 +89,7 @@ test("whatever is killed is started again: worker, gateway, nats-server, guard",
   await until("an end of all children", () => (after.some(isAlive) ? undefined : true));
 });
 
-test("a worker that hangs in an endless loop is killed at twice WORKER_TIMEOUT_MS and replaced; one that waits for NATS is not", {
-  timeout: testTimeoutMs,
-}, async () => {
+test("a worker that hangs in an endless loop is killed at twice WORKER_TIMEOUT_MS and replaced; one that waits for NATS is not", async () => {
   const nats = await startNats();
   cleanUps.push(() => nats.stop());
   const env = { NATS_URL: nats.url, HANDLERS_DIR: "test/handlers/basic", WORKER_TIMEOUT_MS: "2000" };
@@ -126,9 +119,7 @@ test("a worker that hangs in an endless loop is killed at twice WORKER_TIMEOUT_M
   await innocent.close();
 });
 
-test("a second start in one cache folder says which one runs; one after its end serves the same release", {
-  timeout: testTimeoutMs,
-}, async () => {
+test("a second start in one cache folder says which one runs; one after its end serves the same release", async () => {
   const installation = await install();
   const first = installation.start();
   const ready = await first.line(/^ready ws:/);
@@ -144,7 +135,7 @@ test("a second start in one cache folder says which one runs; one after its end 
   expect((await installation.status()).release).toEqual(release);
 });
 
-test("a start whose folder of handlers is missing says so in words, and serves the last release", { timeout: testTimeoutMs }, async () => {
+test("a start whose folder of handlers is missing says so in words, and serves the last release", async () => {
   const installation = await install();
   const first = installation.start();
   await first.line(/^ready ws:/);
@@ -160,9 +151,7 @@ test("a start whose folder of handlers is missing says so in words, and serves t
   expect(second.output).not.toContain("ENOENT");
 });
 
-test("a release that an earlier version has numbered is served, and gone back to; what handlers keep in SHARED_DIR outlives releases", {
-  timeout: testTimeoutMs,
-}, async () => {
+test("a release that an earlier version has numbered is served, and gone back to; what handlers keep in SHARED_DIR outlives releases", async () => {
   const installation = await Installation.cloned();
   cleanUps.push(() => installation.end());
   const keeper = (version: string) => `import { appendFileSync, readFileSync } from "node:fs";
@@ -214,9 +203,7 @@ export default defineHandler({
   expect(await told(url)).toBe("one two one ");
 });
 
-test("WORKERS=0: what connects waits; the first deploy starts workers, on all gateways, and answers all of it", {
-  timeout: testTimeoutMs,
-}, async () => {
+test("WORKERS=0: what connects waits; the first deploy starts workers, on all gateways, and answers all of it", async () => {
   const installation = await install({ WORKERS: "0", GATEWAYS: "2" });
   const start = installation.start();
   const url = (await start.line(/^ready ws:/)).replace("ready ", "");
@@ -264,7 +251,7 @@ test("WORKERS=0: what connects waits; the first deploy starts workers, on all ga
   expect(installation.current()).not.toBe(first);
 });
 
-test("NATS_URL: somebody else's NATS server is used, shown without a process, and left running", { timeout: testTimeoutMs }, async () => {
+test("NATS_URL: somebody else's NATS server is used, shown without a process, and left running", async () => {
   const nats = await startNats();
   cleanUps.push(() => nats.stop());
   const installation = await install({ NATS_URL: nats.url, WORKERS: "1" });
@@ -276,7 +263,7 @@ test("NATS_URL: somebody else's NATS server is used, shown without a process, an
   expect(isAlive(nats.process.pid as number)).toBe(true);
 });
 
-test("a start on a taken port names the process that has it", { timeout: testTimeoutMs }, async () => {
+test("a start on a taken port names the process that has it", async () => {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   cleanUps.push(() => server.close());
@@ -288,15 +275,13 @@ test("a start on a taken port names the process that has it", { timeout: testTim
   expect(start.children()).toEqual([]);
 });
 
-test("mistakes in the environment of supervisor, gateway and worker are reported together", { timeout: testTimeoutMs }, async () => {
+test("mistakes in the environment of supervisor, gateway and worker are reported together", async () => {
   const start = (await install({ WORKERS: "many", MESSAGE_BYTES: "-1", STATE_BYTES: "0" })).start();
   expect(await start.exited).toBe(1);
   for (const name of ["WORKERS=many", "MESSAGE_BYTES=-1", "STATE_BYTES=0"]) expect(start.output).toContain(name);
 });
 
-test("what only a process that starts can find wrong with the settings ends the start, with its words", {
-  timeout: testTimeoutMs,
-}, async () => {
+test("what only a process that starts can find wrong with the settings ends the start, with its words", async () => {
   const nats = await startNats();
   cleanUps.push(() => nats.stop());
   const start = (await install({ NATS_URL: nats.url, MESSAGE_BYTES: "2000000" })).start();
@@ -308,13 +293,13 @@ test("what only a process that starts can find wrong with the settings ends the 
   await until("an end of all children", () => (start.children().length > 0 ? undefined : true));
 });
 
-test("a NATS_URL where nobody answers ends the start with its name", { timeout: testTimeoutMs }, async () => {
+test("a NATS_URL where nobody answers ends the start with its name", async () => {
   const start = (await install({ NATS_URL: "nats://127.0.0.1:1" })).start();
   expect(await start.exited).toBe(1);
-  expect(start.output).toContain("NATS_URL=nats://127.0.0.1:1 cannot be reached");
+  expect(start.output).toMatch(/NATS_URL=nats:\/\/127\.0\.0\.1:1 cannot be reached: .*connection refused/);
 });
 
-test("commands without a running server say so, and end with exit code 1", { timeout: testTimeoutMs }, async () => {
+test("commands without a running server say so, and end with exit code 1", async () => {
   const installation = await install();
   for (const command of ["status", "deploy-worker", "rollback-worker"]) {
     expect(await installation.run(command)).toMatchObject({ exitCode: 1, output: "thinstate does not run here: npm start" });

@@ -6,13 +6,11 @@ import { join } from "node:path";
 import { type Bus, connectBus } from "../protocol/bus.ts";
 import { type Announcement, decodeAnnouncement, encodeAnnouncement, type GatewayHello, type WorkerHello } from "../protocol/membership.ts";
 import { type Subjects, subjectsOf } from "../protocol/subjects.ts";
+import { patienceMs } from "../scripts/live/patience.ts";
 import { freePort } from "../scripts/supervisor/port.ts";
 import { startNats, type TestNats } from "./nats.ts";
 
 const clone = join(import.meta.dirname, "..");
-
-/** How long anything that is waited for may take, on a machine that is busy with other things. */
-const patienceMs = 20_000;
 
 export interface SystemOptions {
   /** Within test/handlers. */
@@ -57,7 +55,7 @@ export class TestProcess {
       // Not before all that it has said was read.
       const exit = new Promise((resolve) => this.child.once("close", resolve));
       this.child.kill(signal);
-      const killing = setTimeout(() => this.child.kill("SIGKILL"), 10_000);
+      const killing = setTimeout(() => this.child.kill("SIGKILL"), patienceMs);
       await exit;
       clearTimeout(killing);
     }

@@ -2,6 +2,7 @@
 
 import { readdirSync } from "node:fs";
 import type { Installation } from "../live/installation.ts";
+import { patienceMs } from "../live/patience.ts";
 import { residentBytesOf } from "../live/usage.ts";
 
 export interface Footprint {
@@ -11,6 +12,8 @@ export interface Footprint {
   readonly gatewayFiles: number;
   readonly gatewayTimers: number;
   readonly supervisorFiles: number;
+  /** That run, whatever their release. */
+  readonly workers: number;
   /** Of all NATS clients; 0 where the nats-server is not ours to ask. */
   readonly subscriptions: number;
   /** That the gateway has local subscribers for. */
@@ -19,16 +22,27 @@ export interface Footprint {
   readonly parked: number;
 }
 
-/** How long the last clients' onCloses may take, and the workers that the last fault has replaced. */
-const patienceMs = 20_000;
+const lookMs = 50;
+/** A worker that has just been replaced says hello before all of its subscriptions have reached NATS. */
+const stillMs = 1_000;
 
-/** As soon as it is as it should be, or after `patienceMs`, as it is then. */
+/**
+ * As soon as it is as it should be and every process is there, and its counts have been the same for `stillMs`: the last clients'
+ * onCloses have run, and the workers that the last fault has replaced have settled. After `patienceMs` as it is then.
+ */
 export async function settledFootprintOf(installation: Installation, isSettled: (footprint: Footprint) => boolean): Promise<Footprint> {
   const deadline = performance.now() + patienceMs;
+  let counts = "";
+  let since = performance.now();
   for (;;) {
     const footprint = await footprintOf(installation);
-    if (isSettled(footprint) || performance.now() > deadline) return footprint;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    const { subscriptions, topics, connections, parked, workers } = footprint;
+    const seen = [subscriptions, topics, connections, parked, workers].join();
+    if (seen !== counts) since = performance.now();
+    counts = seen;
+    const isStill = workers === installation.shape.workers && performance.now() - since >= stillMs;
+    if ((isStill && isSettled(footprint)) || performance.now() > deadline) return footprint;
+    await new Promise((resolve) => setTimeout(resolve, lookMs));
   }
 }
 
@@ -49,6 +63,7 @@ async function footprintOf(installation: Installation): Promise<Footprint> {
     gatewayFiles: filesOf(gateway.pid),
     gatewayTimers: told.timers,
     supervisorFiles: filesOf(installation.supervisorPid),
+    workers: status.workers.length,
     subscriptions: (await installation.nats?.subscriptions()) ?? 0,
     topics: told.counters.topics.subscribed,
     connections: told.connections,

@@ -1,9 +1,8 @@
 // Hears of every onOpen and onClose: each connection that opened must close exactly once.
 
 import { WebSocket } from "ws";
+import { patienceMs } from "../live/patience.ts";
 import { Signal } from "../live/signal.ts";
-
-const patienceMs = 20_000;
 
 export class Journal {
   /** Of the connection that listens: begins with its gateway's. */

@@ -1,5 +1,6 @@
 // A bounded, steady load: so many messages a second over so many connections, whether they are answered or not.
 
+import { patienceMs } from "../live/patience.ts";
 import { Signal } from "../live/signal.ts";
 import { Client } from "./client.ts";
 
@@ -7,7 +8,6 @@ const tickMs = 10;
 /** After a pause of our own process no more than this is made up for: a burst would be another test. */
 const catchUpMs = 100;
 const groupSize = 10;
-const patienceMs = 30_000;
 
 export interface LoadOptions {
   readonly url: string;
@@ -106,7 +106,7 @@ export class Load {
   async settle(): Promise<void> {
     await this.flows().catch(() => undefined);
     const isHeard = () => this.live.every((client) => this.lostPublishes(client) === 0);
-    await this.signal.until(isHeard, "every publish is heard", 5_000).catch(() => undefined);
+    await this.signal.until(isHeard, "every publish is heard", patienceMs).catch(() => undefined);
     for (const client of this.live) client.settleSilence();
   }
 

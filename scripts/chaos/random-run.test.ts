@@ -8,6 +8,7 @@ const warm: Footprint = {
   gatewayFiles: 30,
   gatewayTimers: 6,
   supervisorFiles: 20,
+  workers: 2,
   subscriptions: 12,
   topics: 0,
   connections: 0,

@@ -13,9 +13,9 @@ import { askSupervisor } from "../supervisor/control.ts";
 import type { DeployReport } from "../supervisor/report.ts";
 import type { Status } from "../supervisor/status.ts";
 import { natsFolder, OwnNats } from "./own-nats.ts";
+import { patienceMs } from "./patience.ts";
 import { Signal, WaitedInVain } from "./signal.ts";
 
-const patienceMs = 40_000;
 const lookMs = 20;
 const keptLines = 400;
 
@@ -110,6 +110,7 @@ export class Installation {
       HANDLERS_DIR: setting.handlersDir,
       PORT: "0",
       ADMIN_PORT: "0",
+      READY_TIMEOUT_MS: String(patienceMs),
       WORKERS: String(shape.workers),
       GATEWAYS: String(shape.gateways),
       NODE_OPTIONS: `${options ?? ""}${heap}`,

@@ -7,8 +7,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { usualPayloadBytes } from "../../protocol/payload.ts";
 import { natsConfiguration, natsFiles } from "../nats/configuration.ts";
 import { freePorts } from "../supervisor/port.ts";
-
-const patienceMs = 10_000;
+import { patienceMs } from "./patience.ts";
 
 export class OwnNats {
   readonly url: string;

@@ -3,13 +3,12 @@
 
 import { setTimeout as pause } from "node:timers/promises";
 import { expect } from "vitest";
+import { patienceMs } from "../../scripts/live/patience.ts";
 import { checkPort, freePort } from "../../scripts/supervisor/port.ts";
 import type { Status } from "../../scripts/supervisor/status.ts";
 import type { Suite } from "./image.ts";
 import { accounts, listing } from "./listing.ts";
 import { Machine } from "./machine.ts";
-
-const patienceMs = 60_000;
 
 export class Installed {
   readonly machine: Machine;
@@ -35,7 +34,7 @@ export class Installed {
       HANDLERS_DIR: "scripts/chaos/handlers",
       WATCH_MS: "1000",
       WORKER_TIMEOUT_MS: "2000",
-      READY_TIMEOUT_MS: "30000",
+      READY_TIMEOUT_MS: String(patienceMs),
     });
     // Machines share our ports; a server of ours keeps the one that it has.
     const nats = `listen: "127.0.0.1:${await freePort("127.0.0.1")}"\n`;

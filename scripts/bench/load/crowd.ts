@@ -1,12 +1,12 @@
 // All connections of a load, opened as fast as they are let in.
 
+import { patienceMs } from "../../live/patience.ts";
 import { Signal } from "../../live/signal.ts";
 import { Client, type ClientContext } from "./client.ts";
 import type { Job, Opening } from "./job.ts";
 
 /** Attempts under way at a time: below the usual backlog of a listening socket. */
 const pendingLimit = 200;
-const patienceMs = 60_000;
 
 export type CrowdContext = Pick<ClientContext, "frames" | "buffer" | "meter">;
 

@@ -2,6 +2,7 @@
 
 import { connect } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
+import { patienceMs } from "../../live/patience.ts";
 import type { Load } from "../load.ts";
 import type { Scene } from "../scene.ts";
 import type { Fault } from "./fault.ts";
@@ -34,7 +35,7 @@ async function leaveInTheMiddle({ load, condemn, journal }: Scene, index: number
 }
 
 function closed(load: Load, client: { closed: unknown }): Promise<void> {
-  return load.signal.until(() => client.closed !== undefined, "a client that broke off is closed", 10_000);
+  return load.signal.until(() => client.closed !== undefined, "a client that broke off is closed", patienceMs);
 }
 
 export const clientFaults: readonly Fault[] = [

@@ -1,9 +1,8 @@
 // Messages that kill whoever handles them.
 
+import { patienceMs } from "../../live/patience.ts";
 import type { Scene } from "../scene.ts";
 import type { Fault } from "./fault.ts";
-
-const patienceMs = 60_000;
 
 async function poison(scene: Scene, text: string): Promise<void> {
   const { load, condemn, journal } = scene;
