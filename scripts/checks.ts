@@ -44,6 +44,17 @@ export function runProgram(program: string, args: readonly string[], env: NodeJS
   });
 }
 
+/** What a run counts that could not begin, or did not get to its end. */
+export const oneFailure: Tally = { passed: 0, failed: 1, skipped: 0 };
+
+/** @param said All that a run wrote: its last tally counts. */
+export function parseTally(said: string): Tally {
+  const found = [...said.matchAll(/^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/gm)].at(-1);
+  if (found === undefined) return oneFailure;
+  const [, passed, failed, skipped = 0] = found;
+  return { passed: Number(passed), failed: Number(failed), skipped: Number(skipped) };
+}
+
 /** The last line of a run, in the form that CI reads. @returns The exit code. */
 export function reportTally({ passed, failed, skipped }: Tally): number {
   process.stdout.write(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}\n`);

@@ -1,16 +1,20 @@
-// npm test: the checks, then every test, against real processes.
+// npm test: the checks, then every test, against real processes. Here, or in a container with another Node.
 
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
-import { reportTally, runChecks, runProgram, type Tally } from "./checks.ts";
+import { oneFailure, parseTally, reportTally, runChecks, runProgram, type Tally } from "./checks.ts";
 import { findNatsServer, NatsServerMissing } from "./nats/binary.ts";
 import { cacheFolder } from "./setup/cache.mjs";
 
-const usage = `npm test [-- arguments of vitest]
+const usage = `npm test [-- [--node LIST] arguments of vitest]
 
-Runs "npm run check" and every test, or those that the arguments choose: npm test -- protocol`;
+Runs "npm run check" and every test, or those that the arguments choose: npm test -- protocol
+  --node LIST   where: "here" (the default), or a version of Node (24), which is fetched and runs all of it in a container with
+                Debian 13 (needs root, systemd-nspawn and debootstrap); or several, one after the other: here,24`;
+
+const here = "here";
 
 /** What vitest's JSON reporter counts, of which we need little. */
 const vitestReport = v.object({
@@ -25,17 +29,50 @@ export async function run(args: readonly string[]): Promise<number> {
     process.stdout.write(`${usage}\n`);
     return 0;
   }
+  const [places, rest] = placesOf(args);
+  if (places.some((place) => place !== here && !/^\d+$/.test(place))) {
+    process.stderr.write(`--node ${places.join(",")}: "${here}" and major versions of Node, separated by commas\n\n${usage}\n`);
+    return 2;
+  }
+  const tallies: Tally[] = [];
+  for (const place of places) tallies.push(place === here ? await runHere(rest) : await runElsewhere(place, rest));
+  const sum = (name: keyof Tally) => tallies.reduce((total, tally) => total + tally[name], 0);
+  return reportTally({ passed: sum("passed"), failed: sum("failed"), skipped: sum("skipped") });
+}
+
+/** Takes --node out of the arguments: vitest has the others. */
+function placesOf(args: readonly string[]): [places: readonly string[], rest: readonly string[]] {
+  const at = args.findIndex((arg) => arg === "--node" || arg.startsWith("--node="));
+  if (at === -1) return [[here], args];
+  const [, inline] = /=(.*)/.exec(args[at] ?? "") ?? [];
+  return [(inline ?? args[at + 1] ?? "").split(","), args.toSpliced(at, inline === undefined ? 2 : 1)];
+}
+
+async function runElsewhere(nodeMajor: string, args: readonly string[]): Promise<Tally> {
+  try {
+    // Imported only now: few want it.
+    const { runSuite } = await import("../test/systemd/suite.ts");
+    const { exitCode, stdout } = await runSuite(nodeMajor, args);
+    const tally = parseTally(stdout);
+    return exitCode !== 0 && tally.failed === 0 ? { ...tally, failed: 1 } : tally;
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
+    return oneFailure;
+  }
+}
+
+async function runHere(args: readonly string[]): Promise<Tally> {
   try {
     // Once, before many tests want it at the same time.
     await findNatsServer({ folder: join(cacheFolder({}), "nats"), environment: process.env });
   } catch (error) {
     if (!(error instanceof NatsServerMissing)) throw error;
     process.stderr.write(`${error.message}\n`);
-    return 1;
+    return oneFailure;
   }
   const checks = await runChecks();
   const tests = await runTests(args);
-  return reportTally({ passed: checks.passed + tests.passed, failed: checks.failed + tests.failed, skipped: tests.skipped });
+  return { passed: checks.passed + tests.passed, failed: checks.failed + tests.failed, skipped: tests.skipped };
 }
 
 async function runTests(args: readonly string[]): Promise<Tally> {

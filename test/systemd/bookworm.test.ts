@@ -5,19 +5,18 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Load } from "../../scripts/chaos/load.ts";
 import { tally } from "../../scripts/chaos/tally.ts";
 import { hasAutogroups } from "../autogroup.ts";
-import { whyNoMachines } from "./image.ts";
+import { whySkipped } from "./image.ts";
 import { Installed, until } from "./installed.ts";
 import type { Machine } from "./machine.ts";
 import { Reconnecting } from "./reconnecting.ts";
 
 const connections = 100;
 const messagesPerSecond = 5_000;
-const stepMs = 120_000;
 const handler = "scripts/chaos/handlers/sequence.ts";
 /** Longer than a client may be away: connecting takes milliseconds. */
 const awayMs = 2_000;
 
-const missing = whyNoMachines();
+const missing = whySkipped();
 
 describe.skipIf(missing !== undefined)(`Debian 12${missing === undefined ? "" : ` (${missing})`}`, () => {
   let installed: Installed;
@@ -26,13 +25,13 @@ describe.skipIf(missing !== undefined)(`Debian 12${missing === undefined ? "" : 
   beforeAll(async () => {
     installed = await Installed.boot("bookworm");
     machine = installed.machine;
-  }, 300_000);
+  });
 
-  afterAll(() => installed?.stop(), stepMs);
+  afterAll(() => installed?.stop());
 
-  test("npm run install-service sets everything up, and what it has set up serves", { timeout: stepMs }, () => installed.install());
+  test("npm run install-service sets everything up, and what it has set up serves", () => installed.install());
 
-  test("a second run changes nothing", { timeout: stepMs }, async () => {
+  test("a second run changes nothing", async () => {
     const settings = await machine.run("cat", "/etc/thinstate/thinstate.env");
     const pids = await installed.gatewayPids();
     const { exitCode, stdout, stderr } = await machine.npm("install-service");
@@ -61,9 +60,7 @@ describe.skipIf(missing !== undefined)(`Debian 12${missing === undefined ? "" : 
     }
   });
 
-  test("deploys, a rollback, a release that crashes, kills and restarts under load cost no client anything", {
-    timeout: 300_000,
-  }, async () => {
+  test("deploys, a rollback, a release that crashes, kills and restarts under load cost no client anything", async () => {
     const gateways = await installed.gatewayPids();
     const load = await Load.open({ url: installed.url, connections, rate: messagesPerSecond });
     load.begin();
@@ -122,7 +119,7 @@ describe.skipIf(missing !== undefined)(`Debian 12${missing === undefined ? "" : 
     await load.close();
   });
 
-  test("gateways restarted one after the other: every client reconnects once, and at once", { timeout: stepMs }, async () => {
+  test("gateways restarted one after the other: every client reconnects once, and at once", async () => {
     const clients = await Reconnecting.open(`${installed.url}/sequence/restarts`, connections);
     for (const instance of [1, 2]) {
       await machine.run("systemctl", "restart", `thinstate-gateway@${instance}`);
@@ -137,7 +134,7 @@ describe.skipIf(missing !== undefined)(`Debian 12${missing === undefined ? "" : 
     await clients.close();
   });
 
-  test("a gateway that is killed is started again, and workers know at once that it was", { timeout: stepMs }, async () => {
+  test("a gateway that is killed is started again, and workers know at once that it was", async () => {
     const load = await Load.open({ url: installed.url, connections: 20, rate: 20 });
     await machine.kill("KILL", await machine.show("thinstate-gateway@1", "MainPID"));
     // Else they would run its connections' onClose after GATEWAY_TIMEOUT_MS.
@@ -147,9 +144,7 @@ describe.skipIf(missing !== undefined)(`Debian 12${missing === undefined ? "" : 
     await load.close();
   });
 
-  test("a deploy that is killed leaves the old release serving, no lock, and nothing that the next one minds", {
-    timeout: stepMs,
-  }, async () => {
+  test("a deploy that is killed leaves the old release serving, no lock, and nothing that the next one minds", async () => {
     const { release } = await installed.status();
     const script = `mkfifo /run/said; node scripts/start.mjs deploy-worker >/run/said 2>&1 & 
       while read -r line; do case $line in "starting 2 workers"*) kill -9 $!; break;; esac; done </run/said; rm /run/said`;
@@ -159,24 +154,18 @@ describe.skipIf(missing !== undefined)(`Debian 12${missing === undefined ? "" : 
     await installed.serves();
   });
 
-  test.runIf(hasAutogroups)(
-    "a deploy holds new workers back, and lets go of them",
-    {
-      timeout: stepMs,
-    },
-    async () => {
-      const nices = `for pid in $(systemctl show --property=MainPID --value "thinstate-worker@*"); do cat /proc/$pid/autogroup; done`;
-      const script = `(node scripts/start.mjs deploy-worker >/dev/null 2>&1; echo $? >/run/ended) &
+  test.runIf(hasAutogroups)("a deploy holds new workers back, and lets go of them", async () => {
+    const nices = `for pid in $(systemctl show --property=MainPID --value "thinstate-worker@*"); do cat /proc/$pid/autogroup; done`;
+    const script = `(node scripts/start.mjs deploy-worker >/dev/null 2>&1; echo $? >/run/ended) &
       until [ -s /run/ended ]; do ${nices} 2>/dev/null; sleep 0.05; done; cat /run/ended; rm /run/ended`;
-      const seen = await machine.run("sh", "-c", script);
-      expect(seen).toMatch(/ nice 5\n/);
-      expect(seen).toMatch(/^0\n$/m);
-      expect(await machine.run("sh", "-c", nices)).not.toMatch(/ nice [^0]/);
-      await installed.serves();
-    },
-  );
+    const seen = await machine.run("sh", "-c", script);
+    expect(seen).toMatch(/ nice 5\n/);
+    expect(seen).toMatch(/^0\n$/m);
+    expect(await machine.run("sh", "-c", nices)).not.toMatch(/ nice [^0]/);
+    await installed.serves();
+  });
 
-  test("one deploy at a time: the second one hears who is at it", { timeout: stepMs }, async () => {
+  test("one deploy at a time: the second one hears who is at it", async () => {
     const results = await Promise.all([machine.npm("deploy-worker"), machine.npm("deploy-worker")]);
     expect(results.map(({ exitCode }) => exitCode).sort()).toEqual([0, 1]);
     expect(results.find(({ exitCode }) => exitCode === 1)?.stderr).toMatch(/there is already a deploy by root \(process \d+\) since/);
@@ -194,7 +183,7 @@ describe.skipIf(missing !== undefined)(`Debian 12${missing === undefined ? "" : 
     expect({ exitCode, stderr }).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("sudo npm run deploy-worker") });
   });
 
-  test("gateways end first, then workers, then NATS; and all of it starts again", { timeout: stepMs }, async () => {
+  test("gateways end first, then workers, then NATS; and all of it starts again", async () => {
     const load = await Load.open({ url: installed.url, connections: 20, rate: 20 });
     const since = `--since=@${Math.floor(Date.now() / 1000)}`;
     // Among them those of a release that is kept warm.
@@ -213,7 +202,7 @@ describe.skipIf(missing !== undefined)(`Debian 12${missing === undefined ? "" : 
     await installed.serves();
   });
 
-  test("npm run uninstall-service keeps what is yours, and with --purge nothing of ours stays", { timeout: stepMs }, async () => {
+  test("npm run uninstall-service keeps what is yours, and with --purge nothing of ours stays", async () => {
     const own = "/etc/systemd/system/thinstate-worker@.service.d/override.conf";
     await machine.run("touch", own);
     expect(await machine.npm("uninstall-service")).toMatchObject({ exitCode: 0 });

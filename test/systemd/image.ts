@@ -1,4 +1,5 @@
 // What a test's machines boot: a small Debian with systemd and its own nats-server, made once and kept in a cache of the system.
+// Debian 13 also has what the tests themselves use: they run in it, too.
 
 import { execFile } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -11,8 +12,13 @@ const execute = promisify(execFile);
 export type Suite = "bookworm" | "trixie";
 
 /** What is in it; another list is another image. */
-const packages = ["systemd", "systemd-sysv", "nats-server"];
-const cache = "/var/cache/thinstate-test";
+const forMachines = ["systemd", "systemd-sysv", "nats-server"];
+/** libatomic1: Node 26. */
+const forTests = ["git", "openssl", "procps", "ca-certificates", "libatomic1"];
+const packages = { bookworm: forMachines, trixie: [...forMachines, ...forTests] };
+
+/** Of the system: images and Nodes, for every clone. */
+export const cache = "/var/cache/thinstate-test";
 const usualMirror = "http://deb.debian.org/debian";
 
 /** @returns What is missing here to boot machines, and how to get it; undefined: nothing. */
@@ -24,14 +30,23 @@ export function whyNoMachines(): string | undefined {
   return undefined;
 }
 
+/** @returns Why tests of machines are skipped here; undefined: they are not. In CI what is missing fails them. */
+export function whySkipped(): string | undefined {
+  return process.env.CI ? undefined : whyNoMachines();
+}
+
 /** @returns The folder of an image that nothing may be changed in. */
 export async function imageOf(suite: Suite): Promise<string> {
-  const folder = join(cache, `${suite}-${packages.join("+")}-1`);
+  const missing = whyNoMachines();
+  if (missing !== undefined) throw new Error(`${suite}: ${missing}`);
+  const folder = join(cache, `${suite}-${packages[suite].join("+")}-1`);
   if (existsSync(folder)) return folder;
   const fresh = `${folder}.${process.pid}`;
   await rm(fresh, { recursive: true, force: true });
   await mkdir(cache, { recursive: true });
-  await execute("debootstrap", ["--variant=minbase", `--include=${packages.join(",")}`, suite, fresh, mirror()], { maxBuffer: 2 ** 26 });
+  await execute("debootstrap", ["--variant=minbase", `--include=${packages[suite].join(",")}`, suite, fresh, mirror()], {
+    maxBuffer: 2 ** 26,
+  });
   // Debian starts its nats-server; ours is another one.
   const units = join(fresh, "etc/systemd/system");
   await rm(join(units, "multi-user.target.wants/nats-server.service"), { force: true });

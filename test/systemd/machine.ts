@@ -5,13 +5,15 @@ import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { patienceMs } from "../../scripts/live/patience.ts";
 import { imageOf, type Suite } from "./image.ts";
+import { nodeOf, packagesOf } from "./node.ts";
 
 const ourClone = join(import.meta.dirname, "..", "..");
+/** What they are recommended with. */
+const nodes = { bookworm: "20", trixie: "24" } as const;
 /** Where the clone is in the machine: what is written there stays there. */
 export const cloneInside = "/srv/app";
-const bootMs = 60_000;
-const stopMs = 30_000;
 
 export interface Result {
   /** null: ended by a signal. */
@@ -34,17 +36,20 @@ export class Machine {
   /** Resolves when it has booted. */
   static async boot(suite: Suite): Promise<Machine> {
     const image = await imageOf(suite);
+    const software = await softwareOf(nodes[suite]);
     const args = [
       "--quiet",
       `--directory=${image}`,
-      // Changes go into memory.
+      // Changes go into memory, and others may use the image at the same time.
+      "--read-only",
       "--volatile=overlay",
       "--boot",
       "--register=no",
       "--keep-unit",
       "--resolv-conf=off",
-      `--bind-ro=${process.execPath}:/usr/local/bin/node`,
+      `--bind-ro=${software.node}:/usr/local/bin/node`,
       `--overlay=${ourClone}::${cloneInside}`,
+      ...(software.packages === undefined ? [] : [`--bind-ro=${software.packages}:${cloneInside}/node_modules`]),
     ];
     const container = spawn("systemd-nspawn", args, { stdio: ["ignore", "pipe", "pipe"], detached: true });
     // A container outlives its systemd-nspawn, but not its first process.
@@ -60,7 +65,7 @@ export class Machine {
         output += chunk.toString();
       });
     }
-    const deadline = Date.now() + bootMs;
+    const deadline = Date.now() + patienceMs;
     // Its first process, then the answer of that.
     for (; Date.now() < deadline && container.exitCode === null; await pause(50)) {
       const leader = firstChild(container.pid ?? 0);
@@ -128,11 +133,18 @@ export class Machine {
     process.removeListener("exit", this.abort);
     if (this.container.exitCode !== null) return;
     const ended = new Promise((resolve) => this.container.once("exit", resolve));
-    const killing = setTimeout(this.abort, stopMs);
+    const killing = setTimeout(this.abort, patienceMs);
     void this.try("systemctl", "poweroff");
     await ended;
     clearTimeout(killing);
   }
+}
+
+/** @returns A Node's executable, and the packages that it needs where ours are another one's. */
+async function softwareOf(nodeMajor: string): Promise<{ node: string; packages?: string }> {
+  if (process.versions.node.startsWith(`${nodeMajor}.`)) return { node: process.execPath };
+  const files = await nodeOf(nodeMajor);
+  return { node: files.node, packages: await packagesOf(nodeMajor, files) };
 }
 
 function firstChild(pid: number): number | undefined {
