@@ -18,6 +18,13 @@ test("reads lines as systemd and Node.js do", () => {
   expect(new SettingsFile(path, {}).read()).toEqual({ A: "1", B: "two words", C: "three", D: "" });
 });
 
+test("reads a file of another system: with a byte order mark, and carriage returns", () => {
+  writeFileSync(path, "\uFEFFA=1\r\nB='two words'\r\n");
+  const file = new SettingsFile(path, {});
+  expect(file.read()).toEqual({ A: "1", B: "two words" });
+  expect(file.names).toEqual(["A", "B"]);
+});
+
 test("without a file there is the environment", () => {
   expect(new SettingsFile("", { A: "1", B: undefined, C: "" }).read()).toEqual({ A: "1" });
 });

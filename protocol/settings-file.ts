@@ -29,6 +29,11 @@ export class SettingsFile {
     return { ...this.parse(), ...this.given };
   }
 
+  /** Variables in the file. */
+  get names(): string[] {
+    return Object.keys(this.parse());
+  }
+
   /** Variables in the file that have no effect, since the environment says otherwise. */
   overruled(): string[] {
     return Object.entries(this.parse()).flatMap(([name, value]) => (name in this.given && this.given[name] !== value ? [name] : []));
@@ -36,8 +41,13 @@ export class SettingsFile {
 
   private parse(): Environment {
     if (this.path === "") return {};
-    return { ...parseEnv(readNamedFile("SETTINGS_FILE", this.path).toString()) };
+    return { ...parseSettingsText(readNamedFile("SETTINGS_FILE", this.path).toString()) };
   }
+}
+
+/** Some editors begin a file with a byte order mark, which would be part of the first name. */
+export function parseSettingsText(text: string): NodeJS.ProcessEnv {
+  return parseEnv(text.replace(/^\uFEFF/, ""));
 }
 
 function isSet(value: string | undefined): boolean {

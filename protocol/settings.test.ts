@@ -43,7 +43,18 @@ test("all mistakes are reported together, each with its variable, its value and 
   }
 });
 
-test.each(["1.5", "1e3", "0x10", " 1", "١", "Infinity", "12 apples"])("%j is no whole number", (value) => {
+test.each([
+  ["18081\r", '"18081\\r"'],
+  [" 1", '" 1"'],
+  ["1\u00a0", '"1\\u00a0"'],
+  ["\u200b1", '"\\u200b1"'],
+  ["\uFEFF1", '"\\ufeff1"'],
+  ["1\n2", '"1\\n2"'],
+])("what nobody sees in a value is shown: %j", (value, text) => {
+  expect(() => parseSettings(schema, { NATS_URL: "x", PARK_MS: value })).toThrow(`PARK_MS=${text} is not a whole number from 1 to 1000`);
+});
+
+test.each(["1.5", "1e3", "0x10", "١", "Infinity", "12 apples"])("%j is no whole number", (value) => {
   expect(() => parseSettings(schema, { NATS_URL: "x", PARK_MS: value })).toThrow(`PARK_MS=${value} is not a whole number from 1 to 1000`);
 });
 
@@ -55,5 +66,5 @@ test("a log level that there is not is told which there are", () => {
 });
 
 test("a text of blanks is none", () => {
-  expect(() => parseSettings(schema, { NATS_URL: "   " })).toThrow("NATS_URL=    is not a text that is not empty");
+  expect(() => parseSettings(schema, { NATS_URL: "   " })).toThrow('NATS_URL="   " is not a text that is not empty');
 });

@@ -54,8 +54,16 @@ export function readNamedFile(variable: string, path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {
-    throw new CodedError("config.invalid", `${variable}=${path} cannot be read: ${(error as Error).message}`);
+    throw new CodedError("config.invalid", `${variable}=${shown(path)} cannot be read: ${(error as Error).message}`);
   }
+}
+
+/** A value as it stands, or, where it has what nobody sees on a terminal, quoted: `"8080\r"`. */
+export function shown(value: string): string {
+  const isPlain = value === value.trim() && !/[^\P{C}]|[^\P{Z} ]/u.test(value);
+  if (isPlain) return value;
+  const escaped = (character: string) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`;
+  return JSON.stringify(value).replace(/[^\P{C}]|[^\P{Z} ]/gu, escaped);
 }
 
 /** @throws {CodedError} "config.invalid": each variable that is wrong, its value, and what it may be. */
@@ -71,7 +79,7 @@ export function parseSettings<S extends v.GenericSchema>(
     const name = v.getDotPath(issue) ?? "?";
     // One that is not set may be wrong beside another one.
     const value = given[name] ?? issue.path?.at(-1)?.value;
-    return value === undefined || value === "" ? `${name} is missing` : `${name}=${value} is not ${issue.message}`;
+    return value === undefined || value === "" ? `${name} is missing` : `${name}=${shown(String(value))} is not ${issue.message}`;
   });
   throw new CodedError("config.invalid", mistakes.join("; "));
 }

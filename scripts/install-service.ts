@@ -9,10 +9,12 @@ import { showReplacement } from "./replacement.ts";
 import { InstallRefused, install } from "./service/install.ts";
 import { layout } from "./service/layout.ts";
 import { Locked, withLock } from "./service/lock.ts";
+import { readSettings } from "./service/settings-file.ts";
 import { SystemdError } from "./service/systemd.ts";
 import { clone } from "./setup/cache.mjs";
 import { webSocketUrl } from "./supervisor/address.ts";
 import { ownName } from "./supervisor/control.ts";
+import { unknownSettings } from "./unknown-settings.ts";
 
 const usage = `sudo npm run install-service
 
@@ -34,6 +36,8 @@ export async function run(args: readonly string[]): Promise<number> {
       const exitCode = await showReplacement(request, { isJson: false, target: "services" });
       if (exitCode !== 0) return exitCode;
     }
+    const unknown = unknownSettings(Object.keys(readSettings()));
+    if (unknown !== undefined) process.stdout.write(`${layout.settingsFile} has ${unknown}\n`);
     for (const unit of outdated) process.stdout.write(`still runs what was installed before: systemctl restart ${unit}\n`);
     process.stdout.write(`ready ${webSocketUrl(config.host, config.port, config.hasTls)}, settings in ${layout.settingsFile}\n`);
     return 0;

@@ -17,6 +17,7 @@ import { Log } from "./supervisor/log.ts";
 import { NatsUnreachable } from "./supervisor/membership.ts";
 import type { Status } from "./supervisor/status.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
+import { unknownSettings } from "./unknown-settings.ts";
 
 /** How long the gateways of a supervisor that was killed may hold their port: guard.sh gives them two seconds. */
 const orphanPatienceMs = 4_000;
@@ -29,7 +30,7 @@ export interface ServeOptions {
 /** @returns The exit code, once everything has ended. */
 export async function serve({ isDev, onReady }: ServeOptions): Promise<number> {
   const log = new Log(process.stdout, process.stderr, process.env.JOURNAL_STREAM);
-  const env = environment();
+  const env = environment(log);
   const checked = env && checkSettings(env, log);
   if (env === undefined || checked === undefined) return 1;
   const { config, payloadBytes } = checked;
@@ -60,12 +61,15 @@ export async function serve({ isDev, onReady }: ServeOptions): Promise<number> {
 }
 
 /** What SETTINGS_FILE says and the environment does not contradict. Where everything lies, other commands must find without it. */
-function environment(): NodeJS.ProcessEnv | undefined {
+function environment(log: Log): NodeJS.ProcessEnv | undefined {
   const { SETTINGS_FILE, THINSTATE_DIR } = process.env;
   if (SETTINGS_FILE === undefined || SETTINGS_FILE === "") return process.env;
   const path = resolve(clone, SETTINGS_FILE);
   try {
-    return { ...new SettingsFile(path, process.env).read(), SETTINGS_FILE: path, THINSTATE_DIR };
+    const file = new SettingsFile(path, process.env);
+    const unknown = unknownSettings(file.names);
+    if (unknown !== undefined) log.event("warn", `SETTINGS_FILE=${path} has ${unknown}`);
+    return { ...file.read(), SETTINGS_FILE: path, THINSTATE_DIR };
   } catch (error) {
     if (!isCodedError(error, "config.invalid")) throw error;
     refuse(error.message);

@@ -30,6 +30,10 @@ test("a value is read as it was written", () => {
   rmSync(folder, { recursive: true });
 });
 
+test("a byte order mark is none of the first name, and goes with the next change", () => {
+  expect(withSettings("\uFEFFPORT=80\n", { PORT: "81" })).toBe("PORT=81\n");
+});
+
 test("what no line can hold is refused", () => {
   expect(() => withSettings("", { HOST: "it's" })).toThrow("it's");
 });

@@ -2,17 +2,18 @@
 // person edits it, so what is not to be changed stays as it is, comments included.
 
 import { readFileSync } from "node:fs";
-import { parseEnv } from "node:util";
+import { parseSettingsText } from "../../protocol/settings-file.ts";
 import { layout } from "./layout.ts";
 
 /** @throws where there is none, or it may not be read. */
 export function readSettings(file: string = layout.settingsFile): NodeJS.ProcessEnv {
-  return parseEnv(readFileSync(file, "utf8"));
+  return parseSettingsText(readFileSync(file, "utf8"));
 }
 
 /** The text with these settings in it: where a line has the name, in a comment too, it becomes that line. */
 export function withSettings(text: string, settings: Readonly<Record<string, string>>): string {
-  let result = text;
+  // systemd would take a byte order mark for part of the first name.
+  let result = text.replace(/^\uFEFF/, "");
   for (const [name, value] of Object.entries(settings)) {
     const line = `${name}=${encodeValue(value)}`;
     const found = new RegExp(`^#?${name}=.*$`, "m");
