@@ -21,8 +21,10 @@ beforeEach(() => {
   chosen = undefined;
   asked = [];
   answers = [];
-  asks = new Asks({ now: () => now, limits: { parkMs: timeoutMs }, choose: () => chosen });
+  asks = new Asks({ now: () => now, limits: { parkMs: timeoutMs }, choose: () => chosen, memory });
 });
+
+const memory = { keepBody: () => true, dropBody: () => undefined };
 
 function worker(id: string): WorkerPeer {
   const note = (batch: Batch) => {
@@ -49,6 +51,11 @@ function ask(name: string, isOver = () => false): void {
       if (String(payload) === "garbage") throw new Error("not an answer");
       answers.push(`${name}: ${payload}`);
     },
+    onBegun: (payload) => ({
+      begin: () => undefined,
+      onEnd: () => answers.push(`${name}: ${payload}, ended`),
+      onCut: () => undefined,
+    }),
     onBroken: () => answers.push(`${name}: broken`),
     onTimeout: () => answers.push(`${name}: too late`),
     onPoison: () => answers.push(`${name}: poison`),

@@ -1,6 +1,7 @@
 // Questions to workers that belong to no connection yet: may this client connect, and plain HTTP. Like events they wait
 // while there is no worker, and are asked again when the worker that had them is lost; not for ever, since one may kill workers.
 
+import { AnswerStreams, type AnswerStreamsOptions, cancelAt, type StreamedAnswer } from "./answer-streams.ts";
 import { isDeath, type Loss } from "./dispatcher.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
@@ -15,6 +16,8 @@ interface Ask {
   readonly askedAt: number;
   /** May throw where the answer cannot be read. */
   readonly onAnswer: (payload: Buffer) => void;
+  /** An answer whose body is to follow. May throw where its head cannot be read. */
+  readonly onBegun: (payload: Buffer) => StreamedAnswer;
   /** The answer was none: nobody will give another. */
   readonly onBroken: () => void;
   /** No worker has answered in time. */
@@ -29,27 +32,32 @@ interface Ask {
 }
 
 export class Asks {
-  private readonly options: {
+  private readonly options: AnswerStreamsOptions & {
     readonly now: () => number;
     readonly limits: { readonly parkMs: number };
     readonly choose: () => WorkerPeer | undefined;
   };
+  /** Those that are answered, but for their body's end. */
+  readonly streams: AnswerStreams;
   private readonly open = new Map<number, Ask>();
   private last = 0;
 
   constructor(options: Asks["options"]) {
     this.options = options;
+    this.streams = new AnswerStreams(options);
   }
 
   get size(): number {
     return this.open.size;
   }
 
-  ask(question: Pick<Ask, "type" | "body" | "onAnswer" | "onBroken" | "onTimeout" | "onPoison" | "isOver">): void {
+  /** @returns what is to be called when nobody waits for the answer, or for the rest of it, any more. */
+  ask(question: Pick<Ask, "type" | "body" | "onAnswer" | "onBegun" | "onBroken" | "onTimeout" | "onPoison" | "isOver">): () => void {
     this.last = (this.last + 1) >>> 0;
     const ask = { ...question, number: this.last, askedAt: this.options.now(), worker: undefined, wasAsked: false, deaths: 0 };
     this.open.set(ask.number, ask);
     this.send(ask);
+    return () => this.gone(ask);
   }
 
   /**
@@ -57,19 +65,20 @@ export class Asks {
    * @throws what `onAnswer` throws, when `onBroken` has run.
    */
   answered(worker: WorkerPeer, number: number, payload: Buffer): void {
-    const ask = this.open.get(number);
-    if (ask === undefined || ask.worker !== worker) return;
-    this.open.delete(number);
-    try {
-      ask.onAnswer(payload);
-    } catch (error) {
-      ask.onBroken();
-      throw error;
-    }
+    this.settle(worker, number, (ask) => ask.onAnswer(payload));
+  }
+
+  /**
+   * A worker has begun to answer question `number`. Where nobody waits for that, it is told so.
+   * @throws what `onBegun` throws, when `onBroken` has run.
+   */
+  begun(worker: WorkerPeer, number: number, payload: Buffer): void {
+    if (!this.settle(worker, number, (ask) => this.streams.begin(worker, number, ask.onBegun(payload)))) cancelAt(worker, number);
   }
 
   /** Asks again what this worker has not answered. */
   lost(worker: WorkerPeer, how: Loss): void {
+    this.streams.lost(worker);
     for (const ask of this.open.values()) {
       if (ask.worker !== worker) continue;
       ask.worker = undefined;
@@ -94,6 +103,26 @@ export class Asks {
       this.open.delete(ask.number);
       if (isLate) ask.onTimeout();
     }
+  }
+
+  /** @returns whether the question was open, and with this worker. */
+  private settle(worker: WorkerPeer, number: number, answer: (ask: Ask) => void): boolean {
+    const ask = this.open.get(number);
+    if (ask === undefined || ask.worker !== worker) return false;
+    this.open.delete(number);
+    try {
+      answer(ask);
+    } catch (error) {
+      ask.onBroken();
+      throw error;
+    }
+    return true;
+  }
+
+  private gone(ask: Ask): void {
+    this.streams.gone(ask.number);
+    if (!this.open.delete(ask.number)) return;
+    if (ask.worker !== undefined) cancelAt(ask.worker, ask.number);
   }
 
   private send(ask: Ask): void {

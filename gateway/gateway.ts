@@ -20,7 +20,7 @@ import {
   heartbeatMs,
 } from "../protocol/membership.ts";
 import { ProcessMeter } from "../protocol/process-meter.ts";
-import { toGateway } from "../protocol/records.ts";
+import { flag, toGateway } from "../protocol/records.ts";
 import { encodeScrape, parseScraped } from "../protocol/scrape.ts";
 import { type Subjects, subjectsOf } from "../protocol/subjects.ts";
 import { Asks } from "./asks.ts";
@@ -171,7 +171,7 @@ export class Gateway {
       onBug: (connection, error) => this.meetBug(connection, error),
       onError: (code) => this.countBroken(code),
     });
-    this.asks = new Asks({ now, limits: this.limits, choose: () => this.dispatcher.leastLoaded() });
+    this.asks = new Asks({ now, limits: this.limits, choose: () => this.dispatcher.leastLoaded(), memory: this.dispatcher.parking });
     this.workers = new Workers({
       hub: this.hub,
       dispatcher: this.dispatcher,
@@ -212,6 +212,9 @@ export class Gateway {
       isFull: () => this.files.isFull,
       onPoison: (kind, method, path) => {
         options.log.error({ kind, method, path, code: "request.poison" }, "given up: it was with three workers that died");
+      },
+      onCut: ({ method, path }, reason) => {
+        options.log.warn({ method, path, reason, code: "response.broken" }, "an answer was cut off before it was whole");
       },
       admit: (admission) => this.admit(admission),
     });
@@ -327,10 +330,13 @@ export class Gateway {
       close: ({ socket }, code) => socket?.end(errorTable[code].close, code),
       onBatch: (connections, left) => log.info({ connections, left }, "connections are told to leave"),
     });
-    while ((this.dispatcher.size > 0 || this.upgrades.parked > 0) && now() < deadline) {
+    const isBusy = () => this.dispatcher.size > 0 || this.upgrades.parked > 0 || this.asks.streams.size > 0;
+    while (isBusy() && now() < deadline) {
       departure.step();
       await pause(departureStepMs);
     }
+    const answers = this.asks.streams.size;
+    if (answers > 0) log.warn({ answers }, "ended before every answer was whole: their clients are cut off");
     if (this.dispatcher.size > 0) log.warn({ connections: this.dispatcher.size }, "ended before every onClose had run");
     for (const timer of this.timers) clearInterval(timer);
     this.hub.flush();
@@ -497,6 +503,15 @@ export class Gateway {
       case toGateway.upgraded:
       case toGateway.responded:
         this.asks.answered(worker, batch.slot(index), batch.payload(index));
+        return index + 1;
+      case toGateway.chunk:
+        this.asks.streams.chunk(worker, batch.slot(index), batch.view(index));
+        return index + 1;
+      case toGateway.responding:
+        this.asks.begun(worker, batch.slot(index), batch.payload(index));
+        return index + 1;
+      case toGateway.ended:
+        this.asks.streams.ended(worker, batch.slot(index), (batch.flags(index) & flag.broken) === 0);
         return index + 1;
       case toGateway.begins: {
         const connection = this.slots.connections[batch.slot(index)];

@@ -1,10 +1,11 @@
 // What happens before a connection is one: which route, is the origin allowed, which subprotocol, and, where the handler
 // wants to decide, the worker's answer. The same for plain HTTP.
 
-import { type ErrorCode, errorTable } from "../protocol/errors.ts";
+import { CodedError, type ErrorCode, errorTable } from "../protocol/errors.ts";
 import type { RouteHello } from "../protocol/membership.ts";
 import { packValue } from "../protocol/msgpack.ts";
-import { parseResponded, parseUpgraded, toWorker, type UpgradedBody } from "../protocol/records.ts";
+import { parseResponded, parseResponding, parseUpgraded, toWorker, type UpgradedBody } from "../protocol/records.ts";
+import type { StreamedAnswer } from "./answer-streams.ts";
 import type { Asks } from "./asks.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { type HandshakeFault, handshakeFault, wantsWebSocket } from "./handshake.ts";
@@ -33,6 +34,8 @@ export interface UpgradesOptions<Data extends object> {
   readonly isFull: () => boolean;
   /** What kills workers was given up. */
   readonly onPoison: (kind: Kind, method: string, path: string) => void;
+  /** A client has got a part of an answer, and is cut off. */
+  readonly onCut: (incoming: Incoming, reason: string) => void;
   /** Makes what comes with all that the socket says. */
   readonly admit: (admission: Admission) => Data;
 }
@@ -127,10 +130,11 @@ export class Upgrades<Data extends object> {
     if (match === null) return this.refuse("request", client, 404, "route.unknown");
     if (!match.route.answers) return this.refusePlain(client, undefined);
     const { method, path, query, ip, headers } = incoming;
-    this.options.asks.ask({
+    client.onGone = this.options.asks.ask({
       type: toWorker.request,
       body: (redelivered) => packValue({ method, path, query, ip, headers, body, redelivered }),
       onAnswer: (payload) => this.answer(client, parseResponded(payload)),
+      onBegun: (payload) => this.stream(incoming, client, payload),
       onBroken: () => this.refuse("request", client, 500, "envelope.malformed"),
       onTimeout: () => this.refuse("request", client, 503, "upgrade.parked"),
       onPoison: () => this.refusePoison("request", incoming, client),
@@ -168,7 +172,7 @@ export class Upgrades<Data extends object> {
 
   private ask(incoming: Incoming, client: WaitingUpgrade<Data>, route: RouteHello): void {
     const { path, query, ip, headers } = incoming;
-    this.options.asks.ask({
+    client.onGone = this.options.asks.ask({
       type: toWorker.upgrade,
       body: (redelivered) => packValue({ path, query, ip, headers, redelivered }),
       onAnswer: (payload) => {
@@ -178,6 +182,9 @@ export class Upgrades<Data extends object> {
           this.outcomes.upgrade.count("refused");
           client.answer({ ...body, close: "now" });
         }
+      },
+      onBegun: () => {
+        throw new CodedError("envelope.malformed", "an upgrade was answered with a body in pieces");
       },
       onBroken: () => this.refuse("upgrade", client, 500, "envelope.malformed"),
       onTimeout: () => this.refuse("upgrade", client, 503, "upgrade.parked"),
@@ -201,6 +208,23 @@ export class Upgrades<Data extends object> {
     this.bodies.drop(client);
     this.outcomes.request.count(String(answer.status));
     client.answer(answer);
+  }
+
+  /** @throws {CodedError} "envelope.malformed" */
+  private stream(incoming: Incoming, client: WaitingClient, payload: Buffer): StreamedAnswer {
+    const { status, headers, length } = parseResponding(payload);
+    const { request } = this.outcomes;
+    return {
+      begin: (onTaken) => {
+        this.bodies.drop(client);
+        return client.begin({ status, headers, length }, onTaken);
+      },
+      onEnd: () => request.count(String(status)),
+      onCut: (reason) => {
+        request.count("response.broken");
+        this.options.onCut(incoming, reason);
+      },
+    };
   }
 
   private refusePoison(kind: Kind, { method, path }: Incoming, client: WaitingClient): void {

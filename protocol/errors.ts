@@ -31,6 +31,11 @@ export const errorTable = {
   "handler.load": { close: 1011, text: "a handler module does not load" },
   "message.poison": { close: 1011, text: "a message killed three workers, the last of them alone, and was set aside" },
   "request.poison": { close: 1011, text: "three workers died with an upgrade or a request in hand; answered with 500" },
+  "response.tooLarge": {
+    close: 1011,
+    text: "a Response has more than 64 KiB of headers, or, where it refuses an upgrade, of body; answered with 500",
+  },
+  "response.broken": { close: 1011, text: "the body of a Response ended before it was whole; its client's connection is cut" },
   "gateway.restarts": { close: 1012, text: "this gateway is being replaced; another one takes its clients" },
   "gateway.forgotten": { close: 1012, text: "this gateway was not heard for so long that workers took it for dead, and ran onClose" },
   "gateway.ends": { close: 1001, text: "this gateway ends, and it knows of no other one" },

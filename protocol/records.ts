@@ -27,6 +27,10 @@ export const toWorker = {
   result: 10,
   /** A flush was refused: its pin is over, and nothing that is said of it counts. */
   refused: 11,
+  /** So many bytes of a streamed body have been taken: body a number. */
+  credit: 12,
+  /** Nobody waits for the answer to an upgrade or a request any more, streamed or not. */
+  cancel: 13,
 } as const;
 
 /** Worker to gateway. */
@@ -50,6 +54,12 @@ export const toGateway = {
   operate: 42,
   /** An event that is to run alone begins: nothing else runs in this worker, whoever sent it. */
   begins: 43,
+  /** A Response whose body follows in `chunk` records: body RespondingBody. Answers upgrade or request. */
+  responding: 44,
+  /** Payload: the next bytes of the body. */
+  chunk: 45,
+  /** Ends the body; with the flag broken it is not whole. */
+  ended: 46,
 } as const;
 
 export const flag = {
@@ -65,7 +75,14 @@ export const flag = {
   self: 16,
   /** The event may have killed workers: it is to run with nothing beside it, and `begins` is to be said before. */
   alone: 32,
+  /** The body of a Response ends before it is whole. */
+  broken: 64,
 } as const;
+
+/** What a worker may send of a streamed body beyond what the gateway has given it credit for. */
+export const responseWindowBytes = 256 * 1024;
+/** One record of a streamed body at most. */
+export const responseChunkBytes = 64 * 1024;
 
 const bytes = v.custom<Uint8Array>((value) => value instanceof Uint8Array, "bytes");
 
@@ -85,6 +102,13 @@ const pin = v.object({
 });
 
 const headers = v.array(v.tuple([v.string(), v.string()]));
+/** Of an answer. A line break in one would begin another; RFC 9110, 5.5. */
+const answerHeaders = v.array(
+  v.tuple([v.pipe(v.string(), v.regex(/^[!#$%&'*+.^_`|~\w-]+$/)), v.pipe(v.string(), v.regex(/^[^\0\r\n]*$/))]),
+);
+/** RFC 9110, 15: what is below is no final answer. */
+const status = v.pipe(v.number(), v.integer(), v.minValue(200), v.maxValue(599));
+const length = v.pipe(v.number(), v.integer(), v.minValue(0));
 
 const upgrade = v.object({ path: v.string(), query: v.string(), ip: v.string(), headers, redelivered: v.boolean() });
 
@@ -94,9 +118,9 @@ const upgraded = v.variant("ok", [
     user: v.optional(v.string()),
     state: v.optional(bytes),
     subprotocol: v.optional(v.string()),
-    headers,
+    headers: answerHeaders,
   }),
-  v.object({ ok: v.literal(false), status: v.number(), headers, body: bytes }),
+  v.object({ ok: v.literal(false), status, headers: answerHeaders, body: bytes }),
 ]);
 
 const request = v.object({
@@ -109,7 +133,16 @@ const request = v.object({
   redelivered: v.boolean(),
 });
 
-const responded = v.object({ status: v.number(), headers, body: bytes });
+const responded = v.object({ status, headers: answerHeaders, body: bytes });
+
+const responding = v.object({
+  status,
+  headers: answerHeaders,
+  /** Of the whole body, in bytes; missing: nobody knows yet. */
+  length: v.optional(length),
+});
+
+const credit = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(responseWindowBytes));
 
 const operate = v.variant("kind", [
   v.object({ kind: v.literal("publish"), topic: v.string(), data: bytes, binary: v.boolean() }),
@@ -135,6 +168,7 @@ export type UpgradeBody = v.InferOutput<typeof upgrade>;
 export type UpgradedBody = v.InferOutput<typeof upgraded>;
 export type RequestBody = v.InferOutput<typeof request>;
 export type RespondedBody = v.InferOutput<typeof responded>;
+export type RespondingBody = v.InferOutput<typeof responding>;
 export type OperateBody = v.InferOutput<typeof operate>;
 
 /** Reads a rare record's body. Each throws CodedError "envelope.malformed" and nothing else. */
@@ -143,6 +177,8 @@ export const parseUpgrade = parser(upgrade);
 export const parseUpgraded = parser(upgraded);
 export const parseRequest = parser(request);
 export const parseResponded = parser(responded);
+export const parseResponding = parser(responding);
+export const parseCredit = parser(credit);
 export const parseOperate = parser(operate);
 export const parseCount = parser(v.number());
 const parseRepairBody = parser(repair);

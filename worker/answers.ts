@@ -1,14 +1,16 @@
 // Answers what gateways ask before there is a connection: may this client connect, and plain HTTP.
 
 import type { Logger } from "pino";
-import { CodedError } from "../protocol/errors.ts";
+import { CodedError, errorTable, isCodedError } from "../protocol/errors.ts";
 import type { LinkHub } from "../protocol/link-hub.ts";
 import { packValue } from "../protocol/msgpack.ts";
-import { parseRequest, parseUpgrade, type RespondedBody, toGateway, type UpgradedBody } from "../protocol/records.ts";
+import { parseRequest, parseUpgrade, toGateway, type UpgradedBody } from "../protocol/records.ts";
 import { matchRoute, type RouteTable } from "../protocol/route.ts";
 import type { App, Handler } from "./handler.ts";
 import { httpRequestOf } from "./http-request.ts";
+import { type Reply, refusalOf, replyOf } from "./reply.ts";
 import { upgradeRequestOf } from "./request.ts";
+import { ResponseStream } from "./response-stream.ts";
 import { initialState } from "./state.ts";
 import { welcomeHeaders } from "./welcome-headers.ts";
 
@@ -17,16 +19,33 @@ type HeaderList = ReadonlyArray<readonly [string, string]>;
 export interface AnswersOptions {
   readonly handlers: RouteTable<Handler>;
   readonly release: string;
-  readonly limits: { readonly answerBytes: number; readonly stateBytes: number; readonly turnTimeoutMs: number };
+  readonly limits: { readonly stateBytes: number; readonly turnTimeoutMs: number };
   readonly app: App;
   readonly hub: LinkHub;
   readonly log: Logger;
 }
 
+interface Question {
+  readonly peer: string;
+  readonly number: number;
+  readonly type: typeof toGateway.upgraded | typeof toGateway.responded;
+  readonly path: string;
+  readonly isHead: boolean;
+}
+
+/** One that a gateway waits for. */
+interface Open {
+  readonly controller: AbortController;
+  /** Its body, once that is sent in pieces. */
+  stream?: ResponseStream;
+}
+
 export class Answers {
-  readonly counters = { answered: 0, failed: 0 };
+  readonly counters = { answered: 0, failed: 0, broken: 0 };
   private readonly options: AnswersOptions;
-  private open = 0;
+  private undecided = 0;
+  /** By gateway and number of the question. */
+  private readonly open = new Map<string, Map<number, Open>>();
 
   constructor(options: AnswersOptions) {
     this.options = options;
@@ -34,20 +53,28 @@ export class Answers {
 
   /** Questions that are not answered yet. */
   get size(): number {
-    return this.open;
+    return this.undecided;
+  }
+
+  /** Answers whose bodies are being sent. */
+  get streams(): number {
+    let count = 0;
+    for (const { stream } of this.all()) if (stream !== undefined) count++;
+    return count;
   }
 
   /** @throws {CodedError} "envelope.malformed" */
   upgrade(peer: string, number: number, payload: Buffer): void {
     const body = parseUpgrade(payload);
     const match = matchRoute(this.options.handlers, body.path);
-    void this.answer({ peer, number, type: toGateway.upgraded, path: body.path }, async (signal): Promise<UpgradedBody> => {
+    const question = { peer, number, type: toGateway.upgraded, path: body.path, isHead: false };
+    void this.answer(question, async (signal): Promise<UpgradedBody> => {
       if (match === undefined) throw new CodedError("route.unknown", `${body.path} is not served here`);
       const { route: handler, params } = match;
       const { path, query, ip } = body;
       const upgrade = upgradeRequestOf({ path, params, query, ip, signal, headers: recordOf(body.headers) });
       const welcome = await handler.onUpgrade?.(upgrade);
-      if (welcome instanceof Response) return { ok: false, ...(await encodeResponse(welcome)) };
+      if (welcome instanceof Response) return refusalOf(welcome);
       checkSubprotocol(welcome?.subprotocol, upgrade.subprotocols);
       const state = initialState(handler, welcome ?? undefined);
       const bytes = state === undefined ? undefined : packValue(state);
@@ -71,64 +98,144 @@ export class Answers {
   request(peer: string, number: number, payload: Buffer): void {
     const body = parseRequest(payload);
     const match = matchRoute(this.options.handlers, body.path);
-    void this.answer({ peer, number, type: toGateway.responded, path: body.path }, async (signal): Promise<RespondedBody> => {
+    const question = { peer, number, type: toGateway.responded, path: body.path, isHead: body.method === "HEAD" };
+    void this.answer(question, async (signal): Promise<Response> => {
       if (match?.route.onRequest === undefined) throw new CodedError("route.unknown", `${body.path} does not answer HTTP here`);
       const { route: handler, params } = match;
       const request = httpRequestOf(body, signal);
       if (request instanceof Response) {
         // What a client sent wrong is the client's business: it is no failure of the release.
         this.options.log.debug({ path: body.path, method: body.method, status: request.status }, "a request was refused");
-        return encodeResponse(request);
+        return request;
       }
       const turn = { id: `${peer}:http-${number}`, redelivered: body.redelivered, flushed: 0, release: this.options.release, signal };
       const response = await handler.onRequest?.(request, { params, ip: body.ip, turn, app: this.options.app });
       if (!(response instanceof Response)) throw new TypeError("onRequest must return a Response");
-      return encodeResponse(response);
+      return response;
     });
   }
 
-  private async answer(
-    question: { peer: string; number: number; type: number; path: string },
-    decide: (signal: AbortSignal) => Promise<UpgradedBody | RespondedBody>,
-  ): Promise<void> {
-    this.open++;
-    const { limits, log, hub } = this.options;
-    let bytes: Uint8Array;
+  /** The client has taken so many bytes of a body. */
+  credit(peer: string, number: number, bytes: number): void {
+    this.open.get(peer)?.get(number)?.stream?.taken(bytes);
+  }
+
+  /** The link to a gateway has credit again. */
+  resume(peer: string): void {
+    for (const { stream } of this.open.get(peer)?.values() ?? []) stream?.resume();
+  }
+
+  /** Nobody waits for this answer any more, or for the rest of it. */
+  cancel(peer: string, number: number): void {
+    const open = this.open.get(peer)?.get(number);
+    if (open === undefined) return;
+    this.open.get(peer)?.delete(number);
+    abandon(open);
+  }
+
+  /** A gateway is gone: whatever it asks is a new question. */
+  forget(peer: string): void {
+    const gone = this.open.get(peer);
+    this.open.delete(peer);
+    for (const open of gone?.values() ?? []) abandon(open);
+  }
+
+  /** The worker ends: what is not whole by now is cut off. */
+  stop(): void {
+    for (const { stream, controller } of [...this.all()]) {
+      stream?.break(new DOMException("the worker ends", "AbortError"));
+      controller.abort();
+    }
+  }
+
+  private *all(): Iterable<Open> {
+    for (const open of this.open.values()) yield* open.values();
+  }
+
+  private async answer(question: Question, decide: (signal: AbortSignal) => Promise<UpgradedBody | Response>): Promise<void> {
+    const { limits, log } = this.options;
+    const { peer, number, path } = question;
+    const open: Open = { controller: new AbortController() };
+    const ofPeer = this.open.get(peer) ?? new Map<number, Open>();
+    this.open.set(peer, ofPeer.set(number, open));
+    const isWanted = () => this.open.get(peer)?.get(number) === open;
+    this.undecided++;
+    let reply: Reply | undefined;
     try {
-      bytes = packValue(await within(limits.turnTimeoutMs, decide));
-      if (bytes.length > limits.answerBytes)
-        throw new CodedError("effects.tooLarge", `the response has ${bytes.length} bytes, at most ${limits.answerBytes} are possible`);
+      const decided = await within(limits.turnTimeoutMs, open.controller, decide);
+      if (!(decided instanceof Response)) reply = { type: toGateway.upgraded, bytes: packValue(decided) };
+      else if (isWanted()) reply = await replyOf(decided, question.isHead);
+      else discard(decided);
     } catch (error) {
-      this.counters.failed++;
-      log.error({ path: question.path, err: error }, "answered with 500");
-      bytes = packValue({ ok: false, status: 500, headers: [["content-type", "text/plain"]], body: Buffer.from("internal error\n") });
+      if (isWanted()) {
+        this.counters.failed++;
+        log.error({ path, err: error }, "answered with 500");
+        reply = { type: question.type, bytes: packValue(failure(error)) };
+      } else log.debug({ path, err: error }, "gave up an answer that nobody waits for");
     } finally {
-      this.open--;
+      this.undecided--;
       this.counters.answered++;
     }
-    hub.get(question.peer)?.append({ type: question.type, flags: 0, extra: 0, slot: question.number, epoch: 0 }, bytes);
+    const link = this.options.hub.get(peer);
+    if (!isWanted() || reply === undefined || link === undefined) {
+      reply?.ahead?.rest?.cancel(open.controller.signal.reason);
+      return;
+    }
+    link.append({ type: reply.type, flags: 0, extra: 0, slot: number, epoch: 0 }, reply.bytes);
+    if (reply.ahead !== undefined) {
+      open.stream = new ResponseStream({ link, number, ahead: reply.ahead, length: reply.length });
+      await this.send(open.stream, path);
+    }
+    if (isWanted()) this.open.get(peer)?.delete(number);
+  }
+
+  private async send(stream: ResponseStream, path: string): Promise<void> {
+    try {
+      await stream.run();
+    } catch (error) {
+      this.counters.broken++;
+      this.options.log.error({ path, err: error }, "a Response was cut off before it was whole");
+    }
   }
 }
 
-async function within<Value>(timeoutMs: number, work: (signal: AbortSignal) => Promise<Value>): Promise<Value> {
-  const controller = new AbortController();
+function abandon({ controller, stream }: Open): void {
+  controller.abort();
+  stream?.stop(controller.signal.reason);
+}
+
+/** @throws {CodedError} "turn.timeout"; a Response that comes later is none. */
+async function within(
+  timeoutMs: number,
+  controller: AbortController,
+  decide: (signal: AbortSignal) => Promise<UpgradedBody | Response>,
+): Promise<UpgradedBody | Response> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       const error = new CodedError("turn.timeout", `not answered within ${timeoutMs} ms (TURN_TIMEOUT_MS)`);
       controller.abort(error);
       reject(error);
+      decided.then(discard, () => undefined);
     }, timeoutMs);
   });
+  const decided = decide(controller.signal);
   try {
-    return await Promise.race([work(controller.signal), late]);
+    return await Promise.race([decided, late]);
   } finally {
     clearTimeout(timer);
   }
 }
 
-async function encodeResponse(response: Response): Promise<RespondedBody> {
-  return { status: response.status, headers: [...response.headers], body: new Uint8Array(await response.arrayBuffer()) };
+// Its source is to know that nobody reads it.
+function discard(decided: UpgradedBody | Response): void {
+  if (decided instanceof Response && !decided.bodyUsed) decided.body?.cancel().catch(() => undefined);
+}
+
+/** What went wrong in a handler is no client's business, but for the code of an error of ours. */
+function failure(error: unknown): { ok: false; status: number; headers: HeaderList; body: Uint8Array } {
+  const text = isCodedError(error) ? `${error.code}: ${errorTable[error.code].text}` : "internal error";
+  return { ok: false, status: 500, headers: [["content-type", "text/plain; charset=utf-8"]], body: Buffer.from(`${text}\n`) };
 }
 
 // RFC 6455, 4.2.2: a server names one of those that the client offered, or none.

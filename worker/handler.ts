@@ -76,8 +76,8 @@ export interface Turn {
   readonly flushed: number;
   readonly release: string;
   /**
-   * Aborts when the turn is cut off, after TURN_TIMEOUT_MS, or its connection is not with this worker any more. Not when the
-   * worker drains: what has begun may finish.
+   * Aborts when the turn is cut off, after TURN_TIMEOUT_MS, or its connection is not with this worker any more; of a request, when
+   * its client has gone. Not when the worker drains: what has begun may finish.
    */
   readonly signal: AbortSignal;
 }
@@ -113,7 +113,7 @@ export interface UpgradeRequest<Params = PathParams> {
   readonly subprotocols: readonly string[];
   readonly ip: string;
   readonly origin: string | undefined;
-  /** Aborts after TURN_TIMEOUT_MS, when the client is answered with 500. Not when it has given up: workers are not told. */
+  /** Aborts after TURN_TIMEOUT_MS, when the client is answered with 500, and when the client has given up. */
   readonly signal: AbortSignal;
 }
 
@@ -149,7 +149,10 @@ export interface Hooks<Params = PathParams, State = unknown, StateInput = unknow
   /** Decides about a connection before it opens. A Response refuses it; nothing, and it opens. */
   // biome-ignore lint/suspicious/noConfusingVoidType: a function that returns nothing will do.
   onUpgrade?(request: UpgradeRequest<Params>): Settled<Welcome<StateInput> | Response | undefined | void>;
-  /** Answers plain HTTP on this path. */
+  /**
+   * Answers plain HTTP on this path. Where the Response's body is a stream, it is passed on as it comes, as fast as the client takes it;
+   * `request.signal` aborts when the client has gone or nobody can go on, and the stream is cancelled then.
+   */
   onRequest?(request: Request, context: RequestContext<Params>): Settled<Response>;
   onOpen?(conn: Connection<Params, State>, turn: Turn): Settled;
   onMessage?(conn: Connection<Params, State>, message: Incoming, turn: Turn): Settled;

@@ -20,7 +20,7 @@ import {
 } from "../protocol/membership.ts";
 import { effectsRoomBytes, pinHeadBytes, topicBytes } from "../protocol/payload.ts";
 import { ProcessMeter } from "../protocol/process-meter.ts";
-import { decodeClose, flag, parseCount, parsePin, toGateway, toWorker } from "../protocol/records.ts";
+import { decodeClose, flag, parseCount, parseCredit, parsePin, toGateway, toWorker } from "../protocol/records.ts";
 import { compileRoutes, matchRoute, type RouteTable } from "../protocol/route.ts";
 import { encodeScraped, parseScrape, type Scrape } from "../protocol/scrape.ts";
 import { type Subjects, subjectsOf } from "../protocol/subjects.ts";
@@ -192,6 +192,7 @@ export class Worker {
     while (!this.isDone() && this.options.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 5));
     if (!this.isDone())
       this.options.log.warn({ connections: this.connections }, "ended before all turns had settled: they are redelivered");
+    this.answers.stop();
     for (const timer of this.timers) clearInterval(timer);
     this.meter.stop();
     this.hub.flush();
@@ -203,7 +204,8 @@ export class Worker {
   }
 
   private isDone(): boolean {
-    if (this.connections > 0 || this.answers.size > 0 || this.solitude.waiting > 0 || this.orphans.size > 0) return false;
+    if (this.connections > 0 || this.answers.size > 0 || this.answers.streams > 0 || this.solitude.waiting > 0 || this.orphans.size > 0)
+      return false;
     for (const link of this.hub.all()) if (link.unackedBatches > 0 || link.batch.records > 0) return false;
     return true;
   }
@@ -240,6 +242,7 @@ export class Worker {
     this.gateways.delete(id);
     this.hub.close(id);
     this.operator.lost(id);
+    this.answers.forget(id);
     const fields = { gateway: id, reason, connections: gateway.mailboxes.size };
     if (reason === "bye") this.options.log.info(fields, "gateway left");
     else this.options.log.warn(fields, "gateway left");
@@ -291,6 +294,8 @@ export class Worker {
     const slot = batch.slot(index);
     if (type === toWorker.pin) return this.pin(peer, gateway, batch, index);
     if (type === toWorker.upgrade || type === toWorker.request) return this.ask(peer, batch, index);
+    if (type === toWorker.credit) return this.answers.credit(peer, slot, parseCredit(batch.payload(index)));
+    if (type === toWorker.cancel) return this.answers.cancel(peer, slot);
     if (type === toWorker.result) return this.operator.result(peer, slot, parseCount(batch.payload(index)));
     const mailbox = gateway.mailboxes.get(slot);
     if (mailbox === undefined || mailbox.pin.epoch !== batch.epoch(index)) return;
@@ -388,6 +393,7 @@ export class Worker {
     const waiting = [...gateway.waiting];
     gateway.waiting.clear();
     for (const mailbox of waiting) this.turns.run(mailbox);
+    this.answers.resume(peer);
   }
 
   // ── what turns say ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -494,7 +500,6 @@ export class Worker {
 function limitsOf(config: WorkerConfig, maxPayloadBytes: number) {
   return {
     effectsBytes: Math.min(config.EFFECTS_BYTES, maxPayloadBytes - effectsRoomBytes),
-    answerBytes: maxPayloadBytes - 16 * 1024,
     // A pin has both, and has to fit into one message of NATS: a half of it for each, and more than is needed for the rest.
     stateBytes: Math.min(config.STATE_BYTES, Math.floor(maxPayloadBytes / 2) - pinHeadBytes),
     topicsPerConnection: Math.min(config.TOPICS_PER_CONNECTION, Math.floor(maxPayloadBytes / 2 / topicBytes)),

@@ -1,6 +1,7 @@
 // A client that waits for an answer to its request, upgrade or not.
 
 import { STATUS_CODES } from "node:http";
+import { type Body, corkedBytes, type Head, SocketBody } from "./body.ts";
 import type * as uWS from "./library.ts";
 import { type BodyReader, readBody } from "./request.ts";
 
@@ -16,10 +17,18 @@ export interface Answer {
   readonly close?: "now" | "linger" | undefined;
 }
 
-/** A client that waits for an answer. After it has gone, both calls do nothing. */
+/** A client that waits for an answer. After it has gone, or was answered, calls do nothing. */
 export interface WaitingClient {
   readonly isGone: boolean;
+  /** Told once when the client goes before its answer is complete. */
+  onGone: (() => void) | undefined;
   answer(answer: Answer): void;
+  /**
+   * Begins an answer whose body follows. Not within a callback of the server, where uWebSockets.js has corked the socket: see body.ts.
+   * @param onTaken told how many bytes of the body the socket has taken: before, they wait in memory.
+   * @returns undefined where no body is to follow: the client has gone, or its request was HEAD.
+   */
+  begin(head: Head, onTaken: (bytes: number) => void): Body | undefined;
 }
 
 /** A client whose request may have a body. */
@@ -40,13 +49,19 @@ const lingerMs = 1_000;
 
 // uWebSockets.js frames the body itself.
 const ownHeaders = new Set(["content-length", "transfer-encoding", "connection", "date"]);
+/** Up to this, with a usual head, an answer is written at once: see body.ts. */
+const wholeBytes = corkedBytes / 2;
+/** RFC 9110, 8.6: no Content-Length in these; 15.3.5 and 15.4.5: no body. */
+const bodiless = new Set([204, 304]);
 
 export class Client implements WaitingRequest {
   isGone = false;
+  onGone: (() => void) | undefined;
   private isClosed = false;
   private readonly response: uWS.HttpResponse;
   /** Of an answer to HEAD only the length of its body is sent. */
   private readonly isHead: boolean;
+  private body: SocketBody | undefined;
 
   constructor(response: uWS.HttpResponse, isHead: boolean) {
     this.response = response;
@@ -54,6 +69,8 @@ export class Client implements WaitingRequest {
     response.onAborted(() => {
       this.isGone = true;
       this.isClosed = true;
+      this.body?.abort();
+      this.onGone?.();
     });
   }
 
@@ -68,13 +85,45 @@ export class Client implements WaitingRequest {
   }
 
   answer({ status, headers, body, close }: Answer): void {
+    const bytes = typeof body === "string" ? Buffer.from(body) : body;
+    if (bytes.length > wholeBytes && !this.isHead && close === undefined) return this.answerInParts(status, headers, bytes);
     this.finish(() => {
-      this.response.writeStatus(`${status} ${STATUS_CODES[status] ?? ""}`);
-      for (const [name, value] of headers) if (!ownHeaders.has(name.toLowerCase())) this.response.writeHeader(name, value);
+      this.writeHead(status, headers);
       if (close === "linger") this.linger(body);
-      else if (this.isHead) this.response.endWithoutBody(Buffer.byteLength(body), close === "now");
-      else this.response.end(body, close === "now");
+      else if (bodiless.has(status)) this.response.endWithoutBody();
+      else if (this.isHead) this.response.endWithoutBody(bytes.length, close === "now");
+      else this.response.end(bytes, close === "now");
     });
+  }
+
+  begin({ status, headers, length }: Head, onTaken: (bytes: number) => void): Body | undefined {
+    if (this.isGone) return undefined;
+    if (this.isHead || bodiless.has(status)) {
+      this.finish(() => {
+        this.writeHead(status, headers);
+        // Not with undefined, which 20.30 takes for 0.
+        if (bodiless.has(status) || length === undefined) this.response.endWithoutBody();
+        else this.response.endWithoutBody(length);
+      });
+      return undefined;
+    }
+    this.body = new SocketBody(this.response, length, onTaken);
+    this.response.cork(() => {
+      this.writeHead(status, headers);
+      this.body?.open(headers);
+    });
+    return this.body;
+  }
+
+  private answerInParts(status: number, headers: Answer["headers"], body: Uint8Array): void {
+    const parts = this.begin({ status, headers, length: body.length }, () => undefined);
+    parts?.write(body);
+    parts?.end();
+  }
+
+  private writeHead(status: number, headers: Answer["headers"]): void {
+    this.response.writeStatus(`${status} ${STATUS_CODES[status] ?? ""}`);
+    for (const [name, value] of headers) if (!ownHeaders.has(name.toLowerCase())) this.response.writeHeader(name, value);
   }
 
   // What `end` has ended cannot be closed later. So this answer is written without it: its body in place of the last header's end.

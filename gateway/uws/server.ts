@@ -173,29 +173,24 @@ class DoorServer<Data extends object> implements Server {
         const key = request.getHeader("sec-websocket-key");
         const extensions = request.getHeader("sec-websocket-extensions");
         const client = new Client(response, false);
-        listeners.onUpgrade(incoming, {
-          get isGone() {
-            return client.isGone;
-          },
-          answer: (answer) => client.answer(answer),
-          accept: (admit, subprotocol, headers) => {
-            let ws: Known<Data> | undefined;
-            onUpgraded = (upgraded) => {
-              ws = upgraded;
-            };
-            client.finish(() => {
-              response.writeStatus("101 Switching Protocols");
-              for (const [name, value] of headers) response.writeHeader(name, value);
-              response.upgrade(nothing, key, subprotocol, extensions, context);
-            });
-            if (ws === undefined) return;
-            door.connections++;
-            this.doors.add(door);
-            const data = admit();
-            ws.socket = new ServerSocket(ws, data, room);
-            listeners.onOpen(data, ws.socket);
-          },
-        });
+        const accept: WaitingUpgrade<Data>["accept"] = (admit, subprotocol, headers) => {
+          let ws: Known<Data> | undefined;
+          onUpgraded = (upgraded) => {
+            ws = upgraded;
+          };
+          client.finish(() => {
+            response.writeStatus("101 Switching Protocols");
+            for (const [name, value] of headers) response.writeHeader(name, value);
+            response.upgrade(nothing, key, subprotocol, extensions, context);
+          });
+          if (ws === undefined) return;
+          door.connections++;
+          this.doors.add(door);
+          const data = admit();
+          ws.socket = new ServerSocket(ws, data, room);
+          listeners.onOpen(data, ws.socket);
+        };
+        listeners.onUpgrade(incoming, Object.assign(client, { accept }));
       },
       // No more than this: an upgrade that has waited is corked, and behind its cork uWebSockets.js looks into memory that it has
       // freed, and closes the socket where what it finds there looks like "Connection: close". So nothing may be allocated until

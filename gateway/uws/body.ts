@@ -1,0 +1,181 @@
+// The body of an answer that is written as it comes, no faster than its client takes it.
+//
+// With a known length, `tryEnd` says how much the socket took, and the rest waits here. Without one, `write` frames chunks
+// (RFC 9112, 7.1); what the socket does not take then waits within uWebSockets.js, which does not say how much that is. Only
+// that nothing waits any more can be known, by a write: so after each doubt a small one goes first.
+//
+// What is written corked has to fit into the cork's buffer: 20.30 drops what does not, where the socket is full. And what TLS did
+// not take has to come again as it was (SSL_write(3)): not corked, which would cut it elsewhere.
+
+import type * as uWS from "./library.ts";
+
+export interface Head {
+  readonly status: number;
+  readonly headers: ReadonlyArray<readonly [string, string]>;
+  /** Content-Length; undefined: nobody knows it yet. */
+  readonly length: number | undefined;
+}
+
+export interface Body {
+  /** @param bytes valid during the call only: what the socket does not take at once is copied. */
+  write(bytes: Uint8Array): void;
+  /** All has been written. Where that is not what Content-Length said, the client's connection is cut. */
+  end(): void;
+  /** Closes the client's connection, so that it does not take what it has for the whole. */
+  cut(): void;
+}
+
+/** What may be written corked: uWebSockets.js' buffer for that has 16 KiB, and its own headers may stand there. */
+export const corkedBytes = 15 * 1024;
+/** Less than a socket's buffer has free when the kernel says that there is room: a third of it. */
+const probeBytes = 1024;
+
+export class SocketBody implements Body {
+  private readonly response: uWS.HttpResponse;
+  private readonly length: number | undefined;
+  private readonly onTaken: (bytes: number) => void;
+  /** What waits here, in order. */
+  private waiting: Uint8Array[] = [];
+  /** Until the socket is writable. */
+  private isFull = false;
+  /** Whether uWebSockets.js may still have something that the socket did not take. */
+  private mayHold = false;
+  private isEnding = false;
+  private isCut = false;
+  private isOver = false;
+  /** Of the body, written so far. */
+  private written = 0;
+
+  constructor(response: uWS.HttpResponse, length: number | undefined, onTaken: (bytes: number) => void) {
+    this.response = response;
+    this.length = length;
+    this.onTaken = onTaken;
+  }
+
+  /** To be called once, behind status and headers, corked. */
+  open(headers: Head["headers"]): void {
+    const { response, length } = this;
+    if (length === 0) {
+      this.isOver = true;
+      response.end("");
+      return;
+    }
+    response.onWritable(() => {
+      this.drain();
+      return true;
+    });
+    if (length !== undefined) return;
+    // Else the head's last line would come with the first chunk only, and a browser's EventSource would not be open before.
+    if (beginsWrite(response)) response.beginWrite();
+    else if (isEventStream(headers)) response.write(":\n\n");
+  }
+
+  write(bytes: Uint8Array): void {
+    if (this.isOver || this.isCut || bytes.length === 0) return;
+    if (this.length !== undefined && this.written + sum(this.waiting) + bytes.length > this.length) return this.cut();
+    const taken = this.isFull || this.waiting.length > 0 ? 0 : this.send(bytes);
+    // Its own memory: the rest of what it came with is not to be kept.
+    if (taken < bytes.length) this.waiting.push(bytes.slice(taken));
+    if (taken > 0) this.onTaken(taken);
+  }
+
+  end(): void {
+    this.isEnding = true;
+    if (!this.isOver && !this.isCut && this.waiting.length === 0) this.finish();
+  }
+
+  cut(): void {
+    this.isCut = true;
+    // Not within a callback of uWebSockets.js: it goes on with what closing has freed.
+    setImmediate(() => {
+      if (!this.isOver) this.response.close();
+    });
+  }
+
+  /** The client has gone, or was closed: the response may not be used any more. */
+  abort(): void {
+    this.isOver = true;
+    this.waiting = [];
+  }
+
+  private drain(): void {
+    if (this.isOver || this.isCut) return;
+    this.isFull = false;
+    // What uWebSockets.js holds goes first: by itself it writes that only where nobody wants to know of a writable socket.
+    if (this.waiting.length === 0) this.response.cork(() => undefined);
+    while (this.waiting.length > 0 && !this.isFull) {
+      const [next] = this.waiting as [Uint8Array];
+      const taken = this.send(next);
+      if (taken === next.length) this.waiting.shift();
+      else this.waiting[0] = next.subarray(taken);
+      if (taken > 0) this.onTaken(taken);
+      if (this.isOver) return;
+    }
+    if (this.isEnding && this.waiting.length === 0) this.finish();
+  }
+
+  /** @returns how much of it the socket, or uWebSockets.js, has taken. */
+  private send(bytes: Uint8Array): number {
+    const taken = this.length === undefined ? this.sendChunks(bytes) : this.sendPart(bytes, this.length);
+    this.written += taken;
+    return taken;
+  }
+
+  private sendChunks(bytes: Uint8Array): number {
+    const { response } = this;
+    let at = 0;
+    while (at < bytes.length && !this.isFull) {
+      const slice = bytes.subarray(at, at + (this.mayHold ? probeBytes : corkedBytes));
+      let isTaken = true;
+      response.cork(() => {
+        isTaken = response.write(slice);
+      });
+      at += slice.length;
+      this.mayHold = this.isFull = !isTaken;
+    }
+    return at;
+  }
+
+  private sendPart(bytes: Uint8Array, length: number): number {
+    if (this.written > 0) return this.tryEnd(bytes, length);
+    // The first has the head's last lines before it: together they are one write.
+    const first = bytes.subarray(0, corkedBytes);
+    let taken = 0;
+    this.response.cork(() => {
+      taken = this.tryEnd(first, length);
+    });
+    if (taken === first.length && taken < bytes.length && !this.isFull) taken += this.tryEnd(bytes.subarray(taken), length);
+    return taken;
+  }
+
+  private tryEnd(bytes: Uint8Array, length: number): number {
+    const { response } = this;
+    const before = response.getWriteOffset();
+    const [isTaken, isWhole] = response.tryEnd(bytes, length);
+    this.isFull = !isTaken;
+    // Modulo 2^32: 20.30 knows no larger one.
+    if (!isWhole) return (response.getWriteOffset() - before) >>> 0;
+    this.isOver = true;
+    return bytes.length;
+  }
+
+  private finish(): void {
+    if (this.length !== undefined) return this.cut();
+    this.isOver = true;
+    this.response.cork(() => this.response.end());
+  }
+}
+
+/** 20.30 does not. */
+function beginsWrite(response: uWS.HttpResponse): boolean {
+  return "beginWrite" in response;
+}
+
+// A comment of an event stream, which says nothing (HTML, 9.2.6): other bodies get none.
+function isEventStream(headers: Head["headers"]): boolean {
+  return headers.some(([name, value]) => name.toLowerCase() === "content-type" && value.startsWith("text/event-stream"));
+}
+
+function sum(parts: readonly Uint8Array[]): number {
+  return parts.reduce((bytes, part) => bytes + part.length, 0);
+}
