@@ -8,6 +8,9 @@ import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { chooseBuild, findBinary, thisMachine } from "./choice.mjs";
 
+/** A process that begins, and copies of 7 MB, where a machine is busy. */
+const timeout = 180_000;
+
 const clone = join(import.meta.dirname, "..", "..");
 const tries = `import { loadLibrary } from "./gateway/uws/library.ts";
 try { console.log("version", loadLibrary().version); } catch (error) { console.log(error.message); }`;
@@ -34,11 +37,11 @@ async function load(): Promise<string> {
   return stdout;
 }
 
-test("the binary alone is loaded: nothing else of its package is needed", async () => {
+test("the binary alone is loaded: nothing else of its package is needed", { timeout }, async () => {
   expect(await load()).toMatch(/^version 20\.(30|69)\n$/);
 });
 
-test("a binary that is not the one we know is not loaded", async () => {
+test("a binary that is not the one we know is not loaded", { timeout }, async () => {
   const bytes = await readFile(binary);
   // Past the code, where it would not be noticed.
   bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ 1, bytes.length - 1);
@@ -48,7 +51,7 @@ test("a binary that is not the one we know is not loaded", async () => {
   );
 });
 
-test("a binary that is missing is said to be, and how it comes", async () => {
+test("a binary that is missing is said to be, and how it comes", { timeout }, async () => {
   await rm(binary);
   expect(await load()).toMatch(/^library\.unfit: .* is missing: run npm ci with this Node\n$/);
 });

@@ -6,6 +6,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { describeFailure, Npm } from "./npm.mjs";
 
+/** npm is slow to begin where a machine is busy. */
+const timeout = 180_000;
+
 let folder: string;
 
 beforeEach(async () => {
@@ -30,14 +33,14 @@ async function install(version: string, env: NodeJS.ProcessEnv = {}) {
   return await npm.run(["ci", `--cache=${join(folder, "cache")}`, "--fetch-retries=0"]);
 }
 
-test("a lock file that does not fit is npm's to explain", async () => {
+test("a lock file that does not fit is npm's to explain", { timeout }, async () => {
   const failure = await install("9.9.9");
   expect(failure?.text).toMatch(/npm (ERR!|error).*\bcookie/);
   expect(failure?.text).toContain("install.log");
   expect(failure?.isOfNetwork).toBe(false);
 });
 
-test("a registry that nobody listens at is a fault of the network", async () => {
+test("a registry that nobody listens at is a fault of the network", { timeout }, async () => {
   const failure = await install("1.1.1", { npm_config_registry: "http://127.0.0.1:1/" });
   expect(failure?.text).toMatch(/ECONNREFUSED/);
   expect(failure?.isOfNetwork).toBe(true);
