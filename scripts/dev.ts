@@ -1,16 +1,16 @@
-// npm run dev: an installation whose workers are replaced whenever a handler is saved.
+// npm run dev: an installation whose workers are replaced whenever a handler is saved, or what it imports.
 
-import { join } from "node:path";
 import { parseFlags } from "./arguments.ts";
-import { FolderWatch } from "./folder-watch.ts";
-import { serve } from "./serve.ts";
-import type { Desk } from "./supervisor/desk.ts";
-import type { Log } from "./supervisor/log.ts";
+import { ReleaseError } from "./releases/release.ts";
+import { type Served, serve } from "./serve.ts";
+import { SourceWatch } from "./source-watch.ts";
+import { Cancelled } from "./supervisor/control.ts";
 
 const usage = `npm run dev
 
-The same as npm start, and a saved handler is live in under a second, clients still connected. Types are not checked; code
-that does not load is reported, and what served before goes on serving. Nothing of it is kept as a release.`;
+The same as npm start, and a saved handler is live in under a second, clients still connected. Code that does not load is
+reported, and what served before goes on serving; what a deploy would refuse, types among it, is reported beside. Nothing of it
+is kept as a release.`;
 
 /** Editors touch a file several times for one save. */
 const settleMs = 30;
@@ -18,38 +18,51 @@ const settleMs = 30;
 export async function run(args: readonly string[]): Promise<number> {
   const flags = parseFlags(args, usage, []);
   if (typeof flags === "number") return flags;
-  const ended = serve({
-    isDev: true,
-    onReady: ({ config, desk, log }) => {
-      const refresh = new Refresh(desk, log);
-      new FolderWatch({
-        folder: join(config.clone, config.handlersDir),
-        root: config.clone,
-        onChange: () => refresh.ask(),
-        onFault: ({ message }) => log.event("error", `saves may go unnoticed, start again when this is mended: ${message}`),
-      });
-      log.say(`watching ${config.handlersDir}`);
-    },
-  });
+  const ended = serve({ isDev: true, onReady: (served) => void begin(served) });
   process.exit(await ended);
+}
+
+async function begin(served: Served): Promise<void> {
+  const { config, log } = served;
+  const { clone, handlersDir } = config;
+  const watch = await SourceWatch.begin({
+    clone,
+    handlersDir,
+    onChange: () => refresh.ask(),
+    onFault: ({ message }) => log.event("error", `saves may go unnoticed, start again when this is mended: ${message}`),
+  });
+  const refresh = new Refresh(served, watch);
+  await refresh.followLinks();
+  log.say(`watching ${handlersDir}, and what it may import`);
+  void refresh.inspect();
 }
 
 /** One replacement at a time; what is saved meanwhile goes into the next one. */
 class Refresh {
-  private readonly desk: Desk;
-  private readonly log: Log;
+  private readonly served: Served;
+  private readonly watch: SourceWatch;
   private timer: NodeJS.Timeout | undefined;
   private isRunning = false;
   private isStale = false;
+  /** Of the sources that were made live last; undefined where that is not known, or did not work. */
+  private hash: string | undefined;
+  private inspection = new AbortController();
+  private isRefused = false;
 
-  constructor(desk: Desk, log: Log) {
-    this.desk = desk;
-    this.log = log;
+  constructor(served: Served, watch: SourceWatch) {
+    this.served = served;
+    this.watch = watch;
   }
 
   ask(): void {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => void this.refresh(), settleMs);
+  }
+
+  async followLinks(): Promise<void> {
+    const { releases, config } = this.served;
+    // Where the folder of handlers is gone, the next refresh says so.
+    this.watch.alsoWatch(await releases.linkedFolders(config.handlersDir).catch(() => []));
   }
 
   private async refresh(): Promise<void> {
@@ -59,12 +72,45 @@ class Refresh {
     }
     this.isRunning = true;
     this.isStale = false;
-    const outcome = await this.desk.refresh();
-    this.isRunning = false;
-    if (outcome === undefined || this.isStale) return this.ask();
-    if (outcome.ok)
-      this.log.say(`live after ${Math.round(outcome.result.totalMs)} ms, ${outcome.result.handedOver} connections handed over`);
+    const again = await this.replace().finally(() => {
+      this.isRunning = false;
+    });
+    if (again || this.isStale) this.ask();
+  }
+
+  /** @returns whether to try again. */
+  private async replace(): Promise<boolean> {
+    const { desk, log, releases, config } = this.served;
+    const hash = await releases.sourceHash(config.handlersDir).catch(() => undefined);
+    if (hash !== undefined && hash === this.hash) return false;
+    // What is checked of the code before takes processor time from what is saved now.
+    this.inspection.abort(new Cancelled("saved again"));
+    const outcome = await desk.refresh();
+    if (outcome === undefined) return true;
+    // What did not work may work the next time, whatever it is due to.
+    this.hash = outcome.ok ? hash : undefined;
+    if (outcome.ok) log.say(`live after ${Math.round(outcome.result.totalMs)} ms, ${outcome.result.handedOver} connections handed over`);
     // What the worker said of it is on the terminal already.
-    else this.log.say(`not live, the code before still serves: ${outcome.error.split("\n")[0]}`);
+    else log.say(`not live, the code before still serves: ${outcome.error.split("\n")[0]}`);
+    await this.followLinks();
+    if (!this.isStale) void this.inspect();
+    return false;
+  }
+
+  /** Says what a deploy would say. */
+  async inspect(): Promise<void> {
+    const { log, releases, config, ending } = this.served;
+    this.inspection = new AbortController();
+    const signal = AbortSignal.any([this.inspection.signal, ending]);
+    try {
+      await releases.inspect({ handlersDir: config.handlersDir, signal });
+      if (this.isRefused) log.say("a deploy would accept this");
+      this.isRefused = false;
+    } catch (error) {
+      if (error instanceof Cancelled) return;
+      if (error instanceof ReleaseError) log.say(`a deploy would refuse this:\n${error.message}`);
+      else log.event("error", "whether a deploy would accept this could not be found out", { err: { stack: String(error) } });
+      this.isRefused = true;
+    }
   }
 }

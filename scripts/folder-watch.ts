@@ -9,6 +9,8 @@ export interface FolderWatchOptions {
   readonly folder: string;
   /** A folder above it that stays. */
   readonly root: string;
+  /** Whether a folder in it counts, with all that is in that. */
+  readonly isWanted?: (folder: string) => boolean;
   readonly onChange: () => void;
   /** A folder cannot be watched. */
   readonly onFault: (error: Error) => void;
@@ -58,8 +60,10 @@ export class FolderWatch {
   /** Of one above ours: the next on the way. */
   private foldersIn(folder: string): string[] {
     if (this.isAbove(folder)) return [this.next(folder)];
+    const { isWanted = () => true } = this.options;
     const entries = readdirSync(folder, { withFileTypes: true });
-    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(folder, name));
+    const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(folder, name));
+    return folders.filter(isWanted);
   }
 
   private forget(folder: string): void {

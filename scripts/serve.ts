@@ -7,7 +7,7 @@ import { SettingsFile } from "../protocol/settings-file.ts";
 import type { Config } from "./config.ts";
 import { type Checked, checkEverySetting, SettingsRefused } from "./every-setting.ts";
 import { NatsServerMissing } from "./nats/binary.ts";
-import { ReleaseError } from "./releases/release.ts";
+import { ReleaseError, type ReleaseStore } from "./releases/release.ts";
 import { clone } from "./setup/cache.mjs";
 import { onSignals } from "./signals.ts";
 import { StartRefused } from "./supervisor/address.ts";
@@ -22,9 +22,18 @@ import { unknownSettings } from "./unknown-settings.ts";
 /** How long the gateways of a supervisor that was killed may hold their port: guard.sh gives them two seconds. */
 const orphanPatienceMs = 4_000;
 
+export interface Served {
+  readonly config: Config;
+  readonly desk: Desk;
+  readonly log: Log;
+  readonly releases: ReleaseStore;
+  /** Aborts when all of it ends. */
+  readonly ending: AbortSignal;
+}
+
 export interface ServeOptions {
   readonly isDev: boolean;
-  readonly onReady: (parts: { config: Config; desk: Desk; log: Log }) => void;
+  readonly onReady: (parts: Served) => void;
 }
 
 /** @returns The exit code, once everything has ended. */
@@ -49,7 +58,7 @@ export async function serve({ isDev, onReady }: ServeOptions): Promise<number> {
     await supervisor.start();
     log.say(`ready ${supervisor.url}`);
     if (config.workers === 0) log.say("no workers yet (WORKERS=0): what connects waits for npm run deploy-worker");
-    onReady({ config, desk, log });
+    onReady({ config, desk, log, releases: supervisor.releases, ending: supervisor.endSignal });
     return await asked.ended;
   } catch (error) {
     if (asked.isAsked()) return await asked.ended;

@@ -1,13 +1,12 @@
 // npm run dev: what is saved is live at once, and clients stay connected.
 
-import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { patienceMs } from "../scripts/live/patience.ts";
 import { TestClient } from "./client.ts";
 import { type Command, Installation, until } from "./installation.ts";
 
-/** The promise is one second; machines that run tests are busy. */
-const liveLimitMs = 5_000;
 const file = "worker/handlers/version.ts";
 
 let installation: Installation;
@@ -41,7 +40,7 @@ async function answer(): Promise<string> {
 async function liveAfterMs(version: string): Promise<number> {
   const savedAt = performance.now();
   while ((await answer()) !== version) {
-    if (performance.now() - savedAt > liveLimitMs) throw new Error(`${version} was not live in time:\n${dev.output}`);
+    if (performance.now() - savedAt > patienceMs) throw new Error(`${version} was not live in time:\n${dev.output}`);
   }
   return performance.now() - savedAt;
 }
@@ -101,6 +100,39 @@ test("a file that is added is served, and what is removed is not missed", async 
   await dev.line(/^live after/, removed);
   expect(await added.closes()).toMatchObject({ code: 1001 });
   expect(await answer()).toBe("mended");
+});
+
+test("what a handler imports from elsewhere in the clone, or is linked to, is watched, too", async () => {
+  const inFolder = join(installation.clone, "..", "elsewhere");
+  const save = async (write: () => void) => {
+    const from = dev.lines.length;
+    write();
+    await dev.line(/^live after/, from);
+    return answer();
+  };
+  const linked = join(inFolder, "linked.ts");
+  mkdirSync(join(inFolder, "deep"), { recursive: true });
+  writeFileSync(linked, 'export const linked = "a";\n');
+  writeFileSync(join(inFolder, "deep", "deep.ts"), 'export const deep = "a";\n');
+  symlinkSync(linked, join(installation.clone, "worker", "linked.ts"));
+  symlinkSync(join(inFolder, "deep"), join(installation.clone, "worker", "deep"));
+  installation.write("lib/words/word.ts", 'export const word = "one";\n');
+  const imports = [`{ word } from "../../lib/words/word.ts"`, `{ linked } from "../linked.ts"`, `{ deep } from "../deep/deep.ts"`];
+  const text = `${imports.map((each) => `import ${each};\n`).join("")}${handler("$" + "{word}-$" + "{linked}-$" + "{deep}")}`;
+  expect(await save(() => installation.write(file, text))).toBe("one-a-a");
+  expect(await save(() => installation.write("lib/words/word.ts", 'export const word = "two";\n'))).toBe("two-a-a");
+  expect(await save(() => writeFileSync(linked, 'export const linked = "b";\n'))).toBe("two-b-a");
+  expect(await save(() => writeFileSync(join(inFolder, "deep", "deep.ts"), 'export const deep = "b";\n'))).toBe("two-b-b");
+});
+
+test("what a deploy would refuse is said, beside serving it", async () => {
+  const from = dev.lines.length;
+  installation.write(file, handler("untyped").replace("conn.send(", "conn.sent = 1;\n    conn.send("));
+  await liveAfterMs("untyped");
+  const said = dev.lines.indexOf(await dev.line(/^a deploy would refuse this:$/, from), from);
+  expect(await dev.line(/TS2339/, said)).toMatch(`${file}:6: TS2339: Property 'sent' does not exist`);
+  installation.write(file, handler("mended"));
+  await dev.line(/^a deploy would accept this$/, said);
 });
 
 /** How a file is replaced by what is not a save in place. */

@@ -14,7 +14,7 @@ import { openToAll } from "./modes.ts";
 import { borrowPackages, bringPackages } from "./packages.ts";
 import { ReleaseError } from "./refusal.ts";
 import { devReleaseName, isReleaseName, releaseName, timeOf } from "./release-name.ts";
-import { copySources, hashSources, listSources, revisionOf } from "./sources.ts";
+import { copySources, hashSources, linkedFolders, listSources, revisionOf } from "./sources.ts";
 
 export type { Manifest };
 export { ReleaseError };
@@ -50,6 +50,8 @@ export interface MakeOptions {
 export interface ReleaseStore {
   /** @throws {ReleaseError} with what is wrong and where; the signal's reason. */
   make(options: MakeOptions): Promise<Release>;
+  /** Whether `make` would make one of the clone as it is. @throws what `make` throws. */
+  inspect(options: Pick<MakeOptions, "handlersDir" | "signal">): Promise<void>;
   /** Oldest first. */
   list(): Promise<Release[]>;
   get(id: string): Promise<Release | undefined>;
@@ -59,6 +61,8 @@ export interface ReleaseStore {
   prune(keep: number, protect: readonly string[]): Promise<string[]>;
   /** Of the clone as it is now: equal to a release's where that would come out the same. */
   sourceHash(handlersDir: string): Promise<string>;
+  /** Folders of files that are only linked into the clone, and are copied into a release; absolute. */
+  linkedFolders(handlersDir: string): Promise<string[]>;
   /** Removes what processes that are gone have left half made or half removed. */
   clean(): Promise<void>;
 }
@@ -105,13 +109,23 @@ class ReleaseFolder implements ReleaseStore {
 
   async make(options: MakeOptions): Promise<Release> {
     await checkHandlersDir(this.clone, options.handlersDir);
+    return this.inTemporaryFolder((folder) => this.fill(folder, options));
+  }
+
+  async inspect({ handlersDir, signal }: Pick<MakeOptions, "handlersDir" | "signal">): Promise<void> {
+    await checkHandlersDir(this.clone, handlersDir);
+    const options = { handlersDir, signal, check: true, previous: null, onStep: () => undefined };
+    await this.inTemporaryFolder(async (folder) => this.check(folder, await this.copy(folder, options), options));
+  }
+
+  private async inTemporaryFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
     const temporary = this.temporaryName("making");
     try {
       const folder = join(this.folder, temporary, "release");
       await mkdir(folder, { recursive: true });
       // Types may come from packages that a release does not hold: wherever releases are kept, the compiler finds the clone's here.
       await borrowPackages({ clone: this.clone, to: join(this.folder, temporary) });
-      return await this.fill(folder, options);
+      return await work(folder);
     } finally {
       // After the rename there is no release in it.
       await rm(join(this.folder, temporary), { recursive: true, force: true });
@@ -158,6 +172,10 @@ class ReleaseFolder implements ReleaseStore {
     return hashSources(this.clone, await listSources(this.clone, handlersDir));
   }
 
+  async linkedFolders(handlersDir: string): Promise<string[]> {
+    return linkedFolders(this.clone, await listSources(this.clone, handlersDir));
+  }
+
   async clean(): Promise<void> {
     for (const name of await readdir(this.folder).catch(() => [])) {
       const pid = leftoverName.exec(name)?.[1];
@@ -170,26 +188,14 @@ class ReleaseFolder implements ReleaseStore {
 
   private async fill(folder: string, options: MakeOptions): Promise<Release> {
     const { handlersDir, previous, onStep, signal, check } = options;
-    const { clone } = this;
     const createdAt = new Date();
     onStep("copying sources and packages");
-    const files = await listSources(clone, handlersDir);
-    const copied = await Promise.allSettled([
-      copySources({ clone, files, to: folder, signal }),
-      check
-        ? bringPackages({ clone, to: folder, signal, part: "worker", isCopied: this.runAs !== undefined })
-        : borrowPackages({ clone, to: folder }),
-      // It may be empty: then a worker says so.
-      mkdir(join(folder, handlersDir), { recursive: true }),
-    ]);
-    // Settled, all of them: what still writes while the folder is removed would leave something behind.
-    for (const result of copied) if (result.status === "rejected") throw result.reason;
-    if (this.runAs !== undefined) await openToAll(folder);
+    const files = await this.copy(folder, options);
     // Of the copy, since the clone may have changed since.
     const [sourceHash, lockText, revision] = await Promise.all([
       hashSources(folder, files),
       readFile(join(folder, "package-lock.json"), "utf8").catch(() => ""),
-      revisionOf(clone),
+      revisionOf(this.clone),
     ]);
     if (check) onStep("checking types and loading the handlers");
     const [routes] = check ? await Promise.all([this.check(folder, files, options), syncTree(folder, signal)]) : [[]];
@@ -207,6 +213,24 @@ class ReleaseFolder implements ReleaseStore {
     };
     const id = check ? releaseName(createdAt, revision, sourceHash, await readdir(this.folder)) : devReleaseName(createdAt);
     return this.publish(folder, { id, ...facts });
+  }
+
+  /** @returns what it has of the clone, relative to it. */
+  private async copy(folder: string, { handlersDir, signal, check }: MakeOptions): Promise<string[]> {
+    const { clone } = this;
+    const files = await listSources(clone, handlersDir);
+    const copied = await Promise.allSettled([
+      copySources({ clone, files, to: folder, signal }),
+      check
+        ? bringPackages({ clone, to: folder, signal, part: "worker", isCopied: this.runAs !== undefined })
+        : borrowPackages({ clone, to: folder }),
+      // It may be empty: then a worker says so.
+      mkdir(join(folder, handlersDir), { recursive: true }),
+    ]);
+    // Settled, all of them: what still writes while the folder is removed would leave something behind.
+    for (const result of copied) if (result.status === "rejected") throw result.reason;
+    if (this.runAs !== undefined) await openToAll(folder);
+    return files;
   }
 
   private check(

@@ -3,7 +3,7 @@
 
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { constants, copyFile, cp, mkdir, readdir, readFile } from "node:fs/promises";
+import { constants, copyFile, mkdir, readdir, readFile, realpath, stat } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import { promisify } from "node:util";
 
@@ -34,8 +34,31 @@ export async function revisionOf(clone: string): Promise<Revision> {
 
 /** @returns paths relative to the clone, sorted; some may be gone by the time they are read. */
 export async function listSources(clone: string, handlersDir: string): Promise<string[]> {
-  const [files, handlers] = await Promise.all([listFiles(clone, isForWorkers), walk(clone, handlersDir)]);
-  return [...new Set([...files, ...handlers.filter((file) => !isTest(file))])].sort();
+  const handlersOf = async () => wholeFiles(clone, await walk(clone, handlersDir));
+  const [files, handlers] = await Promise.all([listFiles(clone, isForWorkers), handlersOf()]);
+  return [...new Set([...files, ...handlers].filter((file) => !isTest(file)))].sort();
+}
+
+/** Folders of files that lie elsewhere and are only linked into the clone; absolute, without links. */
+export async function linkedFolders(clone: string, files: readonly string[]): Promise<string[]> {
+  const home = await realpath(clone);
+  const places = await Promise.all(files.map((file) => realpath(join(clone, file)).catch(() => join(home, file))));
+  return [...new Set(places.filter((place, index) => place !== join(home, files[index] ?? "")).map(dirname))];
+}
+
+async function wholeFiles(clone: string, files: readonly string[]): Promise<string[]> {
+  return (await Promise.all(files.map((file) => filesBehind(clone, file)))).flat();
+}
+
+/** All files in a submodule, or in a folder that is linked to: git, and what lists a folder, has either as one file. */
+async function filesBehind(clone: string, path: string, above: readonly string[] = []): Promise<string[]> {
+  const state = await stat(join(clone, path)).catch(() => undefined);
+  if (state?.isDirectory() !== true) return [path];
+  const place = await realpath(join(clone, path));
+  // A link to what it lies in.
+  if (above.includes(place)) return [];
+  const files = await walk(clone, path);
+  return (await Promise.all(files.map((file) => filesBehind(clone, file, [...above, place])))).flat();
 }
 
 /** @throws the signal's reason; what the file system throws. */
@@ -67,10 +90,7 @@ async function copySource(from: string, to: string): Promise<void> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     // Deleted, though git still tracks it.
-    if (code === "ENOENT") return;
-    // A submodule, or a link to a folder: git lists either as one file.
-    if (code !== "EISDIR") throw error;
-    await cp(from, to, { recursive: true, dereference: true });
+    if (code !== "ENOENT") throw error;
   }
 }
 
@@ -82,7 +102,8 @@ export async function listFiles(clone: string, isWanted: (path: string) => boole
   const listed = await git(clone, ["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).catch(() => "");
   const files = listed.split("\0");
   // A clone that was unpacked within another repository, which ignores it, is no checkout.
-  return (files.includes("package.json") ? files : await walk(clone, ".", isWanted)).filter(isWanted);
+  const found = files.includes("package.json") ? files : await walk(clone, ".", isWanted);
+  return wholeFiles(clone, found.filter(isWanted));
 }
 
 async function walk(clone: string, folder: string, isWanted = (_path: string) => true): Promise<string[]> {
@@ -110,6 +131,12 @@ export function whyNeverInRelease(file: string): string | undefined {
 
 function isTest(file: string): boolean {
   return /\.test\.\w+$/.test(file);
+}
+
+/** Folders that git ignores, relative to the clone; none without git. */
+export async function ignoredFolders(clone: string): Promise<string[]> {
+  const listed = await git(clone, ["ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory"]).catch(() => "");
+  return listed.split("\0").flatMap((path) => (path.endsWith("/") ? [path.slice(0, -1)] : []));
 }
 
 async function git(clone: string, args: readonly string[]): Promise<string> {

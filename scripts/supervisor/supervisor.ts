@@ -70,7 +70,7 @@ export class Supervisor implements Deployable {
   private readonly isDev: boolean;
   private readonly payloadBytes: number;
   private readonly portPatienceMs: number;
-  private readonly releases: ReleaseStore;
+  readonly releases: ReleaseStore;
   private readonly shelf: Shelf;
   private readonly activationFile: string;
   private readonly guard = new Guard();
@@ -93,6 +93,11 @@ export class Supervisor implements Deployable {
     this.shelf = new Shelf({ config, releases: this.releases, log, isDev });
     this.activationFile = join(config.cacheFolder, "activation.json");
     this.processes = new Processes({ config, env, guard: this.guard, log });
+  }
+
+  /** Aborts with Cancelled when this installation begins to end. */
+  get endSignal(): AbortSignal {
+    return this.ending.signal;
   }
 
   /** Where clients connect; undefined while that is not decided. */
