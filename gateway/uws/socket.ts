@@ -45,6 +45,8 @@ export class ServerSocket<Data> implements Socket {
   }
 
   send(data: Uint8Array, isBinary: boolean): void {
+    // Until its close comes, the kernel may take something again: nothing follows what was dropped.
+    if (this.isSlow) return;
     if (this.losesLarge && data.length >= directBytes) {
       // Once and for good: topics of its own may be left again. Few are sent that much, and others need not pay for it.
       this.losesLarge = false;
