@@ -30,6 +30,8 @@ const entries = v.object({
   ...notifySettings,
   /** Where the process before, which has ended, has left its id: see predecessor.ts. */
   IDENTITY_FILE: v.optional(v.string(), ""),
+  /** Where SIGHUP is answered: see reload.ts. */
+  RELOAD_FILE: v.optional(v.string(), ""),
   /** A client's message, in bytes; it has to fit into one NATS message. */
   MESSAGE_BYTES: integer({ least: 1, most: mostPayloadBytes - messageRoomBytes, otherwise: 256 * 1024 }),
   /** Messages and bytes of one connection that may be with its worker, uncommitted. */

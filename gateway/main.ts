@@ -75,7 +75,7 @@ async function main(): Promise<void> {
     await started.change(changed, next);
     return next === undefined ? {} : aboutCertificate(next);
   };
-  reload = new Reload({ file, log, config, live: liveSettings, parse: parseGatewayConfig, apply });
+  reload = new Reload({ file, log, config, live: liveSettings, parse: parseGatewayConfig, apply, answerFile: config.RELOAD_FILE });
   log.info({ host: config.HOST, port, admin: admin.port, ...(certificate && aboutCertificate(certificate)) }, "gateway listens");
   notify.ready(() => statusLine(started.dispatcher));
 }

@@ -1,6 +1,8 @@
 // SIGHUP: reads the settings file again, and has the process take over what may change while it runs. What may not is named in
-// the log. A mistake leaves everything as it was, and the log names each.
+// the log. A mistake leaves everything as it was, and the log names each. Whoever has asked may wait for the answer: a signal
+// has none, so it is a file (systemd/reload.sh).
 
+import { renameSync, writeFileSync } from "node:fs";
 import { isCodedError } from "./errors.ts";
 import type { Environment, SettingsFile } from "./settings-file.ts";
 
@@ -20,6 +22,8 @@ export interface ReloadOptions<Config extends object> {
    * @throws {CodedError} "config.invalid"
    */
   readonly apply: (config: Config) => object | Promise<object>;
+  /** Written each time: empty, or why settings stay as they were. Empty itself: nobody waits for that. */
+  readonly answerFile: string;
 }
 
 export class Reload<Config extends object & { readonly LOG_LEVEL: string }> {
@@ -50,9 +54,24 @@ export class Reload<Config extends object & { readonly LOG_LEVEL: string }> {
       if (overruled.length > 0) log.warn({ variables: overruled }, `the environment says otherwise, and wins: ${overruled.join(", ")}`);
       // Last: what was asked for is told of as before.
       log.level = config.LOG_LEVEL;
+      this.answer("");
     } catch (error) {
-      if (isCodedError(error, "config.invalid")) log.error({ code: error.code }, `settings stay as they were: ${error.message}`);
+      const text = `settings stay as they were: ${error instanceof Error ? error.message : error}`;
+      if (isCodedError(error, "config.invalid")) log.error({ code: error.code }, text);
       else log.error({ err: error }, "settings stay as they were");
+      this.answer(`${text}\n`);
+    }
+  }
+
+  private answer(text: string): void {
+    const { answerFile, log } = this.options;
+    if (answerFile === "") return;
+    try {
+      // At once: nobody reads half of it.
+      writeFileSync(`${answerFile}.new`, text);
+      renameSync(`${answerFile}.new`, answerFile);
+    } catch (error) {
+      log.error({ err: error }, "whoever asked for the settings to be read again could not be answered");
     }
   }
 }

@@ -18,6 +18,7 @@ export const processSettings: ReadonlySet<string> = new Set([
   "GATEWAY_INSTANCE",
   "ACTIVATION_FILE",
   "IDENTITY_FILE",
+  "RELOAD_FILE",
 ]);
 
 /** The environment has mistakes; the message lists them. */

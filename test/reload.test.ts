@@ -1,5 +1,6 @@
 // SIGHUP: a gateway and a worker go on with other settings, and no connection notices.
 
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -109,6 +110,23 @@ test("a mistake leaves everything as it was, and every mistake is named; the nex
   client.send("x".repeat(2_000));
   await client.receives(2);
   client.breakOff();
+});
+
+test("systemctl reload waits for the answer, fails where settings stay as they were, and says why", async () => {
+  const script = join(import.meta.dirname, "..", "systemd", "reload.sh");
+  await start({}, { environment: { RELOAD_FILE: join(folder, "reload") } });
+  for (const name of ["gateway", "worker"] as const) {
+    const [{ child } = { child: undefined }] = system.live(name);
+    const env = { PATH: process.env.PATH, RUNTIME_DIRECTORY: folder, MAINPID: String(child?.pid) };
+    write({ LOG_LEVEL: "loud" });
+    const wrong = spawnSync(script, { env, encoding: "utf8" });
+    expect(wrong).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("settings stay as they were: config.invalid: LOG_LEVEL=loud"),
+    });
+    write({ LOG_LEVEL: "warn" });
+    expect(spawnSync(script, { env, encoding: "utf8" })).toMatchObject({ status: 0, stderr: "" });
+  }
 });
 
 test("a worker takes over its limits", async () => {

@@ -17,6 +17,8 @@ const settings = v.object({
   ...notifySettings,
   /** Where the process before, which has ended, has left its id: see predecessor.ts. */
   IDENTITY_FILE: v.optional(v.string(), ""),
+  /** Where SIGHUP is answered: see reload.ts. */
+  RELOAD_FILE: v.optional(v.string(), ""),
   /** A connection's state, as msgpack. */
   STATE_BYTES: integer({ least: 1, most: 512 * 1024, otherwise: 16 * 1024 }),
   /** All effects of one turn together: they travel in one NATS message. */

@@ -76,7 +76,7 @@ async function main(): Promise<void> {
     started.change(changed);
     return {};
   };
-  reload = new Reload({ file, log, config, live: liveSettings, parse: parseWorkerConfig, apply });
+  reload = new Reload({ file, log, config, live: liveSettings, parse: parseWorkerConfig, apply, answerFile: config.RELOAD_FILE });
   worker.start();
   log.info({ routes: loaded.routes.map(({ path }) => path) }, "worker ready");
   notify.ready(() => `${started.connections.toLocaleString("en-US")} connections, release ${config.RELEASE}`, 2 * config.WORKER_TIMEOUT_MS);

@@ -1,5 +1,6 @@
 // Where an installation on systemd has its things. The units in systemd/ name the same places.
 
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 /** What gateways run: replaced as a whole by each installation. */
@@ -19,7 +20,7 @@ export const layout = {
   settings,
   /** Environment variables, for systemd and for the commands. */
   settingsFile: join(settings, "thinstate.env"),
-  /** The same for workers alone; it may be missing. */
+  /** The same for workers alone, with what only they may know; it may be missing. */
   workerSettingsFile: join(settings, "worker.env"),
   natsConfiguration: join(settings, "nats-server.conf"),
   /** What each role shows to NATS: readable by root alone, handed to each service by systemd. */
@@ -56,7 +57,16 @@ export const dropInName = "thinstate-nats.conf";
 export const unitFiles = [
   "thinstate.target",
   "thinstate-workers.target",
+  "thinstate-stop.service",
+  "thinstate-workers-stop.service",
+  "thinstate-restart.service",
+  "thinstate-workers-restart.service",
   "thinstate-gateway@.service",
   "thinstate-worker@.service",
   "thinstate-nats.service",
 ] as const;
+
+/** Whether this machine runs thinstate as services. Settings and releases prove nothing: they outlive an installation. */
+export function isInstalled(): boolean {
+  return existsSync(join(layout.units, units.all));
+}

@@ -9,8 +9,8 @@ import { bringPackages } from "../releases/packages.ts";
 import { copySources, hashSources, listFiles } from "../releases/sources.ts";
 import { layout } from "./layout.ts";
 
-/** What a gateway needs of the clone, with the script that its unit runs before it. */
-const forGateways = /^(gateway|protocol|systemd\/back-off\.sh|package\.json|package-lock\.json|tsconfig\.json)(\/|$)/;
+/** What a gateway needs of the clone, with the scripts that units run. */
+const forGateways = /^(gateway|protocol|systemd\/[\w-]+\.sh|package\.json|package-lock\.json|tsconfig\.json)(\/|$)/;
 /** Where git is of no help, folders are asked for first. */
 const folders = /^(gateway|protocol|systemd)$/;
 
