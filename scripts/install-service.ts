@@ -1,16 +1,16 @@
 // npm run install-service: thinstate as services of this machine's systemd.
 
-import { existsSync } from "node:fs";
 import { CodedError } from "../protocol/errors.ts";
 import { parseFlags } from "./arguments.ts";
 import { SettingsRefused, settingNames } from "./every-setting.ts";
 import { NatsServerMissing } from "./nats/binary.ts";
 import { showReplacement } from "./replacement.ts";
-import { InstallRefused, install } from "./service/install.ts";
-import { layout } from "./service/layout.ts";
+import { install } from "./service/install.ts";
+import { InstallRefused } from "./service/install-settings.ts";
+import { layout, units } from "./service/layout.ts";
 import { Locked, withLock } from "./service/lock.ts";
 import { readSettings } from "./service/settings-file.ts";
-import { SystemdError } from "./service/systemd.ts";
+import { enabledUnits, SystemdError } from "./service/systemd.ts";
 import { clone } from "./setup/cache.mjs";
 import { webSocketUrl } from "./supervisor/address.ts";
 import { ownName } from "./supervisor/control.ts";
@@ -31,7 +31,8 @@ export async function run(args: readonly string[]): Promise<number> {
   process.umask(0o022);
   try {
     const { config, outdated } = await withLock("install-service", () => install({ clone, env: process.env, names: settingNames() }));
-    if (!existsSync(layout.activationFile)) {
+    // None: never deployed, or removed and installed again.
+    if ((await enabledUnits(units.workers)).length === 0) {
       const request = { request: "deploy" as const, force: false, workers: 0, who: ownName() };
       const exitCode = await showReplacement(request, { isJson: false, target: "services" });
       if (exitCode !== 0) return exitCode;

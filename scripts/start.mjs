@@ -15,6 +15,12 @@ const commands = {
   check: "check format, lint and types",
 };
 
+/**
+ * Commands that only root may run: said before anything else is done.
+ * @type {Record<string, string>}
+ */
+const forRoot = { "install-service": "install", "uninstall-service": "remove" };
+
 const leastNodeMajor = 20;
 
 /** They hold connections, or measure what does. */
@@ -28,6 +34,10 @@ async function main(argv) {
   }
   const [command, rest] = argv[0] === undefined || argv[0].startsWith("-") ? ["start", argv] : [argv[0], argv.slice(1)];
   if (!Object.hasOwn(commands, command)) return fail(`"${command}" is not a command.\n\n${commandList()}`, 2);
+
+  if (command in forRoot && process.getuid?.() !== 0 && !rest.includes("--help")) {
+    return fail(`Only root may ${forRoot[command]} services. Run: sudo npm run ${command}`);
+  }
 
   // Imported only now: what an old Node cannot parse must not hide the message above.
   const { SetupError, setUp } = await import("./setup/setup.mjs");

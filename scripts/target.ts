@@ -1,8 +1,7 @@
 // Which installation a command is meant for: the one that `npm start` runs in this clone, or the services of this machine.
 
-import { existsSync } from "node:fs";
 import { askServices } from "./service/ask-services.ts";
-import { layout } from "./service/layout.ts";
+import { isInstalled } from "./service/layout.ts";
 import { cacheFolder, clone } from "./setup/cache.mjs";
 import { askSupervisor, type ControlRequest, NotRunning, type Outcome } from "./supervisor/control.ts";
 import type { OnStep } from "./supervisor/steps.ts";
@@ -37,7 +36,7 @@ export class NotRoot extends Error {}
  */
 export async function findTarget({ command, wanted, env }: TargetOptions): Promise<Target> {
   const folder = cacheFolder(env);
-  const isLocal = wanted === "local" || (wanted === undefined && (!existsSync(layout.settingsFile) || (await isServed(folder))));
+  const isLocal = wanted === "local" || (wanted === undefined && (!isInstalled() || (await isServed(folder))));
   if (isLocal) {
     return {
       name: `npm start in ${clone}`,

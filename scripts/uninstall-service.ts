@@ -10,15 +10,14 @@ import { type Progress, startProgress } from "./setup/progress.mjs";
 
 const usage = `sudo npm run uninstall-service [-- options]
 
-Stops the services, and removes units, software and users. Settings (${layout.settings}) and releases (${layout.state}) stay for
-another npm run install-service.
+Stops the services, and removes units and software. Settings (${layout.settings}), releases (${layout.state}) and the users that
+they belong to stay for another npm run install-service.
 
-  --purge   removes settings and releases, too`;
+  --purge   removes settings, releases and users, too; what workers have written elsewhere then belongs to nobody (find / -xdev -nouser)`;
 
 export async function run(args: readonly string[]): Promise<number> {
   const flags = parseFlags(args, usage, ["purge"]);
   if (typeof flags === "number") return flags;
-  if (process.getuid?.() !== 0) return fail("Only root may remove services. Run: sudo npm run uninstall-service");
   let progress: Progress | undefined;
   const onStep = (text: string) => {
     progress?.done();
@@ -33,7 +32,7 @@ export async function run(args: readonly string[]): Promise<number> {
     throw error;
   }
   const kept = [layout.settings, layout.state].filter((folder) => existsSync(folder));
-  process.stdout.write(kept.length === 0 ? "removed\n" : `removed; kept: ${kept.join(", ")} (--purge removes them)\n`);
+  process.stdout.write(kept.length === 0 ? "removed\n" : `removed; kept: ${kept.join(", ")} and their users (--purge removes them)\n`);
   return 0;
 }
 

@@ -1,9 +1,8 @@
 // Makes this machine run thinstate as services of systemd, from the clone that the command is called in. Each step leaves what
 // is right already as it is, so a second run updates.
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { appendFile, copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { parseEnv } from "node:util";
 import type { Config } from "../config.ts";
@@ -12,14 +11,12 @@ import { configuredPayload } from "../nats/configuration.ts";
 import { startProgress } from "../setup/progress.mjs";
 import { checkPort } from "../supervisor/port.ts";
 import { portOwner } from "../supervisor/port-owner.ts";
-import { dropInName, layout, settingsGroup, unitFiles, units } from "./layout.ts";
+import { currentSettings, InstallRefused, installSettings, refuseUnreadable } from "./install-settings.ts";
+import { dropInName, layout, unitFiles, units } from "./layout.ts";
 import { accessDropIn, configureOwnServer, takeAccess } from "./nats-access.ts";
 import { readSettings, withSettings } from "./settings-file.ts";
 import { installCode, installNatsServer, installNode } from "./software.ts";
 import { enabledUnits, isBooted, journalSince, run, SystemdError, systemctl, unitStates } from "./systemd.ts";
-
-/** Nothing was changed; the message says what to do. */
-export class InstallRefused extends Error {}
 
 /** Of each unit, where services do not start. */
 const lastLines = 5;
@@ -44,7 +41,7 @@ export interface Installed {
   readonly outdated: readonly string[];
 }
 
-/** @throws {InstallRefused}, {SettingsRefused} before anything is changed; {SystemdError}. */
+/** @throws {InstallRefused}, {SettingsRefused} before anything that runs is changed; {SystemdError}. */
 export async function install({ clone, env, names }: InstallOptions): Promise<Installed> {
   await checkSystem();
   const given = names.filter((name) => env[name] && !notKept.has(name)).map((name) => [name, env[name] as string]);
@@ -55,7 +52,8 @@ export async function install({ clone, env, names }: InstallOptions): Promise<In
   if (running.length === 0) await checkAddress(config);
 
   await step("users and folders", () => installAccounts(clone));
-  await step("settings", () => installSettings(settings));
+  await refuseUnreadable(settings);
+  await step("settings", () => installSettings(clone, settings));
   await step("Node.js", () => installNode());
   let isNewCode = false;
   await step("code of the gateways", async () => {
@@ -80,16 +78,8 @@ async function checkSystem(): Promise<void> {
   if (process.platform !== "linux" || !isBooted()) {
     throw new InstallRefused("This machine does not run systemd. In a container or on another system: npm start");
   }
-  if (process.getuid?.() !== 0) throw new InstallRefused("Only root may install services. Run: sudo npm run install-service");
   const version = Number(/^systemd (\d+)/.exec(await systemctl("--version"))?.[1]);
   if (version < leastSystemd) throw new InstallRefused(`This is systemd ${version}; thinstate needs ${leastSystemd} or newer (Debian 12).`);
-}
-
-function currentSettings(clone: string): string {
-  if (existsSync(layout.settingsFile)) return readFileSync(layout.settingsFile, "utf8");
-  const template = readFileSync(join(clone, "systemd", "thinstate.env"), "utf8");
-  // A gateway has one thread.
-  return withSettings(template, { GATEWAYS: String(availableParallelism()) });
 }
 
 /** A stranger on the port would be found by the gateways too, but only in their log. */
@@ -123,12 +113,6 @@ async function ensureFolder(folder: string): Promise<void> {
   if (first === undefined) return;
   await mkdir(layout.software, { recursive: true });
   await appendFile(layout.madeFolders, `${folder}\n`);
-}
-
-async function installSettings(text: string): Promise<void> {
-  await writeFile(layout.settingsFile, text, { mode: 0o640 });
-  // Gateways and workers read it again when they are asked to reload.
-  await run("chown", `root:${settingsGroup}`, layout.settingsFile);
 }
 
 /** @returns whether gateways that run were started by other ones. */

@@ -22,6 +22,8 @@ export const layout = {
   settingsFile: join(settings, "thinstate.env"),
   /** The same for workers alone, with what only they may know; it may be missing. */
   workerSettingsFile: join(settings, "worker.env"),
+  /** Certificates of the gateways. */
+  tls: join(settings, "tls"),
   natsConfiguration: join(settings, "nats-server.conf"),
   /** What each role shows to NATS: readable by root alone, handed to each service by systemd. */
   natsAccess: join(settings, "nats"),

@@ -3,7 +3,7 @@
 // services (LoadCredential=).
 
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { copyFile } from "node:fs/promises";
+import { chmod, copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Role } from "../../protocol/rights.ts";
 import { ensureKeys, credentialsFile as fileIn } from "../nats/access.ts";
@@ -52,11 +52,17 @@ export async function configureOwnServer(namespace: string, payloadBytes: number
 export async function takeAccess(environment: NodeJS.ProcessEnv): Promise<void> {
   mkdirSync(layout.natsAccess, { recursive: true, mode: 0o700 });
   const credentials = environment.NATS_CREDENTIALS_FILE;
-  if (credentials) for (const role of ["gateway", "worker", "operator"] as const) await copyFile(credentials, credentialsFile(role));
+  if (credentials) for (const role of ["gateway", "worker", "operator"] as const) await takeFile(credentials, credentialsFile(role));
   for (const [variable, name] of Object.entries(tlsFiles)) {
     const file = environment[variable];
-    if (file) await copyFile(file, join(layout.natsAccess, name));
+    if (file) await takeFile(file, join(layout.natsAccess, name));
   }
+}
+
+/** A copy would have the mode of what was copied. */
+async function takeFile(from: string, to: string): Promise<void> {
+  await copyFile(from, to);
+  await chmod(to, 0o600);
 }
 
 /**

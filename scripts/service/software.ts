@@ -8,14 +8,12 @@ import { openToAll } from "../releases/modes.ts";
 import { bringPackages } from "../releases/packages.ts";
 import { copySources, hashSources, listFiles } from "../releases/sources.ts";
 import { layout } from "./layout.ts";
+import { SystemdError, worksInService } from "./systemd.ts";
 
 /** What a gateway needs of the clone, with the scripts that units run. */
 const forGateways = /^(gateway|protocol|systemd\/[\w-]+\.sh|package\.json|package-lock\.json|tsconfig\.json)(\/|$)/;
 /** Where git is of no help, folders are asked for first. */
 const folders = /^(gateway|protocol|systemd)$/;
-
-/** Where units may not look (ProtectHome=), and others should not. */
-const homes = /^\/(home|root|run\/user)\//;
 
 /** @returns Whether what gateways start with has changed. */
 export async function installCode(clone: string): Promise<boolean> {
@@ -40,27 +38,40 @@ export async function installCode(clone: string): Promise<boolean> {
   return true;
 }
 
-/** A link where every user may run it, else a copy. @returns What was done, for people. */
+/** @returns What was done, for people. @throws {SystemdError} where no service can run it. */
 export async function installNode(executable = process.execPath): Promise<string> {
   const found = await realpath(executable);
-  await mkdir(dirname(layout.node), { recursive: true });
-  if (homes.test(found)) {
-    await copyInto(layout.node, found);
-    return `Node ${process.versions.node}: copied from ${found}, which services may not enter`;
-  }
-  await pointTo(layout.node, found);
-  return `Node ${process.versions.node}: ${found}`;
+  return `Node ${process.versions.node}: ${await installProgram(layout.node, found, "thinstate-worker")}`;
 }
 
-/** @param cacheFolder Where a fetched one is kept. @throws {NatsServerMissing} */
+/** @param cacheFolder Where a fetched one is kept. @throws {NatsServerMissing}, {SystemdError} as above. */
 export async function installNatsServer(cacheFolder: string, environment: NodeJS.ProcessEnv): Promise<string> {
   const found = await realpath(await findNatsServer({ folder: cacheFolder, environment }));
-  if (found.startsWith(`${cacheFolder}/`) || homes.test(found)) {
-    await copyInto(layout.natsServer, found);
-    return `nats-server: copied from ${found}`;
+  // One that we have fetched may go with the clone.
+  const isOurs = found.startsWith(`${cacheFolder}/`);
+  return `nats-server: ${await installProgram(layout.natsServer, found, "thinstate-nats", isOurs)}`;
+}
+
+/** A link where the user of a service may run it, so that the system's updates reach it, else a copy. @returns What was done. */
+async function installProgram(target: string, found: string, user: string, isCopied = false): Promise<string> {
+  await mkdir(dirname(target), { recursive: true });
+  // This very command runs on it.
+  if (found === target) return found;
+  if (!isCopied && (await worksInService(user, found, "--version"))) {
+    await pointTo(target, found);
+    return found;
   }
-  await pointTo(layout.natsServer, found);
-  return `nats-server: ${found}`;
+  // Under another name first: what runs keeps what it has until this works.
+  const fresh = `${target}.new`;
+  await rm(fresh, { force: true });
+  await copyFile(found, fresh);
+  await chmod(fresh, 0o755);
+  if (!(await worksInService(user, fresh, "--version"))) {
+    await rm(fresh);
+    throw new SystemdError(`services can run neither ${found} nor a copy of it: have it in /usr or /usr/local, as packages do`);
+  }
+  await rename(fresh, target);
+  return isCopied ? `copied from ${found}` : `copied from ${found}, which services may not enter`;
 }
 
 /** Makes or turns a link: whoever follows it finds the old place or the new one. */
@@ -69,12 +80,4 @@ export async function pointTo(link: string, target: string): Promise<void> {
   await rm(fresh, { force: true });
   await symlink(target, fresh);
   await rename(fresh, link);
-}
-
-/** A file that runs cannot be written to, but replaced. */
-async function copyInto(target: string, source: string): Promise<void> {
-  const fresh = `${target}.new`;
-  await copyFile(source, fresh);
-  await chmod(fresh, 0o755);
-  await rename(fresh, target);
 }

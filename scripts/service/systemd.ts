@@ -36,6 +36,19 @@ export function systemctl(...args: readonly string[]): Promise<string> {
   return run("systemctl", "--no-ask-password", ...args);
 }
 
+/**
+ * Whether a command ends well where services run: as this user, without home folders, and with a /tmp of its own.
+ * @param command With its absolute path.
+ */
+export async function worksInService(user: string, ...command: readonly string[]): Promise<boolean> {
+  const properties = [`User=${user}`, "ProtectHome=yes", "PrivateTmp=yes", "StandardOutput=null", "StandardError=null"];
+  const options = ["--quiet", "--collect", "--service-type=oneshot", ...properties.map((property) => `--property=${property}`)];
+  return run("systemd-run", ...options, "--", ...command).then(
+    () => true,
+    () => false,
+  );
+}
+
 export interface UnitState {
   readonly unit: string;
   /** active, inactive, failed, activating, deactivating … */

@@ -7,7 +7,11 @@ import { join } from "node:path";
 import { dropInName, layout, settingsGroup, unitFiles, units, users } from "./layout.ts";
 import { enabledUnits, run, SystemdError, systemctl, unitStates } from "./systemd.ts";
 
-/** @param isPurged Settings, keys and releases are removed, too. @throws {SystemdError} */
+/**
+ * @param isPurged Settings, keys and releases are removed, too, and then their users: as long as there are files of theirs, nobody
+ *   else may get their ids.
+ * @throws {SystemdError}
+ */
 export async function uninstall({ isPurged, onStep }: { isPurged: boolean; onStep: (text: string) => void }): Promise<void> {
   onStep("stopping services");
   // The order is the target's: gateways, workers, NATS. Then what is not part of it, as workers that are kept warm.
@@ -25,11 +29,13 @@ export async function uninstall({ isPurged, onStep }: { isPurged: boolean; onSte
   await systemctl("daemon-reload");
   await systemctl("reset-failed", "thinstate-*").catch(() => undefined);
 
-  onStep("removing software, users and folders");
+  onStep("removing software and folders");
   for (const file of [layout.tmpfiles, layout.sysusers]) await rm(file, { force: true });
   await removeMadeFolders();
   for (const folder of [layout.software, layout.run]) await rm(folder, { recursive: true, force: true });
-  if (isPurged) for (const folder of [layout.settings, layout.state]) await rm(folder, { recursive: true, force: true });
+  if (!isPurged) return;
+  onStep("removing settings, releases and users");
+  for (const folder of [layout.settings, layout.state]) await rm(folder, { recursive: true, force: true });
   for (const user of users) await run("userdel", user).catch(() => undefined);
   await run("groupdel", settingsGroup).catch(() => undefined);
 }

@@ -1,18 +1,23 @@
 // thinstate in production, on a real systemd (Debian 12): installed, under load through everything that a deploy, an operator or
 // a crash may do to it, and removed. One machine serves all of it, in this order.
 
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Load } from "../../scripts/chaos/load.ts";
 import { tally } from "../../scripts/chaos/tally.ts";
 import { hasAutogroups } from "../autogroup.ts";
+import { hasOpenssl, writeCertificate } from "../certificate.ts";
 import { whySkipped } from "./image.ts";
-import { Installed, until } from "./installed.ts";
+import { Installed, sinceNow, until } from "./installed.ts";
 import type { Machine } from "./machine.ts";
 import { Reconnecting } from "./reconnecting.ts";
 
 const connections = 100;
 const messagesPerSecond = 5_000;
 const handler = "scripts/chaos/handlers/sequence.ts";
+const settings = "/etc/thinstate/thinstate.env";
 /** Longer than a client may be away: connecting takes milliseconds. */
 const awayMs = 2_000;
 
@@ -29,15 +34,69 @@ describe.skipIf(missing !== undefined)(`Debian 12${missing === undefined ? "" : 
 
   afterAll(() => installed?.stop());
 
+  /** By one clear line, where somebody else than root runs it. */
+  async function isRefused(script: string): Promise<void> {
+    const nobody = ["setpriv", "--reuid=nobody", "--clear-groups"] as const;
+    const { exitCode, stdout, stderr } = await machine.try(...nobody, "node", "scripts/start.mjs", script);
+    expect({ script, exitCode, stdout }).toEqual({ script, exitCode: 1, stdout: "" });
+    expect(stderr.replace(/^For npm start.*\n/m, "")).toMatch(new RegExp(`^.*: sudo npm run ${script}\n$`));
+  }
+
+  test("whoever is not root is told what to type, and nothing else happens", async () => {
+    for (const script of ["install-service", "uninstall-service"]) await isRefused(script);
+  });
+
   test("npm run install-service sets everything up, and what it has set up serves", () => installed.install());
 
+  test("what is secret is root's alone, also where it was made by hand, and stays what it is", async () => {
+    const modes = (...files: string[]) => machine.run("stat", "--format=%a %U:%G", ...files);
+    const own = "/etc/thinstate/worker.env";
+    expect(await modes(settings, own)).toBe("640 root:thinstate\n600 root:root\n");
+    expect(await machine.run("cat", own)).toMatch(/^(#.*\n|\n)+$/);
+    await machine.write(own, "PASSWORD=secret\n");
+    // As certbot makes them, and as an editor does.
+    const [key, cert] = ["/etc/thinstate/tls/key.pem", "/etc/thinstate/tls/cert.pem"];
+    await machine.run("install", "--mode=600", "--group=root", "/dev/null", key);
+    await machine.run("install", "--mode=644", "--group=root", "/dev/null", cert);
+    await machine.run("chmod", "644", settings, own);
+    expect(await machine.npm("install-service")).toMatchObject({ exitCode: 0, stderr: expect.stringContaining(`${own} could be read`) });
+    expect(await modes(settings, own)).toBe("640 root:thinstate\n600 root:root\n");
+    expect(await machine.run("cat", own)).toBe("PASSWORD=secret\n");
+    expect(await modes(key, cert)).toBe("640 root:thinstate-gateway\n640 root:thinstate-gateway\n");
+    await machine.run("rm", key, cert);
+  });
+
+  test.runIf(hasOpenssl)("a certificate that gateways may not read is refused, with where it belongs", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "thinstate-certificate-"));
+    const files = { cert: join(folder, "cert.pem"), key: join(folder, "key.pem") };
+    writeCertificate("localhost", files);
+    for (const [name, file] of Object.entries(files)) await machine.write(`/root/${name}.pem`, readFileSync(file, "utf8"));
+    rmSync(folder, { recursive: true });
+    const environment = ["TLS_CERT_FILE=/root/cert.pem", "TLS_KEY_FILE=/root/key.pem"];
+    const { exitCode, stderr } = await machine.try("env", ...environment, "node", "scripts/start.mjs", "install-service");
+    expect({ exitCode, stderr }).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining("gateways may not read TLS_CERT_FILE=/root/cert.pem: copy it into /etc/thinstate/tls"),
+    });
+  });
+
+  test("Node in a home of root, as nvm has it, is copied", async () => {
+    await machine.run("sh", "-c", "mkdir -p /root/.nvm && cp /usr/local/bin/node /root/.nvm/node");
+    expect(await machine.try("/root/.nvm/node", "scripts/start.mjs", "install-service")).toMatchObject({
+      exitCode: 0,
+      stderr: expect.stringContaining("copied from /root/.nvm/node, which services may not enter"),
+    });
+    await machine.run("rm", "-r", "/root/.nvm");
+    expect(await machine.run("readlink", "--canonicalize", "/opt/thinstate/bin/node")).toBe("/opt/thinstate/bin/node\n");
+  });
+
   test("a second run changes nothing", async () => {
-    const settings = await machine.run("cat", "/etc/thinstate/thinstate.env");
+    const text = await machine.run("cat", settings);
     const pids = await installed.gatewayPids();
     const { exitCode, stdout, stderr } = await machine.npm("install-service");
     expect(exitCode, stderr).toBe(0);
     expect(stdout).not.toContain("systemctl restart");
-    expect(await machine.run("cat", "/etc/thinstate/thinstate.env")).toBe(settings);
+    expect(await machine.run("cat", settings)).toBe(text);
     expect(await installed.gatewayPids()).toEqual(pids);
   });
 
@@ -82,7 +141,7 @@ describe.skipIf(missing !== undefined)(`Debian 12${missing === undefined ? "" : 
     await machine.write(handler, good);
     await load.flows();
 
-    await machine.run("sed", "-i", "$ a LOG_LEVEL=debug", "/etc/thinstate/thinstate.env");
+    await machine.run("sed", "-i", "$ a LOG_LEVEL=debug", settings);
     await until(() => installed.isQuiet(), "the crashed release has ended");
     await machine.run("systemctl", "reload", "thinstate-*@*");
     const readAgain = async () => (await machine.journal()).split('"msg":"settings were read again"').length - 1;
@@ -96,7 +155,10 @@ describe.skipIf(missing !== undefined)(`Debian 12${missing === undefined ? "" : 
 
     await machine.run("systemctl", "restart", "thinstate-worker@*");
     await load.flows();
+    await until(() => installed.isQuiet(), "the workers before have ended");
+    const since = sinceNow();
     await machine.run("systemctl", "restart", "thinstate-workers.target");
+    expect(await installed.history(since)).toEqual(["Stopped worker", "Started worker", "Stopped worker", "Started worker"]);
     await load.flows();
     await machine.run("systemctl", "restart", "thinstate-nats");
     await load.flows();
@@ -131,6 +193,12 @@ describe.skipIf(missing !== undefined)(`Debian 12${missing === undefined ? "" : 
       expect(new Set(returns.flat().map(({ code }) => code))).toEqual(new Set([1012]));
       expect(returns.flat().filter(({ awayMs: away }) => away > awayMs)).toEqual([]);
     }
+    const since = sinceNow();
+    await machine.run("systemctl", "restart", "thinstate.target");
+    const one = (kind: string) => [`Stopped ${kind}`, `Started ${kind}`];
+    expect(await installed.history(since)).toEqual(["nats", "worker", "worker", "gateway", "gateway"].flatMap(one));
+    await clients.back();
+    expect(new Set(clients.takeReturns().flatMap((each) => each.map(({ code }) => code)))).toEqual(new Set([1012]));
     await clients.close();
   });
 
@@ -171,34 +239,50 @@ describe.skipIf(missing !== undefined)(`Debian 12${missing === undefined ? "" : 
     expect(results.find(({ exitCode }) => exitCode === 1)?.stderr).toMatch(/there is already a deploy by root \(process \d+\) since/);
   });
 
-  test("whoever is not root is told what to type", async () => {
-    const { exitCode, stderr } = await machine.try(
-      "setpriv",
-      "--reuid=nobody",
-      "--clear-groups",
-      "node",
-      "scripts/start.mjs",
-      "deploy-worker",
-    );
-    expect({ exitCode, stderr }).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("sudo npm run deploy-worker") });
+  test("whoever is not root is told what to type, also of what is installed", async () => {
+    for (const script of ["install-service", "uninstall-service", "deploy-worker", "rollback-worker", "status"]) await isRefused(script);
+  });
+
+  test("a restart with a mistake fails at the first worker, and the other one serves; the next restart mends it", async () => {
+    await machine.run("sed", "-i", "$ a STATE_BYTES=much", settings);
+    const { exitCode } = await machine.try("systemctl", "restart", "thinstate-workers.target");
+    await machine.run("sed", "-i", "$ d", settings);
+    expect(exitCode).toBe(1);
+    expect(await installed.units("thinstate-worker@*", "active")).toHaveLength(1);
+    await machine.run("systemctl", "restart", "thinstate-workers.target");
+    await installed.serves();
+  });
+
+  test("a reload with a mistake fails, and the status says which; what is right is taken over again", async () => {
+    const worker = await installed.worker();
+    await machine.run("sed", "-i", "$ a STATE_BYTES=much", settings);
+    const failed = await machine.try("systemctl", "reload", "thinstate-*@*");
+    await machine.run("sed", "-i", "$ d", settings);
+    expect(failed).toMatchObject({ exitCode: 1, stderr: expect.stringContaining(worker) });
+    const mistake = "settings stay as they were: config.invalid: STATE_BYTES=much";
+    expect(await machine.run("systemctl", "status", "--full", worker)).toContain(mistake);
+    await machine.run("systemctl", "reload", "thinstate-*@*", "thinstate-nats");
+    const nats = await machine.run("cat", "/etc/thinstate/nats-server.conf");
+    await machine.write("/etc/thinstate/nats-server.conf", "authorization {");
+    expect(await machine.try("systemctl", "reload", "thinstate-nats")).toMatchObject({ exitCode: 1 });
+    await machine.write("/etc/thinstate/nats-server.conf", nats);
   });
 
   test("gateways end first, then workers, then NATS; and all of it starts again", async () => {
     const load = await Load.open({ url: installed.url, connections: 20, rate: 20 });
-    const since = `--since=@${Math.floor(Date.now() / 1000)}`;
+    const since = sinceNow();
     // Among them those of a release that is kept warm.
-    const workers = await installed.units("thinstate-worker@*");
+    const workers = await installed.units("thinstate-worker@*", "active");
     await machine.run("systemctl", "stop", "thinstate.target");
-    const stopped = async () => {
-      const journal = await machine.journal(since, "--output=cat", "--identifier=systemd");
-      return [...journal.matchAll(/^Stopped thinstate-(gateway|worker|nats)/gm)].map(([, name]) => name);
-    };
-    // The command waits for the target only.
-    await until(async () => (await stopped()).includes("nats"), "NATS has stopped");
-    expect(await stopped()).toEqual(["gateway", "gateway", ...workers.map(() => "worker"), "nats"]);
+    const stopped = ["gateway", "gateway", ...workers.map(() => "worker"), "nats"].map((kind) => `Stopped ${kind}`);
+    expect(await installed.history(since)).toEqual(stopped);
     expect(await machine.journal(since)).not.toContain("ended before every onClose had run");
     await load.close();
     await machine.run("systemctl", "start", "thinstate.target");
+    await installed.serves();
+    await machine.run("systemctl", "stop", "thinstate-workers.target");
+    expect(await installed.units("thinstate-worker@*", "active", "deactivating")).toEqual([]);
+    await machine.run("systemctl", "start", "thinstate-workers.target");
     await installed.serves();
   });
 
@@ -206,7 +290,12 @@ describe.skipIf(missing !== undefined)(`Debian 12${missing === undefined ? "" : 
     const own = "/etc/systemd/system/thinstate-worker@.service.d/override.conf";
     await machine.run("touch", own);
     expect(await machine.npm("uninstall-service")).toMatchObject({ exitCode: 0 });
-    await machine.run("ls", own, "/etc/thinstate/thinstate.env", "/var/lib/thinstate/activation.json");
+    await machine.run("ls", own, settings, "/var/lib/thinstate/activation.json");
+    // What is kept belongs to somebody: else the next user of the system would get its id, and with it keys and releases.
+    expect(await machine.run("find", "/etc", "/var/lib", "(", "-nouser", "-o", "-nogroup", ")")).toBe("");
+    expect((await machine.npm("status")).stderr).toContain("thinstate does not run here");
+    await installed.install();
+    await machine.run("ls", own);
     await machine.run("rm", "-r", "/etc/systemd/system/thinstate-worker@.service.d");
     await installed.uninstall();
   });

@@ -98,6 +98,12 @@ export class Installed {
     return Number(/Overall exposure level for \S+: ([\d.]+)/.exec(text)?.[1]);
   }
 
+  /** What systemd has started and stopped since then, in order: "Stopped worker". @param since As `sinceNow` gives it. */
+  async history(since: string): Promise<string[]> {
+    const journal = await this.machine.journal(since, "--output=cat", "--identifier=systemd");
+    return [...journal.matchAll(/^(Started|Stopped) thinstate-(gateway|worker|nats)(?=[@.])/gm)].map(([, what, kind]) => `${what} ${kind}`);
+  }
+
   async gatewayPids(): Promise<string[]> {
     return Promise.all([1, 2].map((instance) => this.machine.show(`thinstate-gateway@${instance}`, "MainPID")));
   }
@@ -118,8 +124,14 @@ export class Installed {
     expect(await listing(machine)).toEqual(before.files);
     expect(await accounts(machine)).toBe(before.accounts);
     // systemd forgets units that are gone when it has nothing else to do.
-    await until(async () => (await this.units("thinstate*")).length === 0, "no unit is left");
+    const left = () => this.units("thinstate*");
+    await until(async () => (await left()).length === 0, "no unit is left").catch(async () => expect(await left()).toEqual([]));
   }
+}
+
+/** An option of journalctl. */
+export function sinceNow(): string {
+  return `--since=@${(Date.now() / 1000).toFixed(3)}`;
 }
 
 /** Asks again until it is so. */
