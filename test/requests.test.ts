@@ -62,6 +62,7 @@ test.each([
   ["/echo", { Origin: "https://example.org" }, 403],
   ["/gate/refuse", {}, 401],
   ["/gate/throw", {}, 500],
+  ["/gate/nothing", {}, 204],
 ])("an upgrade of %s with %o that is refused leaves no connection", async (path, headers, status) => {
   const client = await RawClient.send(system.url, lines(`GET ${path} HTTP/1.1`, { ...handshake, ...headers }));
   client.socket.on("data", () => client.socket.write(hidden));

@@ -89,8 +89,10 @@ export class Client implements WaitingRequest {
     if (bytes.length > wholeBytes && !this.isHead && close === undefined) return this.answerInParts(status, headers, bytes);
     this.finish(() => {
       this.writeHead(status, headers);
-      if (close === "linger") this.linger(body);
-      else if (bodiless.has(status)) this.response.endWithoutBody();
+      if (bodiless.has(status)) {
+        if (close === undefined) this.response.endWithoutBody();
+        else this.linger(undefined);
+      } else if (close === "linger") this.linger(bytes);
       else if (this.isHead) this.response.endWithoutBody(bytes.length, close === "now");
       else this.response.end(bytes, close === "now");
     });
@@ -126,11 +128,15 @@ export class Client implements WaitingRequest {
     for (const [name, value] of headers) if (!ownHeaders.has(name.toLowerCase())) this.response.writeHeader(name, value);
   }
 
-  // What `end` has ended cannot be closed later. So this answer is written without it: its body in place of the last header's end.
-  private linger(body: Answer["body"]): void {
-    const text = Buffer.from(body).toString().trimEnd();
-    this.response.writeHeader("connection", "close");
-    this.response.writeHeader("content-length", `${Buffer.byteLength(text) + 2}\r\n${this.isHead ? "" : `\r\n${text}`}`);
+  // What `end` has ended cannot be closed later, and what `endWithoutBody` ends without a length cannot be closed at all. So this
+  // answer is written without them: the head's end, and the body, in its last header's value.
+  private linger(body: Uint8Array | undefined): void {
+    if (body === undefined) this.response.writeHeader("connection", "close\r\n");
+    else {
+      const text = Buffer.from(body).toString().trimEnd();
+      this.response.writeHeader("connection", "close");
+      this.response.writeHeader("content-length", `${Buffer.byteLength(text) + 2}\r\n${this.isHead ? "" : `\r\n${text}`}`);
+    }
     this.response.pause();
     const closing = setTimeout(() => {
       if (!this.isClosed) this.response.close();

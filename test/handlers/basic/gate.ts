@@ -9,6 +9,7 @@ export default defineHandler({
   state: type<{ from: string }>({ from: "nowhere" }),
   async onUpgrade({ params, query, cookies, headers, ip }) {
     if (params.mode === "refuse") return new Response("no entry", { status: 401, headers: { "www-authenticate": "Basic" } });
+    if (params.mode === "nothing") return new Response(null, { status: 204 });
     if (params.mode === "throw") throw new Error("upgrade broke");
     if (params.mode === "exit") process.exit(13);
     if (params.mode === "open") return undefined;
