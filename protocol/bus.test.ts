@@ -3,6 +3,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { connect, headers, type NatsConnection } from "nats";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
+import { patienceMs } from "../scripts/live/patience.ts";
 import { keptPort, startNats, type TestNats } from "../test/nats.ts";
 import { type Bus, type BusEvent, connectBus } from "./bus.ts";
 
@@ -49,7 +50,7 @@ test("why NATS cannot be reached is told once, however often it is tried", async
   const port = await keptPort();
   const events: BusEvent[] = [];
   const connecting = connectBus({ url: `nats://127.0.0.1:${port}`, name: "test", onEvent: (event) => events.push(event) });
-  await vi.waitFor(() => expect(events).toHaveLength(1), 5_000);
+  await vi.waitFor(() => expect(events).toHaveLength(1), patienceMs);
   const late = await startNats(port);
   ends.push(() => late.stop());
   const bus = await connecting;
@@ -157,7 +158,7 @@ test("a handler that connects to NATS itself takes nothing from us, also when NA
   bus.subscribe("again", ({ payload }) => heard.push(textOf(payload)));
   await (await connect({ servers: own.url })).close();
   await own.stop();
-  await vi.waitFor(() => expect(events).toContainEqual({ kind: "disconnected" }), 5_000);
+  await vi.waitFor(() => expect(events).toContainEqual({ kind: "disconnected" }), patienceMs);
   const again = await startNats(port);
   ends.push(() => again.stop());
   await bus.whenConnected();

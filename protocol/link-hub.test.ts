@@ -1,6 +1,7 @@
 // Link hubs on a real nats-server; their time is played, but for the timer that looks at it.
 
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { patienceMs } from "../scripts/live/patience.ts";
 import { startNats, type TestNats } from "../test/nats.ts";
 import { type Bus, connectBus } from "./bus.ts";
 import { LinkHub } from "./link-hub.ts";
@@ -67,7 +68,7 @@ class Side {
 
 /** Something that comes over NATS, sooner or later. */
 function until(isSo: () => void): Promise<void> {
-  return vi.waitFor(isSo, { timeout: 10_000, interval: 5 });
+  return vi.waitFor(isSo, { timeout: patienceMs, interval: 5 });
 }
 
 test("what is said in one turn of the event loop travels together, to a stranger too, and back", async () => {

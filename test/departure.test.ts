@@ -1,6 +1,7 @@
 // A gateway ends while another one serves, and two end together.
 
 import { afterEach, expect, test, vi } from "vitest";
+import { patienceMs, stretchedMs } from "../scripts/live/patience.ts";
 import { freePort } from "../scripts/supervisor/port.ts";
 import { refusal, TestClient } from "./client.ts";
 import { type TestProcess, TestSystem } from "./system.ts";
@@ -140,7 +141,7 @@ test("two gateways that end together do not wait for each other's clients", asyn
   const startedAt = performance.now();
   const gateways = system.live("gateway");
   expect(await Promise.all(gateways.map((gateway) => gateway.end()))).toEqual([0, 0]);
-  expect(performance.now() - startedAt).toBeLessThan(3_000);
+  expect(performance.now() - startedAt).toBeLessThan(stretchedMs(3_000));
   const closed = await Promise.all(clients.map((client) => client.closes()));
   const restarts = closed.filter(({ code, reason }) => code === 1012 && reason === "gateway.restarts");
   const ends = closed.filter(({ code, reason }) => code === 1001 && reason === "gateway.ends");
@@ -152,9 +153,9 @@ test("two gateways that end together do not wait for each other's clients", asyn
 });
 
 test("alone, a gateway lets its turns end, too; and says meanwhile that it is not ready", async () => {
-  system = await TestSystem.start();
+  system = await TestSystem.start({ environment: { TURN_TIMEOUT_MS: "600000", DRAIN_MS: "600000" } });
   const client = await TestClient.open(`${system.url}/script/r`);
-  client.send([{ do: "send", data: "begun" }, { do: "flush" }, { do: "pause", ms: 500 }, { do: "send", data: "done" }]);
+  client.send([{ do: "send", data: "begun" }, { do: "flush" }, { do: "pause", ms: stretchedMs(500) }, { do: "send", data: "done" }]);
   await client.receives(1);
   const adminPort = system.gatewayHellos[0]?.adminPort;
   const [gateway] = system.live("gateway");
@@ -162,7 +163,7 @@ test("alone, a gateway lets its turns end, too; and says meanwhile that it is no
   await vi.waitFor(async () => {
     const ready = await fetch(`http://127.0.0.1:${adminPort}/readyz`);
     expect({ status: ready.status, text: await ready.text() }).toEqual({ status: 503, text: "it ends: no new connections\n" });
-  }, 400);
+  }, patienceMs);
   expect(await client.closes()).toEqual({ code: 1001, reason: "gateway.ends" });
   expect(client.received).toEqual(["begun", "done"]);
   expect(await ended).toBe(0);

@@ -1,6 +1,7 @@
 // The promise when processes are killed instead of drained.
 
 import { afterEach, expect, test } from "vitest";
+import { stretchedMs } from "../scripts/live/patience.ts";
 import { freePort } from "../scripts/supervisor/port.ts";
 import { refusal, TestClient } from "./client.ts";
 import { expectWhole, load, type Told, turn } from "./load.ts";
@@ -68,7 +69,7 @@ test("kill -9 of the only worker, again while it redelivers: everything parks un
 });
 
 test("killed between a flush and the end of its turn: the turn runs again and is told how often it had flushed", async () => {
-  system = await TestSystem.start();
+  system = await TestSystem.start({ environment: { TURN_TIMEOUT_MS: "600000" } });
   const client = await TestClient.open(`${system.url}/script/flush`);
   client.send([
     { do: "tell" },
@@ -76,7 +77,7 @@ test("killed between a flush and the end of its turn: the turn runs again and is
     { do: "flush" },
     { do: "tell" },
     { do: "flush" },
-    { do: "pause", ms: 3_000 },
+    { do: "pause", ms: stretchedMs(3_000) },
     { do: "tell" },
   ]);
   await client.receives(2);
@@ -227,7 +228,7 @@ test("a NATS that stays away longer than PARK_MS closes what waits with 1013, an
   for (const client of [idle, busy]) client?.send("hello");
   await Promise.all([idle?.receives(1), busy?.receives(1)]);
   const { adminPort } = system.gatewayHellos[0] ?? { adminPort: 0 };
-  const restarted = system.restartNats(2_000);
+  const restarted = system.restartNats(stretchedMs(2_000));
   await new Promise((resolve) => setTimeout(resolve, 200));
   busy?.send("anybody?");
   expect(await busy?.closes()).toEqual({ code: 1013, reason: "nats.away" });

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
+import { stretchedMs } from "../scripts/live/patience.ts";
 import { TestClient } from "./client.ts";
 import type { Step } from "./handlers/basic/script.ts";
 import { expectWhole, load, type Told } from "./load.ts";
@@ -146,9 +147,9 @@ test("one worker is cut off from NATS, the gateway is not: the other one takes o
 });
 
 test("a message whose workers are cut off from NATS again and again has killed none of them: it is no poison", async () => {
-  const { wireOf } = await wire(1, 2);
+  const { wireOf } = await wire(1, 2, { TURN_TIMEOUT_MS: "600000" });
   const client = await TestClient.open(`${system.url}/script/innocent`);
-  client.send([{ do: "tell" }, { do: "flush" }, { do: "pause", ms: 4_000 }, { do: "tell" }]);
+  client.send([{ do: "tell" }, { do: "flush" }, { do: "pause", ms: stretchedMs(4_000) }, { do: "tell" }]);
   let holder: string | undefined;
   for (let cuts = 1; cuts <= 4; cuts++) {
     await client.receives(cuts);
@@ -187,7 +188,7 @@ test("the gateway is cut off from NATS, the workers are not: sockets stay, messa
 });
 
 test("a connection to NATS that is dead, though nobody has ended it, is given up in time for everything that waits", async () => {
-  const { gateways, workers } = await wire(1, 1, { PARK_MS: "8000" });
+  const { gateways, workers } = await wire(1, 1, { PARK_MS: String(stretchedMs(8_000)) });
   const clients = await openMany("/script/dead", 5);
   const running = load(clients);
   for (const dead of [gateways[0], workers[0]]) {
@@ -200,7 +201,7 @@ test("a connection to NATS that is dead, though nobody has ended it, is given up
 });
 
 test("NATS has stood still, and a worker that has given it up comes back a moment later: it is not taken for dead", async () => {
-  const { workers } = await wire(1, 1);
+  const { workers } = await wire(1, 1, { WORKER_TIMEOUT_MS: String(stretchedMs(5_000)) });
   const [client] = await openMany("/script/still", 1);
   const running = load([client as TestClient]);
   await running.progress(5);

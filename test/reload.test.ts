@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "node:tls";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { patienceMs } from "../scripts/live/patience.ts";
 import { hasOpenssl, writeCertificate } from "./certificate.ts";
 import { TestClient } from "./client.ts";
 import type { Step } from "./handlers/basic/script.ts";
@@ -58,7 +59,7 @@ async function hangUp(process: TestProcess, lines = 1): Promise<LogLine[]> {
     process.logged('"msg"').filter(({ msg }) => /^(settings (were|stay)|these need a restart|the environment says)/.test(String(msg)));
   const before = said().length;
   process.child.kill("SIGHUP");
-  await vi.waitFor(() => expect(said().length).toBe(before + lines), 10_000);
+  await vi.waitFor(() => expect(said().length).toBe(before + lines), patienceMs);
   return said().slice(before) as unknown as LogLine[];
 }
 

@@ -3,6 +3,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { afterEach, expect, test } from "vitest";
+import { stretchedMs } from "../scripts/live/patience.ts";
 import { TestClient } from "./client.ts";
 import { TestSystem } from "./system.ts";
 
@@ -46,7 +47,7 @@ test.each(["gateway", "worker"] as const)("a %s that is starting, and waits for 
   await once(door, "connection");
   const { ms, code } = await terminated(started);
   door.close();
-  expect(ms).toBeLessThan(1_000);
+  expect(ms).toBeLessThan(stretchedMs(1_000));
   expect(code).toBe(0);
 });
 
@@ -64,14 +65,14 @@ test("a worker whose turn goes on ends after DRAIN_MS, and the turn is redeliver
   const slow = await terminated(first);
   expect(slow).toMatchObject({ code: 0 });
   expect(slow.ms).toBeGreaterThan(1_400);
-  expect(slow.ms).toBeLessThan(4_000);
+  expect(slow.ms).toBeLessThan(stretchedMs(4_000));
   await client.receives(2);
   expect(client.values).toMatchObject([{ redelivered: false }, { redelivered: true }]);
   const [second] = system.live("worker");
   if (second === undefined) throw new Error("no other worker");
   const quick = await terminated(second, 2);
   expect(quick).toMatchObject({ code: 1 });
-  expect(quick.ms).toBeLessThan(1_000);
+  expect(quick.ms).toBeLessThan(stretchedMs(1_000));
   client.breakOff();
 });
 
@@ -89,7 +90,7 @@ test("a gateway with connections and a worker, while NATS is away: both end with
   const [one, other] = await Promise.all([terminated(gateway), terminated(worker)]);
   expect(await client.closes()).toMatchObject({ code: 1001 });
   for (const { ms, code } of [one, other]) {
-    expect(ms).toBeLessThan(4_000);
+    expect(ms).toBeLessThan(stretchedMs(4_000));
     expect(code).toBe(0);
   }
 });
@@ -101,7 +102,7 @@ test("a gateway whose connections nobody closes ends at once with the second sig
   const [gateway] = system.live("gateway");
   if (gateway === undefined) throw new Error("no gateway");
   const { ms, code } = await terminated(gateway, 2);
-  expect(ms).toBeLessThan(1_000);
+  expect(ms).toBeLessThan(stretchedMs(1_000));
   expect(code).toBe(1);
   client.breakOff();
 });

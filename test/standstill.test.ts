@@ -3,11 +3,14 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
 import { decodeAnnouncement } from "../protocol/membership.ts";
+import { stretchedMs } from "../scripts/live/patience.ts";
 import { TestClient } from "./client.ts";
 import { expectWhole, load, type Told, turn } from "./load.ts";
 import { TestSystem } from "./system.ts";
 
 let system: TestSystem;
+/** A process that is only busy is not silent for so long. */
+const limitMs = stretchedMs(2_000);
 
 afterEach(() => system.stop());
 
@@ -16,13 +19,13 @@ function openMany(path: string, count: number): Promise<TestClient[]> {
 }
 
 test("a gateway that has stood still for longer than WORKER_TIMEOUT_MS takes no worker for dead", async () => {
-  system = await TestSystem.start({ workers: 2, environment: { WORKER_TIMEOUT_MS: "2000" } });
+  system = await TestSystem.start({ workers: 2, environment: { WORKER_TIMEOUT_MS: String(limitMs) } });
   const clients = await openMany("/script/still", 5);
   const running = load(clients);
   await running.progress(5);
   const gateway = system.live("gateway")[0];
   gateway?.child.kill("SIGSTOP");
-  await pause(3_500);
+  await pause(limitMs + 1_500);
   gateway?.child.kill("SIGCONT");
   await running.progress(20);
   expectWhole(clients, await running.stop());
@@ -31,7 +34,10 @@ test("a gateway that has stood still for longer than WORKER_TIMEOUT_MS takes no 
 });
 
 test("when everything has stood still for longer than all time-outs, as a machine that was paused, nobody takes anybody for dead", async () => {
-  system = await TestSystem.start({ workers: 2, environment: { WORKER_TIMEOUT_MS: "2000", GATEWAY_TIMEOUT_MS: "3000" } });
+  system = await TestSystem.start({
+    workers: 2,
+    environment: { WORKER_TIMEOUT_MS: String(limitMs), GATEWAY_TIMEOUT_MS: String(1.5 * limitMs) },
+  });
   const journal = await TestClient.open(`${system.url}/journal/paused`);
   const clients = await openMany("/script/paused", 5);
   const running = load(clients);
@@ -40,7 +46,7 @@ test("when everything has stood still for longer than all time-outs, as a machin
   const workers = system.live("worker");
   const all = [system.nats.process, gateway?.child, ...workers.map(({ child }) => child)];
   for (const process of all) process?.kill("SIGSTOP");
-  await pause(4_500);
+  await pause(1.5 * limitMs + 1_500);
   for (const process of all) process?.kill("SIGCONT");
   await running.progress(20);
   expectWhole(clients, await running.stop());
@@ -54,12 +60,12 @@ test("when everything has stood still for longer than all time-outs, as a machin
 });
 
 test("a NATS that stands still for longer than WORKER_TIMEOUT_MS is nobody's death: nothing is redelivered", async () => {
-  system = await TestSystem.start({ workers: 2, environment: { WORKER_TIMEOUT_MS: "2000" } });
+  system = await TestSystem.start({ workers: 2, environment: { WORKER_TIMEOUT_MS: String(limitMs) } });
   const clients = await openMany("/script/frozen", 5);
   const running = load(clients);
   await running.progress(5);
   system.nats.process.kill("SIGSTOP");
-  await pause(3_500);
+  await pause(limitMs + 1_500);
   system.nats.process.kill("SIGCONT");
   await running.progress(20);
   expectWhole(clients, await running.stop());
@@ -68,7 +74,7 @@ test("a NATS that stands still for longer than WORKER_TIMEOUT_MS is nobody's dea
 });
 
 test("a gateway that has stood still for so long that workers ran onClose: its clients are told to come back, and hear no second one", async () => {
-  system = await TestSystem.start({ gateways: 2, workers: 2, environment: { GATEWAY_TIMEOUT_MS: "3000" } });
+  system = await TestSystem.start({ gateways: 2, workers: 2, environment: { GATEWAY_TIMEOUT_MS: String(1.5 * limitMs) } });
   const clients = await openMany("/script/forgotten", 12);
   for (const client of clients) client.send(turn);
   await Promise.all(clients.map((client) => client.receives(1)));
@@ -97,7 +103,7 @@ test("a gateway that has stood still for so long that workers ran onClose: its c
 });
 
 test("a worker that has stood still for so long that others got its connections has none of them when it goes on", async () => {
-  system = await TestSystem.start({ workers: 2, environment: { WORKER_TIMEOUT_MS: "2000" } });
+  system = await TestSystem.start({ workers: 2, environment: { WORKER_TIMEOUT_MS: String(limitMs) } });
   const [client] = (await openMany("/script/stale", 1)) as [TestClient];
   client.send(turn);
   await client.receives(1);

@@ -1,14 +1,19 @@
 // The promise's points 1, 2 and 6 on a running system: order, atomic turns, roll-back and onError.
 
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { stretchedMs } from "../scripts/live/patience.ts";
 import { TestClient } from "./client.ts";
 import type { Step } from "./handlers/basic/script.ts";
 import { TestSystem } from "./system.ts";
 
 let system: TestSystem;
 
+const turnTimeoutMs = stretchedMs(300);
+
 beforeAll(async () => {
-  system = await TestSystem.start({ environment: { TURN_TIMEOUT_MS: "300", EFFECTS_BYTES: "20000", MESSAGE_BYTES: "100000" } });
+  system = await TestSystem.start({
+    environment: { TURN_TIMEOUT_MS: String(turnTimeoutMs), EFFECTS_BYTES: "20000", MESSAGE_BYTES: "100000" },
+  });
 });
 
 afterAll(() => system.stop());
@@ -36,7 +41,7 @@ test("runs the turns of one connection one at a time, in the order of its messag
 test("a connection with a slow turn holds up no other", async () => {
   const slow = await TestClient.open(`${system.url}/script/slow`);
   const quick = await TestClient.open(`${system.url}/script/quick`);
-  slow.send(script({ do: "pause", ms: 200 }, { do: "send", data: "slow" }));
+  slow.send(script({ do: "pause", ms: Math.floor((2 * turnTimeoutMs) / 3) }, { do: "send", data: "slow" }));
   for (let index = 0; index < 20; index++) {
     quick.send(script({ do: "send", data: index }));
     await quick.receives(index + 1);
@@ -69,7 +74,7 @@ test("a turn that waits and then throws has had no effect either, but for what i
 
 test("a turn that does not settle in time is cut off and treated as thrown", async () => {
   const client = await TestClient.open(`${system.url}/script/timeout`);
-  client.send(script({ do: "send", data: "never" }, { do: "pause", ms: 60_000 }, { do: "send", data: "never" }));
+  client.send(script({ do: "send", data: "never" }, { do: "pause", ms: 10 * turnTimeoutMs }, { do: "send", data: "never" }));
   client.send(script({ do: "send", data: { next: true } }));
   await client.receives(2);
   expect(client.values).toMatchObject([{ error: "turn.timeout" }, { next: true }]);

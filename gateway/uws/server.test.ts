@@ -3,6 +3,7 @@
 import { once } from "node:events";
 import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { patienceMs } from "../../scripts/live/patience.ts";
 import { TestClient } from "../../test/client.ts";
 import { RawClient } from "../../test/raw-client.ts";
 import type { WaitingUpgrade } from "./client.ts";
@@ -69,9 +70,9 @@ test("a client that goes while it waits is never admitted", async () => {
     waiting = client;
   };
   const client = await RawClient.ask(`ws://127.0.0.1:${server.port}`, "/");
-  await vi.waitFor(() => expect(waiting).toBeDefined());
+  await vi.waitFor(() => expect(waiting).toBeDefined(), patienceMs);
   client.socket.destroy();
-  await vi.waitFor(() => expect(waiting?.isGone).toBe(true));
+  await vi.waitFor(() => expect(waiting?.isGone).toBe(true), patienceMs);
   waiting?.accept(() => expect.fail("admitted"), "", []);
 });
 

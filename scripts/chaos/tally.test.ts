@@ -4,6 +4,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
+import { patienceMs } from "../../scripts/live/patience.ts";
 import { Load } from "./load.ts";
 import { tally } from "./tally.ts";
 
@@ -39,7 +40,7 @@ async function tallied(answer: (socket: WebSocket, number: number, id: string) =
   const load = await loaded(answer);
   // The last thing that each of them says.
   const isDone = () => load.clients.every(({ closed, answers }) => closed !== undefined || answers.last >= 10);
-  await load.signal.until(isDone, "the last answer", 5_000);
+  await load.signal.until(isDone, "the last answer", patienceMs);
   const sums = tally(load, new Set());
   await load.close();
   return sums;

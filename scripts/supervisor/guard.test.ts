@@ -1,4 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
+import { patienceMs } from "../../scripts/live/patience.ts";
 import { Guard } from "./guard.ts";
 
 const tooLarge = "THINSTATE_TEST_TOO_LARGE";
@@ -16,8 +17,8 @@ test("a guard that the system refuses to start, or that ends, is started again",
   guard = new Guard();
   expect(guard.pid).toBeUndefined();
   delete process.env[tooLarge];
-  await vi.waitFor(() => expect(guard.pid).toBeDefined());
+  await vi.waitFor(() => expect(guard.pid).toBeDefined(), patienceMs);
   const { pid } = guard;
   process.kill(pid as number, "SIGKILL");
-  await vi.waitFor(() => expect(guard.pid).not.toBe(pid));
+  await vi.waitFor(() => expect(guard.pid).not.toBe(pid), patienceMs);
 });

@@ -6,6 +6,7 @@ import { afterEach, expect, test } from "vitest";
 import { type Bus, connectBus } from "../../protocol/bus.ts";
 import { type Announcement, decodeAnnouncement, encodeAnnouncement } from "../../protocol/membership.ts";
 import { subjectsOf } from "../../protocol/subjects.ts";
+import { patienceMs } from "../../scripts/live/patience.ts";
 import { keptPort, startNats, type TestNats } from "../../test/nats.ts";
 import { Membership } from "./membership.ts";
 
@@ -82,7 +83,7 @@ async function joined(port = 0): Promise<Joined> {
     log: { event: (_level, text) => events.emit(text) },
   });
   cleanUps.push(() => membership.leave());
-  const isKnown = membership.members.until(() => membership.members.gateways.length === 1, AbortSignal.timeout(20_000));
+  const isKnown = membership.members.until(() => membership.members.gateways.length === 1, AbortSignal.timeout(patienceMs));
   await asked;
   peer.hello();
   await isKnown;
@@ -92,7 +93,7 @@ async function joined(port = 0): Promise<Joined> {
 test("the end of a process whose member had been silent for so long that it was forgotten is told", async () => {
   const { membership, peer } = await joined();
   const { members } = membership;
-  await members.until(() => members.gateways.length === 0, AbortSignal.timeout(20_000));
+  await members.until(() => members.gateways.length === 0, AbortSignal.timeout(patienceMs));
   expect(membership.ended(pid)).toBe(true);
   expect(await peer.hears(1)).toEqual([gone]);
 });

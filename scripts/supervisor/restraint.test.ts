@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { patienceMs } from "../../scripts/live/patience.ts";
 import { hasAutogroups, sessionNice } from "../../test/autogroup.ts";
 import { Restraint } from "./restraint.ts";
 
@@ -17,7 +18,7 @@ function start(): number {
 }
 
 // The kernel may put off what was asked for, by whoever is not root.
-const patience = { timeout: 5_000, interval: 10 };
+const patience = { timeout: patienceMs, interval: 10 };
 
 describe.runIf(hasAutogroups)("a process is held back", () => {
   test("until it is ready", async () => {
