@@ -59,6 +59,7 @@ async function compile(name: string, compilerOptions: Readonly<Record<string, bo
     // Types are of no use to a worker: they stay in the clone.
     compilerOptions: { noEmit: true, typeRoots: [join(clone, "node_modules", "@types")], ...compilerOptions },
     include: ["worker", handlersDir],
+    exclude: ["**/node_modules"],
   };
   const configurationFile = `tsconfig.${name}.json`;
   await writeFile(join(folder, configurationFile), JSON.stringify(configuration));

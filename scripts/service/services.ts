@@ -17,6 +17,7 @@ import type { DeployReport } from "../supervisor/report.ts";
 import { Shelf } from "../supervisor/shelf.ts";
 import { type Status, statusOf, type UnderWay } from "../supervisor/status.ts";
 import type { DeployParts } from "../supervisor/switch-over.ts";
+import { unknownSettings } from "../unknown-settings.ts";
 import { layout, units } from "./layout.ts";
 import { operatorAccess, ownServerUrl } from "./nats-access.ts";
 import { ServiceFleet } from "./service-fleet.ts";
@@ -83,6 +84,8 @@ export class Services implements Deployable {
   async deploy(options: DeployableOptions): Promise<DeployReport> {
     // What a command that was killed has left half made.
     await this.releases.clean();
+    const unknown = unknownSettings(Object.keys(readSettings()));
+    if (unknown !== undefined) options.onStep(`${layout.settingsFile} has ${unknown}`);
     const size = this.config.workers || options.workers || 1;
     const previous = this.fleet.activation?.release ?? null;
     const report = await deploy(this.parts, { ...options, size, standbys: size, previous, ending: this.ending.signal });
