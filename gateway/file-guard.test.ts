@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from "vitest";
 import { FileGuard } from "./file-guard.ts";
 
-const limit = 1_024;
+let limit: number;
 
 let now: number;
 /** Files of others, and connections among them. */
@@ -13,7 +13,9 @@ let held: Set<number>;
 let guard: FileGuard;
 
 const files = {
-  limit,
+  get limit() {
+    return limit;
+  },
   count: async () => (others + held.size >= limit ? undefined : others + held.size),
   open: () => {
     if (others + held.size >= limit) return undefined;
@@ -26,6 +28,7 @@ const files = {
 
 beforeEach(() => {
   now = 0;
+  limit = 1_024;
   others = 30;
   connections = 0;
   isTaken = false;
@@ -109,3 +112,21 @@ test("who fills it again and again is told of once a minute", async () => {
   }
   expect(told).toEqual(["full", "room", "full", "room"]);
 });
+
+test.each([128, 256, 1_024])(
+  "with %i files, who is full of clients listens again when others have gone, to tell newcomers so",
+  async (files) => {
+    limit = files;
+    await guard.step();
+    while (!guard.isFull) connections++;
+    others += connections;
+    const full = others;
+    others = limit;
+    await guard.step();
+    expect(guard.isListening).toBe(false);
+    others = full;
+    now = 1_000;
+    await guard.step();
+    expect([guard.isListening, guard.isFull]).toEqual([true, true]);
+  },
+);

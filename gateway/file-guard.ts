@@ -89,7 +89,7 @@ export class FileGuard {
   }
 
   private async tryToListen(): Promise<void> {
-    const wanted = heldFiles + roomForFiles;
+    const wanted = heldFiles + this.share(roomForFiles);
     const taken = this.take(wanted);
     this.held = taken.splice(0, heldFiles);
     for (const file of taken) this.options.files.close(file);
