@@ -1,6 +1,6 @@
 // What happens before a connection is one, and plain HTTP, on a running system.
 
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { refusal, TestClient } from "./client.ts";
 import { RawClient } from "./raw-client.ts";
 import { TestSystem } from "./system.ts";
@@ -41,8 +41,11 @@ test("a header may be called constructor, and nobody has one that was not sent",
 
 test("an onUpgrade that sends a header of the handshake's is told so in the log, and its client 500", async () => {
   expect(await refusal(`${system.url}/gate/handshake`)).toMatchObject({ status: 500 });
-  const log = system.live("worker").flatMap((worker) => worker.logged("upgrade.headers"));
-  expect(log).toMatchObject([{ path: "/gate/handshake", err: { message: expect.stringContaining("sec-websocket-protocol") } }]);
+  // Once it has come through its pipe.
+  await vi.waitFor(() => {
+    const log = system.live("worker").flatMap((worker) => worker.logged("upgrade.headers"));
+    expect(log).toMatchObject([{ path: "/gate/handshake", err: { message: expect.stringContaining("sec-websocket-protocol") } }]);
+  }, 10_000);
 });
 
 test("subprotocols may be offered in several headers, in one order", async () => {
