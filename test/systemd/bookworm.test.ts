@@ -74,6 +74,7 @@ describe.skipIf(missing !== undefined)(`Debian 12${missing === undefined ? "" : 
     rmSync(folder, { recursive: true });
     const environment = ["TLS_CERT_FILE=/root/cert.pem", "TLS_KEY_FILE=/root/key.pem"];
     const { exitCode, stderr } = await machine.try("env", ...environment, "node", "scripts/start.mjs", "install-service");
+    await machine.run("rm", "/root/cert.pem", "/root/key.pem");
     expect({ exitCode, stderr }).toMatchObject({
       exitCode: 1,
       stderr: expect.stringContaining("gateways may not read TLS_CERT_FILE=/root/cert.pem: copy it into /etc/thinstate/tls"),
