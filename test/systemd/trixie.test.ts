@@ -3,8 +3,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Load } from "../../scripts/chaos/load.ts";
 import { tally } from "../../scripts/chaos/tally.ts";
+import { TestClient } from "../client.ts";
 import { whySkipped } from "./image.ts";
-import { Installed } from "./installed.ts";
+import { Installed, until } from "./installed.ts";
 
 const missing = whySkipped();
 
@@ -32,6 +33,29 @@ describe.skipIf(missing !== undefined)(`Debian 13${missing === undefined ? "" : 
     await machine.run("systemctl", "restart", "thinstate-workers.target");
     await load.flows();
     await machine.run("systemctl", "restart", "thinstate-nats");
+    await load.flows();
+    load.stop();
+    await load.settle();
+    expect(tally(load, new Set())).toMatchObject({ lost: 0, doubled: 0, reordered: 0, disconnected: 0, broken: [] });
+    await load.close();
+  });
+
+  test("larger messages are let in without a disconnect: NATS is told by install-service, the rest by a reload", async () => {
+    const { machine, url } = installed;
+    const load = await Load.open({ url, connections: 100, rate: 500 });
+    load.begin();
+    Object.assign(machine.environment, { MESSAGE_BYTES: "2000000", EFFECTS_BYTES: "3000000" });
+    expect(await machine.npm("install-service")).toMatchObject({ exitCode: 0 });
+    expect(await machine.run("cat", "/etc/thinstate/nats-server.conf")).toMatch(/^max_payload: 3004096$/m);
+    await machine.run("systemctl", "reload", "thinstate-*@*");
+    const readAgain = async () => (await machine.journal()).split('"msg":"settings were read again"').length - 1;
+    await until(async () => (await readAgain()) >= 4, "gateways and workers read their settings again");
+    const client = await TestClient.open(`${url}/sequence/large`);
+    const text = "large ".repeat(300_000);
+    client.send(text);
+    await client.receives(2);
+    expect(client.received[1]).toBe(`answer ${text} 1 first`);
+    await client.close();
     await load.flows();
     load.stop();
     await load.settle();
