@@ -19,7 +19,7 @@ test("an empty environment gives what the README says", () => {
     warmMs: 30_000,
     watchMs: 5_000,
     checkTimeoutMs: 20_000,
-    readyTimeoutMs: 10_000,
+    readyTimeoutMs: 30_000,
     workerTimeoutMs: 5_000,
     stopTimeoutMs: 10_000,
   });

@@ -97,7 +97,7 @@ export function supervisorSettings(clone: string) {
     WARM_MS: integer({ least: 0, most: timerLimitMs, otherwise: 30_000 }),
     WATCH_MS: integer({ least: 0, most: 600_000, otherwise: 5_000 }),
     CHECK_TIMEOUT_MS: integer({ least: 1_000, most: 3_600_000, otherwise: usualCheckLimitMs }),
-    READY_TIMEOUT_MS: integer({ least: 1, most: timerLimitMs, otherwise: 10_000 }),
+    READY_TIMEOUT_MS: integer({ least: 1, most: timerLimitMs, otherwise: 30_000 }),
     WORKER_TIMEOUT_MS: integer({ least: 2_000, most: 600_000, otherwise: 5_000 }),
     STOP_TIMEOUT_MS: integer({ least: 1, most: timerLimitMs, otherwise: 10_000 }),
   });

@@ -31,7 +31,7 @@ const settings = v.object({
   /** Silent for so long, it loses its connections; for twice as long, it is killed. */
   WORKER_TIMEOUT_MS: integer({ least: 2_000, most: 600_000, otherwise: 5_000 }),
   /** How long its supervisor waits for it to be ready. */
-  READY_TIMEOUT_MS: integer({ least: 1, most: 2 ** 31 - 1, otherwise: 10_000 }),
+  READY_TIMEOUT_MS: integer({ least: 1, most: 2 ** 31 - 1, otherwise: 30_000 }),
   /** How long begun turns may take when the worker has to end. */
   DRAIN_MS: integer({ least: 0, most: 600_000, otherwise: 8_000 }),
   LOG_LEVEL: logLevel,

@@ -1,7 +1,10 @@
-import { readFileSync } from "node:fs";
-import { getPriority } from "node:os";
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync } from "node:fs";
+import { getPriority, tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { hasAutogroups } from "../../test/autogroup.ts";
+import { isAlive, until } from "../../test/installation.ts";
 import { runChild } from "./child.ts";
 
 const base = { cwd: import.meta.dirname, signal: new AbortController().signal, processorLimitMs: 10_000, limitMs: 600_000, isModest: true };
@@ -55,6 +58,18 @@ test("an abort kills the child and is what is thrown", async () => {
   controller.abort(reason);
   await expect(running).rejects.toBe(reason);
   await expect(node("", { signal: controller.signal })).rejects.toBe(reason);
+});
+
+test("a child that waits for ever ends when whoever started it is killed", async () => {
+  const file = join(mkdtempSync(join(tmpdir(), "thinstate-child-")), "pid");
+  const command = [process.execPath, "-e", `fs.writeFileSync("${file}", String(process.pid)); setInterval(() => {}, 1000)`];
+  const module = join(import.meta.dirname, "child.ts");
+  const options = `{ ...${JSON.stringify(base)}, signal: new AbortController().signal }`;
+  const source = `import { runChild } from "${module}"; await runChild(${JSON.stringify(command)}, ${options})`;
+  const starter = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", source], { stdio: "inherit" });
+  const pid = await until("a child", () => (existsSync(file) && Number(readFileSync(file, "utf8"))) || undefined);
+  starter.kill("SIGKILL");
+  await until("an end of the child", () => !isAlive(pid) || undefined);
 });
 
 test("a child that cannot be started is thrown", async () => {
