@@ -1,10 +1,10 @@
 // The gateway's settings, from the environment. Parsed once; every mistake is reported together.
 
 import * as v from "valibot";
-import { CodedError } from "../protocol/errors.ts";
+import { holdsMessage, leastLimit, messageBytes } from "../protocol/message-limits.ts";
 import { notifySettings } from "../protocol/notify.ts";
-import { messageRoomBytes, mostPayloadBytes } from "../protocol/payload.ts";
-import { integer, logLevel, namespace, natsSettings, parseSettings, text } from "../protocol/settings.ts";
+import { checkFits } from "../protocol/payload.ts";
+import { integer, logLevel, namespace, natsSettings, optionalInteger, parseSettings, text } from "../protocol/settings.ts";
 import { isProxyList } from "./trusted-proxies.ts";
 
 const entries = v.object({
@@ -32,13 +32,12 @@ const entries = v.object({
   IDENTITY_FILE: v.optional(v.string(), ""),
   /** Where SIGHUP is answered: see reload.ts. */
   RELOAD_FILE: v.optional(v.string(), ""),
-  /** A client's message, in bytes; it has to fit into one NATS message. */
-  MESSAGE_BYTES: integer({ least: 1, most: mostPayloadBytes - messageRoomBytes, otherwise: 256 * 1024 }),
+  MESSAGE_BYTES: messageBytes,
   /** Messages and bytes of one connection that may be with its worker, uncommitted. */
   WINDOW_MESSAGES: integer({ least: 1, most: 65_536, otherwise: 128 }),
   WINDOW_BYTES: integer({ least: 1, most: 2 ** 30, otherwise: 256 * 1024 }),
   PARKED_MESSAGES: integer({ least: 1, most: 1_000_000, otherwise: 8_192 }),
-  PARKED_BYTES: integer({ least: 1, most: 2 ** 30, otherwise: 1024 * 1024 }),
+  PARKED_BYTES: optionalInteger({ least: 1, most: 2 ** 30 }),
   PARKED_TOTAL_BYTES: integer({ least: 1, most: 2 ** 40, otherwise: 256 * 1024 * 1024 }),
   /** What was published last, kept in case a NATS fault has swallowed it. */
   TOPIC_RING_BYTES: integer({ least: 0, most: 2 ** 30, otherwise: 16 * 1024 * 1024 }),
@@ -50,7 +49,7 @@ const entries = v.object({
   /** A client that is silent for so long is pinged, and closed when it does not answer. uWebSockets.js: 8 s to 16 min. */
   IDLE_TIMEOUT_MS: integer({ least: 8_000, most: 960_000, otherwise: 120_000 }),
   /** Bytes accepted for a client and not yet read by it; past it, it is a slow consumer and closed. */
-  BACKPRESSURE_BYTES: integer({ least: 1, most: 2 ** 30, otherwise: 4 * 1024 * 1024 }),
+  BACKPRESSURE_BYTES: optionalInteger({ least: 1, most: 2 ** 30 }),
   /** At the end, where another gateway serves: how many connections are closed at once, and how long until the next. */
   CLOSE_BATCH: integer({ least: 1, most: 1_000_000, otherwise: 200 }),
   CLOSE_PAUSE_MS: integer({ least: 0, most: 60_000, otherwise: 100 }),
@@ -58,6 +57,9 @@ const entries = v.object({
   DRAIN_MS: integer({ least: 0, most: 600_000, otherwise: 8_000 }),
   LOG_LEVEL: logLevel,
 });
+
+const usualParkedBytes = 1024 * 1024;
+const usualBackpressureBytes = 4 * 1024 * 1024;
 
 const certificate = [["TLS_CERT_FILE"], ["TLS_KEY_FILE"]] as const;
 
@@ -71,6 +73,35 @@ const settings = v.pipe(
     v.partialCheck(certificate, (named) => named.TLS_KEY_FILE === "" || named.TLS_CERT_FILE !== ""),
     ["TLS_CERT_FILE"],
   ),
+  v.forward(
+    v.partialCheck(
+      [["MESSAGE_BYTES"], ["PARKED_BYTES"]],
+      (named) => holdsMessage(named.PARKED_BYTES, named.MESSAGE_BYTES),
+      ({ input }) => leastLimit(input),
+    ),
+    ["PARKED_BYTES"],
+  ),
+  v.forward(
+    v.partialCheck(
+      [["MESSAGE_BYTES"], ["PARKED_TOTAL_BYTES"]],
+      (named) => holdsMessage(named.PARKED_TOTAL_BYTES, named.MESSAGE_BYTES),
+      ({ input }) => leastLimit(input),
+    ),
+    ["PARKED_TOTAL_BYTES"],
+  ),
+  v.forward(
+    v.partialCheck(
+      [["MESSAGE_BYTES"], ["BACKPRESSURE_BYTES"]],
+      (named) => holdsMessage(named.BACKPRESSURE_BYTES, named.MESSAGE_BYTES),
+      ({ input }) => leastLimit(input),
+    ),
+    ["BACKPRESSURE_BYTES"],
+  ),
+  v.transform((named) => ({
+    ...named,
+    PARKED_BYTES: named.PARKED_BYTES ?? Math.max(usualParkedBytes, named.MESSAGE_BYTES),
+    BACKPRESSURE_BYTES: named.BACKPRESSURE_BYTES ?? Math.max(usualBackpressureBytes, named.MESSAGE_BYTES),
+  })),
 );
 
 export type GatewayConfig = Readonly<v.InferOutput<typeof settings>>;
@@ -106,10 +137,5 @@ export function parseGatewayConfig(environment: Readonly<Record<string, string |
 
 /** @throws {CodedError} "config.invalid" where a client's message might not fit into a message of this NATS. */
 export function checkPayload({ MESSAGE_BYTES }: GatewayConfig, maxPayloadBytes: number): void {
-  const most = maxPayloadBytes - messageRoomBytes;
-  if (MESSAGE_BYTES <= most) return;
-  throw new CodedError(
-    "config.invalid",
-    `MESSAGE_BYTES=${MESSAGE_BYTES} does not fit NATS' max_payload of ${maxPayloadBytes}: at most ${most}`,
-  );
+  checkFits({ MESSAGE_BYTES }, maxPayloadBytes);
 }

@@ -1,6 +1,8 @@
 // How large a message of NATS has to be allowed to be (`max_payload`) for what is configured, and what is possible at most. A
 // nats-server of ours is told; another one says what it allows, and limits are held to that.
 
+import { CodedError } from "./errors.ts";
+
 const kibibyte = 1024;
 const mebibyte = 1024 * kibibyte;
 
@@ -46,4 +48,26 @@ export function neededPayloadBytes({ MESSAGE_BYTES, EFFECTS_BYTES, STATE_BYTES, 
     2 * (STATE_BYTES + pinHeadBytes),
     2 * TOPICS_PER_CONNECTION * topicBytes,
   );
+}
+
+/** What fits into a message of NATS, by the names of the settings. */
+export function payloadLimits(maxPayloadBytes: number): PayloadLimits {
+  return {
+    MESSAGE_BYTES: maxPayloadBytes - messageRoomBytes,
+    EFFECTS_BYTES: maxPayloadBytes - effectsRoomBytes,
+    STATE_BYTES: Math.floor(maxPayloadBytes / 2) - pinHeadBytes,
+    TOPICS_PER_CONNECTION: Math.floor(maxPayloadBytes / 2 / topicBytes),
+  };
+}
+
+/** @throws {CodedError} "config.invalid", naming each setting that does not fit into a message of this NATS. */
+export function checkFits(settings: Partial<PayloadLimits>, maxPayloadBytes: number): void {
+  const most = payloadLimits(maxPayloadBytes);
+  const mistakes = Object.keys(most).flatMap((key) => {
+    const name = key as keyof PayloadLimits;
+    const value = settings[name];
+    if (value === undefined || value <= most[name]) return [];
+    return `${name}=${value} does not fit NATS' max_payload of ${maxPayloadBytes}: at most ${most[name]}`;
+  });
+  if (mistakes.length > 0) throw new CodedError("config.invalid", mistakes.join("; "));
 }

@@ -12,13 +12,24 @@ export const namespace = v.optional(
   "thinstate",
 );
 
+interface Range {
+  readonly least: number;
+  readonly most: number;
+}
+
 /** A whole number in a range, with what holds where the variable is not set. */
-export function integer({ least, most, otherwise }: { least: number; most: number; otherwise: number }) {
+export function integer({ least, most, otherwise }: Range & { readonly otherwise: number }) {
+  return v.optional(integerBetween({ least, most }), String(otherwise));
+}
+
+/** One that may be left out: what holds then follows from others. */
+export function optionalInteger(range: Range) {
+  return v.optional(integerBetween(range));
+}
+
+function integerBetween({ least, most }: Range) {
   const expected = `a whole number from ${least} to ${most}`;
-  return v.optional(
-    v.pipe(v.string(), v.regex(/^\d+$/, expected), v.transform(Number), v.minValue(least, expected), v.maxValue(most, expected)),
-    String(otherwise),
-  );
+  return v.pipe(v.string(), v.regex(/^\d+$/, expected), v.transform(Number), v.minValue(least, expected), v.maxValue(most, expected));
 }
 
 const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;

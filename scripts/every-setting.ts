@@ -3,7 +3,8 @@
 
 import { readCertificate } from "../gateway/certificate.ts";
 import { type GatewayConfig, parseGatewayConfig } from "../gateway/config.ts";
-import { isCodedError } from "../protocol/errors.ts";
+import { CodedError, isCodedError } from "../protocol/errors.ts";
+import { effectRoomBytes, holdsMessage, leastLimit } from "../protocol/message-limits.ts";
 import { neededPayloadBytes } from "../protocol/payload.ts";
 import { parseWorkerConfig, type WorkerConfig } from "../worker/config.ts";
 import { type Config, parseConfig, supervisorSettings } from "./config.ts";
@@ -48,6 +49,8 @@ export function checkEverySetting(env: NodeJS.ProcessEnv, workerEnv: NodeJS.Proc
     () => (gateway = parseGatewayConfig({ ...env, ...given })),
     () => (worker = parseWorkerConfig({ ...env, ...workerEnv, ...given })),
     () => gateway && readCertificate(gateway),
+    // worker.env may say something else than what gateways are told.
+    () => gateway && worker && checkAgreement(gateway, worker),
   ];
   for (const parse of parsers) {
     try {
@@ -62,6 +65,15 @@ export function checkEverySetting(env: NodeJS.ProcessEnv, workerEnv: NodeJS.Proc
     return { config, drainMs, payloadBytes: neededPayloadBytes({ ...worker, MESSAGE_BYTES: gateway.MESSAGE_BYTES }) };
   }
   throw new SettingsRefused(`The environment has mistakes:\n${[...mistakes].map((mistake) => `  ${mistake}`).join("\n")}`);
+}
+
+/** @throws {CodedError} "config.invalid" where a worker could not pass on what gateways let in. */
+function checkAgreement({ MESSAGE_BYTES }: GatewayConfig, { EFFECTS_BYTES }: WorkerConfig): void {
+  if (holdsMessage(EFFECTS_BYTES, MESSAGE_BYTES, effectRoomBytes)) return;
+  throw new CodedError(
+    "config.invalid",
+    `EFFECTS_BYTES=${EFFECTS_BYTES} of workers is not ${leastLimit({ MESSAGE_BYTES }, effectRoomBytes)}`,
+  );
 }
 
 /** Every variable that is a setting of commands, gateways or workers. */

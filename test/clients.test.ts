@@ -109,7 +109,7 @@ test("a subscriber that stops reading is closed, counted and logged once; its by
 
 test("a client that stops reading what is sent to it alone is a slow consumer, too; one that just leaves is none", async () => {
   // Parking is not what is to stop it, also where the worker is slower than the client.
-  await start({ BACKPRESSURE_BYTES: "100000", PARKED_BYTES: "500000000", PARKED_TOTAL_BYTES: "500000000" });
+  await start({ MESSAGE_BYTES: "100000", BACKPRESSURE_BYTES: "100000", PARKED_BYTES: "500000000", PARKED_TOTAL_BYTES: "500000000" });
   const journal = await Journal.of("alone");
   const leaver = await RawClient.open(system.url, "/script/alone");
   leaver.end();

@@ -8,7 +8,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
 import { type Bus, connectBus } from "../protocol/bus.ts";
 import { encodeAnnouncement } from "../protocol/membership.ts";
-import { effectsRoomBytes, messageRoomBytes, mostPayloadBytes } from "../protocol/payload.ts";
+import { messageRoomBytes, mostPayloadBytes } from "../protocol/payload.ts";
 import { subjectsOf } from "../protocol/subjects.ts";
 import { TestClient } from "./client.ts";
 import { type Environment, Installation } from "./installation.ts";
@@ -128,12 +128,8 @@ test("a key that is broken ends the start with its file", async () => {
 
 test.each(["environment", "SETTINGS_FILE"])("the largest messages need no NATS of one's own: limits from the %s", async (source) => {
   const largestBytes = mostPayloadBytes - messageRoomBytes;
-  const limits = {
-    MESSAGE_BYTES: String(largestBytes),
-    EFFECTS_BYTES: String(mostPayloadBytes - effectsRoomBytes),
-    BACKPRESSURE_BYTES: "20000000",
-    PARKED_BYTES: "20000000",
-  };
+  // All others follow from it.
+  const limits = { MESSAGE_BYTES: String(largestBytes) };
   const installation = await install(source === "environment" ? limits : {});
   const file = join(installation.cacheFolder, "settings.env");
   const lines = Object.entries(limits).map(([name, value]) => `${name}=${value}\n`);

@@ -89,7 +89,7 @@ describe("the bodies of requests", () => {
   const tooMuch = { status: 503, text: expect.stringContaining("parked.total"), retryAfter: "5" };
 
   test("that wait for a worker count towards the bound of all; past it a request is refused at once, and may be tried again", async () => {
-    system = await TestSystem.start({ workers: 0, environment: { PARKED_TOTAL_BYTES: "1000" } });
+    system = await TestSystem.start({ workers: 0, environment: { PARKED_TOTAL_BYTES: "1000", MESSAGE_BYTES: "1000" } });
     const first = post(400);
     const leaving = new AbortController();
     const second = post(600, leaving.signal);
@@ -111,7 +111,7 @@ describe("the bodies of requests", () => {
   });
 
   test("that a worker has and has not answered count, too, until they are answered", async () => {
-    system = await TestSystem.start({ environment: { PARKED_TOTAL_BYTES: "1000", WORKER_TIMEOUT_MS: "60000" } });
+    system = await TestSystem.start({ environment: { PARKED_TOTAL_BYTES: "1000", MESSAGE_BYTES: "1000", WORKER_TIMEOUT_MS: "60000" } });
     const [worker] = system.live("worker");
     worker?.child.kill("SIGSTOP");
     const first = post(600);

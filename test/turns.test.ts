@@ -12,7 +12,7 @@ const turnTimeoutMs = stretchedMs(300);
 
 beforeAll(async () => {
   system = await TestSystem.start({
-    environment: { TURN_TIMEOUT_MS: String(turnTimeoutMs), EFFECTS_BYTES: "20000", MESSAGE_BYTES: "100000" },
+    environment: { TURN_TIMEOUT_MS: String(turnTimeoutMs), EFFECTS_BYTES: "110000", MESSAGE_BYTES: "100000" },
   });
 });
 
@@ -82,7 +82,7 @@ test("a turn that does not settle in time is cut off and treated as thrown", asy
 });
 
 test.each([
-  ["effects.tooLarge", script({ do: "send", data: "x".repeat(30_000) })],
+  ["effects.tooLarge", script(...Array.from({ length: 2_000 }, (): Step => ({ do: "tell" })))],
   ["state.tooLarge", script({ do: "pad", bytes: 17_000 })],
   ["topic.invalid", script({ do: "subscribe", topic: "" })],
   ["topic.invalid", script({ do: "publish", topic: "x".repeat(257), data: "" })],

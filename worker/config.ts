@@ -1,11 +1,16 @@
 // The worker's settings, from the environment. Parsed once; every mistake is reported together.
 
 import * as v from "valibot";
+import { effectRoomBytes, holdsMessage, leastLimit, messageBytes } from "../protocol/message-limits.ts";
 import { notifySettings } from "../protocol/notify.ts";
-import { effectsRoomBytes, mostPayloadBytes } from "../protocol/payload.ts";
-import { integer, logLevel, namespace, natsSettings, parseSettings, text } from "../protocol/settings.ts";
+import { checkFits, effectsRoomBytes, mostPayloadBytes } from "../protocol/payload.ts";
+import { integer, logLevel, namespace, natsSettings, optionalInteger, parseSettings, text } from "../protocol/settings.ts";
 
-const settings = v.object({
+const usualEffectsBytes = 768 * 1024;
+const usualStateBytes = 16 * 1024;
+const usualTopics = 1_000;
+
+const entries = v.object({
   ...natsSettings,
   NAMESPACE: namespace,
   /** The release that this code is. */
@@ -20,10 +25,12 @@ const settings = v.object({
   /** Where SIGHUP is answered: see reload.ts. */
   RELOAD_FILE: v.optional(v.string(), ""),
   /** A connection's state, as msgpack. */
-  STATE_BYTES: integer({ least: 1, most: 512 * 1024, otherwise: 16 * 1024 }),
+  STATE_BYTES: integer({ least: 1, most: 512 * 1024, otherwise: usualStateBytes }),
+  /** The gateway's limit: a turn has to be able to send as much. */
+  MESSAGE_BYTES: messageBytes,
   /** All effects of one turn together: they travel in one NATS message. */
-  EFFECTS_BYTES: integer({ least: 1024, most: mostPayloadBytes - effectsRoomBytes, otherwise: 768 * 1024 }),
-  TOPICS_PER_CONNECTION: integer({ least: 0, most: 2_000, otherwise: 1_000 }),
+  EFFECTS_BYTES: optionalInteger({ least: 1024, most: mostPayloadBytes - effectsRoomBytes }),
+  TOPICS_PER_CONNECTION: integer({ least: 0, most: 2_000, otherwise: usualTopics }),
   TURN_TIMEOUT_MS: integer({ least: 1, most: 3_600_000, otherwise: 30_000 }),
   APP_TIMEOUT_MS: integer({ least: 1, most: 600_000, otherwise: 5_000 }),
   /** Silent for so long, a gateway is taken for dead. */
@@ -37,11 +44,29 @@ const settings = v.object({
   LOG_LEVEL: logLevel,
 });
 
+const settings = v.pipe(
+  entries,
+  v.forward(
+    v.partialCheck(
+      [["MESSAGE_BYTES"], ["EFFECTS_BYTES"]],
+      (named) => holdsMessage(named.EFFECTS_BYTES, named.MESSAGE_BYTES, effectRoomBytes),
+      ({ input }) => leastLimit(input, effectRoomBytes),
+    ),
+    ["EFFECTS_BYTES"],
+  ),
+  v.transform((named) => ({ ...named, EFFECTS_BYTES: named.EFFECTS_BYTES ?? effectsFor(named.MESSAGE_BYTES) })),
+);
+
+function effectsFor(messageBytes: number): number {
+  return Math.max(usualEffectsBytes, messageBytes + effectRoomBytes);
+}
+
 export type WorkerConfig = Readonly<v.InferOutput<typeof settings>>;
 
 /** What may change while the worker runs. For the rest a deploy is as good: clients notice neither. */
 export const liveSettings: ReadonlySet<keyof WorkerConfig> = new Set([
   "STATE_BYTES",
+  "MESSAGE_BYTES",
   "EFFECTS_BYTES",
   "TOPICS_PER_CONNECTION",
   "LOG_LEVEL",
@@ -50,4 +75,19 @@ export const liveSettings: ReadonlySet<keyof WorkerConfig> = new Set([
 /** @throws {CodedError} "config.invalid", naming every variable that is wrong. */
 export function parseWorkerConfig(environment: Readonly<Record<string, string | undefined>>): WorkerConfig {
   return parseSettings(settings, environment);
+}
+
+/**
+ * Limits that are not set are held to what this NATS lets through; those that are set have to fit.
+ * @throws {CodedError} "config.invalid"
+ */
+export function checkPayload(config: WorkerConfig, maxPayloadBytes: number): void {
+  const { MESSAGE_BYTES, EFFECTS_BYTES, STATE_BYTES, TOPICS_PER_CONNECTION } = config;
+  const chosen = {
+    MESSAGE_BYTES,
+    ...(EFFECTS_BYTES !== effectsFor(MESSAGE_BYTES) && { EFFECTS_BYTES }),
+    ...(STATE_BYTES !== usualStateBytes && { STATE_BYTES }),
+    ...(TOPICS_PER_CONNECTION !== usualTopics && { TOPICS_PER_CONNECTION }),
+  };
+  checkFits(chosen, maxPayloadBytes);
 }

@@ -22,6 +22,9 @@ describe("what is collected", () => {
     expect(() => effects.add(toGateway.send, "")).toThrow(
       /^effects\.tooLarge: this turn would ask for 56 bytes, at most 40 .*EFFECTS_BYTES/,
     );
+    expect(() => effects.add(toGateway.send, "")).toThrow("flush() commits early");
+    // No flush helps what is too large by itself.
+    expect(() => effects.add(toGateway.send, "x".repeat(25))).toThrow(/one effect has 41 bytes, at most 40 .*raise EFFECTS_BYTES$/);
     expect(effects.all).toHaveLength(2);
     expect(effects.bytes).toBe(40);
   });

@@ -45,10 +45,12 @@ export class Effects {
     const bytes = typeof payload === "string" ? Buffer.byteLength(payload) : payload.length;
     const sum = this.sum + bytes + recordBytes;
     if (sum > this.limitBytes) {
-      throw new CodedError(
-        "effects.tooLarge",
-        `this turn would ask for ${sum} bytes, at most ${this.limitBytes} are allowed (EFFECTS_BYTES); flush() commits early`,
-      );
+      // One alone that is too large is not helped by a flush.
+      const [what, help] =
+        bytes + recordBytes > this.limitBytes
+          ? [`one effect has ${bytes + recordBytes} bytes`, "send it in parts, or raise EFFECTS_BYTES"]
+          : [`this turn would ask for ${sum} bytes`, "flush() commits early"];
+      throw new CodedError("effects.tooLarge", `${what}, at most ${this.limitBytes} are allowed (EFFECTS_BYTES): ${help}`);
     }
     this.list.push({ type, flags, extra, payload, bytes });
     this.sum = sum;

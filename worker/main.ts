@@ -10,7 +10,7 @@ import { Notify } from "../protocol/notify.ts";
 import { succeed } from "../protocol/predecessor.ts";
 import { Reload } from "../protocol/reload.ts";
 import { SettingsFile } from "../protocol/settings-file.ts";
-import { liveSettings, parseWorkerConfig, type WorkerConfig } from "./config.ts";
+import { checkPayload, liveSettings, parseWorkerConfig, type WorkerConfig } from "./config.ts";
 import { confine } from "./confinement.ts";
 import { loadHandlers, loadingTimeMs } from "./loader.ts";
 import { HandlersError } from "./problem.ts";
@@ -69,10 +69,12 @@ async function main(): Promise<void> {
     }),
     loadHandlers(config.HANDLERS_DIR, { timeoutMs: loadingTimeMs(config.READY_TIMEOUT_MS, performance.now()) }),
   ]);
+  checkPayload(config, bus.maxPayloadBytes);
   succeed({ file: config.IDENTITY_FILE, id, bus, namespace: config.NAMESPACE });
   worker = new Worker({ id, config, loaded, bus, log, now: () => performance.now() });
   const started = worker;
   const apply = (changed: WorkerConfig) => {
+    checkPayload(changed, bus.maxPayloadBytes);
     started.change(changed);
     return {};
   };

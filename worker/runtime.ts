@@ -18,7 +18,7 @@ import {
   laterActivation,
   type WorkerCounts,
 } from "../protocol/membership.ts";
-import { effectsRoomBytes, pinHeadBytes, topicBytes } from "../protocol/payload.ts";
+import { payloadLimits } from "../protocol/payload.ts";
 import { ProcessMeter } from "../protocol/process-meter.ts";
 import { decodeClose, flag, parseCount, parseCredit, parsePin, toGateway, toWorker } from "../protocol/records.ts";
 import { compileRoutes, matchRoute, type RouteTable } from "../protocol/route.ts";
@@ -496,13 +496,13 @@ export class Worker {
   }
 }
 
-/** What turns and answers are held to. */
+/** What turns and answers are held to: a pin has to fit into one message of NATS, with a half of it each for state and topics. */
 function limitsOf(config: WorkerConfig, maxPayloadBytes: number) {
+  const most = payloadLimits(maxPayloadBytes);
   return {
-    effectsBytes: Math.min(config.EFFECTS_BYTES, maxPayloadBytes - effectsRoomBytes),
-    // A pin has both, and has to fit into one message of NATS: a half of it for each, and more than is needed for the rest.
-    stateBytes: Math.min(config.STATE_BYTES, Math.floor(maxPayloadBytes / 2) - pinHeadBytes),
-    topicsPerConnection: Math.min(config.TOPICS_PER_CONNECTION, Math.floor(maxPayloadBytes / 2 / topicBytes)),
+    effectsBytes: Math.min(config.EFFECTS_BYTES, most.EFFECTS_BYTES),
+    stateBytes: Math.min(config.STATE_BYTES, most.STATE_BYTES),
+    topicsPerConnection: Math.min(config.TOPICS_PER_CONNECTION, most.TOPICS_PER_CONNECTION),
     turnTimeoutMs: config.TURN_TIMEOUT_MS,
   };
 }
