@@ -37,7 +37,10 @@ async function main(): Promise<void> {
     log.info({ reason }, "gateway ends");
     notify.stopping(config.DRAIN_MS);
     if (gateway === undefined) process.exit(0);
-    void gateway.drain().then(() => process.exit(0));
+    void gateway
+      .drain()
+      .then(() => notify.end())
+      .then(() => process.exit(0));
   };
   process.on("SIGTERM", () => end("SIGTERM"));
   process.on("SIGINT", () => end("SIGINT"));

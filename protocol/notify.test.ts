@@ -91,3 +91,10 @@ test("what hands it on ends with the process, however that ends", async () => {
   // Its end of stderr was the last one.
   expect(await take(lines, 1)).toEqual([]);
 });
+
+test("at the end everything is handed on, and nothing is left running", async () => {
+  const lines = run('notify.ready(() => "well"); notify.stopping(8_000); await notify.end(); console.error("ended"); process.exit(0);', {
+    NOTIFY_SOCKET: "/somewhere",
+  });
+  expect(await take(lines, 6)).toEqual(["STATUS=well", "READY=1", "STOPPING=1", "EXTEND_TIMEOUT_USEC=10000000", "ended"]);
+});

@@ -22,12 +22,16 @@ type NotifySettings = Readonly<v.InferOutput<v.ObjectSchema<typeof notifySetting
 const feedsPerTimeout = 4;
 /** How old what `systemctl status` shows may be. */
 const statusMs = 2_000;
+/** How long handing on the last lines may take. */
+const endMs = 2_000;
 /** What systemd waits for longer than the process itself, before it kills. */
 const graceMs = 2_000;
 
 export class Notify {
   /** To the process that hands it on; undefined: nobody listens. */
   private readonly pipe: Writable | undefined;
+  /** Of that process. */
+  private readonly handedOn: Promise<void> = Promise.resolve();
   private readonly watchdogMs: number;
   private readonly timers: NodeJS.Timeout[] = [];
   private lastStatus = "";
@@ -38,8 +42,11 @@ export class Notify {
     // Of the watchdog too: that is for this process, not for what it starts.
     const child = spawn("/bin/sh", [join(import.meta.dirname, "notify.sh")], { stdio: ["pipe", "ignore", "inherit"], detached: true });
     this.pipe = child.stdin;
+    this.handedOn = new Promise((resolve) => {
+      child.once("exit", () => resolve());
+      child.once("error", () => resolve());
+    });
     // Without it this process is killed in time, and started again.
-    child.once("error", () => undefined);
     child.stdin.once("error", () => undefined);
     child.unref();
   }
@@ -64,6 +71,21 @@ export class Notify {
   stopping(limitMs: number): void {
     this.say("STOPPING=1");
     this.say(`EXTEND_TIMEOUT_USEC=${Math.round((limitMs + graceMs) * 1_000)}`);
+  }
+
+  /** The last thing before the end: resolves when nothing else of this service runs, which systemd would have to kill. */
+  async end(): Promise<void> {
+    if (this.pipe === undefined) return;
+    for (const timer of this.timers) clearInterval(timer);
+    this.pipe.end();
+    let late: NodeJS.Timeout | undefined;
+    await Promise.race([
+      this.handedOn,
+      new Promise<void>((resolve) => {
+        late = setTimeout(resolve, endMs);
+      }),
+    ]);
+    clearTimeout(late);
   }
 
   private show(status: string): void {

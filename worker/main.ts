@@ -37,7 +37,10 @@ async function main(): Promise<void> {
     log.info({ reason }, "worker drains");
     notify.stopping(config.DRAIN_MS);
     if (worker === undefined) process.exit(0);
-    void worker.drain().then(() => process.exit(0));
+    void worker
+      .drain()
+      .then(() => notify.end())
+      .then(() => process.exit(0));
   };
   process.on("SIGTERM", () => end("SIGTERM"));
   process.on("SIGINT", () => end("SIGINT"));
