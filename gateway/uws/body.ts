@@ -65,9 +65,9 @@ export class SocketBody implements Body {
       return true;
     });
     if (length !== undefined) return;
-    // Else the head's last line would come with the first chunk only, and a browser's EventSource would not be open before.
-    if (beginsWrite(response)) response.beginWrite();
-    else if (isEventStream(headers)) response.write(":\n\n");
+    // The head's last line comes with the first chunk, and before that a browser's EventSource is not open. (`beginWrite` of 20.69 ends
+    // the head, but then `write` puts an empty line before the first chunk.)
+    if (isEventStream(headers)) response.write(":\n\n");
   }
 
   write(bytes: Uint8Array): void {
@@ -164,11 +164,6 @@ export class SocketBody implements Body {
     this.isOver = true;
     this.response.cork(() => this.response.end());
   }
-}
-
-/** 20.30 does not. */
-function beginsWrite(response: uWS.HttpResponse): boolean {
-  return "beginWrite" in response;
 }
 
 // A comment of an event stream, which says nothing (HTML, 9.2.6): other bodies get none.
