@@ -1,6 +1,7 @@
 // What happens before a connection is one, and plain HTTP, on a running system.
 
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { patienceMs } from "../scripts/live/patience.ts";
 import { refusal, TestClient } from "./client.ts";
 import { RawClient } from "./raw-client.ts";
 import { TestSystem } from "./system.ts";
@@ -45,7 +46,7 @@ test("an onUpgrade that sends a header of the handshake's is told so in the log,
   await vi.waitFor(() => {
     const log = system.live("worker").flatMap((worker) => worker.logged("upgrade.headers"));
     expect(log).toMatchObject([{ path: "/gate/handshake", err: { message: expect.stringContaining("sec-websocket-protocol") } }]);
-  }, 10_000);
+  }, patienceMs);
 });
 
 test("subprotocols may be offered in several headers, in one order", async () => {

@@ -8,11 +8,12 @@ import { type AddressInfo, connect, createServer as createTcpServer } from "node
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { patienceMs } from "../live/patience.ts";
 import { findNatsServer } from "./binary.ts";
 import { type Archive, archiveOf, fetchFromUpstream } from "./upstream.ts";
 
 const clone = join(import.meta.dirname, "..", "..");
-const limits = { answerMs: 1_000, silenceMs: 1_000, mostBytes: 64 * 1024 * 1024 };
+const limits = { answerMs: patienceMs, silenceMs: patienceMs, mostBytes: 64 * 1024 * 1024 };
 const version = "0.0.1";
 const path = `/mirror/v${version}/nats-server-v${version}-linux-amd64.tar.gz`;
 
@@ -56,9 +57,9 @@ async function serve(answer: RequestListener): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/mirror/`;
 }
 
-function fetchIt(mirror: string, environment: NodeJS.ProcessEnv = {}) {
+function fetchIt(mirror: string, environment: NodeJS.ProcessEnv = {}, more: Partial<typeof limits> = {}) {
   const target = join(folder, "copy", "nats-server");
-  return fetchFromUpstream({ archive, target, mirror, environment, limits });
+  return fetchFromUpstream({ archive, target, mirror, environment, limits: { ...limits, ...more } });
 }
 
 /** Nothing of an attempt that failed is left. */
@@ -173,12 +174,12 @@ test("what is not there is said at once", async () => {
 
 test("silence is given up: before the answer, in the middle of it, and where nobody is", async () => {
   const silent = await serve(() => undefined);
-  expect(await fetchIt(silent)).toMatch(/no answer within 1 s\.$/);
+  expect(await fetchIt(silent, {}, { answerMs: 1_000 })).toMatch(/no answer within 1 s\.$/);
   const stalling = await serve((_, response) => {
     response.writeHead(200, { "content-length": bytes.length });
     response.write(bytes.subarray(0, 1_000));
   });
-  expect(await fetchIt(stalling)).toMatch(/the server was silent for 1 s\.$/);
+  expect(await fetchIt(stalling, {}, { silenceMs: 1_000 })).toMatch(/the server was silent for 1 s\.$/);
   expect(await fetchIt("http://127.0.0.1:1")).toMatch(/ECONNREFUSED/);
   expectNothing();
 });
