@@ -1,6 +1,7 @@
 // Answers to plain HTTP that are large or come in pieces, on a running system.
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { patienceMs } from "../scripts/live/patience.ts";
 import { refusal, TestClient } from "./client.ts";
 import { Download } from "./download.ts";
 import { Exposition } from "./prometheus.ts";
@@ -86,11 +87,10 @@ describe("with two workers", () => {
   ])("a body that cannot be whole is cut off, and never looks whole: %s", async (path, reason) => {
     const answer = await start(`/stream/${path}`);
     expect(await answer.ends).toBe(false);
-    expect(
-      system
-        .live("worker")
-        .some((worker) => worker.logged("a Response was cut off").some(({ err }) => JSON.stringify(err).includes(reason))),
-    ).toBe(true);
+    const logged = () => system.live("worker").flatMap((worker) => worker.logged("a Response was cut off"));
+    await expect
+      .poll(() => logged().map(({ err }) => JSON.stringify(err)), { timeout: patienceMs })
+      .toContainEqual(expect.stringContaining(reason));
     expect(await requests()).toContainEqual(expect.objectContaining({ labels: expect.objectContaining({ outcome: "response.broken" }) }));
   });
 
@@ -182,7 +182,8 @@ describe("with one worker", () => {
     expect(answer.body).toBe("a part");
     await (await start("/stream/text?bytes=1")).ends;
     expect(notes.received.map(String)).not.toContain("exits asked again");
-    expect(system.live("gateway")[0]?.logged("response.broken").at(-1)).toMatchObject({ level: 40, path: "/stream/exits" });
+    const cuts = () => system.live("gateway")[0]?.logged("response.broken").at(-1);
+    await expect.poll(cuts, { timeout: patienceMs }).toMatchObject({ level: 40, path: "/stream/exits" });
   });
 
   test("a NATS that restarts within an answer: nothing of it is lost or doubled", async () => {

@@ -5,7 +5,8 @@
 // that nothing waits any more can be known, by a write: so after each doubt a small one goes first.
 //
 // What is written corked has to fit into the cork's buffer: 20.30 drops what does not, where the socket is full. And what TLS did
-// not take has to come again as it was (SSL_write(3)): not corked, which would cut it elsewhere.
+// not take has to come again as it was (SSL_write(3)): there not corked, which would cut it elsewhere. 20.69 does neither, and warns of
+// what is not corked.
 
 import type * as uWS from "./library.ts";
 
@@ -30,10 +31,20 @@ export const corkedBytes = 15 * 1024;
 /** Less than a socket's buffer has free when the kernel says that there is room: a third of it. */
 const probeBytes = 1024;
 
+export interface SocketBodyOptions {
+  readonly response: uWS.HttpResponse;
+  /** undefined: nobody knows it yet. */
+  readonly length: number | undefined;
+  readonly onTaken: (bytes: number) => void;
+  /** Whether any size may be written corked: not with 20.30. */
+  readonly corksAll: boolean;
+}
+
 export class SocketBody implements Body {
   private readonly response: uWS.HttpResponse;
   private readonly length: number | undefined;
   private readonly onTaken: (bytes: number) => void;
+  private readonly corksAll: boolean;
   /** What waits here, in order. */
   private waiting: Uint8Array[] = [];
   /** Until the socket is writable. */
@@ -46,10 +57,11 @@ export class SocketBody implements Body {
   /** Of the body, written so far. */
   private written = 0;
 
-  constructor(response: uWS.HttpResponse, length: number | undefined, onTaken: (bytes: number) => void) {
+  constructor({ response, length, onTaken, corksAll }: SocketBodyOptions) {
     this.response = response;
     this.length = length;
     this.onTaken = onTaken;
+    this.corksAll = corksAll;
   }
 
   /** To be called once, behind status and headers, corked. */
@@ -137,14 +149,20 @@ export class SocketBody implements Body {
   }
 
   private sendPart(bytes: Uint8Array, length: number): number {
+    if (this.corksAll) return this.tryEndCorked(bytes, length);
     if (this.written > 0) return this.tryEnd(bytes, length);
     // The first has the head's last lines before it: together they are one write.
     const first = bytes.subarray(0, corkedBytes);
+    let taken = this.tryEndCorked(first, length);
+    if (taken === first.length && taken < bytes.length && !this.isFull) taken += this.tryEnd(bytes.subarray(taken), length);
+    return taken;
+  }
+
+  private tryEndCorked(bytes: Uint8Array, length: number): number {
     let taken = 0;
     this.response.cork(() => {
-      taken = this.tryEnd(first, length);
+      taken = this.tryEnd(bytes, length);
     });
-    if (taken === first.length && taken < bytes.length && !this.isFull) taken += this.tryEnd(bytes.subarray(taken), length);
     return taken;
   }
 

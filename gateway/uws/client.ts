@@ -61,11 +61,14 @@ export class Client implements WaitingRequest {
   private readonly response: uWS.HttpResponse;
   /** Of an answer to HEAD only the length of its body is sent. */
   private readonly isHead: boolean;
+  private readonly corksAll: boolean;
   private body: SocketBody | undefined;
 
-  constructor(response: uWS.HttpResponse, isHead: boolean) {
+  /** @param corksAll see body.ts. */
+  constructor(response: uWS.HttpResponse, isHead: boolean, corksAll = false) {
     this.response = response;
     this.isHead = isHead;
+    this.corksAll = corksAll;
     response.onAborted(() => {
       this.isGone = true;
       this.isClosed = true;
@@ -109,7 +112,7 @@ export class Client implements WaitingRequest {
       });
       return undefined;
     }
-    this.body = new SocketBody(this.response, length, onTaken);
+    this.body = new SocketBody({ response: this.response, length, onTaken, corksAll: this.corksAll });
     this.response.cork(() => {
       this.writeHead(status, headers);
       this.body?.open(headers);

@@ -217,7 +217,7 @@ class DoorServer<Data extends object> implements Server {
     app.any("/*", (response, request) => {
       const incoming = incomingOf(response, request);
       if (isHeadTooLarge(incoming)) return new Client(response, false).answer({ ...headTooLarge, close: "linger" });
-      listeners.onRequest(incoming, new Client(response, incoming.method === "HEAD"));
+      listeners.onRequest(incoming, new Client(response, incoming.method === "HEAD", this.version !== "20.30"));
     });
   }
 }
