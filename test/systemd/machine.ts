@@ -2,7 +2,8 @@
 // trace at its end. It shares the network with this machine, so clients reach it on loopback, and ports have to be free here.
 
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { patienceMs } from "../../scripts/live/patience.ts";
@@ -51,7 +52,13 @@ export class Machine {
       `--overlay=${ourClone}::${cloneInside}`,
       ...(software.packages === undefined ? [] : [`--bind-ro=${software.packages}:${cloneInside}/node_modules`]),
     ];
-    const container = spawn("systemd-nspawn", args, { stdio: ["ignore", "pipe", "pipe"], detached: true });
+    // A control group of its own: else machines that run side by side find each other's processes in services of the same name.
+    const group = join(controlGroup(), `thinstate-${randomBytes(5).toString("hex")}`);
+    const script = 'mkdir "$0" && echo $$ >"$0/cgroup.procs" && exec systemd-nspawn "$@"';
+    const container = spawn("sh", ["-c", script, group, ...args], { stdio: ["ignore", "pipe", "pipe"], detached: true });
+    // systemd-nspawn has made it in the legacy hierarchy, too.
+    const groups = [...new Set([group, group.replace("/unified/", "/systemd/")])];
+    container.once("exit", () => execFile("find", [...groups, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"]));
     // A container outlives its systemd-nspawn, but not its first process.
     const abort = () => {
       const leader = firstChild(container.pid ?? 0);
@@ -145,6 +152,14 @@ async function softwareOf(nodeMajor: string): Promise<{ node: string; packages?:
   if (process.versions.node.startsWith(`${nodeMajor}.`)) return { node: process.execPath };
   const files = await nodeOf(nodeMajor);
   return { node: files.node, packages: await packagesOf(nodeMajor, files) };
+}
+
+/** The folder of this process's control group, where systemd-nspawn makes those of a container. Source: cgroups(7). */
+function controlGroup(): string {
+  const own = /^0::(.*)$/m.exec(readFileSync("/proc/self/cgroup", "latin1"))?.[1] ?? "/";
+  // Where the legacy ones are in use beside it.
+  const hybrid = "/sys/fs/cgroup/unified";
+  return join(existsSync(hybrid) ? hybrid : "/sys/fs/cgroup", own);
 }
 
 function firstChild(pid: number): number | undefined {
