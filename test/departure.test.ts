@@ -15,7 +15,7 @@ class Visitor {
   readonly name: string;
   /** Those that were answered, on any connection. */
   readonly answered: string[] = [];
-  readonly closes: Array<{ readonly code: number; readonly reason: string; readonly at: number }> = [];
+  readonly closes: Array<{ readonly code: number; readonly reason: string }> = [];
   client: TestClient;
   private sent = 0;
   private isVisiting = true;
@@ -32,7 +32,7 @@ class Visitor {
 
   private connect(): TestClient {
     const client = new TestClient(`${system.url}/script/${this.name}`);
-    client.socket.on("close", (code, reason) => this.closes.push({ code, reason: reason.toString(), at: performance.now() }));
+    client.socket.on("close", (code, reason) => this.closes.push({ code, reason: reason.toString() }));
     return client;
   }
 
@@ -107,8 +107,9 @@ test("every client of a gateway that ends is closed once, in batches, when its t
   const told = ending.logged("connections are told to leave").map(({ connections }) => Number(connections));
   expect(told.reduce((sum, count) => sum + count)).toBe(its);
   expect(told.slice(0, -1)).toEqual(told.slice(0, -1).map(() => 30));
-  const times = closed.flatMap(({ closes }) => closes.map(({ at }) => at)).sort((a, b) => a - b);
-  for (let index = 30; index < times.length; index++) expect((times[index] ?? 0) - (times[index - 30] ?? 0)).toBeGreaterThan(300);
+  // By the gateway's own clock: a client may hear of it late.
+  const times = ending.logged("connections are told to leave").map(({ time }) => Number(time));
+  for (let index = 1; index < times.length; index++) expect((times[index] ?? 0) - (times[index - 1] ?? 0)).toBeGreaterThan(1_400);
 });
 
 test("onClose runs once for each connection of a gateway that ends", async () => {

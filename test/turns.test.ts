@@ -1,7 +1,7 @@
 // The promise's points 1, 2 and 6 on a running system: order, atomic turns, roll-back and onError.
 
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { stretchedMs } from "../scripts/live/patience.ts";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { patienceMs, stretchedMs } from "../scripts/live/patience.ts";
 import { TestClient } from "./client.ts";
 import type { Step } from "./handlers/basic/script.ts";
 import { TestSystem } from "./system.ts";
@@ -187,7 +187,8 @@ test("a timer that uses its turn's conn is told of, and ends no worker", async (
   await client.receives(1);
   client.send([{ do: "pause", ms: 1 }, { do: "tell" }]);
   await client.receives(2);
-  expect(told()).toMatchObject([{ err: { code: "turn.over" } }]);
+  // Once it has come through its pipe.
+  await vi.waitFor(() => expect(told()).toMatchObject([{ err: { code: "turn.over" } }]), patienceMs);
   expect(system.live("worker").map(({ pid }) => pid)).toEqual(before);
   await client.close();
 });
