@@ -59,8 +59,8 @@ test("a body that trickles is refused, one that keeps pace is not", () => {
   const [slow, quick] = [read(), read()];
   for (let second = 1; second <= 7; second++) {
     now = second * 1_000;
-    slow.reader?.onGrow(100);
-    quick.reader?.onGrow(20_000);
+    slow.reader?.onArrived(100);
+    quick.reader?.onArrived(20_000);
     bodies.sweep();
   }
   expect(told).toEqual([[408, "request.tooSlow"]]);

@@ -29,6 +29,7 @@ interface Arrival {
   /** Since when, and what had arrived by then. */
   since: number;
   sinceBytes: number;
+  /** What has arrived. Its memory grows ahead of that, and then not for long. */
   bytes: number;
 }
 
@@ -52,8 +53,10 @@ export class RequestBodies {
     client.readBody({
       limitBytes: limits.bodyBytes,
       expectedBytes,
-      onGrow: (bytes) => {
+      onArrived: (bytes) => {
         arrival.bytes += bytes;
+      },
+      onGrow: (bytes) => {
         if (this.keep(client, bytes)) return true;
         this.refuse(client, arrival, 503, "parked.total");
         return false;

@@ -35,6 +35,8 @@ export interface BodyReader {
   readonly limitBytes: number;
   /** Where it was told. */
   readonly expectedBytes: number | undefined;
+  /** So many more bytes have come. */
+  onArrived(bytes: number): void;
   /** Its memory is to grow. @returns false where there is none for it: then nothing follows. */
   onGrow(bytes: number): boolean;
   onWhole(body: Uint8Array): void;
@@ -71,6 +73,7 @@ export function readBody(response: uWS.HttpResponse, reader: BodyReader): void {
     isOver = true;
     if (needed > limitBytes) return reader.onRefused("request.tooLarge");
     if (++chunks > fewChunks + needed / usualChunkBytes) return reader.onRefused("request.malformed");
+    reader.onArrived(chunk.byteLength);
     if (!makeRoom(needed, isLast)) return;
     isOver = isLast;
     body.set(new Uint8Array(chunk), length);
