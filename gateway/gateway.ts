@@ -330,12 +330,12 @@ export class Gateway {
       close: ({ socket }, code) => socket?.end(errorTable[code].close, code),
       onBatch: (connections, left) => log.info({ connections, left }, "connections are told to leave"),
     });
-    const isBusy = () => this.dispatcher.size > 0 || this.upgrades.parked > 0 || this.asks.streams.size > 0;
+    const isBusy = () => this.dispatcher.size > 0 || this.upgrades.parked > 0 || this.writing > 0;
     while (isBusy() && now() < deadline) {
       departure.step();
       await pause(departureStepMs);
     }
-    const answers = this.asks.streams.size;
+    const answers = this.writing;
     if (answers > 0) log.warn({ answers }, "ended before every answer was whole: their clients are cut off");
     if (this.dispatcher.size > 0) log.warn({ connections: this.dispatcher.size }, "ended before every onClose had run");
     for (const timer of this.timers) clearInterval(timer);
@@ -352,6 +352,10 @@ export class Gateway {
     const routes: Record<string, number> = {};
     for (const { route, socket } of this.dispatcher.all()) if (socket !== undefined) routes[route] = (routes[route] ?? 0) + 1;
     return routes;
+  }
+
+  private get writing(): number {
+    return this.server?.writing ?? 0;
   }
 
   get isDraining(): boolean {

@@ -6,6 +6,7 @@ import { get as tlsGet } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
+import { patienceMs } from "../../scripts/live/patience.ts";
 import { hasOpenssl, writeCertificate } from "../../test/certificate.ts";
 import type { Body } from "./body.ts";
 import type { WaitingClient } from "./client.ts";
@@ -148,6 +149,39 @@ test("a connection serves the next request after a body in pieces", async () => 
   expect((await read(response)).toString()).toBe("body");
   const port = server?.port ?? 0;
   for (let count = 0; count < 3; count++) expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe("body");
+});
+
+test.each([
+  ["more than its socket takes waits here", wholeBytes],
+  ["the last of it waits within uWebSockets.js", undefined],
+])("an answer is being written until its client's socket has all of it: %s", async (_, length) => {
+  let body: Body | undefined;
+  let written = 0;
+  const write = (bytes: number) => {
+    body?.write(whole.subarray(written, written + bytes));
+    written += bytes;
+  };
+  const response = await ask(false, (client) => {
+    body = client.begin({ status: 200, headers: [], length }, () => undefined);
+    write(4);
+  });
+  // Of a body in chunks nobody outside is told which write it was that the socket did not take.
+  if (length === undefined) while (!(body as unknown as { isFull: boolean }).isFull) write(4_096);
+  else write(length - written);
+  body?.end();
+  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+  expect(server?.writing).toBe(1);
+  expect((await read(response)).equals(whole.subarray(0, written))).toBe(true);
+  expect([response.complete, server?.writing]).toEqual([true, 0]);
+});
+
+test("an answer whose client goes is being written no more", async () => {
+  const response = await ask(false, (client) => {
+    client.begin({ status: 200, headers: [["content-type", "text/event-stream"]], length: undefined }, () => undefined);
+  });
+  expect(server?.writing).toBe(1);
+  response.destroy();
+  await expect.poll(() => server?.writing, { timeout: patienceMs }).toBe(0);
 });
 
 test("a length beyond four gigabytes is told as it is", async () => {

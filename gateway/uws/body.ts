@@ -36,6 +36,8 @@ export interface SocketBodyOptions {
   /** undefined: nobody knows it yet. */
   readonly length: number | undefined;
   readonly onTaken: (bytes: number) => void;
+  /** The response may not be used any more: all of it was written, or the client has gone. */
+  readonly onOver: () => void;
   /** Whether any size may be written corked: not with 20.30. */
   readonly corksAll: boolean;
 }
@@ -44,6 +46,7 @@ export class SocketBody implements Body {
   private readonly response: uWS.HttpResponse;
   private readonly length: number | undefined;
   private readonly onTaken: (bytes: number) => void;
+  private readonly onOver: () => void;
   private readonly corksAll: boolean;
   /** What waits here, in order. */
   private waiting: Uint8Array[] = [];
@@ -57,10 +60,11 @@ export class SocketBody implements Body {
   /** Of the body, written so far. */
   private written = 0;
 
-  constructor({ response, length, onTaken, corksAll }: SocketBodyOptions) {
+  constructor({ response, length, onTaken, onOver, corksAll }: SocketBodyOptions) {
     this.response = response;
     this.length = length;
     this.onTaken = onTaken;
+    this.onOver = onOver;
     this.corksAll = corksAll;
   }
 
@@ -68,7 +72,7 @@ export class SocketBody implements Body {
   open(headers: Head["headers"]): void {
     const { response, length } = this;
     if (length === 0) {
-      this.isOver = true;
+      this.over();
       response.end("");
       return;
     }
@@ -93,7 +97,8 @@ export class SocketBody implements Body {
 
   end(): void {
     this.isEnding = true;
-    if (!this.isOver && !this.isCut && this.waiting.length === 0) this.finish();
+    // Not while uWebSockets.js has something that the socket did not take: it would not say when that has left.
+    if (!this.isOver && !this.isCut && !this.isFull && this.waiting.length === 0) this.finish();
   }
 
   cut(): void {
@@ -106,8 +111,13 @@ export class SocketBody implements Body {
 
   /** The client has gone, or was closed: the response may not be used any more. */
   abort(): void {
-    this.isOver = true;
+    this.over();
     this.waiting = [];
+  }
+
+  private over(): void {
+    this.isOver = true;
+    this.onOver();
   }
 
   private drain(): void {
@@ -123,7 +133,7 @@ export class SocketBody implements Body {
       if (taken > 0) this.onTaken(taken);
       if (this.isOver) return;
     }
-    if (this.isEnding && this.waiting.length === 0) this.finish();
+    if (this.isEnding && !this.isFull && this.waiting.length === 0) this.finish();
   }
 
   /** @returns how much of it the socket, or uWebSockets.js, has taken. */
@@ -173,13 +183,13 @@ export class SocketBody implements Body {
     this.isFull = !isTaken;
     // Modulo 2^32: 20.30 knows no larger one.
     if (!isWhole) return (response.getWriteOffset() - before) >>> 0;
-    this.isOver = true;
+    this.over();
     return bytes.length;
   }
 
   private finish(): void {
     if (this.length !== undefined) return this.cut();
-    this.isOver = true;
+    this.over();
     this.response.cork(() => this.response.end());
   }
 }

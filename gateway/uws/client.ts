@@ -54,6 +54,14 @@ const wholeBytes = corkedBytes / 2;
 /** RFC 9110, 8.6: no Content-Length in these; 15.3.5 and 15.4.5: no body. */
 const bodiless = new Set([204, 304]);
 
+/** What the answers of one server share. */
+export interface AnswerRoom {
+  /** Bodies that are not written whole yet. */
+  readonly writing: Set<SocketBody>;
+  /** See body.ts. */
+  readonly corksAll: boolean;
+}
+
 export class Client implements WaitingRequest {
   isGone = false;
   onGone: (() => void) | undefined;
@@ -61,14 +69,13 @@ export class Client implements WaitingRequest {
   private readonly response: uWS.HttpResponse;
   /** Of an answer to HEAD only the length of its body is sent. */
   private readonly isHead: boolean;
-  private readonly corksAll: boolean;
+  private readonly room: AnswerRoom;
   private body: SocketBody | undefined;
 
-  /** @param corksAll see body.ts. */
-  constructor(response: uWS.HttpResponse, isHead: boolean, corksAll = false) {
+  constructor(response: uWS.HttpResponse, isHead: boolean, room: AnswerRoom) {
     this.response = response;
     this.isHead = isHead;
-    this.corksAll = corksAll;
+    this.room = room;
     response.onAborted(() => {
       this.isGone = true;
       this.isClosed = true;
@@ -112,12 +119,16 @@ export class Client implements WaitingRequest {
       });
       return undefined;
     }
-    this.body = new SocketBody({ response: this.response, length, onTaken, corksAll: this.corksAll });
+    const { response, room } = this;
+    const onOver = () => room.writing.delete(body);
+    const body = new SocketBody({ response, length, onTaken, onOver, corksAll: room.corksAll });
+    room.writing.add(body);
+    this.body = body;
     this.response.cork(() => {
       this.writeHead(status, headers);
-      this.body?.open(headers);
+      body.open(headers);
     });
-    return this.body;
+    return body;
   }
 
   private answerInParts(status: number, headers: Answer["headers"], body: Uint8Array): void {

@@ -2,7 +2,7 @@
 // only while they run, into values that may be kept.
 
 import type { Socket } from "../connection.ts";
-import { Client, type WaitingRequest, type WaitingUpgrade } from "./client.ts";
+import { type AnswerRoom, Client, type WaitingRequest, type WaitingUpgrade } from "./client.ts";
 import type * as uWS from "./library.ts";
 import { headLimitBytes, loadLibrary } from "./library.ts";
 import { headBytesOf, type Incoming, incomingOf } from "./request.ts";
@@ -37,6 +37,8 @@ export interface ServerOptions {
 
 export interface Server {
   readonly port: number;
+  /** Answers of which something still waits for its client, or for its worker. */
+  readonly writing: number;
   /** To every subscriber. */
   publish(topic: string, data: Uint8Array, isBinary: boolean): void;
   /**
@@ -77,6 +79,7 @@ class DoorServer<Data extends object> implements Server {
   private readonly listeners: ServerListeners<Data>;
   /** Those that have connections, and the one that takes new ones. */
   private readonly doors = new Set<Door>();
+  private readonly answers: AnswerRoom;
   private current: Door | undefined;
   private isPaused = false;
   private hasStopped = false;
@@ -85,9 +88,14 @@ class DoorServer<Data extends object> implements Server {
     const { uWS, version } = loadLibrary();
     this.uWS = uWS;
     this.version = version;
+    this.answers = { writing: new Set(), corksAll: version !== "20.30" };
     this.host = host;
     this.port = port;
     this.listeners = listeners;
+  }
+
+  get writing(): number {
+    return this.answers.writing.size;
   }
 
   publish(topic: string, data: Uint8Array, isBinary: boolean): void {
@@ -169,10 +177,10 @@ class DoorServer<Data extends object> implements Server {
       sendPingsAutomatically: true,
       upgrade: (response, request, context) => {
         const incoming = incomingOf(response, request);
-        if (isHeadTooLarge(incoming)) return new Client(response, false).answer(headTooLarge);
+        if (isHeadTooLarge(incoming)) return new Client(response, false, this.answers).answer(headTooLarge);
         const key = request.getHeader("sec-websocket-key");
         const extensions = request.getHeader("sec-websocket-extensions");
-        const client = new Client(response, false);
+        const client = new Client(response, false, this.answers);
         const accept: WaitingUpgrade<Data>["accept"] = (admit, subprotocol, headers) => {
           let ws: Known<Data> | undefined;
           onUpgraded = (upgraded) => {
@@ -216,8 +224,8 @@ class DoorServer<Data extends object> implements Server {
     });
     app.any("/*", (response, request) => {
       const incoming = incomingOf(response, request);
-      if (isHeadTooLarge(incoming)) return new Client(response, false).answer({ ...headTooLarge, close: "linger" });
-      listeners.onRequest(incoming, new Client(response, incoming.method === "HEAD", this.version !== "20.30"));
+      if (isHeadTooLarge(incoming)) return new Client(response, false, this.answers).answer({ ...headTooLarge, close: "linger" });
+      listeners.onRequest(incoming, new Client(response, incoming.method === "HEAD", this.answers));
     });
   }
 }
