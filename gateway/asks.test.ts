@@ -150,3 +150,13 @@ test("a question that three workers died with is given up, and no other; what pa
   ask("b");
   expect(asks.size).toBe(1);
 });
+
+test("the worker of a question that is over is told that nobody waits", () => {
+  const first = worker("w1");
+  chosen = first;
+  ask("a");
+  now += timeoutMs + 1;
+  asks.sweep();
+  first.link.flush();
+  expect(asked).toEqual(["w1 1 a", "w1 1 "]);
+});

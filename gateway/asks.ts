@@ -101,6 +101,7 @@ export class Asks {
       const isLate = this.options.now() - ask.askedAt > this.options.limits.parkMs;
       if (!isLate && !ask.isOver()) continue;
       this.open.delete(ask.number);
+      if (ask.worker !== undefined) cancelAt(ask.worker, ask.number);
       if (isLate) ask.onTimeout();
     }
   }

@@ -79,6 +79,18 @@ test.each([
   await expect(readAhead(response, enough)).rejects.toThrow(message);
 });
 
+test("a stream that is refused for what it yields is cancelled", async () => {
+  let isCancelled = false;
+  const source = new ReadableStream({
+    start: (controller) => controller.enqueue("text"),
+    cancel: () => {
+      isCancelled = true;
+    },
+  });
+  await expect(readAhead(new Response(source), enough)).rejects.toThrow("TextEncoderStream");
+  expect(isCancelled).toBe(true);
+});
+
 test("a body that was used already is refused", async () => {
   const response = new Response("once");
   await response.text();

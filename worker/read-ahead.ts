@@ -79,6 +79,8 @@ class Reader implements BodyRest {
     const { done, value } = await this.reader.read();
     if (done) return undefined;
     if (value instanceof Uint8Array) return value;
+    // It gives nothing that may be sent: its source is to know that nobody reads it.
+    this.cancel(undefined);
     const kind = typeof value === "string" ? "text: pipe it through a TextEncoderStream" : typeof value;
     throw new TypeError(`the stream of a Response has to yield Uint8Array, and yielded ${kind}`);
   }

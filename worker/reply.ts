@@ -25,9 +25,19 @@ export interface Reply {
  * @throws {CodedError} "response.tooLarge", and what reading the body throws.
  */
 export async function replyOf(response: Response, isHead: boolean): Promise<Reply> {
+  const ahead = await readAhead(response, responseChunkBytes);
+  try {
+    return replyWith(response, ahead, isHead);
+  } catch (error) {
+    // Else its source, an open file say, would wait for ever to be read.
+    ahead.rest?.cancel(error);
+    throw error;
+  }
+}
+
+function replyWith(response: Response, ahead: ReadAhead, isHead: boolean): Reply {
   const { status } = response;
   const headers = [...response.headers];
-  const ahead = await readAhead(response, responseChunkBytes);
   const given = lengthOf(response.headers);
   const length = ahead.rest === undefined ? ahead.bytes : given;
   if (isHead) {
