@@ -51,6 +51,8 @@ describe("with two workers", () => {
     expect(await answer.ends).toBe(true);
     expect(answer.response.headers).toMatchObject(headers);
     expect(answer.body === counted(12 * mebibyte)).toBe(true);
+    // uWebSockets.js writes a line to standard error for each write that is not corked.
+    expect(system.live("gateway").map(({ output }) => output)).not.toContainEqual(expect.stringContaining("Warning: uWS"));
   });
 
   test("an event arrives while the stream goes on; when its client goes, the stream is cancelled and the signal aborts", async () => {

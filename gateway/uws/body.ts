@@ -4,9 +4,9 @@
 // (RFC 9112, 7.1); what the socket does not take then waits within uWebSockets.js, which does not say how much that is. Only
 // that nothing waits any more can be known, by a write: so after each doubt a small one goes first.
 //
-// What is written corked has to fit into the cork's buffer: 20.30 drops what does not, where the socket is full. And what TLS did
-// not take has to come again as it was (SSL_write(3)): there not corked, which would cut it elsewhere. 20.69 does neither, and warns of
-// what is not corked.
+// All is written corked, or uWebSockets.js warns of it, a line each time. With 20.30 what is written corked has to fit into the cork's
+// buffer: it drops what does not, where the socket is full; and over TLS it would cut elsewhere what has to come again as it was
+// (SSL_write(3)). 20.69 does neither.
 
 import type * as uWS from "./library.ts";
 
@@ -160,12 +160,9 @@ export class SocketBody implements Body {
 
   private sendPart(bytes: Uint8Array, length: number): number {
     if (this.corksAll) return this.tryEndCorked(bytes, length);
-    if (this.written > 0) return this.tryEnd(bytes, length);
-    // The first has the head's last lines before it: together they are one write.
-    const first = bytes.subarray(0, corkedBytes);
-    let taken = this.tryEndCorked(first, length);
-    if (taken === first.length && taken < bytes.length && !this.isFull) taken += this.tryEnd(bytes.subarray(taken), length);
-    return taken;
+    let at = 0;
+    while (at < bytes.length && !this.isFull) at += this.tryEndCorked(bytes.subarray(at, at + corkedBytes), length);
+    return at;
   }
 
   private tryEndCorked(bytes: Uint8Array, length: number): number {
