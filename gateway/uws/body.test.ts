@@ -138,6 +138,20 @@ test("a body that is longer than its length is cut", async () => {
   expect(response.complete).toBe(false);
 });
 
+test("what comes behind a whole body waits for nobody", async () => {
+  let taken = 0;
+  const response = await ask(false, (client) => {
+    const body = client.begin({ status: 200, headers: [], length: 4 }, (bytes) => {
+      taken += bytes;
+    });
+    body?.write(Buffer.from("body"));
+    body?.write(Buffer.from("too much"));
+    body?.end();
+  });
+  expect((await read(response)).toString()).toBe("body");
+  expect([response.complete, taken]).toEqual([true, "bodytoo much".length]);
+});
+
 test("a connection serves the next request after a body in pieces", async () => {
   let requests = 0;
   const response = await ask(false, (client) => {

@@ -87,7 +87,9 @@ export class SocketBody implements Body {
   }
 
   write(bytes: Uint8Array): void {
-    if (this.isOver || this.isCut || bytes.length === 0) return;
+    if (bytes.length === 0) return;
+    // Nobody gets it: it is not to count as waiting for ever.
+    if (this.isOver || this.isCut) return this.onTaken(bytes.length);
     if (this.length !== undefined && this.written + sum(this.waiting) + bytes.length > this.length) return this.cut();
     const taken = this.isFull || this.waiting.length > 0 ? 0 : this.send(bytes);
     // Its own memory: the rest of what it came with is not to be kept.
