@@ -38,7 +38,7 @@ export async function run(args: readonly string[]): Promise<number> {
       if (exitCode !== 0) return exitCode;
     }
     const unknown = unknownSettings(Object.keys(readSettings()));
-    if (unknown !== undefined) process.stdout.write(`${layout.settingsFile} has ${unknown}\n`);
+    if (unknown !== undefined) process.stdout.write(`${layout.settingsFile}: ${unknown}\n`);
     for (const unit of outdated) process.stdout.write(`still runs what was installed before: systemctl restart ${unit}\n`);
     process.stdout.write(`ready ${webSocketUrl(config.host, config.port, config.hasTls)}, settings in ${layout.settingsFile}\n`);
     return 0;

@@ -77,7 +77,7 @@ function environment(log: Log): NodeJS.ProcessEnv | undefined {
   try {
     const file = new SettingsFile(path, process.env);
     const unknown = unknownSettings(file.names);
-    if (unknown !== undefined) log.event("warn", `SETTINGS_FILE=${path} has ${unknown}`);
+    if (unknown !== undefined) log.event("warn", `SETTINGS_FILE=${path}: ${unknown}`);
     return { ...file.read(), SETTINGS_FILE: path, THINSTATE_DIR };
   } catch (error) {
     if (!isCodedError(error, "config.invalid")) throw error;

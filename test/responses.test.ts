@@ -129,6 +129,11 @@ describe("with two workers", () => {
     expect(answer.response.headers).not.toHaveProperty("content-length");
   });
 
+  test("a path that answers plain HTTP alone lets no WebSocket in", async () => {
+    const refused = await refusal(`${system.url}/plain`);
+    expect([refused.status, refused.body]).toEqual([404, expect.stringContaining("has no WebSocket")]);
+  });
+
   test("a Response that refuses an upgrade may have 64 KiB; a larger one is 500, with the error's code", async () => {
     const refused = await refusal(`${system.url}/stream/refuse?bytes=65536`);
     expect([refused.status, refused.body.length]).toEqual([403, 65_536]);

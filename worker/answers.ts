@@ -6,7 +6,7 @@ import type { LinkHub } from "../protocol/link-hub.ts";
 import { packValue } from "../protocol/msgpack.ts";
 import { parseRequest, parseUpgrade, toGateway, type UpgradedBody } from "../protocol/records.ts";
 import { matchRoute, type RouteTable } from "../protocol/route.ts";
-import type { App, Handler } from "./handler.ts";
+import { type App, answersOnly, type Handler } from "./handler.ts";
 import { httpRequestOf } from "./http-request.ts";
 import { type Reply, refusalOf, replyOf } from "./reply.ts";
 import { upgradeRequestOf } from "./request.ts";
@@ -24,6 +24,14 @@ export interface AnswersOptions {
   readonly hub: LinkHub;
   readonly log: Logger;
 }
+
+/** To a WebSocket on a path that has none. */
+const plainOnly = (): UpgradedBody => ({
+  ok: false,
+  status: 404,
+  headers: [["content-type", "text/plain"]],
+  body: Buffer.from("this path answers plain HTTP, and has no WebSocket\n"),
+});
 
 interface Question {
   readonly peer: string;
@@ -71,6 +79,7 @@ export class Answers {
     void this.answer(question, async (signal): Promise<UpgradedBody> => {
       if (match === undefined) throw new CodedError("route.unknown", `${body.path} is not served here`);
       const { route: handler, params } = match;
+      if (answersOnly(handler)) return plainOnly();
       const { path, query, ip } = body;
       const upgrade = upgradeRequestOf({ path, params, query, ip, signal, headers: recordOf(body.headers) });
       const welcome = await handler.onUpgrade?.(upgrade);

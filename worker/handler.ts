@@ -13,6 +13,7 @@ export type { DeepReadonly, Schema };
 /** One message of a client, as it came. */
 export interface Message {
   readonly isBinary: boolean;
+  /** Also what it becomes in a template or in JSON. */
   text(): string;
   /** @throws {CodedError} "message.notJson" */
   json(): unknown;
@@ -199,6 +200,11 @@ export interface Handler<Params = PathParams, State = unknown, StateInput = unkn
 }
 
 const schemaNames = ["state", "message"] as const;
+/** Whether it is for plain HTTP alone: what it would be told of a WebSocket it has no hook for. */
+export function answersOnly({ onRequest, onUpgrade, onOpen, onMessage, onClose }: Handler): boolean {
+  return onRequest !== undefined && [onUpgrade, onOpen, onMessage, onClose].every((hook) => hook === undefined);
+}
+
 const hookNames = ["migrate", "onUpgrade", "onRequest", "onOpen", "onMessage", "onClose", "onError", "onAdopt", "onStart"] as const;
 const optionNames: readonly string[] = ["path", "origins", "subprotocols", ...schemaNames, ...hookNames];
 

@@ -9,7 +9,7 @@ import { isCodedError } from "../protocol/errors.ts";
 import type { RouteHello } from "../protocol/membership.ts";
 import { ProcessorWatch } from "../protocol/processors.ts";
 import { shapeOfRoute } from "../protocol/route.ts";
-import { type Handler, isHandler } from "./handler.ts";
+import { answersOnly, type Handler, isHandler } from "./handler.ts";
 import { type Grounds, HandlersError, lineHolding, type Problem, problemOf } from "./problem.ts";
 import { adoptState } from "./state.ts";
 
@@ -88,7 +88,7 @@ function routeOf(handler: Handler): RouteHello {
     path: handler.path,
     ...(handler.origins && { origins: [...handler.origins] }),
     subprotocols: [...handler.subprotocols],
-    upgrades: handler.onUpgrade !== undefined,
+    upgrades: handler.onUpgrade !== undefined || answersOnly(handler),
     answers: handler.onRequest !== undefined,
     adopts: handler.onAdopt !== undefined,
   };

@@ -9,6 +9,12 @@ test("text, JSON and bytes of one message", () => {
   expect(message.bytes()).toEqual(new Uint8Array(Buffer.from('{"a":"é"}')));
 });
 
+test("within a string, and within a value, a message is its text", () => {
+  const message = new ReceivedMessage(Buffer.from("hé"), false);
+  expect(`you said ${message}`).toBe("you said hé");
+  expect(JSON.stringify({ message })).toBe('{"message":"hé"}');
+});
+
 test("what is not JSON is a coded error with the parser's own words as its cause", () => {
   const message = new ReceivedMessage(Buffer.from("{a}"), false);
   const thrown = (() => {

@@ -20,6 +20,15 @@ export class ReceivedMessage implements Message {
     return utf8.decode(this.raw);
   }
 
+  /** So that `"you said " + message`, and a message within a value, are its text. */
+  toString(): string {
+    return this.text();
+  }
+
+  toJSON(): string {
+    return this.text();
+  }
+
   json(): unknown {
     try {
       return JSON.parse(this.text());

@@ -31,7 +31,8 @@ function ensureKey(file: string): string {
   const { seed, publicKey } = createCredentials();
   // Complete under another name first: half a seed would be kept for good.
   const fresh = `${file}.new`;
-  writeFileSync(fresh, `${seed}\n`, { mode: 0o600 });
+  // Without a line break: a program may hand the whole file to its NATS client.
+  writeFileSync(fresh, seed, { mode: 0o600 });
   renameSync(fresh, file);
   return publicKey;
 }

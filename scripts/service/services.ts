@@ -85,7 +85,7 @@ export class Services implements Deployable {
     // What a command that was killed has left half made.
     await this.releases.clean();
     const unknown = unknownSettings(Object.keys(readSettings()));
-    if (unknown !== undefined) options.onStep(`${layout.settingsFile} has ${unknown}`);
+    if (unknown !== undefined) options.onStep(`${layout.settingsFile}: ${unknown}`);
     const size = this.config.workers || options.workers || 1;
     const previous = this.fleet.activation?.release ?? null;
     const report = await deploy(this.parts, { ...options, size, standbys: size, previous, ending: this.ending.signal });
