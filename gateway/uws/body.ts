@@ -50,6 +50,7 @@ export class SocketBody implements Body {
   private readonly corksAll: boolean;
   /** What waits here, in order. */
   private waiting: Uint8Array[] = [];
+  private waitingBytes = 0;
   /** Until the socket is writable. */
   private isFull = false;
   /** Whether uWebSockets.js may still have something that the socket did not take. */
@@ -90,10 +91,13 @@ export class SocketBody implements Body {
     if (bytes.length === 0) return;
     // Nobody gets it: it is not to count as waiting for ever.
     if (this.isOver || this.isCut) return this.onTaken(bytes.length);
-    if (this.length !== undefined && this.written + sum(this.waiting) + bytes.length > this.length) return this.cut();
+    if (this.length !== undefined && this.written + this.waitingBytes + bytes.length > this.length) return this.cut();
     const taken = this.isFull || this.waiting.length > 0 ? 0 : this.send(bytes);
     // Its own memory: the rest of what it came with is not to be kept.
-    if (taken < bytes.length) this.waiting.push(bytes.slice(taken));
+    if (taken < bytes.length) {
+      this.waiting.push(bytes.slice(taken));
+      this.waitingBytes += bytes.length - taken;
+    }
     if (taken > 0) this.onTaken(taken);
   }
 
@@ -115,6 +119,7 @@ export class SocketBody implements Body {
   abort(): void {
     this.over();
     this.waiting = [];
+    this.waitingBytes = 0;
   }
 
   private over(): void {
@@ -132,6 +137,7 @@ export class SocketBody implements Body {
       const taken = this.send(next);
       if (taken === next.length) this.waiting.shift();
       else this.waiting[0] = next.subarray(taken);
+      this.waitingBytes -= taken;
       if (taken > 0) this.onTaken(taken);
       if (this.isOver) return;
     }
@@ -196,8 +202,4 @@ export class SocketBody implements Body {
 // A comment of an event stream, which says nothing (HTML, 9.2.6): other bodies get none.
 function isEventStream(headers: Head["headers"]): boolean {
   return headers.some(([name, value]) => name.toLowerCase() === "content-type" && value.startsWith("text/event-stream"));
-}
-
-function sum(parts: readonly Uint8Array[]): number {
-  return parts.reduce((bytes, part) => bytes + part.length, 0);
 }
