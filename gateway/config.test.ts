@@ -5,7 +5,7 @@ const parse = (environment: Record<string, string>) => parseGatewayConfig({ NATS
 
 test("what is not set follows from MESSAGE_BYTES where that needs more", () => {
   expect(parse({})).toMatchObject({ MESSAGE_BYTES: 262_144, PARKED_BYTES: 1_048_576, BACKPRESSURE_BYTES: 4_194_304 });
-  expect(parse({ MESSAGE_BYTES: "5000000" })).toMatchObject({ PARKED_BYTES: 5_000_000, BACKPRESSURE_BYTES: 5_000_000 });
+  expect(parse({ MESSAGE_BYTES: "5000000" })).toMatchObject({ PARKED_BYTES: 20_000_000, BACKPRESSURE_BYTES: 5_000_000 });
 });
 
 test.each([

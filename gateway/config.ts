@@ -58,7 +58,9 @@ const entries = v.object({
   LOG_LEVEL: logLevel,
 });
 
-const usualParkedBytes = 1024 * 1024;
+const leastParkedBytes = 1024 * 1024;
+/** So many of the largest messages may wait in a row. */
+const usualParkedMessages = 4;
 const usualBackpressureBytes = 4 * 1024 * 1024;
 
 const certificate = [["TLS_CERT_FILE"], ["TLS_KEY_FILE"]] as const;
@@ -99,7 +101,7 @@ const settings = v.pipe(
   ),
   v.transform((named) => ({
     ...named,
-    PARKED_BYTES: named.PARKED_BYTES ?? Math.max(usualParkedBytes, named.MESSAGE_BYTES),
+    PARKED_BYTES: named.PARKED_BYTES ?? Math.max(leastParkedBytes, usualParkedMessages * named.MESSAGE_BYTES),
     BACKPRESSURE_BYTES: named.BACKPRESSURE_BYTES ?? Math.max(usualBackpressureBytes, named.MESSAGE_BYTES),
   })),
 );

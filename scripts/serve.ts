@@ -1,6 +1,6 @@
 // What `npm start` and `npm run dev` have in common: one supervisor, from the first line on the terminal to its end.
 
-import { existsSync, mkdirSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { isCodedError } from "../protocol/errors.ts";
 import { SettingsFile } from "../protocol/settings-file.ts";
@@ -43,7 +43,12 @@ export async function serve({ isDev, onReady }: ServeOptions): Promise<number> {
   const checked = env && checkSettings(env, log);
   if (env === undefined || checked === undefined) return 1;
   const { config, payloadBytes } = checked;
-  mkdirSync(config.cacheFolder, { recursive: true, mode: 0o700 });
+  try {
+    mkdirSync(config.cacheFolder, { recursive: true, mode: 0o700 });
+    accessSync(config.cacheFolder, constants.W_OK);
+  } catch (error) {
+    return refuse(`${(error as Error).message}\nTHINSTATE_DIR has to name a folder that you may write to.`);
+  }
   const path = controlPath(config.cacheFolder);
   const wasKilled = existsSync(path);
   const running = await runningText(config.cacheFolder);
@@ -136,9 +141,17 @@ function endOnSignals(supervisor: Supervisor): { ended: Promise<number>; isAsked
 
 function refusalText(error: unknown): string {
   if (error instanceof ReleaseError) return `The handlers do not check out:\n${error.message}`;
-  const isExpected = [StartRefused, NatsServerMissing, NatsUnreachable].some((kind) => error instanceof kind) || isCodedError(error);
+  const isExpected =
+    [StartRefused, NatsServerMissing, NatsUnreachable].some((kind) => error instanceof kind) || isCodedError(error) || isOfTheDisk(error);
   if (error instanceof Error) return isExpected ? error.message : (error.stack ?? error.message);
   return String(error);
+}
+
+/** Its message names the file: where we were is of no use to who has to make room. */
+function isOfTheDisk(error: unknown): boolean {
+  return (
+    error instanceof Error && ["ENOSPC", "EDQUOT", "EROFS", "EACCES", "EISDIR", "EIO"].includes((error as NodeJS.ErrnoException).code ?? "")
+  );
 }
 
 function refuse(text: string): number {

@@ -275,6 +275,13 @@ test("a start on a taken port names the process that has it", async () => {
   expect(start.children()).toEqual([]);
 });
 
+test("a start whose folder cannot be one says which setting names it", async () => {
+  const start = (await install()).start({ THINSTATE_DIR: "package.json" });
+  expect(await start.exited).toBe(1);
+  expect(start.output).toMatch(/^EEXIST: .*package\.json'\nTHINSTATE_DIR has to name a folder that you may write to\.$/m);
+  expect(start.output).not.toMatch(/^ +at /m);
+});
+
 test("mistakes in the environment of supervisor, gateway and worker are reported together", async () => {
   const start = (await install({ WORKERS: "many", MESSAGE_BYTES: "-1", STATE_BYTES: "0" })).start();
   expect(await start.exited).toBe(1);
