@@ -8,7 +8,7 @@ import { type AddressInfo, connect, createServer as createTcpServer } from "node
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { patienceMs } from "../live/patience.ts";
+import { patienceMs, stretchedMs } from "../live/patience.ts";
 import { findNatsServer } from "./binary.ts";
 import { type Archive, archiveOf, fetchFromUpstream } from "./upstream.ts";
 
@@ -162,7 +162,7 @@ test("one that is cut off each time, or says that the rest is something else, is
     response.writeHead(200, { "content-length": bytes.length });
     response.write(bytes.subarray(0, 1_000));
   });
-  expect(await fetchIt(confused)).toMatch(/the server answers 206\.$/);
+  expect(await fetchIt(confused, {}, { silenceMs: stretchedMs(1_000) })).toMatch(/the server answers 206\.$/);
   expectNothing();
 });
 
