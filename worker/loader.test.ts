@@ -77,7 +77,8 @@ test("a file that looks like a handler and is not served is a problem", async ()
 test("a gateway is told what it needs of a route", async () => {
   write({
     "a.ts": handlerAt("/a", `origins: ["https://example.com", "*"], subprotocols: ["wamp.2.json"], onUpgrade() {}, onAdopt() {},`),
-    "b.ts": handlerAt("/b", "onRequest: () => new Response()"),
+    "b.ts": handlerAt("/b", "onOpen() {}, onRequest: () => new Response(),"),
+    "c.ts": handlerAt("/c", "onRequest: () => new Response(),"),
   });
   expect((await trial()).verdict).toEqual({
     ok: true,
@@ -91,6 +92,8 @@ test("a gateway is told what it needs of a route", async () => {
         adopts: true,
       },
       { path: "/b", subprotocols: [], upgrades: false, answers: true, adopts: false },
+      // A worker refuses them: there is no WebSocket.
+      { path: "/c", subprotocols: [], upgrades: true, answers: true, adopts: false },
     ],
   });
 });

@@ -194,6 +194,7 @@ describe.skipIf(missing !== undefined)(`Debian 12${missing === undefined ? "" : 
       expect(new Set(returns.flat().map(({ code }) => code))).toEqual(new Set([1012]));
       expect(returns.flat().filter(({ awayMs: away }) => away > awayMs)).toEqual([]);
     }
+    await installed.settled();
     const since = sinceNow();
     await machine.run("systemctl", "restart", "thinstate.target");
     const one = (kind: string) => [`Stopped ${kind}`, `Started ${kind}`];
@@ -245,6 +246,7 @@ describe.skipIf(missing !== undefined)(`Debian 12${missing === undefined ? "" : 
   });
 
   test("a restart with a mistake fails at the first worker, and the other one serves; the next restart mends it", async () => {
+    await installed.settled();
     await machine.run("sed", "-i", "$ a STATE_BYTES=much", settings);
     const { exitCode } = await machine.try("systemctl", "restart", "thinstate-workers.target");
     await machine.run("sed", "-i", "$ d", settings);

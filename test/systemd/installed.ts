@@ -87,6 +87,11 @@ export class Installed {
     return text.split("\n").flatMap((line) => line.split(" ")[0] || []);
   }
 
+  /** Resolves when no worker of an earlier release is warm any more. */
+  settled(): Promise<void> {
+    return until(async () => (await this.units("thinstate-worker@*", "active")).length === 2, "only two workers are left");
+  }
+
   /** Whether no service starts or ends. */
   async isQuiet(): Promise<boolean> {
     return (await this.units("thinstate-*", "activating", "deactivating")).length === 0;
