@@ -6,17 +6,17 @@
 
 import type { OpenFiles } from "./open-files.ts";
 
-/** So many are left when newcomers begin to be refused. */
+/** New clients are refused with 503 when fewer files than this are left. */
 const refuseBelow = 64;
-/** So many are held for when there are none, and then let go. */
+/** Files kept open in reserve, and closed when none are left. */
 const heldFiles = 32;
-/** So many are left when nobody listens any more, those that are held not counted. */
+/** The gateway stops listening when fewer files than this are left, the reserve not counted. */
 const deafBelow = 16;
-/** So many newcomers there must be room for, that it is worth to listen again. */
+/** It listens again when there is room for this many new clients. */
 const roomForFiles = 32;
-/** Who does not listen any more is not to begin and end many times a second. */
+/** Least time without listening: stopping and starting many times a second would help nobody. */
 const leastDeafMs = 1_000;
-/** The warning is not repeated within so long. */
+/** The warning is repeated after this time at the earliest. */
 const quietMs = 60_000;
 
 export interface FileGuardOptions {

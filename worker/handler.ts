@@ -199,12 +199,12 @@ export interface Handler<Params = PathParams, State = unknown, StateInput = unkn
   readonly message?: Schema;
 }
 
-const schemaNames = ["state", "message"] as const;
-/** Whether it is for plain HTTP alone: what it would be told of a WebSocket it has no hook for. */
+/** Whether a handler answers plain HTTP alone: it has no hook for anything that a WebSocket does. */
 export function answersOnly({ onRequest, onUpgrade, onOpen, onMessage, onClose }: Handler): boolean {
   return onRequest !== undefined && [onUpgrade, onOpen, onMessage, onClose].every((hook) => hook === undefined);
 }
 
+const schemaNames = ["state", "message"] as const;
 const hookNames = ["migrate", "onUpgrade", "onRequest", "onOpen", "onMessage", "onClose", "onError", "onAdopt", "onStart"] as const;
 const optionNames: readonly string[] = ["path", "origins", "subprotocols", ...schemaNames, ...hookNames];
 
