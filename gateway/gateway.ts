@@ -238,6 +238,8 @@ export class Gateway {
     const { bus, config } = this.options;
     bus.subscribe(this.subjects.members, ({ payload }) => this.hear(decodeAnnouncement(payload)));
     bus.subscribe(this.subjects.scraped(this.id), ({ payload }) => this.scrapes.answered(parseScraped(payload)));
+    // Hundreds may come before the first sweep: all of those whom an earlier gateway served.
+    await this.files.step();
     this.server = await listen<Connection>(
       {
         host: config.HOST,

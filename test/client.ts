@@ -111,8 +111,8 @@ export function refusal(
   options: ClientOptions = {},
 ): Promise<{ status: number; body: string; headers: Record<string, unknown> }> {
   const socket = new WebSocket(url, [...(options.subprotocols ?? [])], { headers: { ...options.headers } });
-  socket.on("error", () => undefined);
   return new Promise((resolve, reject) => {
+    socket.on("error", reject);
     socket.on("open", () => {
       socket.close();
       reject(new Error("was let in"));
@@ -122,6 +122,7 @@ export function refusal(
       response.on("data", (chunk: Buffer) => {
         body += chunk.toString();
       });
+      response.on("error", reject);
       response.on("end", () => resolve({ status: response.statusCode ?? 0, body, headers: response.headers }));
     });
   });
