@@ -73,6 +73,24 @@ test("a first batch is taken as the first, but for after a fault, when there may
   expect(answered.missed).toBe(0);
 });
 
+test("what was published before it was wanted is passed over, however much it is, until something was delivered", () => {
+  const inbox = new TopicInbox();
+  expect([1, 2, 3].flatMap((seq) => [...inbox.passOver(seq), ...inbox.take(batch(seq), true)])).toEqual([]);
+  expect(numbers(inbox.take(batch(4), true))).toEqual([4]);
+  // By a publisher's clock that is behind ours.
+  expect(numbers(inbox.passOver(6))).toEqual([]);
+  expect(numbers(inbox.take(batch(5), true))).toEqual([5]);
+  expect(inbox.missed).toBe(0);
+});
+
+test("what waited for a batch that is passed over is delivered with that", () => {
+  const inbox = new TopicInbox();
+  expect(numbers(inbox.take(batch(3), true))).toEqual([]);
+  expect(numbers(inbox.passOver(1))).toEqual([]);
+  expect(numbers(inbox.passOver(2))).toEqual([3]);
+  expect([inbox.missed, inbox.wantsRepair(0)]).toEqual([0, false]);
+});
+
 test("more than a thousand that wait are not kept: the gap is given up", () => {
   const inbox = new TopicInbox();
   inbox.take(batch(1), false);

@@ -16,11 +16,12 @@ export class TopicInbox {
   /** Batches that never came. */
   missed = 0;
   private last: number | undefined;
+  private hasDelivered = false;
   private readonly held = new Map<number, Batch>();
   private askedAt = 0;
   private asked = 0;
 
-  /** The last batch that was delivered; undefined before the first. */
+  /** The last batch that was delivered or passed over; undefined before the first. */
   get seen(): number | undefined {
     return this.last;
   }
@@ -42,9 +43,14 @@ export class TopicInbox {
     return this.held.size > heldBatches ? this.giveUp() : this.ready();
   }
 
-  /** Where nothing has come yet: what comes behind this one is the first. */
-  startBehind(seq: number): void {
-    this.last ??= seq;
+  /**
+   * A batch from before anybody here wanted any. Until something was delivered, what comes behind it is the first.
+   * @returns what had waited for that.
+   */
+  passOver(seq: number): Batch[] {
+    if (this.hasDelivered || seq <= (this.last ?? 0)) return [];
+    this.last = seq;
+    return this.ready();
   }
 
   /** @returns whether a repair is to be asked for now. */
@@ -92,6 +98,7 @@ export class TopicInbox {
       batches.push(batch);
     }
     if (this.held.size === 0) this.asked = 0;
+    this.hasDelivered ||= batches.length > 0;
     return batches;
   }
 

@@ -530,14 +530,14 @@ describe("what NATS swallowed is sent again from its publisher's ring:", () => {
     // One that has heard nothing of it yet.
     await there.topics.want("u");
     there.topics.release("u");
-    here.publish("u", "1");
+    for (const text of ["1", "2", "3"]) here.publish("u", text);
     await here.bus.flush();
     here.now = ++there.now;
     await there.topics.want("u");
     here.losesNats();
-    here.publish("u", "2");
+    here.publish("u", "4");
     await there.has(3);
-    expect(there.delivered.slice(2)).toEqual(["u text 2"]);
+    expect(there.delivered.slice(2)).toEqual(["u text 4"]);
     expect(there.topics.counters.missed).toBe(0);
   });
 

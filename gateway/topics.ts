@@ -256,7 +256,7 @@ export class Topics {
       this.publishers.meet(from);
     }
     // Sent again to those who have missed it: whoever came later never wanted it.
-    if (isAgain && session < wantedAt) inbox.startBehind(seq);
+    if (isAgain && session < wantedAt) this.deliver(topic, inbox, inbox.passOver(seq));
     this.deliver(topic, inbox, seq === 0 ? inbox.repaired(ack) : inbox.take(batch, isDoubtful));
     if (inbox.wantsRepair(this.options.now())) this.ask([topic]);
   }
