@@ -1,7 +1,7 @@
 // Signals that ask a command to end: Ctrl-C, a closed terminal, a polite kill.
 
-/** Of one Ctrl-C, the terminal sends a signal to the whole process group, and npm, which is in it, passes its own on: some ms apart. */
-const sameWithinMs = 500;
+/** Of one Ctrl-C, the terminal sends a signal to the whole process group, and npm, which is in it, passes its own on: some ms apart, more on a busy machine. */
+const sameWithinMs = 1_000;
 
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
@@ -11,7 +11,7 @@ export interface SignalsOptions {
 }
 
 /**
- * Has a command end by itself when it is asked to. What comes within half a second of a signal is the same one.
+ * Has a command end by itself when it is asked to. What comes within a second of a signal is the same one.
  * @param onSignal `isRepeated`: somebody has asked before, and does not want to wait any longer.
  * @returns takes it back.
  */

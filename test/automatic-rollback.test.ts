@@ -147,7 +147,7 @@ export default defineHandler({
   });
 
   test("when somebody asks for the release before meanwhile: one rollback answers both commands, within a second", async () => {
-    const first = await serve(handler("one"), { WATCH_MS: "20000", WARM_MS: "0" });
+    const first = await serve(handler("one"), { WATCH_MS: "600000", WARM_MS: "0" });
     installation.write(file, handler("two"));
     const deploy = installation.command(["deploy-worker"]);
     await deploy.line(/^watching release/);
