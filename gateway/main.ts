@@ -13,6 +13,7 @@ import { Notify } from "../protocol/notify.ts";
 import { succeed } from "../protocol/predecessor.ts";
 import { Reload } from "../protocol/reload.ts";
 import { SettingsFile } from "../protocol/settings-file.ts";
+import { thrownText } from "../protocol/thrown.ts";
 import { listenAdmin } from "./admin.ts";
 import { aboutCertificate, readCertificate } from "./certificate.ts";
 import { checkPayload, type GatewayConfig, liveSettings, parseGatewayConfig } from "./config.ts";
@@ -103,7 +104,7 @@ collectSeldom();
 try {
   await main();
 } catch (error) {
-  const text = isCodedError(error) ? error.message : error instanceof Error ? error.stack : String(error);
+  const text = isCodedError(error) ? error.message : thrownText(error);
   sayFatal(`gateway: ${text}`, process.env.JOURNAL_STREAM);
   process.exit(exitCodeOf(error));
 }

@@ -2,6 +2,7 @@
 
 import { destination, type Logger, pino } from "pino";
 import { isJournal, priorityPrefix, withPriority } from "./journal.ts";
+import { thrownRecord } from "./thrown.ts";
 
 export interface LogOptions {
   readonly level: string;
@@ -12,7 +13,13 @@ export interface LogOptions {
 }
 
 export function openLog({ level, base, journalStream }: LogOptions): Logger {
-  return isJournal(1, journalStream) ? pino({ level, base }, new JournalStream()) : pino({ level, base });
+  const options = { level, base, formatters: { log: withThrown }, serializers: { err: (record: unknown) => record } };
+  return isJournal(1, journalStream) ? pino(options, new JournalStream()) : pino(options);
+}
+
+/** Not a serializer of pino's, which leaves out undefined: that may be thrown, too. */
+function withThrown(fields: Record<string, unknown>): Record<string, unknown> {
+  return "err" in fields ? { ...fields, err: thrownRecord(fields.err) } : fields;
 }
 
 /** What a process ends of, to stderr: it may have no log yet. @param journalStream JOURNAL_STREAM of the environment. */

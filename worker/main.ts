@@ -10,6 +10,7 @@ import { Notify } from "../protocol/notify.ts";
 import { succeed } from "../protocol/predecessor.ts";
 import { Reload } from "../protocol/reload.ts";
 import { SettingsFile } from "../protocol/settings-file.ts";
+import { thrownText } from "../protocol/thrown.ts";
 import { checkPayload, liveSettings, parseWorkerConfig, type WorkerConfig } from "./config.ts";
 import { confine } from "./confinement.ts";
 import { loadHandlers, loadingTimeMs } from "./loader.ts";
@@ -52,7 +53,7 @@ async function main(): Promise<void> {
   process.on("uncaughtException", (error) => {
     // A timer that used its turn's conn: it throws before it does anything, so that is no reason to end what others wait for.
     if (isCodedError(error, "turn.over")) return log.error({ err: error }, "a conn was used after its turn");
-    sayFatal(`worker: ${error instanceof Error ? error.stack : String(error)}`, process.env.JOURNAL_STREAM);
+    sayFatal(`worker: ${thrownText(error)}`, process.env.JOURNAL_STREAM);
     process.exit(1);
   });
 
@@ -92,7 +93,7 @@ try {
   await main();
 } catch (error) {
   const isExpected = isCodedError(error) || error instanceof HandlersError;
-  const text = isExpected ? error.message : error instanceof Error ? error.stack : String(error);
+  const text = isExpected ? error.message : thrownText(error);
   sayFatal(`worker: ${text}`, process.env.JOURNAL_STREAM);
   process.exit(exitCodeOf(error));
 }

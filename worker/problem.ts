@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type ErrorCode, isCodedError } from "../protocol/errors.ts";
+import { thrownMessage } from "../protocol/thrown.ts";
 
 export interface Problem {
   /** Relative to the clone. */
@@ -70,8 +71,7 @@ export function lineHolding(file: string, text: string): number | undefined {
 
 function messageOf(thrown: unknown): string {
   if (isCodedError(thrown)) return thrown.message.slice(thrown.code.length + 2);
-  if (!(thrown instanceof Error)) return `threw ${JSON.stringify(thrown) ?? String(thrown)}`;
-  return thrown.name === "Error" ? thrown.message : `${thrown.name}: ${thrown.message}`;
+  return thrownMessage(thrown);
 }
 
 function placeOf(thrown: unknown, grounds: Grounds): Place | undefined {

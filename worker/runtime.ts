@@ -441,7 +441,7 @@ export class Worker {
     const fields = { connection: pin.id, gateway: pin.gateway, route: pin.handler.path, hook, code: error.code };
     // What a client sent wrong is the client's business: it must not be able to fill the log.
     if (error.code.startsWith("message.")) this.options.log.debug({ ...fields, issues: error.issues }, error.message);
-    else this.options.log.error({ ...fields, err: error.cause ?? error }, `${hook} was rolled back`);
+    else this.options.log.error({ ...fields, err: error.code === "handler.thrown" ? error.cause : error }, `${hook} was rolled back`);
   }
 
   private sweep(): void {

@@ -117,3 +117,19 @@ describe("each mistake has its code, and rolls the turn back", () => {
     },
   );
 });
+
+test.each([
+  ["text", "text"],
+  [undefined, "undefined"],
+  [{ status: 404 }, "{ status: 404 }"],
+  [Object.create(null), "[Object: null prototype] {}"],
+  [Symbol("s"), "Symbol(s)"],
+])("onError is told of whatever was thrown (%#)", (thrown, text) => {
+  const it = bench({
+    onMessage() {
+      throw thrown;
+    },
+    onError: (conn, { code, cause, message }) => conn.send([code, message, cause === thrown]),
+  });
+  expect(it.take(message()).effects).toEqual([["handler.thrown", `handler.thrown: ${text}`, true]]);
+});

@@ -4,8 +4,10 @@
 import { isErrorRecord, parseRecord } from "./log-record.ts";
 
 const keptEntries = 20;
-/** Below are frames of what called the handler. */
+/** Of each error's stack, the causes' too. Below are frames of what called the handler. */
 const stackLines = 4;
+/** Where the next error's stack begins: see protocol/thrown.ts. */
+const nextError = /\n(?=(?:caused by|one of \d+ errors): )/;
 
 export class ErrorTail {
   /** The oldest first; an entry may have several lines. */
@@ -31,5 +33,10 @@ export function errorText(line: string): string {
   const { msg = "", route, err } = record;
   const place = route === undefined ? "" : ` (${route})`;
   const cause = err?.stack ?? err?.message;
-  return cause === undefined ? `${msg}${place}` : `${msg}${place}: ${cause.split("\n").slice(0, stackLines).join("\n")}`;
+  return cause === undefined ? `${msg}${place}` : `${msg}${place}: ${shortened(cause)}`;
+}
+
+function shortened(stacks: string): string {
+  const shorter = stacks.split(nextError).map((stack) => stack.split("\n").slice(0, stackLines).join("\n"));
+  return shorter.join("\n");
 }
