@@ -45,6 +45,7 @@ export const errorTable = {
   "envelope.malformed": { close: 1011, text: "bytes on one of our subjects are not an envelope of ours" },
   "envelope.version": { close: 1011, text: "an envelope has a protocol version that this process does not speak" },
   "publish.invalid": { close: 1011, text: "another program's publish is larger than MESSAGE_BYTES, or marked as text and not UTF-8" },
+  "release.unknown": { close: 1011, text: "rollback-worker names a release that is not kept" },
   "config.invalid": { close: 1011, text: "an environment variable has a value that is not allowed" },
   "library.unfit": { close: 1011, text: "uWebSockets.js has no binary for this Node and system, or not the one that we know" },
   "app.noGateway": { close: 1011, text: "no gateway took what app.* asked for within APP_TIMEOUT_MS" },

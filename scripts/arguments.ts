@@ -12,11 +12,29 @@ export type Flags<Name extends string> = Readonly<Record<Name, boolean>>;
  * @returns Which flags are set; the exit code where the command has nothing more to do.
  */
 export function parseFlags<Name extends string>(args: readonly string[], usage: string, names: readonly Name[]): Flags<Name> | number {
-  const options = Object.fromEntries([...names, "help"].map((name) => [name, { type: "boolean" as const }]));
   return parseCommandLine(args, usage, (given) => {
-    const values = parseValues(given, options);
+    const values = parseValues(given, booleans([...names, "help"]));
+    return values.help === true ? undefined : flagsOf(names, values);
+  });
+}
+
+/**
+ * As `parseFlags`, for a command that may be given one word beside its flags.
+ * @param word What `usage` calls it.
+ */
+export function parseFlagsAndWord<Name extends string>(
+  args: readonly string[],
+  usage: string,
+  names: readonly Name[],
+  word: string,
+): { readonly flags: Flags<Name>; readonly word: string | undefined } | number {
+  return parseCommandLine(args, usage, (given) => {
+    const { values, positionals } = attempt(() =>
+      parseArgs({ args: [...given], options: booleans([...names, "help"]), allowPositionals: true }),
+    );
     if (values.help === true) return undefined;
-    return Object.fromEntries(names.map((name) => [name, values[name] === true])) as Flags<Name>;
+    if (positionals.length > 1) throw new UsageError(`one ${word} at most, not ${positionals.join(" ")}`);
+    return { flags: flagsOf(names, values), word: positionals[0] };
   });
 }
 
@@ -44,8 +62,20 @@ export function parseCommandLine<T extends object>(
 
 /** @throws {UsageError} */
 export function parseValues<const Options extends NonNullable<ParseArgsConfig["options"]>>(args: readonly string[], options: Options) {
+  return attempt(() => parseArgs({ args: [...args], options }).values);
+}
+
+function booleans(names: readonly string[]) {
+  return Object.fromEntries(names.map((name) => [name, { type: "boolean" as const }]));
+}
+
+function flagsOf<Name extends string>(names: readonly Name[], values: Readonly<Record<string, unknown>>): Flags<Name> {
+  return Object.fromEntries(names.map((name) => [name, values[name] === true])) as Flags<Name>;
+}
+
+function attempt<T>(parse: () => T): T {
   try {
-    return parseArgs({ args: [...args], options }).values;
+    return parse();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code?.startsWith("ERR_PARSE_ARGS")) throw new UsageError((error as Error).message);
     throw error;

@@ -1,21 +1,23 @@
 // npm run rollback-worker: asks whoever runs the workers to go back to the release that served before.
 
-import { parseFlags } from "./arguments.ts";
+import { parseFlagsAndWord } from "./arguments.ts";
 import { showReplacement } from "./replacement.ts";
 import { ownName } from "./supervisor/control.ts";
 
-const usage = `npm run rollback-worker [-- options]
+const usage = `npm run rollback-worker [-- [RELEASE] options]
 
 Back to the release that was active before this one: at once while its workers are still warm, else they are started first.
 While a deploy watches its release, that deploy ends.
 
+  RELEASE   that one instead: any that is kept, newer ones too. npm run status lists them
   --force   even if a path with open connections is not served any more; they are closed
   --json    one line of JSON, for programs
   --local   for npm start in this clone, although this machine runs thinstate as services`;
 
 export async function run(args: readonly string[]): Promise<number> {
-  const flags = parseFlags(args, usage, ["force", "json", "local"]);
-  if (typeof flags === "number") return flags;
-  const request = { request: "rollback" as const, force: flags.force, who: ownName() };
+  const parsed = parseFlagsAndWord(args, usage, ["force", "json", "local"], "RELEASE");
+  if (typeof parsed === "number") return parsed;
+  const { flags, word } = parsed;
+  const request = { request: "rollback" as const, to: word ?? null, force: flags.force, who: ownName() };
   return showReplacement(request, { isJson: flags.json, target: flags.local ? "local" : undefined });
 }

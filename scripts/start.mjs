@@ -5,7 +5,7 @@ const commands = {
   start: "start nats-server, gateways and workers, and keep them running",
   dev: "the same as start, and a saved handler is live at once",
   "deploy-worker": "replace the workers by a release of the working tree; clients stay connected",
-  "rollback-worker": "go back to the release that served before",
+  "rollback-worker": "go back to the release that served before, or to another that is kept",
   status: "show gateways, workers and releases of the running server",
   "install-service": "set thinstate up as services of systemd",
   "uninstall-service": "remove what install-service has set up",

@@ -7,7 +7,7 @@ import { findTarget, NotRoot } from "./target.ts";
 
 const usage = `npm run status [-- options]
 
-Gateways, workers, the active release, connections, parked messages and rates.
+Gateways, workers, releases (active, warm, kept), connections, parked messages and rates.
 
   --json    one line of JSON, for programs
   --local   of npm start in this clone, although this machine runs thinstate as services`;

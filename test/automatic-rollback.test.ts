@@ -85,7 +85,9 @@ describe("a release is rolled back by itself", () => {
     const [, thrown = "", turns = ""] = /^ {2}now {5}(\d+) of (\d+) turns threw, in [\d.]+ s$/m.exec(output) ?? [];
     expect(Number(thrown)).toBeGreaterThanOrEqual(10);
     expect(Number(thrown) / Number(turns)).toBeCloseTo(0.25, 0);
-    expect(output).toMatch(/^ {2}onMessage was rolled back \(\/version\): Error: no luck\n +at \S+ \(worker\/handlers\/version\.ts:8:/m);
+    expect(output).toMatch(
+      /^ {2}onMessage was rolled back \(\/version\): Error: no luck\n +at \S+ \(worker\/handlers\/version\.ts:8:/m,
+    );
     expect(output.endsWith(`release ${first} still serves`), output).toBe(true);
     await answers("one");
     await expectAlone(first, 3);
@@ -155,6 +157,7 @@ export default defineHandler({
     expect((await installation.run("deploy-worker")).output).toMatch(
       /^there is already a deploy by .*, watching until \d\d:\d\d:\d\d: wait, or npm run rollback-worker$/m,
     );
+    expect((await installation.run("rollback-worker", "another")).output).toMatch(/^there is already a deploy by /);
     const { exitCode, stdout } = await installation.run("rollback-worker", "--json");
     expect(exitCode, stdout).toBe(0);
     const report = JSON.parse(stdout) as DeployReport;

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readActivation } from "../protocol/activation.ts";
 import { stretchedMs } from "../scripts/live/patience.ts";
 import type { DeployReport } from "../scripts/supervisor/report.ts";
+import type { Status } from "../scripts/supervisor/status.ts";
 import { hasAutogroups, sessionNice } from "./autogroup.ts";
 import { TestClient } from "./client.ts";
 import { type Command, Installation, isAlive, until } from "./installation.ts";
@@ -214,6 +215,36 @@ describe("rollback", () => {
     expect(exitCode).toBe(1);
     expect(output).toBe(`release ${one} is the first one\nrelease ${one} still serves`);
     expect(await answering()).toEqual(["one"]);
+  });
+
+  test("goes to any release that is kept, by its name, and status lists them", async () => {
+    const { exitCode, output } = await installation.run("rollback-worker", three);
+    expect(exitCode, output).toBe(0);
+    expect(output).toContain(`release ${three} serves (before: release ${one})`);
+    expect(await answering()).toEqual(["three"]);
+    const { releases } = JSON.parse((await installation.run("status", "--json")).stdout) as Status;
+    expect(releases.map(({ id }) => id)).toEqual([three, two, one]);
+    const states = new Map(releases.map(({ id, state }) => [id, state]));
+    expect([states.get(three), states.get(one)]).toEqual(["active", "warm"]);
+    await installation.statusWhere("an end of the workers of release two", (status) =>
+      status.releases.some(({ id, state }) => id === two && state === "kept"),
+    );
+    const deployedAt = new Date(releases[0]?.deployedAt ?? 0).toLocaleString("sv-SE");
+    expect((await installation.run("status")).output).toMatch(new RegExp(`^${three} +active +${deployedAt}$`, "m"));
+    expect((await installation.run("rollback-worker", "--json", one)).exitCode).toBe(0);
+    expect(await answering()).toEqual(["one"]);
+  });
+
+  test("names those that are kept where it is asked for another", async () => {
+    const asked = await installation.run("rollback-worker", "20200101T000000Z-1234567");
+    expect(asked.exitCode).toBe(1);
+    expect(asked.output).toBe(
+      `release.unknown: there is no release 20200101T000000Z-1234567; kept are: ${three}, ${two}\nrelease ${one} still serves`,
+    );
+    expect((await installation.run("rollback-worker", one)).output).toContain(`release ${one} is the one that serves`);
+    const both = await installation.run("rollback-worker", one, two);
+    expect(both.exitCode).toBe(2);
+    expect(both.output).toMatch(/^one RELEASE at most, not /);
   });
 });
 

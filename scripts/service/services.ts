@@ -9,7 +9,7 @@ import type { RunAs } from "../releases/check-child.ts";
 import { openReleases, type ReleaseStore } from "../releases/release.ts";
 import { webSocketUrl } from "../supervisor/address.ts";
 import { Cancelled } from "../supervisor/control.ts";
-import { deploy, type ReplaceOptions, rollback } from "../supervisor/deploy.ts";
+import { deploy, type RollbackOptions, rollback } from "../supervisor/deploy.ts";
 import type { Deployable, DeployableOptions } from "../supervisor/deployable.ts";
 import type { Log } from "../supervisor/log.ts";
 import { Membership } from "../supervisor/membership.ts";
@@ -93,7 +93,7 @@ export class Services implements Deployable {
     return report;
   }
 
-  async rollback(options: Omit<ReplaceOptions, "size">): Promise<DeployReport> {
+  async rollback(options: Omit<RollbackOptions, "size">): Promise<DeployReport> {
     const report = await rollback(this.parts, { ...options, size: this.fleet.active?.size ?? this.config.workers });
     await this.prune();
     return report;
@@ -113,6 +113,7 @@ export class Services implements Deployable {
       ...underWay,
       members,
       fleet: this.fleet,
+      releases: await this.releases.list(),
       nowMs: Date.now(),
     });
   }

@@ -25,7 +25,13 @@ const request = v.variant("request", [
     workers: v.number(),
     who,
   }),
-  v.object({ request: v.literal("rollback"), force: v.boolean(), who }),
+  v.object({
+    request: v.literal("rollback"),
+    /** The release to go back to; null: the one that served before. */
+    to: v.nullable(v.string()),
+    force: v.boolean(),
+    who,
+  }),
 ]);
 
 export type ControlRequest = v.InferOutput<typeof request>;

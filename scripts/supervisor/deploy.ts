@@ -1,6 +1,9 @@
 // A deploy, and a rollback, which is one that finds its release made already. A deploy watches for a while what it has
 // activated, and goes back by itself where that fails.
 
+import { CodedError } from "../../protocol/errors.ts";
+import type { Release } from "../releases/release.ts";
+import { isDevRelease } from "../releases/release-name.ts";
 import type { Recall } from "./recall.ts";
 import { connectionsOf, type DeployReport, type SwitchReport } from "./report.ts";
 import { RolledBack } from "./rolled-back.ts";
@@ -17,6 +20,11 @@ export interface ReplaceOptions {
   readonly force: boolean;
   /** Workers of the new release. */
   readonly size: number;
+}
+
+export interface RollbackOptions extends ReplaceOptions {
+  /** The release to go back to; null: the one that served before the active one. */
+  readonly to: string | null;
 }
 
 export interface DeployOptions extends ReplaceOptions {
@@ -74,16 +82,19 @@ export async function deploy(parts: DeployParts, options: DeployOptions): Promis
   }
 }
 
-/** Back to the release that served before the active one. */
-export async function rollback(parts: DeployParts, options: ReplaceOptions): Promise<DeployReport> {
+/**
+ * Back to the release that served before the active one, or to another one that is kept.
+ * @throws {CodedError} "release.unknown"
+ * @throws {StandbyError}, {DeployRefused}, the signal's reason: nothing has changed.
+ */
+export async function rollback(parts: DeployParts, options: RollbackOptions): Promise<DeployReport> {
   const steps = new Steps(options.onStep);
-  const active = parts.fleet.active;
+  const active = parts.fleet.active?.release;
   if (active === undefined) throw new DeployRefused("nothing is active yet, so there is nothing to go back to");
-  const before = active.release.manifest.previous;
-  const release = before === null ? undefined : await parts.releases.get(before);
-  if (release === undefined) {
-    throw new DeployRefused(before === null ? `release ${active.release.id} is the first one` : `release ${before} is not kept any more`);
-  }
+  const wanted = options.to ?? active.manifest.previous;
+  if (wanted === null) throw new DeployRefused(`release ${active.id} is the first one`);
+  if (wanted === active.id) throw new DeployRefused(`release ${active.id} is the one that serves`);
+  const release = await keptRelease(parts, wanted, active);
   try {
     const command = "rollback-worker";
     const { report } = await switchOver(parts, { ...options, standbys: options.size, release, steps, isRecorded: true, command });
@@ -91,6 +102,15 @@ export async function rollback(parts: DeployParts, options: ReplaceOptions): Pro
   } finally {
     parts.fleet.cool();
   }
+}
+
+/** @throws {CodedError} "release.unknown", which lists those that are kept. */
+async function keptRelease({ releases }: DeployParts, id: string, active: Release): Promise<Release> {
+  const release = isDevRelease(id) ? undefined : await releases.get(id);
+  if (release !== undefined) return release;
+  const others = (await releases.list()).map((kept) => kept.id).filter((kept) => kept !== active.id && !isDevRelease(kept));
+  const list = others.length === 0 ? `none but ${active.id}, which serves` : others.reverse().join(", ");
+  throw new CodedError("release.unknown", `there is no release ${id}; kept are: ${list}`);
 }
 
 interface Candidate extends Switched {
@@ -103,7 +123,7 @@ interface Candidate extends Switched {
 async function prove(parts: DeployParts, options: DeployOptions, candidate: Candidate): Promise<DeployReport> {
   const { report, steps, before } = candidate;
   const { recall, ending } = options;
-  recall.open(Date.now() + parts.config.watchMs, before !== undefined);
+  recall.open(Date.now() + parts.config.watchMs, before?.crew.release.id);
   try {
     const finding = await watch(parts, { ...candidate, recalled: recall.signal, signal: ending });
     const { now, ms } = finding;

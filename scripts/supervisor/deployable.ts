@@ -1,6 +1,6 @@
 // An installation, as commands see it that deploy, go back, or ask how it is.
 
-import type { DeployOptions, ReplaceOptions } from "./deploy.ts";
+import type { DeployOptions, RollbackOptions } from "./deploy.ts";
 import type { DeployReport } from "./report.ts";
 import type { Status, UnderWay } from "./status.ts";
 
@@ -13,5 +13,5 @@ export interface Deployable {
   /** @throws what `deploy` throws. */
   deploy(options: DeployableOptions): Promise<DeployReport>;
   /** @throws what `rollback` throws. */
-  rollback(options: Omit<ReplaceOptions, "size">): Promise<DeployReport>;
+  rollback(options: Omit<RollbackOptions, "size">): Promise<DeployReport>;
 }

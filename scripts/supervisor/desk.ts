@@ -1,6 +1,7 @@
 // Answers what commands ask over the control socket, and lets one deploy run at a time. The lock is only in memory, so it
 // cannot outlive the supervisor.
 
+import { isCodedError } from "../../protocol/errors.ts";
 import { ReleaseError } from "../releases/release.ts";
 import { type Answer, Cancelled, type ControlRequest, type Outcome, ownName, type Who } from "./control.ts";
 import { StandbyError } from "./crew.ts";
@@ -72,7 +73,7 @@ export class Desk {
       const options = { onStep, signal, force: request.force };
       const result =
         request.request === "rollback"
-          ? await this.supervisor.rollback(options)
+          ? await this.supervisor.rollback({ ...options, to: request.to })
           : await this.supervisor.deploy({ ...options, workers: request.workers, check, recall });
       return { ok: true, result };
     } finally {
@@ -82,7 +83,8 @@ export class Desk {
 
   /** One deploy at a time; but who wants back what served before need not wait until the watch over its successor ends. */
   private async interrupt(running: Deploying, request: DeployRequest, onStep: OnStep): Promise<Outcome<DeployReport>> {
-    const asked = request.request === "rollback" ? running.recall.ask(`rollback-worker, ${nameOf(request.who)}`) : undefined;
+    const by = `rollback-worker, ${nameOf(request.who)}`;
+    const asked = request.request === "rollback" ? running.recall.ask(by, request.to) : undefined;
     if (asked === undefined) {
       const advice = running.recall.mayBeAsked ? "wait, or npm run rollback-worker" : "wait until it has ended (npm run status)";
       throw new DeployRefused(`there is already a ${textOf(running)}: ${advice}`);
@@ -95,7 +97,7 @@ export class Desk {
 
   private failure(error: unknown): Outcome<never> {
     if (error instanceof ReleaseError) return { ok: false, error: "the new release does not check out", problems: error.problems };
-    if (error instanceof Error && isExpected(error)) return { ok: false, error: error.message, problems: [] };
+    if (isRefusal(error)) return { ok: false, error: error.message, problems: [] };
     if (error instanceof RolledBack) {
       this.log.event("error", error.message, { release: error.facts.release, reason: error.facts.reason });
       return { ok: false, error: error.message, problems: [], rolledBack: error.facts };
@@ -122,6 +124,11 @@ function nameOf({ user, pid }: Who): string {
   return `${user || "somebody"} (process ${pid})`;
 }
 
-function isExpected(error: Error): boolean {
-  return error instanceof DeployRefused || error instanceof StandbyError || error instanceof StillStarting || error instanceof Cancelled;
+/** What served before still does, for a reason that is no bug. */
+function isRefusal(error: unknown): error is Error {
+  return (
+    error instanceof ReleaseError ||
+    [DeployRefused, StandbyError, StillStarting, Cancelled].some((kind) => error instanceof kind) ||
+    isCodedError(error, "release.unknown")
+  );
 }

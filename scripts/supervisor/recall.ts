@@ -11,37 +11,39 @@ export class Recall {
   });
   /** When the watch should end, in milliseconds since 1970; null: there is none. */
   watchedUntil: number | null = null;
-  private isOpen = false;
+  /** What a rollback would go back to; undefined: there is no watch to end, or nothing to go back to. */
+  private before: string | undefined;
 
   /** Aborted when somebody asks, with who it is. */
   get signal(): AbortSignal {
     return this.controller.signal;
   }
 
-  /** The watch begins. @param isOpen Whether somebody may ask until it ends: there is something to go back to. */
-  open(watchedUntil: number, isOpen: boolean): void {
+  /** The watch begins. @param before The release that somebody may ask for until it ends; undefined: there is none. */
+  open(watchedUntil: number, before: string | undefined): void {
     this.watchedUntil = watchedUntil;
-    this.isOpen = isOpen;
+    this.before = before;
   }
 
   /** Whether a rollback would end it. */
   get mayBeAsked(): boolean {
-    return this.isOpen;
+    return this.before !== undefined;
   }
 
   /** @param report of the rollback; undefined: there was none. */
   close(report?: SwitchReport): void {
-    this.isOpen = false;
+    this.before = undefined;
     this.watchedUntil = null;
     this.settle(report);
   }
 
   /**
    * @param by Who asks: "rollback by ada (process 12)".
-   * @returns undefined where there is no watch to end; a promise of undefined where it has just ended well.
+   * @param to The release that is asked for; null: whichever served before.
+   * @returns undefined where there is no watch to end, or another release was there before; a promise of undefined where it has just ended well.
    */
-  ask(by: string): Promise<SwitchReport | undefined> | undefined {
-    if (!this.isOpen) return undefined;
+  ask(by: string, to: string | null): Promise<SwitchReport | undefined> | undefined {
+    if (this.before === undefined || (to !== null && to !== this.before)) return undefined;
     this.controller.abort(by);
     return this.settled;
   }

@@ -1,5 +1,7 @@
 // What an installation is doing at a moment, for programs and, as a table, for people.
 
+import type { Release } from "../releases/release.ts";
+import { isDevRelease } from "../releases/release-name.ts";
 import type { Members } from "./members.ts";
 import type { DeployFleet } from "./switch-over.ts";
 
@@ -19,6 +21,14 @@ export interface Status {
   readonly nats: { readonly url: string; readonly pid: number | null };
   /** null until the first deploy of an installation that was started without workers. */
   readonly release: { readonly id: string; readonly generation: number } | null;
+  /** Those that rollback-worker can go back to, and the active one; the newest first. */
+  readonly releases: readonly {
+    readonly id: string;
+    /** kept: none of its workers runs. */
+    readonly state: "active" | "standby" | "warm" | "kept";
+    /** In milliseconds since 1970. */
+    readonly deployedAt: number;
+  }[];
   readonly gateways: readonly {
     readonly id: string;
     readonly pid: number;
@@ -48,11 +58,29 @@ export type UnderWay = Pick<Status, "deploying" | "watchedUntil">;
 
 type Rest = Pick<Status, "url" | "pid" | "startedAt" | "ready" | "nats" | keyof UnderWay>;
 
-export function statusOf({ members, fleet, nowMs, ...rest }: Rest & { members: Members; fleet: Fleet; nowMs: number }): Status {
+interface Parts extends Rest {
+  readonly members: Members;
+  readonly fleet: Fleet;
+  /** The oldest first. */
+  readonly releases: readonly Release[];
+  readonly nowMs: number;
+}
+
+export function statusOf({ members, fleet, releases, nowMs, ...rest }: Parts): Status {
   const { activation } = fleet;
+  const isRunning = (id: string) => members.workers.some(({ release, state }) => release === id && state !== "draining");
+  const isListed = (id: string) => !isDevRelease(id) || id === activation?.release;
   return {
     ...rest,
     release: activation === undefined ? null : { id: activation.release, generation: activation.generation },
+    releases: releases
+      .filter(({ id }) => isListed(id))
+      .map(({ id, manifest }) => ({
+        id,
+        state: isRunning(id) || id === activation?.release ? stateOf(id, fleet) : ("kept" as const),
+        deployedAt: Date.parse(manifest.createdAt),
+      }))
+      .reverse(),
     gateways: members.gateways.map((gateway) => ({
       id: gateway.id,
       pid: gateway.pid,
@@ -100,7 +128,11 @@ export function statusText(status: Status): string {
     ["worker", "pid", "release", "state", "connections"],
     ...status.workers.map((worker) => [worker.id, worker.pid, worker.release, worker.state, worker.connections].map(String)),
   ]);
-  return [...head, "", ...gateways, "", ...workers].join("\n");
+  const releases = table([
+    ["release", "state", "deployed"],
+    ...status.releases.map(({ id, state, deployedAt }) => [id, state, new Date(deployedAt).toLocaleString("sv-SE")]),
+  ]);
+  return [...head, "", ...gateways, "", ...workers, "", ...releases].join("\n");
 }
 
 function stateOf(release: string, fleet: Fleet): "active" | "standby" | "warm" {

@@ -15,7 +15,7 @@ import { type Child, type Exit, exitText } from "./child.ts";
 import { Cancelled } from "./control.ts";
 import { Crew } from "./crew.ts";
 import { pointCurrent } from "./current.ts";
-import { deploy, type ReplaceOptions, rollback } from "./deploy.ts";
+import { deploy, type RollbackOptions, rollback } from "./deploy.ts";
 import type { Deployable, DeployableOptions } from "./deployable.ts";
 import { Fleet } from "./fleet.ts";
 import { Gateways } from "./gateways.ts";
@@ -142,7 +142,7 @@ export class Supervisor implements Deployable {
     return report;
   }
 
-  async rollback(options: Omit<ReplaceOptions, "size">): Promise<DeployReport> {
+  async rollback(options: Omit<RollbackOptions, "size">): Promise<DeployReport> {
     const { fleet } = this.started();
     const size = fleet.active?.size ?? usualWorkers;
     const report = await rollback(this.parts(), {
@@ -154,7 +154,7 @@ export class Supervisor implements Deployable {
     return report;
   }
 
-  status(underWay: UnderWay): Status {
+  async status(underWay: UnderWay): Promise<Status> {
     const { membership, fleet, gateways, natsUrl, nats } = this.started();
     return statusOf({
       url: this.url ?? "",
@@ -165,6 +165,7 @@ export class Supervisor implements Deployable {
       ...underWay,
       members: membership.members,
       fleet,
+      releases: await this.releases.list(),
       nowMs: Date.now(),
     });
   }

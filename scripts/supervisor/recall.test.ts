@@ -1,0 +1,24 @@
+import { expect, test } from "vitest";
+import { Recall } from "./recall.ts";
+
+function watching(before: string | undefined): Recall {
+  const recall = new Recall();
+  recall.open(0, before);
+  return recall;
+}
+
+test("ends the watch for who wants back what served before, by its name or without one", () => {
+  for (const to of [null, "1"]) {
+    const recall = watching("1");
+    expect(recall.ask("ada", to)).toBeInstanceOf(Promise);
+    expect(recall.signal.reason).toBe("ada");
+  }
+});
+
+test("goes on where another release is asked for, or nothing served before", () => {
+  for (const recall of [watching("1"), watching(undefined)]) {
+    expect(recall.ask("ada", "2")).toBeUndefined();
+    expect(recall.signal.aborted).toBe(false);
+  }
+  expect(watching(undefined).ask("ada", null)).toBeUndefined();
+});
