@@ -86,7 +86,7 @@ describe("a release is rolled back by itself", () => {
     expect(Number(thrown)).toBeGreaterThanOrEqual(10);
     expect(Number(thrown) / Number(turns)).toBeCloseTo(0.25, 0);
     expect(output).toMatch(
-      /^ {2}onMessage was rolled back \(\/version\): Error: no luck\n +at \S+ \(worker\/handlers\/version\.ts:8:/m,
+      /^ {2}onMessage was rolled back \(\/version\): Error: no luck \(× \d+\)\n +at \S+ \(worker\/handlers\/version\.ts:8:/m,
     );
     expect(output.endsWith(`release ${first} still serves`), output).toBe(true);
     await answers("one");

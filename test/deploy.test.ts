@@ -292,10 +292,13 @@ describe("refused, and the release before still serves", () => {
     ],
   ])("%s", async (_, text, expected) => {
     const before = await installation.status();
+    const from = start.lines.length;
     installation.write(refused, text);
     const { exitCode, output } = await installation.run("deploy-worker");
     installation.remove(refused);
     expect(output).toMatch(expected);
+    const logged = start.lines.slice(from).find((line) => line.includes('"msg":"deploy was refused: '));
+    expect((JSON.parse(logged ?? "{}") as { msg?: string }).msg).toMatch(expected);
     expect(output.endsWith(`release ${one} still serves`), output).toBe(true);
     expect(exitCode).toBe(1);
     await expectWhole(one);

@@ -4,13 +4,12 @@ import type { WorkerHello } from "../../protocol/membership.ts";
 import type { Release } from "../releases/release.ts";
 import type { Child, Exit } from "./child.ts";
 import { exitText } from "./child.ts";
-import type { ErrorTail } from "./error-tail.ts";
+import { type ErrorTail, lastErrors } from "./error-tail.ts";
 import { Keeper } from "./keeper.ts";
 import type { Members } from "./members.ts";
 import { Restraint } from "./restraint.ts";
 
 const keptCrashes = 8;
-const keptErrors = 20;
 
 /** New workers did not become ready. */
 export class StandbyError extends Error {
@@ -90,10 +89,10 @@ export class Crew {
     }
   }
 
-  /** The last errors of its workers, each once; an entry may have several lines. */
+  /** The last errors of its workers, each once with how often it came; an entry may have several lines. */
   lastErrors(): string[] {
     const living = this.keepers.flatMap(({ child }) => child?.errors ?? []);
-    return [...new Set([...this.endedErrors, ...living].flatMap(({ entries }) => entries))].slice(-keptErrors);
+    return lastErrors([...this.endedErrors, ...living]);
   }
 
   get isReady(): boolean {

@@ -39,6 +39,9 @@ export class Desk {
       if (request.request === "status") return { ok: true, result: await this.supervisor.status(this.underWay) };
       return await this.replace(request, onStep, signal);
     } catch (error) {
+      if (request.request !== "status" && isRefusal(error)) {
+        this.log.event("warn", `${request.request} was refused: ${error.message}`, { by: request.who });
+      }
       return this.failure(error);
     }
   };

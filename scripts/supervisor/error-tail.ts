@@ -1,5 +1,5 @@
 // The last errors of a process, for a report of what became of it: what it wrote to stderr, and the errors among its log
-// records, each shown once however often it was logged.
+// records, each shown once, with how often it came.
 
 import { isErrorRecord, parseRecord } from "./log-record.ts";
 
@@ -10,20 +10,54 @@ const stackLines = 4;
 const nextError = /\n(?=(?:caused by|one of \d+ errors): )/;
 
 export class ErrorTail {
+  /** By text, the oldest first: how often. */
+  private readonly counts = new Map<string, number>();
+  /** What stderr says at the moment: a line, and those that are indented below it. */
+  private readonly saying: string[] = [];
+
   /** The oldest first; an entry may have several lines. */
-  readonly entries: string[] = [];
+  get entries(): string[] {
+    return lastErrors([this]);
+  }
 
   hear(line: string, stream: "stdout" | "stderr"): void {
-    if (isErrorRecord(line)) this.keep(errorText(line), true);
-    else if (stream === "stderr") this.keep(line, false);
+    if (isErrorRecord(line)) return this.count(errorText(line), 1);
+    if (stream === "stdout") return;
+    const isBelow = /^\s/.test(line) && this.saying.length > 0;
+    if (!isBelow) this.finish();
+    if (line !== "" && this.saying.length < stackLines) this.saying.push(line);
   }
 
-  private keep(entry: string, isOnce: boolean): void {
-    const known = isOnce ? this.entries.indexOf(entry) : -1;
-    if (known >= 0) this.entries.splice(known, 1);
-    this.entries.push(entry);
-    if (this.entries.length > keptEntries) this.entries.shift();
+  /** Adds what another process has said. */
+  add({ counts, saying }: ErrorTail): void {
+    for (const [text, times] of counts) this.count(text, times);
+    if (saying.length > 0) this.count(saying.join("\n"), 1);
   }
+
+  /** Each with how often it came. */
+  texts(): string[] {
+    return [...this.counts].map(([text, times]) => (times === 1 ? text : text.replace(/$/m, ` (× ${times})`)));
+  }
+
+  private finish(): void {
+    if (this.saying.length > 0) this.count(this.saying.splice(0).join("\n"), 1);
+  }
+
+  private count(text: string, times: number): void {
+    const before = this.counts.get(text) ?? 0;
+    // It is the last one now.
+    this.counts.delete(text);
+    this.counts.set(text, before + times);
+    const [oldest] = this.counts.keys();
+    if (this.counts.size > keptEntries && oldest !== undefined) this.counts.delete(oldest);
+  }
+}
+
+/** Of several processes together, the oldest first: an error that all of them had is one. */
+export function lastErrors(tails: readonly ErrorTail[]): string[] {
+  const all = new ErrorTail();
+  for (const tail of tails) all.add(tail);
+  return all.texts();
 }
 
 /** An error's log record for people, without what differs from one time to the next: when, which worker, which connection. */
