@@ -8,6 +8,7 @@ export const errorTable = {
   "state.tooLarge": { close: 1011, text: "a connection's state, encoded, is larger than STATE_BYTES" },
   "state.invalid": { close: 1011, text: "a connection's state does not fit the handler's state schema" },
   "effects.tooLarge": { close: 1011, text: "what one turn asked for is, encoded, larger than EFFECTS_BYTES" },
+  "send.invalid": { close: 1011, text: "what was to be sent has no JSON: undefined, a function, a promise, a cycle" },
   "topic.invalid": { close: 1011, text: "a topic is empty, longer than 256 bytes of UTF-8, or not well-formed text" },
   "topics.tooMany": { close: 1011, text: "a connection has more than TOPICS_PER_CONNECTION topics" },
   "close.invalid": { close: 1011, text: "a close code is not 1000 or 3000 to 4999, or a reason is longer than 123 bytes" },

@@ -70,9 +70,15 @@ describe("frames", () => {
     expect(frameOf(new ReceivedMessage(raw, true))).toEqual({ payload: raw, flags: flag.binary });
   });
 
-  test("what has no JSON is a TypeError", () => {
-    expect(() => frameOf(() => 1)).toThrow(new TypeError("cannot be sent: function has no JSON"));
-    expect(() => frameOf(undefined as never)).toThrow(new TypeError("cannot be sent: undefined has no JSON"));
+  test("what has no JSON is send.invalid", () => {
+    const cycle: Record<string, unknown> = {};
+    cycle.own = cycle;
+    const late = Promise.resolve("late");
+    expect(() => frameOf(() => 1)).toThrow("send.invalid: there is no JSON for function");
+    expect(() => frameOf(undefined as never)).toThrow("send.invalid: there is no JSON for undefined");
+    expect(() => frameOf({ n: 1n })).toThrow("send.invalid: there is no JSON for it: TypeError: ");
+    expect(() => frameOf(cycle)).toThrow("send.invalid: there is no JSON for it: TypeError: ");
+    expect(() => frameOf(late as never)).toThrow("send.invalid: a promise cannot be sent: await it first");
   });
 });
 

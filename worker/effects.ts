@@ -3,6 +3,7 @@
 import { CodedError } from "../protocol/errors.ts";
 import type { Link } from "../protocol/link.ts";
 import { encodePublish, flag, toGateway } from "../protocol/records.ts";
+import { thrownMessage } from "../protocol/thrown.ts";
 import type { Sendable } from "./handler.ts";
 import { ReceivedMessage } from "./message.ts";
 
@@ -84,9 +85,7 @@ export interface Frame {
   readonly flags: number;
 }
 
-/**
- * @throws {TypeError} where there is no JSON for it: undefined, functions, cycles.
- */
+/** @throws {CodedError} "send.invalid" where there is no JSON for it: undefined, functions, promises, cycles, bigint. */
 export function frameOf(data: Sendable): Frame {
   if (typeof data === "string") return { payload: data, flags: 0 };
   if (data instanceof ReceivedMessage) return { payload: data.raw, flags: data.isBinary ? flag.binary : 0 };
@@ -95,9 +94,20 @@ export function frameOf(data: Sendable): Frame {
   if (ArrayBuffer.isView(data)) {
     return { payload: new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice(), flags: flag.binary };
   }
-  const json: string | undefined = JSON.stringify(data);
-  if (json === undefined) throw new TypeError(`cannot be sent: ${typeof data} has no JSON`);
-  return { payload: json, flags: 0 };
+  return { payload: jsonOf(data), flags: 0 };
+}
+
+function jsonOf(data: unknown): string {
+  // JSON has `{}` for it: a client would get that.
+  if (data instanceof Promise) throw new CodedError("send.invalid", "a promise cannot be sent: await it first");
+  let json: string | undefined;
+  try {
+    json = JSON.stringify(data);
+  } catch (error) {
+    throw new CodedError("send.invalid", `there is no JSON for it: ${thrownMessage(error)}`, { cause: error });
+  }
+  if (json === undefined) throw new CodedError("send.invalid", `there is no JSON for ${typeof data}`);
+  return json;
 }
 
 /** A publish effect's payload. */

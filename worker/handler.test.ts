@@ -5,7 +5,34 @@ import * as v from "valibot";
 import { describe, expect, expectTypeOf, test } from "vitest";
 import { defineHandler, isHandler, type Message, type } from "./handler.ts";
 
+interface Named {
+  readonly name: string;
+}
+
 describe("types", () => {
+  test("what has JSON can be sent, and a promise of it cannot", () => {
+    const late = async (): Promise<Named> => ({ name: "Ada" });
+    defineHandler({
+      path: "/send",
+      state: type<{ list: Named[]; map: Map<string, Date> }>(),
+      async onMessage(conn, message) {
+        const named: Named = await late();
+        for (const data of ["text", 1, null, [named], named, message, new Uint8Array(1), conn.state, conn.state.map]) conn.send(data);
+        conn.send({ from: named, at: new Date() });
+        // @ts-expect-error: a promise
+        conn.send(late());
+        // @ts-expect-error: a promise
+        conn.publish("topic", late());
+        // @ts-expect-error: nothing
+        conn.send(undefined);
+      },
+      onStart(app) {
+        // @ts-expect-error: a promise
+        app.send("id", late());
+      },
+    });
+  });
+
   test("params come from the path", () => {
     defineHandler({
       path: "/chat/:room/:seat",

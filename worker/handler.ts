@@ -23,9 +23,15 @@ export interface Message {
 
 /**
  * What `send` and `publish` take. A string becomes a text frame, bytes a binary frame, a Message the frame that it came in
- * (nothing is decoded: the cheap way to echo); anything else its JSON in a text frame.
+ * (nothing is decoded: the cheap way to echo); anything else its JSON in a text frame. A promise is no such value: await it.
+ * Whatever has no JSON throws {CodedError} "send.invalid".
  */
-export type Sendable = string | number | boolean | null | object;
+export type Sendable = string | number | boolean | null | (object & NoPromise) | (NoPromise & { readonly [name: string]: unknown });
+
+/** The index signature beside it is for literals, of which TypeScript would want to know each property. */
+interface NoPromise {
+  readonly then?: never;
+}
 
 /** A URL's query, read only. */
 export type Query = Omit<URLSearchParams, "append" | "delete" | "set" | "sort">;
@@ -54,7 +60,7 @@ export interface Connection<Params = PathParams, State = unknown> {
   send(data: Sendable): void;
   /**
    * To every connection that subscribes to the topic, but not to this one unless `self`.
-   * @throws {CodedError} "topic.invalid", as `subscribe` and `unsubscribe` do.
+   * @throws {CodedError} "topic.invalid", as `subscribe` and `unsubscribe` do; "send.invalid", as `send` does.
    */
   publish(topic: string, data: Sendable, options?: { readonly self?: boolean }): void;
   subscribe(topic: string): void;

@@ -83,7 +83,9 @@ describe("each mistake has its code, and rolls the turn back", () => {
     ["topic.invalid", (conn) => conn.unsubscribe("x".repeat(257))],
     ["topic.invalid", (conn) => conn.publish("\ud800", "x")],
     ["topics.tooMany", (conn) => ["a", "b", "c"].forEach((topic) => conn.subscribe(topic))],
-    ["handler.thrown", (conn) => conn.send(undefined as never)],
+    ["send.invalid", (conn) => conn.send(undefined as never)],
+    ["send.invalid", (conn) => conn.send(Promise.resolve("late") as never)],
+    ["send.invalid", (conn) => conn.publish("t", { n: 1n })],
     ["handler.thrown", (conn) => void Object.assign(conn.state, { count: 1 })],
   ];
   test.each(mistakes)("%s (%#)", (code, onMessage) => {
