@@ -5,7 +5,8 @@ import { resolve } from "node:path";
 import { isCodedError } from "../protocol/errors.ts";
 import { SettingsFile } from "../protocol/settings-file.ts";
 import type { Config } from "./config.ts";
-import { type Checked, checkEverySetting, SettingsRefused } from "./every-setting.ts";
+import { envFileName, readEnvFile } from "./env-file.ts";
+import { type Checked, checkEverySetting, processSettings, SettingsRefused, settingNames } from "./every-setting.ts";
 import { NatsServerMissing } from "./nats/binary.ts";
 import { ReleaseError, type ReleaseStore } from "./releases/release.ts";
 import { clone } from "./setup/cache.mjs";
@@ -49,13 +50,15 @@ export async function serve({ isDev, onReady }: ServeOptions): Promise<number> {
   } catch (error) {
     return refuse(`${(error as Error).message}\nTHINSTATE_DIR has to name a folder that you may write to.`);
   }
+  const handlerEnv = environmentOfHandlers(env, log);
+  if (handlerEnv === undefined) return 1;
   const path = controlPath(config.cacheFolder);
   const wasKilled = existsSync(path);
   const running = await runningText(config.cacheFolder);
   if (running !== undefined) return refuse(running);
 
   const portPatienceMs = wasKilled ? orphanPatienceMs : 0;
-  const supervisor = new Supervisor({ config, payloadBytes, env, log, isDev, portPatienceMs });
+  const supervisor = new Supervisor({ config, payloadBytes, env, handlerEnv, log, isDev, portPatienceMs });
   const desk = new Desk(supervisor, log);
   const control = await ControlServer.listen(path, desk.answer);
   const asked = endOnSignals(supervisor);
@@ -87,6 +90,19 @@ function environment(log: Log): NodeJS.ProcessEnv | undefined {
   } catch (error) {
     if (!isCodedError(error, "config.invalid")) throw error;
     refuse(error.message);
+    return undefined;
+  }
+}
+
+/** What `.env` has for handlers. */
+function environmentOfHandlers(env: NodeJS.ProcessEnv, log: Log): NodeJS.ProcessEnv | undefined {
+  try {
+    const { variables, ignored } = readEnvFile(clone, env, [...settingNames(), ...processSettings, "SETTINGS_FILE", "THINSTATE_DIR"]);
+    const text = `${envFileName} is for handlers alone: these are not read from it, but from the environment or SETTINGS_FILE: ${ignored.join(", ")}`;
+    if (ignored.length > 0) log.event("warn", text);
+    return variables;
+  } catch (error) {
+    refuse((error as Error).message);
     return undefined;
   }
 }

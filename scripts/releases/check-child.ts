@@ -10,6 +10,7 @@ export interface CheckOptions {
   readonly files: readonly string[];
   readonly handlersDir: string;
   readonly sharedDir: string;
+  readonly handlerEnv: NodeJS.ProcessEnv;
   /** How much processor time the type check, and the load of all handlers, may take each. */
   readonly limitMs: number;
   readonly signal: AbortSignal;

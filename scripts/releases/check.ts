@@ -34,10 +34,10 @@ export async function checkRelease(options: CheckOptions): Promise<RouteHello[]>
 }
 
 async function tryHandlers(options: CheckOptions): Promise<{ problems: ReleaseProblem[]; routes: RouteHello[] }> {
-  const { handlersDir, sharedDir, runAs } = options;
+  const { handlersDir, sharedDir, handlerEnv, runAs } = options;
   const user = runAs === undefined ? [] : ["setpriv", `--reuid=${runAs.user}`, `--regid=${runAs.user}`, "--clear-groups", "--"];
   const command = [...user, runAs?.node ?? process.execPath, "--import", "tsx", join("worker", "trial.ts"), handlersDir];
-  const env = { ...runAs?.env, SHARED_DIR: sharedDir };
+  const env = { ...handlerEnv, ...runAs?.env, SHARED_DIR: sharedDir };
   const result = await runCheck(command, options, env);
   const fault = (text: string) => ({ problems: [{ file: lastBegun(result.stdout) ?? handlersDir, text }], routes: [] });
   // Handlers may print too; the verdict is the last line.

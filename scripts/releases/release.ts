@@ -73,6 +73,8 @@ export interface ReleasesOptions {
   readonly folder: string;
   /** What handlers find beside them wherever they run, and so in their trial too. */
   readonly sharedDir: string;
+  /** What else handlers find in their environment, on top of ours. */
+  readonly handlerEnv?: NodeJS.ProcessEnv;
   /** How much processor time the type check, and the trial load of all handlers, may take each. */
   readonly checkLimitMs?: number;
   /**
@@ -94,15 +96,17 @@ class ReleaseFolder implements ReleaseStore {
   private readonly clone: string;
   private readonly folder: string;
   private readonly sharedDir: string;
+  private readonly handlerEnv: NodeJS.ProcessEnv;
   private readonly checkLimitMs: number;
   private readonly runAs: RunAs | undefined;
   /** Names of what this process has in hand: not leftovers. */
   private readonly inHand = new Set<string>();
 
-  constructor({ clone, folder, sharedDir, checkLimitMs = usualCheckLimitMs, runAs }: ReleasesOptions) {
+  constructor({ clone, folder, sharedDir, handlerEnv = {}, checkLimitMs = usualCheckLimitMs, runAs }: ReleasesOptions) {
     this.clone = clone;
     this.folder = folder;
     this.sharedDir = sharedDir;
+    this.handlerEnv = handlerEnv;
     this.checkLimitMs = checkLimitMs;
     this.runAs = runAs;
   }
@@ -238,8 +242,8 @@ class ReleaseFolder implements ReleaseStore {
     files: readonly string[],
     { handlersDir, signal, isFirst = false, onStep }: MakeOptions,
   ): Promise<RouteHello[]> {
-    const { clone, sharedDir, checkLimitMs: limitMs, runAs } = this;
-    return checkRelease({ clone, folder, files, handlersDir, sharedDir, limitMs, signal, isFirst, onStep, runAs });
+    const { clone, sharedDir, handlerEnv, checkLimitMs: limitMs, runAs } = this;
+    return checkRelease({ clone, folder, files, handlersDir, sharedDir, handlerEnv, limitMs, signal, isFirst, onStep, runAs });
   }
 
   private async publish(folder: string, manifest: Manifest): Promise<Release> {

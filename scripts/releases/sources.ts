@@ -125,6 +125,7 @@ function isForWorkers(file: string): boolean {
 export function whyNeverInRelease(file: string): string | undefined {
   const top = file.split(sep, 1)[0] ?? "";
   if (notForWorkers.has(top) || top.startsWith(".thinstate")) return `a release holds nothing of ${top}`;
+  if (file === ".env") return "what it has is given to workers as their environment";
   if (/^[^/]+\.md$/.test(file)) return "a release holds no .md files of the clone's top folder";
   return isTest(file) ? "a release holds no tests" : undefined;
 }

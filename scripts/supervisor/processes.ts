@@ -13,6 +13,8 @@ export interface ProcessesOptions {
   readonly config: Config;
   /** What children inherit: they parse limits of their own. */
   readonly env: NodeJS.ProcessEnv;
+  /** What workers are told besides. */
+  readonly handlerEnv: NodeJS.ProcessEnv;
   readonly guard: Guard;
   readonly log: Log;
 }
@@ -37,14 +39,16 @@ const commonFlags = ["--always-sparkplug"];
 export class Processes {
   private readonly config: Config;
   private readonly env: NodeJS.ProcessEnv;
+  private readonly handlerEnv: NodeJS.ProcessEnv;
   private readonly guard: Guard;
   private readonly shown: Pick<ChildContext, "onLine" | "onOverdue">;
 
-  constructor({ config, env, guard, log }: ProcessesOptions) {
+  constructor({ config, env, handlerEnv, guard, log }: ProcessesOptions) {
     this.config = config;
     // By these, systemd would take a child's word for ours.
     const { NOTIFY_SOCKET: _socket, WATCHDOG_USEC: _watchdog, ...inherited } = env;
     this.env = inherited;
+    this.handlerEnv = handlerEnv;
     this.guard = guard;
     this.shown = {
       onLine: (name, line, stream) => log.child(name, line, stream),
@@ -67,6 +71,7 @@ export class Processes {
 
   worker(release: Release, index: number, nats: NatsSettings): Child {
     return this.node(["worker/main.ts"], `worker-${release.id}.${index + 1}`, release.folder, {
+      ...this.handlerEnv,
       ...this.common(nats),
       RELEASE: release.id,
       SHARED_DIR: this.config.sharedDir,

@@ -40,6 +40,8 @@ export interface SupervisorOptions {
   /** What a nats-server of ours has to let through. */
   readonly payloadBytes: number;
   readonly env: NodeJS.ProcessEnv;
+  /** What handlers are told besides. */
+  readonly handlerEnv: NodeJS.ProcessEnv;
   readonly log: Log;
   /** The working tree serves, unchecked; nothing of it is kept. */
   readonly isDev: boolean;
@@ -81,7 +83,7 @@ export class Supervisor implements Deployable {
   /** The start is over: gateways are there, and serve unless no workers are wanted. */
   private isReady = false;
 
-  constructor({ config, payloadBytes, env, log, isDev, portPatienceMs }: SupervisorOptions) {
+  constructor({ config, payloadBytes, env, handlerEnv, log, isDev, portPatienceMs }: SupervisorOptions) {
     this.config = config;
     this.env = env;
     this.log = log;
@@ -89,10 +91,10 @@ export class Supervisor implements Deployable {
     this.payloadBytes = payloadBytes;
     this.portPatienceMs = portPatienceMs;
     const { clone, cacheFolder, sharedDir, checkTimeoutMs } = config;
-    this.releases = openReleases({ clone, folder: join(cacheFolder, "releases"), sharedDir, checkLimitMs: checkTimeoutMs });
+    this.releases = openReleases({ clone, folder: join(cacheFolder, "releases"), sharedDir, handlerEnv, checkLimitMs: checkTimeoutMs });
     this.shelf = new Shelf({ config, releases: this.releases, log, isDev });
     this.activationFile = join(config.cacheFolder, "activation.json");
-    this.processes = new Processes({ config, env, guard: this.guard, log });
+    this.processes = new Processes({ config, env, handlerEnv, guard: this.guard, log });
   }
 
   /** Aborts with Cancelled when this installation begins to end. */
