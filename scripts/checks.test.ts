@@ -1,5 +1,11 @@
-import { expect, test } from "vitest";
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
 import { parseTally } from "./checks.ts";
+
+const clone = join(import.meta.dirname, "..");
 
 test.each([
   ["1 passed, 0 failed\nlater\n\n12 passed, 3 failed, 4 skipped\nand more", { passed: 12, failed: 3, skipped: 4 }],
@@ -7,4 +13,42 @@ test.each([
   ["it began, and was killed: 12 passed, 0 failed", { passed: 0, failed: 1, skipped: 0 }],
 ])("the last tally of a run counts, and a run without one has failed", (said, tally) => {
   expect(parseTally(said)).toEqual(tally);
+});
+
+/** @returns what the check of format and lint says of a file. */
+function checked(file: string, text: string): string {
+  const folder = mkdtempSync(join(tmpdir(), "thinstate-checks-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  mkdirSync(join(folder, file, ".."), { recursive: true });
+  writeFileSync(join(folder, file), text);
+  cpSync(join(clone, "biome.jsonc"), join(folder, "biome.jsonc"));
+  symlinkSync(join(clone, "node_modules"), join(folder, "node_modules"));
+  const args = [join(clone, "node_modules/@biomejs/biome/bin/biome"), "check", "--vcs-enabled=false", "worker"];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: folder, encoding: "utf8" });
+  return status === 0 ? "fine" : `${stdout}${stderr}`;
+}
+
+const messy = `import { readFileSync } from 'node:fs'
+import {defineHandler} from '../handler.ts'
+var seen: any = null, word = 'got '
+
+export default defineHandler({
+\tpath: '/messy', onMessage: function (conn, m) { seen = m; [1].forEach(function (n) { conn.send(word + n) })
+\t\treadFileSync('/dev/null') }
+})
+`;
+
+test("how a handler is written is its author's taste; mistakes, and imports that are not for handlers, are found", () => {
+  expect(checked("worker/handlers/messy.ts", messy)).toBe("fine");
+  expect(checked("worker/other.ts", messy)).toContain("format");
+  expect(checked("worker/handlers/messy.ts", messy.replace("seen = m", "if (m.text() == 'x') seen = m"))).toContain("noDoubleEquals");
+  expect(checked("worker/handlers/messy.ts", messy.replace("node:fs", "../../gateway/fs.ts"))).toContain("noRestrictedImports");
+});
+
+test("tests that are chosen run alone", () => {
+  const args = ["scripts/start.mjs", "test", "worker/handlers"];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: clone, encoding: "utf8" });
+  expect(status, `${stdout}${stderr}`).toBe(0);
+  expect(stdout).not.toContain("check:");
+  expect(stdout).toMatch(/\n\d+ passed, 0 failed\n$/);
 });
