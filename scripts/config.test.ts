@@ -11,6 +11,7 @@ test("an empty environment gives what the README says", () => {
     hasTls: false,
     adminPort: 9090,
     natsUrl: undefined,
+    natsPort: 4222,
     natsSecurity: { NATS_CREDENTIALS_FILE: "", NATS_CA_FILE: "", NATS_CERT_FILE: "", NATS_KEY_FILE: "" },
     namespace: "thinstate",
     workers: 2,

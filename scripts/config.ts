@@ -23,6 +23,8 @@ export interface Config {
   readonly adminPort: number;
   /** undefined: we start a nats-server of our own. */
   readonly natsUrl: string | undefined;
+  /** Of a nats-server of our own: this one, or the next that is free. 0: any. */
+  readonly natsPort: number;
   readonly natsSecurity: BusSecurity;
   readonly namespace: string;
   readonly workers: number;
@@ -58,6 +60,7 @@ export function parseConfig(environment: NodeJS.ProcessEnv, clone: string): Conf
     hasTls: settings.TLS_CERT_FILE !== "",
     adminPort: settings.ADMIN_PORT,
     natsUrl: settings.NATS_URL,
+    natsPort: settings.NATS_PORT,
     natsSecurity: v.parse(v.object(natsFileSettings), settings),
     namespace: settings.NAMESPACE,
     workers: settings.WORKERS,
@@ -80,6 +83,7 @@ export function supervisorSettings(clone: string) {
     TLS_CERT_FILE: v.optional(v.string(), ""),
     ADMIN_PORT: integer({ least: 0, most: 65_535, otherwise: 9090 }),
     NATS_URL: v.optional(v.pipe(v.string(), v.check(isNatsUrl, "nats://host:port, or several parted by commas"))),
+    NATS_PORT: integer({ least: 0, most: 65_535, otherwise: 4222 }),
     ...natsFileSettings,
     /** Where nats-server's release archives lie as they do on GitHub: see nats/upstream.ts. */
     NATS_SERVER_MIRROR: v.optional(v.pipe(v.string(), v.check(isWebUrl, "http://… or https://…"))),

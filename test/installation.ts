@@ -217,6 +217,6 @@ async function environment(env: Environment): Promise<NodeJS.ProcessEnv> {
   // Where a clean machine's set-up has fetched it to: an installation with a cache folder of its own would fetch it again.
   const natsServer = await findNatsServer({ folder: join(ourClone, ".thinstate", "nats"), environment: process.env });
   const PATH = [dirname(natsServer), process.env.PATH].join(delimiter);
-  const ours = { PORT: "0", ADMIN_PORT: "0", WATCH_MS: "300", READY_TIMEOUT_MS: String(patienceMs) };
+  const ours = { PORT: "0", ADMIN_PORT: "0", NATS_PORT: "0", WATCH_MS: "300", READY_TIMEOUT_MS: String(patienceMs) };
   return { ...process.env, PATH, ...ours, ...env };
 }

@@ -115,6 +115,23 @@ test("where another program has taken its port meanwhile, it takes another one",
   expect((await installation.status()).nats.url).not.toContain(`:${port}`);
 });
 
+test("it listens on NATS_PORT, and while that is taken on a later one, which status has", async () => {
+  const stranger = createServer();
+  await new Promise<void>((resolve) => stranger.listen(0, "127.0.0.1", resolve));
+  const { port } = stranger.address() as AddressInfo;
+  const installation = await install({ NATS_PORT: String(port) });
+  const first = installation.start({}, ["dev"]);
+  await first.line(/^ready ws:/);
+  const { nats } = await installation.status();
+  expect(Number(new URL(nats.url).port)).toBeGreaterThan(port);
+  expect((await installation.run("status")).output).toContain(`nats      ${nats.url} (process ${nats.pid})`);
+  first.process.kill("SIGTERM");
+  expect(await first.exited).toBe(0);
+  await new Promise((resolve) => stranger.close(resolve));
+  await installation.start({}, ["dev"]).line(/^ready ws:/);
+  expect((await installation.status()).nats.url).toBe(`nats://127.0.0.1:${port}`);
+});
+
 test("a key that is broken ends the start with its file", async () => {
   const installation = await install();
   const folder = join(installation.cacheFolder, "nats");

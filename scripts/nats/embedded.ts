@@ -1,5 +1,5 @@
-// The nats-server of an installation that was given no NATS_URL: on the loopback interface, with a user for each role, on the port
-// that it had before where that is free, started again when it dies.
+// The nats-server of an installation that was given no NATS_URL: on the loopback interface, with a user for each role, on NATS_PORT
+// or the next port that is free, started again when it dies.
 
 import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -15,6 +15,7 @@ import { configuredPort, type NatsFiles, natsConfiguration, natsFiles, natsHost 
 
 const answerTimeoutMs = 5_000;
 const attempts = 3;
+const lastPort = 65_535;
 
 export interface EmbeddedNatsOptions {
   readonly executable: string;
@@ -23,6 +24,8 @@ export interface EmbeddedNatsOptions {
   readonly namespace: string;
   /** What it has to let through: see protocol/payload.ts. */
   readonly payloadBytes: number;
+  /** Where it listens, or, where that is taken, on the next free one; 0: where it did before, else on any free one. */
+  readonly port: number;
   /** How long the server of a supervisor that was killed may take to leave the port. */
   readonly portPatienceMs: number;
   readonly spawn: (spec: ChildSpec) => Child;
@@ -60,9 +63,9 @@ export class EmbeddedNats {
     const { folder, namespace, payloadBytes } = options;
     const users = { namespace, keys: ensureKeys(folder), folder };
     const files = natsFiles(folder);
+    // Other programs are told once where it is.
+    let port = await choosePort(options.port, configuredPort(files.config), options.portPatienceMs);
     for (let attempt = 1; ; attempt++) {
-      // Other programs are told once where it is. Only at first: whoever has the port now may keep it.
-      const port = attempt === 1 ? await choosePort(files, options.portPatienceMs) : await freePort(natsHost);
       const serverName = `thinstate-${randomBytes(8).toString("hex")}`;
       const written = "at each start of thinstate";
       writeFileSync(files.config, natsConfiguration({ port, written, users, payloadBytes, serverName, files }));
@@ -81,8 +84,9 @@ export class EmbeddedNats {
       });
       if (await answers(port, serverName)) return new EmbeddedNats(`nats://${natsHost}:${port}`, folder, keeper);
       await keeper.kill();
-      // Somebody may have taken the port since it was found free.
+      // Somebody may have taken the port since it was found free, and may keep it.
       if (attempt === attempts) throw new Error(`nats-server does not answer. The end of its log (${files.log}):\n${logTail(files)}`);
+      port = await choosePort(options.port === 0 ? 0 : port + 1, undefined, 0);
     }
   }
 
@@ -96,16 +100,20 @@ export class EmbeddedNats {
   }
 }
 
-/** The one that it had before, where it is free. */
-async function choosePort(files: NatsFiles, patienceMs: number): Promise<number> {
-  const before = configuredPort(files.config);
-  if (before === undefined) return freePort(natsHost);
+/** @param before The one that it had; @param patienceMs how long it may take to be free again. */
+async function choosePort(wanted: number, before: number | undefined, patienceMs: number): Promise<number> {
+  if (wanted === 0) return before !== undefined && (await isFree(before, patienceMs)) ? before : freePort(natsHost);
+  for (let port = wanted; port <= lastPort; port++) if (await isFree(port, port === before ? patienceMs : 0)) return port;
+  return freePort(natsHost);
+}
+
+async function isFree(port: number, patienceMs: number): Promise<boolean> {
   for (const deadline = Date.now() + patienceMs; ; await pause(50)) {
     try {
-      await checkPort(before, natsHost);
-      return before;
+      await checkPort(port, natsHost);
+      return true;
     } catch {
-      if (Date.now() >= deadline) return freePort(natsHost);
+      if (Date.now() >= deadline) return false;
     }
   }
 }

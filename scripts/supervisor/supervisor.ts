@@ -193,7 +193,7 @@ export class Supervisor implements Deployable {
   }
 
   private async startNats(): Promise<NatsAccess> {
-    const { natsUrl, natsSecurity, cacheFolder, namespace } = this.config;
+    const { natsUrl, natsPort, natsSecurity, cacheFolder, namespace } = this.config;
     if (natsUrl !== undefined) return () => ({ NATS_URL: natsUrl, ...natsSecurity });
     const folder = join(cacheFolder, "nats");
     mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -203,6 +203,7 @@ export class Supervisor implements Deployable {
       folder,
       namespace,
       payloadBytes: this.payloadBytes,
+      port: natsPort,
       portPatienceMs: this.portPatienceMs,
       spawn: (spec) => this.processes.natsServer(spec),
       onEnd: (child, text) => this.log.event("error", `${child.name} ${text}`),
