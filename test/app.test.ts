@@ -37,3 +37,21 @@ test("a gateway that has died without a word is not the one that is asked to pub
   expect(String(listener.received[1])).toBe("from the app");
   await Promise.all([client, listener].map((each) => each.close()));
 });
+
+test("every hook has it", async () => {
+  system = await TestSystem.start();
+  const listener = await TestClient.open(`${system.url}/script/here`);
+  listener.send([{ do: "subscribe", topic: "everywhere" }, { do: "tell" }]);
+  await listener.receives(1);
+  await fetch(`${system.url.replace("ws", "http")}/everywhere`);
+  const client = await TestClient.open(`${system.url}/everywhere`);
+  client.send("hello");
+  await listener.receives(6);
+  await system.deploy("2");
+  await listener.receives(7);
+  await client.close();
+  await listener.receives(8);
+  const hooks = ["onRequest", "onUpgrade", "onOpen", "onMessage", "onError", "onAdopt", "onClose true"];
+  expect(listener.received.slice(1).map(String)).toEqual(hooks);
+  await listener.close();
+});

@@ -81,7 +81,7 @@ export class Answers {
       const { route: handler, params } = match;
       if (answersOnly(handler)) return plainOnly();
       const { path, query, ip } = body;
-      const upgrade = upgradeRequestOf({ path, params, query, ip, signal, headers: recordOf(body.headers) });
+      const upgrade = upgradeRequestOf({ path, params, query, ip, app: this.options.app, signal, headers: recordOf(body.headers) });
       const welcome = await handler.onUpgrade?.(upgrade);
       if (welcome instanceof Response) return refusalOf(welcome);
       checkSubprotocol(welcome?.subprotocol, upgrade.subprotocols);
@@ -117,8 +117,9 @@ export class Answers {
         this.options.log.debug({ path: body.path, method: body.method, status: request.status }, "a request was refused");
         return request;
       }
-      const turn = { id: `${peer}:http-${number}`, redelivered: body.redelivered, flushed: 0, release: this.options.release, signal };
-      const response = await handler.onRequest?.(request, { params, ip: body.ip, turn, app: this.options.app });
+      const { release, app } = this.options;
+      const turn = { id: `${peer}:http-${number}`, redelivered: body.redelivered, flushed: 0, release, app, signal };
+      const response = await handler.onRequest?.(request, { params, ip: body.ip, turn, app });
       if (!(response instanceof Response)) throw new TypeError("onRequest must return a Response");
       return response;
     });

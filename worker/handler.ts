@@ -82,6 +82,8 @@ export interface Turn {
   /** How often a worker that died had flushed in it. */
   readonly flushed: number;
   readonly release: string;
+  /** For what is not this connection's: it happens at once, whether the turn commits or throws. */
+  readonly app: App;
   /**
    * Aborts when the turn is cut off, after TURN_TIMEOUT_MS, or its connection is not with this worker any more; of a request, when
    * its client has gone. Not when the worker drains: what has begun may finish.
@@ -90,8 +92,8 @@ export interface Turn {
 }
 
 /**
- * What can be done outside of a connection's turn. Handed to `onStart` and `onRequest`, and only there: keep it in their
- * closures, since a module that is imported by two workers has nothing of its own. At most once, if the worker dies meanwhile.
+ * What can be done outside of a connection's turn: `turn.app` in hooks that have a turn, `request.app` in onUpgrade, and the first
+ * parameter of onStart. Outlives the turn, for timers say. At most once, if the worker dies meanwhile.
  * Its promises reject with {CodedError} "app.noGateway" where no gateway takes what was asked for.
  */
 export interface App {
@@ -120,6 +122,7 @@ export interface UpgradeRequest<Params = PathParams> {
   readonly subprotocols: readonly string[];
   readonly ip: string;
   readonly origin: string | undefined;
+  readonly app: App;
   /** Aborts after TURN_TIMEOUT_MS, when the client is answered with 500, and when the client has given up. */
   readonly signal: AbortSignal;
 }

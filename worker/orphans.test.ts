@@ -23,6 +23,7 @@ function orphaned(onClose: (conn: Connection) => Promise<void>) {
     flushed: (mailbox) => orphans.flushed(mailbox),
     onIdle: () => undefined,
     mayRun: () => true,
+    app: () => bench.turns.app,
     onThrown: () => undefined,
   });
   orphans.adopt(bench.mailbox, bench.mailbox.bequest());

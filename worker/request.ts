@@ -2,7 +2,7 @@
 
 import { parseCookie } from "cookie";
 import type { PathParams } from "../protocol/route.ts";
-import type { Query, UpgradeRequest } from "./handler.ts";
+import type { App, Query, UpgradeRequest } from "./handler.ts";
 
 export interface UpgradeParts {
   /** Not decoded, without the query. */
@@ -13,11 +13,12 @@ export interface UpgradeParts {
   /** Names in lower case; a repeated header's values joined as RFC 9110, 5.3 says, cookies by `; `. */
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly ip: string;
+  readonly app: App;
   readonly signal: AbortSignal;
 }
 
 export function upgradeRequestOf(parts: UpgradeParts): UpgradeRequest {
-  const { path, params, headers, ip, signal } = parts;
+  const { path, params, headers, ip, app, signal } = parts;
   return {
     path,
     params,
@@ -27,6 +28,7 @@ export function upgradeRequestOf(parts: UpgradeParts): UpgradeRequest {
     subprotocols: subprotocolsOf(headers["sec-websocket-protocol"]),
     ip,
     origin: headers.origin,
+    app,
     signal,
   };
 }

@@ -109,6 +109,7 @@ export class Worker {
       flushed: (mailbox) => this.confirmation(mailbox),
       onIdle: (mailbox) => this.settle(mailbox),
       mayRun: (mailbox) => this.mayRun(mailbox),
+      app: () => this.operator,
       onThrown: (mailbox, error, hook) => this.logThrown(mailbox, error, hook),
     });
     this.solitude = new Solitude({

@@ -1,5 +1,5 @@
 import { expect, expectTypeOf, test } from "vitest";
-import { defineHandler, type } from "./handler.ts";
+import { type App, defineHandler, type } from "./handler.ts";
 import { deferred } from "./testing/bench.ts";
 import { testHandler } from "./testing.ts";
 
@@ -203,4 +203,40 @@ test("an onStart that throws fails the test that starts it", async () => {
     },
   });
   await expect(testHandler(failing)).rejects.toThrow(new RangeError("no"));
+});
+
+test("every hook has app, of its own release", async () => {
+  const said: string[] = [];
+  const say = (hook: string, app: App) => {
+    said.push(`${hook} ${app.release}`);
+    return app.publish("all", hook);
+  };
+  const handler = defineHandler({
+    path: "/a",
+    onUpgrade: ({ app }) => say("onUpgrade", app),
+    onRequest: async (_request, { turn }) => {
+      await say("onRequest", turn.app);
+      return new Response();
+    },
+    onOpen: async (conn, turn) => {
+      conn.subscribe("all");
+      await say("onOpen", turn.app);
+    },
+    async onMessage(_conn, _message, turn) {
+      await say("onMessage", turn.app);
+      throw new Error("no luck");
+    },
+    onError: (_conn, _error, turn) => say("onError", turn.app),
+    onAdopt: (_conn, turn) => say("onAdopt", turn.app),
+    onClose: (_conn, _closing, turn) => say("onClose", turn.app),
+  });
+  const app = await testHandler(handler);
+  const ada = await app.connect("/a");
+  await ada.send("x").catch(() => undefined);
+  await app.request("/a");
+  await app.deploy(handler);
+  await ada.close();
+  expect(said).toEqual(["onUpgrade 1", "onOpen 1", "onMessage 1", "onError 1", "onRequest 1", "onAdopt 2", "onClose 2"]);
+  // What app does happens at once, and stays where the turn is rolled back.
+  expect(ada.received).toEqual(["onMessage", "onError", "onRequest", "onAdopt"]);
 });

@@ -39,7 +39,7 @@ export class TestApp<State = unknown> {
 
   constructor(handler: Handler, limits: TestLimits) {
     this.limits = { ...defaultLimits(), ...limits };
-    this.gateway = new InMemoryGateway(handler, this.limits);
+    this.gateway = new InMemoryGateway(handler, this.limits, (release) => this.app(release));
   }
 
   /** "1", and one more with each deploy: `turn.release`. */
@@ -75,8 +75,9 @@ export class TestApp<State = unknown> {
     if (handler.onRequest === undefined) throw new Error("the handler has no onRequest, so its path does not answer plain HTTP");
     const { params } = partsOf(handler, url);
     const signal = new AbortController().signal;
-    const turn = { id: "test:http", redelivered: false, flushed: 0, release: this.release, signal };
-    return handler.onRequest(new Request(new URL(url, "http://localhost"), init), { params, ip: "127.0.0.1", turn, app: this.app() });
+    const app = this.app();
+    const turn = { id: "test:http", redelivered: false, flushed: 0, release: this.release, app, signal };
+    return handler.onRequest(new Request(new URL(url, "http://localhost"), init), { params, ip: "127.0.0.1", turn, app });
   }
 
   /** As another program, or app.publish: to all that subscribe to the topic. */
@@ -134,13 +135,13 @@ export class TestApp<State = unknown> {
   }
 
   private upgrade(url: string, options: ConnectOptions): Promise<Response | Granted> {
-    return decideUpgrade(this.gateway.handler, { url, options, stateBytes: this.limits.stateBytes });
+    return decideUpgrade(this.gateway.handler, { url, options, app: this.app(), stateBytes: this.limits.stateBytes });
   }
 
-  private app(): App {
+  private app(release = this.release): App {
     const { gateway } = this;
     return {
-      release: gateway.release,
+      release,
       workerId: "test",
       publish: async (topic, data) => gateway.publish(topic, frameOf(data)),
       send: async (id, data) => {

@@ -4,7 +4,7 @@ import { CodedError } from "../protocol/errors.ts";
 import { flag, toGateway, toWorker } from "../protocol/records.ts";
 import { checkTopic } from "../protocol/subjects.ts";
 import { Effects, type Frame, frameOf, publishPayload } from "./effects.ts";
-import type { Connection, Query, Sendable, Turn } from "./handler.ts";
+import type { App, Connection, Query, Sendable, Turn } from "./handler.ts";
 import type { Mailbox, MailboxEvent } from "./mailbox.ts";
 import type { MeasuredTurn } from "./turn-meter.ts";
 
@@ -17,6 +17,7 @@ export interface TurnLimits {
 /** What a turn needs of what runs it. */
 export interface TurnHost {
   readonly release: string;
+  readonly app: App;
   readonly limits: TurnLimits;
   /** Commits what has been asked for so far. Resolves when the gateway has applied it. */
   flush(turn: RunningTurn): Promise<void>;
@@ -59,6 +60,10 @@ export class RunningTurn implements Turn, MeasuredTurn {
 
   get flushed(): number {
     return this.event.flushed + this.flushes;
+  }
+
+  get app(): App {
+    return this.host.app;
   }
 
   get signal(): AbortSignal {

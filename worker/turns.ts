@@ -6,7 +6,7 @@ import { packValue } from "../protocol/msgpack.ts";
 import { flag, toGateway, toWorker } from "../protocol/records.ts";
 import type { Effects } from "./effects.ts";
 import { handlerErrorOf } from "./failure.ts";
-import type { HandlerError } from "./handler.ts";
+import type { App, HandlerError } from "./handler.ts";
 import type { Mailbox, MailboxEvent } from "./mailbox.ts";
 import { validate } from "./schema.ts";
 import { checkState, deepFreeze } from "./state.ts";
@@ -15,6 +15,7 @@ import { TurnMeter } from "./turn-meter.ts";
 
 export interface TurnsOptions {
   readonly release: string;
+  readonly app: () => App;
   readonly limits: TurnLimits & { readonly stateBytes: number };
   readonly now: () => number;
   /** Takes a turn's effects, all or nothing. @param end flag.commit or flag.flush */
@@ -46,6 +47,10 @@ export class Turns implements TurnHost {
     this.meter = new TurnMeter(options.now);
     this.release = options.release;
     this.limits = options.limits;
+  }
+
+  get app(): App {
+    return this.options.app();
   }
 
   /** How many turns wait for something. */

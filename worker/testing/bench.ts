@@ -1,7 +1,7 @@
 // For the tests of turns: one connection of a handler, with its commits written down and a clock that stands.
 
 import { flag, toWorker } from "../../protocol/records.ts";
-import { defineHandler, type Handler, type HandlerError, type HandlerOptions, type } from "../handler.ts";
+import { type App, defineHandler, type Handler, type HandlerError, type HandlerOptions, type } from "../handler.ts";
 import { Mailbox, type MailboxEvent, type MailboxOptions } from "../mailbox.ts";
 import { ReceivedMessage } from "../message.ts";
 import { Turns, type TurnsOptions } from "../turns.ts";
@@ -14,6 +14,14 @@ export interface Count {
 export type Options = HandlerOptions<"/a", typeof state, undefined>;
 
 export const state = type<Count>({ count: 0 });
+/** No gateway. */
+const notHere: App = {
+  release: "1",
+  workerId: "bench",
+  publish: () => Promise.reject(new Error("no gateway")),
+  send: () => Promise.reject(new Error("no gateway")),
+  closeUser: () => Promise.reject(new Error("no gateway")),
+};
 const limits = { effectsBytes: 200, stateBytes: 20, topicsPerConnection: 2, turnTimeoutMs: 1_000 };
 export const fresh = { redelivered: false, flushed: 0 };
 export const open: MailboxEvent = { type: toWorker.open, ...fresh };
@@ -63,6 +71,7 @@ export class Bench {
       flushed: () => new Promise((resolve) => this.onConfirmed.push(resolve)),
       onIdle: () => undefined,
       mayRun: () => this.mayRun,
+      app: () => notHere,
       onThrown: (_, error, hook) => this.thrown.push({ hook, error }),
     });
   }

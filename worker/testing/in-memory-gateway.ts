@@ -3,7 +3,7 @@
 
 import { flag, toGateway, toWorker } from "../../protocol/records.ts";
 import type { Effect, Effects, Frame } from "../effects.ts";
-import type { Handler } from "../handler.ts";
+import type { App, Handler } from "../handler.ts";
 import type { Mailbox } from "../mailbox.ts";
 import { pinnedState } from "../state.ts";
 import { Turns, type TurnsOptions } from "../turns.ts";
@@ -19,6 +19,7 @@ export type CrashPoint = "before commit" | "after flush" | "after commit";
 export class InMemoryGateway {
   handler: Handler;
   crashAt: CrashPoint | undefined;
+  private readonly appOf: (release: string) => App;
   private readonly limits: TurnsOptions["limits"];
   private readonly connections = new Map<number, HeldConnection>();
   /** The worker that gets work, last, and those before it that still have turns to finish. */
@@ -28,7 +29,8 @@ export class InMemoryGateway {
   private clockMs = 0;
   private onChange: Array<() => void> = [];
 
-  constructor(handler: Handler, limits: TurnsOptions["limits"]) {
+  constructor(handler: Handler, limits: TurnsOptions["limits"], appOf: (release: string) => App) {
+    this.appOf = appOf;
     this.handler = handler;
     this.limits = limits;
     this.startWorker(1);
@@ -119,6 +121,7 @@ export class InMemoryGateway {
         flushed: (mailbox) => (mailbox.isGone ? new Promise(() => undefined) : Promise.resolve()),
         onIdle: (mailbox) => this.settle(mailbox),
         mayRun: () => true,
+        app: () => this.appOf(String(release)),
         onThrown: (mailbox, error) => this.connectionOf(mailbox)?.errors.push(error),
       }),
     );

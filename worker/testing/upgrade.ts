@@ -3,7 +3,7 @@
 import { CodedError } from "../../protocol/errors.ts";
 import { packValue } from "../../protocol/msgpack.ts";
 import { compileRoutes, matchRoute } from "../../protocol/route.ts";
-import type { Handler } from "../handler.ts";
+import type { App, Handler } from "../handler.ts";
 import { queryOf, subprotocolsOf, upgradeRequestOf } from "../request.ts";
 import { initialState } from "../state.ts";
 import { welcomeHeaders } from "../welcome-headers.ts";
@@ -27,13 +27,14 @@ export interface Granted {
 /** @throws {CodedError} "route.unknown", "state.invalid", "state.tooLarge", "upgrade.headers", and what onUpgrade throws. */
 export async function decideUpgrade(
   handler: Handler,
-  request: { readonly url: string; readonly options: ConnectOptions; readonly stateBytes: number },
+  request: { readonly url: string; readonly options: ConnectOptions; readonly app: App; readonly stateBytes: number },
 ): Promise<Response | Granted> {
   const { path, query, params } = partsOf(handler, request.url);
   const { ip = "127.0.0.1" } = request.options;
   const headers = headersOf(request.options);
   const signal = new AbortController().signal;
-  const welcome = (await handler.onUpgrade?.(upgradeRequestOf({ path, params, query, headers, ip, signal }))) ?? {};
+  const { app } = request;
+  const welcome = (await handler.onUpgrade?.(upgradeRequestOf({ path, params, query, headers, ip, app, signal }))) ?? {};
   if (welcome instanceof Response) return welcome;
   const state = initialState(handler, welcome);
   const stored = state === undefined ? undefined : packValue(state);
