@@ -383,6 +383,7 @@ export class Gateway {
       serving: dispatcher.serving,
       routes: this.routes(),
       pins: Object.fromEntries([...this.workers.all()].map((worker) => [worker.id, worker.pins])),
+      silent: this.workers.silent,
       handover: dispatcher.handover.report(),
       activation: dispatcher.activation,
     };

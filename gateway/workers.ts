@@ -2,9 +2,10 @@
 
 import type { Logger } from "pino";
 import type { LinkHub } from "../protocol/link-hub.ts";
-import type { WorkerHello } from "../protocol/membership.ts";
+import type { UnderWay, WorkerHello } from "../protocol/membership.ts";
 import { compileRoutes } from "../protocol/route.ts";
 import type { Dispatcher, Loss } from "./dispatcher.ts";
+import { underWayAt } from "./under-way.ts";
 import { WorkerPeer } from "./worker-peer.ts";
 
 export interface WorkersOptions {
@@ -26,8 +27,8 @@ export interface WorkerLimits {
 export class Workers {
   private readonly options: WorkersOptions;
   private readonly peers = new Map<string, WorkerPeer>();
-  /** Those that are taken for dead: since when, and how often each had come back to NATS until then. */
-  private readonly takenForDead = new Map<string, { readonly at: number; readonly reconnects: number }>();
+  /** Those that are taken for dead: since when, how often each had come back to NATS until then, and what it had in hand. */
+  private readonly takenForDead = new Map<string, { readonly at: number; readonly reconnects: number; readonly underWay: UnderWay }>();
 
   constructor(options: WorkersOptions) {
     this.options = options;
@@ -39,6 +40,11 @@ export class Workers {
 
   all(): Iterable<WorkerPeer> {
     return this.peers.values();
+  }
+
+  /** By id, those that are taken for dead because they were silent: what each had in hand. */
+  get silent(): Record<string, UnderWay> {
+    return Object.fromEntries([...this.takenForDead].map(([id, { underWay }]) => [id, underWay]));
   }
 
   hear(hello: WorkerHello): void {
@@ -64,8 +70,11 @@ export class Workers {
     hub.close(id);
     const fields = { worker: id, release: worker.release, reason, connections: worker.pins };
     if (how === "parted") log.info(fields, "worker left");
-    else log.warn(fields, "worker left");
-    if (how === "silent") this.takenForDead.set(id, { at: now(), reconnects: worker.reconnects });
+    else {
+      const underWay = underWayAt(worker, dispatcher.all());
+      log.warn({ ...fields, underWay }, "worker left");
+      if (how === "silent") this.takenForDead.set(id, { at: now(), reconnects: worker.reconnects, underWay });
+    }
     // One that was asked to end and took too long has died of that.
     const loss = worker.isDraining && how !== "forgetful" ? "parted" : how;
     dispatcher.lost(worker, loss);

@@ -73,6 +73,9 @@ const handover = v.object({
   longestPauseMs: v.number(),
 });
 
+/** What a worker had in hand: connections by path pattern of their route, and some of their ids. */
+const underWay = v.object({ routes: v.record(v.string(), v.number()), connections: v.array(v.string()) });
+
 const gateway = v.object({
   kind: v.literal("gateway"),
   ...member,
@@ -91,6 +94,8 @@ const gateway = v.object({
   routes: v.record(v.string(), v.number()),
   /** Pins by worker id. */
   pins: v.record(v.string(), v.number()),
+  /** By worker id: those that are taken for dead because they are silent, with what they had in hand. */
+  silent: v.optional(v.record(v.string(), underWay)),
   handover: v.optional(handover),
   activation: v.optional(activation),
 });
@@ -110,6 +115,7 @@ export type RouteHello = v.InferOutput<typeof routeHello>;
 export type WorkerCounts = v.InferOutput<typeof workerCounts>;
 export type WorkerHello = v.InferOutput<typeof worker>;
 export type GatewayHello = v.InferOutput<typeof gateway>;
+export type UnderWay = v.InferOutput<typeof underWay>;
 export type Handover = v.InferOutput<typeof handover>;
 export type Announcement = v.InferOutput<typeof announcement>;
 

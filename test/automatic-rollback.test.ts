@@ -141,9 +141,10 @@ export default defineHandler({
     await answers("two");
     talkers[0]?.send("-1");
     expect(await command.exited, command.output).toBe(1);
-    const { rolledBack, serving } = JSON.parse(command.stdout);
+    const { error, rolledBack, serving } = JSON.parse(command.stdout);
     expect(serving).toBe(first);
     expect(rolledBack).toMatchObject({ backTo: first, reason: "crash", before: { thrown: 0 } });
+    expect(error).toMatch(/was ended by SIGKILL: it hung; under way: \/version \(\d+\), of connections? g[\w-]+/);
     await answers("one");
     await expectAlone(first, 3);
   });

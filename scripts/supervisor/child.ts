@@ -49,6 +49,8 @@ export class Child {
   readonly errors = new ErrorTail();
   /** Whether it had said hello by its end: it loads, and has taken part. */
   hasServed = false;
+  /** Why we have killed it, for reports. */
+  killedFor: string | undefined;
   private readonly onOverdue: ChildContext["onOverdue"];
   private hasExited = false;
 

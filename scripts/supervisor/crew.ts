@@ -109,7 +109,7 @@ export class Crew {
   }
 
   private meetEnd(child: Child, exit: Exit): void {
-    const text = `${child.name} ${exitText(exit)}`;
+    const text = `${child.name} ${exitText(exit)}${child.killedFor === undefined ? "" : `: ${child.killedFor}`}`;
     if (!this.hasWork) {
       const tail = child.errors.entries.map((entry) => `\n${entry}`).join("");
       this.failure.abort(new StandbyError(`${text}.${tail}`));

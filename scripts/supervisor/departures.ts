@@ -30,6 +30,11 @@ export class Departures {
     if (host === this.host && !this.recent.has(id)) this.living.set(pid, { kind: "gone", id, reason: "exited" });
   }
 
+  /** The member that runs as this process; undefined where that has not said hello. */
+  memberOf(pid: number): string | undefined {
+    return this.living.get(pid)?.id;
+  }
+
   /** A process has this id from now on: whoever had it before is no more. */
   started(pid: number): void {
     this.living.delete(pid);

@@ -5,7 +5,14 @@ import { hostname } from "node:os";
 import { type Bus, connectBus } from "../../protocol/bus.ts";
 import type { BusSecurity } from "../../protocol/bus-security.ts";
 import { FaultMeter } from "../../protocol/fault-meter.ts";
-import { type Activation, type Announcement, decodeAnnouncement, encodeAnnouncement, heartbeatMs } from "../../protocol/membership.ts";
+import {
+  type Activation,
+  type Announcement,
+  decodeAnnouncement,
+  encodeAnnouncement,
+  heartbeatMs,
+  type UnderWay,
+} from "../../protocol/membership.ts";
 import { subjectsOf } from "../../protocol/subjects.ts";
 import { Departures } from "./departures.ts";
 import type { Log } from "./log.ts";
@@ -24,7 +31,7 @@ export interface MembershipOptions {
   readonly log: Pick<Log, "event">;
   /** How long a worker of this machine may be silent, and what becomes of one that was so for longer. */
   readonly hungAfterMs: number;
-  readonly onHung: (pid: number) => void;
+  readonly onHung: (pid: number, underWay: readonly UnderWay[]) => void;
 }
 
 export class Membership {
@@ -56,7 +63,7 @@ export class Membership {
     this.say({ kind: "ask" });
     this.heartbeat = setInterval(() => {
       this.members.forgetSilent(performance.now());
-      for (const pid of this.watchdog.tick(performance.now(), bus.connected)) options.onHung(pid);
+      for (const pid of this.watchdog.tick(performance.now(), bus.connected)) options.onHung(pid, this.underWayAt(pid));
       this.sayActivation();
       if (bus.connected) this.repeatDepartures();
     }, heartbeatMs);
@@ -110,6 +117,12 @@ export class Membership {
   async leave(): Promise<void> {
     clearInterval(this.heartbeat);
     await this.bus.close();
+  }
+
+  /** What gateways had given to a worker that they have given up. */
+  private underWayAt(pid: number): UnderWay[] {
+    const id = this.departures.memberOf(pid);
+    return this.members.gateways.flatMap(({ silent }) => (id === undefined ? [] : (silent?.[id] ?? [])));
   }
 
   private reconnected(): void {

@@ -20,6 +20,7 @@ import type { Deployable, DeployableOptions } from "./deployable.ts";
 import { Fleet } from "./fleet.ts";
 import { Gateways } from "./gateways.ts";
 import { Guard } from "./guard.ts";
+import { hungText } from "./hung.ts";
 import type { Log } from "./log.ts";
 import { Membership } from "./membership.ts";
 import { type NatsSettings, Processes } from "./processes.ts";
@@ -222,15 +223,16 @@ export class Supervisor implements Deployable {
       namespace,
       log: this.log,
       hungAfterMs,
-      onHung: (pid) => this.killHung(pid, hungAfterMs),
+      onHung: (pid, underWay) => this.killHung(pid, hungAfterMs, hungText(underWay)),
     });
   }
 
   // Gateways have given up on it at half of that time; its exit has another one started.
-  private killHung(pid: number, silentMs: number): void {
+  private killHung(pid: number, silentMs: number, text: string): void {
     const hung = this.running?.fleet.workerOf(pid);
     if (hung === undefined) return;
-    this.log.event("error", `${hung.name} hangs: silent for ${silentMs} ms (2 x WORKER_TIMEOUT_MS), it is killed`, { pid });
+    this.log.event("error", `${hung.name} hangs: silent for ${silentMs} ms (2 x WORKER_TIMEOUT_MS), it is killed; ${text}`, { pid });
+    hung.killedFor = `it hung; ${text}`;
     void hung.kill();
   }
 
