@@ -12,6 +12,7 @@ import { type Reply, refusalOf, replyOf } from "./reply.ts";
 import { upgradeRequestOf } from "./request.ts";
 import { ResponseStream } from "./response-stream.ts";
 import { initialState } from "./state.ts";
+import { encodeState } from "./state-codec.ts";
 import { welcomeHeaders } from "./welcome-headers.ts";
 
 type HeaderList = ReadonlyArray<readonly [string, string]>;
@@ -86,13 +87,7 @@ export class Answers {
       if (welcome instanceof Response) return refusalOf(welcome);
       checkSubprotocol(welcome?.subprotocol, upgrade.subprotocols);
       const state = initialState(handler, welcome ?? undefined);
-      const bytes = state === undefined ? undefined : packValue(state);
-      if (bytes !== undefined && bytes.length > this.options.limits.stateBytes) {
-        throw new CodedError(
-          "state.tooLarge",
-          `onUpgrade's state has ${bytes.length} bytes, at most ${this.options.limits.stateBytes} are allowed (STATE_BYTES)`,
-        );
-      }
+      const bytes = state === undefined ? undefined : encodeState(state, this.options.limits.stateBytes);
       return {
         ok: true,
         user: welcome?.user,

@@ -52,7 +52,10 @@ export interface Connection<Params = PathParams, State = unknown> {
   readonly ip: string;
   /** The one that was agreed on; empty where there was none. */
   readonly subprotocol: string;
-  /** Includes this turn's own setState. */
+  /**
+   * Includes this turn's own setState. It cannot be changed in place: objects, arrays, Maps, Sets and Dates throw a TypeError, and
+   * bytes are this turn's own copy.
+   */
   readonly state: State;
   /** Includes this turn's own subscriptions. */
   readonly topics: ReadonlySet<string>;
@@ -65,7 +68,11 @@ export interface Connection<Params = PathParams, State = unknown> {
   publish(topic: string, data: Sendable, options?: { readonly self?: boolean }): void;
   subscribe(topic: string): void;
   unsubscribe(topic: string): void;
-  /** Replaces the whole state; it has to fit the `state` schema when the turn ends. */
+  /**
+   * Replaces the whole state by a copy of `next`; it has to fit the `state` schema when the turn ends. It may be of plain objects,
+   * arrays, Maps, Sets, Dates, ArrayBuffers and all views of them, bigints and other primitives, but no symbols.
+   * @throws {CodedError} "state.invalid" with the path of anything else in `issues`.
+   */
   setState(next: State): void;
   /** @param code 1000 (the default) or 3000 to 4999. @param reason at most 123 bytes. @throws {CodedError} "close.invalid" */
   close(code?: number, reason?: string): void;
@@ -130,6 +137,7 @@ export interface UpgradeRequest<Params = PathParams> {
 /** Yes to an upgrade. `subprotocol` must be among those offered; without it the first one that both sides know is taken. */
 export interface Welcome<State = unknown> {
   readonly user?: string | undefined;
+  /** Of what `setState` takes, after the schema. */
   readonly state?: State | undefined;
   readonly subprotocol?: string | undefined;
   /** Added to the response, `set-cookie` for one. Not those of the handshake itself: "upgrade.headers". */

@@ -11,7 +11,7 @@ import { ProcessorWatch } from "../protocol/processors.ts";
 import { shapeOfRoute } from "../protocol/route.ts";
 import { answersOnly, type Handler, isHandler } from "./handler.ts";
 import { type Grounds, HandlersError, lineHolding, type Problem, problemOf } from "./problem.ts";
-import { adoptState } from "./state.ts";
+import { initialState } from "./state.ts";
 
 export interface LoadedHandler {
   /** Relative to the clone. */
@@ -173,7 +173,7 @@ function stateProblem(handler: Handler): string | undefined {
   }
   if (handler.onUpgrade !== undefined) return undefined;
   try {
-    adoptState(handler, undefined);
+    initialState(handler, undefined);
     return undefined;
   } catch (error) {
     if (!isCodedError(error, "state.invalid")) throw error;

@@ -1,10 +1,11 @@
 // A connection's state where it enters a turn or leaves one: what a new connection begins with, what an adopted one brings
-// along, what a turn may store. Encoding and its limit in bytes are the turn's.
+// along, what a turn may store. All of them are read-only copies: see read-only.ts. How they become bytes is state-codec.ts.
 
 import { CodedError, isCodedError } from "../protocol/errors.ts";
-import { unpackValue } from "../protocol/msgpack.ts";
 import type { Handler, Welcome } from "./handler.ts";
+import { readOnlyCopy } from "./read-only.ts";
 import { validateNow } from "./schema.ts";
+import { decodeState } from "./state-codec.ts";
 
 /** What a connection's state depends on. */
 export type StateKeeper = Pick<Handler, "state" | "migrate">;
@@ -14,8 +15,7 @@ export type StateKeeper = Pick<Handler, "state" | "migrate">;
  * @throws {CodedError} "state.invalid"
  */
 export function initialState(handler: StateKeeper, welcome: Welcome | undefined): unknown {
-  if (welcome?.state !== undefined) return checkState(handler, welcome.state);
-  return adoptState(handler, undefined);
+  return readOnlyCopy(welcome?.state === undefined ? adoptState(handler, undefined) : validState(handler, welcome.state));
 }
 
 /**
@@ -35,9 +35,15 @@ export function adoptState(handler: StateKeeper, stored: unknown): unknown {
 
 /**
  * What a turn's setState is worth.
+ * @param next a `readOnlyCopy`
  * @throws {CodedError} "state.invalid"
  */
 export function checkState(handler: StateKeeper, next: unknown): unknown {
+  const valid = validState(handler, next);
+  return valid === next ? next : readOnlyCopy(valid);
+}
+
+function validState(handler: StateKeeper, next: unknown): unknown {
   if (handler.state !== undefined) return validateNow(handler.state, next, "state.invalid");
   if (next === undefined) return undefined;
   throw new CodedError("state.invalid", "this handler has no state schema: state: type<{ … }>() would be one");
@@ -49,19 +55,9 @@ export function checkState(handler: StateKeeper, next: unknown): unknown {
  */
 export function pinnedState(handler: StateKeeper, stored: Uint8Array | undefined): { state: unknown; fault: CodedError | undefined } {
   try {
-    return { state: deepFreeze(adoptState(handler, stored === undefined ? undefined : unpackValue(stored))), fault: undefined };
+    return { state: readOnlyCopy(adoptState(handler, decodeState(stored))), fault: undefined };
   } catch (error) {
     const fault = isCodedError(error) ? error : new CodedError("state.invalid", "migrate threw", { cause: error });
     return { state: undefined, fault };
   }
-}
-
-/**
- * A handler that changes its state in place would change it for nobody but this worker: it gets a TypeError instead.
- * @param value has been encoded, so there are no cycles in it.
- */
-export function deepFreeze<Value>(value: Value): Value {
-  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return value;
-  for (const part of Object.values(value)) deepFreeze(part);
-  return Object.freeze(value);
 }

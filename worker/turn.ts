@@ -6,6 +6,7 @@ import { checkTopic } from "../protocol/subjects.ts";
 import { Effects, type Frame, frameOf, publishPayload } from "./effects.ts";
 import type { App, Connection, Query, Sendable, Turn } from "./handler.ts";
 import type { Mailbox, MailboxEvent } from "./mailbox.ts";
+import { ownCopy, readOnlyCopy } from "./read-only.ts";
 import type { MeasuredTurn } from "./turn-meter.ts";
 
 export interface TurnLimits {
@@ -32,10 +33,11 @@ export class RunningTurn implements Turn, MeasuredTurn {
   readonly host: TurnHost;
   /** Flushes of this turn's own run, on top of those of workers that died. */
   flushes = 0;
-  /** As the turn sees it: its own changes are in it. */
+  /** As it was, or as the turn has set it. */
   state: unknown;
   topics: ReadonlySet<string>;
   stateIsSet = false;
+  private shownState: unknown;
   closing: { readonly code: number; readonly reason: string } | undefined;
   isOver = false;
   startedAt = 0;
@@ -70,6 +72,19 @@ export class RunningTurn implements Turn, MeasuredTurn {
     this.controller ??= new AbortController();
     if (this.isOver) this.controller.abort();
     return this.controller.signal;
+  }
+
+  /** The state for the hook to look at. */
+  showState(): unknown {
+    this.shownState ??= ownCopy(this.state);
+    return this.shownState;
+  }
+
+  /** @param next a `readOnlyCopy` */
+  setState(next: unknown): void {
+    this.state = next;
+    this.stateIsSet = true;
+    this.shownState = undefined;
   }
 
   /** Whatever the hook still does has no effect. */
@@ -125,7 +140,7 @@ export class TurnConnection implements Connection {
   }
 
   get state(): unknown {
-    return this.#open().state;
+    return this.#open().showState();
   }
 
   get topics(): ReadonlySet<string> {
@@ -168,8 +183,7 @@ export class TurnConnection implements Connection {
 
   setState(next: unknown): void {
     const turn = this.#open();
-    turn.state = next;
-    turn.stateIsSet = true;
+    turn.setState(readOnlyCopy(next));
   }
 
   close(code = 1000, reason = ""): void {

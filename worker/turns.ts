@@ -2,14 +2,14 @@
 // A synchronous hook costs no promise. Where effects go is handed in: to a gateway, or to a test.
 
 import { CodedError, isCodedError } from "../protocol/errors.ts";
-import { packValue } from "../protocol/msgpack.ts";
 import { flag, toGateway, toWorker } from "../protocol/records.ts";
 import type { Effects } from "./effects.ts";
 import { handlerErrorOf } from "./failure.ts";
 import type { App, HandlerError } from "./handler.ts";
 import type { Mailbox, MailboxEvent } from "./mailbox.ts";
 import { validate } from "./schema.ts";
-import { checkState, deepFreeze } from "./state.ts";
+import { checkState } from "./state.ts";
+import { encodeState } from "./state-codec.ts";
 import { RunningTurn, TurnConnection, type TurnHost, type TurnLimits } from "./turn.ts";
 import { TurnMeter } from "./turn-meter.ts";
 
@@ -235,15 +235,8 @@ export class Turns implements TurnHost {
   private storeState(turn: RunningTurn): void {
     if (!turn.stateIsSet) return;
     const state = checkState(turn.mailbox.pin.handler, turn.state);
-    const bytes = state === undefined ? new Uint8Array(0) : packValue(state);
-    if (bytes.length > this.limits.stateBytes) {
-      throw new CodedError(
-        "state.tooLarge",
-        `the state has ${bytes.length} bytes, at most ${this.limits.stateBytes} are allowed (STATE_BYTES)`,
-      );
-    }
-    turn.effects.add(toGateway.state, bytes);
-    turn.state = deepFreeze(state);
+    turn.effects.add(toGateway.state, encodeState(state, this.limits.stateBytes));
+    turn.setState(state);
     turn.stateIsSet = false;
   }
 

@@ -1,8 +1,8 @@
 // What a test sees: effects and frames as the values that a handler or a client would name them by.
 
-import { unpackValue } from "../../protocol/msgpack.ts";
 import { decodePublish, flag, toGateway } from "../../protocol/records.ts";
 import type { Effect, Frame } from "../effects.ts";
+import { decodeState } from "../state-codec.ts";
 
 /** One thing that a turn asked for, and that happened. `data` is parsed where it was JSON. */
 export type TestEffect =
@@ -28,10 +28,8 @@ export function seenEffect(effect: Effect): TestEffect {
       return { type: "subscribe", topic: textOf(effect) };
     case toGateway.unsubscribe:
       return { type: "unsubscribe", topic: textOf(effect) };
-    case toGateway.state: {
-      const bytes = bytesOf(effect);
-      return { type: "setState", state: bytes.length === 0 ? undefined : unpackValue(bytes) };
-    }
+    case toGateway.state:
+      return { type: "setState", state: decodeState(bytesOf(effect)) };
     case toGateway.close:
       return { type: "close", code: extra, reason: textOf(effect) };
     default:

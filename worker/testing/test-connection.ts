@@ -3,6 +3,7 @@
 import { toWorker } from "../../protocol/records.ts";
 import { frameOf } from "../effects.ts";
 import type { HandlerError, Sendable } from "../handler.ts";
+import { ownCopy } from "../read-only.ts";
 import type { HeldConnection } from "./held-connection.ts";
 import type { InMemoryGateway } from "./in-memory-gateway.ts";
 import { parsedFrame, type TestEffect, type TestFrame } from "./seen.ts";
@@ -53,7 +54,7 @@ export class TestConnection<State = unknown> {
 
   /** As the handler sees it, after the last commit. */
   get state(): State {
-    return this.held.mailbox?.state as State;
+    return ownCopy(this.held.mailbox?.state) as State;
   }
 
   get topics(): ReadonlySet<string> {

@@ -1,11 +1,11 @@
 // A client's request to connect, as a test writes it: made into what onUpgrade sees, and decided.
 
 import { CodedError } from "../../protocol/errors.ts";
-import { packValue } from "../../protocol/msgpack.ts";
 import { compileRoutes, matchRoute } from "../../protocol/route.ts";
 import type { App, Handler } from "../handler.ts";
 import { queryOf, subprotocolsOf, upgradeRequestOf } from "../request.ts";
 import { initialState } from "../state.ts";
+import { encodeState } from "../state-codec.ts";
 import { welcomeHeaders } from "../welcome-headers.ts";
 import type { Admission } from "./held-connection.ts";
 
@@ -37,10 +37,7 @@ export async function decideUpgrade(
   const welcome = (await handler.onUpgrade?.(upgradeRequestOf({ path, params, query, headers, ip, app, signal }))) ?? {};
   if (welcome instanceof Response) return welcome;
   const state = initialState(handler, welcome);
-  const stored = state === undefined ? undefined : packValue(state);
-  if (stored !== undefined && stored.length > request.stateBytes) {
-    throw new CodedError("state.tooLarge", `onUpgrade's state has ${stored.length} bytes, at most ${request.stateBytes} are allowed`);
-  }
+  const stored = state === undefined ? undefined : encodeState(state, request.stateBytes);
   const offered = subprotocolsOf(headers["sec-websocket-protocol"]);
   const subprotocol = welcome.subprotocol ?? offered.find((name) => handler.subprotocols.includes(name)) ?? "";
   const admission = { path, params, query: queryOf(query), ip, user: welcome.user, subprotocol, stored };
