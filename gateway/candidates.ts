@@ -1,4 +1,5 @@
-// Who may be given work: the workers of the active release that do not drain. Balanced by how many connections each has. Pure.
+// Who may be given work: the workers of the active release that do not drain, once the onStart of each is done; until then the
+// workers that had the work before. Balanced by how many connections each has. Pure.
 
 import { type Activation, laterActivation, type RouteHello } from "../protocol/membership.ts";
 import { matchRoute, type RouteMatch } from "../protocol/route.ts";
@@ -8,6 +9,8 @@ export class Candidates {
   private readonly workers = new Map<string, WorkerPeer>();
   private active: Activation | undefined;
   private elected: readonly WorkerPeer[] = [];
+  /** Of the activation whose workers were elected; 0: none. */
+  generation = 0;
 
   get all(): readonly WorkerPeer[] {
     return this.elected;
@@ -38,9 +41,19 @@ export class Candidates {
     return true;
   }
 
-  /** To be called when a worker has begun to drain. */
+  /** To be called when a worker has begun to drain, or is starting no more. */
   elect(): void {
-    this.elected = [...this.workers.values()].filter((worker) => worker.release === this.active?.release && !worker.isDraining);
+    const active = [...this.workers.values()].filter((worker) => worker.release === this.active?.release && !worker.isDraining);
+    const generation = this.active?.generation ?? 0;
+    if (generation !== this.generation && active.some((worker) => worker.isStarting)) {
+      const before = this.elected.filter((worker) => this.workers.get(worker.id) === worker && !worker.isDraining);
+      if (before.length > 0) {
+        this.elected = before;
+        return;
+      }
+    }
+    this.elected = active.filter((worker) => !worker.isStarting);
+    this.generation = generation;
   }
 
   /** @returns undefined while there is none; null where none of their routes fits. */

@@ -282,6 +282,11 @@ class Stage {
     this.flush();
   }
 
+  start(worker: WorkerPeer, isStarting: boolean): void {
+    this.dispatcher.starts(worker, isStarting);
+    this.flush();
+  }
+
   lose(worker: Worker, how: Loss = "parted"): void {
     this.workers.splice(this.workers.indexOf(worker), 1);
     worker.peer.link.close();
@@ -824,6 +829,40 @@ describe("an activation", () => {
     expect(worker.log.at(-1)).toBe("unpin c0");
     expect(next.log).toEqual(["pin c0", "c0 adopt"]);
     expect(stage.dispatcher.handover.report()).toMatchObject({ generation: 2, before: 1, remaining: 0, moved: 1 });
+  });
+
+  test("leaves connections where they are until the last worker of the new release has started, or is lost", () => {
+    for (const isLost of [false, true]) {
+      const stage = new Stage();
+      const old = stage.join();
+      stage.activate();
+      const before = stage.open();
+      const [one, two] = [stage.join("2"), stage.join("2")];
+      for (const { peer } of [one, two]) stage.start(peer, true);
+      stage.activate("2");
+      stage.start(one.peer, false);
+      const between = stage.open();
+      expect([before, between].map(({ connection }) => connection.worker)).toEqual([old.peer, old.peer]);
+      expect(stage.dispatcher.handover.report()?.generation).toBe(1);
+      if (isLost) stage.lose(two);
+      else stage.start(two.peer, false);
+      expect(stage.dispatcher.handover.report()).toMatchObject({ generation: 2, before: 2 });
+      for (const { connection } of [before, between]) expect(connection.phase).toBe("leaving");
+    }
+  });
+
+  test("whose workers are all starting waits for the first one, where nobody is left of the release before", () => {
+    const stage = new Stage();
+    const old = stage.join();
+    stage.activate();
+    const [one, two] = [stage.join("2"), stage.join("2")];
+    for (const { peer } of [one, two]) stage.start(peer, true);
+    stage.activate("2");
+    stage.lose(old);
+    const { connection } = stage.open();
+    expect([stage.dispatcher.serving, connection.worker]).toEqual([false, undefined]);
+    stage.start(one.peer, false);
+    expect([stage.dispatcher.serving, connection.worker]).toEqual([true, one.peer]);
   });
 
   test("of a release that does not serve a path closes its connections, and the old worker runs their onClose", () => {

@@ -238,6 +238,13 @@ export class Dispatcher {
     this.settle();
   }
 
+  /** A worker of the active release takes no work while its onStart has not returned. */
+  starts(worker: WorkerPeer, isStarting: boolean): void {
+    worker.isStarting = isStarting;
+    this.candidates.elect();
+    this.settle();
+  }
+
   /** An event that is to run alone begins: its worker has nothing else under way. */
   begins(connection: Connection): void {
     connection.runsAlone = true;
@@ -257,7 +264,9 @@ export class Dispatcher {
     }
     if (this.isolation.worker === worker) this.isolation.end();
     this.isolate();
-    this.options.onCandidates();
+    // It may have been the one that the hand-over has waited for.
+    if (this.candidates.generation === this.handover.generation) this.options.onCandidates();
+    else this.settle();
   }
 
   /** A worker that was taken for dead lives: NATS had lost it, and no message has killed it. */
@@ -277,7 +286,6 @@ export class Dispatcher {
   /** @returns whether it is news. */
   activate(activation: Activation): boolean {
     if (!this.candidates.activate(activation)) return false;
-    this.handover.begin(activation.generation, this.size);
     this.settle();
     return true;
   }
@@ -315,6 +323,8 @@ export class Dispatcher {
 
   // Everything to its place after workers or the activation changed; moves only what must move.
   private settle(): void {
+    const { generation } = this.candidates;
+    if (generation !== this.handover.generation) this.handover.begin(generation, this.size);
     const shares = this.candidates.shares(this.size);
     for (const connection of this.connections) {
       const { worker } = connection;

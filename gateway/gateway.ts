@@ -468,9 +468,9 @@ export class Gateway {
     switch (announcement.kind) {
       case "worker":
         if (announcement.protocol !== protocolVersion) return;
-        this.workers.hear(announcement);
+        // First: it may be why the worker's onStart has ended.
         if (announcement.activation !== undefined) this.activate(announcement.activation);
-        return;
+        return this.workers.hear(announcement);
       case "ask":
         return this.announce();
       case "activate":

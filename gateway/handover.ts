@@ -7,7 +7,8 @@ import type { Handover } from "../protocol/membership.ts";
 export class HandoverMeter {
   /** Of all generations, for metrics. */
   readonly allPauses = new Durations();
-  private generation = 0;
+  /** Of the activation whose release has the work; 0: there was none yet. */
+  generation = 0;
   private before = 0;
   private moves = 0;
   private leaving = 0;
@@ -15,7 +16,7 @@ export class HandoverMeter {
   private redeliveredCount = 0;
   private pauses = new Histogram();
 
-  /** A release has been activated: what is measured from here on belongs to its generation. */
+  /** A release's workers take over: what is measured from here on belongs to its generation. */
   begin(generation: number, connections: number): void {
     this.generation = generation;
     this.before = connections;

@@ -17,6 +17,8 @@ export class WorkerPeer {
   /** Whether it answers when it is asked for its metrics. */
   hasMetrics = false;
   isDraining = false;
+  /** Its onStart has not returned since its release became active: it does not take work yet. */
+  isStarting = false;
   /** Connections that are pinned to it. */
   pins = 0;
   /** Events that it was given and has not committed. */

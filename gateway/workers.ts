@@ -53,6 +53,8 @@ export class Workers {
     worker.reconnects = hello.reconnects ?? 0;
     worker.hasMetrics = hello.metrics === true;
     if (hello.state === "draining") this.options.dispatcher.drains(worker);
+    const isStarting = isStartingIn(hello);
+    if (isStarting !== worker.isStarting) this.options.dispatcher.starts(worker, isStarting);
   }
 
   /** It has ended: by its own word, or, exited, by its supervisor's. */
@@ -112,7 +114,12 @@ export class Workers {
     else if (dead !== undefined) dispatcher.isDead(id);
     this.takenForDead.delete(id);
     worker.isDraining = hello.state === "draining";
+    worker.isStarting = isStartingIn(hello);
     dispatcher.joined(worker);
     return worker;
   }
+}
+
+function isStartingIn({ onStart }: WorkerHello): boolean {
+  return onStart !== undefined && onStart.phase !== "on";
 }

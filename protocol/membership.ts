@@ -42,6 +42,16 @@ const workerCounts = v.object({
   failed: v.number(),
 });
 
+/**
+ * A worker's onStart. off: it does not run. starting: it has not returned. on: it has, or has failed: the worker takes work.
+ * ending: its signal has aborted, and not all of it has settled.
+ */
+const onStart = v.object({
+  phase: v.picklist(["off", "starting", "on", "ending"]),
+  /** How often one has thrown, or taken too long. */
+  failed: v.number(),
+});
+
 const worker = v.object({
   kind: v.literal("worker"),
   ...member,
@@ -55,6 +65,8 @@ const worker = v.object({
   reconnects: v.optional(v.number()),
   /** Whether it answers a gateway that asks for its metrics. */
   metrics: v.optional(v.boolean()),
+  /** Missing where no handler has one: the worker takes work at once. */
+  onStart: v.optional(onStart),
   activation: v.optional(activation),
 });
 
@@ -112,6 +124,7 @@ const announcement = v.variant("kind", [
 
 export type Activation = v.InferOutput<typeof activation>;
 export type RouteHello = v.InferOutput<typeof routeHello>;
+export type OnStartHello = v.InferOutput<typeof onStart>;
 export type WorkerCounts = v.InferOutput<typeof workerCounts>;
 export type WorkerHello = v.InferOutput<typeof worker>;
 export type GatewayHello = v.InferOutput<typeof gateway>;

@@ -132,6 +132,19 @@ export default defineHandler({
     await expectAlone(first, 3);
   });
 
+  test("when its onStart fails", async () => {
+    const first = await serve(handler("one"), { WATCH_MS: "20000" });
+    await answers("one");
+    installation.write(file, handler("two", "", 'throw new Error("no ticker");'));
+    const { exitCode, output } = await installation.run("deploy-worker");
+    expect(exitCode, output).toBe(1);
+    expect(output).toMatch(/^release \S+ was rolled back: its onStart failed$/m);
+    expect(output).toMatch(/^ {2}onStart failed.*: Error: no ticker(?: \(× \d+\))?\n +at \S+ \(worker\/handlers\/version\.ts:5:/m);
+    expect(output.endsWith(`release ${first} still serves`), output).toBe(true);
+    await answers("one");
+    await expectAlone(first, 3);
+  });
+
   test("when a worker hangs, also after the time to watch; in JSON for programs", async () => {
     // It is known to hang at twice WORKER_TIMEOUT_MS.
     const first = await serve(handler("one"), { WATCH_MS: "2000", WORKER_TIMEOUT_MS: "2000" });

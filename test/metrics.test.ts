@@ -109,6 +109,7 @@ test("counts connections, messages and bytes, upgrades, requests, and each turn 
     (0.97 * turnTimeoutMs) / 1_000,
   );
   expect(workers.sum("thinstate_worker_held_connections")).toBe(4);
+  expect(workers.sum("thinstate_worker_start_failures_total")).toBe(0);
 });
 
 test("tells which worker has which release, and what a hand-over, a death and a hanging worker are", async () => {

@@ -170,7 +170,7 @@ export class TestSystem {
     const activation = { release, generation: this.generation };
     this.say({ kind: "activate", activation });
     const isDone = ({ activation: active, serving, handover }: GatewayHello) =>
-      active?.generation === this.generation && serving && handover?.remaining === 0;
+      active?.generation === this.generation && serving && handover?.generation === this.generation && handover.remaining === 0;
     await this.until(() => this.gatewayHellos.every(isDone), `release ${release} is active everywhere`);
   }
 

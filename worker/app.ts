@@ -34,6 +34,7 @@ export class Operator implements App {
   readonly workerId: string;
   private readonly options: OperatorOptions;
   private readonly waiting = new Map<number, Waiting>();
+  private readonly unanswered = new Set<Promise<number>>();
   private last = 0;
   /** Those who wait for a gateway. */
   private readonly hoping: Array<() => void> = [];
@@ -82,6 +83,11 @@ export class Operator implements App {
     waiting.resolve(count);
   }
 
+  /** Resolves when what was asked for until now is answered, or will not be. */
+  confirmed(): Promise<unknown> {
+    return Promise.allSettled(this.unanswered);
+  }
+
   /** A gateway has gone. */
   lost(peer: string): void {
     for (const [number, waiting] of this.waiting) {
@@ -112,7 +118,7 @@ export class Operator implements App {
     }
     this.last = (this.last + 1) >>> 0;
     const number = this.last;
-    return new Promise((resolve, reject) => {
+    const answer = new Promise<number>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.waiting.delete(number);
         reject(new CodedError("app.noGateway", `no answer within ${this.options.timeoutMs} ms (APP_TIMEOUT_MS)`));
@@ -120,6 +126,10 @@ export class Operator implements App {
       this.waiting.set(number, { peer, timer, resolve, reject });
       link.append({ type: toGateway.operate, flags: 0, extra: 0, slot: number, epoch: 0 }, bytes);
     });
+    this.unanswered.add(answer);
+    const forget = () => this.unanswered.delete(answer);
+    answer.then(forget, forget);
+    return answer;
   }
 }
 

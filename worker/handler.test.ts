@@ -178,7 +178,8 @@ describe("types", () => {
         // @ts-expect-error: no such code
         if (error.code === "nope") conn.close();
       },
-      onStart(app, { signal }) {
+      onStart(app, { signal, generation }) {
+        expectTypeOf(generation).toEqualTypeOf<number>();
         expectTypeOf(app.send("id", "x")).toEqualTypeOf<Promise<boolean>>();
         expectTypeOf(signal).toEqualTypeOf<AbortSignal>();
       },

@@ -113,6 +113,13 @@ export interface App {
   closeUser(user: string, code?: number, reason?: string): Promise<number>;
 }
 
+export interface StartContext {
+  /** Aborts when the release is active no more, or the worker drains. The next release's onStart begins after that. */
+  readonly signal: AbortSignal;
+  /** Grows with each activation, of whatever release: a store that refuses lower ones is safe from a worker that has hung. */
+  readonly generation: number;
+}
+
 /** What onError is told: one of the errors in docs/errors.md; "handler.thrown", with the `cause`, for whatever else was thrown. */
 export type HandlerError = CodedError;
 export type { ErrorCode };
@@ -180,8 +187,11 @@ export interface Hooks<Params = PathParams, State = unknown, StateInput = unknow
   onError?(conn: Connection<Params, State>, error: HandlerError, turn: Turn): Settled;
   /** A worker of this release has received a connection that opened under another worker. */
   onAdopt?(conn: Connection<Params, State>, turn: Turn): Settled;
-  /** Once in every worker that loads the module, not in a connection's turn. `signal` aborts when the worker drains. */
-  onStart?(app: App, context: { readonly signal: AbortSignal }): Settled;
+  /**
+   * In every worker when its release becomes active, and again when a rollback has made it so again; not in a connection's turn. The worker
+   * takes work once this has returned, and what it returned has settled.
+   */
+  onStart?(app: App, context: StartContext): Settled;
 }
 
 export interface HandlerOptions<Path extends string, StateSchema extends Schema | undefined, MessageSchema extends Schema | undefined>

@@ -33,6 +33,7 @@ import type { LoadedHandlers } from "./loader.ts";
 import { Mailbox } from "./mailbox.ts";
 import { ReceivedMessage } from "./message.ts";
 import { workerMetrics } from "./metrics.ts";
+import { OnStart } from "./on-start.ts";
 import { Orphans } from "./orphans.ts";
 import { queryOf } from "./request.ts";
 import { Solitude } from "./solitude.ts";
@@ -76,9 +77,9 @@ export class Worker {
   private readonly answers: Answers;
   private readonly orphans: Orphans;
   private readonly solitude: Solitude;
+  readonly onStart: OnStart;
   private readonly hearing: Hearing;
   private readonly timers: NodeJS.Timeout[] = [];
-  private readonly stopping = new AbortController();
   private state: "ready" | "draining" = "ready";
   private activation: Activation | undefined;
   private readonly meter = new ProcessMeter("worker");
@@ -136,6 +137,7 @@ export class Worker {
       hub: this.hub,
     });
     this.orphans = new Orphans({ turns: () => this.turns, operator: this.operator, log: options.log });
+    this.onStart = this.startHooks();
     this.answers = new Answers({
       handlers: this.handlers,
       release: config.RELEASE,
@@ -152,7 +154,7 @@ export class Worker {
     return sum;
   }
 
-  /** Says hello: from now on gateways may give it work. Then the modules' onStart runs. */
+  /** Says hello: from now on gateways may give it work. The modules' onStart follows the activation. */
   start(): void {
     this.options.bus.subscribe(this.subjects.members, ({ payload }) => this.hear(decodeAnnouncement(payload)));
     this.options.bus.subscribe(this.subjects.scrape, ({ payload }) => this.tell(parseScrape(payload)));
@@ -163,7 +165,6 @@ export class Worker {
     );
     this.say({ kind: "ask" });
     this.announce();
-    for (const { file, handler } of this.options.loaded.handlers) void this.runOnStart(file, handler);
   }
 
   /** Goes on with other settings: see liveSettings. */
@@ -187,7 +188,7 @@ export class Worker {
   /** Takes no new work, lets begun turns finish, gives the rest back, and leaves; at most DRAIN_MS. */
   async drain(): Promise<void> {
     this.state = "draining";
-    this.stopping.abort();
+    this.onStart.end();
     this.announce();
     const deadline = this.options.now() + this.options.config.DRAIN_MS;
     while (!this.isDone() && this.options.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -205,7 +206,14 @@ export class Worker {
   }
 
   private isDone(): boolean {
-    if (this.connections > 0 || this.answers.size > 0 || this.answers.streams > 0 || this.solitude.waiting > 0 || this.orphans.size > 0)
+    if (
+      !this.onStart.isOff ||
+      this.connections > 0 ||
+      this.answers.size > 0 ||
+      this.answers.streams > 0 ||
+      this.solitude.waiting > 0 ||
+      this.orphans.size > 0
+    )
       return false;
     for (const link of this.hub.all()) if (link.unackedBatches > 0 || link.batch.records > 0) return false;
     return true;
@@ -215,9 +223,13 @@ export class Worker {
 
   private hear(announcement: Announcement): void {
     if (announcement.kind === "ask") this.announce();
-    else if (announcement.kind === "gone") this.forgetGateway(announcement.id, announcement.reason, true);
-    else if (announcement.kind === "gateway") this.meetGateway(announcement.id);
+    else if (announcement.kind === "gone") {
+      this.forgetGateway(announcement.id, announcement.reason, true);
+      this.onStart.forget(announcement.id);
+    } else if (announcement.kind === "gateway") this.meetGateway(announcement.id);
     if ("activation" in announcement) this.activation = laterActivation(this.activation, announcement.activation);
+    if (this.activation !== undefined) this.onStart.activated(this.activation);
+    if (announcement.kind === "worker") this.onStart.hear(announcement);
   }
 
   private meetGateway(id: string): void {
@@ -448,16 +460,24 @@ export class Worker {
   private sweep(): void {
     this.turns.sweep();
     this.solitude.step();
+    this.onStart.step();
   }
 
   // ── the process ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  private async runOnStart(file: string, handler: Handler): Promise<void> {
-    try {
-      await handler.onStart?.(this.operator, { signal: this.stopping.signal });
-    } catch (error) {
-      if (!this.stopping.signal.aborted) this.options.log.error({ file, err: error }, "onStart threw");
-    }
+  private startHooks(): OnStart {
+    const { config, loaded, log, now } = this.options;
+    return new OnStart({
+      release: config.RELEASE,
+      hooks: loaded.handlers.flatMap(({ file, handler }) => {
+        return handler.onStart === undefined ? [] : [{ file, run: (context) => handler.onStart?.(this.operator, context) }];
+      }),
+      limitMs: config.READY_TIMEOUT_MS / 2,
+      now,
+      confirmed: () => this.operator.confirmed(),
+      onChange: () => this.announce(),
+      onFailed: (file, error) => log.error({ file, err: error }, "onStart failed"),
+    });
   }
 
   // Its metrics, to a gateway that is asked for them.
@@ -481,6 +501,7 @@ export class Worker {
       counts: this.counts(),
       reconnects: this.reconnects,
       metrics: true,
+      onStart: this.onStart.hello,
       activation: this.activation,
     });
   }

@@ -1,4 +1,4 @@
-import { expect, expectTypeOf, test } from "vitest";
+import { expect, expectTypeOf, test, vi } from "vitest";
 import { type App, defineHandler, type } from "./handler.ts";
 import { deferred } from "./testing/bench.ts";
 import { testHandler } from "./testing.ts";
@@ -193,6 +193,62 @@ test("onStart and onRequest have an app that reaches the connections; a deploy a
   await app.deploy(handler);
   expect(ada.received).toEqual(["direct", "outside", { from: "start" }]);
   expect(signals.map(({ aborted }) => aborted)).toEqual([true, false]);
+});
+
+test("the next onStart begins when the old one has ended; connections are handed over when it has returned", async () => {
+  const seen: string[] = [];
+  const version = (name: string) =>
+    defineHandler({
+      path: "/a",
+      async onStart(app, { signal, generation }) {
+        seen.push(`${name} begins as ${app.release} in generation ${generation}`);
+        signal.addEventListener("abort", () => seen.push(`${name} ends`));
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        seen.push(`${name} is on`);
+      },
+      onAdopt: () => void seen.push(`${name} adopts`),
+    });
+  const app = await testHandler(version("one"));
+  await app.connect("/a");
+  await app.deploy(version("two"));
+  expect(seen).toEqual([
+    ...["one begins as 1 in generation 1", "one is on", "one ends"],
+    ...["two begins as 2 in generation 2", "two is on", "two adopts"],
+  ]);
+});
+
+test("a deploy whose onStart throws fails: the old handler goes on, and its onStart begins again", async () => {
+  const signals: AbortSignal[] = [];
+  const good = defineHandler({
+    path: "/a",
+    onStart: (_app, { signal }) => void signals.push(signal),
+    onMessage: (conn, message) => conn.send(message),
+  });
+  const bad = defineHandler({
+    path: "/a",
+    onStart(_app, { signal }) {
+      signals.push(signal);
+      throw new RangeError("no");
+    },
+  });
+  const app = await testHandler(good);
+  const ada = await app.connect("/a");
+  await expect(app.deploy(bad)).rejects.toThrow(new RangeError("no"));
+  expect(signals.map(({ aborted }) => aborted)).toEqual([true, true, false]);
+  await ada.send("still there?");
+  expect([app.release, ada.received]).toEqual(["1", ["still there?"]]);
+});
+
+test("an onStart that never settles fails the test that starts it", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    const starting = testHandler(defineHandler({ path: "/a", onStart: () => new Promise<void>(() => undefined) }));
+    const failed = expect(starting).rejects.toThrow(/^onStart has not settled within 4 s/);
+    await vi.advanceTimersByTimeAsync(4_000);
+    await failed;
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test("an onStart that throws fails the test that starts it", async () => {

@@ -22,7 +22,7 @@ export type { ConnectOptions, CrashPoint, TestConnection, TestEffect, TestFrame 
 /** A worker's own limits, with their defaults, where a test does not set them. */
 export type TestLimits = Partial<TurnsOptions["limits"]>;
 
-/** Starts a handler, its onStart included. @throws what onStart throws at once. */
+/** Starts a handler; resolves when its onStart has settled. @throws what onStart throws, and where it never settles. */
 export async function testHandler<Params extends PathParams, State, StateInput, Incoming>(
   handler: Handler<Params, State, StateInput, Incoming>,
   limits: TestLimits = {},
@@ -32,10 +32,16 @@ export async function testHandler<Params extends PathParams, State, StateInput, 
   return app;
 }
 
+/** How long an onStart may take; a worker gives it longer. Less than a test usually has. */
+const startLimitMs = 4_000;
+
 export class TestApp<State = unknown> {
   private readonly gateway: InMemoryGateway;
   private readonly limits: TurnsOptions["limits"];
-  private stopping = new AbortController();
+  /** The onStart that runs, and when it has settled. */
+  private started: { readonly stopping: AbortController; readonly settled: Promise<unknown> } | undefined;
+  /** How often an onStart was started: its `generation`. */
+  private starts = 0;
 
   constructor(handler: Handler, limits: TestLimits) {
     this.limits = { ...defaultLimits(), ...limits };
@@ -87,7 +93,9 @@ export class TestApp<State = unknown> {
 
   /**
    * Replaces the handler as a deploy does: turns that have begun finish under the old one, then the new one adopts the
-   * connections (state migrated, onAdopt). Resolves when it has. Clients notice nothing.
+   * connections (state migrated, onAdopt). Resolves when it has. Clients notice nothing. Before that the old onStart's signal aborts, and
+   * when it has settled, the new one's onStart runs.
+   * @throws what the new onStart throws: the old handler goes on then, its onStart started again.
    */
   async deploy<Params extends PathParams, NextState, StateInput, Incoming>(
     next: Handler<Params, NextState, StateInput, Incoming>,
@@ -99,10 +107,9 @@ export class TestApp<State = unknown> {
         `${next.path} does not serve ${orphan.admission.path}, which is open: a deploy without its route fails. Close it first`,
       );
     }
-    this.stopping.abort();
-    this.stopping = new AbortController();
+    const { handler } = this.gateway;
+    if (handler.onStart !== undefined || next.onStart !== undefined) await this.startInstead(next, handler);
     this.gateway.handOver(next);
-    await this.start();
     await this.gateway.idle();
   }
 
@@ -122,16 +129,30 @@ export class TestApp<State = unknown> {
     this.gateway.advance(ms);
   }
 
-  /** Runs the handler's onStart, as far as it gets without waiting for anything outside. */
-  async start(): Promise<void> {
-    const { signal } = this.stopping;
-    let failure: { readonly thrown: unknown } | undefined;
-    const run = async () => this.gateway.handler.onStart?.(this.app(), { signal });
-    run().catch((thrown) => {
-      failure = { thrown };
-    });
-    await new Promise((resolve) => setImmediate(resolve));
-    if (failure !== undefined && !signal.aborted) throw (failure as { readonly thrown: unknown }).thrown;
+  /** Runs the handler's onStart. @throws what it throws, and where it does not settle. */
+  async start(handler: Handler = this.gateway.handler, release = this.release): Promise<void> {
+    const stopping = new AbortController();
+    const context = { signal: stopping.signal, generation: ++this.starts };
+    const run = async () => handler.onStart?.(this.app(release), context);
+    const settled = run();
+    this.started = { stopping, settled: settled.catch(() => undefined) };
+    await inTime(settled, "onStart has not settled");
+  }
+
+  private async stop(): Promise<void> {
+    this.started?.stopping.abort();
+    await inTime(Promise.resolve(this.started?.settled), "onStart has not settled after its signal aborted");
+  }
+
+  private async startInstead(next: Handler, before: Handler): Promise<void> {
+    await this.stop();
+    try {
+      await this.start(next, String(Number(this.release) + 1));
+    } catch (error) {
+      this.started?.stopping.abort();
+      await this.start(before);
+      throw error;
+    }
   }
 
   private upgrade(url: string, options: ConnectOptions): Promise<Response | Granted> {
@@ -156,6 +177,16 @@ export class TestApp<State = unknown> {
       },
     };
   }
+}
+
+/** @throws where it does not settle in time. */
+async function inTime(settled: Promise<unknown>, text: string): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = new Error(`${text} within ${startLimitMs / 1000} s: return, and let what goes on end with the signal`);
+    timer = setTimeout(() => reject(error), startLimitMs);
+  });
+  await Promise.race([settled, late]).finally(() => clearTimeout(timer));
 }
 
 function defaultLimits(): TurnsOptions["limits"] {

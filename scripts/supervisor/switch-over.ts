@@ -101,9 +101,21 @@ export async function switchOver(parts: DeployParts, options: SwitchOptions): Pr
     throw error;
   }
   steps.begin("handing connections over");
+  await started(members, crew, config.readyTimeoutMs);
   await handedOver(members, generation, config.stopTimeoutMs);
   const report = { release: release.id, previous, generation, ...handoverFigures(members.gateways, generation), ...steps.end() };
   return { crew, report };
+}
+
+/** Resolves when the workers' onStart is done, one of them has ended, or time is up: the watch tells. */
+async function started(members: Members, crew: DeployCrew, timeoutMs: number): Promise<void> {
+  const late = AbortSignal.timeout(timeoutMs);
+  const isDone = ({ onStart }: WorkerHello) => onStart === undefined || onStart.phase === "on";
+  await members
+    .until(() => crew.crashes.length > 0 || crew.hellos.every(isDone), late)
+    .catch((error: unknown) => {
+      if (!late.aborted) throw error;
+    });
 }
 
 /** Resolves when all connections are with the new workers, or time is up: the report tells how many are not. */

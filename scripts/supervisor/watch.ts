@@ -1,5 +1,5 @@
-// The first seconds of a release after its activation: do its workers live, and do their turns throw no more than those of the
-// release before did?
+// The first seconds of a release after its activation: do its workers live, does their onStart go well, and do their turns throw no
+// more than those of the release before did?
 
 import { setTimeout as pause } from "node:timers/promises";
 import type { WorkerHello } from "../../protocol/membership.ts";
@@ -70,6 +70,9 @@ function badSign({ crew, before, recalled }: WatchOptions, now: ThrowRate, isOve
   // Without a release to go back to, a worker that is there again is good enough.
   const isBad = before !== undefined || (isOver && crew.hellos.length < crew.size);
   if (crash !== undefined && isBad) return { reason: "crash", text: crash };
+  if (before !== undefined && crew.hellos.some(({ onStart }) => onStart !== undefined && onStart.failed > 0)) {
+    return { reason: "throws", text: "its onStart failed" };
+  }
   if (before === undefined || !isToBlame(now, before)) return undefined;
   return { reason: "throws", text: "its turns throw clearly more often than before" };
 }
