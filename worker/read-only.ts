@@ -30,7 +30,8 @@ const withTags = new WeakSet<object>();
 
 /**
  * A deep copy whose objects, arrays, Maps, Sets and Dates throw a TypeError where they are changed. Its bytes can be changed: see
- * `ownCopy`. Objects without a prototype get the usual one, getters become values, and each reference to a part a copy of it.
+ * `ownCopy`. Objects without a prototype get the usual one, getters become values, each reference to a part becomes a copy of it, and
+ * arrays and bytes have nothing beside their elements.
  * @throws {CodedError} "state.invalid" with the path of what would not come back as it is; "state.tooLarge".
  */
 export function readOnlyCopy<Value>(value: Value): Value {
@@ -126,6 +127,7 @@ class Copier {
     return Object.freeze(copy);
   }
 
+  // Properties that an array has beside its elements are not copied: to look for them is to make a string of every index.
   private array(value: readonly unknown[]): object {
     const copy: unknown[] = [];
     for (let index = 0; index < value.length; index++) {
@@ -133,31 +135,29 @@ class Copier {
       if (part === undefined && !(index in value)) this.refusePart(index, "a hole in an array");
       copy.push(this.part(index, part));
     }
-    this.refuseProperties(value, value.length + 1);
     return Object.freeze(copy);
   }
 
   private map(value: Map<unknown, unknown>): object {
     this.needsTags = true;
     this.refuseProperties(value, 0);
-    const copy = new ReadOnlyMap<unknown, unknown>();
+    const copy = new Map<unknown, unknown>();
     for (const [key, part] of value) {
-      const copiedKey = this.part(`key ${copy.size}`, key);
-      const name = typeof key === "object" ? copy.size : key;
-      Map.prototype.set.call(copy, copiedKey, this.part(name, part));
+      const copiedKey = this.part("a key", key);
+      copy.set(copiedKey, this.part(typeof key === "object" ? copy.size : key, part));
     }
-    return Object.freeze(copy);
+    return Object.freeze(Object.setPrototypeOf(copy, ReadOnlyMap.prototype));
   }
 
   private set(value: Set<unknown>): object {
     this.needsTags = true;
     this.refuseProperties(value, 0);
-    const copy = new ReadOnlySet<unknown>();
-    for (const part of value) Set.prototype.add.call(copy, this.part(copy.size, part));
-    return Object.freeze(copy);
+    const copy = new Set<unknown>();
+    for (const part of value) copy.add(this.part(copy.size, part));
+    return Object.freeze(Object.setPrototypeOf(copy, ReadOnlySet.prototype));
   }
 
-  // Properties that bytes have beside their elements are not copied: to look for them is to list every element.
+  // As of arrays.
   private bytes(value: object): object {
     const kind = kindOfBytes(value);
     if (kind === undefined) return this.refuse(nameOfClass(value));
@@ -181,12 +181,9 @@ class Copier {
   private refuseProperties(value: object, expected: number): void {
     const names = Reflect.ownKeys(value);
     if (names.length === expected) return;
-    const hidden = names.find((name) => typeof name === "symbol" || !isExpected(value, name));
+    const hidden = names.find((name) => typeof name === "symbol" || !isCopied(value, name));
     if (typeof hidden === "symbol") this.refuse("a property whose name is a symbol");
-    this.refusePart(
-      hidden,
-      Array.isArray(value) ? "a property of an array" : "a property that is not enumerable, or not of a plain object",
-    );
+    this.refusePart(hidden, "a property that is not enumerable, or not of a plain object");
   }
 
   // Cycles are found as depth: to look for them in every object would cost more than that.
@@ -209,15 +206,9 @@ class Copier {
   }
 }
 
-/** Whether it was copied, or is an array's length. */
-function isExpected(value: object, name: string): boolean {
-  if (Array.isArray(value)) return /^(length|0|[1-9]\d*)$/.test(name);
-  return kindIsPlain(value) && Object.prototype.propertyIsEnumerable.call(value, name);
-}
-
-function kindIsPlain(value: object): boolean {
+function isCopied(value: object, name: string): boolean {
   const prototype = Object.getPrototypeOf(value);
-  return prototype === null || prototype === Object.prototype;
+  return (prototype === null || prototype === Object.prototype) && Object.prototype.propertyIsEnumerable.call(value, name);
 }
 
 function nameOfClass(value: object): string {
