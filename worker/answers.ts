@@ -1,14 +1,16 @@
 // Answers what gateways ask before there is a connection: may this client connect, and plain HTTP.
 
 import type { Logger } from "pino";
-import { CodedError, errorTable, isCodedError } from "../protocol/errors.ts";
+import { CodedError, type ErrorCode, errorTable, isCodedError } from "../protocol/errors.ts";
 import type { LinkHub } from "../protocol/link-hub.ts";
 import { packValue } from "../protocol/msgpack.ts";
 import { parseRequest, parseUpgrade, toGateway, type UpgradedBody } from "../protocol/records.ts";
 import { matchRoute, type RouteTable } from "../protocol/route.ts";
+import { isClientFault } from "./failure.ts";
 import { type App, answersOnly, type Handler } from "./handler.ts";
-import { httpRequestOf } from "./http-request.ts";
-import { type Reply, refusalOf, replyOf } from "./reply.ts";
+import { httpRequestOf, refusalOf } from "./http-request.ts";
+import type { Refusals } from "./refusals.ts";
+import { type Reply, replyOf, upgradeRefusalOf } from "./reply.ts";
 import { upgradeRequestOf } from "./request.ts";
 import { ResponseStream } from "./response-stream.ts";
 import { initialState } from "./state.ts";
@@ -23,6 +25,8 @@ export interface AnswersOptions {
   readonly limits: { readonly stateBytes: number; readonly turnTimeoutMs: number };
   readonly app: App;
   readonly hub: LinkHub;
+  /** Told of requests that could not be parsed. */
+  readonly refusals: Refusals;
   readonly log: Logger;
 }
 
@@ -39,6 +43,8 @@ interface Question {
   readonly number: number;
   readonly type: typeof toGateway.upgraded | typeof toGateway.responded;
   readonly path: string;
+  /** Its path pattern. */
+  readonly route: string;
   readonly isHead: boolean;
 }
 
@@ -50,6 +56,7 @@ interface Open {
 }
 
 export class Answers {
+  /** Without requests that could not be parsed: they are counted as refusals. */
   readonly counters = { answered: 0, failed: 0, broken: 0 };
   private readonly options: AnswersOptions;
   private undecided = 0;
@@ -76,7 +83,7 @@ export class Answers {
   upgrade(peer: string, number: number, payload: Buffer): void {
     const body = parseUpgrade(payload);
     const match = matchRoute(this.options.handlers, body.path);
-    const question = { peer, number, type: toGateway.upgraded, path: body.path, isHead: false };
+    const question = { peer, number, type: toGateway.upgraded, path: body.path, route: match?.route.path ?? "", isHead: false };
     void this.answer(question, async (signal): Promise<UpgradedBody> => {
       if (match === undefined) throw new CodedError("route.unknown", `${body.path} is not served here`);
       const { route: handler, params } = match;
@@ -84,7 +91,7 @@ export class Answers {
       const { path, query, ip } = body;
       const upgrade = upgradeRequestOf({ path, params, query, ip, app: this.options.app, signal, headers: recordOf(body.headers) });
       const welcome = await handler.onUpgrade?.(upgrade);
-      if (welcome instanceof Response) return refusalOf(welcome);
+      if (welcome instanceof Response) return upgradeRefusalOf(welcome);
       checkSubprotocol(welcome?.subprotocol, upgrade.subprotocols);
       const state = initialState(handler, welcome ?? undefined);
       const bytes = state === undefined ? undefined : encodeState(state, this.options.limits.stateBytes);
@@ -102,19 +109,26 @@ export class Answers {
   request(peer: string, number: number, payload: Buffer): void {
     const body = parseRequest(payload);
     const match = matchRoute(this.options.handlers, body.path);
-    const question = { peer, number, type: toGateway.responded, path: body.path, isHead: body.method === "HEAD" };
+    const question = {
+      peer,
+      number,
+      type: toGateway.responded,
+      path: body.path,
+      route: match?.route.path ?? "",
+      isHead: body.method === "HEAD",
+    };
     void this.answer(question, async (signal): Promise<Response> => {
       if (match?.route.onRequest === undefined) throw new CodedError("route.unknown", `${body.path} does not answer HTTP here`);
       const { route: handler, params } = match;
       const request = httpRequestOf(body, signal);
-      if (request instanceof Response) {
-        // What a client sent wrong is the client's business: it is no failure of the release.
-        this.options.log.debug({ path: body.path, method: body.method, status: request.status }, "a request was refused");
-        return request;
-      }
       const { release, app } = this.options;
       const turn = { id: `${peer}:http-${number}`, redelivered: body.redelivered, flushed: 0, release, app, signal };
-      const response = await handler.onRequest?.(request, { params, ip: body.ip, turn, app });
+      let response: unknown;
+      try {
+        response = await handler.onRequest?.(request, { params, ip: body.ip, turn, app });
+      } catch (error) {
+        throw request.blame(error);
+      }
       if (!(response instanceof Response)) throw new TypeError("onRequest must return a Response");
       return response;
     });
@@ -166,20 +180,27 @@ export class Answers {
     const isWanted = () => this.open.get(peer)?.get(number) === open;
     this.undecided++;
     let reply: Reply | undefined;
+    let refused: ErrorCode | undefined;
     try {
       const decided = await within(limits.turnTimeoutMs, open.controller, decide);
       if (!(decided instanceof Response)) reply = { type: toGateway.upgraded, bytes: packValue(decided) };
       else if (isWanted()) reply = await replyOf(decided, question.isHead);
       else discard(decided);
     } catch (error) {
-      if (isWanted()) {
+      if (isClientFault(error)) {
+        refused = error.code;
+        log.debug({ path, err: error }, "a request was refused");
+        const { text, ...head } = refusalOf(error);
+        reply = { type: question.type, bytes: packValue({ ok: false, ...head, body: Buffer.from(`${text}\n`) }) };
+      } else if (isWanted()) {
         this.counters.failed++;
         log.error({ path, err: error }, "answered with 500");
         reply = { type: question.type, bytes: packValue(failure(error)) };
       } else log.debug({ path, err: error }, "gave up an answer that nobody waits for");
     } finally {
       this.undecided--;
-      this.counters.answered++;
+      if (refused === undefined) this.counters.answered++;
+      else this.options.refusals.count(question.route, refused);
     }
     const link = this.options.hub.get(peer);
     if (!isWanted() || reply === undefined || link === undefined) {

@@ -1,12 +1,22 @@
-// What a hook threw, as onError hears of it.
+// What a hook threw, as onError hears of it, and whose fault it is.
 
-import { CodedError, isCodedError } from "../protocol/errors.ts";
+import { CodedError, type ErrorCode, isCodedError } from "../protocol/errors.ts";
 import { isError, valueText } from "../protocol/thrown.ts";
 import type { HandlerError } from "./handler.ts";
+
+/** Thrown by our own parsing alone, never by a handler's code. */
+const codes = ["message.invalid", "message.notJson", "request.malformed", "request.method"] as const;
+const clientFaults: ReadonlySet<ErrorCode> = new Set(codes);
+export type ClientFaultCode = (typeof codes)[number];
 
 /** One of our errors stays what it is; anything else becomes "handler.thrown" with its own message, and itself as the cause. */
 export function handlerErrorOf(thrown: unknown): HandlerError {
   if (isCodedError(thrown)) return thrown;
   const text = isError(thrown) ? thrown.message : typeof thrown === "string" ? thrown : valueText(thrown);
   return new CodedError("handler.thrown", text, { cause: thrown });
+}
+
+/** Whether a client has sent what could not be parsed: no release is to blame for that. */
+export function isClientFault(thrown: unknown): thrown is CodedError & { readonly code: ClientFaultCode } {
+  return isCodedError(thrown) && clientFaults.has(thrown.code);
 }

@@ -1,17 +1,27 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { RequestBody } from "../protocol/records.ts";
-import { httpRequestOf } from "./http-request.ts";
+import { isClientFault } from "./failure.ts";
+import { type ClientRequest, httpRequestOf, refusalOf } from "./http-request.ts";
+import { upgradeRequestOf } from "./request.ts";
 
 const { signal } = new AbortController();
 
-function ask(given: Partial<RequestBody>, host?: string): Request | Response {
+type Refusal = ReturnType<typeof refusalOf>;
+
+function ask(given: Partial<RequestBody>, host?: string): ClientRequest | Refusal {
   const headers: RequestBody["headers"] = host === undefined ? [] : [["host", host]];
   const fixed = { method: "GET", path: "/public/1", query: "", headers, ip: "127.0.0.1", body: Buffer.from("body"), redelivered: false };
-  return httpRequestOf({ ...fixed, ...given }, signal);
+  try {
+    return httpRequestOf({ ...fixed, ...given }, signal);
+  } catch (error) {
+    if (!isClientFault(error)) throw error;
+    return refusalOf(error);
+  }
 }
 
-function refused(answer: Request | Response): number | undefined {
-  return answer instanceof Response ? answer.status : undefined;
+function refused(answer: Request | Refusal): number | undefined {
+  return answer instanceof Request ? undefined : answer.status;
 }
 
 test.each([
@@ -73,10 +83,60 @@ test.each(["/public/../admin", "/public/%2e%2E/admin", "/public/.", "/public/.."
   },
 );
 
-test.each(["TRACE", "CONNECT", "TRACK"])("%s is 405, which names what is allowed", (method) => {
-  const answer = ask({ method });
+test.each(["TRACE", "CONNECT", "TRACK", "trace"])("%s is 405, which names what is allowed", (method) => {
+  const answer = ask({ method }) as Refusal;
   expect(refused(answer)).toBe(405);
-  expect(answer.headers.get("allow")).toContain("POST");
+  expect(new Headers(answer.headers).get("allow")).toContain("POST");
+});
+
+test.each([
+  ["bytes that are no UTF-8", { headers: [["x-a", "gr\uFFFD"]] }],
+  ["a character that is no byte", { headers: [["x-a", "Łódź"]] }],
+  ["a null character", { headers: [["x-a", "\0"]] }],
+  ["a header without a name", { headers: [["", "a"]] }],
+  ["a header's name that none can have", { headers: [["a b", "a"]] }],
+  ["a method that none can have", { method: "G@T" }],
+  ["a method that only looks like GET", { method: "get" }],
+  ["no method", { method: "" }],
+] satisfies Array<[string, Partial<RequestBody>]>)("what there can be no Request of is 400, and says why: %s", (_, given) => {
+  const answer = ask(given as Partial<RequestBody>) as Refusal;
+  expect(refused(answer)).toBe(400);
+  expect(answer.text).toMatch(/^request\.malformed: \S/);
+});
+
+test("whatever a client sends, there is a Request of it or a refusal, and onUpgrade is told of it", () => {
+  const text = fc.oneof(fc.string(), fc.string({ unit: "binary" }));
+  const headers = fc.array(fc.tuple(fc.oneof(text, fc.constantFrom("host", "cookie", "content-type")), text));
+  fc.assert(
+    fc.property(fc.oneof(text, fc.constantFrom("GET", "POST")), text, text, headers, (method, rest, query, pairs) => {
+      const path = `/${rest}`;
+      expect([undefined, 400, 405]).toContain(refused(ask({ method, path, query, headers: pairs })));
+      upgradeRequestOf({ path, query, headers: Object.fromEntries(pairs), params: {}, ip: "127.0.0.1", signal });
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test.each([
+  ["json", "application/json"],
+  ["formData", "application/json"],
+  ["formData", "multipart/form-data; boundary=x"],
+] as const)("a body that %s cannot read is the client's fault (%s)", async (read, type) => {
+  const request = ask({ method: "POST", headers: [["content-type", type]] }) as ClientRequest;
+  const thrown = await request[read]().catch((error: unknown) => error);
+  expect(isClientFault(request.blame(thrown))).toBe(true);
+  // Not that it is read again.
+  const again = await request[read]().catch((error: unknown) => error);
+  expect(request.blame(again)).toBe(again);
+  expect(isClientFault(again)).toBe(false);
+});
+
+test("what a handler throws itself is not the client's fault", async () => {
+  const request = ask({ method: "POST" }) as ClientRequest;
+  await request.json().catch(() => undefined);
+  const own = new SyntaxError("mine");
+  expect(request.blame(own)).toBe(own);
+  expect(request.blame(undefined)).toBe(undefined);
 });
 
 test.each(["GET", "HEAD"])("%s comes without its body", async (method) => {

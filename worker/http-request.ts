@@ -1,28 +1,91 @@
 // A client's plain HTTP request, as onRequest sees it: made from what a gateway sends of it, or refused.
 
+import { CodedError } from "../protocol/errors.ts";
 import type { RequestBody } from "../protocol/records.ts";
+import { isClientFault } from "./failure.ts";
 
 /** RFC 9110, 7.2: uri-host [ ":" port ]. Whether such a host can be, the URL parser knows. */
 const hostAndPort = /^(?:\[[\da-f:.]+\]|[\w.~!$&'()*+,;=%-]+)(?::\d*)?$/i;
-/** Fetch, 2.2.1: a Request cannot have these methods. */
-const forbidden = ["CONNECT", "TRACE", "TRACK"];
+/** Fetch, 2.2.1: a Request cannot have these methods, in any case. */
+const forbidden = /^(?:CONNECT|TRACE|TRACK)$/i;
 /** All others that uWebSockets.js lets through; RFC 9110, 15.5.6 wants them told. Which of them mean something is the handler's part. */
 const allow = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
+/** A Request that remembers whether it threw since its body is not what its client says: that is the client's fault. */
+export class ClientRequest extends Request {
+  #fault: unknown;
+
+  override readonly json = async (): Promise<unknown> => {
+    try {
+      return await Request.prototype.json.call(this);
+    } catch (error) {
+      // Another error says that the body was read already, or that the client has gone.
+      if (error instanceof SyntaxError) this.#fault = error;
+      throw error;
+    }
+  };
+
+  override readonly formData = async () => {
+    const wasUsed = this.bodyUsed;
+    try {
+      return await Request.prototype.formData.call(this);
+    } catch (error) {
+      if (error instanceof TypeError && !wasUsed) this.#fault = error;
+      throw error;
+    }
+  };
+
+  /** @returns "request.malformed" where onRequest threw what reading this body threw; else what it threw. */
+  blame(thrown: unknown): unknown {
+    if (thrown !== this.#fault || thrown === undefined) return thrown;
+    return new CodedError("request.malformed", `the body cannot be read: ${(thrown as Error).message}`, { cause: thrown });
+  }
+}
+
 /**
  * The Request, whose URL has the path that was matched: nothing that a client sends may show a router another one.
- * @returns a Response where a client has sent what there can be no Request of.
+ * @throws {CodedError} "request.malformed" or "request.method" where a client has sent what there can be no Request of.
  */
-export function httpRequestOf(body: RequestBody, signal: AbortSignal): Request | Response {
-  const { method, path, query } = body;
-  if (forbidden.includes(method)) return refusal(405, `${method} is not served`, { allow });
-  const headers = new Headers(body.headers as Array<[string, string]>);
+export function httpRequestOf(body: RequestBody, signal: AbortSignal): ClientRequest {
+  if (forbidden.test(body.method)) throw new CodedError("request.method", `${body.method} is not served`);
+  try {
+    return parse(body, signal);
+  } catch (cause) {
+    if (isClientFault(cause)) throw cause;
+    // No code of a handler has run: the bytes alone have made this throw.
+    throw new CodedError("request.malformed", `there can be no such request: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** What a client is answered whose request is at fault. @param error as httpRequestOf and ClientRequest.blame make it. */
+export function refusalOf({ code, message }: CodedError): { status: number; headers: Array<[string, string]>; text: string } {
+  const type: [string, string] = ["content-type", "text/plain; charset=utf-8"];
+  return {
+    status: code === "request.method" ? 405 : 400,
+    headers: code === "request.method" ? [type, ["allow", allow]] : [type],
+    text: message,
+  };
+}
+
+function parse({ method, path, query, headers: given, body }: RequestBody, signal: AbortSignal): ClientRequest {
+  const headers = new Headers();
+  for (const [name, value] of given) append(headers, name, value);
   // RFC 9110, 7.2: empty where the client's URL names none.
   const url = urlOf(headers.get("host") || "localhost", path, query);
-  if (url === undefined) return refusal(400, "the Host header is not a host and a port");
-  if (decodeURIComponent(url.pathname) !== decodeURIComponent(path)) return refusal(400, "a URL cannot have this path");
+  if (url === undefined) throw new CodedError("request.malformed", "the Host header is not a host and a port");
+  if (decodeURIComponent(url.pathname) !== decodeURIComponent(path))
+    throw new CodedError("request.malformed", "a URL cannot have this path");
   const hasBody = method !== "GET" && method !== "HEAD";
-  return new Request(url, { method, headers, signal, ...(hasBody && { body: new Uint8Array(body.body) }) });
+  return new ClientRequest(url, { method, headers, signal, ...(hasBody && { body: new Uint8Array(body) }) });
+}
+
+// Fetch, 2.2.2: a character is a byte, so what is above U+00FF, or was no UTF-8, has no place in it.
+function append(headers: Headers, name: string, value: string): void {
+  try {
+    headers.append(name, value);
+  } catch (cause) {
+    throw new CodedError("request.malformed", `the header ${JSON.stringify(name)} has characters that none can have`, { cause });
+  }
 }
 
 // Part by part: what stands in one cannot become another.
@@ -32,8 +95,4 @@ function urlOf(host: string, path: string, query: string): URL | undefined {
   url.pathname = path;
   if (query !== "") url.search = `?${query}`;
   return url;
-}
-
-function refusal(status: number, text: string, headers: Record<string, string> = {}): Response {
-  return new Response(`${text}\n`, { status, headers: { "content-type": "text/plain; charset=utf-8", ...headers } });
 }

@@ -24,6 +24,7 @@ function orphaned(onClose: (conn: Connection) => Promise<void>) {
     onIdle: () => undefined,
     mayRun: () => true,
     app: () => bench.turns.app,
+    refusals: bench.refusals,
     onThrown: () => undefined,
   });
   orphans.adopt(bench.mailbox, bench.mailbox.bequest());

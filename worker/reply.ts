@@ -54,7 +54,7 @@ function replyWith(response: Response, ahead: ReadAhead, isHead: boolean): Reply
 }
 
 /** @throws {CodedError} "response.tooLarge", and what reading the body throws. */
-export async function refusalOf(response: Response): Promise<UpgradedBody> {
+export async function upgradeRefusalOf(response: Response): Promise<UpgradedBody> {
   const ahead = await readAhead(response, refusalBytes);
   const chunks = [...ahead.chunks];
   let { bytes } = ahead;

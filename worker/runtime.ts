@@ -28,6 +28,7 @@ import { Answers } from "./answers.ts";
 import { Operator } from "./app.ts";
 import type { WorkerConfig } from "./config.ts";
 import { Effects, sendGroup } from "./effects.ts";
+import { isClientFault } from "./failure.ts";
 import type { Handler, HandlerError } from "./handler.ts";
 import type { LoadedHandlers } from "./loader.ts";
 import { Mailbox } from "./mailbox.ts";
@@ -35,6 +36,7 @@ import { ReceivedMessage } from "./message.ts";
 import { workerMetrics } from "./metrics.ts";
 import { OnStart } from "./on-start.ts";
 import { Orphans } from "./orphans.ts";
+import { Refusals } from "./refusals.ts";
 import { queryOf } from "./request.ts";
 import { Solitude } from "./solitude.ts";
 import { pinnedState } from "./state.ts";
@@ -67,6 +69,8 @@ interface GatewayPeer {
 export class Worker {
   readonly turns: Turns;
   readonly faults = new FaultMeter();
+  /** What clients sent wrong. */
+  readonly refusals = new Refusals();
   private readonly options: WorkerOptions;
   private readonly limits: ReturnType<typeof limitsOf>;
   private readonly subjects: Subjects;
@@ -111,6 +115,7 @@ export class Worker {
       onIdle: (mailbox) => this.settle(mailbox),
       mayRun: (mailbox) => this.mayRun(mailbox),
       app: () => this.operator,
+      refusals: this.refusals,
       onThrown: (mailbox, error, hook) => this.logThrown(mailbox, error, hook),
     });
     this.solitude = new Solitude({
@@ -144,6 +149,7 @@ export class Worker {
       limits: this.limits,
       app: this.operator,
       hub: this.hub,
+      refusals: this.refusals,
       log: options.log,
     });
   }
@@ -453,7 +459,7 @@ export class Worker {
     const { pin } = mailbox;
     const fields = { connection: pin.id, gateway: pin.gateway, route: pin.handler.path, hook, code: error.code };
     // What a client sent wrong is the client's business: it must not be able to fill the log.
-    if (error.code.startsWith("message.")) this.options.log.debug({ ...fields, issues: error.issues }, error.message);
+    if (isClientFault(error)) this.options.log.debug({ ...fields, issues: error.issues }, error.message);
     else this.options.log.error({ ...fields, err: error.code === "handler.thrown" ? error.cause : error }, `${hook} was rolled back`);
   }
 

@@ -53,8 +53,25 @@ export type ValidationCode = "state.invalid" | "message.invalid";
  * @throws {CodedError} `code`, with the schema's issues by path; a promise rejects with it.
  */
 export function validate(schema: Schema, value: unknown, code: ValidationCode): unknown {
-  const result = schema["~standard"].validate(value);
-  return result instanceof Promise ? result.then((settled) => unwrap(settled, code)) : unwrap(result, code);
+  let result: ReturnType<Schema["~standard"]["validate"]>;
+  try {
+    result = schema["~standard"].validate(value);
+  } catch (error) {
+    throw tooDeep(error, code) ?? error;
+  }
+  if (!(result instanceof Promise)) return unwrap(result, code);
+  return result.then(
+    (settled) => unwrap(settled, code),
+    (error) => {
+      throw tooDeep(error, code) ?? error;
+    },
+  );
+}
+
+// A recursive schema follows a value as far as that goes, and a client may send ten thousand brackets.
+function tooDeep(error: unknown, code: ValidationCode): CodedError | undefined {
+  if (!(error instanceof RangeError) || !/call stack/i.test(error.message)) return undefined;
+  return new CodedError(code, "is nested too deeply for the schema", { cause: error });
 }
 
 /** As `validate`, for a place where nothing may wait. @throws {CodedError} `code`, also where the schema is asynchronous. */

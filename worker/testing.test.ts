@@ -251,6 +251,22 @@ test("an onStart that never settles fails the test that starts it", async () => 
   }
 });
 
+test("a body that onRequest cannot read as JSON is answered with 400, and another error of its own fails the test", async () => {
+  const handler = defineHandler({
+    path: "/a",
+    async onRequest(request) {
+      if (request.method === "PUT") throw new SyntaxError("mine");
+      return Response.json(await request.json());
+    },
+  });
+  const app = await testHandler(handler);
+  const response = await app.request("/a", { method: "POST", body: "{" });
+  expect(response.status).toBe(400);
+  expect(await response.text()).toMatch(/^request\.malformed: /);
+  expect(await (await app.request("/a", { method: "POST", body: "[1]" })).json()).toEqual([1]);
+  await expect(app.request("/a", { method: "PUT", body: "{" })).rejects.toThrow("mine");
+});
+
 test("an onStart that throws fails the test that starts it", async () => {
   const failing = defineHandler({
     path: "/a",

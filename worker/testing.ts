@@ -10,7 +10,9 @@
 import { compileRoutes, matchRoute, type PathParams } from "../protocol/route.ts";
 import { parseWorkerConfig } from "./config.ts";
 import { frameOf } from "./effects.ts";
+import { isClientFault } from "./failure.ts";
 import type { App, Handler, Sendable } from "./handler.ts";
+import { ClientRequest, refusalOf } from "./http-request.ts";
 import { type CrashPoint, InMemoryGateway } from "./testing/in-memory-gateway.ts";
 import { type TestEffect, type TestFrame, wireFrame } from "./testing/seen.ts";
 import { TestConnection } from "./testing/test-connection.ts";
@@ -75,7 +77,7 @@ export class TestApp<State = unknown> {
     throw new Error(`${url} was not refused: app.connect(url) opens it`);
   }
 
-  /** Asks onRequest, plain HTTP. @param url `/chat/blue?name=Ada` */
+  /** Asks onRequest, plain HTTP: 400 where it lets an error of reading a body through. @param url `/chat/blue?name=Ada` */
   async request(url: string, init: RequestInit = {}): Promise<Response> {
     const { handler } = this.gateway;
     if (handler.onRequest === undefined) throw new Error("the handler has no onRequest, so its path does not answer plain HTTP");
@@ -83,7 +85,15 @@ export class TestApp<State = unknown> {
     const signal = new AbortController().signal;
     const app = this.app();
     const turn = { id: "test:http", redelivered: false, flushed: 0, release: this.release, app, signal };
-    return handler.onRequest(new Request(new URL(url, "http://localhost"), init), { params, ip: "127.0.0.1", turn, app });
+    const request = new ClientRequest(new URL(url, "http://localhost"), init);
+    try {
+      return await handler.onRequest(request, { params, ip: "127.0.0.1", turn, app });
+    } catch (error) {
+      const fault = request.blame(error);
+      if (!isClientFault(fault)) throw fault;
+      const { text, ...head } = refusalOf(fault);
+      return new Response(`${text}\n`, head);
+    }
   }
 
   /** As another program, or app.publish: to all that subscribe to the topic. */

@@ -37,6 +37,64 @@ describe("a turn that throws", () => {
     expect(it.turns.counters).toEqual({ committed: 1, thrown: 1, timedOut: 0 });
   });
 
+  describe("for what its client sent is no turn that threw", () => {
+    const schema = v.object({ n: v.number() });
+    const handler = (options: object) => new Bench(defineHandler({ path: "/a", state, message: schema, ...options }));
+    const refused = (it: Bench) =>
+      it.refusals.read().samples.map((sample) => ("value" in sample ? [sample.labels.code, sample.value] : []));
+
+    test("where our own parsing threw, with and without an onError, which may throw it again", () => {
+      const rethrow = (_: Connection, error: HandlerError) => {
+        throw error;
+      };
+      for (const options of [{}, { onError: () => undefined }, { onError: rethrow }]) {
+        const it = handler({ onMessage: () => undefined, ...options }).take(message("no JSON"));
+        expect(it.turns.counters).toEqual({ committed: 0, thrown: 0, timedOut: 0 });
+        expect(refused(it)).toEqual([["message.notJson", 1]]);
+      }
+      expect(refused(handler({ onError: () => undefined }).take(message("{}"), message('{"n":"1"}')))).toEqual([["message.invalid", 2]]);
+      const it = bench({ ...hooks, onMessage: (_, incoming) => void incoming.json() }).take(message("no JSON"), message("1"));
+      expect(it.turns.counters).toEqual({ committed: 1, thrown: 0, timedOut: 0 });
+      expect(refused(it)).toEqual([["message.notJson", 1]]);
+    });
+
+    test("where a recursive schema gives up a value that is nested too deeply, now or later", async () => {
+      interface Tree {
+        readonly below: readonly Tree[];
+      }
+      const tree: v.GenericSchema<Tree> = v.object({ below: v.array(v.lazy(() => tree)) });
+      const depth = ({ below: [first] }: Tree): number => (first === undefined ? 1 : 1 + depth(first));
+      const later = v.pipeAsync(
+        v.any(),
+        v.transformAsync(async (value: Tree) => depth(value)),
+      );
+      const deep = `${'{"below":['.repeat(20_000)}${"]}".repeat(20_000)}`;
+      for (const each of [tree, later]) {
+        const it = handler({ message: each }).take(message(deep));
+        await it.settle();
+        expect(refused(it)).toEqual([["message.invalid", 1]]);
+        expect(it.turns.counters.thrown).toBe(0);
+      }
+    });
+
+    test("unless the handler's own code throws: its schema, its hook, or an onError that is told of it", () => {
+      const fail = () => {
+        throw new Error("no");
+      };
+      const own = [
+        handler({ message: v.pipe(schema, v.check(fail)) }).take(message('{"n":1}')),
+        handler({ onMessage: fail }).take(message('{"n":1}')),
+        bench({ onMessage: (_, incoming) => JSON.parse(incoming.text()) }).take(message("no JSON")),
+      ];
+      for (const it of own) {
+        expect(it.turns.counters).toEqual({ committed: 1, thrown: 1, timedOut: 0 });
+        expect(refused(it)).toEqual([]);
+      }
+      const told = handler({ onError: fail }).take(message("no JSON"));
+      expect(told.turns.counters).toEqual({ committed: 1, thrown: 1, timedOut: 0 });
+    });
+  });
+
   test("goes on with the next message", () => {
     const onMessage: Options["onMessage"] = (conn, incoming) => {
       if (incoming.text() === "1") throw new Error("no");

@@ -4,9 +4,10 @@
 import { CodedError, isCodedError } from "../protocol/errors.ts";
 import { flag, toGateway, toWorker } from "../protocol/records.ts";
 import type { Effects } from "./effects.ts";
-import { handlerErrorOf } from "./failure.ts";
+import { handlerErrorOf, isClientFault } from "./failure.ts";
 import type { App, HandlerError } from "./handler.ts";
 import type { Mailbox, MailboxEvent } from "./mailbox.ts";
+import type { Refusals } from "./refusals.ts";
 import { validate } from "./schema.ts";
 import { checkState } from "./state.ts";
 import { encodeState } from "./state-codec.ts";
@@ -26,6 +27,8 @@ export interface TurnsOptions {
   readonly onIdle: (mailbox: Mailbox) => void;
   /** Whether more may be committed now; `run` has to be called again when it may. */
   readonly mayRun: (mailbox: Mailbox) => boolean;
+  /** Told of messages that could not be parsed. */
+  readonly refusals: Refusals;
   /** A turn was rolled back. */
   readonly onThrown: (mailbox: Mailbox, error: HandlerError, hook: HookName) => void;
 }
@@ -35,7 +38,10 @@ export type HookName = "onOpen" | "onMessage" | "onClose" | "onAdopt" | "onError
 export class Turns implements TurnHost {
   readonly release: string;
   readonly limits: TurnsOptions["limits"];
-  /** Events that are done with; of them those whose hook threw; of these those that were cut off. */
+  /**
+   * Events that are done with; of them those whose hook threw; of these those that were cut off. A message that could not be parsed is
+   * among them only where its onError threw: nonsense shall neither look like a fault of the release nor dilute its faults.
+   */
   readonly counters = { committed: 0, thrown: 0, timedOut: 0 };
   readonly meter: TurnMeter;
   private readonly options: TurnsOptions;
@@ -64,7 +70,7 @@ export class Turns implements TurnHost {
       const event = mailbox.begin();
       if (event === undefined) break;
       const { fault } = mailbox.pin;
-      if (fault !== undefined && event.type !== toWorker.close) this.giveUp(mailbox, event, fault.closeCode, fault.code);
+      if (fault !== undefined && event.type !== toWorker.close) this.giveUp(mailbox, event, { code: fault.closeCode, reason: fault.code });
       else this.hook(mailbox, event, hookOf(event), undefined);
       if (mailbox.isRunning) return;
     }
@@ -113,7 +119,7 @@ export class Turns implements TurnHost {
     try {
       settling = this.call(turn, name, error);
     } catch (thrown) {
-      this.fail(turn, name, thrown);
+      this.fail(turn, name, thrown, error);
       return;
     }
     if (isThenable(settling)) this.wait(turn, name, error, settling);
@@ -127,7 +133,7 @@ export class Turns implements TurnHost {
       if (!mailbox.isRunning) this.run(mailbox);
     };
     const cutOff = (late: CodedError) => {
-      this.fail(turn, name, late);
+      this.fail(turn, name, late, error);
       turn.end(late);
       afterwards();
     };
@@ -138,7 +144,7 @@ export class Turns implements TurnHost {
         afterwards();
       },
       (thrown) => {
-        this.fail(turn, name, thrown);
+        this.fail(turn, name, thrown, error);
         afterwards();
       },
     );
@@ -153,20 +159,25 @@ export class Turns implements TurnHost {
       if (error !== undefined) closeAfterError(turn);
       if (turn.closing !== undefined) turn.effects.add(toGateway.close, turn.closing.reason, 0, turn.closing.code);
     } catch (thrown) {
-      this.fail(turn, name, thrown);
+      this.fail(turn, name, thrown, error);
       return;
     }
     this.meter.end(turn, turn.mailbox.pin.handler, "committed");
-    this.commit(turn);
+    this.commit(turn, isClientFault(error));
   }
 
-  // The hook has thrown.
-  private fail(turn: RunningTurn, name: HookName, thrown: unknown): void {
+  // The hook has thrown. `cause` is what onError was told of, undefined in every other hook.
+  private fail(turn: RunningTurn, name: HookName, thrown: unknown, cause: HandlerError | undefined): void {
     if (turn.isOver) return;
     turn.end();
     this.pending.delete(turn);
-    this.meter.end(turn, turn.mailbox.pin.handler, isCodedError(thrown, "turn.timeout") ? "timed_out" : "thrown");
-    this.rollBack(turn, name, handlerErrorOf(thrown));
+    const { handler } = turn.mailbox.pin;
+    const isRefused = isClientFault(thrown) && (cause === undefined || isClientFault(cause));
+    if (!isRefused) this.meter.end(turn, handler, isCodedError(thrown, "turn.timeout") ? "timed_out" : "thrown");
+    else if (cause === undefined) this.options.refusals.count(handler.path, thrown.code);
+    // Once for an event: an onError that throws adds nothing, unless its event was no fault of the release so far.
+    if (!turn.mailbox.isGone && !isRefused && (cause === undefined || isClientFault(cause))) this.counters.thrown++;
+    this.rollBack(turn, name, handlerErrorOf(thrown), isRefused);
   }
 
   /** @param error is what onError is told of, undefined in every other hook. */
@@ -193,32 +204,30 @@ export class Turns implements TurnHost {
     }
   }
 
-  private rollBack(turn: RunningTurn, name: HookName, error: HandlerError): void {
+  private rollBack(turn: RunningTurn, name: HookName, error: HandlerError, isRefused: boolean): void {
     const { mailbox, event } = turn;
     this.options.onThrown(mailbox, error, name);
     if (mailbox.isGone) return;
-    // Once for an event, whatever becomes of its onError.
-    if (name !== "onError") this.counters.thrown++;
     // Flushes of the run that threw are done for good: whoever handles the event next is told of them.
     const again = { ...event, flushed: turn.flushed };
     if (name !== "onError" && mailbox.pin.handler.onError !== undefined) {
       this.hook(mailbox, again, "onError", error);
       return;
     }
-    this.giveUp(mailbox, again, name === "onError" ? 1011 : error.closeCode, error.code);
+    this.giveUp(mailbox, again, { code: name === "onError" ? 1011 : error.closeCode, reason: error.code }, isRefused);
   }
 
   // Nobody deals with the event: it is taken as done, and its connection closed.
-  private giveUp(mailbox: Mailbox, event: MailboxEvent, code: number, reason: string): void {
+  private giveUp(mailbox: Mailbox, event: MailboxEvent, closing: { code: number; reason: string }, isRefused = false): void {
     const turn = new RunningTurn(this, mailbox, event);
     if (event.type !== toWorker.close) {
-      turn.closing = { code, reason };
-      turn.effects.add(toGateway.close, reason, 0, code);
+      turn.closing = closing;
+      turn.effects.add(toGateway.close, closing.reason, 0, closing.code);
     }
-    this.commit(turn);
+    this.commit(turn, isRefused);
   }
 
-  private commit(turn: RunningTurn): void {
+  private commit(turn: RunningTurn, isRefused: boolean): void {
     const { mailbox } = turn;
     turn.end();
     mailbox.state = turn.state;
@@ -227,7 +236,7 @@ export class Turns implements TurnHost {
     const isGone = mailbox.isGone;
     mailbox.done(turn.event, closes);
     if (isGone) return;
-    this.counters.committed++;
+    if (!isRefused) this.counters.committed++;
     this.options.commit(mailbox, turn.effects, flag.commit);
   }
 

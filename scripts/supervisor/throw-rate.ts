@@ -1,7 +1,7 @@
 // Do the turns of one release throw clearly more often than those of another? Pure: counts in, an answer out.
 //
-// What counts is every turn, and every upgrade and HTTP request, whose handler threw. That a client sent nonsense counts too:
-// a schema that is too strict is the release's fault, and clients that send nonsense have sent it to the old release as well.
+// What counts is every turn, and every upgrade and HTTP request, whose handler threw. What could not be parsed is not among them,
+// neither as thrown nor as a turn: one client could undo every deploy, or hide a bad one. A schema that is too strict is thus not seen.
 
 import type { WorkerCounts, WorkerHello } from "../../protocol/membership.ts";
 

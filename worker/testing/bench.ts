@@ -4,6 +4,7 @@ import { flag, toWorker } from "../../protocol/records.ts";
 import { type App, defineHandler, type Handler, type HandlerError, type HandlerOptions, type } from "../handler.ts";
 import { Mailbox, type MailboxEvent, type MailboxOptions } from "../mailbox.ts";
 import { ReceivedMessage } from "../message.ts";
+import { Refusals } from "../refusals.ts";
 import { Turns, type TurnsOptions } from "../turns.ts";
 import { seenEffect } from "./seen.ts";
 
@@ -35,6 +36,7 @@ export function message(text = "hi"): MailboxEvent {
 export class Bench {
   readonly commits: Array<{ end: "commit" | "flush"; effects: unknown[] }> = [];
   readonly thrown: Array<{ hook: string; error: HandlerError }> = [];
+  readonly refusals = new Refusals();
   readonly mailbox: Mailbox;
   readonly turns: Turns;
   mayRun = true;
@@ -72,6 +74,7 @@ export class Bench {
       onIdle: () => undefined,
       mayRun: () => this.mayRun,
       app: () => notHere,
+      refusals: this.refusals,
       onThrown: (_, error, hook) => this.thrown.push({ hook, error }),
     });
   }

@@ -5,6 +5,7 @@ import { flag, toGateway, toWorker } from "../../protocol/records.ts";
 import type { Effect, Effects, Frame } from "../effects.ts";
 import type { App, Handler } from "../handler.ts";
 import type { Mailbox } from "../mailbox.ts";
+import { Refusals } from "../refusals.ts";
 import { pinnedState } from "../state.ts";
 import { Turns, type TurnsOptions } from "../turns.ts";
 import { type Admission, type Arrival, HeldConnection } from "./held-connection.ts";
@@ -122,6 +123,7 @@ export class InMemoryGateway {
         onIdle: (mailbox) => this.settle(mailbox),
         mayRun: () => true,
         app: () => this.appOf(String(release)),
+        refusals: new Refusals(),
         onThrown: (mailbox, error) => this.connectionOf(mailbox)?.errors.push(error),
       }),
     );

@@ -1,0 +1,26 @@
+// Counts what clients sent wrong, by route and error code. A deploy's watch does not look at it.
+
+import type { ErrorCode } from "../protocol/errors.ts";
+import { counter, type Labels, type Metric } from "../protocol/metric.ts";
+
+export class Refusals {
+  private readonly counts = new Map<string, Map<ErrorCode, number>>();
+
+  /** @param route the handler's path pattern. */
+  count(route: string, code: ErrorCode): void {
+    const ofRoute = this.counts.get(route) ?? new Map<ErrorCode, number>();
+    this.counts.set(route, ofRoute.set(code, (ofRoute.get(code) ?? 0) + 1));
+  }
+
+  read(): Metric {
+    return counter(
+      "thinstate_refused_total",
+      "Messages and plain requests that could not be parsed, by the error's code: a client's fault. They are not among the turns.",
+      this.samples(),
+    );
+  }
+
+  private *samples(): Iterable<readonly [Labels, number]> {
+    for (const [route, codes] of this.counts) for (const [code, count] of codes) yield [{ route, code }, count];
+  }
+}
