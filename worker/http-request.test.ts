@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { RequestBody } from "../protocol/records.ts";
 import { isClientFault } from "./failure.ts";
+import type { App } from "./handler.ts";
 import { type ClientRequest, httpRequestOf, refusalOf } from "./http-request.ts";
 import { upgradeRequestOf } from "./request.ts";
 
@@ -111,7 +112,7 @@ test("whatever a client sends, there is a Request of it or a refusal, and onUpgr
     fc.property(fc.oneof(text, fc.constantFrom("GET", "POST")), text, text, headers, (method, rest, query, pairs) => {
       const path = `/${rest}`;
       expect([undefined, 400, 405]).toContain(refused(ask({ method, path, query, headers: pairs })));
-      upgradeRequestOf({ path, query, headers: Object.fromEntries(pairs), params: {}, ip: "127.0.0.1", signal });
+      upgradeRequestOf({ path, query, headers: Object.fromEntries(pairs), params: {}, ip: "127.0.0.1", app: {} as App, signal });
     }),
     { numRuns: 500 },
   );
