@@ -1,4 +1,5 @@
-// The admin port: what operators and load balancers ask the gateway, on loopback only.
+// The admin port: what operators and load balancers ask the gateway. It asks nobody who they are, so it is on loopback unless ADMIN_HOST
+// says otherwise.
 
 import { createServer, type Server } from "node:http";
 import type { Metric } from "../protocol/metric.ts";
@@ -23,24 +24,30 @@ const pages: Readonly<Record<string, (gateway: Gateway) => Page | Promise<Page>>
   "/metrics/workers": async (gateway) => metrics(await gateway.scrapes.scrape([...gateway.workers.all()])),
 };
 
-/** @returns once it listens; rejects where the port is taken. */
-export function listenAdmin(gateway: Gateway, port: number): Promise<{ server: Server; port: number }> {
+/** @returns once it listens; rejects where the port is taken, or the host is none of this machine. */
+export function listenAdmin(gateway: Gateway, { host, port }: { host: string; port: number }): Promise<{ server: Server; port: number }> {
   const server = createServer(async ({ method, url = "" }, response) => {
     const { status, type, body } = await pageOf(gateway, method, url);
     response.writeHead(status, { "content-type": type }).end(`${body}\n`);
   });
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    server.listen(port, "127.0.0.1", () => {
+    server.listen(port, host, () => {
       const address = server.address();
       resolve({ server, port: typeof address === "object" && address !== null ? address.port : port });
     });
   });
 }
 
+/** Whether nobody but this machine can ask. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(?:\.\d{1,3}){3}$/.test(host);
+}
+
 async function pageOf(gateway: Gateway, method: string | undefined, url: string): Promise<Page> {
   if (method !== "GET" && method !== "HEAD") return text(405, "only GET");
-  const page = Object.hasOwn(pages, url) ? pages[url] : undefined;
+  const path = pathOf(url);
+  const page = Object.hasOwn(pages, path) ? pages[path] : undefined;
   if (page === undefined) return text(404, `there are ${Object.keys(pages).join(", ")}`);
   try {
     return await page(gateway);
@@ -49,6 +56,12 @@ async function pageOf(gateway: Gateway, method: string | undefined, url: string)
     gateway.meetFault(error);
     return text(500, "a bug: see the gateway's log");
   }
+}
+
+/** Without the query, and a slash at the end. */
+function pathOf(url: string): string {
+  const [path = ""] = url.split("?", 1);
+  return path.endsWith("/") ? path.slice(0, -1) : path;
 }
 
 async function metrics(sources: readonly (readonly Metric[])[]): Promise<Page> {

@@ -250,7 +250,7 @@ describe("a turn's effects", () => {
     ]);
     expect(client.socket.log).toEqual(["cork", "text a", "binary b", "uncork"]);
     expect(client.connection.events).toEqual([]);
-    expect(stage.commits.counters).toEqual({ commits: 1, refused: 0, messagesOut: 2, bytesOut: 2, malformed: 0 });
+    expect(stage.commits.counters).toEqual({ commits: 1, refused: 0, messagesOut: 2, bytesOut: 2, unknownEffects: 0 });
   });
 
   test("of several turns of one connection share a cork; a record alone needs none", () => {

@@ -33,7 +33,7 @@ interface Run {
 }
 
 export class Commits {
-  readonly counters = { commits: 0, refused: 0, messagesOut: 0, bytesOut: 0, malformed: 0 };
+  readonly counters = { commits: 0, refused: 0, messagesOut: 0, bytesOut: 0, unknownEffects: 0 };
   private readonly options: CommitsOptions;
 
   constructor(options: CommitsOptions) {
@@ -166,7 +166,7 @@ export class Commits {
       case toGateway.nothing:
         return;
       default:
-        this.counters.malformed++;
+        this.counters.unknownEffects++;
     }
   }
 

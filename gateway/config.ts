@@ -11,6 +11,7 @@ const entries = v.object({
   HOST: v.optional(text, "127.0.0.1"),
   PORT: integer({ least: 0, most: 65_535, otherwise: 8080 }),
   ADMIN_PORT: integer({ least: 0, most: 65_535, otherwise: 9090 }),
+  ADMIN_HOST: v.optional(text, "127.0.0.1"),
   /** Counts the gateways of a machine from 1, where each finds its own admin port: the second has the one above ADMIN_PORT. */
   GATEWAY_INSTANCE: integer({ least: 1, most: 1_000, otherwise: 1 }),
   /** Says which release is active, where no supervisor does. */

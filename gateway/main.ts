@@ -14,7 +14,7 @@ import { succeed } from "../protocol/predecessor.ts";
 import { Reload } from "../protocol/reload.ts";
 import { SettingsFile } from "../protocol/settings-file.ts";
 import { thrownText } from "../protocol/thrown.ts";
-import { listenAdmin } from "./admin.ts";
+import { isLoopback, listenAdmin } from "./admin.ts";
 import { aboutCertificate, readCertificate } from "./certificate.ts";
 import { checkPayload, type GatewayConfig, liveSettings, parseGatewayConfig } from "./config.ts";
 import { Gateway } from "./gateway.ts";
@@ -69,7 +69,12 @@ async function main(): Promise<void> {
   succeed({ file: config.IDENTITY_FILE, id, bus, namespace: config.NAMESPACE });
   const activation = recordedActivation(config.ACTIVATION_FILE, log);
   gateway = new Gateway({ id, config, certificate, bus, log, now: () => performance.now(), ...(activation && { activation }) });
-  const admin = await listenAdmin(gateway, config.ADMIN_PORT === 0 ? 0 : config.ADMIN_PORT + config.GATEWAY_INSTANCE - 1);
+  const adminPort = config.ADMIN_PORT === 0 ? 0 : config.ADMIN_PORT + config.GATEWAY_INSTANCE - 1;
+  const admin = await listenAdmin(gateway, { host: config.ADMIN_HOST, port: adminPort });
+  if (!isLoopback(config.ADMIN_HOST)) {
+    const place = { host: config.ADMIN_HOST, port: admin.port };
+    log.warn(place, "the admin port is not on loopback (ADMIN_HOST), and answers everybody who reaches it: have a firewall decide who may");
+  }
   gateway.admin = admin.port;
   const { port } = await gateway.start();
   const started = gateway;

@@ -159,7 +159,7 @@ function workerMetrics({ id, workers, dispatcher }: Gateway): Metric[] {
   ];
 }
 
-function natsMetrics({ connected, counters, faults, hub }: Gateway): Metric[] {
+function natsMetrics({ connected, counters, commits, faults, hub }: Gateway): Metric[] {
   const { retransmitted, doubles, gaps, refused } = hub.counters;
   return [
     gauge("thinstate_nats_connected", "1 while NATS is there.", Number(connected)),
@@ -168,6 +168,14 @@ function natsMetrics({ connected, counters, faults, hub }: Gateway): Metric[] {
     counter("thinstate_link_doubled_batches_total", "Batches that came twice, and were dropped.", doubles),
     counter("thinstate_link_gaps_total", "Batches that came out of order, and were asked for again.", gaps),
     counter("thinstate_link_refused_batches_total", "Batches that belong to no life of a link.", refused),
+    counter(
+      "thinstate_malformed_records_total",
+      "What workers said and could not be read: whole records, and effects of a kind that is not known.",
+      [
+        [{ part: "record" }, counters.malformed],
+        [{ part: "effect" }, commits.counters.unknownEffects],
+      ],
+    ),
     counter("thinstate_faults_total", "What came over NATS and could not be read, by its error's code.", by("code", faults.counts)),
   ];
 }

@@ -10,6 +10,7 @@ test("an empty environment gives what the README says", () => {
     port: 8080,
     hasTls: false,
     adminPort: 9090,
+    adminHost: "127.0.0.1",
     natsUrl: undefined,
     natsPort: 4222,
     natsSecurity: { NATS_CREDENTIALS_FILE: "", NATS_CA_FILE: "", NATS_CERT_FILE: "", NATS_KEY_FILE: "" },
@@ -52,12 +53,15 @@ test.each([
   [{ PORT: "12005", ADMIN_PORT: "12005" }, "ADMIN_PORT=12005 is not clear of PORT=12005"],
   [{ PORT: "9091", GATEWAYS: "2", HOST: "0.0.0.0" }, "ADMIN_PORT=9090 is not clear of PORT=9091"],
   [{ ADMIN_PORT: "8079", GATEWAYS: "2", WORKERS: "0" }, "ADMIN_PORT=8079 is not clear of PORT=8080"],
+  [{ ADMIN_PORT: "8080", ADMIN_HOST: "0.0.0.0" }, "ADMIN_PORT=8080 is not clear of PORT=8080"],
+  [{ ADMIN_PORT: "8080", ADMIN_HOST: "::1", HOST: "::1" }, "ADMIN_PORT=8080 is not clear of PORT=8080"],
 ])("an admin port that is the clients' port is a mistake: %o", (environment, text) => {
   expect(() => parseConfig(environment, "/clone")).toThrow(text);
 });
 
 test.each([
   { PORT: "0", ADMIN_PORT: "0" },
+  { PORT: "8080", ADMIN_PORT: "8080", ADMIN_HOST: "::1" },
   { PORT: "9091", GATEWAYS: "1" },
   { PORT: "9090", ADMIN_PORT: "9091" },
   { PORT: "9090", HOST: "192.0.2.1" },

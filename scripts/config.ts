@@ -21,6 +21,7 @@ export interface Config {
   readonly hasTls: boolean;
   /** Of the first gateway; the others follow. 0: any free ones. */
   readonly adminPort: number;
+  readonly adminHost: string;
   /** undefined: we start a nats-server of our own. */
   readonly natsUrl: string | undefined;
   /** Of a nats-server of our own: this one, or the next that is free. 0: any. */
@@ -59,6 +60,7 @@ export function parseConfig(environment: NodeJS.ProcessEnv, clone: string): Conf
     port: settings.PORT,
     hasTls: settings.TLS_CERT_FILE !== "",
     adminPort: settings.ADMIN_PORT,
+    adminHost: settings.ADMIN_HOST,
     natsUrl: settings.NATS_URL,
     natsPort: settings.NATS_PORT,
     natsSecurity: v.parse(v.object(natsFileSettings), settings),
@@ -75,13 +77,16 @@ export function parseConfig(environment: NodeJS.ProcessEnv, clone: string): Conf
   });
 }
 
+const host = v.optional(v.pipe(v.string(), v.regex(/^[A-Za-z0-9.:_-]+$/, "an address or a host name")), "127.0.0.1");
+
 /** By variable. */
 export function supervisorSettings(clone: string) {
   return v.object({
     PORT: integer({ least: 0, most: 65_535, otherwise: 8080 }),
-    HOST: v.optional(v.pipe(v.string(), v.regex(/^[A-Za-z0-9.:_-]+$/, "an address or a host name")), "127.0.0.1"),
+    HOST: host,
     TLS_CERT_FILE: v.optional(v.string(), ""),
     ADMIN_PORT: integer({ least: 0, most: 65_535, otherwise: 9090 }),
+    ADMIN_HOST: host,
     NATS_URL: v.optional(v.pipe(v.string(), v.check(isNatsUrl, "nats://host:port, or several parted by commas"))),
     NATS_PORT: integer({ least: 0, most: 65_535, otherwise: 4222 }),
     ...natsFileSettings,
@@ -107,17 +112,22 @@ export function supervisorSettings(clone: string) {
   });
 }
 
-/** Admin ports are on 127.0.0.1. */
-const sharedHosts = new Set(["127.0.0.1", "localhost", "0.0.0.0", "::"]);
+const everyAddress = new Set(["0.0.0.0", "::"]);
+const loopback = new Set(["127.0.0.1", "localhost"]);
+
+/** Whether a port of one host is one of the other, too. */
+function isShared(one: string, other: string): boolean {
+  return one === other || everyAddress.has(one) || everyAddress.has(other) || (loopback.has(one) && loopback.has(other));
+}
 
 function withPortsApart(settings: ReturnType<typeof supervisorSettings>) {
   return v.pipe(
     settings,
     v.forward(
       v.partialCheck(
-        [["HOST"], ["PORT"], ["ADMIN_PORT"], ["GATEWAYS"]],
-        ({ HOST, PORT, ADMIN_PORT, GATEWAYS }) =>
-          PORT === 0 || ADMIN_PORT === 0 || !sharedHosts.has(HOST) || PORT < ADMIN_PORT || PORT >= ADMIN_PORT + GATEWAYS,
+        [["HOST"], ["PORT"], ["ADMIN_HOST"], ["ADMIN_PORT"], ["GATEWAYS"]],
+        ({ HOST, PORT, ADMIN_HOST, ADMIN_PORT, GATEWAYS }) =>
+          PORT === 0 || ADMIN_PORT === 0 || !isShared(HOST, ADMIN_HOST) || PORT < ADMIN_PORT || PORT >= ADMIN_PORT + GATEWAYS,
         ({ input: { PORT, GATEWAYS } }) =>
           `clear of PORT=${PORT}: gateways take a port each for administration, ADMIN_PORT and those that follow (GATEWAYS=${GATEWAYS})`,
       ),

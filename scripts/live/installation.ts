@@ -110,6 +110,7 @@ export class Installation {
       HANDLERS_DIR: setting.handlersDir,
       PORT: "0",
       ADMIN_PORT: "0",
+      ADMIN_HOST: "127.0.0.1",
       NATS_PORT: "0",
       READY_TIMEOUT_MS: String(patienceMs),
       WORKERS: String(shape.workers),

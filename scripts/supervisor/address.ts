@@ -3,10 +3,8 @@
 
 import { setTimeout as pause } from "node:timers/promises";
 import type { Config } from "../config.ts";
-import { checkPort, freePort, freePorts } from "./port.ts";
+import { checkPort, freePorts } from "./port.ts";
 import { portOwner } from "./port-owner.ts";
-
-const adminHost = "127.0.0.1";
 
 /** The start cannot go on; the message says why. */
 export class StartRefused extends Error {}
@@ -22,17 +20,16 @@ export interface Address {
  * @throws {StartRefused}
  */
 export async function chooseAddress(config: Config, patienceMs: number): Promise<Address> {
-  const { host, port, adminPort, gateways } = config;
+  const { host, port, adminHost, adminPort, gateways } = config;
   const deadline = Date.now() + patienceMs;
   if (port !== 0) await claim({ variable: "PORT", port, host, deadline });
-  const adminPorts =
-    adminPort === 0 ? await freePorts(gateways, adminHost) : Array.from({ length: gateways }, (_, index) => adminPort + index);
-  if (adminPort !== 0) for (const each of adminPorts) await claim({ variable: "ADMIN_PORT", port: each, host: adminHost, deadline });
-  try {
-    return { port: port === 0 ? await freePort(host) : port, adminPorts };
-  } catch (error) {
-    throw refusal("PORT", port, host, error as NodeJS.ErrnoException);
-  }
+  const fixed = adminPort === 0 ? [] : Array.from({ length: gateways }, (_, index) => adminPort + index);
+  for (const each of fixed) await claim({ variable: "ADMIN_PORT", port: each, host: adminHost, deadline });
+  const find = (variable: string, count: number, where: string) =>
+    freePorts(count, where).catch((error) => Promise.reject(refusal(variable, 0, where, error)));
+  const adminPorts = adminPort === 0 ? await find("ADMIN_PORT", gateways, adminHost) : fixed;
+  const [free = 0] = port === 0 ? await find("PORT", 1, host) : [port];
+  return { port: free, adminPorts };
 }
 
 /** ws://[::1]:8080 */
@@ -73,7 +70,7 @@ function refusal(variable: string, port: number, host: string, error: NodeJS.Err
       return new StartRefused(`this user may not listen on port ${port}. Choose one above 1023: ${variable}=… npm start`);
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
-      return new StartRefused(`HOST=${host} is no address of this machine`);
+      return new StartRefused(`${variable.replace("PORT", "HOST")}=${host} is no address of this machine`);
     case "ERR_SOCKET_BAD_PORT":
       return new StartRefused(`${variable}: ${port} is no port; gateways use ${variable} and those that follow it`);
     default:

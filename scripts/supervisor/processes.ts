@@ -66,6 +66,7 @@ export class Processes {
       HOST: this.config.host,
       PORT: String(address.port),
       ADMIN_PORT: String(address.adminPorts[index]),
+      ADMIN_HOST: this.config.adminHost,
     });
   }
 
