@@ -348,10 +348,10 @@ describe("an effect", () => {
   test("state is kept as bytes of its own; empty is none", () => {
     const client = stage.open("m");
     stage.say([stage.groupsOf(client, { effects: [[toGateway.state, "state"]] })]);
-    expect(Buffer.from(client.connection.state ?? []).toString()).toBe("state");
-    expect(client.connection.state?.buffer.byteLength).toBe(5);
+    expect(Buffer.from(client.connection.state.current ?? []).toString()).toBe("state");
+    expect(client.connection.state.current?.buffer.byteLength).toBe(5);
     stage.say([stage.groupsOf(client, { effects: [[toGateway.state]] })]);
-    expect(client.connection.state).toBeUndefined();
+    expect(client.connection.state.current).toBeUndefined();
   });
 
   test("publish reaches everyone but its connection, and that too where it is asked for", async () => {
@@ -500,7 +500,7 @@ describe("a bug that met a connection", () => {
     client.socket.isBroken = true;
     await stage.confirmed();
     expect(stage.bugs.length).toBe(1);
-    expect(client.connection.state).toBeUndefined();
+    expect(client.connection.state.current).toBeUndefined();
     expect(client.connection.events.map(({ type }) => type)).toEqual([toWorker.close]);
     expect([stage.dispatcher.size, stage.commits.counters.commits, stage.commits.counters.refused]).toEqual([1, 1, 1]);
   });

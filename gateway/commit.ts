@@ -132,7 +132,7 @@ export class Commits {
       if (batch.type(index) === before) return index;
       const flags = batch.flags(index);
       if (batch.type(index) === toGateway.released) this.options.dispatcher.released(connection);
-      else this.applyEffect(connection, batch, index);
+      else this.applyEffect(connection, batch, index, worker.release);
       if ((flags & flag.commit) !== 0) {
         this.counters.commits++;
         this.options.dispatcher.committed(connection);
@@ -141,7 +141,7 @@ export class Commits {
     return to;
   }
 
-  private applyEffect(connection: Connection, batch: Batch, index: number): void {
+  private applyEffect(connection: Connection, batch: Batch, index: number, release: string): void {
     const isBinary = (batch.flags(index) & flag.binary) !== 0;
     switch (batch.type(index)) {
       case toGateway.send:
@@ -155,8 +155,8 @@ export class Commits {
         return this.unsubscribe(connection, batch.text(index));
       case toGateway.state: {
         const state = batch.view(index);
-        // Its own bytes: it stays for as long as the connection.
-        connection.state = state.length === 0 ? undefined : new Uint8Array(state);
+        const isMigrated = (batch.flags(index) & flag.migrated) !== 0;
+        connection.state.set(state.length === 0 ? undefined : new Uint8Array(state), release, isMigrated);
         return;
       }
       case toGateway.close:

@@ -1,6 +1,7 @@
 // The thin state: all that the gateway keeps of a connection on the workers' behalf, and its events that no turn has
 // committed yet.
 
+import { KeptState } from "../protocol/kept-state.ts";
 import type { PinBody } from "../protocol/records.ts";
 import type { ConnectionEvent } from "./event.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
@@ -39,8 +40,8 @@ export class Connection {
   readonly subprotocol: string;
   /** The path pattern of the release that it was last given to. */
   route = "";
-  /** msgpack, as the handler set it; never looked into here. */
-  state: Uint8Array | undefined;
+  /** Never looked into here. */
+  readonly state: KeptState;
   /** Made at the first subscription: most connections of many uses have none. */
   topics: Set<string> | undefined;
   /** Undefined from the moment it closes. */
@@ -97,7 +98,7 @@ export class Connection {
     this.ip = options.ip;
     this.user = options.user;
     this.subprotocol = options.subprotocol;
-    this.state = options.state;
+    this.state = new KeptState(options.state);
   }
 
   get deaths(): number {
@@ -119,7 +120,7 @@ export function pinBodyOf(connection: Connection): PinBody {
     ip,
     user,
     subprotocol,
-    state,
+    state: state.current,
     topics: topics === undefined ? [] : [...topics],
     next: firstEvent,
     adopted: firstEvent > 0,

@@ -19,8 +19,9 @@ import {
   type GatewayHello,
   heartbeatMs,
 } from "../protocol/membership.ts";
+import { packValue } from "../protocol/msgpack.ts";
 import { ProcessMeter } from "../protocol/process-meter.ts";
-import { flag, toGateway } from "../protocol/records.ts";
+import { flag, parseCount, toGateway, toWorker } from "../protocol/records.ts";
 import { encodeScrape, parseScraped } from "../protocol/scrape.ts";
 import { type Subjects, subjectsOf } from "../protocol/subjects.ts";
 import { Asks } from "./asks.ts";
@@ -36,6 +37,7 @@ import { openFiles, openFilesLimit } from "./open-files.ts";
 import { Operations } from "./operations.ts";
 import { Scrapes } from "./scrapes.ts";
 import { SlotTable } from "./slots.ts";
+import { statesFrom } from "./state-slices.ts";
 import { Successors } from "./successors.ts";
 import { type TopicLimits, Topics } from "./topics.ts";
 import { TrustedProxies } from "./trusted-proxies.ts";
@@ -380,6 +382,7 @@ export class Gateway {
       messagesIn: dispatcher.counters.messagesIn,
       messagesOut: this.commits.counters.messagesOut,
       draining: this.isDraining,
+      tellsStates: true,
       serving: dispatcher.serving,
       routes: this.routes(),
       pins: Object.fromEntries([...this.workers.all()].map((worker) => [worker.id, worker.pins])),
@@ -523,6 +526,11 @@ export class Gateway {
       case toGateway.begins: {
         const connection = this.slots.connections[batch.slot(index)];
         if (connection?.worker === worker && connection.epoch === batch.epoch(index)) this.dispatcher.begins(connection);
+        return index + 1;
+      }
+      case toGateway.askStates: {
+        const states = statesFrom(this.slots.connections, parseCount(batch.payload(index)), worker.release);
+        worker.link.append({ type: toWorker.states, flags: 0, extra: 0, slot: batch.slot(index), epoch: 0 }, packValue(states));
         return index + 1;
       }
       case toGateway.operate:

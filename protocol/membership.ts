@@ -52,6 +52,17 @@ const onStart = v.object({
   failed: v.number(),
 });
 
+/** What a worker has found of the states that it would have to adopt. */
+const stateCheck = v.object({
+  /** Of the last one that was asked for; 0: none was. */
+  number: v.number(),
+  isDone: v.boolean(),
+  /** States that were tried. */
+  tried: v.number(),
+  /** Those that are of no use, alike ones together. */
+  unfit: v.array(v.object({ route: v.string(), message: v.string(), connections: v.number() })),
+});
+
 const worker = v.object({
   kind: v.literal("worker"),
   ...member,
@@ -67,6 +78,8 @@ const worker = v.object({
   metrics: v.optional(v.boolean()),
   /** Missing where no handler has one: the worker takes work at once. */
   onStart: v.optional(onStart),
+  /** Missing in hellos of versions that cannot try states. */
+  stateCheck: v.optional(stateCheck),
   activation: v.optional(activation),
 });
 
@@ -100,6 +113,8 @@ const gateway = v.object({
   messagesOut: v.number(),
   /** Whether it takes leave of its clients, and takes no new ones. */
   draining: v.optional(v.boolean()),
+  /** Whether it tells a worker which states it keeps. */
+  tellsStates: v.optional(v.boolean()),
   /** Whether a message could be answered: a worker of the active release is linked. */
   serving: v.boolean(),
   /** Open connections by path pattern of the release that serves them. */
@@ -118,6 +133,8 @@ const announcement = v.variant("kind", [
   /** Please say hello now: somebody has just started. */
   v.object({ kind: v.literal("ask") }),
   v.object({ kind: v.literal("activate"), activation }),
+  /** A worker is to try whether it could adopt what is open now: see its hello. */
+  v.object({ kind: v.literal("checkStates"), worker: v.string(), number: v.pipe(v.number(), v.integer(), v.minValue(1)) }),
   /** A member said goodbye, or its supervisor saw it end (`exited`). */
   v.object({ kind: v.literal("gone"), id: v.string(), reason: v.picklist(["bye", "exited"]) }),
 ]);
@@ -127,6 +144,7 @@ export type RouteHello = v.InferOutput<typeof routeHello>;
 export type OnStartHello = v.InferOutput<typeof onStart>;
 export type WorkerCounts = v.InferOutput<typeof workerCounts>;
 export type WorkerHello = v.InferOutput<typeof worker>;
+export type StateCheck = v.InferOutput<typeof stateCheck>;
 export type GatewayHello = v.InferOutput<typeof gateway>;
 export type UnderWay = v.InferOutput<typeof underWay>;
 export type Handover = v.InferOutput<typeof handover>;

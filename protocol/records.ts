@@ -31,6 +31,10 @@ export const toWorker = {
   credit: 12,
   /** Nobody waits for the answer to an upgrade or a request any more, streamed or not. */
   cancel: 13,
+  /** Directly before a pin, with its slot and epoch: the state that this worker's release had left. Payload: as of `state`. */
+  earlier: 14,
+  /** Answers `askStates`: body StatesBody. */
+  states: 15,
 } as const;
 
 /** Worker to gateway. */
@@ -60,6 +64,8 @@ export const toGateway = {
   chunk: 45,
   /** Ends the body; with the flag broken it is not whole. */
   ended: 46,
+  /** Which states would this worker have to adopt, from this slot on? Body a number; answered by `states`. */
+  askStates: 47,
 } as const;
 
 export const flag = {
@@ -77,6 +83,8 @@ export const flag = {
   alone: 32,
   /** The body of a Response ends before it is whole. */
   broken: 64,
+  /** Of `state`: it follows from another release's by that of `migrate`. Of `earlier`: what is stored now does. */
+  migrated: 128,
 } as const;
 
 /** What a worker may send of a streamed body beyond what the gateway has given it credit for. */
@@ -150,6 +158,20 @@ const operate = v.variant("kind", [
   v.object({ kind: v.literal("closeUser"), user: v.string(), code: v.number(), reason: v.string() }),
 ]);
 
+/** What a gateway keeps of some of its connections. */
+const states = v.object({
+  states: v.array(
+    v.object({
+      path: v.string(),
+      state: v.optional(bytes),
+      /** What the worker's own release had left: see `earlier`. */
+      earlier: v.optional(v.object({ state: v.optional(bytes), migrated: v.boolean() })),
+    }),
+  ),
+  /** The slot to go on with; missing: that was all. */
+  next: v.optional(v.number()),
+});
+
 const repair = v.object({
   /** Who asks. */
   to: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,64}$/)),
@@ -169,6 +191,7 @@ export type UpgradedBody = v.InferOutput<typeof upgraded>;
 export type RequestBody = v.InferOutput<typeof request>;
 export type RespondedBody = v.InferOutput<typeof responded>;
 export type RespondingBody = v.InferOutput<typeof responding>;
+export type StatesBody = v.InferOutput<typeof states>;
 export type OperateBody = v.InferOutput<typeof operate>;
 
 /** Reads a rare record's body. Each throws CodedError "envelope.malformed" and nothing else. */
@@ -180,6 +203,7 @@ export const parseResponded = parser(responded);
 export const parseResponding = parser(responding);
 export const parseCredit = parser(credit);
 export const parseOperate = parser(operate);
+export const parseStates = parser(states);
 export const parseCount = parser(v.number());
 const parseRepairBody = parser(repair);
 

@@ -112,7 +112,7 @@ export default defineHandler({
     const first = await serve(withState("{ x: v.number() }", "{ x: 1 }"), { WATCH_MS: "20000" });
     await answers("here");
     installation.write(file, withState("{ x: v.number(), hp: v.number() }", "{ x: 1, hp: 9 }"));
-    const { exitCode, output } = await installation.run("deploy-worker");
+    const { exitCode, output } = await installation.run("deploy-worker", "--force");
     expect(exitCode, output).toBe(1);
     expect(output).toContain("state.invalid");
     expect(output.endsWith(`release ${first} still serves`), output).toBe(true);

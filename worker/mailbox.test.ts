@@ -23,6 +23,7 @@ function mailbox(next = 0): Mailbox {
     state: undefined,
     topics: new Set(),
     next,
+    isMigrated: false,
     fault: undefined,
     handler,
   });

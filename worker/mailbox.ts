@@ -41,6 +41,8 @@ export interface MailboxOptions {
   readonly ip: string;
   readonly subprotocol: string;
   readonly state: unknown;
+  /** `migrate` has made it of what is stored. */
+  readonly isMigrated: boolean;
   readonly topics: ReadonlySet<string>;
   /** The number of the next event. */
   readonly next: number;

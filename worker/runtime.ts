@@ -18,9 +18,10 @@ import {
   laterActivation,
   type WorkerCounts,
 } from "../protocol/membership.ts";
+import { packValue } from "../protocol/msgpack.ts";
 import { payloadLimits } from "../protocol/payload.ts";
 import { ProcessMeter } from "../protocol/process-meter.ts";
-import { decodeClose, flag, parseCount, parseCredit, parsePin, toGateway, toWorker } from "../protocol/records.ts";
+import { decodeClose, flag, parseCount, parseCredit, parsePin, parseStates, toGateway, toWorker } from "../protocol/records.ts";
 import { compileRoutes, matchRoute, type RouteTable } from "../protocol/route.ts";
 import { encodeScraped, parseScrape, type Scrape } from "../protocol/scrape.ts";
 import { type Subjects, subjectsOf } from "../protocol/subjects.ts";
@@ -39,7 +40,8 @@ import { Orphans } from "./orphans.ts";
 import { Refusals } from "./refusals.ts";
 import { queryOf } from "./request.ts";
 import { Solitude } from "./solitude.ts";
-import { pinnedState } from "./state.ts";
+import { type OwnState, pinnedState } from "./state.ts";
+import { StateCheck } from "./state-check.ts";
 import { type HookName, Turns } from "./turns.ts";
 
 /** How often turns' time-outs are looked at, and how often gateways' silence. */
@@ -63,6 +65,10 @@ interface GatewayPeer {
   readonly flushes: Map<Mailbox, Array<{ resolve(): void; reject(error: Error): void }>>;
   /** Mailboxes that wait for the link's credit. */
   readonly waiting: Set<Mailbox>;
+  /** It answers `askStates`. */
+  tellsStates: boolean;
+  /** What stood directly before a pin. */
+  earlier: (OwnState & { readonly slot: number; readonly epoch: number }) | undefined;
   heardAt: number;
 }
 
@@ -79,6 +85,7 @@ export class Worker {
   private readonly gateways = new Map<string, GatewayPeer>();
   private readonly operator: Operator;
   private readonly answers: Answers;
+  private readonly stateCheck: StateCheck;
   private readonly orphans: Orphans;
   private readonly solitude: Solitude;
   readonly onStart: OnStart;
@@ -143,6 +150,14 @@ export class Worker {
     });
     this.orphans = new Orphans({ turns: () => this.turns, operator: this.operator, log: options.log });
     this.onStart = this.startHooks();
+    this.stateCheck = new StateCheck({
+      routes: this.handlers,
+      ask: (gateway, number, from) => {
+        const head = { type: toGateway.askStates, flags: 0, extra: 0, slot: number, epoch: 0 };
+        this.hub.get(gateway)?.append(head, packValue(from));
+      },
+      onDone: () => this.announce(),
+    });
     this.answers = new Answers({
       handlers: this.handlers,
       release: config.RELEASE,
@@ -229,13 +244,24 @@ export class Worker {
 
   private hear(announcement: Announcement): void {
     if (announcement.kind === "ask") this.announce();
+    else if (announcement.kind === "checkStates" && announcement.worker === this.options.id) this.checkStates(announcement.number);
     else if (announcement.kind === "gone") {
       this.forgetGateway(announcement.id, announcement.reason, true);
       this.onStart.forget(announcement.id);
-    } else if (announcement.kind === "gateway") this.meetGateway(announcement.id);
+    } else if (announcement.kind === "gateway") {
+      this.meetGateway(announcement.id);
+      const gateway = this.gateways.get(announcement.id);
+      if (gateway !== undefined) gateway.tellsStates = announcement.tellsStates === true;
+    }
     if ("activation" in announcement) this.activation = laterActivation(this.activation, announcement.activation);
     if (this.activation !== undefined) this.onStart.activated(this.activation);
     if (announcement.kind === "worker") this.onStart.hear(announcement);
+  }
+
+  // Gateways of an earlier version are asked nothing: what they keep is found out when it is adopted.
+  private checkStates(number: number): void {
+    const asked = [...this.gateways].filter(([, { tellsStates }]) => tellsStates).map(([id]) => id);
+    this.stateCheck.begin(number, asked);
   }
 
   private meetGateway(id: string): void {
@@ -248,7 +274,16 @@ export class Worker {
     const link = this.hub.open(id);
     // One that has only stood still learns that it was taken for dead.
     link.probe();
-    this.gateways.set(id, { link, mailboxes: new Map(), flushes: new Map(), waiting: new Set(), heardAt: this.options.now() });
+    const heardAt = this.options.now();
+    this.gateways.set(id, {
+      link,
+      mailboxes: new Map(),
+      flushes: new Map(),
+      waiting: new Set(),
+      earlier: undefined,
+      tellsStates: false,
+      heardAt,
+    });
     this.operator.gained();
     // Not every gateway has heard of this worker.
     this.announce();
@@ -262,6 +297,7 @@ export class Worker {
     this.hub.close(id);
     this.operator.lost(id);
     this.answers.forget(id);
+    this.stateCheck.lost(id);
     const fields = { gateway: id, reason, connections: gateway.mailboxes.size };
     if (reason === "bye") this.options.log.info(fields, "gateway left");
     else this.options.log.warn(fields, "gateway left");
@@ -312,9 +348,15 @@ export class Worker {
     const type = batch.type(index);
     const slot = batch.slot(index);
     if (type === toWorker.pin) return this.pin(peer, gateway, batch, index);
+    if (type === toWorker.earlier) {
+      const isMigrated = (batch.flags(index) & flag.migrated) !== 0;
+      gateway.earlier = { slot, epoch: batch.epoch(index), stored: new Uint8Array(batch.view(index)), isMigrated };
+      return;
+    }
     if (type === toWorker.upgrade || type === toWorker.request) return this.ask(peer, batch, index);
     if (type === toWorker.credit) return this.answers.credit(peer, slot, parseCredit(batch.payload(index)));
     if (type === toWorker.cancel) return this.answers.cancel(peer, slot);
+    if (type === toWorker.states) return this.stateCheck.answered(peer, slot, parseStates(batch.payload(index)));
     if (type === toWorker.result) return this.operator.result(peer, slot, parseCount(batch.payload(index)));
     const mailbox = gateway.mailboxes.get(slot);
     if (mailbox === undefined || mailbox.pin.epoch !== batch.epoch(index)) return;
@@ -375,7 +417,10 @@ export class Worker {
       throw new CodedError("route.unknown", `a connection to ${body.path} was given to a worker that does not serve it`);
     const earlier = gateway.mailboxes.get(slot);
     if (earlier !== undefined) this.forgetMailbox(gateway, earlier);
-    const { state, fault } = pinnedState(match.route, body.state);
+    const left = gateway.earlier;
+    gateway.earlier = undefined;
+    const isBehind = left?.slot === slot && left.epoch === epoch;
+    const { state, isMigrated, fault } = pinnedState(match.route, body.state, isBehind ? left : undefined);
     // One by one: V8 gives each object that is made by spreading a shape of its own, and then each look at a pin is a slow one.
     const mailbox = new Mailbox({
       gateway: peer,
@@ -391,6 +436,7 @@ export class Worker {
       params: match.params,
       query: queryOf(body.query),
       state,
+      isMigrated,
       topics: new Set(body.topics),
       fault,
       handler: match.route,
@@ -508,6 +554,7 @@ export class Worker {
       reconnects: this.reconnects,
       metrics: true,
       onStart: this.onStart.hello,
+      stateCheck: this.stateCheck.report,
       activation: this.activation,
     });
   }

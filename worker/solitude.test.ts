@@ -26,7 +26,15 @@ function mailbox(id: string): Mailbox {
       query: new URLSearchParams(),
       ip: "",
     },
-    ...{ subprotocol: "", state: undefined, topics: new Set(), next: 0, fault: undefined, handler: defineHandler({ path: "/" }) },
+    ...{
+      subprotocol: "",
+      state: undefined,
+      topics: new Set(),
+      next: 0,
+      isMigrated: false,
+      fault: undefined,
+      handler: defineHandler({ path: "/" }),
+    },
   });
   mailbox.push(open);
   return mailbox;

@@ -24,12 +24,16 @@ export function initialState(handler: StateKeeper, welcome: Welcome | undefined)
  * @throws {CodedError} "state.invalid", and whatever `migrate` throws.
  */
 export function adoptState(handler: StateKeeper, stored: unknown): unknown {
-  if (handler.state === undefined) return undefined;
+  return adopt(handler, stored).state;
+}
+
+function adopt(handler: StateKeeper, stored: unknown): { state: unknown; isMigrated: boolean } {
+  if (handler.state === undefined) return { state: undefined, isMigrated: false };
   try {
-    return validateNow(handler.state, stored, "state.invalid");
+    return { state: validateNow(handler.state, stored, "state.invalid"), isMigrated: false };
   } catch (error) {
     if (handler.migrate === undefined || !isCodedError(error, "state.invalid")) throw error;
-    return validateNow(handler.state, handler.migrate(stored), "state.invalid");
+    return { state: validateNow(handler.state, handler.migrate(stored), "state.invalid"), isMigrated: true };
   }
 }
 
@@ -49,15 +53,38 @@ function validState(handler: StateKeeper, next: unknown): unknown {
   throw new CodedError("state.invalid", "this handler has no state schema: state: type<{ … }>() would be one");
 }
 
-/**
- * The state that a pinned connection's turns begin with, from what its gateway keeps.
- * @returns with a fault where the stored state neither fits nor migrates: what migrate throws is as good a reason.
- */
-export function pinnedState(handler: StateKeeper, stored: Uint8Array | undefined): { state: unknown; fault: CodedError | undefined } {
+export interface PinnedState {
+  readonly state: unknown;
+  /** `migrate` has made it of what is stored. */
+  readonly isMigrated: boolean;
+  /** The stored state neither fits nor migrates: what migrate throws is as good a reason. */
+  readonly fault: CodedError | undefined;
+}
+
+/** What this release had left before another one replaced it, as its gateway tells after a rollback. */
+export interface OwnState {
+  /** msgpack; empty: none. */
+  readonly stored: Uint8Array;
+  /** The other one's `migrate` has changed its shape: a schema that takes what is stored now would take it for something else. */
+  readonly isMigrated: boolean;
+}
+
+/** The state that a pinned connection's turns begin with, from what its gateway keeps. */
+export function pinnedState(handler: StateKeeper, stored: Uint8Array | undefined, own?: OwnState): PinnedState {
+  if (own === undefined) return storedState(handler, stored);
+  const left = own.stored.length === 0 ? undefined : own.stored;
+  const pinned = storedState(handler, own.isMigrated ? left : stored);
+  if (pinned.fault === undefined) return pinned;
+  const other = storedState(handler, own.isMigrated ? stored : left);
+  return other.fault === undefined ? other : pinned;
+}
+
+function storedState(handler: StateKeeper, stored: Uint8Array | undefined): PinnedState {
   try {
-    return { state: readOnlyCopy(adoptState(handler, decodeState(stored))), fault: undefined };
+    const { state, isMigrated } = adopt(handler, decodeState(stored));
+    return { state: readOnlyCopy(state), isMigrated, fault: undefined };
   } catch (error) {
     const fault = isCodedError(error) ? error : new CodedError("state.invalid", "migrate threw", { cause: error });
-    return { state: undefined, fault };
+    return { state: undefined, isMigrated: false, fault };
   }
 }

@@ -13,7 +13,7 @@ import { frameOf } from "./effects.ts";
 import { isClientFault } from "./failure.ts";
 import type { App, Handler, Sendable } from "./handler.ts";
 import { ClientRequest, refusalOf } from "./http-request.ts";
-import { type CrashPoint, InMemoryGateway } from "./testing/in-memory-gateway.ts";
+import { type CrashPoint, InMemoryGateway, type TestRelease } from "./testing/in-memory-gateway.ts";
 import { type TestEffect, type TestFrame, wireFrame } from "./testing/seen.ts";
 import { TestConnection } from "./testing/test-connection.ts";
 import { type ConnectOptions, decideUpgrade, type Granted, partsOf } from "./testing/upgrade.ts";
@@ -40,6 +40,8 @@ const startLimitMs = 4_000;
 export class TestApp<State = unknown> {
   private readonly gateway: InMemoryGateway;
   private readonly limits: TurnsOptions["limits"];
+  private previous: TestRelease | undefined;
+  private deploys = 0;
   /** The onStart that runs, and when it has settled. */
   private started: { readonly stopping: AbortController; readonly settled: Promise<unknown> } | undefined;
   /** How often an onStart was started: its `generation`. */
@@ -47,12 +49,12 @@ export class TestApp<State = unknown> {
 
   constructor(handler: Handler, limits: TestLimits) {
     this.limits = { ...defaultLimits(), ...limits };
-    this.gateway = new InMemoryGateway(handler, this.limits, (release) => this.app(release));
+    this.gateway = new InMemoryGateway({ name: "1", handler }, this.limits, (release) => this.app(release));
   }
 
   /** "1", and one more with each deploy: `turn.release`. */
   get release(): string {
-    return this.gateway.release;
+    return this.gateway.active.name;
   }
 
   /**
@@ -79,7 +81,7 @@ export class TestApp<State = unknown> {
 
   /** Asks onRequest, plain HTTP: 400 where it lets an error of reading a body through. @param url `/chat/blue?name=Ada` */
   async request(url: string, init: RequestInit = {}): Promise<Response> {
-    const { handler } = this.gateway;
+    const { handler } = this.gateway.active;
     if (handler.onRequest === undefined) throw new Error("the handler has no onRequest, so its path does not answer plain HTTP");
     const { params } = partsOf(handler, url);
     const signal = new AbortController().signal;
@@ -110,15 +112,29 @@ export class TestApp<State = unknown> {
   async deploy<Params extends PathParams, NextState, StateInput, Incoming>(
     next: Handler<Params, NextState, StateInput, Incoming>,
   ): Promise<void> {
-    const table = compileRoutes([next]);
+    await this.activate({ name: String(++this.deploys + 1), handler: next });
+  }
+
+  /**
+   * Brings back what was there before the last deploy, as `npm run rollback-worker` does: each connection with its state as that
+   * handler understands it, or else as that one had left it.
+   * @throws where nothing was deployed.
+   */
+  async rollback(): Promise<void> {
+    if (this.previous === undefined) throw new Error("nothing was deployed yet: app.deploy(handler) does");
+    await this.activate(this.previous);
+  }
+
+  private async activate(next: TestRelease): Promise<void> {
+    const { path } = next.handler;
+    const table = compileRoutes([next.handler]);
     const orphan = this.gateway.open.find(({ admission }) => matchRoute(table, admission.path) === undefined);
     if (orphan !== undefined) {
-      throw new Error(
-        `${next.path} does not serve ${orphan.admission.path}, which is open: a deploy without its route fails. Close it first`,
-      );
+      throw new Error(`${path} does not serve ${orphan.admission.path}, which is open: a deploy without its route fails. Close it first`);
     }
-    const { handler } = this.gateway;
-    if (handler.onStart !== undefined || next.onStart !== undefined) await this.startInstead(next, handler);
+    const before = this.gateway.active;
+    if (before.handler.onStart !== undefined || next.handler.onStart !== undefined) await this.startInstead(next, before);
+    this.previous = before;
     this.gateway.handOver(next);
     await this.gateway.idle();
   }
@@ -140,10 +156,10 @@ export class TestApp<State = unknown> {
   }
 
   /** Runs the handler's onStart. @throws what it throws, and where it does not settle. */
-  async start(handler: Handler = this.gateway.handler, release = this.release): Promise<void> {
+  async start({ handler, name }: TestRelease = this.gateway.active): Promise<void> {
     const stopping = new AbortController();
     const context = { signal: stopping.signal, generation: ++this.starts };
-    const run = async () => handler.onStart?.(this.app(release), context);
+    const run = async () => handler.onStart?.(this.app(name), context);
     const settled = run();
     this.started = { stopping, settled: settled.catch(() => undefined) };
     await inTime(settled, "onStart has not settled");
@@ -154,10 +170,10 @@ export class TestApp<State = unknown> {
     await inTime(Promise.resolve(this.started?.settled), "onStart has not settled after its signal aborted");
   }
 
-  private async startInstead(next: Handler, before: Handler): Promise<void> {
+  private async startInstead(next: TestRelease, before: TestRelease): Promise<void> {
     await this.stop();
     try {
-      await this.start(next, String(Number(this.release) + 1));
+      await this.start(next);
     } catch (error) {
       this.started?.stopping.abort();
       await this.start(before);
@@ -166,7 +182,7 @@ export class TestApp<State = unknown> {
   }
 
   private upgrade(url: string, options: ConnectOptions): Promise<Response | Granted> {
-    return decideUpgrade(this.gateway.handler, { url, options, app: this.app(), stateBytes: this.limits.stateBytes });
+    return decideUpgrade(this.gateway.active.handler, { url, options, app: this.app(), stateBytes: this.limits.stateBytes });
   }
 
   private app(release = this.release): App {

@@ -31,18 +31,23 @@ export class Members {
   private readonly seenWorkers = new Map<string, Seen<WorkerHello>>();
   private readonly changes = new EventEmitter().setMaxListeners(0);
   private readonly host: string;
-  /** Has everybody say hello now. */
-  readonly ask: () => void;
+  /** Announcements may be lost: what matters is to be said again. */
+  readonly say: (announcement: Announcement) => void;
   /** The highest that anybody has spoken of. */
   heardActivation: Activation | undefined;
 
   /**
    * @param host This machine's name, as hellos give it: process ids are its own.
-   * @param ask Called again and again while somebody waits.
+   * @param say Called again and again while somebody waits.
    */
-  constructor(host: string, ask: () => void) {
+  constructor(host: string, say: (announcement: Announcement) => void) {
     this.host = host;
-    this.ask = ask;
+    this.say = say;
+  }
+
+  /** Has everybody say hello now. */
+  ask(): void {
+    this.say({ kind: "ask" });
   }
 
   get gateways(): GatewayHello[] {
@@ -75,6 +80,7 @@ export class Members {
         this.forget(announcement.id);
         return;
       case "ask":
+      case "checkStates":
         return;
     }
     this.changes.emit("change");
@@ -106,13 +112,14 @@ export class Members {
 
   /**
    * Resolves once `isSo` holds; it is looked at again at each hello.
+   * @param ask What is said again and again meanwhile.
    * @throws the signal's reason.
    */
-  async until(isSo: () => boolean, signal: AbortSignal): Promise<void> {
+  async until(isSo: () => boolean, signal: AbortSignal, ask: Announcement = { kind: "ask" }): Promise<void> {
     signal.throwIfAborted();
     if (isSo()) return;
     // Their next heartbeat may be a second away.
-    const asking = setInterval(this.ask, askMs);
+    const asking = setInterval(() => this.say(ask), askMs);
     try {
       for await (const _ of on(this.changes, "change", { signal })) if (isSo()) return;
     } catch (error) {

@@ -35,7 +35,7 @@ export interface MembershipOptions {
 }
 
 export class Membership {
-  readonly members = new Members(hostname(), () => this.say({ kind: "ask" }));
+  readonly members = new Members(hostname(), (announcement) => this.say(announcement));
   private readonly departures = new Departures(hostname());
   private readonly watchdog: Watchdog;
   private readonly bus: Bus;

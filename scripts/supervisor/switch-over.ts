@@ -6,6 +6,7 @@ import type { Config } from "../config.ts";
 import type { Release, ReleaseStore } from "../releases/release.ts";
 import type { Members } from "./members.ts";
 import { handoverFigures, type SwitchReport } from "./report.ts";
+import { reasonInStates } from "./state-check.ts";
 import type { Steps } from "./steps.ts";
 
 /** Standbys that are given up have no work to finish. */
@@ -93,7 +94,13 @@ export async function switchOver(parts: DeployParts, options: SwitchOptions): Pr
   const crew = warm ?? fleet.standby(release, options.size, options.standbys);
   try {
     await crew.ready(config.readyTimeoutMs, options.signal);
-    if (!options.force) checkRoutes(members.gateways, crew.hellos[0]?.routes ?? release.manifest.routes, options.command);
+    if (!options.force) {
+      const { command, signal } = options;
+      checkRoutes(members.gateways, crew.hellos[0]?.routes ?? release.manifest.routes, command);
+      steps.begin("trying the states of open connections");
+      const reason = await reasonInStates(members, crew, { command, signal, timeoutMs: config.readyTimeoutMs });
+      if (reason !== undefined) throw new DeployRefused(reason);
+    }
     steps.begin(`activating release ${release.id}`);
     await fleet.activate(crew, generation, { isRecorded: options.isRecorded });
   } catch (error) {

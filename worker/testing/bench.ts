@@ -61,6 +61,7 @@ export class Bench {
       state: { count: 0 },
       topics: new Set<string>(),
       next: 0,
+      isMigrated: false,
       fault: undefined,
     };
     this.mailbox = new Mailbox({ ...standard, ...rest, handler, ...pin });

@@ -1,6 +1,7 @@
 // One connection as a gateway would keep it, in memory: its thin state, its events that no turn has committed yet, and
 // what its client has got so far.
 
+import { KeptState } from "../../protocol/kept-state.ts";
 import { flag, toWorker } from "../../protocol/records.ts";
 import type { Frame } from "../effects.ts";
 import type { HandlerError } from "../handler.ts";
@@ -37,7 +38,7 @@ export class HeldConnection {
   /** What its turns were rolled back for. */
   readonly errors: HandlerError[] = [];
   readonly topics = new Set<string>();
-  stored: Uint8Array | undefined;
+  readonly stored: KeptState;
   /** How the client saw it end. */
   closed: { readonly code: number; readonly reason: string } | undefined;
   /** The last one that it was pinned to; where `isPinned` is false, that worker is dead or has given it back. */
@@ -53,7 +54,7 @@ export class HeldConnection {
   constructor(slot: number, admission: Admission) {
     this.slot = slot;
     this.admission = admission;
-    this.stored = admission.stored;
+    this.stored = new KeptState(admission.stored);
   }
 
   get id(): string {
@@ -88,7 +89,7 @@ export class HeldConnection {
   }
 
   /** A worker gets it. @param adopts whether that one wants to hear of connections that opened elsewhere. */
-  pin(options: Pick<MailboxOptions, "state" | "fault" | "handler">, adopts: boolean): void {
+  pin(options: Pick<MailboxOptions, "state" | "isMigrated" | "fault" | "handler">, adopts: boolean): void {
     this.epoch++;
     this.mailbox = new Mailbox({
       ...options,

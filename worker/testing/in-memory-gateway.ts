@@ -17,28 +17,29 @@ import { bytesOf, publishedFrame, seenEffect, wireFrame } from "./seen.ts";
  */
 export type CrashPoint = "before commit" | "after flush" | "after commit";
 
+/** What a deploy activates. */
+export interface TestRelease {
+  readonly name: string;
+  readonly handler: Handler;
+}
+
 export class InMemoryGateway {
-  handler: Handler;
+  active: TestRelease;
   crashAt: CrashPoint | undefined;
   private readonly appOf: (release: string) => App;
   private readonly limits: TurnsOptions["limits"];
   private readonly connections = new Map<number, HeldConnection>();
   /** The worker that gets work, last, and those before it that still have turns to finish. */
   private workers: Turns[] = [];
-  private releases = 0;
   private slots = 0;
   private clockMs = 0;
   private onChange: Array<() => void> = [];
 
-  constructor(handler: Handler, limits: TurnsOptions["limits"], appOf: (release: string) => App) {
+  constructor(release: TestRelease, limits: TurnsOptions["limits"], appOf: (release: string) => App) {
     this.appOf = appOf;
-    this.handler = handler;
+    this.active = release;
     this.limits = limits;
-    this.startWorker(1);
-  }
-
-  get release(): string {
-    return String(this.releases);
+    this.startWorker();
   }
 
   get open(): readonly HeldConnection[] {
@@ -79,10 +80,10 @@ export class InMemoryGateway {
     for (const worker of this.workers) worker.sweep();
   }
 
-  /** The next release takes over: each connection between two of its turns. */
-  handOver(next: Handler): void {
-    this.handler = next;
-    this.startWorker(this.releases + 1);
+  /** Another release takes over: each connection between two of its turns. */
+  handOver(next: TestRelease): void {
+    this.active = next;
+    this.startWorker();
     for (const connection of this.connections.values()) {
       connection.mailbox?.leave();
       if (connection.mailbox !== undefined) this.settle(connection.mailbox);
@@ -92,7 +93,7 @@ export class InMemoryGateway {
   /** The worker dies with all that it has in hand; another one of the same release gets it. */
   crash(): void {
     const dead = this.workers.splice(0);
-    this.startWorker(this.releases);
+    this.startWorker();
     for (const connection of this.connections.values()) {
       for (const worker of dead) if (connection.mailbox !== undefined) worker.forget(connection.mailbox);
       connection.unpin(true);
@@ -110,14 +111,14 @@ export class InMemoryGateway {
     }
   }
 
-  private startWorker(release: number): void {
-    this.releases = release;
+  private startWorker(): void {
+    const release = this.active.name;
     this.workers.push(
       new Turns({
-        release: String(release),
+        release,
         limits: this.limits,
         now: () => this.clockMs,
-        commit: (mailbox, effects, end) => this.commit(mailbox, effects, end),
+        commit: (mailbox, effects, end) => this.commit(mailbox, effects, end, release),
         // A process that has died never hears of it.
         flushed: (mailbox) => (mailbox.isGone ? new Promise(() => undefined) : Promise.resolve()),
         onIdle: (mailbox) => this.settle(mailbox),
@@ -130,9 +131,11 @@ export class InMemoryGateway {
   }
 
   private pin(connection: HeldConnection): void {
-    const { handler } = this;
-    const { state, fault } = pinnedState(handler, connection.stored);
-    connection.pin({ state, fault, handler }, handler.onAdopt !== undefined);
+    const { handler, name } = this.active;
+    const earlier = connection.stored.givenTo(name);
+    const own = earlier && { stored: earlier.state ?? new Uint8Array(0), isMigrated: earlier.isMigrated };
+    const { state, isMigrated, fault } = pinnedState(handler, connection.stored.current, own);
+    connection.pin({ state, isMigrated, fault, handler }, handler.onAdopt !== undefined);
     if (fault !== undefined) {
       connection.errors.push(fault);
       this.end(connection, fault.closeCode, fault.code);
@@ -144,13 +147,13 @@ export class InMemoryGateway {
     if (connection.deliver()) this.workers.at(-1)?.run(connection.mailbox as Mailbox);
   }
 
-  private commit(mailbox: Mailbox, effects: Effects, end: number): void {
+  private commit(mailbox: Mailbox, effects: Effects, end: number, release: string): void {
     const connection = this.connectionOf(mailbox);
     if (connection === undefined) return;
     const isFlush = end === flag.flush;
     if (!isFlush && this.takeCrash("before commit")) return this.crash();
     connection.commits.push(effects.all.map(seenEffect));
-    for (const effect of effects.all) this.apply(connection, effect);
+    for (const effect of effects.all) this.apply(connection, effect, release);
     if (isFlush) connection.flushed();
     else connection.committed();
     // Its onClose was the last of it.
@@ -160,7 +163,7 @@ export class InMemoryGateway {
     if (this.takeCrash(isFlush ? "after flush" : "after commit")) this.crash();
   }
 
-  private apply(connection: HeldConnection, effect: Effect): void {
+  private apply(connection: HeldConnection, effect: Effect, release: string): void {
     const isOpen = connection.closed === undefined;
     const seen = seenEffect(effect);
     switch (seen.type) {
@@ -176,7 +179,11 @@ export class InMemoryGateway {
         connection.topics.delete(seen.topic);
         return;
       case "setState":
-        connection.stored = effect.bytes === 0 ? undefined : new Uint8Array(bytesOf(effect));
+        connection.stored.set(
+          effect.bytes === 0 ? undefined : new Uint8Array(bytesOf(effect)),
+          release,
+          (effect.flags & flag.migrated) !== 0,
+        );
     }
   }
 

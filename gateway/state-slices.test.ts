@@ -1,0 +1,37 @@
+import { expect, test } from "vitest";
+import { Connection, type Socket } from "./connection.ts";
+import { statesFrom } from "./state-slices.ts";
+
+function connection(slot: number, bytes: number): Connection {
+  const about = { path: `/${slot}`, query: "", ip: "", user: undefined, subprotocol: "" };
+  const made = new Connection({ ...about, slot, epoch: 0, id: `c${slot}`, state: bytes === 0 ? undefined : new Uint8Array(bytes) });
+  made.socket = {} as Socket;
+  return made;
+}
+
+test("all that is open is told, each once, in slices of 64 KiB or 1,000 slots", () => {
+  const sizes = [0, 10, 70_000, 30_000, 30_000, 30_000, ...Array.from({ length: 2_500 }, () => 1)];
+  const slots: Array<Connection | undefined> = sizes.map((bytes, slot) => connection(slot, bytes));
+  slots[1] = undefined;
+  const told: string[][] = [];
+  for (let from: number | undefined = 0; from !== undefined; ) {
+    const { states, next } = statesFrom(slots, from, "2");
+    told.push(states.map(({ path }) => path));
+    from = next;
+  }
+  expect(told.slice(0, 3)).toEqual([["/0"], ["/2"], ["/3", "/4"]]);
+  expect(told.flat()).toEqual(slots.flatMap((open) => (open === undefined ? [] : [open.path])));
+  expect(told.length).toBeLessThan(8);
+});
+
+test("what closes or has closed is not told; what the worker's release had left is", () => {
+  const [open, closing, closed] = [connection(0, 3), connection(1, 3), connection(2, 3)];
+  closing.isClosing = true;
+  closed.socket = undefined;
+  open.state.givenTo("1");
+  open.state.set(new Uint8Array(5), "2", true);
+  expect(statesFrom([open, closing, closed], 0, "1")).toEqual({
+    states: [{ path: "/0", state: new Uint8Array(5), earlier: { state: new Uint8Array(3), migrated: true } }],
+  });
+  expect(statesFrom([open], 0, "2")).toEqual({ states: [{ path: "/0", state: new Uint8Array(5) }] });
+});

@@ -1,0 +1,45 @@
+// Before an activation: could the new release adopt what is open now? One of its workers tries, and nobody is closed for it.
+
+import type { StateCheck } from "../../protocol/membership.ts";
+import type { Members } from "./members.ts";
+import type { DeployCrew } from "./switch-over.ts";
+
+/**
+ * @returns why it could not, for people; undefined: it could.
+ * @throws the signal's reason.
+ */
+export async function reasonInStates(
+  members: Members,
+  crew: DeployCrew,
+  { command, timeoutMs, signal }: { readonly command: string; readonly timeoutMs: number; readonly signal: AbortSignal },
+): Promise<string | undefined> {
+  const hello = crew.hellos.find(({ stateCheck }) => stateCheck !== undefined);
+  // A release of a version that cannot: it finds out when it adopts them.
+  if (hello?.stateCheck === undefined) return undefined;
+  const number = hello.stateCheck.number + 1;
+  const report = (): StateCheck | undefined => {
+    const found = members.workers.find(({ id }) => id === hello.id)?.stateCheck;
+    return found?.number === number && found.isDone ? found : undefined;
+  };
+  const late = AbortSignal.timeout(timeoutMs);
+  const ask = { kind: "checkStates", worker: hello.id, number } as const;
+  await members
+    .until(() => report() !== undefined, AbortSignal.any([late, signal]), ask)
+    .catch((error: unknown) => {
+      if (!late.aborted || signal.aborted) throw error;
+    });
+  const found = report();
+  if (found !== undefined) return found.unfit.length === 0 ? undefined : unfitText(found, command);
+  return `the states of open connections could not be tried within ${timeoutMs / 1000} s: is the machine busy? npm run ${command} -- --force goes without`;
+}
+
+/** For people. */
+export function unfitText({ tried, unfit }: StateCheck, command: string): string {
+  const connections = unfit.reduce((sum, { connections: count }) => sum + count, 0);
+  const rows = unfit.map(({ route, message, connections: count }) => `  ${route}  ${message} (${count})`);
+  return [
+    `the states of ${connections} of ${tried} open connections are of no use to it:`,
+    ...rows,
+    `A migrate in the handler makes an older state fit. npm run ${command} -- --force closes these connections`,
+  ].join("\n");
+}

@@ -1,0 +1,88 @@
+import * as v from "valibot";
+import { beforeEach, expect, test } from "vitest";
+import { packValue } from "../protocol/msgpack.ts";
+import { compileRoutes } from "../protocol/route.ts";
+import { defineHandler } from "./handler.ts";
+import { StateCheck } from "./state-check.ts";
+
+const handlers = [
+  defineHandler({ path: "/a/:b", state: v.object({ total: v.number() }) }),
+  defineHandler({
+    path: "/migrating",
+    state: v.object({ total: v.number() }),
+    migrate: (stored) => {
+      const { count } = stored as { count?: number };
+      if (count === undefined) throw new RangeError("no count");
+      return { total: count };
+    },
+  }),
+];
+
+const count = packValue({ count: 1 });
+let asked: Array<[gateway: string, number: number, from: number]>;
+let done: number;
+let check: StateCheck;
+
+beforeEach(() => {
+  asked = [];
+  done = 0;
+  check = new StateCheck({
+    routes: compileRoutes(handlers),
+    ask: (...what) => void asked.push(what),
+    onDone: () => void done++,
+  });
+});
+
+test("each gateway is asked until it has told all, and what is of no use is counted by route and reason", () => {
+  check.begin(1, ["g1", "g2"]);
+  check.begin(1, ["g1", "g2"]);
+  expect(asked.splice(0)).toEqual([
+    ["g1", 1, 0],
+    ["g2", 1, 0],
+  ]);
+  check.answered("g1", 1, { states: [{ path: "/a/1", state: count }, { path: "/a/2" }, { path: "/unknown", state: count }], next: 7 });
+  expect(asked).toEqual([["g1", 1, 7]]);
+  check.answered("g1", 1, {
+    states: [
+      { path: "/a/3", state: count },
+      { path: "/migrating", state: count },
+      { path: "/migrating", state: packValue({}) },
+    ],
+  });
+  expect([check.report.isDone, done]).toEqual([false, 0]);
+  check.answered("g2", 1, { states: [{ path: "/a/4", state: packValue({ total: 1 }) }] });
+  expect(done).toBe(1);
+  expect(check.report).toEqual({
+    number: 1,
+    isDone: true,
+    tried: 6,
+    unfit: [
+      { route: "/a/:b", message: expect.stringContaining("total: "), connections: 2 },
+      { route: "/a/:b", message: expect.stringContaining("undefined"), connections: 1 },
+      { route: "/migrating", message: "state.invalid: migrate threw: no count", connections: 1 },
+    ],
+  });
+});
+
+test("what the release had left itself counts, too, as after a rollback", () => {
+  check.begin(1, ["g"]);
+  const earlier = { state: packValue({ total: 1 }), migrated: true };
+  check.answered("g", 1, { states: [{ path: "/a/1", state: count, earlier }] });
+  expect(check.report).toMatchObject({ isDone: true, tried: 1, unfit: [] });
+});
+
+test("a gateway that goes has told all; answers to an earlier question are none", () => {
+  check.begin(1, ["g1"]);
+  check.begin(2, ["g1", "g2"]);
+  check.answered("g1", 1, { states: [{ path: "/a/1", state: count }] });
+  check.lost("g1");
+  check.lost("g3");
+  expect(check.report).toMatchObject({ number: 2, isDone: false, tried: 0 });
+  check.lost("g2");
+  expect([check.report.isDone, done]).toEqual([true, 1]);
+});
+
+test("without a gateway there is nothing to adopt", () => {
+  check.begin(1, []);
+  expect([check.report, done]).toEqual([{ number: 1, isDone: true, tried: 0, unfit: [] }, 1]);
+});

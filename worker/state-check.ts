@@ -1,0 +1,73 @@
+// Before a release is activated, one of its workers tries the state of each open connection: whether it fits, or migrates. It
+// asks each gateway for what that keeps, slice by slice, and changes nothing. What it finds is told in its hello. Pure.
+
+import type { StateCheck as StateReport } from "../protocol/membership.ts";
+import type { StatesBody } from "../protocol/records.ts";
+import { matchRoute, type RouteTable } from "../protocol/route.ts";
+import { pinnedState, type StateKeeper } from "./state.ts";
+
+/** Different ones that are told apart; there are as many as routes and fields of their schemas. */
+const toldUnfit = 20;
+
+export interface StateCheckOptions {
+  readonly routes: RouteTable<StateKeeper & { readonly path: string }>;
+  /** Answered by `answered`, with the same number. */
+  readonly ask: (gateway: string, number: number, from: number) => void;
+  readonly onDone: () => void;
+}
+
+export class StateCheck {
+  private readonly options: StateCheckOptions;
+  private number = 0;
+  private tried = 0;
+  private readonly asked = new Set<string>();
+  private readonly unfit = new Map<string, StateReport["unfit"][number]>();
+
+  constructor(options: StateCheckOptions) {
+    this.options = options;
+  }
+
+  get report(): StateReport {
+    return { number: this.number, isDone: this.asked.size === 0, tried: this.tried, unfit: [...this.unfit.values()] };
+  }
+
+  /** Does nothing where that one has begun already: whoever waits for it asks again and again. */
+  begin(number: number, gateways: readonly string[]): void {
+    if (number === this.number) return;
+    this.number = number;
+    this.tried = 0;
+    this.unfit.clear();
+    this.asked.clear();
+    for (const gateway of gateways) this.asked.add(gateway);
+    for (const gateway of gateways) this.options.ask(gateway, number, 0);
+    if (gateways.length === 0) this.options.onDone();
+  }
+
+  answered(gateway: string, number: number, { states, next }: StatesBody): void {
+    if (number !== this.number || !this.asked.has(gateway)) return;
+    for (const kept of states) this.try(kept);
+    if (next === undefined) this.lost(gateway);
+    else this.options.ask(gateway, number, next);
+  }
+
+  /** It has told all, or is gone with all its connections. */
+  lost(gateway: string): void {
+    if (this.asked.delete(gateway) && this.asked.size === 0) this.options.onDone();
+  }
+
+  private try({ path, state, earlier }: StatesBody["states"][number]): void {
+    const match = matchRoute(this.options.routes, path);
+    // That the release does not serve it is found out by itself.
+    if (match === undefined) return;
+    this.tried++;
+    const own = earlier && { stored: earlier.state ?? new Uint8Array(0), isMigrated: earlier.migrated };
+    const { fault } = pinnedState(match.route, state, own);
+    if (fault === undefined) return;
+    const route = match.route.path;
+    const message = fault.cause instanceof Error ? `${fault.message}: ${fault.cause.message}` : fault.message;
+    const key = JSON.stringify([route, message]);
+    const known = this.unfit.get(key);
+    if (known !== undefined) this.unfit.set(key, { ...known, connections: known.connections + 1 });
+    else if (this.unfit.size < toldUnfit) this.unfit.set(key, { route, message, connections: 1 });
+  }
+}
