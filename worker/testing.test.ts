@@ -1,3 +1,4 @@
+import * as v from "valibot";
 import { expect, expectTypeOf, test, vi } from "vitest";
 import { type App, defineHandler, type } from "./handler.ts";
 import { deferred } from "./testing/bench.ts";
@@ -311,4 +312,30 @@ test("every hook has app, of its own release", async () => {
   expect(said).toEqual(["onUpgrade 1", "onOpen 1", "onMessage 1", "onError 1", "onRequest 1", "onAdopt 2", "onClose 2"]);
   // What app does happens at once, and stays where the turn is rolled back.
   expect(ada.received).toEqual(["onMessage", "onError", "onRequest", "onAdopt"]);
+});
+
+test("a rollback gives each connection the state that its handler had left, where the deployed one has migrated it", async () => {
+  const before = defineHandler({
+    path: "/",
+    state: v.object({ count: v.number() }),
+    onUpgrade: () => ({ state: { count: 0 } }),
+    onMessage: (conn) => conn.setState({ count: conn.state.count + 1 }),
+  });
+  const after = defineHandler({
+    path: "/",
+    state: v.object({ total: v.number() }),
+    migrate: (stored) => ({ total: (stored as { count?: number } | undefined)?.count ?? 0 }),
+    onMessage: (conn) => conn.setState({ total: conn.state.total + 1 }),
+  });
+  const app = await testHandler(before);
+  const [ada, eve] = [await app.connect("/"), await app.connect("/")];
+  await ada.send("1");
+  await app.deploy(after);
+  await ada.send("2");
+  expect([ada.state, eve.state]).toEqual([{ total: 2 }, { total: 0 }]);
+  await app.rollback();
+  expect([app.release, ada.state, eve.state]).toEqual(["1", { count: 1 }, { count: 0 }]);
+  await ada.send("2");
+  await app.rollback();
+  expect([app.release, ada.state, ada.closed]).toEqual(["2", { total: 2 }, undefined]);
 });

@@ -244,11 +244,7 @@ export class Turns implements TurnHost {
   private storeState(turn: RunningTurn): void {
     if (!turn.stateIsSet) return;
     const state = checkState(turn.mailbox.pin.handler, turn.state);
-    turn.effects.add(
-      toGateway.state,
-      encodeState(state, this.limits.stateBytes),
-      turn.mailbox.pin.isMigrated ? flag.migrated : 0,
-    );
+    turn.effects.add(toGateway.state, encodeState(state, this.limits.stateBytes), turn.mailbox.pin.isMigrated ? flag.migrated : 0);
     turn.setState(state);
     turn.stateIsSet = false;
   }

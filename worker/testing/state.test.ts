@@ -4,14 +4,14 @@ import fc from "fast-check";
 import * as v from "valibot";
 import { expect, test } from "vitest";
 import { described, storable, unstorable } from "../../test/any-state.ts";
-import { defineHandler, type } from "../handler.ts";
+import { defineHandler } from "../handler.ts";
 import { testHandler } from "../testing.ts";
 
 /** Its state may be anything; its turns do what the test wants them to. */
 function keeper(turn: (conn: { state: unknown; setState(next: unknown): void; flush(): Promise<void> }) => unknown, first?: unknown) {
   return defineHandler({
     path: "/",
-    state: type<unknown>(),
+    state: v.unknown(),
     onUpgrade: () => ({ state: first ?? "new" }),
     onMessage: async (conn) => void (await turn(conn)),
     onError: (conn, error) => conn.send({ code: error.code, path: error.issues[0]?.path }),
