@@ -183,6 +183,7 @@ describe("deploy", () => {
       "copying sources and packages",
       "checking types and loading the handlers",
       `starting 2 workers of release ${three}`,
+      "trying the states of open connections",
       `activating release ${three}`,
       "handing connections over",
       `watching release ${three} for 0.3 s`,
