@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { canTellUsage, cpuSecondsOf, machineSeconds, parseCpuSeconds, parseResidentBytes, residentBytesOf } from "./usage.ts";
 
@@ -19,4 +20,9 @@ test("a machine is never busier than it can be", () => {
   const { busy, all } = machineSeconds();
   expect(busy).toBeGreaterThan(0);
   expect(busy).toBeLessThanOrEqual(all);
+});
+
+test.runIf(process.platform === "linux")("a process that has ended has no memory", () => {
+  const { pid } = spawnSync(process.execPath, ["--version"]);
+  expect(residentBytesOf([pid])).toBe(0);
 });

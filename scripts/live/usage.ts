@@ -37,9 +37,19 @@ export function machineSeconds(): MachineSeconds {
   return { busy, all: busy + times.reduce((sum, core) => sum + core.idle, 0) / 1000 };
 }
 
-/** Memory that is really there, of all of them together. */
+/** Memory that is really there, of all of them together; one that has ended has none. */
 export function residentBytesOf(pids: readonly number[]): number {
-  return pids.reduce((sum, pid) => sum + parseResidentBytes(readFileSync(`/proc/${pid}/status`, "utf8")), 0);
+  return pids.reduce((sum, pid) => sum + residentBytes(pid), 0);
+}
+
+function residentBytes(pid: number): number {
+  try {
+    return parseResidentBytes(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch (error) {
+    // ESRCH: it ended between the opening and the reading.
+    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return 0;
+    throw error;
+  }
 }
 
 export function parseResidentBytes(status: string): number {
