@@ -73,7 +73,7 @@ async function runHere(args: readonly string[]): Promise<Tally> {
     return oneFailure;
   }
   const checks = await runChecks();
-  const tests = await runTests([]);
+  const tests = await runTests(args);
   return { passed: checks.passed + tests.passed, failed: checks.failed + tests.failed, skipped: tests.skipped };
 }
 

@@ -10,9 +10,6 @@ const work = { kind: "idle" } as const;
 /** They only wait: nothing is measured over time. */
 const still = { warmUpSeconds: 0, seconds: 0 };
 
-/** Opened before: what they take holds what a process that has just started gives back once it has work. */
-const early = 1_000;
-
 const lookMs = 500;
 /** Memory has settled when it has moved less than this in so many looks. */
 const settledBytes = 256 * 1024;
@@ -26,17 +23,15 @@ const idle: Row = {
   needsUsage: true,
   figures: [{ name: "bytes", title: "memory of each", unit: "bytes", better: "less", goal: { of: "value", bound: 2500 } }],
   measure: (trial) =>
-    trial.serve(shape, (server) =>
-      trial.open(server, { path: "/echo", connections: early, work, ...still }, async () => {
-        const before = await settledMemoryOf(server.gatewayPids);
-        return trial.open(server, { path: "/echo", connections, work, ...still }, async (load) => {
-          const after = await settledMemoryOf(server.gatewayPids);
-          load.begin();
-          const { faults } = await load.finished;
-          return { samples: { bytes: { value: (after - before) / connections } }, faults };
-        });
-      }),
-    ),
+    trial.serve(shape, async (server) => {
+      const before = await settledMemoryOf(server.gatewayPids);
+      return trial.open(server, { path: "/echo", connections, work, ...still }, async (load) => {
+        const after = await settledMemoryOf(server.gatewayPids);
+        load.begin();
+        const { faults } = await load.finished;
+        return { samples: { bytes: { value: (after - before) / connections } }, faults };
+      });
+    }),
 };
 
 const accept: Row = {
