@@ -350,7 +350,7 @@ export class Worker {
     if (type === toWorker.pin) return this.pin(peer, gateway, batch, index);
     if (type === toWorker.earlier) {
       const isMigrated = (batch.flags(index) & flag.migrated) !== 0;
-      gateway.earlier = { slot, epoch: batch.epoch(index), stored: new Uint8Array(batch.view(index)), isMigrated };
+      gateway.earlier = { slot, epoch: batch.epoch(index), state: new Uint8Array(batch.view(index)), isMigrated };
       return;
     }
     if (type === toWorker.upgrade || type === toWorker.request) return this.ask(peer, batch, index);

@@ -60,7 +60,7 @@ export class StateCheck {
     // That the release does not serve it is found out by itself.
     if (match === undefined) return;
     this.tried++;
-    const own = earlier && { stored: earlier.state ?? new Uint8Array(0), isMigrated: earlier.migrated };
+    const own = earlier && { state: earlier.state, isMigrated: earlier.migrated };
     const { fault } = pinnedState(match.route, state, own);
     if (fault === undefined) return;
     const route = match.route.path;

@@ -59,18 +59,18 @@ test("a pinned connection's state is what its gateway keeps, frozen, or the reas
 });
 test("after a rollback a release has the stored state where it fits, else what it had left itself; where a migration came between, that first", () => {
   const handler = defineHandler({ path: "/a", state: schema });
-  const own = { stored: packValue({ name: "ada", sent: 3 }), isMigrated: false };
+  const own = { state: packValue({ name: "ada", sent: 3 }), isMigrated: false };
   expect(pinnedState(handler, packValue({ name: "eve", sent: 4 }), own).state).toEqual({ name: "eve", sent: 4 });
   expect(pinnedState(handler, packValue({ title: "eve" }), own).state).toEqual({ name: "ada", sent: 3 });
   const believing = defineHandler({ path: "/a", state: type<{ name: string }>() });
   expect(pinnedState(believing, packValue({ title: "eve" }), { ...own, isMigrated: true }).state).toEqual({ name: "ada", sent: 3 });
-  expect(pinnedState(handler, packValue({ title: "eve" }), { ...own, stored: packValue({}) }).fault).toMatchObject({
+  expect(pinnedState(handler, packValue({ title: "eve" }), { ...own, state: packValue({}) }).fault).toMatchObject({
     code: "state.invalid",
   });
 });
 
 test("it has left nothing where it had none: then it begins with what a new connection has", () => {
   const handler = defineHandler({ path: "/a", state: type({ count: 0 }) });
-  const own = { stored: new Uint8Array(0), isMigrated: true };
+  const own = { state: new Uint8Array(0), isMigrated: true };
   expect(pinnedState(handler, packValue({ total: 5 }), own).state).toEqual({ count: 0 });
 });

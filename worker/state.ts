@@ -2,6 +2,7 @@
 // along, what a turn may store. All of them are read-only copies: see read-only.ts. How they become bytes is state-codec.ts.
 
 import { CodedError, isCodedError } from "../protocol/errors.ts";
+import type { EarlierState } from "../protocol/kept-state.ts";
 import type { Handler, Welcome } from "./handler.ts";
 import { readOnlyCopy } from "./read-only.ts";
 import { validateNow } from "./schema.ts";
@@ -62,20 +63,17 @@ export interface PinnedState {
 }
 
 /** What this release had left before another one replaced it, as its gateway tells after a rollback. */
-export interface OwnState {
-  /** msgpack; empty: none. */
-  readonly stored: Uint8Array;
-  /** The other one's `migrate` has changed its shape: a schema that takes what is stored now would take it for something else. */
-  readonly isMigrated: boolean;
-}
+export type OwnState = Pick<EarlierState, "state" | "isMigrated">;
 
-/** The state that a pinned connection's turns begin with, from what its gateway keeps. */
+/**
+ * The state that a pinned connection's turns begin with, from what its gateway keeps. Where a `migrate` has changed its shape, what
+ * this release had left itself goes first: its schema might take the other shape for its own.
+ */
 export function pinnedState(handler: StateKeeper, stored: Uint8Array | undefined, own?: OwnState): PinnedState {
   if (own === undefined) return storedState(handler, stored);
-  const left = own.stored.length === 0 ? undefined : own.stored;
-  const pinned = storedState(handler, own.isMigrated ? left : stored);
+  const pinned = storedState(handler, own.isMigrated ? own.state : stored);
   if (pinned.fault === undefined) return pinned;
-  const other = storedState(handler, own.isMigrated ? stored : left);
+  const other = storedState(handler, own.isMigrated ? stored : own.state);
   return other.fault === undefined ? other : pinned;
 }
 

@@ -142,12 +142,7 @@ export class Services implements Deployable {
     const { members } = this.membership;
     const states = [...(await unitStates(units.gateway("*"))), ...(await unitStates("thinstate-worker@*"))];
     const pids = states.filter(({ active }) => active === "active").map(({ pid }) => pid);
-    const late = AbortSignal.timeout(helloMs);
-    await members
-      .until(() => pids.every((pid) => members.byProcess(pid) !== undefined), late)
-      .catch((error: unknown) => {
-        if (!late.aborted) throw error;
-      });
+    await members.within(helloMs, () => pids.every((pid) => members.byProcess(pid) !== undefined));
   }
 
   /** Kept besides: what may be rolled back to. */

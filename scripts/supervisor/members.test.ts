@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { GatewayHello } from "../../protocol/membership.ts";
+import type { Announcement, GatewayHello } from "../../protocol/membership.ts";
 import { worker } from "../../test/hellos.ts";
 import { Members } from "./members.ts";
 
@@ -76,4 +76,19 @@ test("a wait ends with the hello that it waits for, and with its signal", async 
   const waitsInVain = members.until(() => false, cancelled.signal);
   cancelled.abort(new Error("cancelled"));
   await expect(waitsInVain).rejects.toThrow("cancelled");
+});
+
+test("waits for so long at most, says whether it was in time, and ends with the signal", async () => {
+  const said: Announcement[] = [];
+  const members = new Members("here", (announcement) => said.push(announcement));
+  const ask: Announcement = { kind: "checkStates", worker: "w1", number: 1 };
+  expect(await members.within(120, () => false, { ask })).toBe(false);
+  expect(said[0]).toEqual(ask);
+  const inTime = members.within(60_000, () => members.gateways.length === 1);
+  members.hear(gateway, 0);
+  expect(await inTime).toBe(true);
+  const cancelled = new AbortController();
+  const waits = members.within(60_000, () => false, { signal: cancelled.signal });
+  cancelled.abort(new Error("cancelled"));
+  await expect(waits).rejects.toThrow("cancelled");
 });

@@ -111,6 +111,26 @@ export class Members {
   }
 
   /**
+   * As `until`, for so long at most.
+   * @returns whether it was so in time.
+   * @throws the signal's reason.
+   */
+  async within(
+    timeoutMs: number,
+    isSo: () => boolean,
+    { signal, ask }: { signal?: AbortSignal; ask?: Announcement } = {},
+  ): Promise<boolean> {
+    const late = AbortSignal.timeout(timeoutMs);
+    try {
+      await this.until(isSo, signal === undefined ? late : AbortSignal.any([late, signal]), ask);
+      return true;
+    } catch (error) {
+      if (!late.aborted || signal?.aborted) throw error;
+      return false;
+    }
+  }
+
+  /**
    * Resolves once `isSo` holds; it is looked at again at each hello.
    * @param ask What is said again and again meanwhile.
    * @throws the signal's reason.

@@ -21,20 +21,15 @@ export async function reasonInStates(
     const found = members.workers.find(({ id }) => id === hello.id)?.stateCheck;
     return found?.number === number && found.isDone ? found : undefined;
   };
-  const late = AbortSignal.timeout(timeoutMs);
   const ask = { kind: "checkStates", worker: hello.id, number } as const;
-  await members
-    .until(() => report() !== undefined, AbortSignal.any([late, signal]), ask)
-    .catch((error: unknown) => {
-      if (!late.aborted || signal.aborted) throw error;
-    });
+  await members.within(timeoutMs, () => report() !== undefined, { signal, ask });
   const found = report();
   if (found !== undefined) return found.unfit.length === 0 ? undefined : unfitText(found, command);
   return `the states of open connections could not be tried within ${timeoutMs / 1000} s: is the machine busy? npm run ${command} -- --force goes without`;
 }
 
 /** For people. */
-export function unfitText({ tried, unfit }: StateCheck, command: string): string {
+function unfitText({ tried, unfit }: StateCheck, command: string): string {
   const connections = unfit.reduce((sum, { connections: count }) => sum + count, 0);
   const rows = unfit.map(({ route, message, connections: count }) => `  ${route}  ${message} (${count})`);
   return [

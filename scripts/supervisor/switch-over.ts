@@ -116,24 +116,14 @@ export async function switchOver(parts: DeployParts, options: SwitchOptions): Pr
 
 /** Resolves when the workers' onStart is done, one of them has ended, or time is up: the watch tells. */
 async function started(members: Members, crew: DeployCrew, timeoutMs: number): Promise<void> {
-  const late = AbortSignal.timeout(timeoutMs);
   const isDone = ({ onStart }: WorkerHello) => onStart === undefined || onStart.phase === "on";
-  await members
-    .until(() => crew.crashes.length > 0 || crew.hellos.every(isDone), late)
-    .catch((error: unknown) => {
-      if (!late.aborted) throw error;
-    });
+  await members.within(timeoutMs, () => crew.crashes.length > 0 || crew.hellos.every(isDone));
 }
 
 /** Resolves when all connections are with the new workers, or time is up: the report tells how many are not. */
 async function handedOver(members: Members, generation: number, timeoutMs: number): Promise<void> {
-  const late = AbortSignal.timeout(timeoutMs);
   const isDone = ({ handover }: GatewayHello) => handover?.generation === generation && handover.remaining === 0;
-  await members
-    .until(() => members.gateways.every(isDone), late)
-    .catch((error: unknown) => {
-      if (!late.aborted) throw error;
-    });
+  await members.within(timeoutMs, () => members.gateways.every(isDone));
 }
 
 /** @throws {DeployRefused} where open connections would lose their route. */

@@ -123,7 +123,7 @@ export class InMemoryGateway {
         flushed: (mailbox) => (mailbox.isGone ? new Promise(() => undefined) : Promise.resolve()),
         onIdle: (mailbox) => this.settle(mailbox),
         mayRun: () => true,
-        app: () => this.appOf(String(release)),
+        app: () => this.appOf(release),
         refusals: new Refusals(),
         onThrown: (mailbox, error) => this.connectionOf(mailbox)?.errors.push(error),
       }),
@@ -132,8 +132,7 @@ export class InMemoryGateway {
 
   private pin(connection: HeldConnection): void {
     const { handler, name } = this.active;
-    const earlier = connection.stored.givenTo(name);
-    const own = earlier && { stored: earlier.state ?? new Uint8Array(0), isMigrated: earlier.isMigrated };
+    const own = connection.stored.givenTo(name);
     const { state, isMigrated, fault } = pinnedState(handler, connection.stored.current, own);
     connection.pin({ state, isMigrated, fault, handler }, handler.onAdopt !== undefined);
     if (fault !== undefined) {
