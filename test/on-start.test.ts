@@ -69,14 +69,14 @@ function generationsOf(ticks: readonly Tick[]): string[] {
 }
 
 test("through deploys and rollbacks, after the first tick of a release there is none of the one before", async () => {
-  // One gateway: what two of them publish reaches a client in the order of each.
-  const system = await start({ workers: 2 });
-  const listeners = await Promise.all([1, 2].map(() => Listener.open(system.url)));
+  const system = await start({ workers: 2, gateways: 2 });
+  const listeners = await Promise.all([1, 2, 3, 4, 5, 6].map(() => Listener.open(system.url)));
   const hear = (release: string, generation: number) => Promise.all(listeners.map((each) => each.hears(release, generation, 2)));
   await hear("1", 1);
   await system.standBy("2", { workers: 2 });
   const expected = ["1 1"];
-  for (let generation = 2; generation <= 9; generation++) {
+  // Ten times.
+  for (let generation = 2; generation <= 11; generation++) {
     const release = generation % 2 === 0 ? "2" : "1";
     await system.activate(release);
     await hear(release, generation);

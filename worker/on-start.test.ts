@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { WorkerHello } from "../protocol/membership.ts";
-import { worker as hello } from "../test/hellos.ts";
+import { gateway, worker as hello } from "../test/hellos.ts";
 import type { StartContext } from "./handler.ts";
 import { OnStart, patienceMs } from "./on-start.ts";
 
@@ -21,8 +21,10 @@ class Stage {
   unanswered: Promise<unknown> = Promise.resolve();
   readonly onStart: OnStart;
 
-  constructor(files = ["a.ts"]) {
+  /** @param named the workers that a gateway knows; null: no gateway is heard. */
+  constructor(files = ["a.ts"], named: readonly string[] | null = []) {
     this.onStart = new OnStart({
+      id: "self",
       release: "b",
       hooks: files.map((file) => ({ file, run: (context: StartContext) => this.run(context) })),
       limitMs,
@@ -31,6 +33,7 @@ class Stage {
       onChange: () => this.say(),
       onFailed: (file, error) => this.failures.push(`${file}: ${(error as Error).message}`),
     });
+    if (named !== null) this.knows(named);
   }
 
   get phase(): string | undefined {
@@ -39,6 +42,11 @@ class Stage {
 
   activate(release: string, generation: number): void {
     this.onStart.activated({ release, generation });
+  }
+
+  /** A gateway says hello. */
+  knows(workers: readonly string[]): void {
+    this.onStart.hearGateway({ ...gateway, pins: Object.fromEntries(["self", ...workers].map((id) => [id, 0])) });
   }
 
   /** Another worker says hello. */
@@ -138,6 +146,39 @@ test("it does not wait for one that has gone, and for one that is silent only on
   stage.onStart.forget("killed");
   expect(stage.contexts).toEqual([]);
   stage.wait(patienceMs);
+  expect(stage.contexts).toHaveLength(1);
+  stage.activate("a", 3);
+  await turn();
+  stage.activate("b", 4);
+  expect(stage.contexts).toHaveLength(2);
+});
+
+test("one that starts when its release is already active waits for whom a gateway knows", () => {
+  const stage = new Stage(["a.ts"], []);
+  stage.knows(["other", "same"]);
+  stage.activate("b", 2);
+  stage.hear("on", 2, { id: "same", release: "b" });
+  expect(stage.contexts).toEqual([]);
+  stage.hear("on", 1);
+  expect(stage.contexts).toEqual([]);
+  stage.hear("off", 2);
+  expect(stage.contexts).toHaveLength(1);
+});
+
+test("it waits for a gateway, for one that is gone not, and for one that says nothing not for long", async () => {
+  const alone = new Stage(["a.ts"], null);
+  alone.activate("b", 2);
+  expect(alone.contexts).toEqual([]);
+  alone.knows(["gone"]);
+  expect(alone.contexts).toEqual([]);
+  alone.onStart.forget("gone");
+  expect(alone.contexts).toHaveLength(1);
+
+  const stage = new Stage(["a.ts"], ["silent"]);
+  stage.activate("b", 2);
+  stage.wait(patienceMs - 1);
+  expect(stage.contexts).toEqual([]);
+  stage.wait(1);
   expect(stage.contexts).toHaveLength(1);
   stage.activate("a", 3);
   await turn();

@@ -2,16 +2,19 @@
 //
 // A ticker must not tick in two releases. So before it begins, a worker waits until each worker of another release has said in a
 // hello that it has heard of the activation and that its own onStart is off: the signal is aborted, what the hooks returned has
-// settled, and what they published is with the gateways. One that does not say so hangs, or cannot hear, and is waited for no longer
-// than patienceMs. Gateways leave connections with the release before until onStart is on: nobody waits for it.
+// settled, and what they published is with the gateways. Which workers there are, gateways know for longer: it waits for one of them,
+// and for those that they name. Who says nothing hangs, or cannot hear, and is waited for no longer than patienceMs. Gateways leave
+// connections with the release before until onStart is on: nobody waits for it.
 
-import type { Activation, OnStartHello, WorkerHello } from "../protocol/membership.ts";
+import type { Activation, GatewayHello, OnStartHello, WorkerHello } from "../protocol/membership.ts";
 import type { StartContext } from "./handler.ts";
 
 /** How long others have for ending theirs, and our own hooks for settling after their abort. */
 export const patienceMs = 1_500;
 
 export interface OnStartOptions {
+  /** This worker's. */
+  readonly id: string;
   readonly release: string;
   readonly hooks: readonly StartHook[];
   /** How long the hooks may take. */
@@ -46,11 +49,16 @@ export class OnStart {
   private isEnded = false;
   /** Workers of other releases that have an onStart. */
   private readonly others = new Map<string, WorkerHello>();
+  /** Workers that have said hello themselves. */
+  private readonly heard: Set<string>;
+  /** The workers that each gateway knows. */
+  private readonly named = new Map<string, Set<string>>();
   /** Hooks that have thrown, or taken too long. */
   failed = 0;
 
   constructor(options: OnStartOptions) {
     this.options = options;
+    this.heard = new Set([options.id]);
   }
 
   /** What the worker's hello says of it; undefined where no handler has an onStart. */
@@ -72,16 +80,26 @@ export class OnStart {
     this.options.onChange();
   }
 
-  /** To be told of its activation first. */
+  /** A worker says hello. To be told of its activation first. */
   hear(hello: WorkerHello): void {
-    if (hello.release === this.options.release || hello.onStart === undefined) return;
-    this.others.set(hello.id, hello);
+    this.heard.add(hello.id);
+    if (hello.release !== this.options.release && hello.onStart !== undefined) this.others.set(hello.id, hello);
     this.step();
   }
 
-  /** A worker has gone. */
+  /** A gateway says hello. To be told of its activation afterwards. */
+  hearGateway({ id, pins }: GatewayHello): void {
+    this.named.set(id, new Set(Object.keys(pins)));
+    this.step();
+  }
+
+  /** A worker or a gateway has gone. */
   forget(id: string): void {
-    if (this.others.delete(id)) this.step();
+    this.others.delete(id);
+    this.heard.delete(id);
+    this.named.delete(id);
+    for (const workers of this.named.values()) workers.delete(id);
+    this.step();
   }
 
   /** For good. */
@@ -109,10 +127,12 @@ export class OnStart {
 
   private mayBegin(waitedMs: number): boolean {
     const late = [...this.others.values()].filter((other) => !this.hasEnded(other));
-    if (late.length === 0) return true;
+    const unheard = [...this.named.values()].flatMap((workers) => [...workers]).filter((id) => !this.heard.has(id));
+    if (late.length === 0 && unheard.length === 0 && this.named.size > 0) return true;
     if (waitedMs < patienceMs) return false;
     // One that has died is not waited for again.
     for (const { id } of late) this.others.delete(id);
+    for (const id of unheard) this.heard.add(id);
     return true;
   }
 

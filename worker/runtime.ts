@@ -252,6 +252,7 @@ export class Worker {
       this.meetGateway(announcement.id);
       const gateway = this.gateways.get(announcement.id);
       if (gateway !== undefined) gateway.tellsStates = announcement.tellsStates === true;
+      this.onStart.hearGateway(announcement);
     }
     if ("activation" in announcement) this.activation = laterActivation(this.activation, announcement.activation);
     if (this.activation !== undefined) this.onStart.activated(this.activation);
@@ -298,6 +299,7 @@ export class Worker {
     this.operator.lost(id);
     this.answers.forget(id);
     this.stateCheck.lost(id);
+    this.onStart.forget(id);
     const fields = { gateway: id, reason, connections: gateway.mailboxes.size };
     if (reason === "bye") this.options.log.info(fields, "gateway left");
     else this.options.log.warn(fields, "gateway left");
@@ -518,8 +520,9 @@ export class Worker {
   // ── the process ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   private startHooks(): OnStart {
-    const { config, loaded, log, now } = this.options;
+    const { id, config, loaded, log, now } = this.options;
     return new OnStart({
+      id,
       release: config.RELEASE,
       hooks: loaded.handlers.flatMap(({ file, handler }) => {
         return handler.onStart === undefined ? [] : [{ file, run: (context) => handler.onStart?.(this.operator, context) }];

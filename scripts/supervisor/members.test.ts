@@ -1,25 +1,7 @@
 import { expect, test } from "vitest";
-import type { Announcement, GatewayHello } from "../../protocol/membership.ts";
-import { worker } from "../../test/hellos.ts";
+import type { Announcement } from "../../protocol/membership.ts";
+import { gateway, worker } from "../../test/hellos.ts";
 import { Members } from "./members.ts";
-
-const gateway: GatewayHello = {
-  kind: "gateway",
-  id: "g1",
-  pid: 8,
-  host: "here",
-  protocol: 1,
-  port: 8080,
-  adminPort: 9090,
-  startedAt: 0,
-  connections: 0,
-  parked: 0,
-  messagesIn: 0,
-  messagesOut: 0,
-  serving: false,
-  routes: {},
-  pins: {},
-};
 
 test("a member that is silent for more than five seconds is forgotten", () => {
   const members = new Members("here", () => undefined);

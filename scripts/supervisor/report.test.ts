@@ -1,34 +1,23 @@
 import { expect, test } from "vitest";
 import { Histogram } from "../../protocol/histogram.ts";
 import type { GatewayHello } from "../../protocol/membership.ts";
+import { gateway } from "../../test/hellos.ts";
 import { handoverFigures, reportText } from "./report.ts";
 
-function gateway(connections: number, generation: number, pausesMs: number[]): GatewayHello {
+function reporting(connections: number, generation: number, pausesMs: number[]): GatewayHello {
   const pauses = new Histogram();
   for (const pause of pausesMs) pauses.record(pause);
   const handover = { generation, before: connections, remaining: 1, moved: connections - 1, parked: 2, redelivered: 0 };
   return {
-    kind: "gateway",
+    ...gateway,
     id: `g${connections}`,
-    pid: 1,
-    host: "here",
-    protocol: 1,
-    port: 1,
-    adminPort: 2,
-    startedAt: 0,
     connections,
-    parked: 0,
-    messagesIn: 0,
-    messagesOut: 0,
-    serving: true,
-    routes: {},
-    pins: {},
     handover: { ...handover, pauses: pauses.counts, longestPauseMs: pauses.longestMs },
   };
 }
 
 test("the figures of all gateways are added up, and their pauses as one", () => {
-  const figures = handoverFigures([gateway(10, 4, [1, 1, 1]), gateway(20, 4, [80])], 4);
+  const figures = handoverFigures([reporting(10, 4, [1, 1, 1]), reporting(20, 4, [80])], 4);
   expect(figures).toMatchObject({ connectionsBefore: 30, connectionsAfter: 30, handedOver: 28, remaining: 2, parked: 4, redelivered: 0 });
   expect(figures.pauseP50Ms).toBeCloseTo(1, 0);
   expect(figures.pauseP99Ms).toBe(80);
@@ -36,11 +25,11 @@ test("the figures of all gateways are added up, and their pauses as one", () => 
 });
 
 test("a gateway that still reports an earlier generation adds only its connections", () => {
-  expect(handoverFigures([gateway(10, 3, [5])], 4)).toMatchObject({ connectionsBefore: 0, connectionsAfter: 10, handedOver: 0 });
+  expect(handoverFigures([reporting(10, 3, [5])], 4)).toMatchObject({ connectionsBefore: 0, connectionsAfter: 10, handedOver: 0 });
 });
 
 test("the report names what serves and what served before", () => {
-  const figures = handoverFigures([gateway(10, 4, [1])], 4);
+  const figures = handoverFigures([reporting(10, 4, [1])], 4);
   const text = reportText({ release: "7", previous: "6", generation: 4, steps: [], totalMs: 1_234, watch: null, ...figures });
   expect(text).toMatch(/^release 7 serves \(before: release 6\)\n/);
   expect(text).toContain("10 before, 10 after");
