@@ -43,6 +43,12 @@ test("both sides are measured in turn, and a ratio is one of neighbours", async 
   expect(figure?.reference?.value.median).toBe(200);
 });
 
+test.each([0, -136])("there is no ratio to %i", async (least) => {
+  const row = rowOf({ bare: [100, least, 400].map((value) => ({ value })), thinstate: [1, 1, 1].map((value) => ({ value })) });
+  const [figure] = (await compare(row, { ...options, subject: ours, reference: bare })).figures;
+  expect(figure).toMatchObject({ ratio: null, reference: { value: { median: 100 } } });
+});
+
 test("what went wrong is added up over all times", async () => {
   const row = rowOf({ bare: [1, 1, 1].map((value) => ({ value })), thinstate: [1, 1, 1].map((value) => ({ value })) });
   expect((await compare(row, { ...options, subject: ours, reference: bare })).faults.subject).toEqual({ ...noFaults, lost: 3 });

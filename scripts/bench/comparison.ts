@@ -81,10 +81,12 @@ export function isClean({ faults }: RowResult): boolean {
 function resultOf(figure: Figure, measured: Readonly<Record<Role, readonly Measurement[]>>, isBare: boolean): FigureResult {
   const [subject, reference] = [samplesOf(figure, measured.subject), samplesOf(figure, measured.reference)];
   const values = (samples: readonly Sample[]) => samples.map(({ value }) => value);
+  // Memory may have shrunk meanwhile: there is no multiple of that.
+  const hasRatio = reference.length > 0 && values(reference).every((value) => value > 0);
   const sides = { subject: sideOf(subject), reference: reference.length === 0 ? null : sideOf(reference) };
   return {
     ...figure,
-    ratio: reference.length === 0 ? null : spreadOf(ratiosOf(values(subject), values(reference))),
+    ratio: hasRatio ? spreadOf(ratiosOf(values(subject), values(reference))) : null,
     ratioAtLeast: figure.unit === "/s" && isBare ? ratioToCapacity(sides) : null,
     ...sides,
   };
