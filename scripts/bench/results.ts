@@ -46,6 +46,8 @@ ${[...(rows.every(isClean) ? ["Lost, doubled, reordered, malformed, disconnected
   "CPU of the load" is its share of one core, while thinstate and while bare was measured.
 - A latency is counted from the moment at which a message was sent, at a rate that does not wait for answers;
   an echo's after ten seconds of that: until then V8 compiles.
+- Memory is what a process has grown by while the connections opened. One that has given back more than they take has a negative
+  figure, and there is no ratio to that.
 `;
 }
 
