@@ -20,6 +20,7 @@ import {
   heartbeatMs,
 } from "../protocol/membership.ts";
 import { packValue } from "../protocol/msgpack.ts";
+import type { Place } from "../protocol/predecessor.ts";
 import { ProcessMeter } from "../protocol/process-meter.ts";
 import { flag, parseCount, toGateway, toWorker } from "../protocol/records.ts";
 import { encodeScrape, parseScraped } from "../protocol/scrape.ts";
@@ -33,11 +34,12 @@ import { Departure } from "./departure.ts";
 import { Dispatcher, type DispatchLimits } from "./dispatcher.ts";
 import { FileGuard } from "./file-guard.ts";
 import { dispatchLimits, requestLimits, serverLimits, topicLimits, workerLimits } from "./limits.ts";
+import { Losses } from "./losses.ts";
 import { openFiles, openFilesLimit } from "./open-files.ts";
 import { Operations } from "./operations.ts";
 import { Scrapes } from "./scrapes.ts";
+import { statesFrom } from "./slices.ts";
 import { SlotTable } from "./slots.ts";
-import { statesFrom } from "./state-slices.ts";
 import { Successors } from "./successors.ts";
 import { type TopicLimits, Topics } from "./topics.ts";
 import { TrustedProxies } from "./trusted-proxies.ts";
@@ -62,6 +64,7 @@ export interface GatewayOptions {
   readonly config: GatewayConfig;
   /** undefined: clients speak without TLS. */
   readonly certificate?: Certificate | undefined;
+  readonly place: Pick<Place, "before" | "settle" | "leave">;
   readonly bus: Bus;
   readonly log: Logger;
   readonly now: () => number;
@@ -87,6 +90,7 @@ export class Gateway {
   certificate: Certificate | undefined;
   private readonly options: GatewayOptions;
   private readonly subjects: Subjects;
+  private readonly losses: Losses;
   private readonly asks: Asks;
   private readonly operations: Operations;
   private readonly timers: NodeJS.Timeout[] = [];
@@ -220,6 +224,14 @@ export class Gateway {
       },
       admit: (admission) => this.admit(admission),
     });
+    this.losses = new Losses({
+      self: options.id,
+      place: options.place,
+      asks: this.asks,
+      log: options.log,
+      silenceMs: () => this.settings.GATEWAY_TIMEOUT_MS,
+      now,
+    });
     if (options.activation !== undefined) this.dispatcher.activate(options.activation);
   }
 
@@ -267,6 +279,7 @@ export class Gateway {
       setInterval(() => this.sweep(), sweepMs),
     );
     this.announce();
+    this.losses.begin();
     return { port: this.server.port };
   }
 
@@ -309,7 +322,7 @@ export class Gateway {
   reconnected(): void {
     this.awaySince = undefined;
     this.counters.reconnects++;
-    this.workers.excuse();
+    this.excuse();
     this.hub.reconnected();
     this.topics.reconnected();
     this.say({ kind: "ask" });
@@ -323,6 +336,7 @@ export class Gateway {
     const deadline = now() + DRAIN_MS;
     this.server?.stopListening();
     this.upgrades.drain();
+    this.losses.end();
     this.announce();
     // Until gateways that end together have heard of each other.
     await pause(Math.min(togetherMs, DRAIN_MS));
@@ -342,6 +356,7 @@ export class Gateway {
     const answers = this.writing;
     if (answers > 0) log.warn({ answers }, "ended before every answer was whole: their clients are cut off");
     if (this.dispatcher.size > 0) log.warn({ connections: this.dispatcher.size }, "ended before every onClose had run");
+    else this.leavePlace();
     for (const timer of this.timers) clearInterval(timer);
     this.hub.flush();
     this.hub.stop();
@@ -349,6 +364,17 @@ export class Gateway {
     this.say({ kind: "gone", id: this.id, reason: "bye" });
     this.hasLeft = true;
     await this.options.bus.close();
+  }
+
+  private leavePlace(): void {
+    try {
+      this.options.place.leave();
+    } catch (error) {
+      this.options.log.error(
+        { err: error },
+        "handlers will be told that this gateway ended without a word, though it has closed everything",
+      );
+    }
   }
 
   /** Open connections by the path pattern that serves them. */
@@ -468,6 +494,7 @@ export class Gateway {
     if (this.hasLeft) return;
     this.successors.hear(announcement);
     this.topics.hear(announcement);
+    this.losses.hear(announcement);
     switch (announcement.kind) {
       case "worker":
         if (announcement.protocol !== protocolVersion) return;
@@ -517,6 +544,9 @@ export class Gateway {
       case toGateway.chunk:
         this.asks.streams.chunk(worker, batch.slot(index), batch.view(index));
         return index + 1;
+      case toGateway.lossMet:
+        this.asks.answered(worker, batch.slot(index), batch.payload(index));
+        return index + 1;
       case toGateway.responding:
         this.asks.begun(worker, batch.slot(index), batch.payload(index));
         return index + 1;
@@ -548,8 +578,16 @@ export class Gateway {
     this.upgrades.sweep();
     void this.files.step();
     this.topics.sweep();
-    if (!this.hearing.check()) this.workers.excuse();
-    if (this.options.bus.connected) this.workers.sweep();
+    if (!this.hearing.check()) this.excuse();
+    if (!this.options.bus.connected) return;
+    this.workers.sweep();
+    this.losses.sweep();
+  }
+
+  // Whoever was silent until now could not be heard.
+  private excuse(): void {
+    this.workers.excuse();
+    this.losses.excuse();
   }
 
   // A deploy waits for these: they are told at once, not with the next heartbeat.

@@ -10,7 +10,7 @@ import { holdLifeline } from "../protocol/lifeline.ts";
 import { openLog, sayFatal } from "../protocol/log.ts";
 import type { Activation } from "../protocol/membership.ts";
 import { Notify } from "../protocol/notify.ts";
-import { succeed } from "../protocol/predecessor.ts";
+import { Place } from "../protocol/predecessor.ts";
 import { Reload } from "../protocol/reload.ts";
 import { SettingsFile } from "../protocol/settings-file.ts";
 import { thrownText } from "../protocol/thrown.ts";
@@ -66,9 +66,10 @@ async function main(): Promise<void> {
     },
   });
   checkPayload(config, bus.maxPayloadBytes);
-  succeed({ file: config.IDENTITY_FILE, id, bus, namespace: config.NAMESPACE });
+  const place = placeOf(config.IDENTITY_FILE, id, log);
+  place.tell(bus, config.NAMESPACE);
   const activation = recordedActivation(config.ACTIVATION_FILE, log);
-  gateway = new Gateway({ id, config, certificate, bus, log, now: () => performance.now(), ...(activation && { activation }) });
+  gateway = new Gateway({ id, config, certificate, bus, log, place, now: () => performance.now(), ...(activation && { activation }) });
   const adminPort = config.ADMIN_PORT === 0 ? 0 : config.ADMIN_PORT + config.GATEWAY_INSTANCE - 1;
   const admin = await listenAdmin(gateway, { host: config.ADMIN_HOST, port: adminPort });
   if (!isLoopback(config.ADMIN_HOST)) {
@@ -96,6 +97,16 @@ function recordedActivation(file: string, log: Logger): Activation | undefined {
   } catch (error) {
     log.error({ err: error }, "which release is active could not be read: the other gateways and the workers tell it");
     return undefined;
+  }
+}
+
+/** What cannot be kept is no reason to serve nobody: handlers then hear nothing of an end without a word. */
+function placeOf(file: string, id: string, log: Logger): Place {
+  try {
+    return new Place({ file, id });
+  } catch (error) {
+    log.error({ err: error }, "who was here before could not be read or kept: onGatewayLost will not be run for this gateway");
+    return new Place({ file: "", id });
   }
 }
 

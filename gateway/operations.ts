@@ -1,7 +1,8 @@
-// What handlers ask for outside of turns, app.*: applied as it comes, and answered with how many connections it met.
+// What handlers ask for outside of turns, app.*: applied as it comes, and answered with how many connections it met, or which.
 
 import { packValue } from "../protocol/msgpack.ts";
-import { parseOperate, toWorker } from "../protocol/records.ts";
+import { parseOperate, type ResultBody, toWorker } from "../protocol/records.ts";
+import { openFrom } from "./slices.ts";
 import type { SlotTable } from "./slots.ts";
 import type { Topics } from "./topics.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
@@ -22,7 +23,7 @@ export class Operations {
     worker.link.append({ type: toWorker.result, flags: 0, extra: 0, slot: number, epoch: 0 }, packValue(met));
   }
 
-  private apply(payload: Buffer): number {
+  private apply(payload: Buffer): ResultBody {
     const body = parseOperate(payload);
     switch (body.kind) {
       case "publish":
@@ -41,6 +42,8 @@ export class Operations {
         for (const connection of met) connection?.socket?.end(body.code, body.reason);
         return met.length;
       }
+      case "connections":
+        return openFrom(this.options.slots.connections, body.from);
     }
   }
 }

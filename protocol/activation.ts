@@ -1,8 +1,8 @@
 // The record of what is active, on disk: what serves again after a restart. Written before anybody is told.
 
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
-import { dirname } from "node:path";
+import { readFileSync } from "node:fs";
 import * as v from "valibot";
+import { writeDurably } from "./durable.ts";
 import type { Activation } from "./membership.ts";
 
 const record = v.object({ release: v.pipe(v.string(), v.nonEmpty()), generation: v.pipe(v.number(), v.integer(), v.minValue(1)) });
@@ -25,13 +25,5 @@ export function readActivation(file: string): Activation | undefined {
 
 /** Returns when it is on the disk; a crash leaves the old record or the new one. Everybody may read it. */
 export function writeActivation(file: string, activation: Activation): void {
-  const fresh = `${file}.new`;
-  const descriptor = openSync(fresh, "w", 0o644);
-  writeSync(descriptor, `${JSON.stringify(activation)}\n`);
-  fsyncSync(descriptor);
-  closeSync(descriptor);
-  renameSync(fresh, file);
-  const folder = openSync(dirname(file), "r");
-  fsyncSync(folder);
-  closeSync(folder);
+  writeDurably(file, `${JSON.stringify(activation)}\n`, 0o644);
 }

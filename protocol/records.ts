@@ -23,7 +23,7 @@ export const toWorker = {
   upgrade: 8,
   /** Plain HTTP. Body RequestBody, answered by `responded`. */
   request: 9,
-  /** What became of an `operate`: body a count. */
+  /** What became of an `operate`: body a count; of "connections", OpenBody. */
   result: 10,
   /** A flush was refused: its pin is over, and nothing that is said of it counts. */
   refused: 11,
@@ -35,6 +35,8 @@ export const toWorker = {
   earlier: 14,
   /** Answers `askStates`: body StatesBody. */
   states: 15,
+  /** A gateway has ended without a word, and nobody may have run onClose. slot: the question's number; body its id. Answered by `lossMet`. */
+  gatewayLost: 16,
 } as const;
 
 /** Worker to gateway. */
@@ -66,6 +68,8 @@ export const toGateway = {
   ended: 46,
   /** Which states would this worker have to adopt, from this slot on? Body a number; answered by `states`. */
   askStates: 47,
+  /** Answers `gatewayLost`: body how many of the handlers' hooks have failed. */
+  lossMet: 48,
 } as const;
 
 export const flag = {
@@ -156,7 +160,18 @@ const operate = v.variant("kind", [
   v.object({ kind: v.literal("publish"), topic: v.string(), data: bytes, binary: v.boolean() }),
   v.object({ kind: v.literal("send"), connection: v.string(), data: bytes, binary: v.boolean() }),
   v.object({ kind: v.literal("closeUser"), user: v.string(), code: v.number(), reason: v.string() }),
+  /** Who is there, from this slot on. */
+  v.object({ kind: v.literal("connections"), from: length }),
 ]);
+
+/** Some of a gateway's open connections. */
+const open = v.object({
+  open: v.array(v.object({ id: v.string(), path: v.string(), user: v.optional(v.string()) })),
+  /** The slot to go on with; missing: that was all. */
+  next: v.optional(v.number()),
+});
+
+const result = v.union([v.number(), open]);
 
 /** What a gateway keeps of some of its connections. */
 const states = v.object({
@@ -193,6 +208,8 @@ export type RespondedBody = v.InferOutput<typeof responded>;
 export type RespondingBody = v.InferOutput<typeof responding>;
 export type StatesBody = v.InferOutput<typeof states>;
 export type OperateBody = v.InferOutput<typeof operate>;
+export type OpenBody = v.InferOutput<typeof open>;
+export type ResultBody = v.InferOutput<typeof result>;
 
 /** Reads a rare record's body. Each throws CodedError "envelope.malformed" and nothing else. */
 export const parsePin = parser(pin);
@@ -205,6 +222,8 @@ export const parseCredit = parser(credit);
 export const parseOperate = parser(operate);
 export const parseStates = parser(states);
 export const parseCount = parser(v.number());
+export const parseResult = parser(result);
+export const parseGatewayLost = parser(v.string());
 const parseRepairBody = parser(repair);
 
 function parser<S extends v.GenericSchema>(schema: S): (bytes: Uint8Array) => v.InferOutput<S> {

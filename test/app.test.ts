@@ -55,3 +55,31 @@ test("every hook has it", async () => {
   expect(listener.received.slice(1).map(String)).toEqual(hooks);
   await listener.close();
 });
+
+test("app.connections tells who is there, on every gateway and in as many slices as it takes", async () => {
+  system = await TestSystem.start();
+  const url = `${system.url.replace("ws", "http")}/who`;
+  interface Told {
+    readonly id: string;
+    readonly gateway: string;
+    readonly path: string;
+    readonly user?: string;
+  }
+  const told = async () => (await (await fetch(url)).json()) as Told[];
+  expect(await told()).toEqual([]);
+  // More than one answer has room for.
+  const many = await Promise.all(Array.from({ length: 1_100 }, (_, index) => TestClient.open(`${system.url}/script/${index}`)));
+  const first = await told();
+  expect(first.map(({ path }) => path).sort()).toEqual(many.map((_, index) => `/script/${index}`).sort());
+  const [hello] = system.gatewayHellos;
+  for (const { id, gateway } of first) expect([gateway, id.split("-")[0]]).toEqual([hello?.id, hello?.id]);
+
+  const second = system.startGateway();
+  await system.until(() => system.gatewayHellos.some(({ pid, serving }) => pid === second.pid && serving), "another one serves");
+  const clients = await Promise.all(Array.from({ length: 20 }, () => TestClient.open(`${system.url}/echo`)));
+  const all = await told();
+  expect(all).toHaveLength(1_120);
+  expect(new Set(all.map(({ id }) => id)).size).toBe(1_120);
+  expect(new Set(all.map(({ gateway }) => gateway))).toEqual(new Set(system.gatewayHellos.map(({ id }) => id)));
+  for (const client of [...many, ...clients]) client.breakOff();
+});

@@ -5,16 +5,16 @@ import { gatewayOf } from "../protocol/connection-id.ts";
 import { CodedError } from "../protocol/errors.ts";
 import type { LinkHub } from "../protocol/link-hub.ts";
 import { packValue } from "../protocol/msgpack.ts";
-import { flag, type OperateBody, toGateway } from "../protocol/records.ts";
+import { flag, type OperateBody, type ResultBody, toGateway } from "../protocol/records.ts";
 import { checkTopic } from "../protocol/subjects.ts";
 import { type Frame, frameOf } from "./effects.ts";
-import type { App, Sendable } from "./handler.ts";
+import type { App, OpenConnection, Sendable } from "./handler.ts";
 import { checkClose } from "./turn.ts";
 
 interface Waiting {
   readonly peer: string;
   readonly timer: NodeJS.Timeout;
-  resolve(count: number): void;
+  resolve(result: ResultBody): void;
   reject(error: Error): void;
 }
 
@@ -34,7 +34,7 @@ export class Operator implements App {
   readonly workerId: string;
   private readonly options: OperatorOptions;
   private readonly waiting = new Map<number, Waiting>();
-  private readonly unanswered = new Set<Promise<number>>();
+  private readonly unanswered = new Set<Promise<ResultBody>>();
   private last = 0;
   /** Those who wait for a gateway. */
   private readonly hoping: Array<() => void> = [];
@@ -60,13 +60,30 @@ export class Operator implements App {
   async send(connectionId: string, data: Sendable): Promise<boolean> {
     const peer = gatewayOf(connectionId);
     if (this.options.hub.get(peer) === undefined) return false;
-    return (await this.operate(peer, { kind: "send", connection: connectionId, ...bytesOf(frameOf(data)) })) > 0;
+    return (await this.count(peer, { kind: "send", connection: connectionId, ...bytesOf(frameOf(data)) })) > 0;
   }
 
   async closeUser(user: string, code = 1000, reason = ""): Promise<number> {
     checkClose(code, reason);
-    const counts = await Promise.all(this.options.gateways().map((peer) => this.operate(peer, { kind: "closeUser", user, code, reason })));
+    const counts = await Promise.all(this.options.gateways().map((peer) => this.count(peer, { kind: "closeUser", user, code, reason })));
     return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  async connections(): Promise<OpenConnection[]> {
+    const gateways = this.options.gateways();
+    if (gateways.length === 0) throw noGateway();
+    return (await Promise.all(gateways.map((peer) => this.openAt(peer)))).flat();
+  }
+
+  private async openAt(peer: string): Promise<OpenConnection[]> {
+    const all: OpenConnection[] = [];
+    for (let from: number | undefined = 0; from !== undefined; ) {
+      const result: ResultBody = await this.operate(peer, { kind: "connections", from });
+      if (typeof result === "number") throw new CodedError("envelope.malformed", "a count instead of connections");
+      for (const { id, path, user } of result.open) all.push({ id, gateway: peer, path, user });
+      from = result.next;
+    }
+    return all;
   }
 
   /** There is a gateway. */
@@ -75,12 +92,12 @@ export class Operator implements App {
   }
 
   /** A gateway has done what operation `number` asked for. */
-  result(peer: string, number: number, count: number): void {
+  result(peer: string, number: number, result: ResultBody): void {
     const waiting = this.waiting.get(number);
     if (waiting === undefined || waiting.peer !== peer) return;
     this.waiting.delete(number);
     clearTimeout(waiting.timer);
-    waiting.resolve(count);
+    waiting.resolve(result);
   }
 
   /** Resolves when what was asked for until now is answered, or will not be. */
@@ -106,9 +123,15 @@ export class Operator implements App {
     }
   }
 
-  private operate(peer: string | undefined, body: OperateBody): Promise<number> {
+  /** How many connections it met. */
+  private async count(peer: string, body: OperateBody): Promise<number> {
+    const result = await this.operate(peer, body);
+    return typeof result === "number" ? result : 0;
+  }
+
+  private operate(peer: string | undefined, body: OperateBody): Promise<ResultBody> {
     const link = peer === undefined ? undefined : this.options.hub.get(peer);
-    if (peer === undefined || link === undefined) return Promise.reject(new CodedError("app.noGateway", "there is no gateway"));
+    if (peer === undefined || link === undefined) return Promise.reject(noGateway());
     const bytes = packValue(body);
     const { limitBytes } = this.options;
     // NATS would take it for a fault of ours, and what is behind it on the link would wait for ever.
@@ -118,7 +141,7 @@ export class Operator implements App {
     }
     this.last = (this.last + 1) >>> 0;
     const number = this.last;
-    const answer = new Promise<number>((resolve, reject) => {
+    const answer = new Promise<ResultBody>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.waiting.delete(number);
         reject(new CodedError("app.noGateway", `no answer within ${this.options.timeoutMs} ms (APP_TIMEOUT_MS)`));
@@ -131,6 +154,10 @@ export class Operator implements App {
     answer.then(forget, forget);
     return answer;
   }
+}
+
+function noGateway(): CodedError {
+  return new CodedError("app.noGateway", "there is no gateway");
 }
 
 function bytesOf({ payload, flags }: Frame): { data: Uint8Array; binary: boolean } {

@@ -25,15 +25,8 @@ export async function resolve(specifier, context, nextResolve) {
 }
 
 /**
- * @typedef {{ conditions: readonly string[], parentURL?: string }} SyncContext
- */
-
-/**
  * For registerHooks, which is asked of what CommonJS modules require, too.
- * @template {{ url: string }} T
- * @param {string} specifier
- * @param {SyncContext} context
- * @param {(specifier: string, context: SyncContext) => T} nextResolve
+ * @type {import("node:module").ResolveHookSync}
  */
 export function resolveSync(specifier, context, nextResolve) {
   const found = nextResolve(specifier, context);

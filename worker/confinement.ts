@@ -12,7 +12,7 @@ const names = v.optional(v.record(v.string(), v.unknown()), {});
 const packageFile = v.object({ dependencies: names, optionalDependencies: names, peerDependencies: names, devDependencies: names });
 
 /** From Node 22.15 on: it runs in this thread. Those before have `register` only, which newer ones warn of. */
-type RegisterHooks = (hooks: { readonly resolve: typeof resolveSync }) => void;
+const { registerHooks } = module as Partial<Pick<typeof module, "registerHooks">>;
 
 /**
  * From now on an import of anything else fails, in this thread. Not so what CommonJS modules require: they are in packages, and
@@ -23,7 +23,6 @@ export function confine(folder: string): void {
   const packages = join(folder, "node_modules");
   const homes = [realpathSync(folder), realpathSync(packages)].map((home) => `${pathToFileURL(home).href}/`);
   const data = { homes, refused: lstatSync(packages).isSymbolicLink() ? [] : developmentPackages(folder) };
-  const { registerHooks } = module as { readonly registerHooks?: RegisterHooks };
   if (registerHooks === undefined) return module.register("./confinement-hook.mjs", import.meta.url, { data });
   initialize(data);
   registerHooks({ resolve: resolveSync });

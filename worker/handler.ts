@@ -43,6 +43,8 @@ export type Query = Omit<URLSearchParams, "append" | "delete" | "set" | "sort">;
 export interface Connection<Params = PathParams, State = unknown> {
   /** Unique across gateways and restarts. */
   readonly id: string;
+  /** The gateway that has its socket, for as long as it is open: see onGatewayLost. */
+  readonly gateway: string;
   /** As onUpgrade named it. */
   readonly user: string | undefined;
   /** As the client asked for it: not decoded, without the query. */
@@ -111,6 +113,16 @@ export interface App {
   send(connectionId: string, data: Sendable): Promise<boolean>;
   /** @returns how many connections of the user were closed, on all gateways. */
   closeUser(user: string, code?: number, reason?: string): Promise<number>;
+  /** @returns those that are open now, on all gateways. It rejects where one does not answer: what it has would be missing. */
+  connections(): Promise<OpenConnection[]>;
+}
+
+/** As a connection's own `id`, `gateway`, `path` and `user`. */
+export interface OpenConnection {
+  readonly id: string;
+  readonly gateway: string;
+  readonly path: string;
+  readonly user: string | undefined;
 }
 
 export interface StartContext {
@@ -118,6 +130,13 @@ export interface StartContext {
   readonly signal: AbortSignal;
   /** Grows with each activation, of whatever release: a store that refuses lower ones is safe from a worker that has hung. */
   readonly generation: number;
+}
+
+export interface GatewayLoss {
+  /** As `conn.gateway`. It never comes back: another life of it has another name. */
+  readonly gateway: string;
+  /** Aborts after TURN_TIMEOUT_MS. */
+  readonly signal: AbortSignal;
 }
 
 /** What onError is told: one of the errors in docs/errors.md; "handler.thrown", with the `cause`, for whatever else was thrown. */
@@ -192,6 +211,12 @@ export interface Hooks<Params = PathParams, State = unknown, StateInput = unknow
    * takes work once this has returned, and what it returned has settled.
    */
   onStart?(app: App, context: StartContext): Settled;
+  /**
+   * A gateway has ended without a word, and another one serves in its place: it was killed, or the machine lost power. Workers that lived
+   * on have run onClose for its connections; for those of workers that ended with it nobody has. Whatever is kept of connections of
+   * this gateway can go. In one worker, at least once, and again where it throws.
+   */
+  onGatewayLost?(app: App, loss: GatewayLoss): Settled;
 }
 
 export interface HandlerOptions<Path extends string, StateSchema extends Schema | undefined, MessageSchema extends Schema | undefined>
@@ -232,7 +257,18 @@ export function answersOnly({ onRequest, onUpgrade, onOpen, onMessage, onClose }
 }
 
 const schemaNames = ["state", "message"] as const;
-const hookNames = ["migrate", "onUpgrade", "onRequest", "onOpen", "onMessage", "onClose", "onError", "onAdopt", "onStart"] as const;
+const hookNames = [
+  "migrate",
+  "onUpgrade",
+  "onRequest",
+  "onOpen",
+  "onMessage",
+  "onClose",
+  "onError",
+  "onAdopt",
+  "onStart",
+  "onGatewayLost",
+] as const;
 const optionNames: readonly string[] = ["path", "origins", "subprotocols", ...schemaNames, ...hookNames];
 
 /**

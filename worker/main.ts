@@ -7,7 +7,7 @@ import { exitCodeOf, isCodedError } from "../protocol/errors.ts";
 import { holdLifeline } from "../protocol/lifeline.ts";
 import { openLog, sayFatal } from "../protocol/log.ts";
 import { Notify } from "../protocol/notify.ts";
-import { succeed } from "../protocol/predecessor.ts";
+import { Place } from "../protocol/predecessor.ts";
 import { Reload } from "../protocol/reload.ts";
 import { SettingsFile } from "../protocol/settings-file.ts";
 import { thrownText } from "../protocol/thrown.ts";
@@ -74,7 +74,9 @@ async function main(): Promise<void> {
     loadHandlers(config.HANDLERS_DIR, { timeoutMs: loadingTimeMs(config.READY_TIMEOUT_MS, performance.now()) }),
   ]);
   checkPayload(config, bus.maxPayloadBytes);
-  succeed({ file: config.IDENTITY_FILE, id, bus, namespace: config.NAMESPACE });
+  const place = new Place({ file: config.IDENTITY_FILE, id });
+  place.tell(bus, config.NAMESPACE);
+  place.settle(place.before);
   worker = new Worker({ id, config, loaded, bus, log, now: () => performance.now() });
   const started = worker;
   const apply = (changed: WorkerConfig) => {

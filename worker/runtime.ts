@@ -21,7 +21,17 @@ import {
 import { packValue } from "../protocol/msgpack.ts";
 import { payloadLimits } from "../protocol/payload.ts";
 import { ProcessMeter } from "../protocol/process-meter.ts";
-import { decodeClose, flag, parseCount, parseCredit, parsePin, parseStates, toGateway, toWorker } from "../protocol/records.ts";
+import {
+  decodeClose,
+  flag,
+  parseCredit,
+  parseGatewayLost,
+  parsePin,
+  parseResult,
+  parseStates,
+  toGateway,
+  toWorker,
+} from "../protocol/records.ts";
 import { compileRoutes, matchRoute, type RouteTable } from "../protocol/route.ts";
 import { encodeScraped, parseScrape, type Scrape } from "../protocol/scrape.ts";
 import { type Subjects, subjectsOf } from "../protocol/subjects.ts";
@@ -32,6 +42,7 @@ import { Effects, sendGroup } from "./effects.ts";
 import { isClientFault } from "./failure.ts";
 import type { Handler, HandlerError } from "./handler.ts";
 import type { LoadedHandlers } from "./loader.ts";
+import { LossHooks } from "./loss-hooks.ts";
 import { Mailbox } from "./mailbox.ts";
 import { ReceivedMessage } from "./message.ts";
 import { workerMetrics } from "./metrics.ts";
@@ -86,6 +97,7 @@ export class Worker {
   private readonly operator: Operator;
   private readonly answers: Answers;
   private readonly stateCheck: StateCheck;
+  readonly lossHooks: LossHooks;
   private readonly orphans: Orphans;
   private readonly solitude: Solitude;
   readonly onStart: OnStart;
@@ -158,6 +170,7 @@ export class Worker {
       },
       onDone: () => this.announce(),
     });
+    this.lossHooks = new LossHooks({ ...options.loaded, app: this.operator, limits: this.limits, log: options.log });
     this.answers = new Answers({
       handlers: this.handlers,
       release: config.RELEASE,
@@ -232,6 +245,7 @@ export class Worker {
       this.connections > 0 ||
       this.answers.size > 0 ||
       this.answers.streams > 0 ||
+      this.lossHooks.running > 0 ||
       this.solitude.waiting > 0 ||
       this.orphans.size > 0
     )
@@ -356,10 +370,11 @@ export class Worker {
       return;
     }
     if (type === toWorker.upgrade || type === toWorker.request) return this.ask(peer, batch, index);
+    if (type === toWorker.gatewayLost) return void this.meetLoss(peer, slot, parseGatewayLost(batch.payload(index)));
     if (type === toWorker.credit) return this.answers.credit(peer, slot, parseCredit(batch.payload(index)));
     if (type === toWorker.cancel) return this.answers.cancel(peer, slot);
     if (type === toWorker.states) return this.stateCheck.answered(peer, slot, parseStates(batch.payload(index)));
-    if (type === toWorker.result) return this.operator.result(peer, slot, parseCount(batch.payload(index)));
+    if (type === toWorker.result) return this.operator.result(peer, slot, parseResult(batch.payload(index)));
     const mailbox = gateway.mailboxes.get(slot);
     if (mailbox === undefined || mailbox.pin.epoch !== batch.epoch(index)) return;
     const flags = batch.flags(index);
@@ -501,6 +516,11 @@ export class Worker {
     gateway.mailboxes.delete(slot);
     gateway.waiting.delete(mailbox);
     gateway.flushes.delete(mailbox);
+  }
+
+  private async meetLoss(peer: string, number: number, gateway: string): Promise<void> {
+    const failed = await this.lossHooks.run(gateway);
+    this.hub.get(peer)?.append({ type: toGateway.lossMet, flags: 0, extra: 0, slot: number, epoch: 0 }, packValue(failed));
   }
 
   private logThrown(mailbox: Mailbox, error: HandlerError, hook: HookName): void {

@@ -339,3 +339,43 @@ test("a rollback gives each connection the state that its handler had left, wher
   await app.rollback();
   expect([app.release, ada.state, ada.closed]).toEqual(["2", { total: 2 }, undefined]);
 });
+
+test("loseGateway ends everything at once: no onClose runs, and onGatewayLost sets right what is kept", async () => {
+  const present = new Map<string, string>();
+  const seen: string[] = [];
+  const app = await testHandler(
+    defineHandler({
+      path: "/present",
+      onOpen(conn) {
+        present.set(conn.id, conn.gateway);
+      },
+      onClose(conn) {
+        seen.push("onClose");
+        present.delete(conn.id);
+      },
+      onStart(_app, { signal }) {
+        seen.push("onStart");
+        signal.addEventListener("abort", () => seen.push("aborted"));
+      },
+      async onGatewayLost(app_, { gateway }) {
+        seen.push("onGatewayLost");
+        expect(await app_.connections()).toEqual([]);
+        for (const [id, at] of present) if (at === gateway) present.delete(id);
+      },
+    }),
+  );
+  const ada = await app.connect("/present");
+  const bob = await app.connect("/present");
+  expect(present.size).toBe(2);
+  await app.loseGateway();
+  expect(seen).toEqual(["onStart", "aborted", "onStart", "onGatewayLost"]);
+  expect(present.size).toBe(0);
+  expect([ada.closed, bob.closed]).toEqual([
+    { code: 1006, reason: "" },
+    { code: 1006, reason: "" },
+  ]);
+  const again = await app.connect("/present");
+  expect(present.size).toBe(1);
+  await again.close();
+  expect(present.size).toBe(0);
+});

@@ -150,6 +150,17 @@ export class TestApp<State = unknown> {
     await this.gateway.idle();
   }
 
+  /**
+   * Everything ends at once, as in a power cut: what was open is gone, and no onClose runs. Then the handler's onGatewayLost does.
+   * @throws what it throws; there it is run again.
+   */
+  async loseGateway(): Promise<void> {
+    const gateway = this.gateway.lose();
+    await this.stop();
+    await this.start();
+    await this.gateway.active.handler.onGatewayLost?.(this.app(), { gateway, signal: new AbortController().signal });
+  }
+
   /** Moves the clock: turns that have taken too long are cut off. Nothing sleeps, and timers of the handler's own stay. */
   advance(ms: number): void {
     this.gateway.advance(ms);
@@ -201,6 +212,7 @@ export class TestApp<State = unknown> {
         for (const connection of met) gateway.end(connection, code, reason);
         return met.length;
       },
+      connections: async () => gateway.open.map(({ id, gateway: name, admission: { path, user } }) => ({ id, gateway: name, path, user })),
     };
   }
 }

@@ -1,5 +1,6 @@
 // One call of a hook: the `conn` and the `turn` that it is handed, and what it has asked for until it commits.
 
+import { gatewayOf } from "../protocol/connection-id.ts";
 import { CodedError } from "../protocol/errors.ts";
 import { flag, toGateway, toWorker } from "../protocol/records.ts";
 import { checkTopic } from "../protocol/subjects.ts";
@@ -113,6 +114,10 @@ export class TurnConnection implements Connection {
 
   get id(): string {
     return this.#open().mailbox.pin.id;
+  }
+
+  get gateway(): string {
+    return gatewayOf(this.id);
   }
 
   get user(): string | undefined {

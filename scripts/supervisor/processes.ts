@@ -1,6 +1,6 @@
 // How each kind of process is started: command line, folder, environment.
 
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import type { BusSecurity } from "../../protocol/bus-security.ts";
 import type { Config } from "../config.ts";
 import type { Release } from "../releases/release.ts";
@@ -41,6 +41,8 @@ export class Processes {
   private readonly env: NodeJS.ProcessEnv;
   private readonly handlerEnv: NodeJS.ProcessEnv;
   private readonly guard: Guard;
+  /** The folder where each gateway leaves its id. */
+  readonly identities: string;
   private readonly shown: Pick<ChildContext, "onLine" | "onOverdue">;
 
   constructor({ config, env, handlerEnv, guard, log }: ProcessesOptions) {
@@ -50,6 +52,7 @@ export class Processes {
     this.env = inherited;
     this.handlerEnv = handlerEnv;
     this.guard = guard;
+    this.identities = join(config.cacheFolder, "gateways");
     this.shown = {
       onLine: (name, line, stream) => log.child(name, line, stream),
       onOverdue: (name, timeoutMs) => log.event("warn", `${name} has not ended within ${timeoutMs} ms and is killed`),
@@ -67,6 +70,7 @@ export class Processes {
       PORT: String(address.port),
       ADMIN_PORT: String(address.adminPorts[index]),
       ADMIN_HOST: this.config.adminHost,
+      IDENTITY_FILE: join(this.identities, String(index + 1)),
     });
   }
 

@@ -110,7 +110,8 @@ export class Supervisor implements Deployable {
 
   /** Resolves when a message could be answered; without workers, when gateways accept and park. */
   async start(): Promise<void> {
-    for (const folder of [this.config.cacheFolder, this.config.sharedDir]) mkdirSync(folder, { recursive: true, mode: 0o700 });
+    for (const folder of [this.config.cacheFolder, this.config.sharedDir, this.processes.identities])
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
     const recorded = readActivation(this.activationFile);
     const [address, access] = await Promise.all([chooseAddress(this.config, this.portPatienceMs), this.startNats()]);
     this.ending.signal.throwIfAborted();

@@ -1,6 +1,7 @@
 // One connection as a gateway would keep it, in memory: its thin state, its events that no turn has committed yet, and
 // what its client has got so far.
 
+import { connectionId } from "../../protocol/connection-id.ts";
 import { KeptState } from "../../protocol/kept-state.ts";
 import { flag, toWorker } from "../../protocol/records.ts";
 import type { Frame } from "../effects.ts";
@@ -30,6 +31,7 @@ interface HeldEvent {
 }
 
 export class HeldConnection {
+  readonly gateway: string;
   readonly slot: number;
   readonly admission: Admission;
   readonly frames: TestFrame[] = [];
@@ -51,14 +53,15 @@ export class HeldConnection {
   private firstEvent = 0;
   private epoch = 0;
 
-  constructor(slot: number, admission: Admission) {
+  constructor(gateway: string, slot: number, admission: Admission) {
+    this.gateway = gateway;
     this.slot = slot;
     this.admission = admission;
     this.stored = new KeptState(admission.stored);
   }
 
   get id(): string {
-    return `test-${this.slot.toString(36)}-1`;
+    return connectionId(this.gateway, this.slot, 1);
   }
 
   get hasOpened(): boolean {
@@ -95,7 +98,7 @@ export class HeldConnection {
       ...options,
       ...this.admission,
       id: this.id,
-      gateway: "test",
+      gateway: this.gateway,
       link: undefined,
       slot: this.slot,
       epoch: this.epoch,
@@ -129,6 +132,14 @@ export class HeldConnection {
     this.delivered--;
     if (event.arrival.type !== toWorker.adopt) this.firstEvent++;
     event.onSettled();
+  }
+
+  /** Its gateway has ended, and its worker: nothing of it happens any more. */
+  lose(): void {
+    this.closed ??= { code: 1006, reason: "" };
+    for (const { onSettled } of this.events.splice(0)) onSettled();
+    this.delivered = 0;
+    this.isPinned = false;
   }
 
   /** What waits behind a close is not handled any more. */

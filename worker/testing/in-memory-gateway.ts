@@ -32,6 +32,7 @@ export class InMemoryGateway {
   /** The worker that gets work, last, and those before it that still have turns to finish. */
   private workers: Turns[] = [];
   private slots = 0;
+  private lives = 1;
   private clockMs = 0;
   private onChange: Array<() => void> = [];
 
@@ -42,13 +43,18 @@ export class InMemoryGateway {
     this.startWorker();
   }
 
+  /** Another one with each life. */
+  get name(): string {
+    return `test${this.lives}`;
+  }
+
   get open(): readonly HeldConnection[] {
     return [...this.connections.values()].filter(({ closed }) => closed === undefined);
   }
 
   /** @returns the connection, and when its onOpen has committed. */
   connect(admission: Admission): { connection: HeldConnection; opened: Promise<void> } {
-    const connection = new HeldConnection(this.slots++, admission);
+    const connection = new HeldConnection(this.name, this.slots++, admission);
     this.connections.set(connection.slot, connection);
     const opened = connection.arrive({ type: toWorker.open });
     this.pin(connection);
@@ -102,6 +108,21 @@ export class InMemoryGateway {
     queueMicrotask(() => {
       for (const connection of this.connections.values()) if (!connection.isPinned) this.pin(connection);
     });
+  }
+
+  /** The gateway and its worker end without a word, and others begin: what was open is gone. @returns the name that it had. */
+  lose(): string {
+    const before = this.name;
+    const dead = this.workers.splice(0);
+    for (const connection of this.connections.values()) {
+      for (const worker of dead) if (connection.mailbox !== undefined) worker.forget(connection.mailbox);
+      connection.lose();
+    }
+    this.connections.clear();
+    this.lives++;
+    this.startWorker();
+    for (const resolve of this.onChange.splice(0)) resolve();
+    return before;
   }
 
   /** Resolves when every turn has committed and every connection has been handed over. */

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Connection, type Socket } from "./connection.ts";
-import { statesFrom } from "./state-slices.ts";
+import { openFrom, statesFrom } from "./slices.ts";
 
 function connection(slot: number, bytes: number): Connection {
   const about = { path: `/${slot}`, query: "", ip: "", user: undefined, subprotocol: "" };
@@ -34,4 +34,23 @@ test("what closes or has closed is not told; what the worker's release had left 
     states: [{ path: "/0", state: new Uint8Array(5), earlier: { state: new Uint8Array(3), migrated: true } }],
   });
   expect(statesFrom([open], 0, "2")).toEqual({ states: [{ path: "/0", state: new Uint8Array(5) }] });
+});
+
+test("who is there is told with what names it", () => {
+  const [open, closing] = [connection(0, 3), connection(1, 3)];
+  closing.isClosing = true;
+  expect(openFrom([open, undefined, closing], 0)).toEqual({ open: [{ id: "c0", path: "/0" }] });
+  const named = new Connection({
+    path: "/a",
+    query: "q",
+    ip: "",
+    user: "ada",
+    subprotocol: "",
+    slot: 0,
+    epoch: 0,
+    id: "c1",
+    state: undefined,
+  });
+  named.socket = {} as Socket;
+  expect(openFrom([open, named], 1)).toEqual({ open: [{ id: "c1", path: "/a", user: "ada" }] });
 });

@@ -1,0 +1,50 @@
+// What is told of open connections, read only, in slices: others wait meanwhile. Pure.
+
+import type { OpenBody, StatesBody } from "../protocol/records.ts";
+import type { Connection } from "./connection.ts";
+
+/** Of what one answer tells; a connection that takes more than that goes alone. */
+const sliceBytes = 64 * 1024;
+/** So many slots are looked at for one answer. */
+const sliceSlots = 1_000;
+
+type Slots = ReadonlyArray<Connection | undefined>;
+
+/** What each keeps. @param release The worker's who asks: what that had left is told, too. */
+export function statesFrom(slots: Slots, from: number, release: string): StatesBody {
+  const { told, next } = slice(slots, from, ({ path, state: kept }) => {
+    const { current: state } = kept;
+    const left = kept.leftBy(release);
+    const bytes = path.length + (state?.length ?? 0) + (left?.state?.length ?? 0);
+    return { bytes, entry: { path, state, ...(left && { earlier: { state: left.state, migrated: left.isMigrated } }) } };
+  });
+  return { states: told, ...(next !== undefined && { next }) };
+}
+
+/** Who is there. */
+export function openFrom(slots: Slots, from: number): OpenBody {
+  const { told, next } = slice(slots, from, ({ id, user, path }) => {
+    return { bytes: id.length + path.length + (user?.length ?? 0), entry: { id, path, ...(user !== undefined && { user }) } };
+  });
+  return { open: told, ...(next !== undefined && { next }) };
+}
+
+/** @returns `next`, the slot to go on with; undefined: that was all. */
+function slice<Entry>(
+  slots: Slots,
+  from: number,
+  tell: (connection: Connection) => { entry: Entry; bytes: number },
+): { told: Entry[]; next?: number } {
+  const told: Entry[] = [];
+  let bytes = 0;
+  for (let slot = from; slot < slots.length; slot++) {
+    if (slot - from >= sliceSlots) return { told, next: slot };
+    const connection = slots[slot];
+    if (connection?.socket === undefined || connection.isClosing) continue;
+    const one = tell(connection);
+    if (told.length > 0 && bytes + one.bytes > sliceBytes) return { told, next: slot };
+    bytes += one.bytes;
+    told.push(one.entry);
+  }
+  return { told };
+}
