@@ -45,6 +45,7 @@ function worker(id: string): WorkerPeer {
 
 function ask(name: string, isOver = () => false): void {
   asks.ask({
+    what: "onRequest of /a",
     type: toWorker.upgrade,
     body: (isRedelivered) => Buffer.from(isRedelivered ? `${name} again` : name),
     onAnswer: (payload) => {

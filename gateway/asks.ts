@@ -10,6 +10,8 @@ const mostDeaths = 3;
 
 interface Ask {
   readonly number: number;
+  /** For people: "onRequest of /chat/:room". */
+  readonly what: string;
   readonly type: number;
   /** The record's body; told whether some worker may have seen the question before. */
   readonly body: (isRedelivered: boolean) => Uint8Array;
@@ -52,7 +54,9 @@ export class Asks {
   }
 
   /** @returns what is to be called when nobody waits for the answer, or for the rest of it, any more. */
-  ask(question: Pick<Ask, "type" | "body" | "onAnswer" | "onBegun" | "onBroken" | "onTimeout" | "onPoison" | "isOver">): () => void {
+  ask(
+    question: Pick<Ask, "what" | "type" | "body" | "onAnswer" | "onBegun" | "onBroken" | "onTimeout" | "onPoison" | "isOver">,
+  ): () => void {
     this.last = (this.last + 1) >>> 0;
     const ask = { ...question, number: this.last, askedAt: this.options.now(), worker: undefined, wasAsked: false, deaths: 0 };
     this.open.set(ask.number, ask);
@@ -74,6 +78,13 @@ export class Asks {
    */
   begun(worker: WorkerPeer, number: number, payload: Buffer): void {
     if (!this.settle(worker, number, (ask) => this.streams.begin(worker, number, ask.onBegun(payload)))) cancelAt(worker, number);
+  }
+
+  /** What this worker has been asked and has not answered, how often each. */
+  underWayAt(worker: WorkerPeer): Record<string, number> {
+    const counts: Record<string, number> = {};
+    for (const ask of this.open.values()) if (ask.worker === worker) counts[ask.what] = (counts[ask.what] ?? 0) + 1;
+    return counts;
   }
 
   /** Asks again what this worker has not answered. */

@@ -181,6 +181,7 @@ export class Gateway {
     this.workers = new Workers({
       hub: this.hub,
       dispatcher: this.dispatcher,
+      asks: this.asks,
       log: options.log,
       now,
       limits: this.workerLimits,

@@ -85,6 +85,7 @@ export class Losses {
       if (!this.hasEnded) this.failedAt.set(gateway, this.options.now());
     };
     const takeBack = this.options.asks.ask({
+      what: "onGatewayLost",
       type: toWorker.gatewayLost,
       body: () => packValue(gateway),
       onAnswer: (payload) => {

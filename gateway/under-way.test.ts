@@ -19,7 +19,8 @@ test("counts what a worker has not committed by route, and names first what has 
     connection(4, { worker: other }),
     ...Array.from({ length: 5 }, (_, index) => connection(5 + index, {})),
   ];
-  expect(underWayAt(worker, connections)).toEqual({
+  expect(underWayAt(worker, connections, { onGatewayLost: 1 })).toEqual({
+    asked: { onGatewayLost: 1 },
     routes: { "/a/:b": 7, "/c": 1 },
     connections: ["g-2", "g-1", "g-0", "g-5", "g-6"],
   });

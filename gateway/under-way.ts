@@ -7,13 +7,16 @@ import type { WorkerPeer } from "./worker-peer.ts";
 /** As many connections are named; the routes tell how many there are. */
 const named = 5;
 
-/** Connections whose events the worker was given and has not committed; those that have waited longest are named first. */
-export function underWayAt(worker: WorkerPeer, connections: Iterable<Connection>): UnderWay {
+/**
+ * Connections whose events the worker was given and has not committed; those that have waited longest are named first.
+ * @param asked What it was asked and has not answered.
+ */
+export function underWayAt(worker: WorkerPeer, connections: Iterable<Connection>, asked: UnderWay["asked"]): UnderWay {
   const busy = [...connections].filter((connection) => connection.worker === worker && connection.delivered > 0);
   const routes: Record<string, number> = {};
   for (const { route } of busy) routes[route] = (routes[route] ?? 0) + 1;
   const since = ({ stalledSince }: Connection) => stalledSince || Number.POSITIVE_INFINITY;
   // Not a difference: Infinity - Infinity is none.
   const oldest = busy.sort((a, b) => (since(a) < since(b) ? -1 : since(a) > since(b) ? 1 : 0));
-  return { routes, connections: oldest.slice(0, named).map(({ id }) => id) };
+  return { asked, routes, connections: oldest.slice(0, named).map(({ id }) => id) };
 }

@@ -131,6 +131,7 @@ export class Upgrades<Data extends object> {
     if (!match.route.answers) return this.refusePlain(client, undefined);
     const { method, path, query, ip, headers } = incoming;
     client.onGone = this.options.asks.ask({
+      what: `onRequest of ${match.route.path}`,
       type: toWorker.request,
       body: (redelivered) => packValue({ method, path, query, ip, headers, body, redelivered }),
       onAnswer: (payload) => this.answer(client, parseResponded(payload)),
@@ -173,6 +174,7 @@ export class Upgrades<Data extends object> {
   private ask(incoming: Incoming, client: WaitingUpgrade<Data>, route: RouteHello): void {
     const { path, query, ip, headers } = incoming;
     client.onGone = this.options.asks.ask({
+      what: `onUpgrade of ${route.path}`,
       type: toWorker.upgrade,
       body: (redelivered) => packValue({ path, query, ip, headers, redelivered }),
       onAnswer: (payload) => {

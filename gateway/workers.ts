@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import type { LinkHub } from "../protocol/link-hub.ts";
 import type { UnderWay, WorkerHello } from "../protocol/membership.ts";
 import { compileRoutes } from "../protocol/route.ts";
+import type { Asks } from "./asks.ts";
 import type { Dispatcher, Loss } from "./dispatcher.ts";
 import { underWayAt } from "./under-way.ts";
 import { WorkerPeer } from "./worker-peer.ts";
@@ -11,6 +12,7 @@ import { WorkerPeer } from "./worker-peer.ts";
 export interface WorkersOptions {
   readonly hub: LinkHub;
   readonly dispatcher: Dispatcher;
+  readonly asks: Pick<Asks, "underWayAt">;
   readonly log: Logger;
   readonly now: () => number;
   readonly limits: WorkerLimits;
@@ -65,7 +67,7 @@ export class Workers {
 
   /** @param reason for the log. */
   lose(id: string, reason: string, how: Loss): void {
-    const { hub, dispatcher, log, now, onLost } = this.options;
+    const { hub, dispatcher, asks, log, now, onLost } = this.options;
     const worker = this.peers.get(id);
     if (worker === undefined) return;
     this.peers.delete(id);
@@ -73,7 +75,7 @@ export class Workers {
     const fields = { worker: id, release: worker.release, reason, connections: worker.pins };
     if (how === "parted") log.info(fields, "worker left");
     else {
-      const underWay = underWayAt(worker, dispatcher.all());
+      const underWay = underWayAt(worker, dispatcher.all(), asks.underWayAt(worker));
       log.warn({ ...fields, underWay }, "worker left");
       if (how === "silent") this.takenForDead.set(id, { at: now(), reconnects: worker.reconnects, underWay });
     }

@@ -98,8 +98,13 @@ const handover = v.object({
   longestPauseMs: v.number(),
 });
 
-/** What a worker had in hand: connections by path pattern of their route, and some of their ids. */
-const underWay = v.object({ routes: v.record(v.string(), v.number()), connections: v.array(v.string()) });
+/** What a worker had in hand: connections by path pattern of their route, and some of their ids; what else it was asked. */
+const underWay = v.object({
+  routes: v.record(v.string(), v.number()),
+  connections: v.array(v.string()),
+  /** For people, how often each: "onRequest of /chat/:room". Missing in hellos of versions that do not tell. */
+  asked: v.optional(v.record(v.string(), v.number())),
+});
 
 const gateway = v.object({
   kind: v.literal("gateway"),

@@ -49,6 +49,12 @@ export class TestProcess {
     return this.child.exitCode !== null || this.child.signalCode !== null;
   }
 
+  /** It has ended for a fault of its own: no test asks for these. */
+  get hasCrashed(): boolean {
+    const { exitCode, signalCode } = this.child;
+    return (exitCode ?? 0) !== 0 || ["SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGTRAP"].includes(signalCode ?? "");
+  }
+
   /** Asks it to end, and kills it where it hangs. @returns its exit code; null where a signal ended it. */
   async end(signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> {
     if (!this.ended) {
@@ -219,6 +225,8 @@ export class TestSystem {
     await Promise.all(this.live("worker").map((process) => process.end()));
     await this.bus.close();
     await this.nats.stop();
+    const crashed = this.processes.find(({ name, hasCrashed }) => name === "gateway" && hasCrashed);
+    if (crashed !== undefined) throw new Error(`a gateway has crashed: ${crashed.output}`);
   }
 
   private readyWorkers(release: string): number {

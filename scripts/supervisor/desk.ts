@@ -40,7 +40,8 @@ export class Desk {
       return await this.replace(request, onStep, signal);
     } catch (error) {
       if (request.request !== "status" && isRefusal(error)) {
-        this.log.event("warn", `${request.request} was refused: ${error.message}`, { by: request.who });
+        const what = error instanceof Cancelled ? "was cancelled" : "was refused";
+        this.log.event("warn", `${request.request} ${what}: ${error.message}`, { by: request.who });
       }
       return this.failure(error);
     }
