@@ -1,6 +1,8 @@
-// Hears of every onOpen and onClose: each connection that opened must close exactly once.
+// Hears of every onOpen and onClose: each connection that opened must close exactly once, but where its gateway and its worker ended
+// together: of that gateway onGatewayLost must tell.
 
 import { WebSocket } from "ws";
+import { gatewayOf } from "../../protocol/connection-id.ts";
 import { patienceMs } from "../live/patience.ts";
 import { Signal } from "../live/signal.ts";
 
@@ -10,6 +12,10 @@ export class Journal {
   isDisconnected = false;
   private readonly opened = new Map<string, number>();
   private readonly closed = new Map<string, number>();
+  /** Gateways that onGatewayLost was told of. */
+  private readonly lost = new Set<string>();
+  /** Those of whose connections nobody can run onClose. */
+  private readonly excused = new Set<string>();
   private readonly signal = new Signal();
   private readonly socket: WebSocket;
 
@@ -18,6 +24,7 @@ export class Journal {
     this.socket.on("message", (data: Buffer) => {
       const [kind, id = ""] = data.toString().split(" ");
       if (kind === "listening") this.id = id;
+      else if (kind === "lost") this.lost.add(id);
       else {
         const counts = kind === "open" ? this.opened : this.closed;
         counts.set(id, (counts.get(id) ?? 0) + 1);
@@ -40,6 +47,12 @@ export class Journal {
     return this.closed.has(id);
   }
 
+  /** Its connections are gone without a word. Resolves once onGatewayLost has told so. */
+  async loses(gateway: string): Promise<void> {
+    this.excused.add(gateway);
+    await this.signal.until(() => this.lost.has(gateway), "onGatewayLost", patienceMs);
+  }
+
   /** Resolves once each of these has closed. */
   async closes(ids: readonly string[]): Promise<void> {
     const left = () => ids.filter((id) => !this.closed.has(id));
@@ -52,7 +65,7 @@ export class Journal {
 
   /** Resolves once everything that opened has closed; gives up quietly, since `verdict` tells. */
   async settle(ids: readonly string[]): Promise<void> {
-    const isDone = () => [...ids, ...this.opened.keys()].every((id) => this.closed.has(id));
+    const isDone = () => [...ids, ...this.opened.keys()].every((id) => this.isSettled(id));
     await this.signal.until(isDone, "every onClose", patienceMs).catch(() => undefined);
   }
 
@@ -60,9 +73,13 @@ export class Journal {
   verdict(ids: readonly string[]): { readonly missing: string[]; readonly doubled: string[] } {
     const all = [...new Set([...ids, ...this.opened.keys(), ...this.closed.keys()])];
     return {
-      missing: all.filter((id) => !this.opened.has(id) || !this.closed.has(id)),
+      missing: all.filter((id) => !this.opened.has(id) || !this.isSettled(id)),
       doubled: all.filter((id) => (this.opened.get(id) ?? 0) > 1 || (this.closed.get(id) ?? 0) > 1),
     };
+  }
+
+  private isSettled(id: string): boolean {
+    return this.closed.has(id) || this.excused.has(gatewayOf(id));
   }
 
   end(): void {

@@ -40,6 +40,7 @@ export default defineHandler({
   onClose(conn) {
     conn.publish("journal", `close ${conn.id}`);
   },
+  onGatewayLost: (app, { gateway }) => app.publish("journal", `lost ${gateway}`),
 });
 
 function exhaustMemory(): never {
