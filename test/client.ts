@@ -16,6 +16,8 @@ export class TestClient {
   readonly received: Array<string | Buffer> = [];
   closed: { readonly code: number; readonly reason: string } | undefined;
   private error: Error | undefined;
+  private openedAt = 0;
+  private openMs = 0;
   private readonly listeners = new Set<() => void>();
 
   constructor(url: string, options: ClientOptions = {}) {
@@ -26,9 +28,13 @@ export class TestClient {
     });
     this.socket.on("close", (code, reason) => {
       this.closed = { code, reason: reason.toString() };
+      this.openMs = Math.round(performance.now() - this.openedAt);
       this.tell();
     });
-    this.socket.on("open", () => this.tell());
+    this.socket.on("open", () => {
+      this.openedAt = performance.now();
+      this.tell();
+    });
     // What went wrong is told by the close, or where it never opened, by this.
     this.socket.on("error", (error) => {
       this.error = error;
@@ -86,7 +92,7 @@ export class TestClient {
         const seen = this.received.slice(-5).map(String);
         reject(
           new Error(
-            `waited in vain: ${what}; ${this.received.length} received, the last: ${seen.join(" ")}; closed: ${JSON.stringify(this.closed)}; error: ${this.error}`,
+            `waited in vain: ${what}; ${this.received.length} received, the last: ${seen.join(" ")}; closed: ${JSON.stringify(this.closed)} after ${this.openMs} ms; error: ${this.error}`,
           ),
         );
       }, patienceMs);

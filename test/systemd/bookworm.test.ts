@@ -210,7 +210,16 @@ describe.skipIf(missing !== undefined)(`Debian 12${missing === undefined ? "" : 
     // Else they would run its connections' onClose after GATEWAY_TIMEOUT_MS.
     const haveHeard = async () => /"reason":"exited".*"msg":"gateway left"/.test(await machine.journal("--since=-60s"));
     await until(haveHeard, "workers hear of its end");
-    await installed.serves();
+    // Its id lies where it outlives a power cut.
+    const [idOf, told] = ["/var/lib/thinstate/gateway-1/id", "handlers know of a gateway that ended without a word"];
+    await until(async () => (await machine.journal("--since=-60s")).includes(told), "handlers are told");
+    expect(await machine.run("stat", "-c", "%U %a", idOf)).toBe("thinstate-gateway 600\n");
+    expect(await machine.run("cat", idOf)).toMatch(/^g\w+\n$/);
+    const since = sinceNow();
+    await machine.run("systemctl", "restart", "thinstate-gateway@1");
+    await installed.settled();
+    // An end in order is no loss.
+    expect(await machine.journal(since)).not.toContain(told);
     await load.close();
   });
 
