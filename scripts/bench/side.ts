@@ -69,7 +69,7 @@ async function serverOf(installation: Installation, workerCount: number): Promis
     port: Number(port),
     gatewayPids,
     pids: [...gatewayPids, ...workers.map(({ pid }) => pid), ...(nats.pid === null ? [] : [nats.pid])],
-    deploy: () => installation.deploy(),
+    deploy: () => installation.run("deploy-worker"),
     end: () => installation.end(),
   };
 }

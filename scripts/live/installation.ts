@@ -198,9 +198,9 @@ export class Installation {
     await this.until(`process ${pid} is replaced`, () => !isAlive(pid));
   }
 
-  /** `npm run deploy-worker`. @throws with what it said, where it failed. */
-  async deploy(): Promise<void> {
-    const child = spawn("npm", ["run", "deploy-worker"], { cwd: this.clone, env: this.env, stdio: ["ignore", "pipe", "pipe"] });
+  /** `npm run` this, to its end. @throws with what it said, where it failed. */
+  async run(command: "deploy-worker" | "rollback-worker"): Promise<void> {
+    const child = spawn("npm", ["run", command], { cwd: this.clone, env: this.env, stdio: ["ignore", "pipe", "pipe"] });
     let output = "";
     for (const stream of [child.stdout, child.stderr]) {
       stream.on("data", (chunk: Buffer) => {
@@ -208,7 +208,7 @@ export class Installation {
       });
     }
     const code = await new Promise((resolve) => child.once("close", resolve));
-    if (code !== 0) throw new Error(`npm run deploy-worker failed:\n${output}`);
+    if (code !== 0) throw new Error(`npm run ${command} failed:\n${output}`);
   }
 
   /**

@@ -5,10 +5,12 @@ import type { Fault } from "./fault.ts";
 import { gatewayFaults } from "./gateways.ts";
 import { natsFaults, ownNatsFaults } from "./nats.ts";
 import { poisonFaults } from "./poison.ts";
+import { releaseFaults } from "./releases.ts";
 import { onlyWorkerFaults, workerFaults } from "./workers.ts";
 
 export const faults: readonly Fault[] = [
   ...workerFaults,
+  ...releaseFaults,
   ...poisonFaults,
   ...clientFaults,
   ...natsFaults,
