@@ -27,7 +27,7 @@ const sqlite = process.getBuiltinModule("node:sqlite") as Sqlite | undefined;
 interface Sqlite {
   readonly DatabaseSync: new (
     file: string,
-    options: { readonly readOnly: boolean },
+    options: { readonly readOnly: boolean; readonly timeout: number },
   ) => {
     prepare(query: string): { all(): ReadonlyArray<Readonly<Record<string, unknown>>> };
     close(): void;
@@ -73,7 +73,7 @@ function sharedFolder(): string {
 /** The ids in the table. */
 function present(): string[] {
   if (sqlite === undefined) return readdirSync(join(sharedFolder(), "present"));
-  const db = new sqlite.DatabaseSync(join(sharedFolder(), "presence.db"), { readOnly: true });
+  const db = new sqlite.DatabaseSync(join(sharedFolder(), "presence.db"), { readOnly: true, timeout: 60_000 });
   try {
     return db
       .prepare("SELECT id FROM present")
