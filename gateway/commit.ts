@@ -17,8 +17,8 @@ export interface CommitsOptions {
   readonly publishHere: (topic: string, data: Uint8Array, isBinary: boolean) => void;
   /** A bug met this connection: it is closed with 1011, no other notices. */
   readonly onBug: (connection: Connection, error: unknown) => void;
-  /** A worker closes a connection for an error of its handler's. */
-  readonly onError: (code: string) => void;
+  /** A worker of this release closes a connection for an error, with this close code. */
+  readonly onError: (code: string, closeCode: number, release: string) => void;
 }
 
 /** RFC 6455, 7.4.2: below it a handler may use nothing but 1000, so what comes with one of those is an error's code. */
@@ -161,7 +161,7 @@ export class Commits {
       }
       case toGateway.close:
         this.options.dispatcher.closing(connection);
-        this.close(connection, batch.extra(index), batch.text(index));
+        this.close(connection, { code: batch.extra(index), reason: batch.text(index), release });
         return;
       case toGateway.nothing:
         return;
@@ -170,9 +170,9 @@ export class Commits {
     }
   }
 
-  private close({ socket }: Connection, code: number, reason: string): void {
+  private close({ socket }: Connection, { code, reason, release }: { code: number; reason: string; release: string }): void {
     if (socket === undefined) return;
-    if (code !== 1000 && code < leastOwnCloseCode) this.options.onError(reason);
+    if (code !== 1000 && code < leastOwnCloseCode) this.options.onError(reason, code, release);
     socket.end(code, reason);
   }
 

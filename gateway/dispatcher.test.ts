@@ -828,7 +828,21 @@ describe("an activation", () => {
     stage.finish();
     expect(worker.log.at(-1)).toBe("unpin c0");
     expect(next.log).toEqual(["pin c0", "c0 adopt"]);
-    expect(stage.dispatcher.handover.report()).toMatchObject({ generation: 2, before: 1, remaining: 0, moved: 1 });
+    expect(stage.dispatcher.handover.report(true)).toMatchObject({ generation: 2, before: 1, remaining: 0, moved: 1 });
+  });
+
+  test("has handed over when the new worker has received what it was given", () => {
+    const { stage, worker } = served();
+    stage.open();
+    stage.finish();
+    const next = stage.join("2");
+    stage.activate("2");
+    stage.read(worker);
+    worker.giveBack(0);
+    stage.hear(worker);
+    expect([stage.dispatcher.handover.remaining, stage.dispatcher.hasHandedOver]).toEqual([0, false]);
+    stage.read(next);
+    expect(stage.dispatcher.hasHandedOver).toBe(true);
   });
 
   test("leaves connections where they are until the last worker of the new release has started, or is lost", () => {
@@ -843,10 +857,10 @@ describe("an activation", () => {
       stage.start(one.peer, false);
       const between = stage.open();
       expect([before, between].map(({ connection }) => connection.worker)).toEqual([old.peer, old.peer]);
-      expect(stage.dispatcher.handover.report()?.generation).toBe(1);
+      expect(stage.dispatcher.handover.report(true)?.generation).toBe(1);
       if (isLost) stage.lose(two);
       else stage.start(two.peer, false);
-      expect(stage.dispatcher.handover.report()).toMatchObject({ generation: 2, before: 2 });
+      expect(stage.dispatcher.handover.report(true)).toMatchObject({ generation: 2, before: 2 });
       for (const { connection } of [before, between]) expect(connection.phase).toBe("leaving");
     }
   });

@@ -120,6 +120,11 @@ export class Dispatcher {
     return this.candidates.all.length;
   }
 
+  /** Workers have received all that was handed over to them. */
+  get hasHandedOver(): boolean {
+    return this.handover.remaining === 0 && this.candidates.all.every(({ hasAdopted }) => hasAdopted);
+  }
+
   all(): Iterable<Connection> {
     return this.connections;
   }
@@ -423,6 +428,7 @@ export class Dispatcher {
       worker.link.append({ ...head, type: toWorker.earlier, flags }, earlier.state ?? nothing);
     }
     worker.link.append(head, packValue(pinBodyOf(connection)));
+    if (wasOpened) worker.adoptionBatch = worker.link.lastBatch;
     if (connection.leavingSince > 0) {
       this.handover.moved(this.options.now() - connection.leavingSince);
       connection.leavingSince = 0;

@@ -109,7 +109,7 @@ export class Gateway {
   private isChanged = false;
   /** Since when NATS is gone. */
   private awaySince: number | undefined;
-  private lastReported = -1;
+  private lastReported = "";
   private hasLeft = false;
   /** When this gateway last spoke, and when it last did so after it had been silent for so long that workers may have given it up. */
   private saidAt: number;
@@ -175,7 +175,11 @@ export class Gateway {
       topics: this.topics,
       publishHere,
       onBug: (connection, error) => this.meetBug(connection, error),
-      onError: (code) => this.countBroken(code),
+      onError: (code, closeCode, release) => {
+        this.countBroken(code);
+        // What the release before had begun is its own.
+        if (release === this.dispatcher.activation?.release && isReleaseFault(closeCode)) this.dispatcher.handover.closed(code);
+      },
     });
     this.asks = new Asks({ now, limits: this.limits, choose: () => this.dispatcher.leastLoaded(), memory: this.dispatcher.parking });
     this.workers = new Workers({
@@ -414,7 +418,7 @@ export class Gateway {
       routes: this.routes(),
       pins: Object.fromEntries([...this.workers.all()].map((worker) => [worker.id, worker.pins])),
       silent: this.workers.silent,
-      handover: dispatcher.handover.report(),
+      handover: dispatcher.handover.report(dispatcher.hasHandedOver),
       activation: dispatcher.activation,
     };
   }
@@ -457,9 +461,11 @@ export class Gateway {
 
   private break(connection: Connection, code: ErrorCode): void {
     if (connection.socket === undefined) return;
+    const { close } = errorTable[code];
     this.countBroken(code);
+    if (isReleaseFault(close) || code === "route.removed") this.dispatcher.handover.closed(code);
     this.options.log.warn({ ...about(connection), code }, "connection closed");
-    connection.socket.end(errorTable[code].close, code);
+    connection.socket.end(close, code);
   }
 
   private countBroken(code: string): void {
@@ -593,14 +599,17 @@ export class Gateway {
 
   // A deploy waits for these: they are told at once, not with the next heartbeat.
   private announceChanges(): void {
-    const remaining = this.dispatcher.handover.remaining;
-    if (!this.isChanged && remaining === this.lastReported) return;
-    this.announce();
+    if (this.isChanged || this.handoverStage !== this.lastReported) this.announce();
+  }
+
+  private get handoverStage(): string {
+    const { handover, hasHandedOver } = this.dispatcher;
+    return `${handover.remaining} ${hasHandedOver} ${handover.closedTotal}`;
   }
 
   private announce(): void {
     this.isChanged = false;
-    this.lastReported = this.dispatcher.handover.remaining;
+    this.lastReported = this.handoverStage;
     this.say(this.hello());
   }
 
@@ -618,6 +627,11 @@ export class Gateway {
     }
     this.options.bus.publish(this.subjects.members, encodeAnnouncement(announcement));
   }
+}
+
+/** RFC 6455, 7.4.1: 1011 is the server's own fault; what clients do and what the machine cannot do have other codes. */
+function isReleaseFault(closeCode: number): boolean {
+  return closeCode === 1011;
 }
 
 /** For the log. */

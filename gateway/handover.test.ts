@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { HandoverMeter } from "./handover.ts";
 
 test("there is nothing to report before a release was activated", () => {
-  expect(new HandoverMeter().report()).toBeUndefined();
+  expect(new HandoverMeter().report(true)).toBeUndefined();
 });
 
 test("what an activation costs is told with its generation", () => {
@@ -15,9 +15,13 @@ test("what an activation costs is told with its generation", () => {
   meter.moved(0.5);
   meter.parked();
   meter.redelivered();
+  for (const code of ["state.invalid", "state.invalid", "handler.thrown"]) meter.closed(code);
   expect(meter.remaining).toBe(1);
-  const { pauses, ...report } = meter.report() ?? { pauses: [] };
-  expect(report).toEqual({ generation: 3, before: 10, remaining: 1, moved: 2, parked: 1, redelivered: 1, longestPauseMs: 4 });
+  const { pauses, ...report } = meter.report(false) ?? { pauses: [] };
+  expect(report).toEqual({
+    ...{ generation: 3, before: 10, remaining: 1, moved: 2, parked: 1, redelivered: 1, longestPauseMs: 4 },
+    ...{ closed: { "state.invalid": 2, "handler.thrown": 1 }, adopted: false },
+  });
   expect(pauses.reduce((sum, count) => sum + count, 0)).toBe(2);
 });
 
@@ -28,16 +32,20 @@ test("the next activation begins at zero, but for what has not been given back y
   meter.moved(4);
   meter.parked();
   meter.redelivered();
+  meter.closed("state.invalid");
   meter.begin(4, 12);
-  expect(meter.report()).toMatchObject({
+  expect(meter.report(true)).toEqual({
     ...{ generation: 4, before: 12, remaining: 1, moved: 0, parked: 0, redelivered: 0, longestPauseMs: 0 },
+    ...{ closed: {}, adopted: true, pauses: expect.anything() },
   });
 });
 
 test("a report is not changed by what is measured later", () => {
   const meter = new HandoverMeter();
   meter.begin(1, 1);
-  const report = meter.report();
+  const report = meter.report(true);
   meter.moved(1);
+  meter.closed("state.invalid");
   expect(report?.pauses.every((count) => count === 0)).toBe(true);
+  expect(report?.closed).toEqual({});
 });

@@ -14,6 +14,7 @@ export class HandoverMeter {
   private leaving = 0;
   private parkedCount = 0;
   private redeliveredCount = 0;
+  private closedCounts: Record<string, number> = {};
   private pauses = new Histogram();
 
   /** A release's workers take over: what is measured from here on belongs to its generation. */
@@ -21,6 +22,7 @@ export class HandoverMeter {
     this.generation = generation;
     this.before = connections;
     this.moves = this.parkedCount = this.redeliveredCount = 0;
+    this.closedCounts = {};
     this.pauses = new Histogram();
   }
 
@@ -49,12 +51,23 @@ export class HandoverMeter {
     this.redeliveredCount++;
   }
 
+  /** A connection was closed, and the release is why. @param code of the error. */
+  closed(code: string): void {
+    this.closedCounts[code] = (this.closedCounts[code] ?? 0) + 1;
+  }
+
+  /** Of all codes. */
+  get closedTotal(): number {
+    return Object.values(this.closedCounts).reduce((sum, count) => sum + count, 0);
+  }
+
   /** Connections that a worker was asked for and has not given back. */
   get remaining(): number {
     return this.leaving;
   }
 
-  report(): Handover | undefined {
+  /** @param adopted as in a gateway's hello. */
+  report(adopted: boolean): Handover | undefined {
     if (this.generation === 0) return undefined;
     return {
       generation: this.generation,
@@ -63,6 +76,8 @@ export class HandoverMeter {
       moved: this.moves,
       parked: this.parkedCount,
       redelivered: this.redeliveredCount,
+      closed: { ...this.closedCounts },
+      adopted,
       pauses: [...this.pauses.counts],
       longestPauseMs: this.pauses.longestMs,
     };

@@ -23,6 +23,8 @@ export class WorkerPeer {
   pins = 0;
   /** Events that it was given and has not committed. */
   inFlight = 0;
+  /** The batch of its link that the last connection which had opened elsewhere was given to it in; 0: there was none. */
+  adoptionBatch = 0;
   /** Those that have more for it, once its link has credit again. */
   readonly waiting: Set<{ readonly slot: number }> = new Set();
 
@@ -40,5 +42,10 @@ export class WorkerPeer {
     this.table = options.table;
     this.link = options.link;
     this.heardAt = options.now;
+  }
+
+  /** It has received them all; what it closes for its state it closes at once. */
+  get hasAdopted(): boolean {
+    return this.link.ackedBatch >= this.adoptionBatch;
   }
 }

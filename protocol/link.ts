@@ -113,6 +113,15 @@ export class Link {
     return this.unacked.length;
   }
 
+  /** The number of the batch that has what was appended last, and that of the last one which the peer has acknowledged. */
+  get lastBatch(): number {
+    return this.builder.records === 0 ? this.seq : this.seq + 1;
+  }
+
+  get ackedBatch(): number {
+    return this.seq - this.unacked.length;
+  }
+
   /** The batch being built. Call `reserve` before the first record of a group that must travel together. */
   get batch(): BatchBuilder {
     return this.builder;

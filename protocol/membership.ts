@@ -93,6 +93,10 @@ const handover = v.object({
   moved: v.number(),
   parked: v.number(),
   redelivered: v.number(),
+  /** By error code: those that the release has closed for an error of its own, or that a forced deploy has. Missing: not counted. */
+  closed: v.optional(v.record(v.string(), v.number())),
+  /** Workers have received all that was moved to them: what they close for its state is closed. Missing: not known. */
+  adopted: v.optional(v.boolean()),
   /** Pauses by bucket, as in histogram.ts: how long a connection's messages could not be delivered. */
   pauses: v.array(v.number()),
   longestPauseMs: v.number(),

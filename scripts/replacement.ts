@@ -6,7 +6,7 @@ import { clone } from "./setup/cache.mjs";
 import { type Progress, paint, startProgress } from "./setup/progress.mjs";
 import { onSignals } from "./signals.ts";
 import { type ControlRequest, NotRunning, type Outcome, type Problem } from "./supervisor/control.ts";
-import { type DeployReport, reportText } from "./supervisor/report.ts";
+import { type DeployReport, hasClosed, reportText } from "./supervisor/report.ts";
 import type { Status } from "./supervisor/status.ts";
 import type { OnStep } from "./supervisor/steps.ts";
 import { findTarget, NotRoot, type Target, type TargetName } from "./target.ts";
@@ -66,7 +66,7 @@ export async function showReplacement(request: ControlRequest, { isJson, target:
   } else {
     process.stderr.write(`${failureText(outcome.error, outcome.problems, serving)}\n`);
   }
-  return outcome.ok ? 0 : 1;
+  return outcome.ok && !hasClosed(outcome.result.closed) ? 0 : 1;
 }
 
 /** After Ctrl-C: which release serves now, and whether the server goes on with something. @returns The exit code. */

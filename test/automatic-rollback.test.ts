@@ -114,11 +114,41 @@ export default defineHandler({
     installation.write(file, withState("{ x: v.number(), hp: v.number() }", "{ x: 1, hp: 9 }"));
     const { exitCode, output } = await installation.run("deploy-worker", "--force");
     expect(exitCode, output).toBe(1);
-    expect(output).toContain("state.invalid");
+    expect(output).toMatch(/^ {2}closed {2}10: state\.invalid \(10\)$/m);
     expect(output.endsWith(`release ${first} still serves`), output).toBe(true);
     expect(await Promise.all(talkers.map((talker) => talker.closes()))).toEqual(
       talkers.map(() => ({ code: 1011, reason: "state.invalid" })),
     );
+  });
+
+  test("and says whom it had to close: those that opened under it, with a state that is of no use to the one before", async () => {
+    const withState = (field: string, more: string) => `import * as v from "valibot";
+import { defineHandler } from "../handler.ts";
+
+export default defineHandler({
+  path: "/version",
+  state: v.object({ ${field}: v.number() }),
+  onUpgrade: () => ({ state: { ${field}: 1 } }),
+  ${more}
+});
+`;
+    const answering = (version: string) => `onMessage(conn, message) { conn.setState(conn.state); conn.send("${version} " + message.text()); },`;
+    const migrate = "migrate: (stored) => ({ total: (stored as { count: number }).count }), onError() {},";
+    const throwing = 'onMessage(conn) { if (conn.query.has("late")) throw new Error("no luck"); conn.send("two"); conn.setState(conn.state); },';
+    const first = await serve(withState("count", answering("one")), { WATCH_MS: "20000" });
+    installation.write(file, withState("total", `${migrate} ${throwing}`));
+    const command = installation.command(["deploy-worker", "--json"]);
+    await Promise.all(talkers.map((talker) => talker.until(() => talker.received.includes("two"), "the new release answers")));
+    const { url } = await installation.status();
+    const late = await Promise.all([1, 2, 3].map(() => TestClient.open(`${url}/version?late`)));
+    for (let count = 0; count < 100; count++) for (const client of late) client.send("0");
+    expect(await command.exited, command.output).toBe(1);
+    const { rolledBack, error, serving } = JSON.parse(command.stdout);
+    expect(serving).toBe(first);
+    expect(rolledBack).toMatchObject({ reason: "throws", closed: {}, closedGoingBack: { "state.invalid": 3 } });
+    expect(error).toMatch(/^going back has closed 3: state\.invalid \(3\)\nthe last errors of its workers:\n {2}onAdopt was .*count: /m);
+    expect(await Promise.all(late.map((client) => client.closes()))).toEqual(Array(3).fill({ code: 1011, reason: "state.invalid" }));
+    await answers("one");
   });
 
   test("when a worker crashes, although the command that deployed it was killed", async () => {

@@ -62,7 +62,11 @@ test("a state that would not fit refuses the deploy; with migrate it is deployed
   clients.push(await TestClient.open(`${url}/counter`));
   const stuck = await installation.run("rollback-worker");
   expect(stuck).toMatchObject({ exitCode: 1, output: expect.stringContaining("the states of 1 of 4 open connections") });
-  expect(await installation.run("rollback-worker", "--force")).toMatchObject({ exitCode: 0 });
+  const forced = await installation.run("rollback-worker", "--force");
+  expect(forced.exitCode, forced.output).toBe(1);
+  expect(forced.output).toMatch(/^release \S+ serves/m);
+  expect(forced.output).toMatch(/^ {2}closed {7}1: state\.invalid \(1\)$/m);
+  expect(forced.output).toMatch(/^ {2}onAdopt was rolled back \(\/counter\): CodedError: state\.invalid: count: /m);
   expect(await clients.pop()?.closes()).toEqual({ code: 1011, reason: "state.invalid" });
   await says("count 4");
 });

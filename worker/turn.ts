@@ -75,8 +75,13 @@ export class RunningTurn implements Turn, MeasuredTurn {
     return this.controller.signal;
   }
 
-  /** The state for the hook to look at. */
+  /**
+   * The state for the hook to look at.
+   * @throws the pin's fault, where the turn has set none: what is stored is nothing that the hook's type tells of.
+   */
   showState(): unknown {
+    const { fault } = this.mailbox.pin;
+    if (fault !== undefined && this.state === undefined) throw fault;
     this.shownState ??= ownCopy(this.state);
     return this.shownState;
   }

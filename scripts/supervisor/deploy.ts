@@ -5,7 +5,7 @@ import { CodedError } from "../../protocol/errors.ts";
 import type { Release } from "../releases/release.ts";
 import { isDevRelease } from "../releases/release-name.ts";
 import type { Recall } from "./recall.ts";
-import { connectionsOf, type DeployReport, type SwitchReport } from "./report.ts";
+import { closedIn, connectionsOf, type DeployReport, hasClosed } from "./report.ts";
 import { RolledBack } from "./rolled-back.ts";
 import { type OnStep, Steps } from "./steps.ts";
 import { type DeployCrew, type DeployParts, DeployRefused, type Switched, switchOver } from "./switch-over.ts";
@@ -70,7 +70,7 @@ export async function deploy(parts: DeployParts, options: DeployOptions): Promis
     },
   );
   try {
-    if (!options.check || config.watchMs === 0) return { ...switched.report, watch: null };
+    if (!options.check || config.watchMs === 0) return await unwatched(switched);
     const before = crewBefore && {
       crew: crewBefore,
       life: rateOf(crewBefore.hellos),
@@ -97,11 +97,14 @@ export async function rollback(parts: DeployParts, options: RollbackOptions): Pr
   const release = await keptRelease(parts, wanted, active);
   try {
     const command = "rollback-worker";
-    const { report } = await switchOver(parts, { ...options, standbys: options.size, release, steps, isRecorded: true, command });
-    return { ...report, watch: null };
+    return await unwatched(await switchOver(parts, { ...options, standbys: options.size, release, steps, isRecorded: true, command }));
   } finally {
     parts.fleet.cool();
   }
+}
+
+async function unwatched({ crew, report }: Switched): Promise<DeployReport> {
+  return { ...report, errors: hasClosed(report.closed) ? await errorsOf(crew) : [], watch: null };
 }
 
 /** @throws {CodedError} "release.unknown", which lists those that are kept. */
@@ -128,9 +131,11 @@ async function prove(parts: DeployParts, options: DeployOptions, candidate: Cand
     const finding = await watch(parts, { ...candidate, recalled: recall.signal, signal: ending });
     const { now, ms } = finding;
     if (finding.reason !== "well") throw await takeBack(parts, options, candidate, finding);
-    const errors = now.thrown === 0 ? [] : await errorsOf(candidate.crew);
-    const connectionsAfter = connectionsOf(parts.members.gateways);
-    return { ...report, connectionsAfter, steps: steps.end().steps, watch: { ms, now, before: before?.life ?? null, errors } };
+    const { gateways } = parts.members;
+    const closed = closedIn(gateways, report.generation);
+    const errors = now.thrown > 0 || hasClosed(closed) ? await errorsOf(candidate.crew) : [];
+    const connectionsAfter = connectionsOf(gateways);
+    return { ...report, connectionsAfter, closed, errors, steps: steps.end().steps, watch: { ms, now, before: before?.life ?? null } };
   } finally {
     recall.close();
   }
@@ -141,23 +146,24 @@ async function takeBack(parts: DeployParts, options: DeployOptions, candidate: C
   const { crew, before } = candidate;
   const { release } = crew;
   const errors = await errorsOf(crew);
-  const facts = { release: release.id, reason: finding.reason, now: finding.now, before: before?.life ?? null, errors };
+  const closed = closedIn(parts.members.gateways, candidate.report.generation);
+  const facts = { release: release.id, reason: finding.reason, now: finding.now, before: before?.life ?? null, closed, errors };
   if (before === undefined) {
-    return new RolledBack(finding, { ...facts, backTo: null }, { failure: "there is no release to go back to" });
+    return new RolledBack(finding, { ...facts, backTo: null, closedGoingBack: {} }, { failure: "there is no release to go back to" });
   }
-  let report: SwitchReport;
+  let report: DeployReport;
   try {
     report = await goBack(parts, options, before.crew);
   } catch (error) {
     options.ending.throwIfAborted();
     const failure = `release ${before.crew.release.id} could not take over: ${error instanceof Error ? error.message : error}`;
-    return new RolledBack(finding, { ...facts, backTo: null }, { failure });
+    return new RolledBack(finding, { ...facts, backTo: null, closedGoingBack: {} }, { failure });
   }
   options.recall.close(report);
   // Not the one that a rollback, or the next start, would find.
   await parts.fleet.discard(crew, parts.config.stopTimeoutMs);
   await parts.releases.remove(release.id);
-  return new RolledBack(finding, { ...facts, backTo: report.release }, { report });
+  return new RolledBack(finding, { ...facts, backTo: report.release, closedGoingBack: report.closed }, { report });
 }
 
 /** What its workers have logged last as errors, with paths as they are in the clone. */
@@ -166,10 +172,10 @@ async function errorsOf(crew: DeployCrew): Promise<string[]> {
 }
 
 /** Usually one activation, since its workers are still warm. */
-async function goBack(parts: DeployParts, { onStep, ending }: DeployOptions, { release, size }: DeployCrew): Promise<SwitchReport> {
+async function goBack(parts: DeployParts, { onStep, ending }: DeployOptions, { release, size }: DeployCrew): Promise<DeployReport> {
   const steps = new Steps(onStep);
   const command = "rollback-worker";
-  const { report } = await switchOver(parts, {
+  const switched = await switchOver(parts, {
     release,
     steps,
     size,
@@ -179,5 +185,5 @@ async function goBack(parts: DeployParts, { onStep, ending }: DeployOptions, { r
     command,
     signal: ending,
   });
-  return report;
+  return unwatched(switched);
 }

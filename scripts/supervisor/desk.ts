@@ -96,7 +96,7 @@ export class Desk {
     onStep("ending the watch, going back");
     const report = await asked;
     if (report === undefined) throw new DeployRefused("the watch has ended just now, without a rollback: please ask again");
-    return { ok: true, result: { ...report, watch: null } };
+    return { ok: true, result: report };
   }
 
   private failure(error: unknown): Outcome<never> {

@@ -1,12 +1,12 @@
 // A rollback that is typed while a deploy watches what it has activated: the watch ends, and both commands are answered by one
 // and the same rollback.
 
-import type { SwitchReport } from "./report.ts";
+import type { DeployReport } from "./report.ts";
 
 export class Recall {
   private readonly controller = new AbortController();
-  private settle: (report: SwitchReport | undefined) => void = () => undefined;
-  private readonly settled = new Promise<SwitchReport | undefined>((resolve) => {
+  private settle: (report: DeployReport | undefined) => void = () => undefined;
+  private readonly settled = new Promise<DeployReport | undefined>((resolve) => {
     this.settle = resolve;
   });
   /** When the watch should end, in milliseconds since 1970; null: there is none. */
@@ -31,7 +31,7 @@ export class Recall {
   }
 
   /** @param report of the rollback; undefined: there was none. */
-  close(report?: SwitchReport): void {
+  close(report?: DeployReport): void {
     this.before = undefined;
     this.watchedUntil = null;
     this.settle(report);
@@ -42,7 +42,7 @@ export class Recall {
    * @param to The release that is asked for; null: whichever served before.
    * @returns undefined where there is no watch to end, or another release was there before; a promise of undefined where it has just ended well.
    */
-  ask(by: string, to: string | null): Promise<SwitchReport | undefined> | undefined {
+  ask(by: string, to: string | null): Promise<DeployReport | undefined> | undefined {
     if (this.before === undefined || (to !== null && to !== this.before)) return undefined;
     this.controller.abort(by);
     return this.settled;

@@ -2,9 +2,9 @@ import { expect, test } from "vitest";
 import { Histogram } from "../../protocol/histogram.ts";
 import type { GatewayHello } from "../../protocol/membership.ts";
 import { gateway } from "../../test/hellos.ts";
-import { handoverFigures, reportText } from "./report.ts";
+import { type Closed, handoverFigures, hasClosed, reportText } from "./report.ts";
 
-function reporting(connections: number, generation: number, pausesMs: number[]): GatewayHello {
+function reporting(connections: number, generation: number, pausesMs: number[], closed?: Closed): GatewayHello {
   const pauses = new Histogram();
   for (const pause of pausesMs) pauses.record(pause);
   const handover = { generation, before: connections, remaining: 1, moved: connections - 1, parked: 2, redelivered: 0 };
@@ -12,9 +12,11 @@ function reporting(connections: number, generation: number, pausesMs: number[]):
     ...gateway,
     id: `g${connections}`,
     connections,
-    handover: { ...handover, pauses: pauses.counts, longestPauseMs: pauses.longestMs },
+    handover: { ...handover, ...(closed && { closed }), pauses: pauses.counts, longestPauseMs: pauses.longestMs },
   };
 }
+
+const about = { release: "7", previous: "6", generation: 4, steps: [], totalMs: 1_234, watch: null, errors: [] };
 
 test("the figures of all gateways are added up, and their pauses as one", () => {
   const figures = handoverFigures([reporting(10, 4, [1, 1, 1]), reporting(20, 4, [80])], 4);
@@ -30,7 +32,31 @@ test("a gateway that still reports an earlier generation adds only its connectio
 
 test("the report names what serves and what served before", () => {
   const figures = handoverFigures([reporting(10, 4, [1])], 4);
-  const text = reportText({ release: "7", previous: "6", generation: 4, steps: [], totalMs: 1_234, watch: null, ...figures });
+  const text = reportText({ ...about, ...figures });
   expect(text).toMatch(/^release 7 serves \(before: release 6\)\n/);
   expect(text).toContain("10 before, 10 after");
+  expect(text).not.toContain("closed");
+});
+
+test("connections that were closed are counted by their code, and shown with the workers' last errors", () => {
+  const gateways = [
+    reporting(10, 4, [], { "state.invalid": 2 }),
+    reporting(20, 4, [], { "state.invalid": 1, "handler.thrown": 1 }),
+    // What the generation before has closed.
+    reporting(30, 3, [], { "state.invalid": 7 }),
+    // Of a version that does not count.
+    reporting(40, 4, []),
+  ];
+  const figures = handoverFigures(gateways, 4);
+  expect(figures.closed).toEqual({ "state.invalid": 3, "handler.thrown": 1 });
+  expect(hasClosed(figures.closed)).toBe(true);
+  const text = reportText({ ...about, ...figures, errors: ["onAdopt was rolled back"] });
+  expect(text).toMatch(/^ {2}closed {7}4: state\.invalid \(3\), handler\.thrown \(1\)$/m);
+  expect(text).toMatch(/\nthe last errors of its workers:\n {2}onAdopt was rolled back$/);
+});
+
+test("what a forced release does not serve any more is counted, and is no error", () => {
+  expect(hasClosed({})).toBe(false);
+  expect(hasClosed({ "route.removed": 2 })).toBe(false);
+  expect(hasClosed({ "route.removed": 2, "state.invalid": 1 })).toBe(true);
 });

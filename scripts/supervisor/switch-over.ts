@@ -120,9 +120,13 @@ async function started(members: Members, crew: DeployCrew, timeoutMs: number): P
   await members.within(timeoutMs, () => crew.crashes.length > 0 || crew.hellos.every(isDone));
 }
 
-/** Resolves when all connections are with the new workers, or time is up: the report tells how many are not. */
+/**
+ * Resolves when the new workers have all connections, and have closed those that they cannot go on with; or time is up: the report
+ * tells how many are still with the old ones.
+ */
 async function handedOver(members: Members, generation: number, timeoutMs: number): Promise<void> {
-  const isDone = ({ handover }: GatewayHello) => handover?.generation === generation && handover.remaining === 0;
+  const isDone = ({ handover }: GatewayHello) =>
+    handover?.generation === generation && handover.remaining === 0 && handover.adopted !== false;
   await members.within(timeoutMs, () => members.gateways.every(isDone));
 }
 

@@ -52,9 +52,11 @@ export class TestConnection<State = unknown> {
     return [...this.held.errors];
   }
 
-  /** As the handler sees it, after the last commit. */
+  /** As the handler sees it, after the last commit. @throws {CodedError} "state.invalid" where it was closed for its state, as `conn.state` does. */
   get state(): State {
-    return ownCopy(this.held.mailbox?.state) as State;
+    const { mailbox } = this.held;
+    if (mailbox?.pin.fault !== undefined) throw mailbox.pin.fault;
+    return ownCopy(mailbox?.state) as State;
   }
 
   get topics(): ReadonlySet<string> {
