@@ -142,8 +142,13 @@ const announcement = v.variant("kind", [
   /** Please say hello now: somebody has just started. */
   v.object({ kind: v.literal("ask") }),
   v.object({ kind: v.literal("activate"), activation }),
-  /** A worker is to try whether it could adopt what is open now: see its hello. */
-  v.object({ kind: v.literal("checkStates"), worker: v.string(), number: v.pipe(v.number(), v.integer(), v.minValue(1)) }),
+  /** A worker is to try whether it could adopt what is open on these gateways now: see its hello. */
+  v.object({
+    kind: v.literal("checkStates"),
+    worker: v.string(),
+    number: v.pipe(v.number(), v.integer(), v.minValue(1)),
+    gateways: v.array(v.string()),
+  }),
   /** A member said goodbye, or its supervisor saw it end (`exited`). */
   v.object({ kind: v.literal("gone"), id: v.string(), reason: v.picklist(["bye", "exited"]) }),
 ]);

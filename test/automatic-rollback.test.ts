@@ -132,9 +132,11 @@ export default defineHandler({
   ${more}
 });
 `;
-    const answering = (version: string) => `onMessage(conn, message) { conn.setState(conn.state); conn.send("${version} " + message.text()); },`;
+    const answering = (version: string) =>
+      `onMessage(conn, message) { conn.setState(conn.state); conn.send("${version} " + message.text()); },`;
     const migrate = "migrate: (stored) => ({ total: (stored as { count: number }).count }), onError() {},";
-    const throwing = 'onMessage(conn) { if (conn.query.has("late")) throw new Error("no luck"); conn.send("two"); conn.setState(conn.state); },';
+    const throwing =
+      'onMessage(conn) { if (conn.query.has("late")) throw new Error("no luck"); conn.send("two"); conn.setState(conn.state); },';
     const first = await serve(withState("count", answering("one")), { WATCH_MS: "20000" });
     installation.write(file, withState("total", `${migrate} ${throwing}`));
     const command = installation.command(["deploy-worker", "--json"]);

@@ -76,8 +76,6 @@ interface GatewayPeer {
   readonly flushes: Map<Mailbox, Array<{ resolve(): void; reject(error: Error): void }>>;
   /** Mailboxes that wait for the link's credit. */
   readonly waiting: Set<Mailbox>;
-  /** It answers `askStates`. */
-  tellsStates: boolean;
   /** What stood directly before a pin. */
   earlier: (OwnState & { readonly slot: number; readonly epoch: number }) | undefined;
   heardAt: number;
@@ -165,8 +163,9 @@ export class Worker {
     this.stateCheck = new StateCheck({
       routes: this.handlers,
       ask: (gateway, number, from) => {
-        const head = { type: toGateway.askStates, flags: 0, extra: 0, slot: number, epoch: 0 };
-        this.hub.get(gateway)?.append(head, packValue(from));
+        const link = this.hub.get(gateway);
+        link?.append({ type: toGateway.askStates, flags: 0, extra: 0, slot: number, epoch: 0 }, packValue(from));
+        return link !== undefined;
       },
       onDone: () => this.announce(),
     });
@@ -258,25 +257,18 @@ export class Worker {
 
   private hear(announcement: Announcement): void {
     if (announcement.kind === "ask") this.announce();
-    else if (announcement.kind === "checkStates" && announcement.worker === this.options.id) this.checkStates(announcement.number);
-    else if (announcement.kind === "gone") {
+    else if (announcement.kind === "checkStates" && announcement.worker === this.options.id) {
+      this.stateCheck.begin(announcement.number, announcement.gateways);
+    } else if (announcement.kind === "gone") {
       this.forgetGateway(announcement.id, announcement.reason, true);
       this.onStart.forget(announcement.id);
     } else if (announcement.kind === "gateway") {
       this.meetGateway(announcement.id);
-      const gateway = this.gateways.get(announcement.id);
-      if (gateway !== undefined) gateway.tellsStates = announcement.tellsStates === true;
       this.onStart.hearGateway(announcement);
     }
     if ("activation" in announcement) this.activation = laterActivation(this.activation, announcement.activation);
     if (this.activation !== undefined) this.onStart.activated(this.activation);
     if (announcement.kind === "worker") this.onStart.hear(announcement);
-  }
-
-  // Gateways of an earlier version are asked nothing: what they keep is found out when it is adopted.
-  private checkStates(number: number): void {
-    const asked = [...this.gateways].filter(([, { tellsStates }]) => tellsStates).map(([id]) => id);
-    this.stateCheck.begin(number, asked);
   }
 
   private meetGateway(id: string): void {
@@ -296,10 +288,10 @@ export class Worker {
       flushes: new Map(),
       waiting: new Set(),
       earlier: undefined,
-      tellsStates: false,
       heardAt,
     });
     this.operator.gained();
+    this.stateCheck.met(id);
     // Not every gateway has heard of this worker.
     this.announce();
   }

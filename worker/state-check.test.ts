@@ -21,14 +21,20 @@ const handlers = [
 const count = packValue({ count: 1 });
 let asked: Array<[gateway: string, number: number, from: number]>;
 let done: number;
+let strangers: Set<string>;
 let check: StateCheck;
 
 beforeEach(() => {
   asked = [];
+  strangers = new Set();
   done = 0;
   check = new StateCheck({
     routes: compileRoutes(handlers),
-    ask: (...what) => void asked.push(what),
+    ask: (...what) => {
+      if (strangers.has(what[0])) return false;
+      asked.push(what);
+      return true;
+    },
     onDone: () => void done++,
   });
 });
@@ -80,6 +86,22 @@ test("a gateway that goes has told all; answers to an earlier question are none"
   expect(check.report).toMatchObject({ number: 2, isDone: false, tried: 0 });
   check.lost("g2");
   expect([check.report.isDone, done]).toEqual([true, 1]);
+});
+
+test("a gateway that this worker has not heard of yet is asked when it has, unless it is not asked for any more", () => {
+  strangers = new Set(["g2", "g3"]);
+  check.begin(1, ["g1", "g2", "g3"]);
+  check.answered("g1", 1, { states: [] });
+  expect([asked.splice(0), done]).toEqual([[["g1", 1, 0]], 0]);
+  strangers.clear();
+  for (const gateway of ["g1", "g2", "g2", "g4"]) check.met(gateway);
+  expect(asked).toEqual([["g2", 1, 0]]);
+  check.answered("g2", 1, { states: [{ path: "/a/1", state: count }] });
+  expect([check.report, done]).toMatchObject([{ isDone: false, tried: 1 }, 0]);
+  check.begin(1, ["g1", "g2"]);
+  expect([check.report, done]).toMatchObject([{ isDone: true, tried: 1 }, 1]);
+  check.met("g3");
+  expect(asked).toHaveLength(1);
 });
 
 test("without a gateway there is nothing to adopt", () => {

@@ -11,8 +11,8 @@ const toldUnfit = 20;
 
 export interface StateCheckOptions {
   readonly routes: RouteTable<StateKeeper & { readonly path: string }>;
-  /** Answered by `answered`, with the same number. */
-  readonly ask: (gateway: string, number: number, from: number) => void;
+  /** Answered by `answered`, with the same number. @returns false where this worker has not heard of the gateway yet. */
+  readonly ask: (gateway: string, number: number, from: number) => boolean;
   readonly onDone: () => void;
 }
 
@@ -20,7 +20,9 @@ export class StateCheck {
   private readonly options: StateCheckOptions;
   private number = 0;
   private tried = 0;
+  /** Gateways that have not told all, and those of them that could not be asked yet. */
   private readonly asked = new Set<string>();
+  private readonly unmet = new Set<string>();
   private readonly unfit = new Map<string, StateReport["unfit"][number]>();
 
   constructor(options: StateCheckOptions) {
@@ -31,16 +33,25 @@ export class StateCheck {
     return { number: this.number, isDone: this.asked.size === 0, tried: this.tried, unfit: [...this.unfit.values()] };
   }
 
-  /** Does nothing where that one has begun already: whoever waits for it asks again and again. */
+  /** Where that one has begun already, it is told which of the gateways are still there: whoever waits for it asks again and again. */
   begin(number: number, gateways: readonly string[]): void {
-    if (number === this.number) return;
+    if (number === this.number) {
+      for (const gateway of [...this.asked]) if (!gateways.includes(gateway)) this.lost(gateway);
+      return;
+    }
     this.number = number;
     this.tried = 0;
     this.unfit.clear();
     this.asked.clear();
+    this.unmet.clear();
     for (const gateway of gateways) this.asked.add(gateway);
-    for (const gateway of gateways) this.options.ask(gateway, number, 0);
+    for (const gateway of gateways) this.ask(gateway);
     if (gateways.length === 0) this.options.onDone();
+  }
+
+  /** This worker has heard of the gateway. */
+  met(gateway: string): void {
+    if (this.unmet.delete(gateway)) this.ask(gateway);
   }
 
   answered(gateway: string, number: number, { states, next }: StatesBody): void {
@@ -52,7 +63,12 @@ export class StateCheck {
 
   /** It has told all, or is gone with all its connections. */
   lost(gateway: string): void {
+    this.unmet.delete(gateway);
     if (this.asked.delete(gateway) && this.asked.size === 0) this.options.onDone();
+  }
+
+  private ask(gateway: string): void {
+    if (!this.options.ask(gateway, this.number, 0)) this.unmet.add(gateway);
   }
 
   private try({ path, state, earlier }: StatesBody["states"][number]): void {

@@ -101,3 +101,21 @@ test("a connection whose stored state is of no use is closed by its first event,
   expect(it.commits.map(({ effects }) => effects)).toEqual([["close 1011 state.invalid"], []]);
   expect(called).toEqual(["onClose"]);
 });
+
+test("its onClose knows everything of it but the state: that throws the reason, until the turn has set another", () => {
+  const seen: unknown[] = [];
+  const handler = defineHandler({
+    path: "/a",
+    state,
+    onClose(conn) {
+      seen.push(conn.id, conn.topics.size);
+      expect(() => conn.state).toThrow(fault);
+      conn.setState({ count: 1 });
+      seen.push(conn.state);
+    },
+  });
+  const fault = new CodedError("state.invalid", "count: is missing");
+  const it = new Bench(handler, { state: undefined, fault }).take(message(), close);
+  expect(seen).toEqual(["g-0-1", 0, { count: 1 }]);
+  expect(it.thrown).toEqual([]);
+});

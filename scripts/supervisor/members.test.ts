@@ -63,8 +63,8 @@ test("a wait ends with the hello that it waits for, and with its signal", async 
 test("waits for so long at most, says whether it was in time, and ends with the signal", async () => {
   const said: Announcement[] = [];
   const members = new Members("here", (announcement) => said.push(announcement));
-  const ask: Announcement = { kind: "checkStates", worker: "w1", number: 1 };
-  expect(await members.within(120, () => false, { ask })).toBe(false);
+  const ask: Announcement = { kind: "checkStates", worker: "w1", number: 1, gateways: ["g1"] };
+  expect(await members.within(120, () => false, { ask: () => ask })).toBe(false);
   expect(said[0]).toEqual(ask);
   const inTime = members.within(60_000, () => members.gateways.length === 1);
   members.hear(gateway, 0);

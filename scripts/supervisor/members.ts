@@ -118,7 +118,7 @@ export class Members {
   async within(
     timeoutMs: number,
     isSo: () => boolean,
-    { signal, ask }: { signal?: AbortSignal; ask?: Announcement } = {},
+    { signal, ask }: { signal?: AbortSignal; ask?: () => Announcement } = {},
   ): Promise<boolean> {
     const late = AbortSignal.timeout(timeoutMs);
     try {
@@ -132,14 +132,14 @@ export class Members {
 
   /**
    * Resolves once `isSo` holds; it is looked at again at each hello.
-   * @param ask What is said again and again meanwhile.
+   * @param ask Makes what is said again and again meanwhile.
    * @throws the signal's reason.
    */
-  async until(isSo: () => boolean, signal: AbortSignal, ask: Announcement = { kind: "ask" }): Promise<void> {
+  async until(isSo: () => boolean, signal: AbortSignal, ask: () => Announcement = () => ({ kind: "ask" })): Promise<void> {
     signal.throwIfAborted();
     if (isSo()) return;
     // Their next heartbeat may be a second away.
-    const asking = setInterval(() => this.say(ask), askMs);
+    const asking = setInterval(() => this.say(ask()), askMs);
     try {
       for await (const _ of on(this.changes, "change", { signal })) if (isSo()) return;
     } catch (error) {

@@ -21,7 +21,9 @@ export async function reasonInStates(
     const found = members.workers.find(({ id }) => id === hello.id)?.stateCheck;
     return found?.number === number && found.isDone ? found : undefined;
   };
-  const ask = { kind: "checkStates", worker: hello.id, number } as const;
+  // Gateways of an earlier version tell nothing: what they keep is found out when it is adopted.
+  const asked = () => members.gateways.flatMap(({ id, tellsStates }) => (tellsStates ? [id] : []));
+  const ask = () => ({ kind: "checkStates", worker: hello.id, number, gateways: asked() }) as const;
   await members.within(timeoutMs, () => report() !== undefined, { signal, ask });
   const found = report();
   if (found !== undefined) return found.unfit.length === 0 ? undefined : unfitText(found, command);

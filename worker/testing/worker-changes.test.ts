@@ -67,8 +67,19 @@ test("a state that cannot be migrated closes its connection with 1011, and its o
   const app = await testHandler(counter);
   const ada = await app.connect("/counter/a");
   const migrate = () => ({ total: "none" }) as never;
-  await app.deploy(defineHandler({ ...next, migrate, onClose: (_, { code }) => void closed.push(code) }));
+  await app.deploy(
+    defineHandler({
+      ...next,
+      migrate,
+      onClose(conn, { code }) {
+        closed.push(code);
+        expect(() => conn.state.total).toThrow(/^state\.invalid: total/);
+      },
+    }),
+  );
+  expect(() => ada.state).toThrow(/^state\.invalid: total/);
   expect(ada.closed).toEqual({ code: 1011, reason: "state.invalid" });
+  // onClose has thrown nothing.
   expect(ada.errors).toMatchObject([{ code: "state.invalid" }]);
   expect(ada.received).toEqual([]);
   expect(closed).toEqual([1011]);
