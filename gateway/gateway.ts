@@ -64,7 +64,7 @@ export interface GatewayOptions {
   readonly config: GatewayConfig;
   /** undefined: clients speak without TLS. */
   readonly certificate?: Certificate | undefined;
-  readonly place: Pick<Place, "before" | "settle" | "leave">;
+  readonly place: Pick<Place, "before" | "take" | "settle" | "leave">;
   readonly bus: Bus;
   readonly log: Logger;
   readonly now: () => number;
@@ -277,6 +277,8 @@ export class Gateway {
         },
       },
     );
+    // Not before: what cannot listen has nobody to lose.
+    this.keep("take", "if this gateway ends without a word, handlers will not be told");
     this.say({ kind: "ask" });
     this.timers.push(
       setInterval(() => this.announce(), heartbeatMs),
@@ -361,7 +363,7 @@ export class Gateway {
     const answers = this.writing;
     if (answers > 0) log.warn({ answers }, "ended before every answer was whole: their clients are cut off");
     if (this.dispatcher.size > 0) log.warn({ connections: this.dispatcher.size }, "ended before every onClose had run");
-    else this.leavePlace();
+    else this.keep("leave", "handlers will be told that this gateway ended without a word, though it has closed everything");
     for (const timer of this.timers) clearInterval(timer);
     this.hub.flush();
     this.hub.stop();
@@ -371,14 +373,12 @@ export class Gateway {
     await this.options.bus.close();
   }
 
-  private leavePlace(): void {
+  /** @param otherwise What it means where it cannot be written. */
+  private keep(what: "take" | "leave", otherwise: string): void {
     try {
-      this.options.place.leave();
+      this.options.place[what]();
     } catch (error) {
-      this.options.log.error(
-        { err: error },
-        "handlers will be told that this gateway ended without a word, though it has closed everything",
-      );
+      this.options.log.error({ err: error }, otherwise);
     }
   }
 

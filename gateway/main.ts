@@ -100,12 +100,12 @@ function recordedActivation(file: string, log: Logger): Activation | undefined {
   }
 }
 
-/** What cannot be kept is no reason to serve nobody: handlers then hear nothing of an end without a word. */
+/** What cannot be read is no reason to serve nobody. */
 function placeOf(file: string, id: string, log: Logger): Place {
   try {
     return new Place({ file, id });
   } catch (error) {
-    log.error({ err: error }, "who was here before could not be read or kept: onGatewayLost will not be run for this gateway");
+    log.error({ err: error }, "which gateway was here before could not be read: where it ended without a word, handlers will not be told");
     return new Place({ file: "", id });
   }
 }

@@ -1,14 +1,17 @@
 // A process that was started again in the place of one that has ended without a word tells the others so: a dead process cannot,
 // and until its silence tells, nobody runs its connections' onClose. A file of the place keeps who that is, through a power cut, too.
 
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import type { Bus } from "./bus.ts";
-import { writeDurably } from "./durable.ts";
 import { encodeAnnouncement } from "./membership.ts";
+import { replaceDurably, replaceSoon } from "./replace-file.ts";
 import { subjectsOf } from "./subjects.ts";
 
+const mode = 0o600;
+
 export interface PlaceOptions {
-  /** Of this place alone; empty: nothing is kept. A line for each id, that of the process first. */
+  /** Of this place alone; empty: nothing is kept. A line for each id, the latest first. */
   readonly file: string;
   /** Of this process. */
   readonly id: string;
@@ -17,13 +20,12 @@ export interface PlaceOptions {
 export class Place {
   private readonly options: PlaceOptions;
   private readonly unsettled: Set<string>;
-  private hasLeft = false;
+  private isTaken = false;
 
-  /** @throws what the file system throws. */
+  /** Reads who was here. @throws what the file system throws. */
   constructor(options: PlaceOptions) {
     this.options = options;
     this.unsettled = new Set(options.file === "" ? [] : linesOf(options.file));
-    this.write();
   }
 
   /** Those that were here before and have ended without a word, as far as nobody has settled what that means. */
@@ -36,23 +38,46 @@ export class Place {
     for (const id of this.unsettled) bus.publish(subjectsOf(namespace).members, encodeAnnouncement({ kind: "gone", id, reason: "exited" }));
   }
 
+  /** From now on an end without a word would matter. Returns when that is on the disk. @throws what the file system throws. */
+  take(): void {
+    this.isTaken = true;
+    this.write(replaceDurably);
+  }
+
   /** What is to be done for their end is done. @throws what the file system throws. */
-  settle(ids: Iterable<string>): void {
+  settle(ids: readonly string[]): void {
     for (const id of ids) this.unsettled.delete(id);
-    this.write();
+    // Undone by a power cut, it is done twice.
+    this.write(replaceSoon);
   }
 
   /** This process ends, and leaves nothing to be done. @throws what the file system throws. */
   leave(): void {
-    this.hasLeft = true;
-    this.write();
+    this.isTaken = false;
+    this.write(replaceSoon);
   }
 
-  private write(): void {
+  private write(replace: typeof replaceSoon): void {
     const { file, id } = this.options;
-    const ids = this.hasLeft ? this.before : [id, ...this.unsettled];
-    if (file !== "") writeDurably(file, ids.map((each) => `${each}\n`).join(""), 0o600);
+    if (file !== "") replace(file, textOf([...(this.isTaken ? [id] : []), ...this.unsettled]), mode);
   }
+}
+
+/**
+ * Of places that are numbered from 1, the files in one folder: what those leave that there are no more goes to the first place.
+ * @throws what the file system throws.
+ */
+export function joinPlaces(folder: string, count: number): void {
+  const left = readdirSync(folder).filter((name) => Number(name) > count);
+  if (left.length === 0) return;
+  const first = join(folder, "1");
+  const ids = [...linesOf(first), ...left.flatMap((name) => linesOf(join(folder, name)))];
+  replaceDurably(first, textOf(ids), mode);
+  for (const name of left) rmSync(join(folder, name));
+}
+
+function textOf(ids: readonly string[]): string {
+  return ids.map((id) => `${id}\n`).join("");
 }
 
 function linesOf(file: string): string[] {

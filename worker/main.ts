@@ -77,6 +77,7 @@ async function main(): Promise<void> {
   const place = new Place({ file: config.IDENTITY_FILE, id });
   place.tell(bus, config.NAMESPACE);
   place.settle(place.before);
+  place.take();
   worker = new Worker({ id, config, loaded, bus, log, now: () => performance.now() });
   const started = worker;
   const apply = (changed: WorkerConfig) => {
