@@ -143,6 +143,10 @@ export default defineHandler({
     await Promise.all(talkers.map((talker) => talker.until(() => talker.received.includes("two"), "the new release answers")));
     const { url } = await installation.status();
     const late = await Promise.all([1, 2, 3].map(() => TestClient.open(`${url}/version?late`)));
+    // By hand it would be refused; the deploy goes on.
+    const refused = await installation.run("rollback-worker");
+    expect(refused).toMatchObject({ exitCode: 1, output: expect.stringContaining("the states of 3 of 13 open connections") });
+    expect(late.every(({ isOpen }) => isOpen)).toBe(true);
     for (let count = 0; count < 100; count++) for (const client of late) client.send("0");
     expect(await command.exited, command.output).toBe(1);
     const { rolledBack, error, serving } = JSON.parse(command.stdout);

@@ -8,7 +8,7 @@ import type { Recall } from "./recall.ts";
 import { closedIn, connectionsOf, type DeployReport, hasClosed } from "./report.ts";
 import { RolledBack } from "./rolled-back.ts";
 import { type OnStep, Steps } from "./steps.ts";
-import { type DeployCrew, type DeployParts, DeployRefused, type Switched, switchOver } from "./switch-over.ts";
+import { checkConnections, type DeployCrew, type DeployParts, DeployRefused, type Switched, switchOver } from "./switch-over.ts";
 import { countsOf, rateOf, rateSince, type ThrowRate } from "./throw-rate.ts";
 import { type Finding, watch } from "./watch.ts";
 
@@ -128,7 +128,10 @@ async function prove(parts: DeployParts, options: DeployOptions, candidate: Cand
   const { recall, ending } = options;
   recall.open(Date.now() + parts.config.watchMs, before?.crew.release.id);
   try {
-    const finding = await watch(parts, { ...candidate, recalled: recall.signal, signal: ending });
+    const startedAt = performance.now();
+    const look = () => watch(parts, { ...candidate, startedAt, recalled: recall.signal, signal: ending });
+    let finding = await look();
+    while (finding.reason === "recall" && (await isRefused(parts, options, before?.crew))) finding = await look();
     const { now, ms } = finding;
     if (finding.reason !== "well") throw await takeBack(parts, options, candidate, finding);
     const { gateways } = parts.members;
@@ -138,6 +141,19 @@ async function prove(parts: DeployParts, options: DeployOptions, candidate: Cand
     return { ...report, connectionsAfter, closed, errors, steps: steps.end().steps, watch: { ms, now, before: before?.life ?? null } };
   } finally {
     recall.close();
+  }
+}
+
+/** Whether a rollback that was asked for while the release is watched would close connections; whoever asked is told so. */
+async function isRefused(parts: DeployParts, { recall, ending }: DeployOptions, crew: DeployCrew | undefined): Promise<boolean> {
+  if (recall.isForced || crew === undefined) return false;
+  try {
+    await checkConnections(parts, crew, { command: "rollback-worker", signal: ending });
+    return false;
+  } catch (error) {
+    if (!(error instanceof DeployRefused)) throw error;
+    recall.refuse(error);
+    return true;
   }
 }
 

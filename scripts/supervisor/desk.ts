@@ -88,7 +88,7 @@ export class Desk {
   /** One deploy at a time; but who wants back what served before need not wait until the watch over its successor ends. */
   private async interrupt(running: Deploying, request: DeployRequest, onStep: OnStep): Promise<Outcome<DeployReport>> {
     const by = `rollback-worker, ${nameOf(request.who)}`;
-    const asked = request.request === "rollback" ? running.recall.ask(by, request.to) : undefined;
+    const asked = request.request === "rollback" ? running.recall.ask(by, request.to, request.force) : undefined;
     if (asked === undefined) {
       const advice = running.recall.mayBeAsked ? "wait, or npm run rollback-worker" : "wait until it has ended (npm run status)";
       throw new DeployRefused(`there is already a ${textOf(running)}: ${advice}`);

@@ -3,12 +3,21 @@
 
 import type { DeployReport } from "./report.ts";
 
-export class Recall {
-  private readonly controller = new AbortController();
-  private settle: (report: DeployReport | undefined) => void = () => undefined;
-  private readonly settled = new Promise<DeployReport | undefined>((resolve) => {
-    this.settle = resolve;
+/** To all that have asked. */
+class Answer {
+  give: (report: DeployReport | undefined) => void = () => undefined;
+  refuse: (reason: Error) => void = () => undefined;
+  readonly given = new Promise<DeployReport | undefined>((resolve, reject) => {
+    this.give = resolve;
+    this.refuse = reject;
   });
+}
+
+export class Recall {
+  private controller = new AbortController();
+  private answer = new Answer();
+  /** Who asks wants it even if connections are closed for it. */
+  isForced = false;
   /** When the watch should end, in milliseconds since 1970; null: there is none. */
   watchedUntil: number | null = null;
   /** What a rollback would go back to; undefined: there is no watch to end, or nothing to go back to. */
@@ -34,17 +43,27 @@ export class Recall {
   close(report?: DeployReport): void {
     this.before = undefined;
     this.watchedUntil = null;
-    this.settle(report);
+    this.answer.give(report);
+  }
+
+  /** Who has asked hears why not, and the watch goes on. */
+  refuse(reason: Error): void {
+    this.answer.refuse(reason);
+    this.answer = new Answer();
+    this.controller = new AbortController();
   }
 
   /**
    * @param by Who asks: "rollback by ada (process 12)".
    * @param to The release that is asked for; null: whichever served before.
-   * @returns undefined where there is no watch to end, or another release was there before; a promise of undefined where it has just ended well.
+   * @param isForced even if connections are closed for it.
+   * @returns undefined where there is no watch to end, or another release was there before; a promise of undefined where it has just
+   *   ended well; one that rejects where it was refused.
    */
-  ask(by: string, to: string | null): Promise<DeployReport | undefined> | undefined {
+  ask(by: string, to: string | null, isForced: boolean): Promise<DeployReport | undefined> | undefined {
     if (this.before === undefined || (to !== null && to !== this.before)) return undefined;
+    this.isForced = isForced;
     this.controller.abort(by);
-    return this.settled;
+    return this.answer.given;
   }
 }

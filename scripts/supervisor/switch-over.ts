@@ -95,11 +95,8 @@ export async function switchOver(parts: DeployParts, options: SwitchOptions): Pr
   try {
     await crew.ready(config.readyTimeoutMs, options.signal);
     if (!options.force) {
-      const { command, signal } = options;
-      checkRoutes(members.gateways, crew.hellos[0]?.routes ?? release.manifest.routes, command);
       steps.begin("trying the states of open connections");
-      const reason = await reasonInStates(members, crew, { command, signal, timeoutMs: config.readyTimeoutMs });
-      if (reason !== undefined) throw new DeployRefused(reason);
+      await checkConnections(parts, crew, options);
     }
     steps.begin(`activating release ${release.id}`);
     await fleet.activate(crew, generation, { isRecorded: options.isRecorded });
@@ -112,6 +109,17 @@ export async function switchOver(parts: DeployParts, options: SwitchOptions): Pr
   await handedOver(members, generation, config.stopTimeoutMs);
   const report = { release: release.id, previous, generation, ...handoverFigures(members.gateways, generation), ...steps.end() };
   return { crew, report };
+}
+
+/** @throws {DeployRefused} where open connections would be closed. @throws the signal's reason. */
+export async function checkConnections(
+  { config, members }: DeployParts,
+  crew: DeployCrew,
+  { command, signal }: Pick<SwitchOptions, "command" | "signal">,
+): Promise<void> {
+  checkRoutes(members.gateways, crew.hellos[0]?.routes ?? crew.release.manifest.routes, command);
+  const reason = await reasonInStates(members, crew, { command, signal, timeoutMs: config.readyTimeoutMs });
+  if (reason !== undefined) throw new DeployRefused(reason);
 }
 
 /** Resolves when the workers' onStart is done, one of them has ended, or time is up: the watch tells. */

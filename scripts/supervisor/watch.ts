@@ -16,6 +16,8 @@ export interface WatchOptions {
   readonly crew: DeployCrew;
   /** What the release before has thrown. undefined: there was none, so that only workers that cannot run are of interest. */
   readonly before: { readonly life: ThrowRate; readonly lately: ThrowRate } | undefined;
+  /** When the watch began, as performance.now(): a rollback that was refused does not make it longer. */
+  readonly startedAt: number;
   readonly steps: Steps;
   /** Somebody wants the release before back; the reason says who. */
   readonly recalled: AbortSignal;
@@ -38,9 +40,8 @@ export interface Finding {
  * @throws the signal's reason.
  */
 export async function watch({ config, members }: DeployParts, options: WatchOptions): Promise<Finding> {
-  const { crew, steps, recalled, signal } = options;
+  const { crew, startedAt, steps, recalled, signal } = options;
   const either = AbortSignal.any([recalled, signal]);
-  const startedAt = performance.now();
   const endsAt = startedAt + config.watchMs;
   const latestEnd = endsAt + 2 * config.workerTimeoutMs + hungMarginMs;
   const step = `watching release ${crew.release.id} for ${config.watchMs / 1000} s`;
