@@ -33,7 +33,7 @@ export class KeptState {
 
   /**
    * A worker of this release gets the connection. Where a `migrate` had replaced what the release had, that is current again: what
-   * the other one has stored is of no use but to itself.
+   * the other one has stored would fit that one alone.
    * @returns as `leftBy`, where it is not current.
    */
   givenTo(release: string): EarlierState | undefined {

@@ -59,7 +59,7 @@ const stateCheck = v.object({
   isDone: v.boolean(),
   /** States that were tried. */
   tried: v.number(),
-  /** Those that are of no use, alike ones together. */
+  /** Those that neither fit nor migrate, alike ones together. */
   unfit: v.array(v.object({ route: v.string(), message: v.string(), connections: v.number() })),
 });
 

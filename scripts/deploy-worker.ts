@@ -10,7 +10,7 @@ Checks types and handlers of the working tree, starts it as standby, activates i
 what served before. Anything wrong before the activation: what served still serves, exit code 1. Afterwards it watches for
 WATCH_MS (of npm start): where a worker crashes, or turns throw clearly more often than before, it goes back by itself.
 
-  --force   even if open connections are closed: their path is not served any more, or their state is of no use to the release
+  --force   even if open connections are closed: their path is not served any more, or their state does not fit the release
   --json    one line of JSON, for programs
   --local   for npm start in this clone, although this machine runs thinstate as services`;
 

@@ -10,7 +10,7 @@ Back to the release that was active before this one: at once while its workers a
 While a deploy watches its release, that deploy ends.
 
   RELEASE   that one instead: any that is kept, newer ones too. npm run status lists them
-  --force   even if open connections are closed: their path is not served any more, or their state is of no use to the release
+  --force   even if open connections are closed: their path is not served any more, or their state does not fit the release
   --json    one line of JSON, for programs
   --local   for npm start in this clone, although this machine runs thinstate as services`;
 

@@ -121,7 +121,7 @@ export default defineHandler({
     );
   });
 
-  test("and says whom it had to close: those that opened under it, with a state that is of no use to the one before", async () => {
+  test("and says whom it had to close: those that opened under it, with a state that does not fit the one before", async () => {
     const withState = (field: string, more: string) => `import * as v from "valibot";
 import { defineHandler } from "../handler.ts";
 

@@ -46,7 +46,7 @@ test("a state that would not fit refuses the deploy; with migrate it is deployed
   installation.write(file, handler("total"));
   const refused = await installation.run("deploy-worker");
   expect(refused.exitCode).toBe(1);
-  expect(refused.output).toContain("the states of 3 of 3 open connections are of no use to it:");
+  expect(refused.output).toContain("the states of 3 of 3 open connections do not fit the release:");
   expect(refused.output).toMatch(/\/counter {2}state\.invalid: total: .* \(3\)/);
   await says("count 2");
 

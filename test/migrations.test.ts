@@ -90,7 +90,7 @@ interface Stored {
   readonly count: number;
 }
 
-/** How a release sees what is stored; undefined: it is of no use to it. */
+/** How a release sees what is stored; undefined: it does not fit. */
 function seenBy({ shape, migrates }: Plan, stored: Stored): { count: number; isMigrated: boolean } | undefined {
   const state = shapeOf(stored.shape).write(stored.count);
   const { schema, write, read } = shapeOf(shape);
@@ -116,7 +116,7 @@ class Expected {
   }
 
   /**
-   * As a release finds it. undefined: it is of no use to it. Not `isStored`: it goes on with what it had had before, while what another
+   * As a release finds it. undefined: it does not fit. Not `isStored`: it goes on with what it had had before, while what another
    * one has stored since, without a migrate, stays stored.
    */
   foundBy({ name, plan }: Release): { count: number; isMigrated: boolean; isStored: boolean } | undefined {

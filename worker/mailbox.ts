@@ -46,7 +46,7 @@ export interface MailboxOptions {
   readonly topics: ReadonlySet<string>;
   /** The number of the next event. */
   readonly next: number;
-  /** Its stored state is of no use: the first event closes it, and no hook but onClose is called. */
+  /** Its stored state does not fit: the first event closes it, and no hook but onClose is called. */
   readonly fault: CodedError | undefined;
   readonly handler: Handler;
 }

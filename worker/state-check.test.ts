@@ -39,7 +39,7 @@ beforeEach(() => {
   });
 });
 
-test("each gateway is asked until it has told all, and what is of no use is counted by route and reason", () => {
+test("each gateway is asked until it has told all, and what does not fit is counted by route and reason", () => {
   check.begin(1, ["g1", "g2"]);
   check.begin(1, ["g1", "g2"]);
   expect(asked.splice(0)).toEqual([

@@ -85,7 +85,7 @@ describe("a turn that returns", () => {
   });
 });
 
-test("a connection whose stored state is of no use is closed by its first event, without a hook but onClose", () => {
+test("a connection whose stored state does not fit is closed by its first event, without a hook but onClose", () => {
   const called: string[] = [];
   const handler = defineHandler({
     path: "/a",

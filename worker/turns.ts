@@ -77,7 +77,7 @@ export class Turns implements TurnHost {
     if (!mailbox.isRunning) this.options.onIdle(mailbox);
   }
 
-  /** A connection came with a state that is of no use here: that counts as a turn that threw. */
+  /** A connection came with a state that does not fit: that counts as a turn that threw. */
   unfit({ pin }: Mailbox): void {
     this.counters.committed++;
     this.counters.thrown++;

@@ -5,7 +5,7 @@ import { CodedError } from "../../protocol/errors.ts";
 import type { Release } from "../releases/release.ts";
 import { isDevRelease } from "../releases/release-name.ts";
 import type { Recall } from "./recall.ts";
-import { closedIn, connectionsOf, type DeployReport, hasClosed } from "./report.ts";
+import { closedIn, connectionsOf, type DeployReport, hasErrors } from "./report.ts";
 import { RolledBack } from "./rolled-back.ts";
 import { type OnStep, Steps } from "./steps.ts";
 import { checkConnections, type DeployCrew, type DeployParts, DeployRefused, type Switched, switchOver } from "./switch-over.ts";
@@ -104,7 +104,7 @@ export async function rollback(parts: DeployParts, options: RollbackOptions): Pr
 }
 
 async function unwatched({ crew, report }: Switched): Promise<DeployReport> {
-  return { ...report, errors: hasClosed(report.closed) ? await errorsOf(crew) : [], watch: null };
+  return { ...report, errors: hasErrors(report.closed) ? await errorsOf(crew) : [], watch: null };
 }
 
 /** @throws {CodedError} "release.unknown", which lists those that are kept. */
@@ -136,7 +136,7 @@ async function prove(parts: DeployParts, options: DeployOptions, candidate: Cand
     if (finding.reason !== "well") throw await takeBack(parts, options, candidate, finding);
     const { gateways } = parts.members;
     const closed = closedIn(gateways, report.generation);
-    const errors = now.thrown > 0 || hasClosed(closed) ? await errorsOf(candidate.crew) : [];
+    const errors = now.thrown > 0 || hasErrors(closed) ? await errorsOf(candidate.crew) : [];
     const connectionsAfter = connectionsOf(gateways);
     return { ...report, connectionsAfter, closed, errors, steps: steps.end().steps, watch: { ms, now, before: before?.life ?? null } };
   } finally {

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { Histogram } from "../../protocol/histogram.ts";
 import type { GatewayHello } from "../../protocol/membership.ts";
 import { gateway } from "../../test/hellos.ts";
-import { type Closed, handoverFigures, hasClosed, reportText } from "./report.ts";
+import { type Closed, handoverFigures, hasClosed, hasErrors, reportText } from "./report.ts";
 
 function reporting(connections: number, generation: number, pausesMs: number[], closed?: Closed): GatewayHello {
   const pauses = new Histogram();
@@ -55,8 +55,21 @@ test("connections that were closed are counted by their code, and shown with the
   expect(text).toMatch(/\nthe last errors of its workers:\n {2}onAdopt was rolled back$/);
 });
 
-test("what a forced release does not serve any more is counted, and is no error", () => {
-  expect(hasClosed({})).toBe(false);
-  expect(hasClosed({ "route.removed": 2 })).toBe(false);
-  expect(hasClosed({ "route.removed": 2, "state.invalid": 1 })).toBe(true);
-});
+test.each<[Closed, { isError: boolean; isOfDeploy: boolean }]>([
+  [{}, { isError: false, isOfDeploy: false }],
+  // A forced release does not serve it any more.
+  [{ "route.removed": 2 }, { isError: false, isOfDeploy: false }],
+  [
+    { "route.removed": 2, "handler.thrown": 1 },
+    { isError: true, isOfDeploy: false },
+  ],
+  [
+    { "handler.thrown": 2, "state.invalid": 1 },
+    { isError: true, isOfDeploy: true },
+  ],
+])(
+  "of what was closed for %j it is told whether that is an error, and whether the deploy has done it",
+  (closed, { isError, isOfDeploy }) => {
+    expect([hasErrors(closed), hasClosed(closed)]).toEqual([isError, isOfDeploy]);
+  },
+);

@@ -79,8 +79,13 @@ export function closedIn(gateways: readonly GatewayHello[], generation: number):
 }
 
 /** Whether any was closed for an error. That a forced release does not serve a path was known before. */
-export function hasClosed(closed: Closed): boolean {
+export function hasErrors(closed: Closed): boolean {
   return Object.keys(closed).some((code) => code !== ("route.removed" satisfies ErrorCode));
+}
+
+/** Whether the deploy itself has closed any: a handler that throws now and then may have done so before. */
+export function hasClosed(closed: Closed): boolean {
+  return closed["state.invalid" satisfies ErrorCode] !== undefined;
 }
 
 /** "3: state.invalid (2), handler.thrown (1)"; undefined: none were. */

@@ -14,7 +14,7 @@ export interface RollbackFacts {
   readonly before: ThrowRate | null;
   /** Connections that were closed for an error of its own while it served, by code. */
   readonly closed: Closed;
-  /** Those that the release which serves again has closed since: they opened under the other one, and their state is of no use to it. */
+  /** Those that the release which serves again has closed since: they opened under the other one, and their state does not fit it. */
   readonly closedGoingBack: Closed;
   /** What its workers have logged as errors. */
   readonly errors: readonly string[];

@@ -35,7 +35,7 @@ function unfitText({ tried, unfit }: StateCheck, command: string): string {
   const connections = unfit.reduce((sum, { connections: count }) => sum + count, 0);
   const rows = unfit.map(({ route, message, connections: count }) => `  ${route}  ${message} (${count})`);
   return [
-    `the states of ${connections} of ${tried} open connections are of no use to it:`,
+    `the states of ${connections} of ${tried} open connections do not fit the release:`,
     ...rows,
     `A migrate in the handler makes an older state fit. npm run ${command} -- --force closes these connections`,
   ].join("\n");
