@@ -1,6 +1,7 @@
-// Questions to workers that belong to no connection yet: may this client connect, and plain HTTP. Like events they wait
-// while there is no worker, and are asked again when the worker that had them is lost; not for ever, since one may kill workers.
+// Questions to workers that belong to no connection: may this client connect, plain HTTP, and what is to be done for a gateway that
+// crashed. Like events they wait while there is no worker, and are asked again when the worker that had them is lost; not for ever, since one may kill workers.
 
+import { CodedError } from "../protocol/errors.ts";
 import { AnswerStreams, type AnswerStreamsOptions, cancelAt, type StreamedAnswer } from "./answer-streams.ts";
 import { isDeath, type Loss } from "./dispatcher.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
@@ -8,18 +9,16 @@ import type { WorkerPeer } from "./worker-peer.ts";
 /** Of workers that had a question in hand: it is given to no other then. */
 const mostDeaths = 3;
 
-interface Ask {
-  readonly number: number;
+export interface Question {
   /** For people: "onRequest of /chat/:room". */
   readonly what: string;
   readonly type: number;
   /** The record's body; told whether some worker may have seen the question before. */
   readonly body: (isRedelivered: boolean) => Uint8Array;
-  readonly askedAt: number;
   /** May throw where the answer cannot be read. */
   readonly onAnswer: (payload: Buffer) => void;
   /** An answer whose body is to follow. May throw where its head cannot be read. */
-  readonly onBegun: (payload: Buffer) => StreamedAnswer;
+  readonly onBegun?: (payload: Buffer) => StreamedAnswer;
   /** The answer was none: nobody will give another. */
   readonly onBroken: () => void;
   /** No worker has answered in time. */
@@ -28,6 +27,11 @@ interface Ask {
   readonly onPoison: () => void;
   /** Where nobody waits any more. */
   readonly isOver: () => boolean;
+}
+
+interface Ask extends Question {
+  readonly number: number;
+  readonly askedAt: number;
   worker: WorkerPeer | undefined;
   wasAsked: boolean;
   deaths: number;
@@ -77,7 +81,11 @@ export class Asks {
    * @throws what `onBegun` throws, when `onBroken` has run.
    */
   begun(worker: WorkerPeer, number: number, payload: Buffer): void {
-    if (!this.settle(worker, number, (ask) => this.streams.begin(worker, number, ask.onBegun(payload)))) cancelAt(worker, number);
+    const begin = ({ onBegun }: Ask) => {
+      if (onBegun === undefined) throw new CodedError("envelope.malformed", "an answer in pieces to what has none");
+      this.streams.begin(worker, number, onBegun(payload));
+    };
+    if (!this.settle(worker, number, begin)) cancelAt(worker, number);
   }
 
   /** What this worker has been asked and has not answered, how often each. */

@@ -10,6 +10,7 @@ import { type Batch, protocolVersion } from "../protocol/envelope.ts";
 import { type ErrorCode, errorTable } from "../protocol/errors.ts";
 import { FaultMeter } from "../protocol/fault-meter.ts";
 import { Hearing } from "../protocol/hearing.ts";
+import type { IdentityFile } from "../protocol/identity-file.ts";
 import { LinkHub } from "../protocol/link-hub.ts";
 import {
   type Activation,
@@ -20,7 +21,6 @@ import {
   heartbeatMs,
 } from "../protocol/membership.ts";
 import { packValue } from "../protocol/msgpack.ts";
-import type { Place } from "../protocol/predecessor.ts";
 import { ProcessMeter } from "../protocol/process-meter.ts";
 import { flag, parseCount, toGateway, toWorker } from "../protocol/records.ts";
 import { encodeScrape, parseScraped } from "../protocol/scrape.ts";
@@ -34,7 +34,7 @@ import { Departure } from "./departure.ts";
 import { Dispatcher, type DispatchLimits } from "./dispatcher.ts";
 import { FileGuard } from "./file-guard.ts";
 import { dispatchLimits, requestLimits, serverLimits, topicLimits, workerLimits } from "./limits.ts";
-import { Losses } from "./losses.ts";
+import { LostGateways } from "./lost-gateways.ts";
 import { openFiles, openFilesLimit } from "./open-files.ts";
 import { Operations } from "./operations.ts";
 import { Scrapes } from "./scrapes.ts";
@@ -64,7 +64,7 @@ export interface GatewayOptions {
   readonly config: GatewayConfig;
   /** undefined: clients speak without TLS. */
   readonly certificate?: Certificate | undefined;
-  readonly place: Pick<Place, "before" | "take" | "settle" | "leave">;
+  readonly identity: Pick<IdentityFile, "crashed" | "add" | "take" | "settle" | "leave">;
   readonly bus: Bus;
   readonly log: Logger;
   readonly now: () => number;
@@ -90,7 +90,7 @@ export class Gateway {
   certificate: Certificate | undefined;
   private readonly options: GatewayOptions;
   private readonly subjects: Subjects;
-  private readonly losses: Losses;
+  private readonly lostGateways: LostGateways;
   private readonly asks: Asks;
   private readonly operations: Operations;
   private readonly timers: NodeJS.Timeout[] = [];
@@ -229,13 +229,14 @@ export class Gateway {
       },
       admit: (admission) => this.admit(admission),
     });
-    this.losses = new Losses({
+    this.lostGateways = new LostGateways({
       self: options.id,
-      place: options.place,
+      identity: options.identity,
       asks: this.asks,
       log: options.log,
       silenceMs: () => this.settings.GATEWAY_TIMEOUT_MS,
       now,
+      onHandled: (gateway) => this.say({ kind: "gone", id: gateway, reason: "exited" }),
     });
     if (options.activation !== undefined) this.dispatcher.activate(options.activation);
   }
@@ -254,7 +255,7 @@ export class Gateway {
 
   /** Takes connections from now on, and tells everybody. */
   async start(): Promise<{ port: number }> {
-    const { bus, config } = this.options;
+    const { bus, config, identity, log } = this.options;
     bus.subscribe(this.subjects.members, ({ payload }) => this.hear(decodeAnnouncement(payload)));
     bus.subscribe(this.subjects.scraped(this.id), ({ payload }) => this.scrapes.answered(parseScraped(payload)));
     // Hundreds may come before the first sweep: all of those whom an earlier gateway served.
@@ -278,7 +279,9 @@ export class Gateway {
       },
     );
     // Not before: what cannot listen has nobody to lose.
-    this.keep("take", "if this gateway ends without a word, handlers will not be told");
+    await identity
+      .take()
+      .catch((error) => log.error({ err: error }, "cannot write IDENTITY_FILE: if this gateway crashes, onGatewayLost may not run for it"));
     this.say({ kind: "ask" });
     this.timers.push(
       setInterval(() => this.announce(), heartbeatMs),
@@ -286,7 +289,7 @@ export class Gateway {
       setInterval(() => this.sweep(), sweepMs),
     );
     this.announce();
-    this.losses.begin();
+    this.lostGateways.begin();
     return { port: this.server.port };
   }
 
@@ -343,7 +346,7 @@ export class Gateway {
     const deadline = now() + DRAIN_MS;
     this.server?.stopListening();
     this.upgrades.drain();
-    this.losses.end();
+    this.lostGateways.end();
     this.announce();
     // Until gateways that end together have heard of each other.
     await pause(Math.min(togetherMs, DRAIN_MS));
@@ -363,7 +366,8 @@ export class Gateway {
     const answers = this.writing;
     if (answers > 0) log.warn({ answers }, "ended before every answer was whole: their clients are cut off");
     if (this.dispatcher.size > 0) log.warn({ connections: this.dispatcher.size }, "ended before every onClose had run");
-    else this.keep("leave", "handlers will be told that this gateway ended without a word, though it has closed everything");
+    else
+      await this.options.identity.leave().catch((error) => log.error({ err: error }, "cannot write IDENTITY_FILE: onGatewayLost will run"));
     for (const timer of this.timers) clearInterval(timer);
     this.hub.flush();
     this.hub.stop();
@@ -371,15 +375,6 @@ export class Gateway {
     this.say({ kind: "gone", id: this.id, reason: "bye" });
     this.hasLeft = true;
     await this.options.bus.close();
-  }
-
-  /** @param otherwise What it means where it cannot be written. */
-  private keep(what: "take" | "leave", otherwise: string): void {
-    try {
-      this.options.place[what]();
-    } catch (error) {
-      this.options.log.error({ err: error }, otherwise);
-    }
   }
 
   /** Open connections by the path pattern that serves them. */
@@ -501,7 +496,7 @@ export class Gateway {
     if (this.hasLeft) return;
     this.successors.hear(announcement);
     this.topics.hear(announcement);
-    this.losses.hear(announcement);
+    this.lostGateways.hear(announcement);
     switch (announcement.kind) {
       case "worker":
         if (announcement.protocol !== protocolVersion) return;
@@ -546,13 +541,11 @@ export class Gateway {
     switch (batch.type(index)) {
       case toGateway.upgraded:
       case toGateway.responded:
+      case toGateway.gatewayLostHandled:
         this.asks.answered(worker, batch.slot(index), batch.payload(index));
         return index + 1;
       case toGateway.chunk:
         this.asks.streams.chunk(worker, batch.slot(index), batch.view(index));
-        return index + 1;
-      case toGateway.lossMet:
-        this.asks.answered(worker, batch.slot(index), batch.payload(index));
         return index + 1;
       case toGateway.responding:
         this.asks.begun(worker, batch.slot(index), batch.payload(index));
@@ -588,13 +581,13 @@ export class Gateway {
     if (!this.hearing.check()) this.excuse();
     if (!this.options.bus.connected) return;
     this.workers.sweep();
-    this.losses.sweep();
+    this.lostGateways.sweep();
   }
 
   // Whoever was silent until now could not be heard.
   private excuse(): void {
     this.workers.excuse();
-    this.losses.excuse();
+    this.lostGateways.excuse();
   }
 
   // A deploy waits for these: they are told at once, not with the next heartbeat.
@@ -604,7 +597,8 @@ export class Gateway {
 
   private get handoverStage(): string {
     const { handover, hasHandedOver } = this.dispatcher;
-    return `${handover.remaining} ${hasHandedOver} ${handover.closedTotal}`;
+    // What is closed later is told with the next heartbeat.
+    return `${handover.remaining} ${hasHandedOver} ${hasHandedOver ? "" : handover.closedTotal}`;
   }
 
   private announce(): void {

@@ -6,11 +6,11 @@ import { readActivation } from "../protocol/activation.ts";
 import { connectBus } from "../protocol/bus.ts";
 import { collectSeldom } from "../protocol/collector.ts";
 import { exitCodeOf, isCodedError } from "../protocol/errors.ts";
+import { IdentityFile } from "../protocol/identity-file.ts";
 import { holdLifeline } from "../protocol/lifeline.ts";
 import { openLog, sayFatal } from "../protocol/log.ts";
 import type { Activation } from "../protocol/membership.ts";
 import { Notify } from "../protocol/notify.ts";
-import { Place } from "../protocol/predecessor.ts";
 import { Reload } from "../protocol/reload.ts";
 import { SettingsFile } from "../protocol/settings-file.ts";
 import { thrownText } from "../protocol/thrown.ts";
@@ -66,15 +66,18 @@ async function main(): Promise<void> {
     },
   });
   checkPayload(config, bus.maxPayloadBytes);
-  const place = placeOf(config.IDENTITY_FILE, id, log);
-  place.tell(bus, config.NAMESPACE);
+  const identity = identityFile(config.IDENTITY_FILE, id, log);
+  identity.tell(bus, config.NAMESPACE);
   const activation = recordedActivation(config.ACTIVATION_FILE, log);
-  gateway = new Gateway({ id, config, certificate, bus, log, place, now: () => performance.now(), ...(activation && { activation }) });
+  gateway = new Gateway({ id, config, certificate, bus, log, identity, now: () => performance.now(), ...(activation && { activation }) });
   const adminPort = config.ADMIN_PORT === 0 ? 0 : config.ADMIN_PORT + config.GATEWAY_INSTANCE - 1;
   const admin = await listenAdmin(gateway, { host: config.ADMIN_HOST, port: adminPort });
   if (!isLoopback(config.ADMIN_HOST)) {
-    const place = { host: config.ADMIN_HOST, port: admin.port };
-    log.warn(place, "the admin port is not on loopback (ADMIN_HOST), and answers everybody who reaches it: have a firewall decide who may");
+    const address = { host: config.ADMIN_HOST, port: admin.port };
+    log.warn(
+      address,
+      "the admin port is not on loopback (ADMIN_HOST), and answers everybody who reaches it: have a firewall decide who may",
+    );
   }
   gateway.admin = admin.port;
   const { port } = await gateway.start();
@@ -90,6 +93,16 @@ async function main(): Promise<void> {
   notify.ready(() => statusLine(started.dispatcher));
 }
 
+/** What cannot be read is no reason to serve nobody. */
+function identityFile(file: string, id: string, log: Logger): IdentityFile {
+  try {
+    return new IdentityFile({ file, id });
+  } catch (error) {
+    log.error({ err: error }, "cannot read IDENTITY_FILE: if the gateway before this one crashed, onGatewayLost will not run for it");
+    return new IdentityFile({ file: "", id });
+  }
+}
+
 /** What cannot be read is no reason to serve nobody: the others say which release is active, too. */
 function recordedActivation(file: string, log: Logger): Activation | undefined {
   try {
@@ -97,16 +110,6 @@ function recordedActivation(file: string, log: Logger): Activation | undefined {
   } catch (error) {
     log.error({ err: error }, "which release is active could not be read: the other gateways and the workers tell it");
     return undefined;
-  }
-}
-
-/** What cannot be read is no reason to serve nobody. */
-function placeOf(file: string, id: string, log: Logger): Place {
-  try {
-    return new Place({ file, id });
-  } catch (error) {
-    log.error({ err: error }, "which gateway was here before could not be read: where it ended without a word, handlers will not be told");
-    return new Place({ file: "", id });
   }
 }
 

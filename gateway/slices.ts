@@ -1,4 +1,4 @@
-// What is told of open connections, read only, in slices: others wait meanwhile. Pure.
+// Lists open connections in slices, so that one answer does not hold up the event loop. Pure.
 
 import type { OpenBody, StatesBody } from "../protocol/records.ts";
 import type { Connection } from "./connection.ts";

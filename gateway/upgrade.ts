@@ -1,7 +1,7 @@
 // What happens before a connection is one: which route, is the origin allowed, which subprotocol, and, where the handler
 // wants to decide, the worker's answer. The same for plain HTTP.
 
-import { CodedError, type ErrorCode, errorTable } from "../protocol/errors.ts";
+import { type ErrorCode, errorTable } from "../protocol/errors.ts";
 import type { RouteHello } from "../protocol/membership.ts";
 import { packValue } from "../protocol/msgpack.ts";
 import { parseResponded, parseResponding, parseUpgraded, toWorker, type UpgradedBody } from "../protocol/records.ts";
@@ -184,9 +184,6 @@ export class Upgrades<Data extends object> {
           this.outcomes.upgrade.count("refused");
           client.answer({ ...body, close: "now" });
         }
-      },
-      onBegun: () => {
-        throw new CodedError("envelope.malformed", "an upgrade was answered with a body in pieces");
       },
       onBroken: () => this.refuse("upgrade", client, 500, "envelope.malformed"),
       onTimeout: () => this.refuse("upgrade", client, 503, "upgrade.parked"),

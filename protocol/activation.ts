@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import * as v from "valibot";
 
 import type { Activation } from "./membership.ts";
-import { replaceDurably } from "./replace-file.ts";
+import { replaceFileSync } from "./replace-file.ts";
 
 const record = v.object({ release: v.pipe(v.string(), v.nonEmpty()), generation: v.pipe(v.number(), v.integer(), v.minValue(1)) });
 
@@ -26,5 +26,5 @@ export function readActivation(file: string): Activation | undefined {
 
 /** Returns when it is on the disk; a crash leaves the old record or the new one. Everybody may read it. */
 export function writeActivation(file: string, activation: Activation): void {
-  replaceDurably(file, `${JSON.stringify(activation)}\n`, 0o644);
+  replaceFileSync(file, `${JSON.stringify(activation)}\n`, 0o644);
 }

@@ -35,7 +35,7 @@ export const toWorker = {
   earlier: 14,
   /** Answers `askStates`: body StatesBody. */
   states: 15,
-  /** A gateway has ended without a word, and nobody may have run onClose. slot: the question's number; body its id. Answered by `lossMet`. */
+  /** A gateway has ended without a word, and nobody may have run onClose. slot: the question's number; body its id. Answered by `gatewayLostHandled`. */
   gatewayLost: 16,
 } as const;
 
@@ -69,7 +69,7 @@ export const toGateway = {
   /** Which states would this worker have to adopt, from this slot on? Body a number; answered by `states`. */
   askStates: 47,
   /** Answers `gatewayLost`: body how many of the handlers' hooks have failed. */
-  lossMet: 48,
+  gatewayLostHandled: 48,
 } as const;
 
 export const flag = {

@@ -1,32 +1,40 @@
-// Replaces files whole: whoever reads, and whoever starts after a crash, finds the old one or the new one.
+// Replaces files whole: whoever reads, and whoever starts after a power cut, finds the old one or the new one.
 
 import { closeSync, fsyncSync, openSync, renameSync, writeSync } from "node:fs";
+import { open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 
-/**
- * Returns when it is on the disk: a power cut does not undo it. That may take a while, and nothing else runs meanwhile.
- * @throws what the file system throws.
- */
-export function replaceDurably(file: string, text: string, mode: number): void {
-  replace(file, text, mode, true);
-  const folder = openSync(dirname(file), "r");
-  fsyncSync(folder);
-  closeSync(folder);
+/** Resolves when the new one is on the disk. @throws what the file system throws. */
+export async function replaceFile(file: string, text: string, mode: number): Promise<void> {
+  const fresh = `${file}.new`;
+  const handle = await open(fresh, "w", mode);
+  try {
+    await handle.writeFile(text);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(fresh, file);
+  const folder = await open(dirname(file), "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
 }
 
-/** Returns when everybody sees it; a power cut may undo it. @throws what the file system throws. */
-export function replaceSoon(file: string, text: string, mode: number): void {
-  replace(file, text, mode, false);
-}
-
-function replace(file: string, text: string, mode: number, isDurable: boolean): void {
+/** Returns when the new one is on the disk; nothing else runs meanwhile. @throws what the file system throws. */
+export function replaceFileSync(file: string, text: string, mode: number): void {
   const fresh = `${file}.new`;
   const descriptor = openSync(fresh, "w", mode);
   try {
     writeSync(descriptor, text);
-    if (isDurable) fsyncSync(descriptor);
+    fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);
   }
   renameSync(fresh, file);
+  const folder = openSync(dirname(file), "r");
+  fsyncSync(folder);
+  closeSync(folder);
 }

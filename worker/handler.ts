@@ -115,7 +115,10 @@ export interface App {
   send(connectionId: string, data: Sendable): Promise<boolean>;
   /** @returns how many connections of the user were closed, on all gateways. */
   closeUser(user: string, code?: number, reason?: string): Promise<number>;
-  /** @returns those that are open now, on all gateways. It rejects where one does not answer: what it has would be missing. */
+  /**
+   * @returns those whose sockets are open now, on all gateways that this worker has heard of: in its first second one may be missing. It
+   *   rejects where one does not answer. Of a new connection onOpen may not have run yet.
+   */
   connections(): Promise<OpenConnection[]>;
 }
 
@@ -135,9 +138,9 @@ export interface StartContext {
 }
 
 export interface GatewayLoss {
-  /** As `conn.gateway`. It never comes back: another life of it has another name. */
+  /** As `conn.gateway`. Another process in its place has another id. */
   readonly gateway: string;
-  /** Aborts after TURN_TIMEOUT_MS. */
+  /** Aborts after TURN_TIMEOUT_MS, and when the gateway that asks has ended or waits no longer. */
   readonly signal: AbortSignal;
 }
 
@@ -214,9 +217,9 @@ export interface Hooks<Params = PathParams, State = unknown, StateInput = unknow
    */
   onStart?(app: App, context: StartContext): Settled;
   /**
-   * A gateway has ended without a word, and another one serves in its place: it was killed, or the machine lost power. Workers that lived
-   * on have run onClose for its connections; for those of workers that ended with it nobody has. Whatever is kept of connections of
-   * this gateway can go. In one worker, at least once, and again where it throws.
+   * A gateway has crashed: it was killed, or the machine lost power. Workers that lived on run onClose for its connections; for those of
+   * workers that crashed with it nobody does. Whatever is kept of connections of this gateway can go. In one worker of the active
+   * release, at least once, and again where it throws.
    */
   onGatewayLost?(app: App, loss: GatewayLoss): Settled;
 }

@@ -4,10 +4,10 @@ import { randomBytes } from "node:crypto";
 import { connectBus } from "../protocol/bus.ts";
 import { collectSeldom } from "../protocol/collector.ts";
 import { exitCodeOf, isCodedError } from "../protocol/errors.ts";
+import { IdentityFile } from "../protocol/identity-file.ts";
 import { holdLifeline } from "../protocol/lifeline.ts";
 import { openLog, sayFatal } from "../protocol/log.ts";
 import { Notify } from "../protocol/notify.ts";
-import { Place } from "../protocol/predecessor.ts";
 import { Reload } from "../protocol/reload.ts";
 import { SettingsFile } from "../protocol/settings-file.ts";
 import { thrownText } from "../protocol/thrown.ts";
@@ -74,10 +74,10 @@ async function main(): Promise<void> {
     loadHandlers(config.HANDLERS_DIR, { timeoutMs: loadingTimeMs(config.READY_TIMEOUT_MS, performance.now()) }),
   ]);
   checkPayload(config, bus.maxPayloadBytes);
-  const place = new Place({ file: config.IDENTITY_FILE, id });
-  place.tell(bus, config.NAMESPACE);
-  place.settle(place.before);
-  place.take();
+  const identity = new IdentityFile({ file: config.IDENTITY_FILE, id });
+  identity.tell(bus, config.NAMESPACE);
+  await identity.settle(identity.crashed);
+  await identity.take();
   worker = new Worker({ id, config, loaded, bus, log, now: () => performance.now() });
   const started = worker;
   const apply = (changed: WorkerConfig) => {

@@ -3,13 +3,17 @@
 import { counter, gauge, type Metric } from "../protocol/metric.ts";
 import type { Worker } from "./runtime.ts";
 
-export function workerMetrics({ turns, connections, hub, refusals, onStart, lossHooks }: Worker): Metric[] {
+export function workerMetrics({ turns, connections, hub, refusals, onStart, gatewayLostHooks }: Worker): Metric[] {
   return [
     ...turns.meter.read(),
     refusals.read(),
     gauge("thinstate_worker_held_connections", "Connections that the worker has, of all gateways.", connections),
     counter("thinstate_worker_start_failures_total", "Times that an onStart has thrown or taken too long.", onStart.failed),
-    counter("thinstate_worker_loss_failures_total", "Times that an onGatewayLost has thrown or taken too long.", lossHooks.failed),
+    counter(
+      "thinstate_worker_gateway_lost_failures_total",
+      "Times that an onGatewayLost has thrown or taken too long.",
+      gatewayLostHooks.failed,
+    ),
     counter("thinstate_worker_link_retransmitted_batches_total", "Batches that were sent to gateways again.", hub.counters.retransmitted),
   ];
 }

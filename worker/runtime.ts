@@ -40,9 +40,9 @@ import { Operator } from "./app.ts";
 import type { WorkerConfig } from "./config.ts";
 import { Effects, sendGroup } from "./effects.ts";
 import { isClientFault } from "./failure.ts";
+import { GatewayLostHooks } from "./gateway-lost-hooks.ts";
 import type { Handler, HandlerError } from "./handler.ts";
 import type { LoadedHandlers } from "./loader.ts";
-import { LossHooks } from "./loss-hooks.ts";
 import { Mailbox } from "./mailbox.ts";
 import { ReceivedMessage } from "./message.ts";
 import { workerMetrics } from "./metrics.ts";
@@ -95,7 +95,9 @@ export class Worker {
   private readonly operator: Operator;
   private readonly answers: Answers;
   private readonly stateCheck: StateCheck;
-  readonly lossHooks: LossHooks;
+  readonly gatewayLostHooks: GatewayLostHooks;
+  /** By gateway and number of the question: its onGatewayLost that runs. */
+  private readonly cancelling = new Map<string, AbortController>();
   private readonly orphans: Orphans;
   private readonly solitude: Solitude;
   readonly onStart: OnStart;
@@ -169,7 +171,7 @@ export class Worker {
       },
       onDone: () => this.announce(),
     });
-    this.lossHooks = new LossHooks({ ...options.loaded, app: this.operator, limits: this.limits, log: options.log });
+    this.gatewayLostHooks = new GatewayLostHooks({ ...options.loaded, app: this.operator, limits: this.limits, log: options.log });
     this.answers = new Answers({
       handlers: this.handlers,
       release: config.RELEASE,
@@ -244,7 +246,7 @@ export class Worker {
       this.connections > 0 ||
       this.answers.size > 0 ||
       this.answers.streams > 0 ||
-      this.lossHooks.running > 0 ||
+      this.gatewayLostHooks.running > 0 ||
       this.solitude.waiting > 0 ||
       this.orphans.size > 0
     )
@@ -261,6 +263,7 @@ export class Worker {
       this.stateCheck.begin(announcement.number, announcement.gateways);
     } else if (announcement.kind === "gone") {
       this.forgetGateway(announcement.id, announcement.reason, true);
+      // It may be a worker's.
       this.onStart.forget(announcement.id);
     } else if (announcement.kind === "gateway") {
       this.meetGateway(announcement.id);
@@ -362,9 +365,9 @@ export class Worker {
       return;
     }
     if (type === toWorker.upgrade || type === toWorker.request) return this.ask(peer, batch, index);
-    if (type === toWorker.gatewayLost) return void this.meetLoss(peer, slot, parseGatewayLost(batch.payload(index)));
+    if (type === toWorker.gatewayLost) return void this.runGatewayLost(peer, slot, parseGatewayLost(batch.payload(index)));
     if (type === toWorker.credit) return this.answers.credit(peer, slot, parseCredit(batch.payload(index)));
-    if (type === toWorker.cancel) return this.answers.cancel(peer, slot);
+    if (type === toWorker.cancel) return this.cancel(peer, slot);
     if (type === toWorker.states) return this.stateCheck.answered(peer, slot, parseStates(batch.payload(index)));
     if (type === toWorker.result) return this.operator.result(peer, slot, parseResult(batch.payload(index)));
     const mailbox = gateway.mailboxes.get(slot);
@@ -510,9 +513,18 @@ export class Worker {
     gateway.flushes.delete(mailbox);
   }
 
-  private async meetLoss(peer: string, number: number, gateway: string): Promise<void> {
-    const failed = await this.lossHooks.run(gateway);
-    this.hub.get(peer)?.append({ type: toGateway.lossMet, flags: 0, extra: 0, slot: number, epoch: 0 }, packValue(failed));
+  private cancel(peer: string, number: number): void {
+    this.answers.cancel(peer, number);
+    this.cancelling.get(`${peer} ${number}`)?.abort(new CodedError("turn.over", "nobody waits for onGatewayLost any more"));
+  }
+
+  private async runGatewayLost(peer: string, number: number, gateway: string): Promise<void> {
+    const controller = new AbortController();
+    const key = `${peer} ${number}`;
+    this.cancelling.set(key, controller);
+    const failed = await this.gatewayLostHooks.run(gateway, controller.signal);
+    this.cancelling.delete(key);
+    this.hub.get(peer)?.append({ type: toGateway.gatewayLostHandled, flags: 0, extra: 0, slot: number, epoch: 0 }, packValue(failed));
   }
 
   private logThrown(mailbox: Mailbox, error: HandlerError, hook: HookName): void {

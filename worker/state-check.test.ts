@@ -108,3 +108,24 @@ test("without a gateway there is nothing to adopt", () => {
   check.begin(1, []);
   expect([check.report, done]).toEqual([{ number: 1, isDone: true, tried: 0, unfit: [] }, 1]);
 });
+
+test("however many kinds there are, each connection is counted; what states hold is told of the first, and not at length", () => {
+  const route = {
+    path: "/a/:b",
+    state: v.objectWithRest({ name: v.literal("none") }, v.literal("none")),
+  };
+  check = new StateCheck({ routes: compileRoutes([defineHandler(route)]), ask: () => true, onDone: () => undefined });
+  check.begin(1, ["g1"]);
+  const wrong = (count: number, field: (index: number) => string) =>
+    Array.from({ length: count }, (_, index) => ({
+      path: "/a/1",
+      state: packValue({ name: "none", [field(index)]: `secret ${index}`.repeat(100) }),
+    }));
+  check.answered("g1", 1, { states: [...wrong(1_000, () => "same"), ...wrong(50, (index) => `field${index}`)] });
+  const { unfit, tried } = check.report;
+  expect(unfit.reduce((sum, { connections }) => sum + connections, 0)).toBe(tried);
+  expect(unfit[0]).toMatchObject({ route: "/a/:b", connections: 1_000 });
+  expect(unfit).toHaveLength(21);
+  expect(unfit.at(-1)).toEqual({ route: "*", message: "for other reasons", connections: 31 });
+  for (const { message } of unfit) expect(message.length).toBeLessThan(202);
+});

@@ -6,8 +6,11 @@ import type { StatesBody } from "../protocol/records.ts";
 import { matchRoute, type RouteTable } from "../protocol/route.ts";
 import { pinnedState, type StateKeeper } from "./state.ts";
 
-/** Different ones that are told apart; there are as many as routes and fields of their schemas. */
-const toldUnfit = 20;
+/** Kinds that are told apart, by route and path within the state; what is beyond is counted together. */
+const toldKinds = 20;
+/** Of the first message of a kind: it may quote what the state holds. */
+const toldCharacters = 200;
+const others = { route: "*", message: "for other reasons" };
 
 export interface StateCheckOptions {
   readonly routes: RouteTable<StateKeeper & { readonly path: string }>;
@@ -57,12 +60,16 @@ export class StateCheck {
   answered(gateway: string, number: number, { states, next }: StatesBody): void {
     if (number !== this.number || !this.asked.has(gateway)) return;
     for (const kept of states) this.try(kept);
-    if (next === undefined) this.lost(gateway);
+    if (next === undefined) this.finish(gateway);
     else this.options.ask(gateway, number, next);
   }
 
-  /** It has told all, or is gone with all its connections. */
+  /** It is gone with all its connections. */
   lost(gateway: string): void {
+    this.finish(gateway);
+  }
+
+  private finish(gateway: string): void {
     this.unmet.delete(gateway);
     if (this.asked.delete(gateway) && this.asked.size === 0) this.options.onDone();
   }
@@ -80,10 +87,18 @@ export class StateCheck {
     const { fault } = pinnedState(match.route, state, own);
     if (fault === undefined) return;
     const route = match.route.path;
-    const message = fault.cause instanceof Error ? `${fault.message}: ${fault.cause.message}` : fault.message;
-    const key = JSON.stringify([route, message]);
-    const known = this.unfit.get(key);
-    if (known !== undefined) this.unfit.set(key, { ...known, connections: known.connections + 1 });
-    else if (this.unfit.size < toldUnfit) this.unfit.set(key, { route, message, connections: 1 });
+    const kind = JSON.stringify([route, fault.issues.map((issue) => issue.path)]);
+    if (this.unfit.has(kind) || this.unfit.size < toldKinds) this.count(kind, { route, message: messageOf(fault) });
+    else this.count("", others);
   }
+
+  private count(kind: string, first: { readonly route: string; readonly message: string }): void {
+    const known = this.unfit.get(kind) ?? { ...first, connections: 0 };
+    this.unfit.set(kind, { ...known, connections: known.connections + 1 });
+  }
+}
+
+function messageOf({ message, cause }: Error): string {
+  const whole = cause instanceof Error ? `${message}: ${cause.message}` : message;
+  return whole.length > toldCharacters ? `${whole.slice(0, toldCharacters)}…` : whole;
 }

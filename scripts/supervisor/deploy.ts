@@ -152,6 +152,8 @@ async function isRefused(parts: DeployParts, { recall, ending }: DeployOptions, 
     return false;
   } catch (error) {
     if (!(error instanceof DeployRefused)) throw error;
+    // Somebody may have forced it meanwhile.
+    if (recall.isForced) return false;
     recall.refuse(error);
     return true;
   }

@@ -16,7 +16,7 @@ class Answer {
 export class Recall {
   private controller = new AbortController();
   private answer = new Answer();
-  /** Who asks wants it even if connections are closed for it. */
+  /** One of those who ask wants it even if connections are closed for it. */
   isForced = false;
   /** When the watch should end, in milliseconds since 1970; null: there is none. */
   watchedUntil: number | null = null;
@@ -51,6 +51,7 @@ export class Recall {
     this.answer.refuse(reason);
     this.answer = new Answer();
     this.controller = new AbortController();
+    this.isForced = false;
   }
 
   /**
@@ -62,7 +63,7 @@ export class Recall {
    */
   ask(by: string, to: string | null, isForced: boolean): Promise<DeployReport | undefined> | undefined {
     if (this.before === undefined || (to !== null && to !== this.before)) return undefined;
-    this.isForced = isForced;
+    this.isForced ||= isForced;
     this.controller.abort(by);
     return this.answer.given;
   }

@@ -5,7 +5,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { readActivation, writeActivation } from "../../protocol/activation.ts";
 import { configExitCode } from "../../protocol/errors.ts";
-import { joinPlaces } from "../../protocol/predecessor.ts";
+import { joinIdentityFiles } from "../../protocol/identity-file.ts";
 import type { Role } from "../../protocol/rights.ts";
 import type { Config } from "../config.ts";
 import { findNatsServer } from "../nats/binary.ts";
@@ -113,7 +113,7 @@ export class Supervisor implements Deployable {
   async start(): Promise<void> {
     for (const folder of [this.config.cacheFolder, this.config.sharedDir, this.processes.identities])
       mkdirSync(folder, { recursive: true, mode: 0o700 });
-    joinPlaces(this.processes.identities, this.config.gateways);
+    joinIdentityFiles(this.processes.identities, this.config.gateways);
     const recorded = readActivation(this.activationFile);
     const [address, access] = await Promise.all([chooseAddress(this.config, this.portPatienceMs), this.startNats()]);
     this.ending.signal.throwIfAborted();

@@ -211,7 +211,7 @@ describe.skipIf(missing !== undefined)(`Debian 12${missing === undefined ? "" : 
     const haveHeard = async () => /"reason":"exited".*"msg":"gateway left"/.test(await machine.journal("--since=-60s"));
     await until(haveHeard, "workers hear of its end");
     // Its id lies where it outlives a power cut.
-    const [idOf, told] = ["/var/lib/thinstate/gateway-1/id", "handlers know of a gateway that ended without a word"];
+    const [idOf, told] = ["/var/lib/thinstate/gateway-1/id", "onGatewayLost has run for a gateway that crashed"];
     await until(async () => (await machine.journal("--since=-60s")).includes(told), "handlers are told");
     expect(await machine.run("stat", "-c", "%U %a", idOf)).toBe("thinstate-gateway 600\n");
     expect(await machine.run("cat", idOf)).toMatch(/^g\w+\n$/);

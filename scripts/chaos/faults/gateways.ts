@@ -23,12 +23,9 @@ async function strike(
   if (doomed === undefined) throw new Error("there is only one gateway");
   const clients = load.open.filter(({ id }) => id.startsWith(doomed.id));
   for (const client of clients) condemn(client);
-  const told = kill(
-    doomed,
-    clients.map(({ id }) => id),
-  );
-  await load.signal.until(() => clients.every(({ closed }) => closed !== undefined), "the gateway's clients notice", noticeMs);
-  await told;
+  const ids = clients.map(({ id }) => id);
+  const haveNoticed = () => clients.every(({ closed }) => closed !== undefined);
+  await Promise.all([kill(doomed, ids), load.signal.until(haveNoticed, "the gateway's clients notice", noticeMs)]);
   await installation.until("another gateway", (status) => status.gateways.filter(({ id }) => id !== doomed.id).length === gateways.length);
   await load.refill();
   await pause(200);

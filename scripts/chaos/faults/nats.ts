@@ -12,8 +12,9 @@ const kills = 10;
 
 async function killSupervised({ installation, away }: Scene): Promise<void> {
   const { pid } = (await installation.status()).nats;
+  if (pid === null) throw new Error("there is no nats-server");
   const startedAt = performance.now();
-  signalProcess(pid ?? 0, "SIGKILL");
+  signalProcess(pid, "SIGKILL");
   await installation.until("another nats-server", ({ nats }) => nats.pid !== null && nats.pid !== pid);
   away(performance.now() - startedAt);
 }

@@ -1,11 +1,11 @@
 // Releases that come and are taken back: what each has made of states, and who ticks.
 
 import { Listener } from "../listener.ts";
-import { type Scene, signalProcess } from "../scene.ts";
+import { pick, type Scene, signalProcess } from "../scene.ts";
 import type { Fault } from "./fault.ts";
 
 const talkers = 60;
-/** Of a ticker: longer, and something is missing. */
+/** A longer pause between ticks is a fault, on a machine that has time. */
 const longestGapMs = 2_000;
 
 /** @returns the count that each has now. */
@@ -49,9 +49,9 @@ async function tickThrough(scene: Scene): Promise<void> {
   const listener = await Listener.open(`${installation.url}/ticks`);
   await listener.until(() => listener.heard.length > 0, "a tick");
   await installation.run("deploy-worker");
-  const [worker] = await installation.workers();
-  signalProcess(worker?.pid ?? 0, "SIGKILL");
-  await installation.isGone(worker?.pid ?? 0);
+  const { pid } = pick(await installation.workers(), scene.random);
+  signalProcess(pid, "SIGKILL");
+  await installation.isGone(pid);
   await installation.run("rollback-worker");
   const generation = (await installation.status()).release?.generation;
   await listener.until(() => listener.heard.at(-1)?.text.startsWith(`${generation} `) === true, "a tick of the release that is back");

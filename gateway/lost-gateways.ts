@@ -1,0 +1,136 @@
+// Tells a worker when a gateway has crashed, so that onGatewayLost can clean up where no onClose ran. That concerns gateways that had
+// this gateway's identity file before, and others that have been silent for GATEWAY_TIMEOUT_MS: their machine may never come back.
+// The question is repeated until all hooks have succeeded. Of several gateways the one with the lowest id tells of a silent one.
+//
+// No journal of opens and closes, from which onClose could be run: to be right after a power cut it would have to reach the disk before
+// each onOpen, and it could still not say what workers that lived on have closed. What a handler keeps can be compared and dropped twice.
+
+import type { Logger } from "pino";
+import type { IdentityFile } from "../protocol/identity-file.ts";
+import type { Announcement } from "../protocol/membership.ts";
+import { packValue } from "../protocol/msgpack.ts";
+import { parseCount, toWorker } from "../protocol/records.ts";
+import type { Asks } from "./asks.ts";
+
+/** Until a worker is asked again: where hooks have failed or nobody has answered, and where workers died meanwhile. */
+const pauseMs = 5_000;
+const longPauseMs = 60_000;
+
+export interface LostGatewaysOptions {
+  /** This gateway's id. */
+  readonly self: string;
+  readonly identity: Pick<IdentityFile, "crashed" | "add" | "settle">;
+  readonly asks: Pick<Asks, "ask">;
+  readonly log: Logger;
+  /** How long a gateway may be silent. It may change. */
+  readonly silenceMs: () => number;
+  readonly now: () => number;
+  /** Other gateways hear that it has ended. */
+  readonly onHandled: (gateway: string) => void;
+}
+
+export class LostGateways {
+  private readonly options: LostGatewaysOptions;
+  /** By gateway: how to take the question back. */
+  private readonly asked = new Map<string, () => void>();
+  /** By gateway: when to ask again. */
+  private readonly againAt = new Map<string, number>();
+  /** By id, the other gateways: when each was last heard. */
+  private readonly heardAt = new Map<string, number>();
+  private hasEnded = false;
+
+  constructor(options: LostGatewaysOptions) {
+    this.options = options;
+  }
+
+  begin(): void {
+    for (const gateway of this.options.identity.crashed) this.ask(gateway);
+  }
+
+  hear(announcement: Announcement): void {
+    // Whoever takes over its identity file tells of it, or somebody has done so.
+    if (announcement.kind === "gone") this.heardAt.delete(announcement.id);
+    if (announcement.kind !== "gateway") return;
+    this.heardAt.set(announcement.id, this.options.now());
+    // It was only cut off: what handlers keep of it now is of connections that are open.
+    if (this.isUnderWay(announcement.id)) this.forget(announcement.id);
+  }
+
+  /** Whoever was silent until now could not be heard. */
+  excuse(): void {
+    const now = this.options.now();
+    for (const gateway of this.heardAt.keys()) this.heardAt.set(gateway, now);
+  }
+
+  /** To be called now and then, while what others say is heard. */
+  sweep(): void {
+    if (this.hasEnded) return;
+    const now = this.options.now();
+    for (const [gateway, at] of this.againAt) if (at <= now) this.ask(gateway);
+    const latest = now - this.options.silenceMs();
+    const others = [...this.heardAt];
+    const isFirst = others.every(([id, at]) => at < latest || this.options.self < id);
+    if (!isFirst) return;
+    for (const [gateway, at] of others) {
+      if (at >= latest || this.isUnderWay(gateway)) continue;
+      this.keep(this.options.identity.add(gateway));
+      this.ask(gateway);
+    }
+  }
+
+  /** Whoever comes after this gateway goes on with what is left. */
+  end(): void {
+    this.hasEnded = true;
+    this.againAt.clear();
+    for (const takeBack of this.asked.values()) takeBack();
+    this.asked.clear();
+  }
+
+  private isUnderWay(gateway: string): boolean {
+    return this.asked.has(gateway) || this.againAt.has(gateway);
+  }
+
+  private ask(gateway: string): void {
+    const { asks, log, now } = this.options;
+    this.againAt.delete(gateway);
+    const again = (ms: number) => {
+      this.asked.delete(gateway);
+      if (!this.hasEnded) this.againAt.set(gateway, now() + ms);
+    };
+    const takeBack = asks.ask({
+      what: "onGatewayLost",
+      type: toWorker.gatewayLost,
+      body: () => packValue(gateway),
+      onAnswer: (payload) => {
+        if (parseCount(payload) > 0) return again(pauseMs);
+        this.forget(gateway);
+        this.heardAt.delete(gateway);
+        this.options.onHandled(gateway);
+        log.info({ lost: gateway }, "onGatewayLost has run for a gateway that crashed");
+      },
+      onBroken: () => again(pauseMs),
+      // No worker, an older one, or one that is too slow.
+      onTimeout: () => again(pauseMs),
+      onPoison: () => {
+        log.error({ lost: gateway }, `three workers died while onGatewayLost ran: it is run again in ${longPauseMs / 1000} s`);
+        again(longPauseMs);
+      },
+      isOver: () => false,
+    });
+    this.asked.set(gateway, takeBack);
+  }
+
+  /** Nothing is left to be told of it. */
+  private forget(gateway: string): void {
+    this.asked.get(gateway)?.();
+    this.asked.delete(gateway);
+    this.againAt.delete(gateway);
+    this.keep(this.options.identity.settle([gateway]));
+  }
+
+  private keep(written: Promise<void>): void {
+    written.catch((error) =>
+      this.options.log.error({ err: error }, "cannot write IDENTITY_FILE: onGatewayLost may run again, or not at all"),
+    );
+  }
+}
