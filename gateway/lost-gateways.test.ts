@@ -110,6 +110,17 @@ test("of another one that is silent for too long the first of those that are lef
   expect(stage.asked).toHaveLength(2);
 });
 
+test("one that came later, and has never heard it, is not waited for", () => {
+  const stage = new Stage("g5");
+  stage.lost.hear(hello("g6"));
+  stage.wait(1_000);
+  stage.lost.hear(hello("g1"));
+  stage.wait(silenceMs);
+  stage.lost.hear(hello("g1"));
+  stage.wait(1);
+  expect(stage.gateways).toEqual(["g6"]);
+});
+
 test("whoever has told of a silent one says so to the others", () => {
   const stage = new Stage("g5");
   for (const id of ["g4", "g6"]) stage.lost.hear(hello(id));

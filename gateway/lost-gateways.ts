@@ -35,8 +35,8 @@ export class LostGateways {
   private readonly asked = new Map<string, () => void>();
   /** By gateway: when to ask again. */
   private readonly againAt = new Map<string, number>();
-  /** By id, the other gateways: when each was last heard. */
-  private readonly heardAt = new Map<string, number>();
+  /** By id, the other gateways: when each was first heard, and last. */
+  private readonly heard = new Map<string, { readonly since: number; readonly at: number }>();
   private hasEnded = false;
 
   constructor(options: LostGatewaysOptions) {
@@ -49,17 +49,18 @@ export class LostGateways {
 
   hear(announcement: Announcement): void {
     // Whoever takes over its identity file tells of it, or somebody has done so.
-    if (announcement.kind === "gone") this.heardAt.delete(announcement.id);
+    if (announcement.kind === "gone") this.heard.delete(announcement.id);
     if (announcement.kind !== "gateway") return;
-    this.heardAt.set(announcement.id, this.options.now());
+    const at = this.options.now();
+    this.heard.set(announcement.id, { since: this.heard.get(announcement.id)?.since ?? at, at });
     // It was only cut off: what handlers keep of it now is of connections that are open.
     if (this.isUnderWay(announcement.id)) this.forget(announcement.id);
   }
 
   /** Whoever was silent until now could not be heard. */
   excuse(): void {
-    const now = this.options.now();
-    for (const gateway of this.heardAt.keys()) this.heardAt.set(gateway, now);
+    const at = this.options.now();
+    for (const [gateway, { since }] of this.heard) this.heard.set(gateway, { since, at });
   }
 
   /** To be called now and then, while what others say is heard. */
@@ -68,11 +69,8 @@ export class LostGateways {
     const now = this.options.now();
     for (const [gateway, at] of this.againAt) if (at <= now) this.ask(gateway);
     const latest = now - this.options.silenceMs();
-    const others = [...this.heardAt];
-    const isFirst = others.every(([id, at]) => at < latest || this.options.self < id);
-    if (!isFirst) return;
-    for (const [gateway, at] of others) {
-      if (at >= latest || this.isUnderWay(gateway)) continue;
+    for (const [gateway, { at }] of this.heard) {
+      if (at >= latest || this.isUnderWay(gateway) || !this.isFirst(at, latest)) continue;
       this.keep(this.options.identity.add(gateway));
       this.ask(gateway);
     }
@@ -84,6 +82,11 @@ export class LostGateways {
     this.againAt.clear();
     for (const takeBack of this.asked.values()) takeBack();
     this.asked.clear();
+  }
+
+  /** Of those that are there, and have heard one that was last heard then: whoever came later knows nothing of it. */
+  private isFirst(lastHeardAt: number, latest: number): boolean {
+    return [...this.heard].every(([id, { since, at }]) => at < latest || since > lastHeardAt || this.options.self < id);
   }
 
   private isUnderWay(gateway: string): boolean {
@@ -104,7 +107,7 @@ export class LostGateways {
       onAnswer: (payload) => {
         if (parseCount(payload) > 0) return again(pauseMs);
         this.forget(gateway);
-        this.heardAt.delete(gateway);
+        this.heard.delete(gateway);
         this.options.onHandled(gateway);
         log.info({ lost: gateway }, "onGatewayLost has run for a gateway that crashed");
       },

@@ -117,6 +117,8 @@ async function onOwnNats(): Promise<{ own: TestNats; port: number; a: Gateway; b
 beforeEach(async () => {
   namespaces++;
   [here, there, outside] = await Promise.all([gateway("g1", nats.url), gateway("g2", nats.url), connect({ servers: nats.url })]);
+  // NATS knows what each subscribes to.
+  await Promise.all([here, there].map(({ bus }) => bus.flush()));
 });
 
 afterEach(() => Promise.all([here.bus.close(), there.bus.close(), outside.close()]));

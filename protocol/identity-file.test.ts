@@ -75,6 +75,11 @@ test("an earlier version left its id alone, without a line's end", async () => {
   expect((await begin("g2")).crashed).toEqual(["g1"]);
 });
 
+test("what is no id, in a damaged file, is passed over", async () => {
+  writeFileSync(file, `g1\n../../x\nhello world\n\0\0\n${"g".repeat(65)}\ng2\n`);
+  expect((await begin("g3")).crashed).toEqual(["g1", "g2"]);
+});
+
 test("without a file nobody was here before", async () => {
   const identity = new IdentityFile({ file: "", id: "g1" });
   await identity.take();

@@ -4,7 +4,7 @@
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Bus } from "./bus.ts";
-import { encodeAnnouncement } from "./membership.ts";
+import { encodeAnnouncement, memberId } from "./membership.ts";
 import { replaceFile, replaceFileSync } from "./replace-file.ts";
 import { subjectsOf } from "./subjects.ts";
 
@@ -92,7 +92,10 @@ function textOf(ids: readonly string[]): string {
 
 function linesOf(file: string): string[] {
   try {
-    return readFileSync(file, "utf8").split("\n").filter(Boolean);
+    // A damaged file may hold anything.
+    return readFileSync(file, "utf8")
+      .split("\n")
+      .filter((line) => memberId.test(line));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw error;

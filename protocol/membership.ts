@@ -27,7 +27,10 @@ export const routeHello = v.object({
   adopts: v.boolean(),
 });
 
-const member = { id: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,64}$/)), pid: v.number(), host: v.string(), protocol: v.number() };
+/** What a gateway's or worker's id looks like. */
+export const memberId = /^[A-Za-z0-9_-]{1,64}$/;
+
+const member = { id: v.pipe(v.string(), v.regex(memberId)), pid: v.number(), host: v.string(), protocol: v.number() };
 
 /**
  * What a worker's handlers have done since its start: turns that are done with, each once, and of them those whose hook threw,

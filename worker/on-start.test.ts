@@ -95,12 +95,15 @@ test("it begins with the activation of its release, ends with that of another, a
   expect(stage.said.filter((said) => said.startsWith("ending"))[0]).toBe("ending aborted");
 });
 
-test("an activation of another release that was not heard leaves it running", async () => {
+test("where an activation of another release was not heard, it begins again: a store may have refused its generation since", async () => {
   const stage = new Stage();
   stage.activate("b", 1);
   stage.activate("b", 3);
   await turn();
-  expect(stage.contexts).toMatchObject([{ generation: 1, signal: { aborted: false } }]);
+  expect(stage.contexts).toMatchObject([
+    { generation: 1, signal: { aborted: true } },
+    { generation: 3, signal: { aborted: false } },
+  ]);
 });
 
 test("a worker without onStart says nothing of it, and takes work at once", () => {

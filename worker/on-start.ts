@@ -34,6 +34,7 @@ export interface StartHook {
 
 /** From one activation of the release until it is active no more. */
 interface Run {
+  readonly generation: number;
   readonly controller: AbortController;
   readonly unsettled: Set<StartHook>;
   readonly settled: Promise<unknown>;
@@ -115,7 +116,7 @@ export class OnStart {
       if (this.isWanted && this.mayBegin(waitedMs)) this.begin();
     } else if (this.phase === "ending") {
       if (waitedMs >= patienceMs) this.giveUp(`onStart has not settled ${patienceMs / 1000} s after its signal aborted`);
-    } else if (!this.isWanted) this.abort();
+    } else if (!this.isWanted || this.run?.generation !== this.activation?.generation) this.abort();
     else if (this.phase === "starting" && waitedMs >= this.options.limitMs) {
       this.giveUp(`onStart has not returned after ${this.options.limitMs / 1000} s (half of READY_TIMEOUT_MS)`);
     }
@@ -148,7 +149,7 @@ export class OnStart {
     const unsettled = new Set(hooks);
     this.enter("starting");
     const settled = Promise.all(hooks.map((hook) => this.call(hook, context).then(() => unsettled.delete(hook))));
-    const run = { controller, unsettled, settled };
+    const run = { generation: context.generation, controller, unsettled, settled };
     this.run = run;
     void settled.then(() => {
       if (this.run === run && this.phase === "starting") this.enter("on");

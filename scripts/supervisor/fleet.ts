@@ -12,6 +12,8 @@ export interface FleetOptions {
   readonly start: (release: Release, size: number, standbys: number) => Crew;
   /** Puts it on the disk. Called before `announce`. */
   readonly record: (activation: Activation, release: Release) => void;
+  /** A release that a restart shall not serve is activated: generations go on from here all the same. */
+  readonly remember: (generation: number) => void;
   readonly announce: (activation: Activation) => void;
   /** A crew has been drained. */
   readonly onDrained: (crew: Crew) => void;
@@ -58,6 +60,7 @@ export class Fleet {
   activate(crew: Crew, generation: number, { isRecorded }: { isRecorded: boolean }): void {
     const activation = { release: crew.release.id, generation };
     if (isRecorded) this.options.record(activation, crew.release);
+    else this.options.remember(generation);
     this.activation = activation;
     this.options.announce(activation);
     const before = this.active;

@@ -30,6 +30,12 @@ export async function reasonInStates(
   return `the states of open connections could not be tried within ${timeoutMs / 1000} s: is the machine busy? npm run ${command} -- --force goes without`;
 }
 
+function advice(command: string): string {
+  return command === "rollback-worker"
+    ? "They have opened under a newer release, or that has set them: rather deploy a newer one."
+    : "A migrate in the handler makes an older state fit.";
+}
+
 /** For people. */
 function unfitText({ tried, unfit }: StateCheck, command: string): string {
   const connections = unfit.reduce((sum, { connections: count }) => sum + count, 0);
@@ -37,6 +43,6 @@ function unfitText({ tried, unfit }: StateCheck, command: string): string {
   return [
     `the states of ${connections} of ${tried} open connections do not fit the release:`,
     ...rows,
-    `A migrate in the handler makes an older state fit. npm run ${command} -- --force closes these connections`,
+    `${advice(command)} npm run ${command} -- --force closes these connections`,
   ].join("\n");
 }

@@ -273,6 +273,10 @@ export class Supervisor implements Deployable {
         writeActivation(this.activationFile, activation);
         pointCurrent(release, this.log);
       },
+      remember: (generation) => {
+        const recorded = readActivation(this.activationFile);
+        if (recorded !== undefined) writeActivation(this.activationFile, { ...recorded, generation });
+      },
       announce: (activation) => {
         membership.announce(activation);
         this.log.event("info", "release activated", activation);
