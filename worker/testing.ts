@@ -34,6 +34,11 @@ export async function testHandler<Params extends PathParams, State, StateInput, 
   return app;
 }
 
+export interface ReplaceOptions {
+  /** Even if connections are closed for it. */
+  readonly force?: boolean;
+}
+
 /** How long an onStart may take; a worker gives it longer. Less than a test usually has. */
 const startLimitMs = 4_000;
 
@@ -107,30 +112,39 @@ export class TestApp<State = unknown> {
    * Replaces the handler as a deploy does: turns that have begun finish under the old one, then the new one adopts the
    * connections (state migrated, onAdopt). Resolves when it has. Clients notice nothing. Before that the old onStart's signal aborts, and
    * when it has settled, the new one's onStart runs.
+   * @throws where a connection would be closed: it is at a path that is not served any more, or its state neither fits nor migrates.
+   *   With `force`, as of `npm run deploy-worker`, the latter is closed.
    * @throws what the new onStart throws: the old handler goes on then, its onStart started again.
    */
   async deploy<Params extends PathParams, NextState, StateInput, Incoming>(
     next: Handler<Params, NextState, StateInput, Incoming>,
+    options: ReplaceOptions = {},
   ): Promise<void> {
-    await this.activate({ name: String(++this.deploys + 1), handler: next });
+    await this.activate({ name: String(this.deploys + 2), handler: next }, options);
+    this.deploys++;
   }
 
   /**
    * Brings back what was there before the last deploy, as `npm run rollback-worker` does: each connection with its state as that
    * handler understands it, or else as that one had left it.
-   * @throws where nothing was deployed.
+   * @throws where nothing was deployed; as `deploy`.
    */
-  async rollback(): Promise<void> {
+  async rollback(options: ReplaceOptions = {}): Promise<void> {
     if (this.previous === undefined) throw new Error("nothing was deployed yet: app.deploy(handler) does");
-    await this.activate(this.previous);
+    await this.activate(this.previous, options);
   }
 
-  private async activate(next: TestRelease): Promise<void> {
+  private async activate(next: TestRelease, { force = false }: ReplaceOptions): Promise<void> {
     const { path } = next.handler;
     const table = compileRoutes([next.handler]);
     const orphan = this.gateway.open.find(({ admission }) => matchRoute(table, admission.path) === undefined);
     if (orphan !== undefined) {
       throw new Error(`${path} does not serve ${orphan.admission.path}, which is open: a deploy without its route fails. Close it first`);
+    }
+    const unfit = force ? [] : this.gateway.faultsUnder(next);
+    if (unfit.length > 0) {
+      const text = `the states of ${unfit.length} of ${this.gateway.open.length} open connections do not fit: ${unfit[0]?.message}`;
+      throw new Error(`${text}. A real deploy is refused, too; with { force: true } they are closed`, { cause: unfit[0] });
     }
     const before = this.gateway.active;
     if (before.handler.onStart !== undefined || next.handler.onStart !== undefined) await this.startInstead(next, before);

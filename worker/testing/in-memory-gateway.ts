@@ -1,6 +1,7 @@
 // Stands in for a gateway and its workers: gives connections' events to the real Turns and applies what they commit as
 // gateway/commit.ts does, to connections in memory. Workers change as in a deploy, or die where a test wants it.
 
+import type { CodedError } from "../../protocol/errors.ts";
 import { flag, toGateway, toWorker } from "../../protocol/records.ts";
 import type { Effect, Effects, Frame } from "../effects.ts";
 import type { App, Handler } from "../handler.ts";
@@ -84,6 +85,11 @@ export class InMemoryGateway {
   advance(ms: number): void {
     this.clockMs += ms;
     for (const worker of this.workers) worker.sweep();
+  }
+
+  /** Why open connections could not go on under a release. */
+  faultsUnder({ handler, name }: TestRelease): CodedError[] {
+    return this.open.flatMap(({ stored }) => pinnedState(handler, stored.current, stored.leftBy(name)).fault ?? []);
   }
 
   /** Another release takes over: each connection between two of its turns. */

@@ -62,21 +62,23 @@ test("turn ids go on through deploys: an adoption is not one of a connection's o
   expect(ids).toEqual([`${ada.id}:1`, `${ada.id}:adopt-2`, `${ada.id}:adopt-3`, `${ada.id}:2`]);
 });
 
-test("a state that cannot be migrated closes its connection with 1011, and its onClose runs", async () => {
+test("a state that cannot be migrated refuses a deploy; forced, it closes its connection with 1011, and its onClose runs", async () => {
   const closed: number[] = [];
   const app = await testHandler(counter);
   const ada = await app.connect("/counter/a");
   const migrate = () => ({ total: "none" }) as never;
-  await app.deploy(
-    defineHandler({
-      ...next,
-      migrate,
-      onClose(conn, { code }) {
-        closed.push(code);
-        expect(() => conn.state.total).toThrow(/^state\.invalid: total/);
-      },
-    }),
-  );
+  const unfit = defineHandler({
+    ...next,
+    migrate,
+    onClose(conn, { code }) {
+      closed.push(code);
+      expect(() => conn.state.total).toThrow(/^state\.invalid: total/);
+    },
+  });
+  await expect(app.deploy(unfit)).rejects.toThrow(/^the states of 1 of 1 open connections do not fit: state\.invalid: total/);
+  expect([app.release, ada.closed]).toEqual(["1", undefined]);
+  await app.deploy(unfit, { force: true });
+  expect(app.release).toBe("2");
   expect(() => ada.state).toThrow(/^state\.invalid: total/);
   expect(ada.closed).toEqual({ code: 1011, reason: "state.invalid" });
   // onClose has thrown nothing.
