@@ -5,6 +5,7 @@ import { ReleaseError } from "./releases/release.ts";
 import { type Served, serve } from "./serve.ts";
 import { SourceWatch } from "./source-watch.ts";
 import { Cancelled } from "./supervisor/control.ts";
+import { closedText } from "./supervisor/report.ts";
 
 const usage = `npm run dev
 
@@ -89,7 +90,13 @@ class Refresh {
     if (outcome === undefined) return true;
     // What did not work may work the next time, whatever it is due to.
     this.hash = outcome.ok ? hash : undefined;
-    if (outcome.ok) log.say(`live after ${Math.round(outcome.result.totalMs)} ms, ${outcome.result.handedOver} connections handed over`);
+    if (outcome.ok) {
+      const { totalMs, handedOver, closed } = outcome.result;
+      const closedBy = closedText(closed);
+      // A deploy would be refused.
+      const cost = closedBy === undefined ? "" : `, closed ${closedBy}`;
+      log.say(`live after ${Math.round(totalMs)} ms, ${handedOver} connections handed over${cost}`);
+    }
     // What the worker said of it is on the terminal already.
     else log.say(`not live, the code before still serves: ${outcome.error.split("\n")[0]}`);
     await this.followLinks();

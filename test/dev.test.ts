@@ -87,6 +87,25 @@ test("a broken save prints the error with file and line, and the code before ser
   expect(client.isOpen).toBe(true);
 });
 
+test("a save under which a connection's state does not fit says whom it has closed", async () => {
+  const keeper = (field: string) => `import * as v from "valibot";
+import { defineHandler } from "../handler.ts";
+
+export default defineHandler({ path: "/kept", state: v.object({ ${field}: v.number() }), onUpgrade: () => ({ state: { ${field}: 0 } }) });
+`;
+  const from = dev.lines.length;
+  installation.write("worker/handlers/kept.ts", keeper("count"));
+  await dev.line(/^live after/, from);
+  const kept = await TestClient.open(`${(await installation.status()).url}/kept`);
+  const renamed = dev.lines.length;
+  installation.write("worker/handlers/kept.ts", keeper("total"));
+  await dev.line(/^live after .* closed 1: state\.invalid \(1\)$/, renamed);
+  expect(await kept.closes()).toEqual({ code: 1011, reason: "state.invalid" });
+  const removed = dev.lines.length;
+  installation.remove("worker/handlers/kept.ts");
+  await dev.line(/^live after/, removed);
+});
+
 test("a file that is added is served, and what is removed is not missed", async () => {
   const from = dev.lines.length;
   installation.write("worker/handlers/added.ts", handler("added").replace("/version", "/added"));
