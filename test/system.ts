@@ -4,6 +4,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { type Bus, connectBus } from "../protocol/bus.ts";
+import { configExitCode } from "../protocol/errors.ts";
 import { type Announcement, decodeAnnouncement, encodeAnnouncement, type GatewayHello, type WorkerHello } from "../protocol/membership.ts";
 import { type Subjects, subjectsOf } from "../protocol/subjects.ts";
 import { patienceMs } from "../scripts/live/patience.ts";
@@ -49,10 +50,12 @@ export class TestProcess {
     return this.child.exitCode !== null || this.child.signalCode !== null;
   }
 
-  /** It has ended for a fault of its own: no test asks for these. */
+  /** It has ended for a fault of its own: a test asks for wrong settings at most. */
   get hasCrashed(): boolean {
     const { exitCode, signalCode } = this.child;
-    return (exitCode ?? 0) !== 0 || ["SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGTRAP"].includes(signalCode ?? "");
+    return (
+      ![null, 0, configExitCode].includes(exitCode) || ["SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGTRAP"].includes(signalCode ?? "")
+    );
   }
 
   /** Asks it to end, and kills it where it hangs. @returns its exit code; null where a signal ended it. */
