@@ -1,12 +1,15 @@
 // Sixty connections with a state of every kind, half of them talking all the time, through a deploy that migrates each state, its
 // rollback by hand, one that its watch takes back, and a deploy that stays: by the real commands.
 
+import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
 import { TestClient } from "./client.ts";
 import { Installation } from "./installation.ts";
 
 const file = "worker/handlers/person.ts";
 const connections = 60;
+/** From one message of a talker to the next. */
+const talkingMs = 20;
 
 let installation: Installation;
 let people: Person[] = [];
@@ -134,7 +137,10 @@ class Person {
   begin(): void {
     this.isTalking = true;
     const talk = async () => {
-      while (this.isTalking) await this.speak();
+      while (this.isTalking) {
+        await this.speak();
+        await pause(talkingMs);
+      }
     };
     this.talk = talk();
     // It is awaited when it ends.
