@@ -50,12 +50,11 @@ export class TestProcess {
     return this.child.exitCode !== null || this.child.signalCode !== null;
   }
 
-  /** It has ended for a fault of its own: a test asks for wrong settings at most. */
+  /** It has ended for a fault of its own: nobody has asked it to, and its settings are right. */
   get hasCrashed(): boolean {
     const { exitCode, signalCode } = this.child;
-    return (
-      ![null, 0, configExitCode].includes(exitCode) || ["SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGTRAP"].includes(signalCode ?? "")
-    );
+    if (["SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGTRAP"].includes(signalCode ?? "")) return true;
+    return ![null, 0, configExitCode].includes(exitCode) && !this.output.includes('"reason":"SIGTERM"');
   }
 
   /** Asks it to end, and kills it where it hangs. @returns its exit code; null where a signal ended it. */
