@@ -61,6 +61,10 @@ export class ServiceFleet implements DeployFleet {
     return this.replaced.get(releaseId);
   }
 
+  keepWarm({ release }: DeployCrew): Promise<void> {
+    return keepRunning(release.id);
+  }
+
   standby(release: Release, size: number): ServiceCrew {
     return this.crew(release, size);
   }

@@ -46,6 +46,12 @@ export class Fleet {
     return [...this.replaced.keys()].find((crew) => crew.release.id === releaseId);
   }
 
+  /** A warm crew is about to be activated: until `cool` it does not end. */
+  keepWarm(crew: Crew): void {
+    clearTimeout(this.replaced.get(crew));
+    this.replaced.set(crew, undefined);
+  }
+
   /** Starts workers that get no work yet: so many of them, the rest with their activation. */
   standby(release: Release, size: number, standbys = size): Crew {
     const crew = this.options.start(release, size, standbys);

@@ -40,6 +40,8 @@ export interface DeployFleet {
   readonly activation: Activation | undefined;
   /** The crew of a release that was replaced and is still there. */
   warm(releaseId: string): DeployCrew | undefined;
+  /** Such a crew is about to be activated: until `cool` it does not end. */
+  keepWarm(crew: DeployCrew): void | Promise<void>;
   /** Starts workers that get no work yet: so many of them, the rest with their activation. */
   standby(release: Release, size: number, standbys: number): DeployCrew;
   /**
@@ -90,6 +92,7 @@ export async function switchOver(parts: DeployParts, options: SwitchOptions): Pr
   const previous = fleet.activation?.release ?? null;
   const generation = Math.max(fleet.activation?.generation ?? 0, members.heardActivation?.generation ?? 0) + 1;
   const warm = fleet.warm(release.id);
+  if (warm !== undefined) await fleet.keepWarm(warm);
   steps.begin(warm === undefined ? `starting ${options.standbys} workers of release ${release.id}` : `release ${release.id} is still warm`);
   const crew = warm ?? fleet.standby(release, options.size, options.standbys);
   try {
