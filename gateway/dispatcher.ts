@@ -4,7 +4,7 @@
 import type { ErrorCode } from "../protocol/errors.ts";
 import type { Activation, RouteHello } from "../protocol/membership.ts";
 import { packValue } from "../protocol/msgpack.ts";
-import { encodeClose, flag, toWorker } from "../protocol/records.ts";
+import { encodeClose, toWorker } from "../protocol/records.ts";
 import { matchRoute, type RouteMatch } from "../protocol/route.ts";
 import { acquit, addDeath, takeDeathBack } from "./blame.ts";
 import { Candidates } from "./candidates.ts";
@@ -422,11 +422,8 @@ export class Dispatcher {
     worker.pins++;
     const wasOpened = connection.firstEvent > 0;
     const head = { type: toWorker.pin, flags: 0, extra: 0, slot: connection.slot, epoch: connection.epoch };
-    const earlier = connection.state.givenTo(worker.release);
-    if (earlier !== undefined) {
-      const flags = earlier.isMigrated ? flag.migrated : 0;
-      worker.link.append({ ...head, type: toWorker.earlier, flags }, earlier.state ?? nothing);
-    }
+    const { own } = connection.state.givenTo(worker.release);
+    if (own !== undefined) worker.link.append({ ...head, type: toWorker.earlier }, own.state ?? nothing);
     worker.link.append(head, packValue(pinBodyOf(connection)));
     if (wasOpened) worker.adoptionBatch = worker.link.lastBatch;
     if (connection.leavingSince > 0) {

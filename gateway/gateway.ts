@@ -178,7 +178,7 @@ export class Gateway {
       onError: (code, closeCode, release) => {
         this.countBroken(code);
         // What the release before had begun is its own.
-        if (release === this.dispatcher.activation?.release && isReleaseFault(closeCode)) this.dispatcher.handover.closed(code);
+        if (release === this.dispatcher.activation?.release && isReleaseFault(code, closeCode)) this.dispatcher.handover.closed(code);
       },
     });
     this.asks = new Asks({ now, limits: this.limits, choose: () => this.dispatcher.leastLoaded(), memory: this.dispatcher.parking });
@@ -458,7 +458,7 @@ export class Gateway {
     if (connection.socket === undefined) return;
     const { close } = errorTable[code];
     this.countBroken(code);
-    if (isReleaseFault(close) || code === "route.removed") this.dispatcher.handover.closed(code);
+    if (isReleaseFault(code, close)) this.dispatcher.handover.closed(code);
     this.options.log.warn({ ...about(connection), code }, "connection closed");
     connection.socket.end(close, code);
   }
@@ -624,8 +624,8 @@ export class Gateway {
 }
 
 /** RFC 6455, 7.4.1: 1011 is the server's own fault; what clients do and what the machine cannot do have other codes. */
-function isReleaseFault(closeCode: number): boolean {
-  return closeCode === 1011;
+function isReleaseFault(code: string, closeCode: number): boolean {
+  return closeCode === 1011 || code === "route.removed" || code === "state.incompatible";
 }
 
 /** For the log. */

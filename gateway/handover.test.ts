@@ -15,12 +15,12 @@ test("what an activation costs is told with its generation", () => {
   meter.moved(0.5);
   meter.parked();
   meter.redelivered();
-  for (const code of ["state.invalid", "state.invalid", "handler.thrown"]) meter.closed(code);
+  for (const code of ["state.incompatible", "state.incompatible", "handler.thrown"]) meter.closed(code);
   expect(meter.remaining).toBe(1);
   const { pauses, ...report } = meter.report(false) ?? { pauses: [] };
   expect(report).toEqual({
     ...{ generation: 3, before: 10, remaining: 1, moved: 2, parked: 1, redelivered: 1, longestPauseMs: 4 },
-    ...{ closed: { "state.invalid": 2, "handler.thrown": 1 }, adopted: false },
+    ...{ closed: { "state.incompatible": 2, "handler.thrown": 1 }, adopted: false },
   });
   expect(pauses.reduce((sum, count) => sum + count, 0)).toBe(2);
 });
@@ -32,7 +32,7 @@ test("the next activation begins at zero, but for what has not been given back y
   meter.moved(4);
   meter.parked();
   meter.redelivered();
-  meter.closed("state.invalid");
+  meter.closed("state.incompatible");
   meter.begin(4, 12);
   expect(meter.report(true)).toEqual({
     ...{ generation: 4, before: 12, remaining: 1, moved: 0, parked: 0, redelivered: 0, longestPauseMs: 0 },
@@ -45,7 +45,7 @@ test("a report is not changed by what is measured later", () => {
   meter.begin(1, 1);
   const report = meter.report(true);
   meter.moved(1);
-  meter.closed("state.invalid");
+  meter.closed("state.incompatible");
   expect(report?.pauses.every((count) => count === 0)).toBe(true);
   expect(report?.closed).toEqual({});
 });

@@ -29,9 +29,9 @@ test("what closes or has closed is not told; what the worker's release had left 
   closing.isClosing = true;
   closed.socket = undefined;
   open.state.givenTo("1");
-  open.state.set(new Uint8Array(5), "2", true);
+  open.state.set(new Uint8Array(5), "2", false);
   expect(statesFrom([open, closing, closed], 0, "1")).toEqual({
-    states: [{ path: "/0", state: new Uint8Array(5), earlier: { state: new Uint8Array(3), migrated: true } }],
+    states: [{ path: "/0", state: new Uint8Array(5), own: { state: new Uint8Array(3) } }],
   });
   expect(statesFrom([open], 0, "2")).toEqual({ states: [{ path: "/0", state: new Uint8Array(5) }] });
 });

@@ -10,13 +10,12 @@ const sliceSlots = 1_000;
 
 type Slots = ReadonlyArray<Connection | undefined>;
 
-/** What each keeps. @param release The worker's who asks: what that had left is told, too. */
+/** What a worker of the release that asks would find of each. */
 export function statesFrom(slots: Slots, from: number, release: string): StatesBody {
   const { told, next } = slice(slots, from, ({ path, state: kept }) => {
-    const { current: state } = kept;
-    const left = kept.leftBy(release);
-    const bytes = path.length + (state?.length ?? 0) + (left?.state?.length ?? 0);
-    return { bytes, entry: { path, state, ...(left && { earlier: { state: left.state, migrated: left.isMigrated } }) } };
+    const { state, own } = kept.foundBy(release);
+    const bytes = path.length + (state?.length ?? 0) + (own?.state?.length ?? 0);
+    return { bytes, entry: { path, state, ...(own && { own: { state: own.state } }) } };
   });
   return { states: told, ...(next !== undefined && { next }) };
 }

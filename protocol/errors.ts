@@ -7,6 +7,10 @@ export const errorTable = {
   "message.notJson": { close: 1007, text: "a client's message is not JSON where the handler wants JSON" },
   "state.tooLarge": { close: 1011, text: "a connection's state, encoded, is larger than STATE_BYTES" },
   "state.invalid": { close: 1011, text: "a connection's state does not fit the handler's state schema, or would not survive a hand-over" },
+  "state.incompatible": {
+    close: 1012,
+    text: "the release that took over cannot use the state that a connection had; a client that comes back begins with a new one",
+  },
   "effects.tooLarge": { close: 1011, text: "what one turn asked for is, encoded, larger than EFFECTS_BYTES" },
   "send.invalid": { close: 1011, text: "what was to be sent has no JSON: undefined, a function, a promise, a cycle" },
   "topic.invalid": { close: 1011, text: "a topic is empty, longer than 256 bytes of UTF-8, or not well-formed text" },

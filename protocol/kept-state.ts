@@ -1,56 +1,58 @@
-// What is kept of a connection's state: what was set last, and what that replaced when the release changed. A rollback brings
-// back a release that may not understand what the one after it has stored: it then finds what it had before. Pure.
+// What is kept of a connection's state: what was set last, and what the releases before had. A rollback brings back a release
+// that may not understand what the ones after it have stored: it then finds what it had before. Pure.
 
-export interface EarlierState {
+interface EarlierState {
   /** The one that had set it; before any has, the one that was given the connection first. */
   readonly release: string;
+  /** Those that have gone on with it, and did not set it. */
+  readonly others: readonly string[];
   /** msgpack; undefined: none. */
   readonly state: Uint8Array | undefined;
   /** What replaced it had another shape: a `migrate` had made it fit. */
   readonly isMigrated: boolean;
 }
 
-/** Of the releases that went on with a state which they did not set, the last ones: as many as a rollback may find, and the active one. */
+/** What a release goes on with. */
+export interface FoundState {
+  /** msgpack; undefined: none. */
+  readonly state: Uint8Array | undefined;
+  /** What that release had left itself, where another one has replaced it without a `migrate`: for where `state` does not fit. */
+  readonly own: { readonly state?: Uint8Array | undefined } | undefined;
+}
+
+/** As many releases as a rollback may find, and the active one. */
 const keptReleases = 5;
 const none: readonly string[] = [];
+const noStates: readonly EarlierState[] = [];
 
 export class KeptState {
   /** msgpack, as the handler set it; undefined: none. */
   current: Uint8Array | undefined;
-  /** One at most: what the current one has replaced. */
-  earlier: EarlierState | undefined;
-  /** The release that set the current one, as in EarlierState, and those that had the connection with it besides. */
+  /** The release that set the current one, and the others that have gone on with it, as in EarlierState. */
   private release = "";
   private others = none;
-  /** Those that had it with the earlier one, besides the release that had set that. */
-  private earlierOthers = none;
-  /** A rollback has brought the current one back, and `earlier` is of the release that was taken back. */
-  private isBack = false;
+  /** Of the releases below, the oldest first: each replaced by the next, the last by the current one. */
+  private earlier = noStates;
+  /** Of the release above, where a rollback has brought the current one back. Where no turn has set that since, as if migrated. */
+  private takenBack: EarlierState | undefined;
 
   constructor(initial: Uint8Array | undefined) {
     this.current = initial;
   }
 
-  /**
-   * A worker of this release gets the connection. Where a `migrate` had replaced what the release had, that is current again: what
-   * the other one has stored would fit that one alone.
-   * @returns as `leftBy`, where it is not current.
-   */
-  givenTo(release: string): EarlierState | undefined {
+  /** A worker of this release gets the connection: what it finds is current from now on. */
+  givenTo(release: string): FoundState {
     if (this.release === "") this.release = release;
-    const left = this.leftBy(release);
-    if (left?.isMigrated) {
-      this.bringBack(left);
-      return undefined;
-    }
+    const { back, own } = this.search(release);
+    if (back !== undefined) this.bringBack(back);
     this.others = this.othersWith(release);
-    return left;
+    return { state: this.current, own };
   }
 
-  /** @returns what this release had before another one replaced it. */
-  leftBy(release: string): EarlierState | undefined {
-    if (release === this.release) return undefined;
-    return this.earlier?.release === release || this.earlierOthers.includes(release) ? this.earlier : undefined;
+  /** What a worker of this release would find: the newest state, but for what a `migrate` has put in the place of what it had. */
+  foundBy(release: string): FoundState {
+    const { back, own } = this.search(release);
+    return { state: (back ?? this.now(false)).state, own };
   }
 
   /**
@@ -58,14 +60,46 @@ export class KeptState {
    * @param isMigrated that release's `migrate` had to make what was stored until now fit.
    */
   set(state: Uint8Array | undefined, release: string, isMigrated: boolean): void {
-    if (release !== this.release) {
-      this.earlier = { release: this.release, state: this.current, isMigrated };
-      this.earlierOthers = this.others;
-    } else if (this.isBack && this.earlier !== undefined) this.earlier = { ...this.earlier, isMigrated };
-    this.isBack = false;
+    if (release !== this.release) this.replace(release, isMigrated);
+    else if (this.takenBack !== undefined && this.takenBack.isMigrated !== isMigrated) this.takenBack = { ...this.takenBack, isMigrated };
     this.release = release;
     this.others = none;
     this.current = state;
+  }
+
+  private now(isMigrated: boolean): EarlierState {
+    return { release: this.release, others: this.others, state: this.current, isMigrated };
+  }
+
+  private search(release: string): { back?: EarlierState; own?: EarlierState } {
+    const { takenBack, earlier } = this;
+    if (release === this.release) return {};
+    if (takenBack !== undefined && hasHad(takenBack, release)) return takenBack.isMigrated ? { back: takenBack } : { own: takenBack };
+    const index = earlier.findLastIndex((state) => hasHad(state, release));
+    const own = earlier[index];
+    if (own === undefined) return {};
+    const back = earlier.slice(index).find(({ isMigrated }) => isMigrated);
+    return { ...(back && { back }), ...(back !== own && { own }) };
+  }
+
+  private bringBack(state: EarlierState): void {
+    const now = this.now(true);
+    const index = this.earlier.indexOf(state);
+    this.takenBack = index < 0 ? undefined : now;
+    this.earlier = index < 0 ? [...this.earlier, now] : this.earlier.slice(0, index);
+    this.release = state.release;
+    this.others = state.others;
+    this.current = state.state;
+  }
+
+  // A release that sets the state again was brought back, and the one that had replaced its state was taken back.
+  private replace(release: string, isMigrated: boolean): void {
+    const index = this.earlier.findLastIndex((state) => hasHad(state, release));
+    const own = this.earlier[index];
+    const below = this.earlier.slice(0, Math.max(0, index));
+    this.takenBack = own && this.now(isMigrated);
+    if (own === undefined) this.earlier = [...this.earlier, this.now(isMigrated)].slice(1 - keptReleases);
+    else this.earlier = own.release === release ? below : [...below, { ...own, isMigrated }];
   }
 
   // Those behind a release that is there again were taken back.
@@ -76,14 +110,8 @@ export class KeptState {
     if (index >= 0) return index === others.length - 1 ? others : others.slice(0, index + 1);
     return [...others, release].slice(-keptReleases);
   }
+}
 
-  private bringBack(left: EarlierState): void {
-    const { current, release, others } = this;
-    this.current = left.state;
-    this.release = left.release;
-    this.others = this.earlierOthers;
-    this.earlier = { release, state: current, isMigrated: true };
-    this.earlierOthers = others;
-    this.isBack = true;
-  }
+function hasHad(state: EarlierState, release: string): boolean {
+  return state.release === release || state.others.includes(release);
 }

@@ -87,7 +87,7 @@ export const flag = {
   alone: 32,
   /** The body of a Response ends before it is whole. */
   broken: 64,
-  /** Of `state`: it follows from another release's by that of `migrate`. Of `earlier`: what is stored now does. */
+  /** Of `state`: it follows from another release's by that of `migrate`. */
   migrated: 128,
 } as const;
 
@@ -180,7 +180,7 @@ const states = v.object({
       path: v.string(),
       state: v.optional(bytes),
       /** What the worker's own release had left: see `earlier`. */
-      earlier: v.optional(v.object({ state: v.optional(bytes), migrated: v.boolean() })),
+      own: v.optional(v.object({ state: v.optional(bytes) })),
     }),
   ),
   /** The slot to go on with; missing: that was all. */

@@ -114,10 +114,10 @@ export default defineHandler({
     installation.write(file, withState("{ x: v.number(), hp: v.number() }", "{ x: 1, hp: 9 }"));
     const { exitCode, output } = await installation.run("deploy-worker", "--force");
     expect(exitCode, output).toBe(1);
-    expect(output).toMatch(/^ {2}closed {2}10: state\.invalid \(10\)$/m);
+    expect(output).toMatch(/^ {2}closed {2}10: state\.incompatible \(10\)$/m);
     expect(output.endsWith(`release ${first} still serves`), output).toBe(true);
     expect(await Promise.all(talkers.map((talker) => talker.closes()))).toEqual(
-      talkers.map(() => ({ code: 1011, reason: "state.invalid" })),
+      talkers.map(() => ({ code: 1012, reason: "state.incompatible" })),
     );
   });
 
@@ -151,9 +151,11 @@ export default defineHandler({
     expect(await command.exited, command.output).toBe(1);
     const { rolledBack, error, serving } = JSON.parse(command.stdout);
     expect(serving).toBe(first);
-    expect(rolledBack).toMatchObject({ reason: "throws", closed: {}, closedGoingBack: { "state.invalid": 3 } });
-    expect(error).toMatch(/^going back has closed 3: state\.invalid \(3\)\nthe last errors of its workers:\n {2}onAdopt was .*count: /m);
-    expect(await Promise.all(late.map((client) => client.closes()))).toEqual(Array(3).fill({ code: 1011, reason: "state.invalid" }));
+    expect(rolledBack).toMatchObject({ reason: "throws", closed: {}, closedGoingBack: { "state.incompatible": 3 } });
+    expect(error).toMatch(
+      /^going back has closed 3: state\.incompatible \(3\)\nthe last errors of its workers:\n {2}onAdopt was .*count: /m,
+    );
+    expect(await Promise.all(late.map((client) => client.closes()))).toEqual(Array(3).fill({ code: 1012, reason: "state.incompatible" }));
     await answers("one");
   });
 

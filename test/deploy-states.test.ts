@@ -47,7 +47,7 @@ test("a state that would not fit refuses the deploy; with migrate it is deployed
   const refused = await installation.run("deploy-worker");
   expect(refused.exitCode).toBe(1);
   expect(refused.output).toContain("the states of 3 of 3 open connections do not fit the release:");
-  expect(refused.output).toMatch(/\/counter {2}state\.invalid: total: .* \(3\)/);
+  expect(refused.output).toMatch(/\/counter {2}state\.incompatible: total: .* \(3\)/);
   await says("count 2");
 
   installation.write(file, handler("total", "migrate: (stored) => ({ total: ((stored ?? { count: 0 }) as { count: number }).count }),"));
@@ -65,8 +65,8 @@ test("a state that would not fit refuses the deploy; with migrate it is deployed
   const forced = await installation.run("rollback-worker", "--force");
   expect(forced.exitCode, forced.output).toBe(1);
   expect(forced.output).toMatch(/^release \S+ serves/m);
-  expect(forced.output).toMatch(/^ {2}closed {7}1: state\.invalid \(1\)$/m);
-  expect(forced.output).toMatch(/^ {2}onAdopt was rolled back \(\/counter\): CodedError: state\.invalid: count: /m);
-  expect(await clients.pop()?.closes()).toEqual({ code: 1011, reason: "state.invalid" });
+  expect(forced.output).toMatch(/^ {2}closed {7}1: state\.incompatible \(1\)$/m);
+  expect(forced.output).toMatch(/^ {2}onAdopt was rolled back \(\/counter\): CodedError: state\.incompatible: count: /m);
+  expect(await clients.pop()?.closes()).toEqual({ code: 1012, reason: "state.incompatible" });
   await says("count 4");
 });

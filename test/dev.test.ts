@@ -99,8 +99,8 @@ export default defineHandler({ path: "/kept", state: v.object({ ${field}: v.numb
   const kept = await TestClient.open(`${(await installation.status()).url}/kept`);
   const renamed = dev.lines.length;
   installation.write("worker/handlers/kept.ts", keeper("total"));
-  await dev.line(/^live after .* closed 1: state\.invalid \(1\)$/, renamed);
-  expect(await kept.closes()).toEqual({ code: 1011, reason: "state.invalid" });
+  await dev.line(/^live after .* closed 1: state\.incompatible \(1\)$/, renamed);
+  expect(await kept.closes()).toEqual({ code: 1012, reason: "state.incompatible" });
   const removed = dev.lines.length;
   installation.remove("worker/handlers/kept.ts");
   await dev.line(/^live after/, removed);

@@ -105,11 +105,16 @@ interface Held {
   readonly had: readonly string[];
 }
 
+/** @param isMigrated what has replaced it was made by a migrate. */
+type Replaced = Held & { readonly isMigrated: boolean };
+
 /** One connection as its releases should find it. */
 class Expected {
   private now: Held;
-  /** What that has replaced. */
-  private before: (Held & { readonly isMigrated: boolean }) | undefined;
+  /** What that has replaced, the oldest first: of the releases below. */
+  private below: Replaced[] = [];
+  /** What was there when a rollback brought this one back. */
+  private above: Replaced | undefined;
 
   constructor(stored: Stored, release: string) {
     this.now = { stored, had: [release] };
@@ -120,25 +125,61 @@ class Expected {
    * one has stored since, without a migrate, stays stored.
    */
   foundBy({ name, plan }: Release): { count: number; isMigrated: boolean; isStored: boolean } | undefined {
-    const own = this.leftBy(name);
-    const [first, second] = own?.isMigrated ? [own.stored, this.now.stored] : [this.now.stored, own?.stored];
-    const found = seenBy(plan, first) ?? (second && seenBy(plan, second));
-    return found && { ...found, isStored: seenBy(plan, this.now.stored) !== undefined || own?.isMigrated === true };
+    const { level, own } = this.search(name);
+    const { stored } = level === undefined ? this.now : this.at(level);
+    const fits = seenBy(plan, stored);
+    const found = fits ?? (own && seenBy(plan, own.stored));
+    return found && { ...found, isStored: fits !== undefined };
   }
 
   givenTo({ name }: Release): void {
-    const own = this.leftBy(name);
-    if (own?.isMigrated) [this.now, this.before] = [own, undefined];
-    else this.now = { ...this.now, had: [...this.now.had, name] };
+    const { level } = this.search(name);
+    if (level === "above") {
+      this.below.push({ ...this.now, isMigrated: true });
+      this.now = this.at(level);
+      this.above = undefined;
+    } else if (level !== undefined) {
+      this.above = { ...this.now, isMigrated: true };
+      this.now = this.at(level);
+      this.below = this.below.slice(0, level);
+    }
+    const [first] = this.now.had;
+    this.now = { ...this.now, had: first === name ? [name] : [...this.now.had, name] };
   }
 
   set(stored: Stored, { name }: Release, isMigrated: boolean): void {
-    if (this.now.had[0] !== name) this.before = { ...this.now, isMigrated };
+    if (this.now.had[0] === name) {
+      if (this.above !== undefined) this.above = { ...this.above, isMigrated };
+    } else {
+      const replaced = { ...this.now, isMigrated };
+      const index = this.below.findLastIndex(({ had }) => had.includes(name));
+      const own = this.below[index];
+      if (own === undefined) {
+        this.below.push(replaced);
+        this.above = undefined;
+      } else {
+        this.below = [...this.below.slice(0, index), ...(own.had[0] === name ? [] : [{ ...own, isMigrated }])];
+        this.above = replaced;
+      }
+    }
     this.now = { stored, had: [name] };
   }
 
-  private leftBy(name: string): Expected["before"] {
-    return this.now.had[0] !== name && this.before?.had.includes(name) ? this.before : undefined;
+  /** @returns where what it goes on with is, unless that is there now, and what it has left itself, if that is another. */
+  private search(name: string): { level?: number | "above"; own?: Held } {
+    if (this.now.had[0] === name) return {};
+    if (this.above?.had.includes(name)) return this.above.isMigrated ? { level: "above" } : { own: this.above };
+    const index = this.below.findLastIndex(({ had }) => had.includes(name));
+    const own = this.below[index];
+    if (own === undefined) return {};
+    for (let level = index; level < this.below.length; level++) {
+      if (this.below[level]?.isMigrated) return level === index ? { level } : { level, own };
+    }
+    return { own };
+  }
+
+  private at(level: number | "above"): Held {
+    return (level === "above" ? this.above : this.below[level]) as Held;
   }
 }
 
@@ -167,8 +208,6 @@ class Scene {
   /** The active one is the last: a deploy puts one on top, a rollback takes it away. */
   readonly releases: Release[] = [];
   readonly gateway: InMemoryGateway;
-  /** The last activation was a deploy. */
-  private isDeployed = true;
   private made = 0;
 
   constructor(plan: Plan) {
@@ -224,15 +263,14 @@ class Scene {
   async activate(next: Release, level: number): Promise<boolean> {
     const unfit = this.talkers.filter(({ expected }) => expected.foundBy(next) === undefined);
     expect(this.unfitFor(next)).toBe(unfit.length);
-    // One state is kept: what the release below has had when the active one was deployed, it gets back.
-    if (level < this.level && this.isDeployed) for (const { since, apart } of unfit) expect(since === this.level || apart).toBeTruthy();
+    // What a release has had, it gets back.
+    if (level < this.level) for (const { since, apart } of unfit) expect(since > level || apart).toBeTruthy();
     if (unfit.length > 0) return true;
     for (const talker of this.talkers) {
       if (talker.expected.foundBy(next)?.isStored === false) talker.apart = next.name;
       talker.expected.givenTo(next);
       talker.since = Math.min(talker.since, level);
     }
-    this.isDeployed = level > this.level;
     this.gateway.handOver(next);
     await this.gateway.idle();
     return false;
@@ -271,7 +309,7 @@ const anyStep = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("open" as const) }) },
   { weight: 6, arbitrary: fc.record({ kind: fc.constantFrom("count" as const, "look" as const), talker: fc.nat(9) }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant("deploy" as const), plan: anyPlan }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant("rollback" as const) }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant("rollback" as const), releases: fc.integer({ min: 1, max: 3 }) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("crash" as const) }) },
 );
 
@@ -305,11 +343,12 @@ async function play(first: Plan, steps: readonly (typeof anyStep extends fc.Arbi
         break;
       }
       case "rollback": {
-        const next = scene.releases.at(-2);
+        const level = scene.level - step.releases;
+        const next = scene.releases[level];
         if (next === undefined) break;
-        if (await scene.activate(next, scene.level - 1)) counts.refused++;
+        if (await scene.activate(next, level)) counts.refused++;
         else {
-          scene.releases.pop();
+          scene.releases.length = level + 1;
           counts.rolledBack++;
         }
       }

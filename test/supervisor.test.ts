@@ -206,7 +206,7 @@ export default defineHandler({
 });
 
 test("WORKERS=0: what connects waits; the first deploy starts workers, on all gateways, and answers all of it", async () => {
-  const installation = await install({ WORKERS: "0", GATEWAYS: "2" });
+  const installation = await install({ WORKERS: "0", GATEWAYS: "2", PARK_MS: "600000" });
   const start = installation.start();
   const url = (await start.line(/^ready ws:/)).replace("ready ", "");
   await start.line(/^no workers yet \(WORKERS=0\): what connects waits for npm run deploy-worker$/);

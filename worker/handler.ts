@@ -57,7 +57,7 @@ export interface Connection<Params = PathParams, State = unknown> {
   /**
    * Includes this turn's own setState. It cannot be changed in place: objects, arrays, Maps, Sets and Dates throw a TypeError, and
    * bytes are this turn's own copy.
-   * @throws {CodedError} "state.invalid" where the connection was closed since its stored state neither fits this release nor migrates:
+   * @throws {CodedError} "state.incompatible" where the connection was closed since its stored state neither fits this release nor migrates:
    *   in its onClose.
    */
   readonly state: State;

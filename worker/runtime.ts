@@ -51,7 +51,7 @@ import { Orphans } from "./orphans.ts";
 import { Refusals } from "./refusals.ts";
 import { queryOf } from "./request.ts";
 import { Solitude } from "./solitude.ts";
-import { type OwnState, pinnedState } from "./state.ts";
+import { pinnedState } from "./state.ts";
 import { StateCheck } from "./state-check.ts";
 import { type HookName, Turns } from "./turns.ts";
 
@@ -77,7 +77,7 @@ interface GatewayPeer {
   /** Mailboxes that wait for the link's credit. */
   readonly waiting: Set<Mailbox>;
   /** What stood directly before a pin. */
-  earlier: (OwnState & { readonly slot: number; readonly epoch: number }) | undefined;
+  earlier: { readonly state: Uint8Array; readonly slot: number; readonly epoch: number } | undefined;
   heardAt: number;
 }
 
@@ -360,8 +360,7 @@ export class Worker {
     const slot = batch.slot(index);
     if (type === toWorker.pin) return this.pin(peer, gateway, batch, index);
     if (type === toWorker.earlier) {
-      const isMigrated = (batch.flags(index) & flag.migrated) !== 0;
-      gateway.earlier = { slot, epoch: batch.epoch(index), state: new Uint8Array(batch.view(index)), isMigrated };
+      gateway.earlier = { slot, epoch: batch.epoch(index), state: new Uint8Array(batch.view(index)) };
       return;
     }
     if (type === toWorker.upgrade || type === toWorker.request) return this.ask(peer, batch, index);

@@ -78,12 +78,11 @@ export class StateCheck {
     if (!this.options.ask(gateway, this.number, 0)) this.unmet.add(gateway);
   }
 
-  private try({ path, state, earlier }: StatesBody["states"][number]): void {
+  private try({ path, state, own }: StatesBody["states"][number]): void {
     const match = matchRoute(this.options.routes, path);
     // That the release does not serve it is found out by itself.
     if (match === undefined) return;
     this.tried++;
-    const own = earlier && { state: earlier.state, isMigrated: earlier.migrated };
     const { fault } = pinnedState(match.route, state, own);
     if (fault === undefined) return;
     const route = match.route.path;

@@ -2,7 +2,7 @@
 // along, what a turn may store. All of them are read-only copies: see read-only.ts. How they become bytes is state-codec.ts.
 
 import { CodedError, isCodedError } from "../protocol/errors.ts";
-import type { EarlierState } from "../protocol/kept-state.ts";
+import type { FoundState } from "../protocol/kept-state.ts";
 import type { Handler, Welcome } from "./handler.ts";
 import { readOnlyCopy } from "./read-only.ts";
 import { validateNow } from "./schema.ts";
@@ -25,16 +25,20 @@ export function initialState(handler: StateKeeper, welcome: Welcome | undefined)
  * @throws {CodedError} "state.invalid", and whatever `migrate` throws.
  */
 export function adoptState(handler: StateKeeper, stored: unknown): unknown {
-  return adopt(handler, stored).state;
+  return adopt(handler, stored, "state.invalid").state;
 }
 
-function adopt(handler: StateKeeper, stored: unknown): { state: unknown; isMigrated: boolean } {
+function adopt(
+  handler: StateKeeper,
+  stored: unknown,
+  code: "state.invalid" | "state.incompatible",
+): { state: unknown; isMigrated: boolean } {
   if (handler.state === undefined) return { state: undefined, isMigrated: false };
   try {
-    return { state: validateNow(handler.state, stored, "state.invalid"), isMigrated: false };
+    return { state: validateNow(handler.state, stored, code), isMigrated: false };
   } catch (error) {
-    if (handler.migrate === undefined || !isCodedError(error, "state.invalid")) throw error;
-    return { state: validateNow(handler.state, handler.migrate(stored), "state.invalid"), isMigrated: true };
+    if (handler.migrate === undefined || !isCodedError(error, code)) throw error;
+    return { state: validateNow(handler.state, handler.migrate(stored), code), isMigrated: true };
   }
 }
 
@@ -62,27 +66,22 @@ export interface PinnedState {
   readonly fault: CodedError | undefined;
 }
 
-/** What this release had left before another one replaced it, as its gateway tells after a rollback. */
-export type OwnState = Pick<EarlierState, "state" | "isMigrated">;
-
-/**
- * The state that a pinned connection's turns begin with, from what its gateway keeps. Where a `migrate` has changed its shape, what
- * this release had left itself goes first: its schema might take the other shape for its own.
- */
-export function pinnedState(handler: StateKeeper, stored: Uint8Array | undefined, own?: OwnState): PinnedState {
-  if (own === undefined) return storedState(handler, stored);
-  const pinned = storedState(handler, own.isMigrated ? own.state : stored);
-  if (pinned.fault === undefined) return pinned;
-  const other = storedState(handler, own.isMigrated ? stored : own.state);
-  return other.fault === undefined ? other : pinned;
+/** The state that a pinned connection's turns begin with, from what its gateway keeps. @param own as in FoundState. */
+export function pinnedState(handler: StateKeeper, stored: Uint8Array | undefined, own?: FoundState["own"]): PinnedState {
+  const pinned = storedState(handler, stored);
+  if (pinned.fault === undefined || own === undefined) return pinned;
+  const left = storedState(handler, own.state);
+  return left.fault === undefined ? left : pinned;
 }
 
 function storedState(handler: StateKeeper, stored: Uint8Array | undefined): PinnedState {
   try {
-    const { state, isMigrated } = adopt(handler, decodeState(stored));
+    const { state, isMigrated } = adopt(handler, decodeState(stored), "state.incompatible");
     return { state: readOnlyCopy(state), isMigrated, fault: undefined };
   } catch (error) {
-    const fault = isCodedError(error) ? error : new CodedError("state.invalid", "migrate threw", { cause: error });
+    const fault = isCodedError(error, "state.incompatible")
+      ? error
+      : new CodedError("state.incompatible", "migrate threw", { cause: error });
     return { state: undefined, isMigrated: false, fault };
   }
 }

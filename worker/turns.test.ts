@@ -95,10 +95,10 @@ test("a connection whose stored state does not fit is closed by its first event,
     onError: () => void called.push("onError"),
     onClose: () => void called.push("onClose"),
   });
-  const fault = new CodedError("state.invalid", "count: is missing");
+  const fault = new CodedError("state.incompatible", "count: is missing");
   const it = new Bench(handler, { state: undefined, fault }).take({ type: toWorker.adopt, ...fresh }, message(), message(), close);
   // One commit for the event that the gateway keeps at a close, one for the close: a third would be taken for another's.
-  expect(it.commits.map(({ effects }) => effects)).toEqual([["close 1011 state.invalid"], []]);
+  expect(it.commits.map(({ effects }) => effects)).toEqual([["close 1012 state.incompatible"], []]);
   expect(called).toEqual(["onClose"]);
 });
 
@@ -114,7 +114,7 @@ test("its onClose knows everything of it but the state: that throws the reason, 
       seen.push(conn.state);
     },
   });
-  const fault = new CodedError("state.invalid", "count: is missing");
+  const fault = new CodedError("state.incompatible", "count: is missing");
   const it = new Bench(handler, { state: undefined, fault }).take(message(), close);
   expect(seen).toEqual(["g-0-1", 0, { count: 1 }]);
   expect(it.thrown).toEqual([]);

@@ -40,18 +40,18 @@ test("the report names what serves and what served before", () => {
 
 test("connections that were closed are counted by their code, and shown with the workers' last errors", () => {
   const gateways = [
-    reporting(10, 4, [], { "state.invalid": 2 }),
-    reporting(20, 4, [], { "state.invalid": 1, "handler.thrown": 1 }),
+    reporting(10, 4, [], { "state.incompatible": 2 }),
+    reporting(20, 4, [], { "state.incompatible": 1, "handler.thrown": 1 }),
     // What the generation before has closed.
-    reporting(30, 3, [], { "state.invalid": 7 }),
+    reporting(30, 3, [], { "state.incompatible": 7 }),
     // Of a version that does not count.
     reporting(40, 4, []),
   ];
   const figures = handoverFigures(gateways, 4);
-  expect(figures.closed).toEqual({ "state.invalid": 3, "handler.thrown": 1 });
+  expect(figures.closed).toEqual({ "state.incompatible": 3, "handler.thrown": 1 });
   expect(hasClosed(figures.closed)).toBe(true);
   const text = reportText({ ...about, ...figures, errors: ["onAdopt was rolled back"] });
-  expect(text).toMatch(/^ {2}closed {7}4: state\.invalid \(3\), handler\.thrown \(1\)$/m);
+  expect(text).toMatch(/^ {2}closed {7}4: state\.incompatible \(3\), handler\.thrown \(1\)$/m);
   expect(text).toMatch(/\nthe last errors of its workers:\n {2}onAdopt was rolled back$/);
 });
 
@@ -64,7 +64,7 @@ test.each<[Closed, { isError: boolean; isOfDeploy: boolean }]>([
     { isError: true, isOfDeploy: false },
   ],
   [
-    { "handler.thrown": 2, "state.invalid": 1 },
+    { "handler.thrown": 2, "state.incompatible": 1 },
     { isError: true, isOfDeploy: true },
   ],
 ])(

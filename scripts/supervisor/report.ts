@@ -85,10 +85,10 @@ export function hasErrors(closed: Closed): boolean {
 
 /** Whether the deploy itself has closed any: a handler that throws now and then may have done so before. */
 export function hasClosed(closed: Closed): boolean {
-  return closed["state.invalid" satisfies ErrorCode] !== undefined;
+  return closed["state.incompatible" satisfies ErrorCode] !== undefined;
 }
 
-/** "3: state.invalid (2), handler.thrown (1)"; undefined: none were. */
+/** "3: state.incompatible (2), handler.thrown (1)"; undefined: none were. */
 export function closedText(closed: Closed): string | undefined {
   const counts = Object.entries(closed).sort(([, a], [, b]) => b - a);
   if (counts.length === 0) return undefined;

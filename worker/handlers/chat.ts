@@ -14,7 +14,8 @@ export default defineHandler({
   message: v.object({ text: v.pipe(v.string(), v.trim(), v.nonEmpty(), v.maxLength(500)) }),
 
   onUpgrade({ params, query, cookies }) {
-    if (params.room.length > 100) return new Response("a room's name has at most 100 characters", { status: 400 });
+    // A topic has at most 256 bytes, and a character up to three (an emoji counts as two characters).
+    if (params.room.length > 80) return new Response("a room's name has at most 80 characters", { status: 400 });
     // Anybody may be Ada here. With accounts, look a session cookie up and return its user too: { user, state }.
     const name = query.get("name") || cookies.name || "guest";
     if (name.length > 40) return new Response("a name has at most 40 characters", { status: 400 });

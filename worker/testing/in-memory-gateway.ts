@@ -89,7 +89,10 @@ export class InMemoryGateway {
 
   /** Why open connections could not go on under a release. */
   faultsUnder({ handler, name }: TestRelease): CodedError[] {
-    return this.open.flatMap(({ stored }) => pinnedState(handler, stored.current, stored.leftBy(name)).fault ?? []);
+    return this.open.flatMap(({ stored }) => {
+      const { state, own } = stored.foundBy(name);
+      return pinnedState(handler, state, own).fault ?? [];
+    });
   }
 
   /** Another release takes over: each connection between two of its turns. */
@@ -159,8 +162,8 @@ export class InMemoryGateway {
 
   private pin(connection: HeldConnection): void {
     const { handler, name } = this.active;
-    const own = connection.stored.givenTo(name);
-    const { state, isMigrated, fault } = pinnedState(handler, connection.stored.current, own);
+    const found = connection.stored.givenTo(name);
+    const { state, isMigrated, fault } = pinnedState(handler, found.state, found.own);
     connection.pin({ state, isMigrated, fault, handler }, handler.onAdopt !== undefined);
     if (fault !== undefined) {
       connection.errors.push(fault);

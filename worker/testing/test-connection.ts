@@ -52,7 +52,7 @@ export class TestConnection<State = unknown> {
     return [...this.held.errors];
   }
 
-  /** As the handler sees it, after the last commit. @throws {CodedError} "state.invalid" where it was closed for its state, as `conn.state` does. */
+  /** As the handler sees it, after the last commit. @throws {CodedError} "state.incompatible" where it was closed for its state, as `conn.state` does. */
   get state(): State {
     const { mailbox } = this.held;
     if (mailbox?.pin.fault !== undefined) throw mailbox.pin.fault;

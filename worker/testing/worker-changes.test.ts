@@ -62,7 +62,7 @@ test("turn ids go on through deploys: an adoption is not one of a connection's o
   expect(ids).toEqual([`${ada.id}:1`, `${ada.id}:adopt-2`, `${ada.id}:adopt-3`, `${ada.id}:2`]);
 });
 
-test("a state that cannot be migrated refuses a deploy; forced, it closes its connection with 1011, and its onClose runs", async () => {
+test("a state that cannot be migrated refuses a deploy; forced, it closes its connection with 1012, and its onClose runs", async () => {
   const closed: number[] = [];
   const app = await testHandler(counter);
   const ada = await app.connect("/counter/a");
@@ -72,19 +72,19 @@ test("a state that cannot be migrated refuses a deploy; forced, it closes its co
     migrate,
     onClose(conn, { code }) {
       closed.push(code);
-      expect(() => conn.state.total).toThrow(/^state\.invalid: total/);
+      expect(() => conn.state.total).toThrow(/^state\.incompatible: total/);
     },
   });
-  await expect(app.deploy(unfit)).rejects.toThrow(/^the states of 1 of 1 open connections do not fit: state\.invalid: total/);
+  await expect(app.deploy(unfit)).rejects.toThrow(/^the states of 1 of 1 open connections do not fit: state\.incompatible: total/);
   expect([app.release, ada.closed]).toEqual(["1", undefined]);
   await app.deploy(unfit, { force: true });
   expect(app.release).toBe("2");
-  expect(() => ada.state).toThrow(/^state\.invalid: total/);
-  expect(ada.closed).toEqual({ code: 1011, reason: "state.invalid" });
+  expect(() => ada.state).toThrow(/^state\.incompatible: total/);
+  expect(ada.closed).toEqual({ code: 1012, reason: "state.incompatible" });
   // onClose has thrown nothing.
-  expect(ada.errors).toMatchObject([{ code: "state.invalid" }]);
+  expect(ada.errors).toMatchObject([{ code: "state.incompatible" }]);
   expect(ada.received).toEqual([]);
-  expect(closed).toEqual([1011]);
+  expect(closed).toEqual([1012]);
 });
 
 test("a deploy waits for the turn that runs; what waits behind it runs once, in order, under the next version", async () => {
