@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
-import { testPatienceMs } from "./scripts/live/patience.ts";
+import { testPatienceMs } from "./testbed/patience.ts";
 
 /** They take a minute and more. Begun last, one of them would run by itself while the other core has nothing to do. */
 const longest = ["systemd/bookworm", "chaos", "supervisor", "automatic-rollback", "cut-off", "kill", "deploy", "systemd/trixie"];
@@ -17,7 +17,7 @@ class LongestFirst extends BaseSequencer {
 
 export default defineConfig({
   test: {
-    include: ["{protocol,gateway,worker,scripts,test}/**/*.test.ts"],
+    include: ["{protocol,process,nats,gateway,worker,supervisor,scripts,testbed,bench,chaos,test}/**/*.test.ts"],
     exclude: ["**/node_modules/**", ".thinstate*/**"],
     // Real processes on machines that are busy with other things: what is waited for has its own, shorter patience.
     testTimeout: testPatienceMs,

@@ -2,10 +2,10 @@
 // says otherwise.
 
 import { createServer, type Server } from "node:http";
-import type { Metric } from "../protocol/metric.ts";
-import { exposition, expositionType } from "./exposition.ts";
+import type { Metric } from "../process/metric.ts";
 import type { Gateway } from "./gateway.ts";
 import { gatewayMetrics } from "./metrics.ts";
+import { metricsText, metricsTextType } from "./metrics-text.ts";
 
 interface Page {
   readonly status: number;
@@ -65,7 +65,7 @@ function pathOf(url: string): string {
 }
 
 async function metrics(sources: readonly (readonly Metric[])[]): Promise<Page> {
-  return { status: 200, type: expositionType, body: await exposition(sources) };
+  return { status: 200, type: metricsTextType, body: await metricsText(sources) };
 }
 
 function text(status: number, body: string): Page {

@@ -143,5 +143,5 @@ export class AnswerStreams {
 
 /** Tells a worker that nobody waits for its answer. */
 export function cancelAt(worker: WorkerPeer, number: number): void {
-  worker.link.mark({ type: toWorker.cancel, flags: 0, extra: 0, slot: number, epoch: 0 });
+  worker.link.appendEmpty({ type: toWorker.cancel, flags: 0, extra: 0, slot: number, epoch: 0 });
 }

@@ -3,8 +3,8 @@
 
 import { createHash, X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
+import { readNamedFile } from "../process/settings.ts";
 import { CodedError } from "../protocol/errors.ts";
-import { readNamedFile } from "../protocol/settings.ts";
 
 export interface Certificate {
   readonly certFile: string;

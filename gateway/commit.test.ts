@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type Bus, connectBus } from "../protocol/bus.ts";
+import { connectBus } from "../nats/connection.ts";
+import type { Bus } from "../protocol/bus.ts";
 import { type Batch, BatchBuilder, decodeBatch } from "../protocol/envelope.ts";
 import { Link } from "../protocol/link.ts";
 import { encodePublish, flag, toGateway, toWorker } from "../protocol/records.ts";
@@ -303,7 +304,7 @@ describe("a commit is refused, and nothing of it happens,", () => {
       "of a worker that was declared dead",
       (client) => {
         const said = stage.groupsOf(client, { effects: [[toGateway.send, "a"]] });
-        stage.dispatcher.lost(stage.worker, "parted");
+        stage.dispatcher.lost(stage.worker, "left");
         stage.say([said]);
       },
     ],
@@ -471,7 +472,7 @@ describe("a turn that subscribes", () => {
     const client = stage.open();
     stage.dispatcher.joined(stage.other);
     stage.say([stage.groupsOf(client, subscribes)]);
-    stage.dispatcher.lost(stage.worker, "parted");
+    stage.dispatcher.lost(stage.worker, "left");
     await stage.confirmed();
     expect(client.socket.log).toContain("text subscribed");
     expect(client.connection.worker?.id).toBe("w2");

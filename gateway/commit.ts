@@ -76,7 +76,7 @@ export class Commits {
     this.counters.refused++;
     for (let index = from; index < to; index++) {
       if ((batch.flags(index) & flag.flush) === 0) continue;
-      worker.link.mark({ type: toWorker.refused, flags: 0, extra: 0, slot: batch.slot(index), epoch: batch.epoch(index) });
+      worker.link.appendEmpty({ type: toWorker.refused, flags: 0, extra: 0, slot: batch.slot(index), epoch: batch.epoch(index) });
       return;
     }
   }
@@ -215,7 +215,7 @@ export class Commits {
     this.counters.commits++;
     const [event] = connection.events;
     if (event !== undefined) event.flushed = Math.min(event.flushed + 1, 0xffff);
-    worker.link.mark({ type: toWorker.flushed, flags: 0, extra: 0, slot: connection.slot, epoch: connection.epoch });
+    worker.link.appendEmpty({ type: toWorker.flushed, flags: 0, extra: 0, slot: connection.slot, epoch: connection.epoch });
   }
 }
 

@@ -1,10 +1,10 @@
 // The gateway's settings, from the environment. Parsed once; every mistake is reported together.
 
 import * as v from "valibot";
-import { holdsMessage, leastLimit, messageBytes } from "../protocol/message-limits.ts";
-import { notifySettings } from "../protocol/notify.ts";
+import { holdsMessage, leastLimit, messageBytes } from "../process/message-limits.ts";
+import { notifySettings } from "../process/notify.ts";
+import { integer, logLevel, namespace, natsSettings, optionalInteger, parseSettings, text } from "../process/settings.ts";
 import { checkFits } from "../protocol/payload.ts";
-import { integer, logLevel, namespace, natsSettings, optionalInteger, parseSettings, text } from "../protocol/settings.ts";
 import { isProxyList } from "./trusted-proxies.ts";
 
 const entries = v.object({
@@ -29,7 +29,7 @@ const entries = v.object({
   TRUSTED_PROXIES: v.optional(v.pipe(v.string(), v.check(isProxyList, "addresses or networks (10.0.0.0/8), parted by commas")), ""),
   LIFELINE_FD: integer({ least: 0, most: 1_000_000, otherwise: 0 }),
   ...notifySettings,
-  /** Where the process before, which has ended, has left its id: see predecessor.ts. */
+  /** Where the process before, which has ended, has left its id: see identity-file.ts. */
   IDENTITY_FILE: v.optional(v.string(), ""),
   /** Where SIGHUP is answered: see reload.ts. */
   RELOAD_FILE: v.optional(v.string(), ""),

@@ -128,6 +128,6 @@ export function pinBodyOf(connection: Connection): PinBody {
 }
 
 /** A batch stays in memory for as long as one of its payloads is referred to: what stays for long gets bytes of its own. */
-export function ownPayloads(connection: Connection): void {
-  for (let index = 0; index < connection.delivered; index++) (connection.events[index] as ConnectionEvent).own();
+export function detachPayloads(connection: Connection): void {
+  for (let index = 0; index < connection.delivered; index++) (connection.events[index] as ConnectionEvent).detach();
 }

@@ -3,8 +3,8 @@ import { Link } from "../protocol/link.ts";
 import { compileRoutes } from "../protocol/route.ts";
 import { Connection } from "./connection.ts";
 import { Delivery } from "./delivery.ts";
-import { Isolation } from "./isolation.ts";
 import { Parking } from "./parking.ts";
+import { Quarantine } from "./quarantine.ts";
 import { WorkerPeer } from "./worker-peer.ts";
 
 function ignore(): void {}
@@ -28,7 +28,7 @@ test.each([
 ])("what is delivered is found again for as long as it is not committed: messages %s", (_, sizes) => {
   const worker = workerPeer();
   const parking = new Parking({ parkedMessages: 1, parkedBytes: 1, parkedTotalBytes: 1 });
-  const delivery = new Delivery({ windowMessages: 1_000, windowBytes: 1e9 }, parking, new Isolation());
+  const delivery = new Delivery({ windowMessages: 1_000, windowBytes: 1e9 }, parking, new Quarantine());
   const connections = Array.from({ length: 50 }, (_, slot) => connectionTo(worker, slot));
   const sent = connections.map(() => [] as string[]);
   for (let count = 0; count < 6_000 && worker.link.hasCredit; count++) {

@@ -4,8 +4,8 @@
 import { flag, toWorker } from "../protocol/records.ts";
 import type { Connection } from "./connection.ts";
 import { ConnectionEvent } from "./event.ts";
-import type { Isolation } from "./isolation.ts";
 import type { Parking } from "./parking.ts";
+import type { Quarantine } from "./quarantine.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
 export interface Window {
@@ -16,12 +16,12 @@ export interface Window {
 export class Delivery {
   private readonly window: Window;
   private readonly parking: Parking;
-  private readonly isolation: Isolation;
+  private readonly quarantine: Quarantine;
 
-  constructor(window: Window, parking: Parking, isolation: Isolation) {
+  constructor(window: Window, parking: Parking, isolation: Quarantine) {
     this.window = window;
     this.parking = parking;
-    this.isolation = isolation;
+    this.quarantine = isolation;
   }
 
   /** Gives the worker as much of what is parked as it may have. */
@@ -44,7 +44,7 @@ export class Delivery {
     events.push(event);
     const at = this.deliver(connection, worker, event);
     // Not before: the batch may have got other memory with it.
-    event.lieIn(worker.link.batch.memory, at);
+    event.reference(worker.link.batch.memory, at);
     return true;
   }
 
@@ -56,8 +56,8 @@ export class Delivery {
   }
 
   private mayDeliver(connection: Connection, worker: WorkerPeer): boolean {
-    if (worker === this.isolation.worker) {
-      if (connection === this.isolation.connection) return connection.delivered === 0;
+    if (worker === this.quarantine.worker) {
+      if (connection === this.quarantine.connection) return connection.delivered === 0;
       worker.waiting.add(connection);
       return false;
     }
@@ -72,7 +72,7 @@ export class Delivery {
   private deliver(connection: Connection, worker: WorkerPeer, event: ConnectionEvent): number {
     const { type, flushed: extra, payload } = event;
     const { slot, epoch } = connection;
-    const isAlone = connection === this.isolation.connection;
+    const isAlone = connection === this.quarantine.connection;
     const flags = (event.isBinary ? flag.binary : 0) | (event.redelivered ? flag.redelivered : 0) | (isAlone ? flag.alone : 0);
     const at = worker.link.append({ type, flags, extra, slot, epoch }, payload);
     connection.delivered++;

@@ -287,18 +287,18 @@ class Stage {
     this.flush();
   }
 
-  lose(worker: Worker, how: Loss = "parted"): void {
+  lose(worker: Worker, how: Loss = "left"): void {
     this.workers.splice(this.workers.indexOf(worker), 1);
     worker.peer.link.close();
     const clients = this.clients.filter(({ connection, outstanding }) => connection.worker === worker.peer && outstanding.length > 0);
     for (const client of clients) {
-      if (how !== "parted") client.deaths.add(worker.peer.id);
+      if (how !== "left") client.deaths.add(worker.peer.id);
       client.died = { clients, wasAlone: client.runsAlone };
       client.runsAlone = false;
       for (const event of client.outstanding.splice(0)) client.lost.add(event);
     }
     this.dispatcher.lost(worker.peer, how);
-    if (how === "silent") this.silent.push(worker.peer.id);
+    if (how === "unreachable") this.silent.push(worker.peer.id);
     this.flush();
   }
 
@@ -463,7 +463,7 @@ function take(stage: Stage, step: Step): void {
     if (step.kind === "drain") return stage.drain(worker);
     if (step.kind === "lose") return stage.lose(worker);
     if (step.kind === "kill" || step.kind === "silence") {
-      stage.lose(worker, step.kind === "kill" ? "died" : "silent");
+      stage.lose(worker, step.kind === "kill" ? "exited" : "unreachable");
       // As its supervisor does.
       stage.join(worker.peer.release);
       return;
@@ -940,7 +940,7 @@ test("a connection that is handed on before its adoption was delivered is adopte
 describe("a message that kills its workers", () => {
   /** The first worker, and another comes in its place. */
   function kill(stage: Stage): void {
-    stage.lose(stage.workers[0] as Worker, "died");
+    stage.lose(stage.workers[0] as Worker, "exited");
     stage.join();
   }
 
@@ -1000,7 +1000,7 @@ describe("a message that kills its workers", () => {
       const [worker] = stage.workers as [Worker];
       if (poison.outstanding.includes("poison")) {
         stage.begin(worker, poison);
-        stage.lose(worker, "died");
+        stage.lose(worker, "exited");
         stage.join();
       } else stage.finish();
     }
@@ -1065,7 +1065,7 @@ describe("a message that kills its workers", () => {
     ["it has not come back in time", (stage: Stage) => stage.sweep(limits.verdictMs)],
   ])("waits while nobody hears its worker, and is set aside when %s", (_, end) => {
     const { stage, poison } = suspected();
-    lostAlone(stage, poison, "silent");
+    lostAlone(stage, poison, "unreachable");
     stage.sweep(limits.verdictMs - 1);
     expect([poison.aside, poison.outstanding]).toEqual([[], []]);
     end(stage);
@@ -1076,7 +1076,7 @@ describe("a message that kills its workers", () => {
   test("goes on, alone, where its worker shows in time that it lives", () => {
     const { stage, poison } = suspected();
     for (let cuts = 0; cuts < 5; cuts++) {
-      lostAlone(stage, poison, "silent");
+      lostAlone(stage, poison, "unreachable");
       stage.tell("lives");
     }
     stage.finish();
@@ -1085,7 +1085,7 @@ describe("a message that kills its workers", () => {
 
   test("is not looked for among what has come since, where its connection breaks off before the verdict", () => {
     const { stage, poison } = suspected();
-    lostAlone(stage, poison, "silent");
+    lostAlone(stage, poison, "unreachable");
     // More than may be parked.
     for (let count = 0; count < 12; count++) stage.message(poison, `more ${count}`);
     expect(poison.brokenWith).toBe("parked.tooMuch");
@@ -1102,7 +1102,7 @@ describe("a message that kills its workers", () => {
     for (const client of [first, second]) stage.message(client, "innocent");
     for (const text of more) stage.message(first, text);
     kill(stage);
-    stage.lose(stage.workers[0] as Worker, "silent");
+    stage.lose(stage.workers[0] as Worker, "unreachable");
     stage.join();
     return { stage, first, second };
   }
@@ -1151,7 +1151,7 @@ describe("a message that kills its workers", () => {
     const [worker] = stage.workers as [Worker];
     stage.begin(worker, first);
     stage.tell("lives");
-    stage.lose(worker, "died");
+    stage.lose(worker, "exited");
     stage.join();
     stage.finish();
     expect([first.deaths.size, first.aside, first.committed]).toEqual([2, [], ["open", "innocent"]]);
@@ -1161,7 +1161,7 @@ describe("a message that kills its workers", () => {
     const { stage, first } = doubted();
     const [worker] = stage.workers as [Worker];
     stage.begin(worker, first);
-    stage.lose(worker, "silent");
+    stage.lose(worker, "unreachable");
     stage.join();
     // The one that was silent first.
     stage.tell("lives");
@@ -1177,7 +1177,7 @@ describe("a message that kills its workers", () => {
     stage.message(client, "long");
     for (let count = 0; count < 5; count++) {
       const [worker] = stage.workers as [Worker];
-      stage.lose(worker, "silent");
+      stage.lose(worker, "unreachable");
       stage.tell("lives");
       stage.join();
     }

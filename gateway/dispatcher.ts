@@ -8,12 +8,12 @@ import { encodeClose, toWorker } from "../protocol/records.ts";
 import { matchRoute, type RouteMatch } from "../protocol/route.ts";
 import { acquit, addDeath, takeDeathBack } from "./blame.ts";
 import { Candidates } from "./candidates.ts";
-import { type Connection, ownPayloads, pinBodyOf } from "./connection.ts";
+import { type Connection, detachPayloads, pinBodyOf } from "./connection.ts";
 import { Delivery, type Window } from "./delivery.ts";
 import { ConnectionEvent } from "./event.ts";
 import { HandoverMeter } from "./handover.ts";
-import { Isolation } from "./isolation.ts";
 import { Parking, type ParkingLimits } from "./parking.ts";
+import { Quarantine } from "./quarantine.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
 export interface DispatchLimits extends ParkingLimits, Window {
@@ -28,11 +28,11 @@ export interface DispatchLimits extends ParkingLimits, Window {
  * How a worker was lost. parted: it said goodbye, or was asked to end; nothing has killed it. silent: nobody hears it. died: its
  * supervisor has seen it end. forgetful: it lives, and has taken this gateway for dead: it runs the onClose of what it had open.
  */
-export type Loss = "parted" | "silent" | "died" | "forgetful";
+export type Loss = "left" | "unreachable" | "exited" | "forgotUs";
 
 /** Whether what the worker had in hand may have killed it. */
-export function isDeath(how: Loss | "handover"): how is "silent" | "died" {
-  return how === "silent" || how === "died";
+export function isDeath(how: Loss | "handover"): how is "unreachable" | "exited" {
+  return how === "unreachable" || how === "exited";
 }
 
 export interface DispatcherOptions {
@@ -83,14 +83,14 @@ export class Dispatcher {
   private readonly candidates = new Candidates();
   /** Requests for which there is no connection are counted with what waits here. */
   readonly parking: Parking;
-  private readonly isolation = new Isolation();
+  private readonly quarantine = new Quarantine();
   private readonly delivery: Delivery;
 
   constructor(options: DispatcherOptions) {
     this.options = options;
     this.limits = options.limits;
     this.parking = new Parking(options.limits);
-    this.delivery = new Delivery(options.limits, this.parking, this.isolation);
+    this.delivery = new Delivery(options.limits, this.parking, this.quarantine);
   }
 
   get activation(): Activation | undefined {
@@ -136,7 +136,7 @@ export class Dispatcher {
 
   /** The worker to ask about something that is no connection yet. */
   leastLoaded(): WorkerPeer | undefined {
-    return this.candidates.leastLoaded(this.isolation.worker);
+    return this.candidates.leastLoaded(this.quarantine.worker);
   }
 
   // ── what sockets say ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -182,12 +182,12 @@ export class Dispatcher {
     if (connection.dead !== undefined && !connection.events[0]?.redelivered) connection.dead = undefined;
     if (event.type === toWorker.close) this.end(connection);
     else if (connection.parked > 0) this.delivery.advance(connection);
-    if (worker !== undefined && worker === this.isolation.worker) this.progress(worker);
+    if (worker !== undefined && worker === this.quarantine.worker) this.progress(worker);
   }
 
   // A connection has left the worker: what has waited for it may go on, if it was kept from it by a suspect.
   private resume(worker: WorkerPeer): void {
-    if (worker === this.isolation.worker) return this.progress(worker);
+    if (worker === this.quarantine.worker) return this.progress(worker);
     if (worker.waiting.size > 0) this.delivery.creditBack(worker);
     // It may have been the one that ran alone: then it is another's turn.
     this.isolate();
@@ -224,7 +224,7 @@ export class Dispatcher {
   /** A bug met this connection: its worker's view of it is not trusted any more, and only its onClose is left to run. */
   broken(connection: Connection): void {
     const { worker } = connection;
-    worker?.link.mark({ type: toWorker.unpin, flags: 0, extra: 0, slot: connection.slot, epoch: connection.epoch });
+    worker?.link.appendEmpty({ type: toWorker.unpin, flags: 0, extra: 0, slot: connection.slot, epoch: connection.epoch });
     this.takeBack(connection, "handover");
     this.breakOff(connection, "connection.bug");
     this.assign(connection);
@@ -263,11 +263,11 @@ export class Dispatcher {
       afterHeld(connection, () => {
         if (connection.worker !== worker) return;
         this.takeBack(connection, how);
-        if (connection.isFenced || (how === "forgetful" && connection.firstEvent > 0)) this.leaveToWorkers(connection);
+        if (connection.isFenced || (how === "forgotUs" && connection.firstEvent > 0)) this.leaveToWorkers(connection);
         else this.assign(connection);
       });
     }
-    if (this.isolation.worker === worker) this.isolation.end();
+    if (this.quarantine.worker === worker) this.quarantine.end();
     this.isolate();
     // It may have been the one that the hand-over has waited for.
     if (this.candidates.generation === this.handover.generation) this.options.onCandidates();
@@ -278,7 +278,7 @@ export class Dispatcher {
   lives(workerId: string): void {
     for (const connection of this.connections) {
       const hasWaited = takeDeathBack(connection, workerId);
-      const isFreed = this.isolation.isWaiting(connection) && !this.isolation.isSuspect(connection);
+      const isFreed = this.quarantine.isWaiting(connection) && !this.quarantine.isSuspect(connection);
       if (hasWaited || isFreed) this.assign(connection);
     }
   }
@@ -312,7 +312,7 @@ export class Dispatcher {
       if (!isStalled) connection.stalledSince = 0;
       else if (connection.stalledSince === 0) connection.stalledSince = now;
       connection.sweptEvent = connection.firstEvent;
-      if (isStalled) ownPayloads(connection);
+      if (isStalled) detachPayloads(connection);
       const isTooLong = isStalled && now - connection.stalledSince > this.limits.parkMs;
       if (awayMs > this.limits.fenceMs) {
         connection.isFenced = true;
@@ -356,7 +356,7 @@ export class Dispatcher {
     // Counted as gone at once, so that no more than the surplus is asked back.
     worker.pins--;
     this.handover.asked();
-    worker.link.mark({ type: toWorker.unpin, flags: 0, extra: 0, slot: connection.slot, epoch: connection.epoch });
+    worker.link.appendEmpty({ type: toWorker.unpin, flags: 0, extra: 0, slot: connection.slot, epoch: connection.epoch });
   }
 
   // Undoes a pin. What the worker had not committed is parked again, in its place.
@@ -369,7 +369,7 @@ export class Dispatcher {
     else worker.pins--;
     connection.worker = undefined;
     connection.phase = "unpinned";
-    ownPayloads(connection);
+    detachPayloads(connection);
     const returned = connection.events.splice(0, connection.delivered);
     connection.delivered = 0;
     connection.deliveredBytes = 0;
@@ -386,20 +386,20 @@ export class Dispatcher {
       this.parking.add(connection, event);
     }
     connection.events.unshift(...returned);
-    const wasToRunAlone = this.isolation.connection === connection;
+    const wasToRunAlone = this.quarantine.connection === connection;
     if (isDeath(why) && (wasAdopting || returned.length > 0)) {
-      const verdictBy = why === "silent" ? this.options.now() + this.limits.verdictMs : undefined;
+      const verdictBy = why === "unreachable" ? this.options.now() + this.limits.verdictMs : undefined;
       addDeath(connection, { workerId: worker.id, of: wasAdopting ? "adoption" : "event", wasToRunAlone, verdictBy });
     }
     connection.runsAlone = false;
-    if (wasToRunAlone) this.isolation.end();
+    if (wasToRunAlone) this.quarantine.end();
   }
 
   private assign(connection: Connection): void {
     if (connection.verdict !== undefined) return;
     if (connection.culprit !== undefined && !this.setAside(connection)) return;
-    if (this.isolation.isSuspect(connection)) {
-      this.isolation.add(connection);
+    if (this.quarantine.isSuspect(connection)) {
+      this.quarantine.add(connection);
       this.isolate();
       return;
     }
@@ -442,24 +442,24 @@ export class Dispatcher {
 
   // Runs the next suspect alone, once a worker is quiet.
   private isolate(): void {
-    const next = this.isolation.next(this.candidates.all);
+    const next = this.quarantine.next(this.candidates.all);
     if (next === undefined) return;
     // It may have ended, or been moved, while it waited; and pinned it is only where its route is served.
     if (this.connections.has(next.connection) && next.connection.worker === undefined) this.pin(next.connection, next.worker);
-    if (next.connection.worker !== next.worker) this.endIsolation(next.worker);
+    if (next.connection.worker !== next.worker) this.endQuarantine(next.worker);
   }
 
   // The worker that is reserved has one event less in hand.
   private progress(worker: WorkerPeer): void {
-    const { connection } = this.isolation;
+    const { connection } = this.quarantine;
     if (connection !== undefined) connection.runsAlone = false;
     if (connection === undefined) this.isolate();
-    else if (!this.isolation.isSuspect(connection)) this.endIsolation(worker);
+    else if (!this.quarantine.isSuspect(connection)) this.endQuarantine(worker);
   }
 
   // What ran alone is done. Other suspects run at once, one after the other; then the worker goes on with what has waited.
-  private endIsolation(worker: WorkerPeer): void {
-    if (this.isolation.done()) {
+  private endQuarantine(worker: WorkerPeer): void {
+    if (this.quarantine.done()) {
       this.delivery.creditBack(worker);
       this.settle();
     }
@@ -468,7 +468,7 @@ export class Dispatcher {
 
   // To run alone. Where no other does, the worker that was kept for that goes on with what has waited.
   private waitsNoMore(connection: Connection): void {
-    const worker = this.isolation.remove(connection);
+    const worker = this.quarantine.remove(connection);
     if (worker === undefined) return;
     this.delivery.creditBack(worker);
     this.settle();

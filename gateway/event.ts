@@ -28,13 +28,13 @@ export class ConnectionEvent {
   }
 
   /** From now on the payload is what lies there. */
-  lieIn(memory: Uint8Array, at: number): void {
+  reference(memory: Uint8Array, at: number): void {
     this.bytes = memory;
     this.at = at;
   }
 
   /** Copies the payload out of what it lies in. */
-  own(): void {
+  detach(): void {
     if (this.at < 0) return;
     // Not slice: a Buffer's is a view, too.
     this.bytes = new Uint8Array(this.payload);

@@ -4,13 +4,14 @@ import { hostname } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import type { Logger } from "pino";
+import { FaultMeter } from "../process/fault-meter.ts";
+import type { IdentityFile } from "../process/identity-file.ts";
+import { ProcessMeter } from "../process/process-meter.ts";
+import { encodeScrape, parseScraped } from "../process/scrape.ts";
 import type { Bus } from "../protocol/bus.ts";
 import { connectionId } from "../protocol/connection-id.ts";
 import { type Batch, protocolVersion } from "../protocol/envelope.ts";
 import { type ErrorCode, errorTable } from "../protocol/errors.ts";
-import { FaultMeter } from "../protocol/fault-meter.ts";
-import { Hearing } from "../protocol/hearing.ts";
-import type { IdentityFile } from "../protocol/identity-file.ts";
 import { LinkHub } from "../protocol/link-hub.ts";
 import {
   type Activation,
@@ -21,32 +22,31 @@ import {
   heartbeatMs,
 } from "../protocol/membership.ts";
 import { packValue } from "../protocol/msgpack.ts";
-import { ProcessMeter } from "../protocol/process-meter.ts";
 import { flag, parseCount, toGateway, toWorker } from "../protocol/records.ts";
-import { encodeScrape, parseScraped } from "../protocol/scrape.ts";
+import { StallDetector } from "../protocol/stall-detector.ts";
 import { type Subjects, subjectsOf } from "../protocol/subjects.ts";
-import { Asks } from "./asks.ts";
+import { AppCommands } from "./app-commands.ts";
 import type { Certificate } from "./certificate.ts";
 import { Commits } from "./commit.ts";
 import type { GatewayConfig } from "./config.ts";
 import { Connection, type Socket } from "./connection.ts";
-import { Departure } from "./departure.ts";
+import { ConnectionDrain } from "./connection-drain.ts";
 import { Dispatcher, type DispatchLimits } from "./dispatcher.ts";
 import { FileGuard } from "./file-guard.ts";
 import { dispatchLimits, requestLimits, serverLimits, topicLimits, workerLimits } from "./limits.ts";
 import { LostGateways } from "./lost-gateways.ts";
 import { openFiles, openFilesLimit } from "./open-files.ts";
-import { Operations } from "./operations.ts";
+import { PeerGateways } from "./peer-gateways.ts";
 import { Scrapes } from "./scrapes.ts";
 import { statesFrom } from "./slices.ts";
 import { SlotTable } from "./slots.ts";
-import { Successors } from "./successors.ts";
 import { type TopicLimits, Topics } from "./topics.ts";
 import { TrustedProxies } from "./trusted-proxies.ts";
 import { type Admission, Upgrades, type UpgradesOptions } from "./upgrade.ts";
 import type { Incoming } from "./uws/request.ts";
 import { listen, type Server } from "./uws/server.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
+import { WorkerRequests } from "./worker-requests.ts";
 import { type WorkerLimits, Workers } from "./workers.ts";
 
 /** How often time-outs are looked at. */
@@ -91,17 +91,17 @@ export class Gateway {
   private readonly options: GatewayOptions;
   private readonly subjects: Subjects;
   private readonly lostGateways: LostGateways;
-  private readonly asks: Asks;
-  private readonly operations: Operations;
+  private readonly requests: WorkerRequests;
+  private readonly appCommands: AppCommands;
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly startedAt = Date.now();
-  private readonly successors: Successors;
+  private readonly peers: PeerGateways;
   private readonly limits: DispatchLimits;
   private readonly files: FileGuard;
   private readonly requestLimits: UpgradesOptions<Connection>["limits"];
   private readonly topicLimits: TopicLimits;
   private readonly workerLimits: WorkerLimits;
-  private readonly hearing: Hearing;
+  private readonly stalls: StallDetector;
   private settings: GatewayConfig;
   private proxies: TrustedProxies;
   private server: Server | undefined;
@@ -122,7 +122,7 @@ export class Gateway {
     this.saidAt = now();
     this.certificate = options.certificate;
     this.proxies = new TrustedProxies(config.TRUSTED_PROXIES);
-    this.successors = new Successors(now);
+    this.peers = new PeerGateways(now);
     this.limits = dispatchLimits(config);
     this.requestLimits = requestLimits(config);
     this.topicLimits = topicLimits(config, bus.maxPayloadBytes);
@@ -142,10 +142,10 @@ export class Gateway {
         if (worker !== undefined) this.dispatcher.creditBack(worker);
       },
       onLost: (peer) => {
-        if (this.mayBeForgotten()) this.workers.lose(peer, "it took this gateway for dead", "forgetful");
-        else this.workers.lose(peer, "it has begun another life", "parted");
+        if (this.mayBeForgotten()) this.workers.lose(peer, "it took this gateway for dead", "forgotUs");
+        else this.workers.lose(peer, "it has begun another life", "left");
       },
-      onUnheard: (peer) => this.workers.lose(peer, "nobody hears it", "silent"),
+      onUnheard: (peer) => this.workers.lose(peer, "nobody hears it", "unreachable"),
     });
     this.topics = new Topics({
       self: options.id,
@@ -181,27 +181,32 @@ export class Gateway {
         if (release === this.dispatcher.activation?.release && isReleaseFault(code, closeCode)) this.dispatcher.handover.closed(code);
       },
     });
-    this.asks = new Asks({ now, limits: this.limits, choose: () => this.dispatcher.leastLoaded(), memory: this.dispatcher.parking });
+    this.requests = new WorkerRequests({
+      now,
+      limits: this.limits,
+      choose: () => this.dispatcher.leastLoaded(),
+      memory: this.dispatcher.parking,
+    });
     this.workers = new Workers({
       hub: this.hub,
       dispatcher: this.dispatcher,
-      asks: this.asks,
+      requests: this.requests,
       log: options.log,
       now,
       limits: this.workerLimits,
       onLost: (worker, how) => {
-        this.asks.lost(worker, how);
+        this.requests.lost(worker, how);
         this.isChanged = true;
       },
     });
-    this.hearing = new Hearing({
+    this.stalls = new StallDetector({
       now,
       askNats: () => bus.flush(),
       onStoodStill: () => this.hub.stoodStill(),
       everyMs: sweepMs,
     });
     this.scrapes = new Scrapes((number) => bus.publish(this.subjects.scrape, encodeScrape({ to: this.id, number })));
-    this.operations = new Operations({ slots: this.slots, topics: this.topics, publishHere });
+    this.appCommands = new AppCommands({ slots: this.slots, topics: this.topics, publishHere });
     this.files = new FileGuard({
       files: openFiles(),
       now,
@@ -217,7 +222,7 @@ export class Gateway {
     });
     this.upgrades = new Upgrades({
       dispatcher: this.dispatcher,
-      asks: this.asks,
+      requests: this.requests,
       now,
       limits: this.requestLimits,
       isFull: () => this.files.isFull,
@@ -232,7 +237,7 @@ export class Gateway {
     this.lostGateways = new LostGateways({
       self: options.id,
       identity: options.identity,
-      asks: this.asks,
+      requests: this.requests,
       log: options.log,
       silenceMs: () => this.settings.GATEWAY_TIMEOUT_MS,
       now,
@@ -350,17 +355,17 @@ export class Gateway {
     this.announce();
     // Until gateways that end together have heard of each other.
     await pause(Math.min(togetherMs, DRAIN_MS));
-    const departure = new Departure({
+    const connectionDrain = new ConnectionDrain({
       now,
       connections: this.dispatcher.all(),
-      hasSuccessor: () => this.successors.areThere,
+      hasPeer: () => this.peers.areThere,
       limits: { batch: CLOSE_BATCH, pauseMs: CLOSE_PAUSE_MS, closeMs: DRAIN_MS * closeShare },
       close: ({ socket }, code) => socket?.end(errorTable[code].close, code),
       onBatch: (connections, left) => log.info({ connections, left }, "connections are told to leave"),
     });
     const isBusy = () => this.dispatcher.size > 0 || this.upgrades.parked > 0 || this.writing > 0;
     while (isBusy() && now() < deadline) {
-      departure.step();
+      connectionDrain.step();
       await pause(departureStepMs);
     }
     const answers = this.writing;
@@ -494,7 +499,7 @@ export class Gateway {
 
   private hear(announcement: Announcement): void {
     if (this.hasLeft) return;
-    this.successors.hear(announcement);
+    this.peers.hear(announcement);
     this.topics.hear(announcement);
     this.lostGateways.hear(announcement);
     switch (announcement.kind) {
@@ -542,16 +547,16 @@ export class Gateway {
       case toGateway.upgraded:
       case toGateway.responded:
       case toGateway.gatewayLostHandled:
-        this.asks.answered(worker, batch.slot(index), batch.payload(index));
+        this.requests.answered(worker, batch.slot(index), batch.payload(index));
         return index + 1;
       case toGateway.chunk:
-        this.asks.streams.chunk(worker, batch.slot(index), batch.view(index));
+        this.requests.streams.chunk(worker, batch.slot(index), batch.view(index));
         return index + 1;
       case toGateway.responding:
-        this.asks.begun(worker, batch.slot(index), batch.payload(index));
+        this.requests.begun(worker, batch.slot(index), batch.payload(index));
         return index + 1;
       case toGateway.ended:
-        this.asks.streams.ended(worker, batch.slot(index), (batch.flags(index) & flag.broken) === 0);
+        this.requests.streams.ended(worker, batch.slot(index), (batch.flags(index) & flag.broken) === 0);
         return index + 1;
       case toGateway.begins: {
         const connection = this.slots.connections[batch.slot(index)];
@@ -563,8 +568,8 @@ export class Gateway {
         worker.link.append({ type: toWorker.states, flags: 0, extra: 0, slot: batch.slot(index), epoch: 0 }, packValue(states));
         return index + 1;
       }
-      case toGateway.operate:
-        this.operations.operate(worker, batch.slot(index), batch.payload(index));
+      case toGateway.command:
+        this.appCommands.run(worker, batch.slot(index), batch.payload(index));
         return index + 1;
       default:
         return this.commits.apply(worker, batch, index);
@@ -578,7 +583,7 @@ export class Gateway {
     this.upgrades.sweep();
     void this.files.step();
     this.topics.sweep();
-    if (!this.hearing.check()) this.excuse();
+    if (!this.stalls.check()) this.excuse();
     if (!this.options.bus.connected) return;
     this.workers.sweep();
     this.lostGateways.sweep();

@@ -1,6 +1,6 @@
 // Measures what moving connections between workers costs their clients, for the deploy's report.
 
-import { Durations } from "../protocol/durations.ts";
+import { Durations } from "../process/durations.ts";
 import { Histogram } from "../protocol/histogram.ts";
 import type { Handover } from "../protocol/membership.ts";
 

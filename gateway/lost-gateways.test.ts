@@ -5,8 +5,8 @@ import type { Announcement } from "../protocol/membership.ts";
 import { packValue, unpackValue } from "../protocol/msgpack.ts";
 import { toWorker } from "../protocol/records.ts";
 import { gateway } from "../test/hellos.ts";
-import type { Question } from "./asks.ts";
 import { LostGateways } from "./lost-gateways.ts";
+import type { Question } from "./worker-requests.ts";
 
 const silenceMs = 120_000;
 const hello = (id: string): Announcement => ({ ...gateway, id });
@@ -36,7 +36,7 @@ class Stage {
           for (const id of ids) kept.delete(id);
         },
       },
-      asks: { ask: (question) => this.take(question) },
+      requests: { ask: (question) => this.take(question) },
       log: pino({ enabled: false }),
       now: () => this.now,
       onHandled: (id) => this.handled.push(id),
@@ -156,7 +156,7 @@ test("who could not be heard was not silent", () => {
   expect(stage.gateways).toEqual(["g6"]);
 });
 
-test("a gateway that ends takes back what nobody has answered: its successor asks", () => {
+test("a gateway that ends takes back what nobody has answered: its successor requests", () => {
   const stage = new Stage("g5", "g1", "g2", "g3");
   stage.answer(0, 0);
   stage.answer(1, 1);

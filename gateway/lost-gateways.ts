@@ -6,11 +6,11 @@
 // each onOpen, and it could still not say what workers that lived on have closed. What a handler keeps can be compared and dropped twice.
 
 import type { Logger } from "pino";
-import type { IdentityFile } from "../protocol/identity-file.ts";
+import type { IdentityFile } from "../process/identity-file.ts";
 import type { Announcement } from "../protocol/membership.ts";
 import { packValue } from "../protocol/msgpack.ts";
 import { parseCount, toWorker } from "../protocol/records.ts";
-import type { Asks } from "./asks.ts";
+import type { WorkerRequests } from "./worker-requests.ts";
 
 /** Until a worker is asked again: where hooks have failed or nobody has answered, and where workers died meanwhile. */
 const pauseMs = 5_000;
@@ -20,7 +20,7 @@ export interface LostGatewaysOptions {
   /** This gateway's id. */
   readonly self: string;
   readonly identity: Pick<IdentityFile, "crashed" | "add" | "settle">;
-  readonly asks: Pick<Asks, "ask">;
+  readonly requests: Pick<WorkerRequests, "ask">;
   readonly log: Logger;
   /** How long a gateway may be silent. It may change. */
   readonly silenceMs: () => number;
@@ -94,13 +94,13 @@ export class LostGateways {
   }
 
   private ask(gateway: string): void {
-    const { asks, log, now } = this.options;
+    const { requests, log, now } = this.options;
     this.againAt.delete(gateway);
     const again = (ms: number) => {
       this.asked.delete(gateway);
       if (!this.hasEnded) this.againAt.set(gateway, now() + ms);
     };
-    const takeBack = asks.ask({
+    const takeBack = requests.ask({
       what: "onGatewayLost",
       type: toWorker.gatewayLost,
       body: () => packValue(gateway),

@@ -2,18 +2,18 @@
 
 import { randomBytes } from "node:crypto";
 import type { Logger } from "pino";
-import { readActivation } from "../protocol/activation.ts";
-import { connectBus } from "../protocol/bus.ts";
-import { collectSeldom } from "../protocol/collector.ts";
+import { connectBus } from "../nats/connection.ts";
+import { readActivation } from "../process/activation-file.ts";
+import { collectSeldom } from "../process/gc-tuning.ts";
+import { IdentityFile } from "../process/identity-file.ts";
+import { openLog, sayFatal } from "../process/log.ts";
+import { Notify } from "../process/notify.ts";
+import { watchParent } from "../process/parent-watch.ts";
+import { SettingsFile } from "../process/settings-file.ts";
+import { Reload } from "../process/settings-reload.ts";
+import { thrownText } from "../process/thrown.ts";
 import { exitCodeOf, isCodedError } from "../protocol/errors.ts";
-import { IdentityFile } from "../protocol/identity-file.ts";
-import { holdLifeline } from "../protocol/lifeline.ts";
-import { openLog, sayFatal } from "../protocol/log.ts";
 import type { Activation } from "../protocol/membership.ts";
-import { Notify } from "../protocol/notify.ts";
-import { Reload } from "../protocol/reload.ts";
-import { SettingsFile } from "../protocol/settings-file.ts";
-import { thrownText } from "../protocol/thrown.ts";
 import { isLoopback, listenAdmin } from "./admin.ts";
 import { aboutCertificate, readCertificate } from "./certificate.ts";
 import { checkPayload, type GatewayConfig, liveSettings, parseGatewayConfig } from "./config.ts";
@@ -47,7 +47,7 @@ async function main(): Promise<void> {
   process.on("SIGINT", () => end("SIGINT"));
   // While it starts: what would be read again has just been read.
   process.on("SIGHUP", () => void reload?.run());
-  holdLifeline(config.LIFELINE_FD, () => end("its supervisor has ended"));
+  watchParent(config.LIFELINE_FD, () => end("its supervisor has ended"));
 
   const fewFiles = openFilesWarning(config.CONNECTIONS);
   if (fewFiles !== undefined) log.warn(fewFiles);

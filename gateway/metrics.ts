@@ -1,8 +1,8 @@
 // What a gateway measures, for Prometheus. Everything is counted where it happens, as a plain number; here it gets its name.
 // Whoever watches thinstate relies on these names: docs/grafana.json and docs/alerts.yml are compared with them by a test.
 
-import { durationMetric } from "../protocol/durations.ts";
-import { by, counter, gauge, type Labels, type Metric } from "../protocol/metric.ts";
+import { durationMetric } from "../process/durations.ts";
+import { by, counter, gauge, type Labels, type Metric } from "../process/metric.ts";
 import type { Gateway } from "./gateway.ts";
 import { parkedEventBytes } from "./parking.ts";
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { Metric } from "../protocol/metric.ts";
+import type { Metric } from "../process/metric.ts";
 import { Scrapes } from "./scrapes.ts";
 
 const one: Metric = { type: "counter", name: "turns_total", help: "Turns.", samples: [{ labels: { route: "/" }, value: 1 }] };

@@ -1,7 +1,7 @@
 // Asks workers for their metrics when somebody asks the gateway for them. Nothing is sent while nobody does.
 
-import type { Labels, Metric } from "../protocol/metric.ts";
-import type { Scraped } from "../protocol/scrape.ts";
+import type { Labels, Metric } from "../process/metric.ts";
+import type { Scraped } from "../process/scrape.ts";
 
 /** How long workers may take to answer: less than Prometheus waits. */
 const patienceMs = 1_000;

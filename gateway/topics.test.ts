@@ -2,7 +2,8 @@
 
 import { connect, headers, type NatsConnection } from "nats";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import { type Bus, type BusEvent, connectBus } from "../protocol/bus.ts";
+import { type BusEvent, connectBus } from "../nats/connection.ts";
+import type { Bus } from "../protocol/bus.ts";
 import { BatchBuilder, encodeEmptyBatch } from "../protocol/envelope.ts";
 import { isCodedError } from "../protocol/errors.ts";
 import { type Announcement, decodeAnnouncement, encodeAnnouncement, type GatewayHello } from "../protocol/membership.ts";

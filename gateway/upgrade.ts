@@ -6,7 +6,6 @@ import type { RouteHello } from "../protocol/membership.ts";
 import { packValue } from "../protocol/msgpack.ts";
 import { parseResponded, parseResponding, parseUpgraded, toWorker, type UpgradedBody } from "../protocol/records.ts";
 import type { StreamedAnswer } from "./answer-streams.ts";
-import type { Asks } from "./asks.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { type HandshakeFault, handshakeFault, wantsWebSocket } from "./handshake.ts";
 import { isAllowedOrigin } from "./origin.ts";
@@ -14,6 +13,7 @@ import { RequestBodies } from "./request-bodies.ts";
 import { bodyOf, headFault, listOf } from "./request-head.ts";
 import type { Answer, WaitingClient, WaitingRequest, WaitingUpgrade } from "./uws/client.ts";
 import type { Incoming } from "./uws/request.ts";
+import type { WorkerRequests } from "./worker-requests.ts";
 
 /** What the gateway knows of a client that has been let in. */
 export interface Admission {
@@ -27,7 +27,7 @@ export interface Admission {
 
 export interface UpgradesOptions<Data extends object> {
   readonly dispatcher: Dispatcher;
-  readonly asks: Asks;
+  readonly requests: WorkerRequests;
   readonly now: () => number;
   readonly limits: { readonly parkMs: number; readonly bodyBytes: number };
   /** There are no files for more connections. */
@@ -83,7 +83,7 @@ export class Upgrades<Data extends object> {
   }
 
   get parked(): number {
-    return this.waiting.length + this.options.asks.size;
+    return this.waiting.length + this.options.requests.size;
   }
 
   upgrade(incoming: Incoming, client: WaitingUpgrade<Data>): void {
@@ -130,7 +130,7 @@ export class Upgrades<Data extends object> {
     if (match === null) return this.refuse("request", client, 404, "route.unknown");
     if (!match.route.answers) return this.refusePlain(client, undefined);
     const { method, path, query, ip, headers } = incoming;
-    client.onGone = this.options.asks.ask({
+    client.onGone = this.options.requests.ask({
       what: `onRequest of ${match.route.path}`,
       type: toWorker.request,
       body: (redelivered) => packValue({ method, path, query, ip, headers, body, redelivered }),
@@ -152,11 +152,11 @@ export class Upgrades<Data extends object> {
   /** There may be a worker now. */
   retry(): void {
     if (this.options.dispatcher.serving) for (const { client, proceed } of this.waiting.splice(0)) if (!client.isGone) proceed();
-    this.options.asks.retry();
+    this.options.requests.retry();
   }
 
   sweep(): void {
-    this.options.asks.sweep();
+    this.options.requests.sweep();
     const latest = this.options.now() - this.options.limits.parkMs;
     this.waiting = this.waiting.filter(({ kind, since, client }) => {
       if (client.isGone) return false;
@@ -173,7 +173,7 @@ export class Upgrades<Data extends object> {
 
   private ask(incoming: Incoming, client: WaitingUpgrade<Data>, route: RouteHello): void {
     const { path, query, ip, headers } = incoming;
-    client.onGone = this.options.asks.ask({
+    client.onGone = this.options.requests.ask({
       what: `onUpgrade of ${route.path}`,
       type: toWorker.upgrade,
       body: (redelivered) => packValue({ path, query, ip, headers, redelivered }),

@@ -4,15 +4,15 @@ import type { Logger } from "pino";
 import type { LinkHub } from "../protocol/link-hub.ts";
 import type { UnderWay, WorkerHello } from "../protocol/membership.ts";
 import { compileRoutes } from "../protocol/route.ts";
-import type { Asks } from "./asks.ts";
 import type { Dispatcher, Loss } from "./dispatcher.ts";
 import { underWayAt } from "./under-way.ts";
 import { WorkerPeer } from "./worker-peer.ts";
+import type { WorkerRequests } from "./worker-requests.ts";
 
 export interface WorkersOptions {
   readonly hub: LinkHub;
   readonly dispatcher: Dispatcher;
-  readonly asks: Pick<Asks, "underWayAt">;
+  readonly requests: Pick<WorkerRequests, "underWayAt">;
   readonly log: Logger;
   readonly now: () => number;
   readonly limits: WorkerLimits;
@@ -61,26 +61,26 @@ export class Workers {
 
   /** It has ended: by its own word, or, exited, by its supervisor's. */
   gone(id: string, reason: "bye" | "exited"): void {
-    this.lose(id, reason, reason === "exited" ? "died" : "parted");
+    this.lose(id, reason, reason === "exited" ? "exited" : "left");
     if (this.takenForDead.delete(id)) this.options.dispatcher.isDead(id);
   }
 
   /** @param reason for the log. */
   lose(id: string, reason: string, how: Loss): void {
-    const { hub, dispatcher, asks, log, now, onLost } = this.options;
+    const { hub, dispatcher, requests, log, now, onLost } = this.options;
     const worker = this.peers.get(id);
     if (worker === undefined) return;
     this.peers.delete(id);
     hub.close(id);
     const fields = { worker: id, release: worker.release, reason, connections: worker.pins };
-    if (how === "parted") log.info(fields, "worker left");
+    if (how === "left") log.info(fields, "worker left");
     else {
-      const underWay = underWayAt(worker, dispatcher.all(), asks.underWayAt(worker));
+      const underWay = underWayAt(worker, dispatcher.all(), requests.underWayAt(worker));
       log.warn({ ...fields, underWay }, "worker left");
-      if (how === "silent") this.takenForDead.set(id, { at: now(), reconnects: worker.reconnects, underWay });
+      if (how === "unreachable") this.takenForDead.set(id, { at: now(), reconnects: worker.reconnects, underWay });
     }
     // One that was asked to end and took too long has died of that.
-    const loss = worker.isDraining && how !== "forgetful" ? "parted" : how;
+    const loss = worker.isDraining && how !== "forgotUs" ? "left" : how;
     dispatcher.lost(worker, loss);
     onLost(worker, loss);
   }
@@ -97,7 +97,7 @@ export class Workers {
     // One that works on something and is sent nothing: NATS tells whether it is still there.
     for (const { inFlight, link } of this.peers.values()) if (inFlight > 0) link.probe();
     const latest = now() - limits.silenceMs;
-    for (const { id, heardAt } of [...this.peers.values()]) if (heardAt < latest) this.lose(id, "silent for too long", "silent");
+    for (const { id, heardAt } of [...this.peers.values()]) if (heardAt < latest) this.lose(id, "silent for too long", "unreachable");
     for (const [id, { at }] of this.takenForDead) if (at < latest - limits.doubtMs) this.takenForDead.delete(id);
   }
 

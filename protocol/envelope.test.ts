@@ -54,7 +54,7 @@ function put(builder: BatchBuilder, record: Put): Uint8Array | undefined {
     return builder.memory.subarray(at, at + record.payload.length);
   }
   if ("text" in record) builder.appendText(record.head, record.text, Buffer.byteLength(record.text));
-  else builder.mark(record.head);
+  else builder.appendEmpty(record.head);
   return undefined;
 }
 
@@ -102,7 +102,7 @@ describe("the format, in literal bytes", () => {
     const builder = new BatchBuilder();
     builder.append({ type: 3, flags: 1, extra: 0, slot: 5, epoch: 2 }, Buffer.from("\xff\x00", "latin1"));
     builder.appendText({ type: 37, flags: 2, extra: 1000, slot: 0x01020304, epoch: 0xfffffffe }, "né", 3);
-    builder.mark({ type: 6, flags: 0, extra: 0, slot: 5, epoch: 2 });
+    builder.appendEmpty({ type: 6, flags: 0, extra: 0, slot: 5, epoch: 2 });
     expect(Buffer.from(builder.seal(header)).toString("hex")).toBe(
       [
         ["01", "42", headerBytes, "03000000", "05000000"],

@@ -74,7 +74,7 @@ export class BatchBuilder {
   }
 
   /** Adds a record without a payload. */
-  mark(head: RecordHead): void {
+  appendEmpty(head: RecordHead): void {
     this.place(head.type, head.flags, head.extra, head.slot, head.epoch, 0);
   }
 

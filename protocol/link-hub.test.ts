@@ -1,9 +1,10 @@
 // Link hubs on a real nats-server; their time is played, but for the timer that looks at it.
 
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
-import { patienceMs } from "../scripts/live/patience.ts";
+import { connectBus } from "../nats/connection.ts";
 import { startNats, type TestNats } from "../test/nats.ts";
-import { type Bus, connectBus } from "./bus.ts";
+import { patienceMs } from "../testbed/patience.ts";
+import type { Bus } from "./bus.ts";
 import { LinkHub } from "./link-hub.ts";
 import { subjectsOf } from "./subjects.ts";
 

@@ -460,9 +460,9 @@ describe("credit", () => {
 
   test("ends at a number of records too, however small they are", () => {
     const scene = new Scene();
-    for (let count = 0; count < limits.unackedRecords - 1; count++) scene.link.mark(head);
+    for (let count = 0; count < limits.unackedRecords - 1; count++) scene.link.appendEmpty(head);
     expect(scene.link.hasCredit).toBe(true);
-    scene.link.mark(head);
+    scene.link.appendEmpty(head);
     expect(scene.link.hasCredit).toBe(false);
     scene.link.flush();
     expect(scene.link.hasCredit).toBe(false);
@@ -495,7 +495,7 @@ describe("batches", () => {
   test("a record that is larger than the limit travels alone", () => {
     const scene = new Scene();
     scene.link.append(head, Buffer.alloc(1_000));
-    scene.link.mark(head);
+    scene.link.appendEmpty(head);
     scene.link.flush();
     expect(scene.sent.map(({ records }) => records)).toEqual([1, 1]);
   });

@@ -142,9 +142,9 @@ export class Link {
     return this.builder.append(head, payload);
   }
 
-  mark(head: RecordHead): void {
+  appendEmpty(head: RecordHead): void {
     this.reserve(64);
-    this.builder.mark(head);
+    this.builder.appendEmpty(head);
   }
 
   /** Seals and sends what has been begun. */

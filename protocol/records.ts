@@ -23,7 +23,7 @@ export const toWorker = {
   upgrade: 8,
   /** Plain HTTP. Body RequestBody, answered by `responded`. */
   request: 9,
-  /** What became of an `operate`: body a count; of "connections", OpenBody. */
+  /** What became of a `command`: body a count; of "connections", OpenBody. */
   result: 10,
   /** A flush was refused: its pin is over, and nothing that is said of it counts. */
   refused: 11,
@@ -56,8 +56,8 @@ export const toGateway = {
   released: 39,
   upgraded: 40,
   responded: 41,
-  /** app.*: body OperateBody, answered by `result`. */
-  operate: 42,
+  /** app.*: body CommandBody, answered by `result`. */
+  command: 42,
   /** An event that is to run alone begins: nothing else runs in this worker, whoever sent it. */
   begins: 43,
   /** A Response whose body follows in `chunk` records: body RespondingBody. Answers upgrade or request. */
@@ -156,7 +156,7 @@ const responding = v.object({
 
 const credit = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(responseWindowBytes));
 
-const operate = v.variant("kind", [
+const command = v.variant("kind", [
   v.object({ kind: v.literal("publish"), topic: v.string(), data: bytes, binary: v.boolean() }),
   v.object({ kind: v.literal("send"), connection: v.string(), data: bytes, binary: v.boolean() }),
   v.object({ kind: v.literal("closeUser"), user: v.string(), code: v.number(), reason: v.string() }),
@@ -207,7 +207,7 @@ export type RequestBody = v.InferOutput<typeof request>;
 export type RespondedBody = v.InferOutput<typeof responded>;
 export type RespondingBody = v.InferOutput<typeof responding>;
 export type StatesBody = v.InferOutput<typeof states>;
-export type OperateBody = v.InferOutput<typeof operate>;
+export type CommandBody = v.InferOutput<typeof command>;
 export type OpenBody = v.InferOutput<typeof open>;
 export type ResultBody = v.InferOutput<typeof result>;
 
@@ -219,7 +219,7 @@ export const parseRequest = parser(request);
 export const parseResponded = parser(responded);
 export const parseResponding = parser(responding);
 export const parseCredit = parser(credit);
-export const parseOperate = parser(operate);
+export const parseCommand = parser(command);
 export const parseStates = parser(states);
 export const parseCount = parser(v.number());
 export const parseResult = parser(result);

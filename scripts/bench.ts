@@ -1,17 +1,17 @@
 // npm run bench: thinstate's speed as a share of what uWebSockets.js alone does on the same machine.
 
-import { parseCommandLine } from "./arguments.ts";
-import { compare, isClean, type RowResult, type Sides } from "./bench/comparison.ts";
-import { fileLimit, fileLimitFault } from "./bench/file-limit.ts";
-import { type Options, parseOptions, usage } from "./bench/options.ts";
-import { provenanceOf } from "./bench/provenance.ts";
-import { Report } from "./bench/report.ts";
-import { writeResults } from "./bench/results.ts";
-import type { Row } from "./bench/row.ts";
-import { Running } from "./bench/running.ts";
-import { bare, thinstate } from "./bench/side.ts";
-import { UnknownCommit, Worktree, WorktreeError } from "./bench/worktree.ts";
-import { canTellUsage } from "./live/usage.ts";
+import { compare, isClean, type RowResult, type Sides } from "../bench/comparison.ts";
+import { fileLimit, fileLimitFault } from "../bench/file-limit.ts";
+import { type Options, parseOptions, usage } from "../bench/options.ts";
+import { provenanceOf } from "../bench/provenance.ts";
+import { writeResults } from "../bench/results.ts";
+import type { Row } from "../bench/row.ts";
+import { Report } from "../bench/run-report.ts";
+import { Running } from "../bench/running.ts";
+import { bare, thinstate } from "../bench/side.ts";
+import { UnknownCommit, Worktree, WorktreeError } from "../bench/worktree.ts";
+import { parseCommandLine } from "../process/arguments.ts";
+import { canTellUsage } from "../testbed/usage.ts";
 import { clone } from "./setup/cache.mjs";
 import { startProgress } from "./setup/progress.mjs";
 

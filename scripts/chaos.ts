@@ -1,15 +1,15 @@
 // npm run chaos: every fault against a live installation under load, and what became of every message.
 
-import { parseCommandLine, parseValues, parseWhole, UsageError } from "./arguments.ts";
-import type { Fault } from "./chaos/faults/fault.ts";
-import { shapeOf } from "./chaos/faults/fault.ts";
-import { faults } from "./chaos/faults/list.ts";
-import { runRandom } from "./chaos/random-run.ts";
-import { Report } from "./chaos/report.ts";
-import { isClean, type RowOptions, runRow } from "./chaos/row.ts";
-import { seededRandom } from "./chaos/seeded-random.ts";
-import { chaosSetting } from "./chaos/setting.ts";
-import { Installation, type Shape } from "./live/installation.ts";
+import type { Fault } from "../chaos/faults/fault.ts";
+import { shapeOf } from "../chaos/faults/fault.ts";
+import { faults } from "../chaos/faults/list.ts";
+import { runRandom } from "../chaos/random-run.ts";
+import { isClean, type RowOptions, runRow } from "../chaos/row.ts";
+import { Report } from "../chaos/run-report.ts";
+import { seededRandom } from "../chaos/seeded-random.ts";
+import { chaosSetting } from "../chaos/setting.ts";
+import { parseCommandLine, parseValues, parseWhole, UsageError } from "../process/arguments.ts";
+import { Installation, type Shape } from "../testbed/installation.ts";
 
 const usage = `npm run chaos [-- options]
 

@@ -1,6 +1,6 @@
 // npm run check: format, lint, import rules and types.
 
-import { parseFlags } from "./arguments.ts";
+import { parseFlags } from "../process/arguments.ts";
 import { reportTally, runChecks } from "./checks.ts";
 
 const usage = `npm run check

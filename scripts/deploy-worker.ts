@@ -1,8 +1,8 @@
 // npm run deploy-worker: asks whoever runs the workers to replace them by a release of the working tree.
 
-import { parseFlags } from "./arguments.ts";
+import { parseFlags } from "../process/arguments.ts";
+import { ownName } from "../supervisor/control.ts";
 import { showReplacement } from "./replacement.ts";
-import { ownName } from "./supervisor/control.ts";
 
 const usage = `npm run deploy-worker [-- options]
 

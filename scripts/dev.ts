@@ -1,11 +1,11 @@
 // npm run dev: an installation whose workers are replaced whenever a handler is saved, or what it imports.
 
-import { parseFlags } from "./arguments.ts";
-import { ReleaseError } from "./releases/release.ts";
+import { parseFlags } from "../process/arguments.ts";
+import { Cancelled } from "../supervisor/control.ts";
+import { closedText } from "../supervisor/deploy-report.ts";
+import { ReleaseError } from "../supervisor/releases/release.ts";
+import { SourceWatch } from "../supervisor/releases/source-watch.ts";
 import { type Served, serve } from "./serve.ts";
-import { SourceWatch } from "./source-watch.ts";
-import { Cancelled } from "./supervisor/control.ts";
-import { closedText } from "./supervisor/report.ts";
 
 const usage = `npm run dev
 
@@ -81,12 +81,12 @@ class Refresh {
 
   /** @returns whether to try again. */
   private async replace(): Promise<boolean> {
-    const { desk, log, releases, config } = this.served;
+    const { deploys, log, releases, config } = this.served;
     const hash = await releases.sourceHash(config.handlersDir).catch(() => undefined);
     if (hash !== undefined && hash === this.hash) return false;
     // What is checked of the code before takes processor time from what is saved now.
     this.inspection.abort(new Cancelled("saved again"));
-    const outcome = await desk.refresh();
+    const outcome = await deploys.refresh();
     if (outcome === undefined) return true;
     // What did not work may work the next time, whatever it is due to.
     this.hash = outcome.ok ? hash : undefined;

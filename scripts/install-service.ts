@@ -1,20 +1,20 @@
 // npm run install-service: thinstate as services of this machine's systemd.
 
+import { parseFlags } from "../process/arguments.ts";
 import { CodedError } from "../protocol/errors.ts";
-import { parseFlags } from "./arguments.ts";
-import { SettingsRefused, settingNames } from "./every-setting.ts";
-import { NatsServerMissing } from "./nats/binary.ts";
+import { webSocketUrl } from "../supervisor/address.ts";
+import { ownName } from "../supervisor/control.ts";
+import { SettingsRefused, settingNames } from "../supervisor/every-setting.ts";
+import { NatsServerMissing } from "../supervisor/nats-server/binary.ts";
+import { readSettings } from "../supervisor/services/environment-file.ts";
+import { install } from "../supervisor/services/install.ts";
+import { InstallRefused } from "../supervisor/services/install-settings.ts";
+import { layout, units } from "../supervisor/services/layout.ts";
+import { Locked, withLock } from "../supervisor/services/lock.ts";
+import { enabledUnits, SystemdError } from "../supervisor/services/systemd.ts";
+import { unknownSettings } from "../supervisor/unknown-settings.ts";
 import { showReplacement } from "./replacement.ts";
-import { install } from "./service/install.ts";
-import { InstallRefused } from "./service/install-settings.ts";
-import { layout, units } from "./service/layout.ts";
-import { Locked, withLock } from "./service/lock.ts";
-import { readSettings } from "./service/settings-file.ts";
-import { enabledUnits, SystemdError } from "./service/systemd.ts";
 import { clone } from "./setup/cache.mjs";
-import { webSocketUrl } from "./supervisor/address.ts";
-import { ownName } from "./supervisor/control.ts";
-import { unknownSettings } from "./unknown-settings.ts";
 
 const usage = `sudo npm run install-service
 

@@ -2,13 +2,13 @@
 // it does.
 
 import { setTimeout as pause } from "node:timers/promises";
+import { onSignals } from "../process/signals.ts";
+import { type ControlRequest, NotRunning, type Outcome, type Problem } from "../supervisor/control.ts";
+import { type DeployReport, hasClosed, reportText } from "../supervisor/deploy-report.ts";
+import type { Status } from "../supervisor/status.ts";
+import type { OnStep } from "../supervisor/steps.ts";
 import { clone } from "./setup/cache.mjs";
 import { type Progress, paint, startProgress } from "./setup/progress.mjs";
-import { onSignals } from "./signals.ts";
-import { type ControlRequest, NotRunning, type Outcome, type Problem } from "./supervisor/control.ts";
-import { type DeployReport, hasClosed, reportText } from "./supervisor/report.ts";
-import type { Status } from "./supervisor/status.ts";
-import type { OnStep } from "./supervisor/steps.ts";
 import { findTarget, NotRoot, type Target, type TargetName } from "./target.ts";
 
 /** What a shell says of a command that Ctrl-C has ended. */

@@ -1,8 +1,8 @@
 // npm run rollback-worker: asks whoever runs the workers to go back to the release that served before.
 
-import { parseFlagsAndWord } from "./arguments.ts";
+import { parseFlagsAndWord } from "../process/arguments.ts";
+import { ownName } from "../supervisor/control.ts";
 import { showReplacement } from "./replacement.ts";
-import { ownName } from "./supervisor/control.ts";
 
 const usage = `npm run rollback-worker [-- [RELEASE] options]
 

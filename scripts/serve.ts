@@ -2,30 +2,30 @@
 
 import { accessSync, constants, existsSync, mkdirSync } from "node:fs";
 import { resolve } from "node:path";
+import { SettingsFile } from "../process/settings-file.ts";
+import { onSignals } from "../process/signals.ts";
 import { isCodedError } from "../protocol/errors.ts";
-import { SettingsFile } from "../protocol/settings-file.ts";
-import type { Config } from "./config.ts";
-import { envFileName, readEnvFile } from "./env-file.ts";
-import { type Checked, checkEverySetting, processSettings, SettingsRefused, settingNames } from "./every-setting.ts";
-import { NatsServerMissing } from "./nats/binary.ts";
-import { ReleaseError, type ReleaseStore } from "./releases/release.ts";
+import { StartRefused } from "../supervisor/address.ts";
+import type { Config } from "../supervisor/config.ts";
+import { askSupervisor, ControlServer, controlPath, NotRunning } from "../supervisor/control.ts";
+import { DeployController } from "../supervisor/deploy-controller.ts";
+import { envFileName, readEnvFile } from "../supervisor/env-file.ts";
+import { type Checked, checkEverySetting, processSettings, SettingsRefused, settingNames } from "../supervisor/every-setting.ts";
+import { Log } from "../supervisor/log-display.ts";
+import { NatsServerMissing } from "../supervisor/nats-server/binary.ts";
+import { NatsUnreachable } from "../supervisor/presence.ts";
+import { ReleaseError, type ReleaseStore } from "../supervisor/releases/release.ts";
+import type { Status } from "../supervisor/status.ts";
+import { Supervisor } from "../supervisor/supervisor.ts";
+import { unknownSettings } from "../supervisor/unknown-settings.ts";
 import { clone } from "./setup/cache.mjs";
-import { onSignals } from "./signals.ts";
-import { StartRefused } from "./supervisor/address.ts";
-import { askSupervisor, ControlServer, controlPath, NotRunning } from "./supervisor/control.ts";
-import { Desk } from "./supervisor/desk.ts";
-import { Log } from "./supervisor/log.ts";
-import { NatsUnreachable } from "./supervisor/membership.ts";
-import type { Status } from "./supervisor/status.ts";
-import { Supervisor } from "./supervisor/supervisor.ts";
-import { unknownSettings } from "./unknown-settings.ts";
 
-/** How long the gateways of a supervisor that was killed may hold their port: guard.sh gives them two seconds. */
+/** How long the gateways of a supervisor that was killed may hold their port: reaper.sh gives them two seconds. */
 const orphanPatienceMs = 4_000;
 
 export interface Served {
   readonly config: Config;
-  readonly desk: Desk;
+  readonly deploys: DeployController;
   readonly log: Log;
   readonly releases: ReleaseStore;
   /** Aborts when all of it ends. */
@@ -59,14 +59,14 @@ export async function serve({ isDev, onReady }: ServeOptions): Promise<number> {
 
   const portPatienceMs = wasKilled ? orphanPatienceMs : 0;
   const supervisor = new Supervisor({ config, payloadBytes, env, handlerEnv, log, isDev, portPatienceMs });
-  const desk = new Desk(supervisor, log);
-  const control = await ControlServer.listen(path, desk.answer);
+  const deploys = new DeployController(supervisor, log);
+  const control = await ControlServer.listen(path, deploys.answer);
   const asked = endOnSignals(supervisor);
   try {
     await supervisor.start();
     log.say(`ready ${supervisor.url}`);
     if (config.workers === 0) log.say("no workers yet (WORKERS=0): what connects waits for npm run deploy-worker");
-    onReady({ config, desk, log, releases: supervisor.releases, ending: supervisor.endSignal });
+    onReady({ config, deploys, log, releases: supervisor.releases, ending: supervisor.endSignal });
     return await asked.ended;
   } catch (error) {
     if (asked.isAsked()) return await asked.ended;

@@ -1,6 +1,6 @@
 // npm start: an installation that serves until a signal ends it.
 
-import { parseFlags } from "./arguments.ts";
+import { parseFlags } from "../process/arguments.ts";
 import { serve } from "./serve.ts";
 
 const usage = `npm start

@@ -1,8 +1,8 @@
 // npm run status: what the running installation is doing.
 
-import { parseFlags } from "./arguments.ts";
-import { NotRunning } from "./supervisor/control.ts";
-import { type Status, statusText } from "./supervisor/status.ts";
+import { parseFlags } from "../process/arguments.ts";
+import { NotRunning } from "../supervisor/control.ts";
+import { type Status, statusText } from "../supervisor/status.ts";
 import { findTarget, NotRoot } from "./target.ts";
 
 const usage = `npm run status [-- options]

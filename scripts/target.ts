@@ -1,10 +1,10 @@
 // Which installation a command is meant for: the one that `npm start` runs in this clone, or the services of this machine.
 
-import { askServices } from "./service/ask-services.ts";
-import { isInstalled } from "./service/layout.ts";
+import { askSupervisor, type ControlRequest, NotRunning, type Outcome } from "../supervisor/control.ts";
+import { askServices } from "../supervisor/services/ask-services.ts";
+import { isInstalled } from "../supervisor/services/layout.ts";
+import type { OnStep } from "../supervisor/steps.ts";
 import { cacheFolder, clone } from "./setup/cache.mjs";
-import { askSupervisor, type ControlRequest, NotRunning, type Outcome } from "./supervisor/control.ts";
-import type { OnStep } from "./supervisor/steps.ts";
 
 export type TargetName = "local" | "services";
 

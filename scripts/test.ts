@@ -4,8 +4,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
+import { findNatsServer, NatsServerMissing } from "../supervisor/nats-server/binary.ts";
 import { oneFailure, parseTally, reportTally, runChecks, runProgram, type Tally } from "./checks.ts";
-import { findNatsServer, NatsServerMissing } from "./nats/binary.ts";
 import { cacheFolder } from "./setup/cache.mjs";
 
 const usage = `npm test [-- [--node LIST] arguments of vitest]

@@ -1,11 +1,11 @@
 // npm run uninstall-service: takes back what npm run install-service has done.
 
 import { existsSync } from "node:fs";
-import { parseFlags } from "./arguments.ts";
-import { layout } from "./service/layout.ts";
-import { Locked, withLock } from "./service/lock.ts";
-import { SystemdError } from "./service/systemd.ts";
-import { uninstall } from "./service/uninstall.ts";
+import { parseFlags } from "../process/arguments.ts";
+import { layout } from "../supervisor/services/layout.ts";
+import { Locked, withLock } from "../supervisor/services/lock.ts";
+import { SystemdError } from "../supervisor/services/systemd.ts";
+import { uninstall } from "../supervisor/services/uninstall.ts";
 import { type Progress, startProgress } from "./setup/progress.mjs";
 
 const usage = `sudo npm run uninstall-service [-- options]

@@ -71,7 +71,7 @@ test("a record that cannot be read is in /status and has a metric", async () => 
   });
   bus.publish(subjects.members, encodeAnnouncement({ ...worker, id: "stranger", protocol: protocolVersion, release: "other" }));
   const link = hub.open(gateway.id);
-  link.append({ type: toGateway.operate, flags: 0, extra: 0, slot: 0, epoch: 0 }, Buffer.from("garbage"));
+  link.append({ type: toGateway.command, flags: 0, extra: 0, slot: 0, epoch: 0 }, Buffer.from("garbage"));
   hub.flush();
   await expect.poll(async () => ((await running.status()).counters as { malformed: number }).malformed, { timeout: 20_000 }).toBe(1);
   const metrics = await Exposition.of(gateway.adminPort, "/metrics");

@@ -2,8 +2,8 @@
 
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import { stretchedMs } from "../scripts/live/patience.ts";
-import type { DeployReport } from "../scripts/supervisor/report.ts";
+import type { DeployReport } from "../supervisor/deploy-report.ts";
+import { stretchedMs } from "../testbed/patience.ts";
 import { TestClient } from "./client.ts";
 import { type Environment, Installation, releaseIn, until } from "./installation.ts";
 

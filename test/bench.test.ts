@@ -4,8 +4,8 @@ import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { RowResult } from "../scripts/bench/comparison.ts";
-import { noFaults } from "../scripts/bench/load/faults.ts";
+import type { RowResult } from "../bench/comparison.ts";
+import { noFaults } from "../bench/load/faults.ts";
 import { isAlive, until } from "./installation.ts";
 
 const clone = join(import.meta.dirname, "..");

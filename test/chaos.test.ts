@@ -3,8 +3,8 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { faults } from "../scripts/chaos/faults/list.ts";
-import type { Row } from "../scripts/chaos/row.ts";
+import { faults } from "../chaos/faults/list.ts";
+import type { Row } from "../chaos/row.ts";
 
 /** Left out is what takes long: what waits for time-outs, and several deploys. */
 const chosen = ["worker", "redelivery", "drain", "poison", "clients", "nats", "nats-away", "only", "gateway"];

@@ -1,7 +1,7 @@
 // A real WebSocket client that remembers all it was told.
 
 import { WebSocket } from "ws";
-import { patienceMs } from "../scripts/live/patience.ts";
+import { patienceMs } from "../testbed/patience.ts";
 
 export interface ClientOptions {
   readonly headers?: Readonly<Record<string, string>>;

@@ -2,7 +2,7 @@
 
 import { once } from "node:events";
 import { afterEach, expect, test, vi } from "vitest";
-import { patienceMs, stretchedMs } from "../scripts/live/patience.ts";
+import { patienceMs, stretchedMs } from "../testbed/patience.ts";
 import { TestClient } from "./client.ts";
 import type { Step } from "./handlers/basic/script.ts";
 import { RawClient } from "./raw-client.ts";

@@ -1,8 +1,8 @@
 // A gateway ends while another one serves, and two end together.
 
 import { afterEach, expect, test, vi } from "vitest";
-import { patienceMs, stretchedMs } from "../scripts/live/patience.ts";
-import { freePort } from "../scripts/supervisor/port.ts";
+import { freePort } from "../supervisor/port.ts";
+import { patienceMs, stretchedMs } from "../testbed/patience.ts";
 import { refusal, TestClient } from "./client.ts";
 import { type TestProcess, TestSystem } from "./system.ts";
 

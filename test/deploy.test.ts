@@ -4,10 +4,10 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { readActivation } from "../protocol/activation.ts";
-import { stretchedMs } from "../scripts/live/patience.ts";
-import type { DeployReport } from "../scripts/supervisor/report.ts";
-import type { Status } from "../scripts/supervisor/status.ts";
+import { readActivation } from "../process/activation-file.ts";
+import type { DeployReport } from "../supervisor/deploy-report.ts";
+import type { Status } from "../supervisor/status.ts";
+import { stretchedMs } from "../testbed/patience.ts";
 import { hasAutogroups, sessionNice } from "./autogroup.ts";
 import { TestClient } from "./client.ts";
 import { type Command, Installation, isAlive, until } from "./installation.ts";

@@ -3,7 +3,7 @@
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { patienceMs } from "../scripts/live/patience.ts";
+import { patienceMs } from "../testbed/patience.ts";
 import { TestClient } from "./client.ts";
 import { type Command, Installation, until } from "./installation.ts";
 

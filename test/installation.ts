@@ -4,10 +4,10 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, delimiter, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
-import { patienceMs } from "../scripts/live/patience.ts";
-import { findNatsServer } from "../scripts/nats/binary.ts";
-import { askSupervisor } from "../scripts/supervisor/control.ts";
-import type { Status } from "../scripts/supervisor/status.ts";
+import { askSupervisor } from "../supervisor/control.ts";
+import { findNatsServer } from "../supervisor/nats-server/binary.ts";
+import type { Status } from "../supervisor/status.ts";
+import { patienceMs } from "../testbed/patience.ts";
 
 const ourClone = join(import.meta.dirname, "..");
 

@@ -1,8 +1,8 @@
 // The promise when processes are killed instead of drained.
 
 import { afterEach, expect, test } from "vitest";
-import { stretchedMs } from "../scripts/live/patience.ts";
-import { freePort } from "../scripts/supervisor/port.ts";
+import { freePort } from "../supervisor/port.ts";
+import { stretchedMs } from "../testbed/patience.ts";
 import { refusal, TestClient } from "./client.ts";
 import { expectWhole, load, type Told, turn } from "./load.ts";
 import { TestSystem } from "./system.ts";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { neededPayloadBytes } from "../protocol/payload.ts";
-import { freePort } from "../scripts/supervisor/port.ts";
+import { freePort } from "../supervisor/port.ts";
 import { parseWorkerConfig } from "../worker/config.ts";
 import { TestClient } from "./client.ts";
 import { startNats } from "./nats.ts";

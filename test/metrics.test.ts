@@ -1,8 +1,8 @@
 // What Prometheus is told, compared with what was done.
 
 import { afterEach, expect, test } from "vitest";
-import { durationBounds } from "../protocol/durations.ts";
-import { stretchedMs } from "../scripts/live/patience.ts";
+import { durationBounds } from "../process/durations.ts";
+import { stretchedMs } from "../testbed/patience.ts";
 import { refusal, TestClient } from "./client.ts";
 import type { Step } from "./handlers/basic/script.ts";
 import { Exposition } from "./prometheus.ts";

@@ -4,8 +4,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, watch } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { findNatsServer } from "../scripts/nats/binary.ts";
-import { freePorts } from "../scripts/supervisor/port.ts";
+import { findNatsServer } from "../supervisor/nats-server/binary.ts";
+import { freePorts } from "../supervisor/port.ts";
 
 export interface TestNats {
   readonly url: string;

@@ -1,7 +1,7 @@
 // One client that sends nonsense of every kind while a release is deployed and watched: a good one stays, a bad one goes.
 
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { DeployReport } from "../scripts/supervisor/report.ts";
+import type { DeployReport } from "../supervisor/deploy-report.ts";
 import { TestClient } from "./client.ts";
 import { Installation } from "./installation.ts";
 import { Exposition } from "./prometheus.ts";

@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parseGatewayConfig } from "../gateway/config.ts";
 import { parkedEventBytes } from "../gateway/parking.ts";
-import { parseSettings } from "../protocol/settings.ts";
-import { supervisorSettings } from "../scripts/config.ts";
-import { processSettings } from "../scripts/every-setting.ts";
+import { parseSettings } from "../process/settings.ts";
 import { cacheFolder } from "../scripts/setup/cache.mjs";
+import { supervisorSettings } from "../supervisor/config.ts";
+import { processSettings } from "../supervisor/every-setting.ts";
 import { parseWorkerConfig } from "../worker/config.ts";
 
 const clone = join(import.meta.dirname, "..");

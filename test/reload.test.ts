@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "node:tls";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { patienceMs } from "../scripts/live/patience.ts";
+import { patienceMs } from "../testbed/patience.ts";
 import { hasOpenssl, writeCertificate } from "./certificate.ts";
 import { TestClient } from "./client.ts";
 import type { Step } from "./handlers/basic/script.ts";

@@ -1,7 +1,7 @@
 // Answers to plain HTTP that are large or come in pieces, on a running system.
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { patienceMs } from "../scripts/live/patience.ts";
+import { patienceMs } from "../testbed/patience.ts";
 import { refusal, TestClient } from "./client.ts";
 import { Download } from "./download.ts";
 import { Exposition } from "./prometheus.ts";

@@ -3,7 +3,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { afterEach, expect, test } from "vitest";
-import { stretchedMs } from "../scripts/live/patience.ts";
+import { stretchedMs } from "../testbed/patience.ts";
 import { TestClient } from "./client.ts";
 import { TestSystem } from "./system.ts";
 

@@ -3,7 +3,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
 import { decodeAnnouncement } from "../protocol/membership.ts";
-import { stretchedMs } from "../scripts/live/patience.ts";
+import { stretchedMs } from "../testbed/patience.ts";
 import { TestClient } from "./client.ts";
 import { expectWhole, load, type Told, turn } from "./load.ts";
 import { TestSystem } from "./system.ts";

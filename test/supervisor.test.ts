@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
-import type { Status } from "../scripts/supervisor/status.ts";
+import type { Status } from "../supervisor/status.ts";
 import { TestClient } from "./client.ts";
 import { type Environment, Installation, isAlive, until } from "./installation.ts";
 import { startNats } from "./nats.ts";

@@ -3,12 +3,13 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
-import { type Bus, connectBus } from "../protocol/bus.ts";
+import { connectBus } from "../nats/connection.ts";
+import type { Bus } from "../protocol/bus.ts";
 import { configExitCode } from "../protocol/errors.ts";
 import { type Announcement, decodeAnnouncement, encodeAnnouncement, type GatewayHello, type WorkerHello } from "../protocol/membership.ts";
 import { type Subjects, subjectsOf } from "../protocol/subjects.ts";
-import { patienceMs } from "../scripts/live/patience.ts";
-import { freePort } from "../scripts/supervisor/port.ts";
+import { freePort } from "../supervisor/port.ts";
+import { patienceMs } from "../testbed/patience.ts";
 import { startNats, type TestNats } from "./nats.ts";
 
 const clone = join(import.meta.dirname, "..");

@@ -1,7 +1,7 @@
 // The promise's points 1, 2 and 6 on a running system: order, atomic turns, roll-back and onError.
 
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { patienceMs, stretchedMs } from "../scripts/live/patience.ts";
+import { patienceMs, stretchedMs } from "../testbed/patience.ts";
 import { TestClient } from "./client.ts";
 import type { Step } from "./handlers/basic/script.ts";
 import { TestSystem } from "./system.ts";

@@ -1,7 +1,7 @@
 // What happens before a connection is one, and plain HTTP, on a running system.
 
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { patienceMs } from "../scripts/live/patience.ts";
+import { patienceMs } from "../testbed/patience.ts";
 import { refusal, TestClient } from "./client.ts";
 import { RawClient } from "./raw-client.ts";
 import { TestSystem } from "./system.ts";

@@ -5,7 +5,7 @@ import { gatewayOf } from "../protocol/connection-id.ts";
 import { CodedError } from "../protocol/errors.ts";
 import type { LinkHub } from "../protocol/link-hub.ts";
 import { packValue } from "../protocol/msgpack.ts";
-import { flag, type OperateBody, type ResultBody, toGateway } from "../protocol/records.ts";
+import { type CommandBody, flag, type ResultBody, toGateway } from "../protocol/records.ts";
 import { checkTopic } from "../protocol/subjects.ts";
 import { type Frame, frameOf } from "./effects.ts";
 import type { App, OpenConnection, Sendable } from "./handler.ts";
@@ -18,7 +18,7 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-export interface OperatorOptions {
+export interface AppClientOptions {
   readonly release: string;
   readonly workerId: string;
   readonly timeoutMs: number;
@@ -29,17 +29,17 @@ export interface OperatorOptions {
   readonly hub: LinkHub;
 }
 
-export class Operator implements App {
+export class AppClient implements App {
   readonly release: string;
   readonly workerId: string;
-  private readonly options: OperatorOptions;
+  private readonly options: AppClientOptions;
   private readonly waiting = new Map<number, Waiting>();
   private readonly unanswered = new Set<Promise<ResultBody>>();
   private last = 0;
   /** Those who wait for a gateway. */
   private readonly hoping: Array<() => void> = [];
 
-  constructor(options: OperatorOptions) {
+  constructor(options: AppClientOptions) {
     this.options = options;
     this.release = options.release;
     this.workerId = options.workerId;
@@ -49,12 +49,12 @@ export class Operator implements App {
     checkTopic(topic);
     // Any gateway will do: it passes on to the others. One that died without a word is not the one that was heard last.
     const [peer] = this.options.gateways();
-    await this.operate(peer, { kind: "publish", topic, ...bytesOf(frameOf(data)) });
+    await this.command(peer, { kind: "publish", topic, ...bytesOf(frameOf(data)) });
   }
 
   /** Publishes what is already encoded, and waits for a gateway where there is none now. */
   async passOn(topic: string, data: Uint8Array, binary: boolean): Promise<void> {
-    await this.operate(await this.anyGateway(), { kind: "publish", topic, data, binary });
+    await this.command(await this.anyGateway(), { kind: "publish", topic, data, binary });
   }
 
   async send(connectionId: string, data: Sendable): Promise<boolean> {
@@ -78,7 +78,7 @@ export class Operator implements App {
   private async openAt(peer: string): Promise<OpenConnection[]> {
     const all: OpenConnection[] = [];
     for (let from: number | undefined = 0; from !== undefined; ) {
-      const result: ResultBody = await this.operate(peer, { kind: "connections", from });
+      const result: ResultBody = await this.command(peer, { kind: "connections", from });
       if (typeof result === "number") throw new CodedError("envelope.malformed", "a count instead of connections");
       for (const { id, path, user } of result.open) all.push({ id, gateway: peer, path, user });
       from = result.next;
@@ -124,12 +124,12 @@ export class Operator implements App {
   }
 
   /** How many connections it met. */
-  private async count(peer: string, body: OperateBody): Promise<number> {
-    const result = await this.operate(peer, body);
+  private async count(peer: string, body: CommandBody): Promise<number> {
+    const result = await this.command(peer, body);
     return typeof result === "number" ? result : 0;
   }
 
-  private operate(peer: string | undefined, body: OperateBody): Promise<ResultBody> {
+  private command(peer: string | undefined, body: CommandBody): Promise<ResultBody> {
     const link = peer === undefined ? undefined : this.options.hub.get(peer);
     if (peer === undefined || link === undefined) return Promise.reject(noGateway());
     const bytes = packValue(body);
@@ -147,7 +147,7 @@ export class Operator implements App {
         reject(new CodedError("app.noGateway", `no answer within ${this.options.timeoutMs} ms (APP_TIMEOUT_MS)`));
       }, this.options.timeoutMs);
       this.waiting.set(number, { peer, timer, resolve, reject });
-      link.append({ type: toGateway.operate, flags: 0, extra: 0, slot: number, epoch: 0 }, bytes);
+      link.append({ type: toGateway.command, flags: 0, extra: 0, slot: number, epoch: 0 }, bytes);
     });
     this.unanswered.add(answer);
     const forget = () => this.unanswered.delete(answer);

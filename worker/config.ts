@@ -1,10 +1,10 @@
 // The worker's settings, from the environment. Parsed once; every mistake is reported together.
 
 import * as v from "valibot";
-import { effectRoomBytes, holdsMessage, leastLimit, messageBytes } from "../protocol/message-limits.ts";
-import { notifySettings } from "../protocol/notify.ts";
+import { effectRoomBytes, holdsMessage, leastLimit, messageBytes } from "../process/message-limits.ts";
+import { notifySettings } from "../process/notify.ts";
+import { integer, logLevel, namespace, natsSettings, optionalInteger, parseSettings, text } from "../process/settings.ts";
 import { checkFits, effectsRoomBytes, mostPayloadBytes } from "../protocol/payload.ts";
-import { integer, logLevel, namespace, natsSettings, optionalInteger, parseSettings, text } from "../protocol/settings.ts";
 
 const usualEffectsBytes = 768 * 1024;
 const usualStateBytes = 16 * 1024;
@@ -20,7 +20,7 @@ const entries = v.object({
   SETTINGS_FILE: v.optional(v.string(), ""),
   LIFELINE_FD: integer({ least: 0, most: 1_000_000, otherwise: 0 }),
   ...notifySettings,
-  /** Where the process before, which has ended, has left its id: see predecessor.ts. */
+  /** Where the process before, which has ended, has left its id: see identity-file.ts. */
   IDENTITY_FILE: v.optional(v.string(), ""),
   /** Where SIGHUP is answered: see reload.ts. */
   RELOAD_FILE: v.optional(v.string(), ""),

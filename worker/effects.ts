@@ -1,9 +1,9 @@
 // What a turn has asked for so far: collected here, sent in one piece with the turn's commit, dropped when it throws.
 
+import { thrownMessage } from "../process/thrown.ts";
 import { CodedError } from "../protocol/errors.ts";
 import type { Link } from "../protocol/link.ts";
 import { encodePublish, flag, toGateway } from "../protocol/records.ts";
-import { thrownMessage } from "../protocol/thrown.ts";
 import type { Sendable } from "./handler.ts";
 import { ReceivedMessage } from "./message.ts";
 

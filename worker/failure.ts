@@ -1,7 +1,7 @@
 // What a hook threw, as onError hears of it, and whose fault it is.
 
+import { isError, valueText } from "../process/thrown.ts";
 import { CodedError, type ErrorCode, isCodedError } from "../protocol/errors.ts";
-import { isError, valueText } from "../protocol/thrown.ts";
 import type { HandlerError } from "./handler.ts";
 
 /** Thrown by our own parsing alone, never by a handler's code. */

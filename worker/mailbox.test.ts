@@ -51,22 +51,22 @@ test("turn ids count every event but an adoption", () => {
 
 test("a connection whose gateway has died leaves a close behind what was begun or waits, with its number", () => {
   const box = mailbox(7);
-  expect(box.bequest()).toEqual({ close: { ...close, code: 1006 }, next: 7 });
+  expect(box.closeHandoff()).toEqual({ close: { ...close, code: 1006 }, next: 7 });
   for (const event of [adopt, message("a"), message("b")]) box.push(event);
-  expect(box.bequest().next).toBe(9);
+  expect(box.closeHandoff().next).toBe(9);
   box.done(box.begin() as MailboxEvent, false);
   box.begin();
-  expect(box.bequest().next).toBe(9);
+  expect(box.closeHandoff().next).toBe(9);
 });
 
 test("a close that it was given stays what it was, and is redelivered if it had begun", () => {
   const box = mailbox(7);
   for (const event of [message("a"), close]) box.push(event);
   box.done(box.begin() as MailboxEvent, false);
-  expect(box.bequest()).toEqual({ close, next: 8 });
+  expect(box.closeHandoff()).toEqual({ close, next: 8 });
   box.begin();
   box.flushed++;
-  expect(box.bequest()).toEqual({ close: { ...close, redelivered: true, flushed: 1 }, next: 8 });
+  expect(box.closeHandoff()).toEqual({ close: { ...close, redelivered: true, flushed: 1 }, next: 8 });
 });
 
 test("a close by the handler discards the messages behind it, and keeps the onClose that follows", () => {

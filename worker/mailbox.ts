@@ -22,7 +22,7 @@ export type MailboxEvent = {
 type CloseEvent = MailboxEvent & { readonly type: typeof toWorker.close };
 
 /** What a connection leaves whose gateway has died: its close, and the number of that. */
-export interface Bequest {
+export interface CloseHandoff {
   readonly close: CloseEvent;
   readonly next: number;
 }
@@ -90,7 +90,7 @@ export class Mailbox {
     if (this.gone || this.leaving) return;
     // After its own close a connection is told of its onClose, and of nothing else.
     if (this.closed && event.type !== toWorker.close) return;
-    if (event.type === toWorker.message && (this.isRunning || this.events.length > 0)) event.message.own();
+    if (event.type === toWorker.message && (this.isRunning || this.events.length > 0)) event.message.detach();
     this.events.push(event);
   }
 
@@ -132,7 +132,7 @@ export class Mailbox {
    * knows a number from there must not take the close for it. A close that was given stays what it was, and has the broken
    * connection's code only where there was none. To be asked before `forget`.
    */
-  bequest(): Bequest {
+  closeHandoff(): CloseHandoff {
     const events = this.running === undefined ? this.events : [this.running, ...this.events];
     const next = this.next + events.filter(({ type }) => type === toWorker.message).length;
     const close = events.find(isClose);

@@ -37,7 +37,7 @@ test("bytes are the caller's own", () => {
 test("own takes a message out of its batch", () => {
   const batch = Buffer.from("..kept..");
   const message = new ReceivedMessage(batch.subarray(2, 6), false);
-  message.own();
+  message.detach();
   batch.fill(0);
   expect(message.text()).toBe("kept");
 });

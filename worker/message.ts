@@ -42,7 +42,7 @@ export class ReceivedMessage implements Message {
   }
 
   /** A view keeps a whole batch in memory: a message that has to wait gets bytes of its own. */
-  own(): void {
+  detach(): void {
     this.raw = new Uint8Array(this.raw);
   }
 }

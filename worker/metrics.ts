@@ -1,6 +1,6 @@
 // What a worker measures. It has no port of its own: a gateway asks for it, and adds the worker's id and release.
 
-import { counter, gauge, type Metric } from "../protocol/metric.ts";
+import { counter, gauge, type Metric } from "../process/metric.ts";
 import type { Worker } from "./runtime.ts";
 
 export function workerMetrics({ turns, connections, hub, refusals, onStart, gatewayLostHooks }: Worker): Metric[] {

@@ -4,8 +4,8 @@
 import { readFileSync } from "node:fs";
 import { relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
+import { thrownMessage } from "../process/thrown.ts";
 import { type ErrorCode, isCodedError } from "../protocol/errors.ts";
-import { thrownMessage } from "../protocol/thrown.ts";
 
 export interface Problem {
   /** Relative to the clone. */

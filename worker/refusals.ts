@@ -1,7 +1,7 @@
 // Counts what clients sent wrong, by route and error code. A deploy's watch does not look at it.
 
+import { counter, type Labels, type Metric } from "../process/metric.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
-import { counter, type Labels, type Metric } from "../protocol/metric.ts";
 
 export class Refusals {
   private readonly counts = new Map<string, Map<ErrorCode, number>>();

@@ -104,7 +104,7 @@ export class ResponseStream {
 
   private mark(flags: number): void {
     const { link, number } = this.options;
-    link.mark({ type: toGateway.ended, flags, extra: 0, slot: number, epoch: 0 });
+    link.appendEmpty({ type: toGateway.ended, flags, extra: 0, slot: number, epoch: 0 });
   }
 }
 

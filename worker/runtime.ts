@@ -2,11 +2,12 @@
 
 import { hostname } from "node:os";
 import type { Logger } from "pino";
+import { FaultMeter } from "../process/fault-meter.ts";
+import { ProcessMeter } from "../process/process-meter.ts";
+import { encodeScraped, parseScrape, type Scrape } from "../process/scrape.ts";
 import type { Bus } from "../protocol/bus.ts";
 import { type Batch, protocolVersion } from "../protocol/envelope.ts";
 import { CodedError } from "../protocol/errors.ts";
-import { FaultMeter } from "../protocol/fault-meter.ts";
-import { Hearing } from "../protocol/hearing.ts";
 import type { Link } from "../protocol/link.ts";
 import { LinkHub } from "../protocol/link-hub.ts";
 import {
@@ -20,7 +21,6 @@ import {
 } from "../protocol/membership.ts";
 import { packValue } from "../protocol/msgpack.ts";
 import { payloadLimits } from "../protocol/payload.ts";
-import { ProcessMeter } from "../protocol/process-meter.ts";
 import {
   decodeClose,
   flag,
@@ -33,12 +33,12 @@ import {
   toWorker,
 } from "../protocol/records.ts";
 import { compileRoutes, matchRoute, type RouteTable } from "../protocol/route.ts";
-import { encodeScraped, parseScrape, type Scrape } from "../protocol/scrape.ts";
+import { StallDetector } from "../protocol/stall-detector.ts";
 import { type Subjects, subjectsOf } from "../protocol/subjects.ts";
-import { Answers } from "./answers.ts";
-import { Operator } from "./app.ts";
+import { AppClient } from "./app.ts";
 import type { WorkerConfig } from "./config.ts";
 import { Effects, sendGroup } from "./effects.ts";
+import { ExclusiveRunner } from "./exclusive-runner.ts";
 import { isClientFault } from "./failure.ts";
 import { GatewayLostHooks } from "./gateway-lost-hooks.ts";
 import type { Handler, HandlerError } from "./handler.ts";
@@ -47,10 +47,10 @@ import { Mailbox } from "./mailbox.ts";
 import { ReceivedMessage } from "./message.ts";
 import { workerMetrics } from "./metrics.ts";
 import { OnStart } from "./on-start.ts";
-import { Orphans } from "./orphans.ts";
+import { OrphanedCloses } from "./orphaned-closes.ts";
 import { Refusals } from "./refusals.ts";
 import { queryOf } from "./request.ts";
-import { Solitude } from "./solitude.ts";
+import { RequestHandler } from "./request-handler.ts";
 import { pinnedState } from "./state.ts";
 import { StateCheck } from "./state-check.ts";
 import { type HookName, Turns } from "./turns.ts";
@@ -92,16 +92,16 @@ export class Worker {
   readonly hub: LinkHub;
   private readonly handlers: RouteTable<Handler>;
   private readonly gateways = new Map<string, GatewayPeer>();
-  private readonly operator: Operator;
-  private readonly answers: Answers;
+  private readonly appClient: AppClient;
+  private readonly requests: RequestHandler;
   private readonly stateCheck: StateCheck;
   readonly gatewayLostHooks: GatewayLostHooks;
   /** By gateway and number of the question: its onGatewayLost that runs. */
   private readonly cancelling = new Map<string, AbortController>();
-  private readonly orphans: Orphans;
-  private readonly solitude: Solitude;
+  private readonly orphanedCloses: OrphanedCloses;
+  private readonly exclusive: ExclusiveRunner;
   readonly onStart: OnStart;
-  private readonly hearing: Hearing;
+  private readonly stalls: StallDetector;
   private readonly timers: NodeJS.Timeout[] = [];
   private state: "ready" | "draining" = "ready";
   private activation: Activation | undefined;
@@ -133,26 +133,26 @@ export class Worker {
       flushed: (mailbox) => this.confirmation(mailbox),
       onIdle: (mailbox) => this.settle(mailbox),
       mayRun: (mailbox) => this.mayRun(mailbox),
-      app: () => this.operator,
+      app: () => this.appClient,
       refusals: this.refusals,
       onThrown: (mailbox, error, hook) => this.logThrown(mailbox, error, hook),
     });
-    this.solitude = new Solitude({
-      isBusy: ({ pin }) => this.turns.waiting > 0 || this.answers.size > 0 || pin.link?.hasCredit === false,
+    this.exclusive = new ExclusiveRunner({
+      isBusy: ({ pin }) => this.turns.waiting > 0 || this.requests.size > 0 || pin.link?.hasCredit === false,
       tell: ({ pin }) => {
-        pin.link?.mark({ type: toGateway.begins, flags: 0, extra: 0, slot: pin.slot, epoch: pin.epoch });
+        pin.link?.appendEmpty({ type: toGateway.begins, flags: 0, extra: 0, slot: pin.slot, epoch: pin.epoch });
         this.hub.flush();
         return this.options.bus.flush();
       },
       run: (mailbox) => this.turns.run(mailbox),
     });
-    this.hearing = new Hearing({
+    this.stalls = new StallDetector({
       now,
       askNats: () => bus.flush(),
       onStoodStill: () => this.hub.stoodStill(),
       everyMs: silenceSweepMs,
     });
-    this.operator = new Operator({
+    this.appClient = new AppClient({
       workerId: options.id,
       release: config.RELEASE,
       timeoutMs: config.APP_TIMEOUT_MS,
@@ -160,7 +160,7 @@ export class Worker {
       gateways: () => [...this.gateways].sort(([, a], [, b]) => b.heardAt - a.heardAt).map(([id]) => id),
       hub: this.hub,
     });
-    this.orphans = new Orphans({ turns: () => this.turns, operator: this.operator, log: options.log });
+    this.orphanedCloses = new OrphanedCloses({ turns: () => this.turns, appClient: this.appClient, log: options.log });
     this.onStart = this.startHooks();
     this.stateCheck = new StateCheck({
       routes: this.handlers,
@@ -171,12 +171,12 @@ export class Worker {
       },
       onDone: () => this.announce(),
     });
-    this.gatewayLostHooks = new GatewayLostHooks({ ...options.loaded, app: this.operator, limits: this.limits, log: options.log });
-    this.answers = new Answers({
+    this.gatewayLostHooks = new GatewayLostHooks({ ...options.loaded, app: this.appClient, limits: this.limits, log: options.log });
+    this.requests = new RequestHandler({
       handlers: this.handlers,
       release: config.RELEASE,
       limits: this.limits,
-      app: this.operator,
+      app: this.appClient,
       hub: this.hub,
       refusals: this.refusals,
       log: options.log,
@@ -229,7 +229,7 @@ export class Worker {
     while (!this.isDone() && this.options.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 5));
     if (!this.isDone())
       this.options.log.warn({ connections: this.connections }, "ended before all turns had settled: they are redelivered");
-    this.answers.stop();
+    this.requests.stop();
     for (const timer of this.timers) clearInterval(timer);
     this.meter.stop();
     this.hub.flush();
@@ -244,11 +244,11 @@ export class Worker {
     if (
       !this.onStart.isOff ||
       this.connections > 0 ||
-      this.answers.size > 0 ||
-      this.answers.streams > 0 ||
+      this.requests.size > 0 ||
+      this.requests.streams > 0 ||
       this.gatewayLostHooks.running > 0 ||
-      this.solitude.waiting > 0 ||
-      this.orphans.size > 0
+      this.exclusive.waiting > 0 ||
+      this.orphanedCloses.size > 0
     )
       return false;
     for (const link of this.hub.all()) if (link.unackedBatches > 0 || link.batch.records > 0) return false;
@@ -293,7 +293,7 @@ export class Worker {
       earlier: undefined,
       heardAt,
     });
-    this.operator.gained();
+    this.appClient.gained();
     this.stateCheck.met(id);
     // Not every gateway has heard of this worker.
     this.announce();
@@ -305,8 +305,8 @@ export class Worker {
     if (gateway === undefined) return;
     this.gateways.delete(id);
     this.hub.close(id);
-    this.operator.lost(id);
-    this.answers.forget(id);
+    this.appClient.lost(id);
+    this.requests.forget(id);
     this.stateCheck.lost(id);
     this.onStart.forget(id);
     const fields = { gateway: id, reason, connections: gateway.mailboxes.size };
@@ -315,9 +315,9 @@ export class Worker {
     for (const mailbox of gateway.mailboxes.values()) {
       // One whose onOpen has not committed was never open as far as handlers know.
       const wasOpen = !mailbox.isGone && mailbox.next > 0;
-      const bequest = mailbox.bequest();
+      const closeHandoff = mailbox.closeHandoff();
       this.forgetMailbox(gateway, mailbox);
-      if (isDead && wasOpen) this.orphans.adopt(mailbox, bequest);
+      if (isDead && wasOpen) this.orphanedCloses.adopt(mailbox, closeHandoff);
     }
   }
 
@@ -335,7 +335,7 @@ export class Worker {
   }
 
   private forgetSilent(): void {
-    if (!this.hearing.check()) this.excuseGateways();
+    if (!this.stalls.check()) this.excuseGateways();
     if (!this.options.bus.connected) return;
     const latest = this.options.now() - this.options.config.GATEWAY_TIMEOUT_MS;
     for (const [id, { heardAt }] of this.gateways) if (heardAt < latest) this.forgetGateway(id, "silent for too long", true);
@@ -365,14 +365,14 @@ export class Worker {
     }
     if (type === toWorker.upgrade || type === toWorker.request) return this.ask(peer, batch, index);
     if (type === toWorker.gatewayLost) return void this.runGatewayLost(peer, slot, parseGatewayLost(batch.payload(index)));
-    if (type === toWorker.credit) return this.answers.credit(peer, slot, parseCredit(batch.payload(index)));
+    if (type === toWorker.credit) return this.requests.credit(peer, slot, parseCredit(batch.payload(index)));
     if (type === toWorker.cancel) return this.cancel(peer, slot);
     if (type === toWorker.states) return this.stateCheck.answered(peer, slot, parseStates(batch.payload(index)));
-    if (type === toWorker.result) return this.operator.result(peer, slot, parseResult(batch.payload(index)));
+    if (type === toWorker.result) return this.appClient.result(peer, slot, parseResult(batch.payload(index)));
     const mailbox = gateway.mailboxes.get(slot);
     if (mailbox === undefined || mailbox.pin.epoch !== batch.epoch(index)) return;
     const flags = batch.flags(index);
-    if ((flags & flag.alone) !== 0) this.solitude.add(mailbox);
+    if ((flags & flag.alone) !== 0) this.exclusive.add(mailbox);
     const redelivered = (flags & flag.redelivered) !== 0;
     const flushed = batch.extra(index);
     switch (type) {
@@ -408,10 +408,10 @@ export class Worker {
     const type = batch.type(index);
     const slot = batch.slot(index);
     const payload = batch.payload(index);
-    this.solitude.do(() => {
+    this.exclusive.do(() => {
       try {
-        if (type === toWorker.upgrade) this.answers.upgrade(peer, slot, payload);
-        else this.answers.request(peer, slot, payload);
+        if (type === toWorker.upgrade) this.requests.upgrade(peer, slot, payload);
+        else this.requests.request(peer, slot, payload);
       } catch (error) {
         // It may be done late, where nobody else would catch it.
         this.meetFault(error);
@@ -469,26 +469,26 @@ export class Worker {
     const waiting = [...gateway.waiting];
     gateway.waiting.clear();
     for (const mailbox of waiting) this.turns.run(mailbox);
-    this.answers.resume(peer);
+    this.requests.resume(peer);
   }
 
   // ── what turns say ────────────────────────────────────────────────────────────────────────────────────────────────
 
   private mayRun(mailbox: Mailbox): boolean {
     const { link } = mailbox.pin;
-    if (link === undefined || link.hasCredit) return this.solitude.mayRun(mailbox);
+    if (link === undefined || link.hasCredit) return this.exclusive.mayRun(mailbox);
     this.gateways.get(mailbox.pin.gateway)?.waiting.add(mailbox);
     return false;
   }
 
   private commit(mailbox: Mailbox, effects: Effects, end: number): void {
     const { link } = mailbox.pin;
-    if (link === undefined) this.orphans.commit(mailbox, effects, end);
+    if (link === undefined) this.orphanedCloses.commit(mailbox, effects, end);
     else sendGroup(link, mailbox.pin, effects, end);
   }
 
   private confirmation(mailbox: Mailbox): Promise<void> {
-    if (mailbox.pin.link === undefined) return this.orphans.flushed(mailbox);
+    if (mailbox.pin.link === undefined) return this.orphanedCloses.flushed(mailbox);
     const gateway = this.gateways.get(mailbox.pin.gateway);
     if (gateway === undefined || mailbox.isGone) return Promise.reject(goneError());
     return new Promise((resolve, reject) => {
@@ -502,8 +502,8 @@ export class Worker {
   private settle(mailbox: Mailbox): void {
     const { gateway: peer, link, slot, epoch } = mailbox.pin;
     const isReleased = mailbox.release();
-    if (isReleased) link?.mark({ type: toGateway.released, flags: 0, extra: 0, slot, epoch });
-    this.solitude.step();
+    if (isReleased) link?.appendEmpty({ type: toGateway.released, flags: 0, extra: 0, slot, epoch });
+    this.exclusive.step();
     if (!mailbox.isGone) return;
     const gateway = this.gateways.get(peer);
     if (gateway?.mailboxes.get(slot) !== mailbox) return;
@@ -513,7 +513,7 @@ export class Worker {
   }
 
   private cancel(peer: string, number: number): void {
-    this.answers.cancel(peer, number);
+    this.requests.cancel(peer, number);
     this.cancelling.get(`${peer} ${number}`)?.abort(new CodedError("turn.over", "nobody waits for onGatewayLost any more"));
   }
 
@@ -536,7 +536,7 @@ export class Worker {
 
   private sweep(): void {
     this.turns.sweep();
-    this.solitude.step();
+    this.exclusive.step();
     this.onStart.step();
   }
 
@@ -548,11 +548,11 @@ export class Worker {
       id,
       release: config.RELEASE,
       hooks: loaded.handlers.flatMap(({ file, handler }) => {
-        return handler.onStart === undefined ? [] : [{ file, run: (context) => handler.onStart?.(this.operator, context) }];
+        return handler.onStart === undefined ? [] : [{ file, run: (context) => handler.onStart?.(this.appClient, context) }];
       }),
       limitMs: config.READY_TIMEOUT_MS / 2,
       now,
-      confirmed: () => this.operator.confirmed(),
+      confirmed: () => this.appClient.confirmed(),
       onChange: () => this.announce(),
       onFailed: (file, error) => log.error({ file, err: error }, "onStart failed"),
     });
@@ -587,7 +587,7 @@ export class Worker {
 
   private counts(): WorkerCounts {
     const { committed, thrown, timedOut } = this.turns.counters;
-    const { answered, failed } = this.answers.counters;
+    const { answered, failed } = this.requests.counters;
     return { turns: committed, thrown, timedOut, answers: answered, failed };
   }
 

@@ -4,7 +4,7 @@
 import type { StateCheck as StateReport } from "../protocol/membership.ts";
 import type { StatesBody } from "../protocol/records.ts";
 import { matchRoute, type RouteTable } from "../protocol/route.ts";
-import { pinnedState, type StateKeeper } from "./state.ts";
+import { pinnedState, type StateDefinition } from "./state.ts";
 
 /** Kinds that are told apart, by route and path within the state; what is beyond is counted together. */
 const toldKinds = 20;
@@ -13,7 +13,7 @@ const toldCharacters = 200;
 const others = { route: "*", message: "for other reasons" };
 
 export interface StateCheckOptions {
-  readonly routes: RouteTable<StateKeeper & { readonly path: string }>;
+  readonly routes: RouteTable<StateDefinition & { readonly path: string }>;
   /** Answered by `answered`, with the same number. @returns false where this worker has not heard of the gateway yet. */
   readonly ask: (gateway: string, number: number, from: number) => boolean;
   readonly onDone: () => void;

@@ -9,13 +9,13 @@ import { validateNow } from "./schema.ts";
 import { decodeState } from "./state-codec.ts";
 
 /** What a connection's state depends on. */
-export type StateKeeper = Pick<Handler, "state" | "migrate">;
+export type StateDefinition = Pick<Handler, "state" | "migrate">;
 
 /**
  * The state of a new connection: what onUpgrade returned, else what the schema makes of `undefined`, else what migrate does.
  * @throws {CodedError} "state.invalid"
  */
-export function initialState(handler: StateKeeper, welcome: Welcome | undefined): unknown {
+export function initialState(handler: StateDefinition, welcome: Welcome | undefined): unknown {
   return readOnlyCopy(welcome?.state === undefined ? adoptState(handler, undefined) : validState(handler, welcome.state));
 }
 
@@ -24,12 +24,12 @@ export function initialState(handler: StateKeeper, welcome: Welcome | undefined)
  * setState: a release without a `state` schema sees undefined and leaves what is stored to the next one.
  * @throws {CodedError} "state.invalid", and whatever `migrate` throws.
  */
-export function adoptState(handler: StateKeeper, stored: unknown): unknown {
+export function adoptState(handler: StateDefinition, stored: unknown): unknown {
   return adopt(handler, stored, "state.invalid").state;
 }
 
 function adopt(
-  handler: StateKeeper,
+  handler: StateDefinition,
   stored: unknown,
   code: "state.invalid" | "state.incompatible",
 ): { state: unknown; isMigrated: boolean } {
@@ -47,12 +47,12 @@ function adopt(
  * @param next a `readOnlyCopy`
  * @throws {CodedError} "state.invalid"
  */
-export function checkState(handler: StateKeeper, next: unknown): unknown {
+export function checkState(handler: StateDefinition, next: unknown): unknown {
   const valid = validState(handler, next);
   return valid === next ? next : readOnlyCopy(valid);
 }
 
-function validState(handler: StateKeeper, next: unknown): unknown {
+function validState(handler: StateDefinition, next: unknown): unknown {
   if (handler.state !== undefined) return validateNow(handler.state, next, "state.invalid");
   if (next === undefined) return undefined;
   throw new CodedError("state.invalid", "this handler has no state schema: state: type<{ … }>() would be one");
@@ -67,14 +67,14 @@ export interface PinnedState {
 }
 
 /** The state that a pinned connection's turns begin with, from what its gateway keeps. @param own as in FoundState. */
-export function pinnedState(handler: StateKeeper, stored: Uint8Array | undefined, own?: FoundState["own"]): PinnedState {
+export function pinnedState(handler: StateDefinition, stored: Uint8Array | undefined, own?: FoundState["own"]): PinnedState {
   const pinned = storedState(handler, stored);
   if (pinned.fault === undefined || own === undefined) return pinned;
   const left = storedState(handler, own.state);
   return left.fault === undefined ? left : pinned;
 }
 
-function storedState(handler: StateKeeper, stored: Uint8Array | undefined): PinnedState {
+function storedState(handler: StateDefinition, stored: Uint8Array | undefined): PinnedState {
   try {
     const { state, isMigrated } = adopt(handler, decodeState(stored), "state.incompatible");
     return { state: readOnlyCopy(state), isMigrated, fault: undefined };

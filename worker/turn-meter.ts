@@ -3,8 +3,8 @@
 // To read the clock twice costs a tenth of a short turn. So under load, when many events come in one batch, one turn in
 // sixteen is measured, and counts for sixteen; else each is. What is counted only is exact.
 
-import { Durations, durationMetric } from "../protocol/durations.ts";
-import { counter, type Labels, type Metric } from "../protocol/metric.ts";
+import { Durations, durationMetric } from "../process/durations.ts";
+import { counter, type Labels, type Metric } from "../process/metric.ts";
 
 export const turnOutcomes = ["committed", "thrown", "timed_out"] as const;
 export type TurnOutcome = (typeof turnOutcomes)[number];

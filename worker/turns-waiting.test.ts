@@ -158,10 +158,10 @@ describe("flush", () => {
       },
     }).take(close);
     await it.settle();
-    expect(it.mailbox.bequest().close).toMatchObject({ redelivered: true, flushed: 0 });
+    expect(it.mailbox.closeHandoff().close).toMatchObject({ redelivered: true, flushed: 0 });
     it.confirm();
     await it.settle();
-    expect(it.mailbox.bequest().close).toMatchObject({ redelivered: true, flushed: 1 });
+    expect(it.mailbox.closeHandoff().close).toMatchObject({ redelivered: true, flushed: 1 });
   });
 
   test("gives the turn its bytes anew", async () => {

@@ -128,7 +128,7 @@ export class Turns implements TurnHost {
 
   private wait(turn: RunningTurn, name: HookName, error: HandlerError | undefined, settling: PromiseLike<unknown>): void {
     const { mailbox, event } = turn;
-    if (event.type === toWorker.message) event.message.own();
+    if (event.type === toWorker.message) event.message.detach();
     const afterwards = () => {
       if (!mailbox.isRunning) this.run(mailbox);
     };

@@ -2,7 +2,7 @@
 
 import { connect } from "node:net";
 import { afterEach, expect, test } from "vitest";
-import { patienceMs } from "../../scripts/live/patience.ts";
+import { patienceMs } from "../../testbed/patience.ts";
 import { listen, type Server } from "./server.ts";
 
 const limits = { frameBytes: 65_536, backpressureBytes: 65_536, idleTimeoutMs: 120_000 };

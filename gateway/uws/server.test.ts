@@ -3,9 +3,9 @@
 import { once } from "node:events";
 import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { patienceMs } from "../../scripts/live/patience.ts";
 import { TestClient } from "../../test/client.ts";
 import { RawClient } from "../../test/raw-client.ts";
+import { patienceMs } from "../../testbed/patience.ts";
 import type { WaitingUpgrade } from "./client.ts";
 import { loadLibrary } from "./library.ts";
 import { listen, type Server, type ServerListeners } from "./server.ts";

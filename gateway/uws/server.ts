@@ -56,7 +56,7 @@ export interface Server {
 
 /** @throws where the port cannot be had; {CodedError} "library.unfit" */
 export async function listen<Data extends object>(options: ServerOptions, listeners: ServerListeners<Data>): Promise<Server> {
-  const server = new DoorServer(options, listeners);
+  const server = new UwsServer(options, listeners);
   await server.renew(options);
   return server;
 }
@@ -65,22 +65,22 @@ export async function listen<Data extends object>(options: ServerOptions, listen
  * One app of uWebSockets.js: it cannot change its certificate or its limits, but another one can listen on the same port, and
  * take its place. Topics are known to one app each.
  */
-interface Door {
+interface Listener {
   readonly app: uWS.TemplatedApp;
   listening: uWS.us_listen_socket | undefined;
   connections: number;
 }
 
-class DoorServer<Data extends object> implements Server {
+class UwsServer<Data extends object> implements Server {
   port: number;
   private readonly uWS: uWS.Library;
   private readonly version: string;
   private readonly host: string;
   private readonly listeners: ServerListeners<Data>;
   /** Those that have connections, and the one that takes new ones. */
-  private readonly doors = new Set<Door>();
+  private readonly openListeners = new Set<Listener>();
   private readonly answers: AnswerRoom;
-  private current: Door | undefined;
+  private current: Listener | undefined;
   private isPaused = false;
   private hasStopped = false;
 
@@ -99,19 +99,19 @@ class DoorServer<Data extends object> implements Server {
   }
 
   publish(topic: string, data: Uint8Array, isBinary: boolean): void {
-    for (const { app } of this.doors) app.publish(topic, data, isBinary);
+    for (const { app } of this.openListeners) app.publish(topic, data, isBinary);
   }
 
   async renew({ tls, limits }: Pick<ServerOptions, "tls" | "limits">): Promise<void> {
     if (this.hasStopped) return;
     const app = tls === undefined ? this.uWS.App() : this.uWS.SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile });
-    const door: Door = { app, listening: undefined, connections: 0 };
-    this.addRoutes(door, limits, tls !== undefined);
-    door.listening = await listenOn(app, this.host, this.port);
-    this.port = this.uWS.us_socket_local_port(door.listening as unknown as uWS.us_socket);
+    const listener: Listener = { app, listening: undefined, connections: 0 };
+    this.addRoutes(listener, limits, tls !== undefined);
+    listener.listening = await listenOn(app, this.host, this.port);
+    this.port = this.uWS.us_socket_local_port(listener.listening as unknown as uWS.us_socket);
     const before = this.current;
-    this.current = door;
-    this.doors.add(door);
+    this.current = listener;
+    this.openListeners.add(listener);
     if (before !== undefined) {
       // What the kernel has accepted for a listening socket, and nobody has taken, is reset when that is closed: just behind the
       // phase of the event loop that takes it, that is next to nothing. With the sysctl net.ipv4.tcp_migrate_req it is nothing.
@@ -146,22 +146,22 @@ class DoorServer<Data extends object> implements Server {
   }
 
   // It may still have upgrades that wait: they open here.
-  private retire(door: Door): void {
-    this.close(door);
-    if (door.connections === 0) this.doors.delete(door);
+  private retire(listener: Listener): void {
+    this.close(listener);
+    if (listener.connections === 0) this.openListeners.delete(listener);
   }
 
-  private close(door: Door): void {
-    if (door.listening !== undefined) this.uWS.us_listen_socket_close(door.listening);
-    door.listening = undefined;
+  private close(listener: Listener): void {
+    if (listener.listening !== undefined) this.uWS.us_listen_socket_close(listener.listening);
+    listener.listening = undefined;
   }
 
-  private addRoutes(door: Door, limits: ServerOptions["limits"], isTls: boolean): void {
-    const { app } = door;
+  private addRoutes(listener: Listener, limits: ServerOptions["limits"], isTls: boolean): void {
+    const { app } = listener;
     const { listeners } = this;
     const room: SocketRoom = {
       publishElsewhere: (topic, data, isBinary) => {
-        for (const other of this.doors) if (other !== door) other.app.publish(topic, data, isBinary);
+        for (const other of this.openListeners) if (other !== listener) other.app.publish(topic, data, isBinary);
       },
       losesLarge: this.version === "20.30" && !isTls,
     };
@@ -192,8 +192,8 @@ class DoorServer<Data extends object> implements Server {
             response.upgrade(nothing, key, subprotocol, extensions, context);
           });
           if (ws === undefined) return;
-          door.connections++;
-          this.doors.add(door);
+          listener.connections++;
+          this.openListeners.add(listener);
           const data = admit();
           ws.socket = new ServerSocket(ws, data, room);
           listeners.onOpen(data, ws.socket);
@@ -218,8 +218,8 @@ class DoorServer<Data extends object> implements Server {
       close: ({ socket }: Known<Data>, code, message) => {
         if (socket === undefined) return onUpgraded(undefined);
         listeners.onClose(socket.data, code, new Uint8Array(message).slice(), code === 1006 && socket.isSlow);
-        door.connections--;
-        if (door.connections === 0 && door !== this.current) this.doors.delete(door);
+        listener.connections--;
+        if (listener.connections === 0 && listener !== this.current) this.openListeners.delete(listener);
       },
     });
     app.any("/*", (response, request) => {

@@ -5,8 +5,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Load } from "../../scripts/chaos/load.ts";
-import { tally } from "../../scripts/chaos/tally.ts";
+import { Load } from "../../chaos/load.ts";
+import { tally } from "../../chaos/tally.ts";
 import { hasAutogroups } from "../autogroup.ts";
 import { hasOpenssl, writeCertificate } from "../certificate.ts";
 import { whySkipped } from "./image.ts";
@@ -16,7 +16,7 @@ import { Reconnecting } from "./reconnecting.ts";
 
 const connections = 100;
 const messagesPerSecond = 5_000;
-const handler = "scripts/chaos/handlers/sequence.ts";
+const handler = "chaos/handlers/sequence.ts";
 const settings = "/etc/thinstate/thinstate.env";
 /** Longer than a client may be away: connecting takes milliseconds. */
 const awayMs = 2_000;

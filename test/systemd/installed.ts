@@ -3,9 +3,9 @@
 
 import { setTimeout as pause } from "node:timers/promises";
 import { expect } from "vitest";
-import { patienceMs } from "../../scripts/live/patience.ts";
-import { checkPort, freePort } from "../../scripts/supervisor/port.ts";
-import type { Status } from "../../scripts/supervisor/status.ts";
+import { checkPort, freePort } from "../../supervisor/port.ts";
+import type { Status } from "../../supervisor/status.ts";
+import { patienceMs } from "../../testbed/patience.ts";
 import type { Suite } from "./image.ts";
 import { accounts, listing } from "./listing.ts";
 import { Machine } from "./machine.ts";
@@ -31,7 +31,7 @@ export class Installed {
       ADMIN_PORT: String(await twoPorts()),
       GATEWAYS: "2",
       WORKERS: "2",
-      HANDLERS_DIR: "scripts/chaos/handlers",
+      HANDLERS_DIR: "chaos/handlers",
       WATCH_MS: "1000",
       WORKER_TIMEOUT_MS: "2000",
       READY_TIMEOUT_MS: String(patienceMs),

@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { patienceMs } from "../../scripts/live/patience.ts";
+import { patienceMs } from "../../testbed/patience.ts";
 import { imageOf, type Suite } from "./image.ts";
 import { nodeOf, packagesOf } from "./node.ts";
 

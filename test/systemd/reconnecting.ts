@@ -1,8 +1,8 @@
 // Clients that come back at once when they are disconnected, as real ones do, and remember what that took.
 
 import { WebSocket } from "ws";
-import { patienceMs } from "../../scripts/live/patience.ts";
-import { Signal } from "../../scripts/live/signal.ts";
+import { patienceMs } from "../../testbed/patience.ts";
+import { Signal } from "../../testbed/signal.ts";
 
 interface Return {
   /** What the close before said. */

@@ -1,8 +1,8 @@
 // The same on Debian 13 with Node 24, where systemd and nats-server are newer: installed, deployed to, and removed.
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Load } from "../../scripts/chaos/load.ts";
-import { tally } from "../../scripts/chaos/tally.ts";
+import { Load } from "../../chaos/load.ts";
+import { tally } from "../../chaos/tally.ts";
 import { TestClient } from "../client.ts";
 import { whySkipped } from "./image.ts";
 import { Installed, until } from "./installed.ts";

@@ -1,0 +1,6 @@
+import { defineHandler } from "../../worker/handler.ts";
+
+export default defineHandler({
+  path: "/echo",
+  onMessage: (conn, message) => conn.send(message),
+});

@@ -1,0 +1,50 @@
+// A load process, as seen from here: it opens its connections, is told to begin, and tells what came back.
+
+import type { Event, Job, Opening, Order, Outcome } from "./load/job.ts";
+import { Child } from "./node-process.ts";
+
+export class Load {
+  /** Its connections are open. */
+  readonly opened: Promise<Opening>;
+  /** What it counts counts from now on. */
+  readonly measuring: Promise<true>;
+  readonly measured: Promise<true>;
+  readonly finished: Promise<Outcome>;
+  private readonly child: Child;
+
+  constructor(job: Job) {
+    this.child = new Child("bench/load/main.ts", [JSON.stringify(job)]);
+    this.opened = this.hears((event) => (event.event === "open" ? event : undefined));
+    this.measuring = this.hears(({ event }) => event === "measuring" || undefined);
+    this.measured = this.hears(({ event }) => event === "measured" || undefined);
+    this.finished = this.hears((event) => (event.event === "finished" ? event.outcome : undefined));
+  }
+
+  begin(): void {
+    this.tell("begin");
+  }
+
+  /** Where its job names no time. */
+  stop(): void {
+    this.tell("stop");
+  }
+
+  end(): Promise<void> {
+    return this.child.end();
+  }
+
+  private hears<T>(take: (event: Event) => T | undefined): Promise<T> {
+    const heard = this.child.hears((message) => {
+      const event = message as Event;
+      if (event.event === "failed") throw new Error(event.why);
+      return take(event);
+    });
+    // Whoever waits for an earlier event is told, too.
+    heard.catch(() => undefined);
+    return heard;
+  }
+
+  private tell(order: Order): void {
+    this.child.tell(order);
+  }
+}

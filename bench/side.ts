@@ -1,0 +1,75 @@
+// The two that are compared: each starts servers that do the same.
+
+import { Installation, type Shape } from "../testbed/installation.ts";
+import { Child } from "./node-process.ts";
+import type { Ending } from "./running.ts";
+
+export interface Server extends Ending {
+  readonly host: string;
+  readonly port: number;
+  /** Those that hold the connections. */
+  readonly gatewayPids: readonly number[];
+  /** All that take part in an answer. */
+  readonly pids: readonly number[];
+  /** `npm run deploy-worker`; undefined where there is none. */
+  readonly deploy: (() => Promise<void>) | undefined;
+}
+
+export interface Side {
+  readonly name: string;
+  /** uWebSockets.js alone: one process, whatever shape is asked for. */
+  readonly isBare: boolean;
+  /** Resolves when a message could be answered. */
+  start(shape: BenchShape): Promise<Server>;
+}
+
+export type BenchShape = Pick<Shape, "workers" | "gateways">;
+
+export const bare: Side = {
+  name: "bare",
+  isBare: true,
+  async start() {
+    const child = new Child("bench/bare/main.ts");
+    const { host, port } = await child.hears((message) => message as { host: string; port: number });
+    return { host, port, gatewayPids: [child.pid], pids: [child.pid], deploy: undefined, end: () => child.end() };
+  },
+};
+
+/** @param clone The folder whose code serves. It needs our handlers, too. */
+export function thinstate(name: string, clone: string): Side {
+  return {
+    name,
+    isBare: false,
+    async start(shape) {
+      const installation = await Installation.start({
+        name: "bench",
+        shape: { ...shape, nats: "supervised" },
+        handlersDir: "bench/handlers",
+        clone,
+      });
+      try {
+        return await serverOf(installation, shape.workers);
+      } catch (error) {
+        await installation.end();
+        throw error;
+      }
+    },
+  };
+}
+
+async function serverOf(installation: Installation, workerCount: number): Promise<Server> {
+  const { gateways, workers, nats } = await installation.until(
+    "every worker is active",
+    (status) => status.workers.filter(({ state }) => state === "active").length === workerCount,
+  );
+  const { hostname, port } = new URL(installation.url);
+  const gatewayPids = gateways.map(({ pid }) => pid);
+  return {
+    host: hostname,
+    port: Number(port),
+    gatewayPids,
+    pids: [...gatewayPids, ...workers.map(({ pid }) => pid), ...(nats.pid === null ? [] : [nats.pid])],
+    deploy: () => installation.run("deploy-worker"),
+    end: () => installation.end(),
+  };
+}

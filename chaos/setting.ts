@@ -1,0 +1,15 @@
+// Where the chaos run differs from a usual installation.
+
+import type { Setting, Shape } from "../testbed/installation.ts";
+
+/** A hung worker loses its connections after it. */
+export const workerTimeoutMs = 2_500;
+
+export function chaosSetting(shape: Shape): Setting {
+  return {
+    name: "chaos",
+    shape,
+    handlersDir: "chaos/handlers",
+    env: { WORKER_TIMEOUT_MS: String(workerTimeoutMs), WARM_MS: "1000", WATCH_MS: "1000" },
+  };
+}

@@ -1,0 +1,30 @@
+// The record of what is active, on disk: what serves again after a restart. Written before anybody is told.
+
+import { readFileSync } from "node:fs";
+import * as v from "valibot";
+
+import type { Activation } from "../protocol/membership.ts";
+import { replaceFileSync } from "./replace-file.ts";
+
+const record = v.object({ release: v.pipe(v.string(), v.nonEmpty()), generation: v.pipe(v.number(), v.integer(), v.minValue(1)) });
+
+/** @throws where the file is there and cannot be understood: which release should serve is then a person's decision. */
+export function readActivation(file: string): Activation | undefined {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+  try {
+    return v.parse(record, JSON.parse(text));
+  } catch (cause) {
+    throw new Error(`${file} does not say which release is active. Remove it to start from the working tree.`, { cause });
+  }
+}
+
+/** Returns when it is on the disk; a crash leaves the old record or the new one. Everybody may read it. */
+export function writeActivation(file: string, activation: Activation): void {
+  replaceFileSync(file, `${JSON.stringify(activation)}\n`, 0o644);
+}

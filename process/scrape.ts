@@ -1,0 +1,60 @@
+// How a gateway asks workers for their metrics: workers have no port of their own. Both are messages of their own, on
+// subjects of their own: one version byte, a letter, then msgpack.
+
+import * as v from "valibot";
+import { protocolVersion } from "../protocol/envelope.ts";
+import { CodedError } from "../protocol/errors.ts";
+import { packValue, unpackValue } from "../protocol/msgpack.ts";
+import { metric } from "./metric.ts";
+
+const id = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,64}$/));
+
+const scrape = v.object({
+  /** The gateway that asks. */
+  to: id,
+  /** Comes back with the answers. */
+  number: v.number(),
+});
+
+const scraped = v.object({
+  /** The worker that answers. */
+  from: id,
+  number: v.number(),
+  metrics: v.array(metric),
+});
+
+export type Scrape = v.InferOutput<typeof scrape>;
+export type Scraped = v.InferOutput<typeof scraped>;
+
+export function encodeScrape(body: Scrape): Uint8Array {
+  return encode(letterOf.scrape, body);
+}
+
+export function encodeScraped(body: Scraped): Uint8Array {
+  return encode(letterOf.scraped, body);
+}
+
+/** @throws {CodedError} "envelope.version" or "envelope.malformed" */
+export function parseScrape(bytes: Uint8Array): Scrape {
+  return parse(scrape, letterOf.scrape, bytes);
+}
+
+/** @throws {CodedError} "envelope.version" or "envelope.malformed" */
+export function parseScraped(bytes: Uint8Array): Scraped {
+  return parse(scraped, letterOf.scraped, bytes);
+}
+
+/** "Q" and "A": question and answer. */
+const letterOf = { scrape: 0x51, scraped: 0x41 } as const;
+
+function encode(letter: number, body: unknown): Uint8Array {
+  return Buffer.concat([Buffer.from([protocolVersion, letter]), packValue(body)]);
+}
+
+function parse<S extends v.GenericSchema>(schema: S, letter: number, bytes: Uint8Array): v.InferOutput<S> {
+  if (bytes.length < 3 || bytes[1] !== letter) throw new CodedError("envelope.malformed", "not about metrics");
+  if (bytes[0] !== protocolVersion) throw new CodedError("envelope.version", `metrics of version ${bytes[0]}`);
+  const parsed = v.safeParse(schema, unpackValue(bytes.subarray(2)));
+  if (parsed.success) return parsed.output;
+  throw new CodedError("envelope.malformed", `metrics: ${v.getDotPath(parsed.issues[0])}: ${parsed.issues[0].message}`);
+}

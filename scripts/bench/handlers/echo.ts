@@ -1,6 +1,0 @@
-import { defineHandler } from "../../../worker/handler.ts";
-
-export default defineHandler({
-  path: "/echo",
-  onMessage: (conn, message) => conn.send(message),
-});

@@ -1,0 +1,75 @@
+import { expect, test } from "vitest";
+import { Histogram } from "../protocol/histogram.ts";
+import type { GatewayHello } from "../protocol/membership.ts";
+import { gateway } from "../test/hellos.ts";
+import { type Closed, handoverFigures, hasClosed, hasErrors, reportText } from "./deploy-report.ts";
+
+function reporting(connections: number, generation: number, pausesMs: number[], closed?: Closed): GatewayHello {
+  const pauses = new Histogram();
+  for (const pause of pausesMs) pauses.record(pause);
+  const handover = { generation, before: connections, remaining: 1, moved: connections - 1, parked: 2, redelivered: 0 };
+  return {
+    ...gateway,
+    id: `g${connections}`,
+    connections,
+    handover: { ...handover, ...(closed && { closed }), pauses: pauses.counts, longestPauseMs: pauses.longestMs },
+  };
+}
+
+const about = { release: "7", previous: "6", generation: 4, steps: [], totalMs: 1_234, watch: null, errors: [] };
+
+test("the figures of all gateways are added up, and their pauses as one", () => {
+  const figures = handoverFigures([reporting(10, 4, [1, 1, 1]), reporting(20, 4, [80])], 4);
+  expect(figures).toMatchObject({ connectionsBefore: 30, connectionsAfter: 30, handedOver: 28, remaining: 2, parked: 4, redelivered: 0 });
+  expect(figures.pauseP50Ms).toBeCloseTo(1, 0);
+  expect(figures.pauseP99Ms).toBe(80);
+  expect(figures.pauseLongestMs).toBe(80);
+});
+
+test("a gateway that still reports an earlier generation adds only its connections", () => {
+  expect(handoverFigures([reporting(10, 3, [5])], 4)).toMatchObject({ connectionsBefore: 0, connectionsAfter: 10, handedOver: 0 });
+});
+
+test("the report names what serves and what served before", () => {
+  const figures = handoverFigures([reporting(10, 4, [1])], 4);
+  const text = reportText({ ...about, ...figures });
+  expect(text).toMatch(/^release 7 serves \(before: release 6\)\n/);
+  expect(text).toContain("10 before, 10 after");
+  expect(text).not.toContain("closed");
+});
+
+test("connections that were closed are counted by their code, and shown with the workers' last errors", () => {
+  const gateways = [
+    reporting(10, 4, [], { "state.incompatible": 2 }),
+    reporting(20, 4, [], { "state.incompatible": 1, "handler.thrown": 1 }),
+    // What the generation before has closed.
+    reporting(30, 3, [], { "state.incompatible": 7 }),
+    // Of a version that does not count.
+    reporting(40, 4, []),
+  ];
+  const figures = handoverFigures(gateways, 4);
+  expect(figures.closed).toEqual({ "state.incompatible": 3, "handler.thrown": 1 });
+  expect(hasClosed(figures.closed)).toBe(true);
+  const text = reportText({ ...about, ...figures, errors: ["onAdopt was rolled back"] });
+  expect(text).toMatch(/^ {2}closed {7}4: state\.incompatible \(3\), handler\.thrown \(1\)$/m);
+  expect(text).toMatch(/\nthe last errors of its workers:\n {2}onAdopt was rolled back$/);
+});
+
+test.each<[Closed, { isError: boolean; isOfDeploy: boolean }]>([
+  [{}, { isError: false, isOfDeploy: false }],
+  // A forced release does not serve it any more.
+  [{ "route.removed": 2 }, { isError: false, isOfDeploy: false }],
+  [
+    { "route.removed": 2, "handler.thrown": 1 },
+    { isError: true, isOfDeploy: false },
+  ],
+  [
+    { "handler.thrown": 2, "state.incompatible": 1 },
+    { isError: true, isOfDeploy: true },
+  ],
+])(
+  "of what was closed for %j it is told whether that is an error, and whether the deploy has done it",
+  (closed, { isError, isOfDeploy }) => {
+    expect([hasErrors(closed), hasClosed(closed)]).toEqual([isError, isOfDeploy]);
+  },
+);

@@ -1,0 +1,134 @@
+// What a deploy has done to the connections: the hand-over figures of all gateways, added up.
+
+import type { ErrorCode } from "../protocol/errors.ts";
+import { Histogram } from "../protocol/histogram.ts";
+import type { GatewayHello } from "../protocol/membership.ts";
+import type { StepTime } from "./steps.ts";
+import { rateText, type ThrowRate } from "./throw-rate.ts";
+
+/** Connections by the code that they were closed for: see docs/errors.md. */
+export type Closed = Readonly<Record<string, number>>;
+
+/** What moving all work to a release has cost. */
+export interface SwitchReport {
+  readonly release: string;
+  /** What served before; null: nothing did. */
+  readonly previous: string | null;
+  readonly generation: number;
+  readonly connectionsBefore: number;
+  readonly connectionsAfter: number;
+  readonly handedOver: number;
+  /** Still with the old workers when the report was made. */
+  readonly remaining: number;
+  readonly parked: number;
+  readonly redelivered: number;
+  /** Connections that were closed for an error of the release since its activation, or since a forced one does not serve them; by code. */
+  readonly closed: Closed;
+  /** How long a connection's messages could not be delivered. */
+  readonly pauseP50Ms: number;
+  readonly pauseP99Ms: number;
+  readonly pauseLongestMs: number;
+  readonly steps: readonly StepTime[];
+  /** Until all connections were handed over. */
+  readonly totalMs: number;
+}
+
+export interface DeployReport extends SwitchReport {
+  /** The last ones that its workers have logged, where turns threw or connections were closed. */
+  readonly errors: readonly string[];
+  /** What was seen of the release afterwards; null: it was not watched. */
+  readonly watch: {
+    readonly ms: number;
+    readonly now: ThrowRate;
+    /** Of the release before, in its whole life; null: there was none. */
+    readonly before: ThrowRate | null;
+  } | null;
+}
+
+type HandoverFigures = Omit<SwitchReport, "release" | "previous" | "generation" | "steps" | "totalMs">;
+
+/** Gateways that have not heard of the generation yet do not count, but for their connections. */
+export function handoverFigures(gateways: readonly GatewayHello[], generation: number): HandoverFigures {
+  const handovers = gateways.flatMap(({ handover }) => (handover?.generation === generation ? [handover] : []));
+  const pauses = new Histogram();
+  for (const handover of handovers) pauses.add(handover.pauses, handover.longestPauseMs);
+  const sum = (figure: "before" | "moved" | "remaining" | "parked" | "redelivered") =>
+    handovers.reduce((total, handover) => total + handover[figure], 0);
+  return {
+    connectionsBefore: sum("before"),
+    connectionsAfter: connectionsOf(gateways),
+    handedOver: sum("moved"),
+    remaining: sum("remaining"),
+    parked: sum("parked"),
+    redelivered: sum("redelivered"),
+    closed: closedIn(gateways, generation),
+    pauseP50Ms: pauses.quantile(0.5),
+    pauseP99Ms: pauses.quantile(0.99),
+    pauseLongestMs: pauses.longestMs,
+  };
+}
+
+/** Of all gateways, since this generation was activated. */
+export function closedIn(gateways: readonly GatewayHello[], generation: number): Closed {
+  const sums: Record<string, number> = {};
+  for (const { handover } of gateways) {
+    if (handover?.generation !== generation) continue;
+    for (const [code, count] of Object.entries(handover.closed ?? {})) sums[code] = (sums[code] ?? 0) + count;
+  }
+  return sums;
+}
+
+/** Whether any was closed for an error. That a forced release does not serve a path was known before. */
+export function hasErrors(closed: Closed): boolean {
+  return Object.keys(closed).some((code) => code !== ("route.removed" satisfies ErrorCode));
+}
+
+/** Whether the deploy itself has closed any: a handler that throws now and then may have done so before. */
+export function hasClosed(closed: Closed): boolean {
+  return closed["state.incompatible" satisfies ErrorCode] !== undefined;
+}
+
+/** "3: state.incompatible (2), handler.thrown (1)"; undefined: none were. */
+export function closedText(closed: Closed): string | undefined {
+  const counts = Object.entries(closed).sort(([, a], [, b]) => b - a);
+  if (counts.length === 0) return undefined;
+  const sum = counts.reduce((total, [, count]) => total + count, 0);
+  return `${sum}: ${counts.map(([code, count]) => `${code} (${count})`).join(", ")}`;
+}
+
+export function connectionsOf(gateways: readonly GatewayHello[]): number {
+  return gateways.reduce((total, gateway) => total + gateway.connections, 0);
+}
+
+/** What a release's workers have logged as errors, for people; nothing where there are none. */
+export function errorLines(errors: readonly string[]): string[] {
+  return errors.length === 0 ? [] : ["the last errors of its workers:", ...errors.map((error) => `  ${error.replaceAll("\n", "\n  ")}`)];
+}
+
+/** For people. */
+export function reportText(report: DeployReport): string {
+  const ms = (value: number) => `${value < 10 ? value.toFixed(2) : Math.round(value)} ms`;
+  const { watch } = report;
+  const closed = closedText(report.closed);
+  const rows: [string, string][] = [
+    ["connections", `${report.connectionsBefore} before, ${report.connectionsAfter} after`],
+    ...(closed === undefined ? [] : [["closed", closed] as [string, string]]),
+    ["handed over", `${report.handedOver}${report.remaining > 0 ? `, ${report.remaining} still with the old workers` : ""}`],
+    ["parked", String(report.parked)],
+    ["redelivered", String(report.redelivered)],
+    ["pause", `p50 ${ms(report.pauseP50Ms)}, p99 ${ms(report.pauseP99Ms)}, longest ${ms(report.pauseLongestMs)}`],
+    ["time", `${seconds(report.totalMs)}${watch === null ? "" : `, then watched for ${seconds(watch.ms)}`}`],
+    ...(watch === null ? [] : [watchRow(watch)]),
+  ];
+  const before = report.previous === null ? "" : ` (before: release ${report.previous})`;
+  const lines = rows.map(([name, text]) => `  ${name.padEnd(12)} ${text}`);
+  return [`release ${report.release} serves${before}`, ...lines, ...errorLines(report.errors)].join("\n");
+}
+
+function watchRow({ now, before }: NonNullable<DeployReport["watch"]>): [string, string] {
+  return ["threw", `${rateText(now)} turns${before === null ? "" : ` (before: ${rateText(before)})`}`];
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}

@@ -1,0 +1,114 @@
+// A real nats-server with the configuration that every installation writes: who may say and hear what.
+
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { connectBus } from "../../nats/connection.ts";
+import { type Role, roles } from "../../nats/permissions.ts";
+import { type BusSecurity, createCredentials } from "../../nats/security.ts";
+import { usualPayloadBytes } from "../../protocol/payload.ts";
+import { type Subjects, subjectsOf } from "../../protocol/subjects.ts";
+import { startNats, type TestNats } from "../../test/nats.ts";
+import { credentialsFile, ensureKeys } from "./access.ts";
+import { natsConfiguration } from "./configuration.ts";
+
+const namespace = "thinstate";
+const subjects = subjectsOf(namespace);
+
+/** By what it is in subjects.ts: an example, who publishes it, and who subscribes to it. What is new there is missing here. */
+const table: Record<keyof Subjects, { subject: string; publish: Role[]; subscribe: Role[] }> = {
+  members: { subject: subjects.members, publish: ["gateway", "worker", "operator"], subscribe: ["gateway", "worker", "operator"] },
+  link: { subject: subjects.link("w1"), publish: ["gateway", "worker"], subscribe: ["gateway", "worker"] },
+  unheard: { subject: subjects.unheard("g1", "*"), publish: [], subscribe: ["gateway"] },
+  topic: { subject: subjects.topic("a:b"), publish: [], subscribe: ["gateway"] },
+  topicFromGateways: { subject: subjects.topicFromGateways("a:b"), publish: ["gateway"], subscribe: ["gateway"] },
+  topicAgain: { subject: subjects.topicAgain("a:b"), publish: ["gateway"], subscribe: ["gateway"] },
+  topicFromOutside: { subject: subjects.topicFromOutside("a:b"), publish: ["publisher"], subscribe: ["gateway"] },
+  scrape: { subject: subjects.scrape, publish: ["gateway"], subscribe: ["worker"] },
+  scraped: { subject: subjects.scraped("g1"), publish: ["worker"], subscribe: ["gateway"] },
+  repair: { subject: subjects.repair, publish: ["gateway"], subscribe: ["gateway"] },
+  repaired: { subject: subjects.repaired("g1"), publish: ["gateway"], subscribe: ["gateway"] },
+  repairedTopic: { subject: subjects.repairedTopic("g1", "a:b"), publish: ["gateway"], subscribe: ["gateway"] },
+};
+
+let folder: string;
+let nats: TestNats;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "thinstate-access-"));
+  const keys = ensureKeys(folder);
+  const file = join(folder, "nats-server.conf");
+  const options = { port: 4222, written: "by a test", users: { namespace, keys, folder }, payloadBytes: usualPayloadBytes };
+  writeFileSync(file, natsConfiguration(options));
+  nats = await startNats(0, ["-c", file]);
+});
+
+afterAll(async () => {
+  await nats.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function shown(file: string): BusSecurity {
+  return { NATS_CREDENTIALS_FILE: file, NATS_CA_FILE: "", NATS_CERT_FILE: "", NATS_KEY_FILE: "" };
+}
+
+/** What the server refused, in its words. */
+async function refused(role: Role, doing: "publish" | "subscribe", subject: string): Promise<string[]> {
+  const faults: string[] = [];
+  const onEvent = (event: { kind: string; error?: unknown }) => {
+    if (event.kind === "fault") faults.push(String((event.error as { error?: unknown }).error ?? event.error));
+  };
+  const bus = await connectBus({ url: nats.url, security: shown(credentialsFile(folder, role)), name: role, onEvent });
+  if (doing === "publish") bus.publish(subject, new Uint8Array(1));
+  else bus.subscribe(subject, () => undefined);
+  // The server answers in order: behind its answer to this, all that it has refused is read.
+  await bus.flush();
+  await nextTurn();
+  await bus.close();
+  return faults;
+}
+
+describe.each(roles)("%s", (role) => {
+  test.each(["publish", "subscribe"] as const)("may %s to what it has to, and to nothing else", async (doing) => {
+    const allowed: string[] = [];
+    for (const [name, row] of Object.entries(table)) if ((await refused(role, doing, row.subject)).length === 0) allowed.push(name);
+    const expected = Object.entries(table).filter(([, row]) => row[doing].includes(role));
+    expect(allowed).toEqual(expected.map(([name]) => name));
+  });
+
+  test("may not hear everything", async () => {
+    expect(await refused(role, "subscribe", ">")).not.toEqual([]);
+    expect(await refused(role, "subscribe", `${namespace}.>`)).not.toEqual([]);
+    expect(await refused(role, "publish", "elsewhere")).not.toEqual([]);
+  });
+});
+
+test("who shows nothing, or something else, is not let in", async () => {
+  const stranger = join(folder, "stranger");
+  writeFileSync(stranger, createCredentials().seed);
+  for (const security of [undefined, shown(stranger)]) {
+    const connecting = connectBus({ url: nats.url, ...(security && { security }), name: "stranger", onEvent: () => undefined });
+    await expect(connecting).rejects.toThrow(/config\.invalid.*Authorization Violation.*NATS_CREDENTIALS_FILE/);
+  }
+});
+
+test("keys stay what they are, and nobody else may read them, whatever the folder was", () => {
+  const old = mkdtempSync(join(tmpdir(), "thinstate-keys-"));
+  try {
+    chmodSync(old, 0o755);
+    const keys = ensureKeys(old);
+    const files = roles.map((role) => credentialsFile(old, role));
+    const written = files.map((file) => readFileSync(file, "utf8"));
+    for (const file of files) chmodSync(file, 0o644);
+    expect(ensureKeys(old)).toEqual(keys);
+    expect(files.map((file) => readFileSync(file, "utf8"))).toEqual(written);
+    expect([old, ...files].map((file) => statSync(file).mode & 0o777)).toEqual([0o700, ...files.map(() => 0o600)]);
+    expect(readdirSync(old)).toHaveLength(roles.length);
+    writeFileSync(files[0] as string, "no seed");
+    expect(() => ensureKeys(old)).toThrow(`${files[0]} has no nkey's seed`);
+  } finally {
+    rmSync(old, { recursive: true });
+  }
+});

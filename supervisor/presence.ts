@@ -1,0 +1,172 @@
+// Connects the supervisor to NATS: it hears what members say, repeats which release is active, and tells the others when a
+// process of its own has ended.
+
+import { hostname } from "node:os";
+import { connectBus } from "../nats/connection.ts";
+import type { BusSecurity } from "../nats/security.ts";
+import { FaultMeter } from "../process/fault-meter.ts";
+import type { Bus } from "../protocol/bus.ts";
+import {
+  type Activation,
+  type Announcement,
+  decodeAnnouncement,
+  encodeAnnouncement,
+  heartbeatMs,
+  type UnderWay,
+} from "../protocol/membership.ts";
+import { subjectsOf } from "../protocol/subjects.ts";
+import { ExitNotices } from "./exit-notices.ts";
+import type { Log } from "./log-display.ts";
+import { Members } from "./members.ts";
+import { Watchdog } from "./watchdog.ts";
+
+/** A NATS server that we were told to use does not answer. */
+export class NatsUnreachable extends Error {}
+
+const connectTimeoutMs = 5_000;
+
+export interface MembershipOptions {
+  readonly natsUrl: string;
+  readonly natsSecurity: BusSecurity;
+  readonly namespace: string;
+  readonly log: Pick<Log, "event">;
+  /** How long a worker of this machine may be silent, and what becomes of one that was so for longer. */
+  readonly hungAfterMs: number;
+  readonly onHung: (pid: number, underWay: readonly UnderWay[]) => void;
+}
+
+export class Membership {
+  readonly members = new Members(hostname(), (announcement) => this.say(announcement));
+  private readonly exitNotices = new ExitNotices(hostname());
+  private readonly watchdog: Watchdog;
+  private readonly bus: Bus;
+  private readonly subject: string;
+  private readonly heartbeat: NodeJS.Timeout;
+  private activation: Activation | undefined;
+
+  private constructor(bus: Bus, options: MembershipOptions, onFault: (error: unknown) => void) {
+    const subject = subjectsOf(options.namespace).members;
+    this.bus = bus;
+    this.subject = subject;
+    this.watchdog = new Watchdog({ host: hostname(), limitMs: options.hungAfterMs });
+    bus.subscribe(subject, ({ payload }) => {
+      try {
+        const announcement = decodeAnnouncement(payload);
+        this.members.hear(announcement, performance.now());
+        this.watchdog.hear(announcement);
+        this.exitNotices.hear(announcement);
+        // Somebody has just started, and may not wait for the next heartbeat to learn who is active.
+        if (announcement.kind === "ask") this.sayActivation();
+      } catch (error) {
+        onFault(error);
+      }
+    });
+    this.say({ kind: "ask" });
+    this.heartbeat = setInterval(() => {
+      this.members.forgetSilent(performance.now());
+      for (const pid of this.watchdog.tick(performance.now(), bus.connected)) options.onHung(pid, this.underWayAt(pid));
+      this.sayActivation();
+      if (bus.connected) this.repeatExitNotices();
+    }, heartbeatMs);
+  }
+
+  /** @throws {NatsUnreachable} */
+  static async join(options: MembershipOptions): Promise<Membership> {
+    const { natsUrl, natsSecurity, log } = options;
+    const faults = new FaultMeter();
+    const onFault = (error: unknown) => faults.meet(error, (text, count) => log.event("warn", text, { count, err: describe(error) }));
+    let membership: Membership | undefined;
+    const bus = await withinTime(natsUrl, (onFailure) =>
+      connectBus({
+        url: natsUrl,
+        security: natsSecurity,
+        name: "supervisor",
+        connectTimeoutMs,
+        onEvent: (event) => {
+          if (event.kind === "unreached") return onFailure(event.error as Error);
+          if (event.kind === "fault") return onFault(event.error);
+          log.event("info", event.kind === "connected" ? "NATS is back" : "NATS is gone");
+          if (event.kind === "connected") membership?.reconnected();
+        },
+      }),
+    );
+    membership = new Membership(bus, options, onFault);
+    return membership;
+  }
+
+  /** Announces it now and from now on. */
+  announce(activation: Activation): void {
+    this.activation = activation;
+    this.sayActivation();
+  }
+
+  /** A process of ours has this id from now on. */
+  started(pid: number): void {
+    this.exitNotices.started(pid);
+  }
+
+  /** A process of ours has ended: others need not wait until its silence tells. @returns whether it had taken part. */
+  ended(pid: number): boolean {
+    this.watchdog.ended(pid);
+    const departure = this.exitNotices.ended(pid);
+    if (departure === undefined) return false;
+    this.members.forget(departure.id);
+    this.say(departure);
+    return true;
+  }
+
+  async leave(): Promise<void> {
+    clearInterval(this.heartbeat);
+    await this.bus.close();
+  }
+
+  /** What gateways had given to a worker that they have given up. */
+  private underWayAt(pid: number): UnderWay[] {
+    const id = this.exitNotices.memberOf(pid);
+    return this.members.gateways.flatMap(({ silent }) => (id === undefined ? [] : (silent?.[id] ?? [])));
+  }
+
+  private reconnected(): void {
+    this.exitNotices.reconnected();
+    this.repeatExitNotices();
+  }
+
+  private repeatExitNotices(): void {
+    for (const departure of this.exitNotices.repeat()) this.say(departure);
+  }
+
+  private sayActivation(): void {
+    if (this.activation !== undefined) this.say({ kind: "activate", activation: this.activation });
+  }
+
+  private say(announcement: Announcement): void {
+    this.bus.publish(this.subject, encodeAnnouncement(announcement));
+  }
+}
+
+/** The client itself waits for ever: a gateway may start before its NATS does. */
+/** A person waits: a name that nobody has is told of at once, and else why the last attempt has failed. */
+function withinTime(natsUrl: string, connect: (onFailure: (error: NodeJS.ErrnoException) => void) => Promise<Bus>): Promise<Bus> {
+  return new Promise((resolve, reject) => {
+    let reason = "";
+    const end = (settle: () => void) => {
+      clearTimeout(timer);
+      settle();
+    };
+    const fail = (why: string, cause?: unknown) =>
+      end(() => reject(new NatsUnreachable(`NATS_URL=${natsUrl} cannot be reached: ${why}`, { cause })));
+    const timer = setTimeout(() => fail(`no answer within ${connectTimeoutMs} ms${reason}`), connectTimeoutMs);
+    const connecting = connect((error) => {
+      reason = `: ${error.message}`;
+      if (error.code === "ENOTFOUND" || error.code === "EAI_AGAIN") fail(error.message, error);
+    });
+    connecting.then(
+      (bus) => end(() => resolve(bus)),
+      (error: Error) => fail(error.message, error),
+    );
+  });
+}
+
+function describe(error: unknown): { message: string; stack?: string | undefined } {
+  return error instanceof Error ? { message: error.message, stack: error.stack } : { message: String(error) };
+}

@@ -1,0 +1,331 @@
+// One installation: starts nats-server, gateways and workers, keeps them running, replaces the workers, and ends all of
+// them in order.
+
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Role } from "../nats/permissions.ts";
+import { readActivation, writeActivation } from "../process/activation-file.ts";
+import { joinIdentityFiles } from "../process/identity-file.ts";
+import { configExitCode } from "../protocol/errors.ts";
+import { type Address, chooseAddress, StartRefused, webSocketUrl } from "./address.ts";
+import { type Child, type Exit, exitText } from "./child.ts";
+import type { Config } from "./config.ts";
+import { Cancelled } from "./control.ts";
+import { pointCurrent } from "./current.ts";
+import { deploy, type RollbackOptions, rollback } from "./deploy.ts";
+import type { DeployReport } from "./deploy-report.ts";
+import type { Deployable, DeployableOptions } from "./deployable.ts";
+import { Gateways } from "./gateways.ts";
+import { hungText } from "./hung.ts";
+import type { Log } from "./log-display.ts";
+import { findNatsServer } from "./nats-server/binary.ts";
+import { EmbeddedNats } from "./nats-server/embedded.ts";
+import { Membership } from "./presence.ts";
+import { type NatsSettings, Processes } from "./processes.ts";
+import { Reaper } from "./reaper.ts";
+import { ReleaseRetention } from "./release-retention.ts";
+import { openReleases, type ReleaseStore } from "./releases/release.ts";
+import { type Status, statusOf, type UnderWay } from "./status.ts";
+import type { DeployParts } from "./switch-over.ts";
+import { WorkerPool } from "./worker-pool.ts";
+import { WorkerPools } from "./worker-pools.ts";
+
+/** What starts where neither the config nor a deploy says how many. */
+const usualWorkers = 2;
+/** What is left of the time to stop for those that come late in the order. */
+const leastStopMs = 500;
+/** nats-server has nothing to save. */
+const natsStopMs = 1_000;
+
+export interface SupervisorOptions {
+  readonly config: Config;
+  /** What a nats-server of ours has to let through. */
+  readonly payloadBytes: number;
+  readonly env: NodeJS.ProcessEnv;
+  /** What handlers are told besides. */
+  readonly handlerEnv: NodeJS.ProcessEnv;
+  readonly log: Log;
+  /** The working tree serves, unchecked; nothing of it is kept. */
+  readonly isDev: boolean;
+  /** How long gateways of a killed supervisor may take to leave the port. */
+  readonly portPatienceMs: number;
+}
+
+/** What a process of this role is told of NATS. */
+type NatsAccess = (role: Role) => NatsSettings;
+
+const noTls = { NATS_CA_FILE: "", NATS_CERT_FILE: "", NATS_KEY_FILE: "" };
+
+/** What exists once the start has come that far. */
+interface Running {
+  readonly nats: EmbeddedNats | undefined;
+  readonly natsUrl: string;
+  readonly address: Address;
+  readonly membership: Membership;
+  readonly gateways: Gateways;
+  readonly pools: WorkerPools;
+}
+
+export class Supervisor implements Deployable {
+  readonly startedAt = Date.now();
+  private readonly config: Config;
+  private readonly env: NodeJS.ProcessEnv;
+  private readonly log: Log;
+  private readonly isDev: boolean;
+  private readonly payloadBytes: number;
+  private readonly portPatienceMs: number;
+  readonly releases: ReleaseStore;
+  private readonly retention: ReleaseRetention;
+  private readonly activationFile: string;
+  private readonly reaper = new Reaper();
+  private readonly processes: Processes;
+  private readonly ending = new AbortController();
+  private nats: EmbeddedNats | undefined;
+  private running: Running | undefined;
+  /** The start is over: gateways are there, and serve unless no workers are wanted. */
+  private isReady = false;
+
+  constructor({ config, payloadBytes, env, handlerEnv, log, isDev, portPatienceMs }: SupervisorOptions) {
+    this.config = config;
+    this.env = env;
+    this.log = log;
+    this.isDev = isDev;
+    this.payloadBytes = payloadBytes;
+    this.portPatienceMs = portPatienceMs;
+    const { clone, cacheFolder, sharedDir, checkTimeoutMs } = config;
+    this.releases = openReleases({ clone, folder: join(cacheFolder, "releases"), sharedDir, handlerEnv, checkLimitMs: checkTimeoutMs });
+    this.retention = new ReleaseRetention({ config, releases: this.releases, log, isDev });
+    this.activationFile = join(config.cacheFolder, "activation.json");
+    this.processes = new Processes({ config, env, handlerEnv, reaper: this.reaper, log });
+  }
+
+  /** Aborts with Cancelled when this installation begins to end. */
+  get endSignal(): AbortSignal {
+    return this.ending.signal;
+  }
+
+  /** Where clients connect; undefined while that is not decided. */
+  get url(): string | undefined {
+    return this.running && webSocketUrl(this.config.host, this.running.address.port, this.config.hasTls);
+  }
+
+  /** Resolves when a message could be answered; without workers, when gateways accept and park. */
+  async start(): Promise<void> {
+    for (const folder of [this.config.cacheFolder, this.config.sharedDir, this.processes.identities])
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+    joinIdentityFiles(this.processes.identities, this.config.gateways);
+    const recorded = readActivation(this.activationFile);
+    const [address, access] = await Promise.all([chooseAddress(this.config, this.portPatienceMs), this.startNats()]);
+    this.ending.signal.throwIfAborted();
+    const running = this.run(address, access, await this.join(access));
+    this.running = running;
+    const first = await this.retention.first(recorded, this.ending.signal);
+    if (first !== undefined) {
+      const pool = running.pools.standby(first.release, this.config.workers);
+      running.pools.activate(pool, first.generation, { isRecorded: !this.isDev });
+    }
+    await this.untilReady(running);
+    void this.retention.tidy(first?.release);
+  }
+
+  /** Deploys the working tree; in dev mode as it is, unchecked. */
+  async deploy(options: DeployableOptions): Promise<DeployReport> {
+    const { pools } = this.started();
+    const previous = readActivation(this.activationFile)?.release ?? null;
+    const size = pools.active?.size ?? (this.config.workers || options.workers || usualWorkers);
+    // In dev mode the first worker shows what was saved; starting all of them at once would delay it.
+    const standbys = options.check ? size : 1;
+    const report = await deploy(this.parts(), {
+      ...options,
+      size,
+      standbys,
+      previous,
+      signal: AbortSignal.any([options.signal, this.ending.signal]),
+      ending: this.ending.signal,
+    });
+    if (!options.check) pools.drainReplaced();
+    await this.prune(pools);
+    return report;
+  }
+
+  async rollback(options: Omit<RollbackOptions, "size">): Promise<DeployReport> {
+    const { pools } = this.started();
+    const size = pools.active?.size ?? usualWorkers;
+    const report = await rollback(this.parts(), {
+      ...options,
+      size,
+      signal: AbortSignal.any([options.signal, this.ending.signal]),
+    });
+    await this.prune(pools);
+    return report;
+  }
+
+  async status(underWay: UnderWay): Promise<Status> {
+    const { membership, pools, gateways, natsUrl, nats } = this.started();
+    return statusOf({
+      url: this.url ?? "",
+      pid: process.pid,
+      startedAt: this.startedAt,
+      ready: gateways.areServing,
+      nats: { url: natsUrl, pid: nats?.pid ?? null },
+      ...underWay,
+      members: membership.members,
+      pools,
+      releases: await this.releases.list(),
+      nowMs: Date.now(),
+    });
+  }
+
+  /** Gateways first, so that workers run every onClose; then workers; nats-server when nobody speaks over it any more. */
+  async stop(): Promise<void> {
+    this.ending.abort(new Cancelled("thinstate ends"));
+    const deadline = Date.now() + this.config.stopTimeoutMs;
+    const left = () => Math.max(leastStopMs, deadline - Date.now());
+    await this.running?.gateways.stop(left());
+    await this.running?.pools.stop(left());
+    await this.running?.membership.leave();
+    await this.nats?.stop(natsStopMs);
+    this.reaper.close();
+  }
+
+  /** Ends everything at once. */
+  async kill(): Promise<void> {
+    this.ending.abort(new Cancelled("thinstate is ended"));
+    await Promise.all([this.running?.pools.kill(), this.running?.gateways.kill()]);
+    await this.nats?.stop(natsStopMs);
+    this.reaper.close();
+  }
+
+  private async startNats(): Promise<NatsAccess> {
+    const { natsUrl, natsPort, natsSecurity, cacheFolder, namespace } = this.config;
+    if (natsUrl !== undefined) return () => ({ NATS_URL: natsUrl, ...natsSecurity });
+    const folder = join(cacheFolder, "nats");
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const executable = await findNatsServer({ folder, environment: this.env });
+    const nats = await EmbeddedNats.start({
+      executable,
+      folder,
+      namespace,
+      payloadBytes: this.payloadBytes,
+      port: natsPort,
+      portPatienceMs: this.portPatienceMs,
+      spawn: (spec) => this.processes.natsServer(spec),
+      onEnd: (child, text) => this.log.event("error", `${child.name} ${text}`),
+    });
+    this.nats = nats;
+    return (role) => ({ NATS_URL: nats.url, NATS_CREDENTIALS_FILE: nats.credentialsFile(role), ...noTls });
+  }
+
+  private join(access: NatsAccess): Promise<Membership> {
+    const { namespace, workerTimeoutMs } = this.config;
+    const { NATS_URL: natsUrl, ...natsSecurity } = access("operator");
+    const hungAfterMs = 2 * workerTimeoutMs;
+    return Membership.join({
+      natsUrl,
+      natsSecurity,
+      namespace,
+      log: this.log,
+      hungAfterMs,
+      onHung: (pid, underWay) => this.killHung(pid, hungAfterMs, hungText(underWay)),
+    });
+  }
+
+  // Gateways have given up on it at half of that time; its exit has another one started.
+  private killHung(pid: number, silentMs: number, text: string): void {
+    const hung = this.running?.pools.workerOf(pid);
+    if (hung === undefined) return;
+    this.log.event("error", `${hung.name} hangs: silent for ${silentMs} ms (2 x WORKER_TIMEOUT_MS), it is killed; ${text}`, { pid });
+    hung.killedFor = `it hung; ${text}`;
+    void hung.kill();
+  }
+
+  private run(address: Address, access: NatsAccess, membership: Membership): Running {
+    const { config, processes } = this;
+    const { members } = membership;
+    const onEnd = (child: Child, text: string, exit: Exit) => {
+      // It would end like that for ever. Later on, others serve.
+      if (exit.code === configExitCode && !this.isReady) {
+        const reason = child.errors.entries.join("\n") || `${child.name} ${exitText(exit)}`;
+        return this.ending.abort(new StartRefused(reason));
+      }
+      this.log.event("error", `${child.name} ${text}`, { pid: child.pid });
+    };
+    const watched = (child: Child) => {
+      membership.started(child.pid);
+      // Before its restarter hears of it, which asks.
+      void child.exited.then(() => {
+        child.hasServed = membership.ended(child.pid);
+      });
+      return child;
+    };
+    const gateways = new Gateways({
+      count: config.gateways,
+      members,
+      spawn: (index) => watched(processes.gateway(index, address, access("gateway"))),
+      onEnd,
+    });
+    const pools = new WorkerPools({
+      warmMs: config.warmMs,
+      stopTimeoutMs: config.stopTimeoutMs,
+      start: (release, size, standbys) =>
+        new WorkerPool({
+          release,
+          size,
+          standbys,
+          members,
+          spawn: (of, index) => watched(processes.worker(of, index, access("worker"))),
+          onEnd,
+        }),
+      record: (activation, release) => {
+        writeActivation(this.activationFile, activation);
+        pointCurrent(release, this.log);
+      },
+      remember: (generation) => {
+        const recorded = readActivation(this.activationFile);
+        if (recorded !== undefined) writeActivation(this.activationFile, { ...recorded, generation });
+      },
+      announce: (activation) => {
+        membership.announce(activation);
+        this.log.event("info", "release activated", activation);
+      },
+      onDrained: (pool) => {
+        this.log.event("info", "release drained", { release: pool.release.id });
+        void this.retention.drained(pool.release.id);
+      },
+    });
+    return { nats: this.nats, natsUrl: access("operator").NATS_URL, address, membership, gateways, pools };
+  }
+
+  private async untilReady({ membership: { members }, pools, gateways }: Running): Promise<void> {
+    const { readyTimeoutMs } = this.config;
+    const late = setTimeout(() => {
+      const who = gateways.arePresent ? "workers" : "gateways";
+      this.log.event("warn", `not ready after ${readyTimeoutMs} ms: still waiting for ${who}`);
+    }, readyTimeoutMs);
+    try {
+      await members.until(() => (pools.active === undefined ? gateways.arePresent : gateways.areServing), this.ending.signal);
+      this.isReady = true;
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  /** Kept besides: what may be rolled back to. */
+  private prune({ active, pools }: WorkerPools): Promise<void> {
+    const used = [...pools.map(({ release }) => release.id), active?.release.manifest.previous ?? null];
+    return this.retention.prune(used.filter((id) => id !== null));
+  }
+
+  private started(): Running {
+    if (this.running === undefined) throw new StillStarting("thinstate is still starting");
+    return this.running;
+  }
+
+  private parts(): DeployParts {
+    const { pools, membership } = this.started();
+    return { config: this.config, releases: this.releases, pools, members: membership.members };
+  }
+}
+
+/** Asked too early. */
+export class StillStarting extends Error {}

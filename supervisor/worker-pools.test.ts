@@ -1,0 +1,45 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { Release } from "./releases/release.ts";
+import type { WorkerPool } from "./worker-pool.ts";
+import { WorkerPools } from "./worker-pools.ts";
+
+const warmMs = 1_000;
+let stopped: string[];
+let pools: WorkerPools;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  stopped = [];
+  pools = new WorkerPools({
+    warmMs,
+    stopTimeoutMs: 0,
+    start: (release) =>
+      ({ release, takeWork: () => undefined, stop: async () => void stopped.push(release.id) }) as Partial<WorkerPool> as WorkerPool,
+    record: () => undefined,
+    remember: () => undefined,
+    announce: () => undefined,
+    onDrained: () => undefined,
+  });
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+test("a replaced pool ends after its time, but not while it is about to be activated again", () => {
+  for (const [index, id] of ["1", "2"].entries()) {
+    pools.activate(pools.standby({ id } as Release, 1), index + 1, { isRecorded: true });
+  }
+  pools.cool();
+  vi.advanceTimersByTime(warmMs - 1);
+  const warm = pools.warm("1") as WorkerPool;
+  pools.keepWarm(warm);
+  vi.advanceTimersByTime(10 * warmMs);
+  expect(stopped).toEqual([]);
+  expect(pools.warm("1")).toBe(warm);
+  // It was not activated after all.
+  pools.cool();
+  vi.advanceTimersByTime(warmMs);
+  expect(stopped).toEqual(["1"]);
+  expect(pools.warm("1")).toBeUndefined();
+});

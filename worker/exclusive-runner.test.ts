@@ -1,0 +1,155 @@
+import { beforeEach, expect, test } from "vitest";
+import { toWorker } from "../protocol/records.ts";
+import { ExclusiveRunner } from "./exclusive-runner.ts";
+import { defineHandler } from "./handler.ts";
+import { Mailbox } from "./mailbox.ts";
+
+let exclusive: ExclusiveRunner;
+let isBusy: boolean;
+let log: string[];
+let told: Array<{ resolve: () => void; reject: () => void }>;
+
+const open = { type: toWorker.open, redelivered: false, flushed: 0 } as const;
+
+/** With one event. */
+function mailbox(id: string): Mailbox {
+  const mailbox = new Mailbox({
+    ...{
+      id,
+      gateway: "g",
+      link: undefined,
+      slot: 0,
+      epoch: 1,
+      user: undefined,
+      path: "/",
+      params: {},
+      query: new URLSearchParams(),
+      ip: "",
+    },
+    ...{
+      subprotocol: "",
+      state: undefined,
+      topics: new Set(),
+      next: 0,
+      isMigrated: false,
+      fault: undefined,
+      handler: defineHandler({ path: "/" }),
+    },
+  });
+  mailbox.push(open);
+  return mailbox;
+}
+
+/** As turns do; an event is under way until `end`. */
+function run(mailbox: Mailbox): void {
+  if (exclusive.mayRun(mailbox) && mailbox.begin() !== undefined) log.push(mailbox.pin.id);
+}
+
+function end(mailbox: Mailbox): void {
+  mailbox.done(open, false);
+  log.push(`${mailbox.pin.id} ends`);
+  exclusive.step();
+}
+
+/** NATS has taken what was told. */
+async function confirm(): Promise<void> {
+  told.shift()?.resolve();
+  await Promise.resolve();
+  await Promise.resolve();
+}
+
+beforeEach(() => {
+  isBusy = false;
+  log = [];
+  told = [];
+  exclusive = new ExclusiveRunner({
+    isBusy: () => isBusy,
+    tell: (mailbox) => {
+      log.push(`${mailbox.pin.id} begins`);
+      return new Promise((resolve, reject) => told.push({ resolve, reject: () => reject(new Error("no NATS")) }));
+    },
+    run,
+  });
+});
+
+/** As it comes. */
+function suspect(id: string): Mailbox {
+  const suspect = mailbox(id);
+  exclusive.add(suspect);
+  run(suspect);
+  exclusive.step();
+  return suspect;
+}
+
+test("without a suspect everything runs at once", () => {
+  run(mailbox("a"));
+  exclusive.do(() => log.push("question"));
+  exclusive.step();
+  expect(log).toEqual(["a", "question"]);
+});
+
+test("a suspect waits until nothing is under way, says that it begins, and then runs; everything else waits until it is done", async () => {
+  isBusy = true;
+  const alone = suspect("alone");
+  run(mailbox("other"));
+  exclusive.do(() => log.push("question"));
+  expect([log, exclusive.waiting]).toEqual([[], 1]);
+  isBusy = false;
+  exclusive.step();
+  exclusive.step();
+  expect(log, "not before NATS has taken it").toEqual(["alone begins"]);
+  await confirm();
+  exclusive.step();
+  expect(log).toEqual(["alone begins", "alone"]);
+  end(alone);
+  expect(log.slice(2)).toEqual(["alone ends", "other", "question"]);
+  expect(exclusive.waiting).toBe(0);
+});
+
+test("two suspects run one after the other, then the rest", async () => {
+  const first = suspect("first");
+  const second = suspect("second");
+  run(mailbox("other"));
+  await confirm();
+  end(first);
+  expect(log).toEqual(["first begins", "first", "first ends", "second begins"]);
+  await confirm();
+  end(second);
+  expect(log.slice(4)).toEqual(["second", "second ends", "other"]);
+});
+
+test("what cannot be told is told again, and does not run before", async () => {
+  const alone = suspect("alone");
+  told.shift()?.reject();
+  await Promise.resolve();
+  await Promise.resolve();
+  await Promise.resolve();
+  expect(log).toEqual(["alone begins"]);
+  exclusive.step();
+  await confirm();
+  end(alone);
+  expect(log).toEqual(["alone begins", "alone begins", "alone", "alone ends"]);
+});
+
+test.each([
+  ["waits", () => undefined],
+  ["was told of", () => exclusive.step()],
+])("a suspect that goes while it %s lets the others go on", async (_, before) => {
+  isBusy = true;
+  const gone = suspect("gone");
+  run(mailbox("other"));
+  isBusy = false;
+  before();
+  gone.forget();
+  exclusive.step();
+  await confirm();
+  expect(log.filter((line) => !line.endsWith("begins"))).toEqual(["other"]);
+});
+
+test("one whose event was given back meanwhile keeps nobody waiting", async () => {
+  const alone = suspect("alone");
+  run(mailbox("other"));
+  alone.leave();
+  await confirm();
+  expect(log).toEqual(["alone begins", "other"]);
+});
