@@ -27,6 +27,11 @@ export function addDeath(connection: Connection, { workerId, of, wasToRunAlone, 
   if (verdictBy !== undefined) connection.verdict = { worker: workerId, by: verdictBy };
 }
 
+/** Whether any worker that was taken for dead is counted against it. */
+export function isAccused({ dead, verdict }: Connection): boolean {
+  return dead !== undefined || verdict !== undefined;
+}
+
 /** A worker that was taken for dead lives. @returns whether the connection has waited for that, and may go on. */
 export function takeDeathBack(connection: Connection, workerId: string): boolean {
   connection.dead?.delete(workerId);

@@ -20,6 +20,11 @@ export class Candidates {
     return this.active;
   }
 
+  /** Those that may not be given work, too. */
+  get known(): Iterable<WorkerPeer> {
+    return this.workers.values();
+  }
+
   add(worker: WorkerPeer): void {
     this.workers.set(worker.id, worker);
     this.elect();

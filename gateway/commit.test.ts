@@ -140,6 +140,7 @@ class Stage {
         fenceMs: 10_000,
       },
       now: () => 1,
+      later: () => undefined,
       onBreak: ({ socket }, code) => socket?.end(1011, code),
       onEnd: (connection) => {
         this.connections[connection.slot] = undefined;

@@ -64,6 +64,8 @@ export class Connection {
   sweptEvent = -1;
   /** Since when sweeps have found the same event uncommitted; 0: it is another one each time. */
   stalledSince = 0;
+  /** Sweeps look at it: it has uncommitted events, or had some at the last sweep. */
+  isActive = false;
   /** Workers that died with events of it in hand, one after the other, since all that they had was committed. */
   dead: Set<string> | undefined;
   /** Its first event runs with nothing beside it in its worker. */

@@ -18,16 +18,16 @@ export class Delivery {
   private readonly parking: Parking;
   private readonly quarantine: Quarantine;
 
-  constructor(window: Window, parking: Parking, isolation: Quarantine) {
+  constructor(window: Window, parking: Parking, quarantine: Quarantine) {
     this.window = window;
     this.parking = parking;
-    this.quarantine = isolation;
+    this.quarantine = quarantine;
   }
 
   /** Gives the worker as much of what is parked as it may have. */
   advance(connection: Connection): void {
     const { worker, events } = connection;
-    if (worker === undefined || connection.phase !== "pinned") return;
+    if (worker === undefined || worker.loss !== undefined || connection.phase !== "pinned") return;
     while (connection.delivered < events.length && this.mayDeliver(connection, worker)) {
       const event = events[connection.delivered] as ConnectionEvent;
       this.parking.remove(connection, event);
@@ -39,7 +39,7 @@ export class Delivery {
   deliverNow(connection: Connection, data: Uint8Array, isBinary: boolean): boolean {
     const { worker, events } = connection;
     if (worker === undefined || connection.phase !== "pinned" || connection.delivered !== events.length) return false;
-    if (!this.mayDeliver(connection, worker)) return false;
+    if (worker.loss !== undefined || !this.mayDeliver(connection, worker)) return false;
     const event = new ConnectionEvent(toWorker.message, data, isBinary);
     events.push(event);
     const at = this.deliver(connection, worker, event);
@@ -52,7 +52,7 @@ export class Delivery {
   creditBack(worker: WorkerPeer): void {
     const waiting = [...worker.waiting];
     worker.waiting.clear();
-    for (const connection of waiting) this.advance(connection as Connection);
+    for (const connection of waiting) this.advance(connection);
   }
 
   private mayDeliver(connection: Connection, worker: WorkerPeer): boolean {

@@ -6,9 +6,9 @@ import { Link } from "../protocol/link.ts";
 import { decodeClose, flag, type PinBody, parsePin, toWorker } from "../protocol/records.ts";
 import { compileRoutes } from "../protocol/route.ts";
 import { Connection, type Socket } from "./connection.ts";
-import { Dispatcher, type DispatchLimits, type Loss } from "./dispatcher.ts";
+import { Dispatcher, type DispatchLimits } from "./dispatcher.ts";
 import { parkedEventBytes } from "./parking.ts";
-import { WorkerPeer } from "./worker-peer.ts";
+import { type Loss, WorkerPeer } from "./worker-peer.ts";
 
 const limits: DispatchLimits = {
   windowMessages: 3,
@@ -191,11 +191,15 @@ class Stage {
   private names = 0;
   private generation = 0;
   private readonly silent: string[] = [];
+  private readonly slices: Array<() => void> = [];
 
-  constructor(given: Partial<DispatchLimits> = {}) {
+  /** @param sliceMs 0: a slice moves one connection, and the next one waits for `slice`. */
+  constructor(given: Partial<DispatchLimits> = {}, sliceMs = 5) {
     this.dispatcher = new Dispatcher({
       limits: { ...limits, ...given },
       now: () => this.now,
+      later: (run) => void this.slices.push(run),
+      sliceMs,
       onBreak: (connection, code) => {
         // Also where it has closed by itself: what is left of its messages is dropped.
         this.clientOf(connection).brokenWith ??= code;
@@ -313,6 +317,14 @@ class Stage {
     this.flush();
   }
 
+  /** The next one. @returns whether there was one. */
+  slice(): boolean {
+    const run = this.slices.shift();
+    run?.();
+    this.flush();
+    return run !== undefined;
+  }
+
   sweep(ms: number): void {
     this.now += ms;
     this.dispatcher.sweep(0);
@@ -394,7 +406,7 @@ class Stage {
   /** Everyone does everything that is left to do, until nothing is. */
   finish(): void {
     for (let isBusy = true; isBusy; ) {
-      isBusy = false;
+      isBusy = this.slice();
       for (const worker of [...this.workers]) {
         isBusy ||= worker.unread.length > 0;
         this.read(worker);
@@ -418,7 +430,7 @@ class Stage {
 }
 
 type Step =
-  | { readonly kind: "open" | "activate 1" | "activate 2" | "join 1" | "join 2" | "lives" | "is dead" }
+  | { readonly kind: "open" | "activate 1" | "activate 2" | "join 1" | "join 2" | "lives" | "is dead" | "slice" }
   | { readonly kind: "close" | "run" | "run and close" | "give back"; readonly client: number }
   | { readonly kind: "message"; readonly client: number; readonly bytes: number }
   | { readonly kind: "drain" | "lose" | "kill" | "silence" | "read" | "hear"; readonly worker: number }
@@ -441,8 +453,12 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: stepOf("run and close"), client: someone }) },
   { weight: 3, arbitrary: fc.record({ kind: stepOf("kill", "silence"), worker: someone }) },
   { weight: 1, arbitrary: fc.record({ kind: stepOf("lives", "is dead") }) },
+  { weight: 8, arbitrary: fc.record({ kind: stepOf("slice") }) },
   { weight: 1, arbitrary: fc.record({ kind: stepOf("sweep"), ms: fc.integer({ min: 1, max: 700 }) }) },
 );
+
+/** All moves at once, or one at a time. */
+const anySliceMs = fc.constantFrom(5, 0);
 
 function take(stage: Stage, step: Step): void {
   if ("client" in step) {
@@ -473,6 +489,7 @@ function take(stage: Stage, step: Step): void {
   if (step.kind === "sweep") return stage.sweep(step.ms);
   if (step.kind === "lives" || step.kind === "is dead") return stage.tell(step.kind);
   if (step.kind === "open") stage.open();
+  else if (step.kind === "slice") stage.slice();
   else if (step.kind === "join 1" || step.kind === "join 2") stage.join(step.kind.slice(5));
   else stage.activate(step.kind.slice(9));
 }
@@ -511,8 +528,8 @@ function expectWhole({ sent, committed, aside, brokenWith, isCut, ended, connect
 describe("through any joins, drains, deaths, activations and delays", () => {
   test("every event reaches one worker at a time, in order, once or marked; every connection ends once; every count returns to zero", () => {
     fc.assert(
-      fc.property(fc.array(anyStep, { maxLength: 150, size: "max" }), (steps) => {
-        const stage = new Stage();
+      fc.property(anySliceMs, fc.array(anyStep, { maxLength: 150, size: "max" }), (sliceMs, steps) => {
+        const stage = new Stage({}, sliceMs);
         stage.activate("1");
         stage.join("1");
         stage.join("2");
@@ -536,23 +553,121 @@ describe("through any joins, drains, deaths, activations and delays", () => {
 
   test("once all has settled, workers of the active release differ by one connection at most", () => {
     fc.assert(
-      fc.property(fc.array(fc.oneof(fc.constant("open"), fc.constant("join"), fc.nat(20)), { maxLength: 60, size: "max" }), (steps) => {
-        const stage = new Stage();
-        stage.activate();
-        for (const step of steps) {
-          if (step === "open") stage.open();
-          else if (step === "join") stage.join();
-          else if (typeof step === "number" && stage.clients.length > 0) stage.close(stage.clients[step % stage.clients.length] as Client);
+      fc.property(
+        anySliceMs,
+        fc.array(fc.oneof(fc.constant("open"), fc.constant("join"), fc.nat(20)), { maxLength: 60, size: "max" }),
+        (sliceMs, steps) => {
+          const stage = new Stage({}, sliceMs);
+          stage.activate();
+          for (const step of steps) {
+            if (step === "open") stage.open();
+            else if (step === "join") stage.join();
+            else if (typeof step === "number" && stage.clients.length > 0)
+              stage.close(stage.clients[step % stage.clients.length] as Client);
+            stage.finish();
+          }
+          stage.join();
           stage.finish();
-        }
-        stage.join();
-        stage.finish();
-        const pins = stage.workers.map(({ peer }) => peer.pins);
-        expect(Math.max(...pins) - Math.min(...pins)).toBeLessThanOrEqual(1);
-        expect(pins.reduce((sum, count) => sum + count, 0)).toBe(stage.dispatcher.size);
-      }),
+          const pins = stage.workers.map(({ peer }) => peer.pins);
+          expect(Math.max(...pins) - Math.min(...pins)).toBeLessThanOrEqual(1);
+          expect(pins.reduce((sum, count) => sum + count, 0)).toBe(stage.dispatcher.size);
+        },
+      ),
     );
   });
+});
+
+describe("moves are made slice by slice", () => {
+  /** Three idle connections at one worker; a slice moves one of them. */
+  function sliced(): { stage: Stage; worker: Worker; clients: Client[]; at: (worker: Worker) => number[] } {
+    const stage = new Stage({}, 0);
+    stage.activate("1");
+    const worker = stage.join("1");
+    const clients = [stage.open(), stage.open(), stage.open()];
+    stage.finish();
+    stage.sweep(1);
+    const at = ({ peer }: Worker) => clients.flatMap(({ connection }, index) => (connection.worker === peer ? [index] : []));
+    return { stage, worker, clients, at };
+  }
+
+  test("of a lost worker's connections one that has a message goes at once, the others when their slice comes", () => {
+    const { stage, worker, clients, at } = sliced();
+    const next = stage.join("1");
+    stage.finish();
+    const [first, last] = at(worker) as [number, number];
+    stage.lose(worker, "exited");
+    expect(at(worker)).toEqual([last]);
+    expect(at(next)).toContain(first);
+    stage.message(clients[last] as Client, "a");
+    expect(at(worker)).toEqual([]);
+    stage.finish();
+    expect(clients[last]?.committed).toEqual(["open", "a"]);
+    expect(worker.peer.pins).toBe(0);
+  });
+
+  test("one that closes meanwhile goes at once, too, and its onClose runs", () => {
+    const { stage, worker, clients, at } = sliced();
+    const next = stage.join("2");
+    stage.lose(worker, "left");
+    stage.activate("2");
+    stage.close(clients[2] as Client);
+    expect(at(worker)).toEqual([1]);
+    stage.finish();
+    expect([next.peer.pins, clients[2]?.committed.at(-1)]).toEqual([2, "close 1000"]);
+  });
+
+  test("those that wait for a worker get the first that joins, one that has a message before its turn", () => {
+    const { stage, worker, clients, at } = sliced();
+    stage.lose(worker, "left");
+    while (stage.slice());
+    const next = stage.join("1");
+    expect(at(next)).toEqual([0]);
+    stage.message(clients[2] as Client, "a");
+    expect(at(next)).toEqual([0, 2]);
+    expect(stage.dispatcher.hasHandedOver).toBe(false);
+    stage.finish();
+    expect([at(next), stage.dispatcher.hasHandedOver]).toEqual([[0, 1, 2], true]);
+  });
+
+  test("a release is handed over when the last slice has run", () => {
+    const { stage, worker, at } = sliced();
+    const next = stage.join("2");
+    stage.activate("2");
+    expect([worker.peer.leaving.size, stage.dispatcher.hasHandedOver]).toEqual([1, false]);
+    stage.finish();
+    expect([at(next), stage.dispatcher.hasHandedOver]).toEqual([[0, 1, 2], true]);
+  });
+
+  test("a worker that has taken this gateway for dead runs onClose for all that it had, also for what was not looked at yet", () => {
+    const { stage, worker, clients } = sliced();
+    stage.lose(worker, "forgotUs");
+    expect(clients.map(({ brokenWith }) => brokenWith)).toEqual(["gateway.forgotten", undefined, undefined]);
+    stage.message(clients[2] as Client, "a");
+    expect(clients[2]?.brokenWith).toBe("gateway.forgotten");
+    while (stage.slice());
+    expect([clients.map(({ ended }) => ended), stage.dispatcher.counters.fenced]).toEqual([[1, 1, 1], 3]);
+  });
+
+  test("after NATS was away for too long everything is closed, and nothing more once it is back", () => {
+    const { stage, clients } = sliced();
+    stage.dispatcher.sweep(limits.fenceMs + 1);
+    stage.slice();
+    expect(clients.map(({ brokenWith }) => brokenWith)).toEqual(["nats.away", "nats.away", undefined]);
+    stage.dispatcher.sweep(0);
+    expect([stage.slice(), stage.slice()]).toEqual([true, false]);
+    expect(clients[2]?.brokenWith).toBeUndefined();
+  });
+});
+
+test("routes are counted by open connections", () => {
+  const { stage } = served();
+  const clients = [stage.open(), stage.open()];
+  expect(stage.dispatcher.routes).toEqual({ "/a": 2 });
+  stage.close(clients[0] as Client);
+  expect(stage.dispatcher.routes).toEqual({ "/a": 1 });
+  stage.close(clients[1] as Client);
+  stage.finish();
+  expect(stage.dispatcher.routes).toEqual({});
 });
 
 /** A release is active and has one worker. */

@@ -6,15 +6,16 @@ import type { Activation, RouteHello } from "../protocol/membership.ts";
 import { packValue } from "../protocol/msgpack.ts";
 import { encodeClose, toWorker } from "../protocol/records.ts";
 import { matchRoute, type RouteMatch } from "../protocol/route.ts";
-import { acquit, addDeath, takeDeathBack } from "./blame.ts";
+import { acquit, addDeath, isAccused, takeDeathBack } from "./blame.ts";
 import { Candidates } from "./candidates.ts";
 import { type Connection, detachPayloads, pinBodyOf } from "./connection.ts";
 import { Delivery, type Window } from "./delivery.ts";
 import { ConnectionEvent } from "./event.ts";
 import { HandoverMeter } from "./handover.ts";
 import { Parking, type ParkingLimits } from "./parking.ts";
+import { Placement, sliceMs } from "./placement.ts";
 import { Quarantine } from "./quarantine.ts";
-import type { WorkerPeer } from "./worker-peer.ts";
+import { isDeath, type Loss, type WorkerPeer } from "./worker-peer.ts";
 
 export interface DispatchLimits extends ParkingLimits, Window {
   readonly parkMs: number;
@@ -24,20 +25,13 @@ export interface DispatchLimits extends ParkingLimits, Window {
   readonly verdictMs: number;
 }
 
-/**
- * How a worker was lost. parted: it said goodbye, or was asked to end; nothing has killed it. silent: nobody hears it. died: its
- * supervisor has seen it end. forgetful: it lives, and has taken this gateway for dead: it runs the onClose of what it had open.
- */
-export type Loss = "left" | "unreachable" | "exited" | "forgotUs";
-
-/** Whether what the worker had in hand may have killed it. */
-export function isDeath(how: Loss | "handover"): how is "unreachable" | "exited" {
-  return how === "unreachable" || how === "exited";
-}
-
 export interface DispatcherOptions {
   readonly limits: DispatchLimits;
   readonly now: () => number;
+  /** As PlacementOptions has it. */
+  readonly later: (run: () => void) => void;
+  /** 5 unless given. */
+  readonly sliceMs?: number;
   /** Closes the socket; its close event comes back through `closed`. */
   readonly onBreak: (connection: Connection, code: ErrorCode) => void;
   /** An event has killed three workers, the last of them alone: it is given to no other. */
@@ -80,6 +74,15 @@ export class Dispatcher {
   private readonly options: DispatcherOptions;
   private readonly limits: DispatchLimits;
   private readonly connections = new Set<Connection>();
+  /** Those that have uncommitted events, or had some at the last sweep. */
+  private readonly active = new Set<Connection>();
+  /** Those whose events workers died with, or did at some time. */
+  private readonly accused = new Set<Connection>();
+  /** How many open connections each path pattern serves. */
+  private readonly routeCounts = new Map<string, number>();
+  private readonly placement: Placement;
+  /** Those that are still to be closed, since NATS has been away for too long. */
+  private fencing: Iterator<Connection> | undefined;
   private readonly candidates = new Candidates();
   /** Requests for which there is no connection are counted with what waits here. */
   readonly parking: Parking;
@@ -91,6 +94,17 @@ export class Dispatcher {
     this.limits = options.limits;
     this.parking = new Parking(options.limits);
     this.delivery = new Delivery(options.limits, this.parking, this.quarantine);
+    this.placement = new Placement({
+      candidates: this.candidates,
+      now: options.now,
+      later: options.later,
+      sliceMs: options.sliceMs ?? sliceMs,
+      connections: () => this.size,
+      hasRoom: () => this.leastLoaded() !== undefined,
+      replace: (connection) => this.replace(connection),
+      assign: (connection) => this.assign(connection),
+      moveAway: (connection, worker) => this.moveAway(connection, worker),
+    });
   }
 
   get activation(): Activation | undefined {
@@ -122,11 +136,21 @@ export class Dispatcher {
 
   /** Workers have received all that was handed over to them. */
   get hasHandedOver(): boolean {
-    return this.handover.remaining === 0 && this.candidates.all.every(({ hasAdopted }) => hasAdopted);
+    return this.placement.isDone && this.handover.remaining === 0 && this.candidates.all.every(({ hasAdopted }) => hasAdopted);
   }
 
   all(): Iterable<Connection> {
     return this.connections;
+  }
+
+  /** Those that have uncommitted events, and some that had. */
+  busy(): Iterable<Connection> {
+    return this.active;
+  }
+
+  /** Open connections by the path pattern that serves them. */
+  get routes(): Record<string, number> {
+    return Object.fromEntries(this.routeCounts);
   }
 
   /** @returns undefined while there is no worker of the active release; null where none of its routes fits. */
@@ -152,8 +176,10 @@ export class Dispatcher {
     if (connection.isClosing) return;
     this.counters.messagesIn++;
     this.counters.bytesIn += data.length;
+    if (!connection.isActive) this.watch(connection);
     if (this.delivery.deliverNow(connection, data, isBinary)) return;
     this.park(connection, new ConnectionEvent(toWorker.message, new Uint8Array(data), isBinary));
+    this.placeNow(connection);
     const passed = this.parking.passed(connection);
     if (passed === undefined) this.delivery.advance(connection);
     else this.breakOff(connection, passed);
@@ -161,8 +187,10 @@ export class Dispatcher {
 
   closed(connection: Connection, code: number, reason: Uint8Array): void {
     connection.isClosing = true;
+    if (connection.socket !== undefined && connection.route !== "") this.countRoute(connection.route, -1);
     connection.socket = undefined;
     this.park(connection, new ConnectionEvent(toWorker.close, encodeClose(code, reason)));
+    this.placeNow(connection);
     this.delivery.advance(connection);
   }
 
@@ -224,7 +252,9 @@ export class Dispatcher {
   /** A bug met this connection: its worker's view of it is not trusted any more, and only its onClose is left to run. */
   broken(connection: Connection): void {
     const { worker } = connection;
-    worker?.link.appendEmpty({ type: toWorker.unpin, flags: 0, extra: 0, slot: connection.slot, epoch: connection.epoch });
+    if (worker?.loss === undefined) {
+      worker?.link.appendEmpty({ type: toWorker.unpin, flags: 0, extra: 0, slot: connection.slot, epoch: connection.epoch });
+    }
     this.takeBack(connection, "handover");
     this.breakOff(connection, "connection.bug");
     this.assign(connection);
@@ -258,25 +288,22 @@ export class Dispatcher {
   /** The worker is gone: its uncommitted events go to another, marked as redelivered. */
   lost(worker: WorkerPeer, how: Loss): void {
     if (!this.candidates.remove(worker)) return;
-    for (const connection of this.connections) {
-      if (connection.worker !== worker) continue;
-      afterHeld(connection, () => {
-        if (connection.worker !== worker) return;
-        this.takeBack(connection, how);
-        if (connection.isFenced || (how === "forgotUs" && connection.firstEvent > 0)) this.leaveToWorkers(connection);
-        else this.assign(connection);
-      });
+    worker.loss = how;
+    for (const connection of this.active) {
+      if (connection.worker === worker && connection.events.length > 0) this.replace(connection);
     }
     if (this.quarantine.worker === worker) this.quarantine.end();
     this.isolate();
+    this.placement.lose(worker);
     // It may have been the one that the hand-over has waited for.
-    if (this.candidates.generation === this.handover.generation) this.options.onCandidates();
-    else this.settle();
+    if (this.candidates.generation !== this.handover.generation) return this.settle();
+    this.placement.restart(false);
+    this.options.onCandidates();
   }
 
   /** A worker that was taken for dead lives: NATS had lost it, and no message has killed it. */
   lives(workerId: string): void {
-    for (const connection of this.connections) {
+    for (const connection of this.accused) {
       const hasWaited = takeDeathBack(connection, workerId);
       const isFreed = this.quarantine.isWaiting(connection) && !this.quarantine.isSuspect(connection);
       if (hasWaited || isFreed) this.assign(connection);
@@ -285,7 +312,7 @@ export class Dispatcher {
 
   /** A worker that was taken for dead is, or has hung. */
   isDead(workerId: string): void {
-    for (const connection of this.connections) if (connection.verdict?.worker === workerId) this.convict(connection);
+    for (const connection of this.accused) if (connection.verdict?.worker === workerId) this.convict(connection);
   }
 
   /** @returns whether it is news. */
@@ -307,17 +334,26 @@ export class Dispatcher {
    */
   sweep(awayMs: number): void {
     const now = this.options.now();
-    for (const connection of this.connections) {
-      const isStalled = connection.events.length > 0 && connection.sweptEvent === connection.firstEvent;
+    if (awayMs <= this.limits.fenceMs) this.fencing = undefined;
+    else if (this.fencing === undefined) {
+      this.fencing = this.connections.values();
+      this.fence();
+    }
+    for (const connection of this.accused) if (!isAccused(connection)) this.accused.delete(connection);
+    for (const connection of this.active) {
+      if (connection.events.length === 0) {
+        this.active.delete(connection);
+        connection.isActive = false;
+        connection.stalledSince = 0;
+        continue;
+      }
+      const isStalled = connection.sweptEvent === connection.firstEvent;
       if (!isStalled) connection.stalledSince = 0;
       else if (connection.stalledSince === 0) connection.stalledSince = now;
       connection.sweptEvent = connection.firstEvent;
       if (isStalled) detachPayloads(connection);
       const isTooLong = isStalled && now - connection.stalledSince > this.limits.parkMs;
-      if (awayMs > this.limits.fenceMs) {
-        connection.isFenced = true;
-        this.breakOff(connection, "nats.away");
-      } else if (isTooLong && awayMs > 0) this.breakOff(connection, "nats.away");
+      if (isTooLong && awayMs > 0) this.breakOff(connection, "nats.away");
       else if (connection.verdict !== undefined && awayMs === 0) {
         if (now >= connection.verdict.by) this.convict(connection);
       } else if (isTooLong && connection.phase === "unpinned") this.breakOff(connection, "parked.tooLong");
@@ -330,31 +366,43 @@ export class Dispatcher {
   private settle(): void {
     const { generation } = this.candidates;
     if (generation !== this.handover.generation) this.handover.begin(generation, this.size);
-    const shares = this.candidates.shares(this.size);
-    for (const connection of this.connections) {
-      const { worker } = connection;
-      if (worker === undefined) this.assign(connection);
-      else if (connection.phase === "pinned" && this.mustLeave(connection, worker, shares)) this.askBack(connection, worker);
-    }
+    this.placement.restart(true);
+    this.isolate();
     this.options.onCandidates();
   }
 
-  private mustLeave(connection: Connection, worker: WorkerPeer, shares: ReadonlyMap<WorkerPeer, number>): boolean {
-    const share = shares.get(worker);
-    if (share !== undefined) return worker.pins > share;
-    if (worker.isDraining) return true;
-    if (this.candidates.all.length === 0) return false;
-    if (this.candidates.all.some((candidate) => matchRoute(candidate.table, connection.path) !== undefined)) return true;
+  // Its worker was lost: it gets another.
+  private replace(connection: Connection): void {
+    afterHeld(connection, () => {
+      const how = connection.worker?.loss;
+      if (how === undefined) return;
+      this.takeBack(connection, how);
+      if (connection.isFenced || (how === "forgotUs" && connection.firstEvent > 0)) this.leaveToWorkers(connection);
+      else this.assign(connection);
+    });
+  }
+
+  // It has an event, and does not wait until its turn has come in the placement.
+  private placeNow(connection: Connection): void {
+    if (connection.worker?.loss !== undefined) this.replace(connection);
+    else if (this.placement.unpinned.has(connection)) this.assign(connection);
+  }
+
+  private moveAway(connection: Connection, worker: WorkerPeer): void {
+    const isReplaced = !worker.isDraining && !this.candidates.all.includes(worker);
+    if (!isReplaced || this.candidates.all.some((candidate) => matchRoute(candidate.table, connection.path) !== undefined)) {
+      this.askBack(connection, worker);
+    }
     // Only a forced deploy takes a route away from open connections. The old worker, still warm, runs their onClose.
-    this.options.onBreak(connection, "route.removed");
-    return false;
+    else this.options.onBreak(connection, "route.removed");
   }
 
   private askBack(connection: Connection, worker: WorkerPeer): void {
     connection.phase = "leaving";
     connection.leavingSince = this.options.now();
     // Counted as gone at once, so that no more than the surplus is asked back.
-    worker.pins--;
+    worker.pinned.delete(connection);
+    worker.leaving.add(connection);
     this.handover.asked();
     worker.link.appendEmpty({ type: toWorker.unpin, flags: 0, extra: 0, slot: connection.slot, epoch: connection.epoch });
   }
@@ -365,9 +413,7 @@ export class Dispatcher {
     if (worker === undefined) return;
     worker.waiting.delete(connection);
     worker.inFlight -= connection.delivered;
-    if (connection.phase === "leaving") this.handover.left();
-    else worker.pins--;
-    connection.worker = undefined;
+    this.unpin(connection, worker);
     connection.phase = "unpinned";
     detachPayloads(connection);
     const returned = connection.events.splice(0, connection.delivered);
@@ -390,12 +436,20 @@ export class Dispatcher {
     if (isDeath(why) && (wasAdopting || returned.length > 0)) {
       const verdictBy = why === "unreachable" ? this.options.now() + this.limits.verdictMs : undefined;
       addDeath(connection, { workerId: worker.id, of: wasAdopting ? "adoption" : "event", wasToRunAlone, verdictBy });
+      this.accused.add(connection);
     }
     connection.runsAlone = false;
     if (wasToRunAlone) this.quarantine.end();
   }
 
+  private unpin(connection: Connection, worker: WorkerPeer): void {
+    worker.pinned.delete(connection);
+    if (worker.leaving.delete(connection)) this.handover.left();
+    connection.worker = undefined;
+  }
+
   private assign(connection: Connection): void {
+    this.placement.unpinned.delete(connection);
     if (connection.verdict !== undefined) return;
     if (connection.culprit !== undefined && !this.setAside(connection)) return;
     if (this.quarantine.isSuspect(connection)) {
@@ -406,7 +460,8 @@ export class Dispatcher {
     this.waitsNoMore(connection);
     if (connection.worker !== undefined) return;
     const worker = this.leastLoaded();
-    if (worker !== undefined) this.pin(connection, worker);
+    if (worker === undefined) this.placement.unpinned.add(connection);
+    else this.pin(connection, worker);
   }
 
   private pin(connection: Connection, worker: WorkerPeer): void {
@@ -417,9 +472,9 @@ export class Dispatcher {
     }
     connection.worker = worker;
     connection.phase = "pinned";
-    connection.route = match.route.path;
+    this.serve(connection, match.route.path);
     connection.epoch = (connection.epoch + 1) >>> 0;
-    worker.pins++;
+    worker.pinned.add(connection);
     const wasOpened = connection.firstEvent > 0;
     const head = { type: toWorker.pin, flags: 0, extra: 0, slot: connection.slot, epoch: connection.epoch };
     const { own } = connection.state.givenTo(worker.release);
@@ -434,6 +489,7 @@ export class Dispatcher {
       const adopt = new ConnectionEvent(toWorker.adopt, nothing);
       connection.events.unshift(adopt);
       this.parking.add(connection, adopt);
+      this.watch(connection);
     }
     this.delivery.advance(connection);
   }
@@ -510,6 +566,7 @@ export class Dispatcher {
 
   private park(connection: Connection, event: ConnectionEvent): void {
     connection.events.push(event);
+    this.watch(connection);
     this.parking.add(connection, event);
     if (connection.phase === "leaving") this.handover.parked();
   }
@@ -539,16 +596,49 @@ export class Dispatcher {
     this.end(connection);
   }
 
+  private watch(connection: Connection): void {
+    connection.isActive = true;
+    this.active.add(connection);
+  }
+
+  private serve(connection: Connection, route: string): void {
+    if (connection.route === route) return;
+    if (connection.socket !== undefined) {
+      if (connection.route !== "") this.countRoute(connection.route, -1);
+      this.countRoute(route, 1);
+    }
+    connection.route = route;
+  }
+
+  private countRoute(route: string, more: number): void {
+    const count = (this.routeCounts.get(route) ?? 0) + more;
+    if (count === 0) this.routeCounts.delete(route);
+    else this.routeCounts.set(route, count);
+  }
+
+  // Closes everything, slice by slice.
+  private fence(): void {
+    const until = this.options.now() + (this.options.sliceMs ?? sliceMs);
+    while (this.fencing !== undefined) {
+      const { value: connection, done } = this.fencing.next();
+      if (done) return;
+      connection.isFenced = true;
+      this.breakOff(connection, "nats.away");
+      if (this.options.now() >= until) return this.options.later(() => this.fence());
+    }
+  }
+
   private end(connection: Connection): void {
     this.connections.delete(connection);
+    this.active.delete(connection);
+    this.accused.delete(connection);
+    this.placement.unpinned.delete(connection);
     this.waitsNoMore(connection);
     const { worker } = connection;
     if (worker !== undefined) {
       worker.waiting.delete(connection);
-      if (connection.phase === "pinned") worker.pins--;
-      else this.handover.left();
+      this.unpin(connection, worker);
     }
-    connection.worker = undefined;
     this.options.onEnd(connection);
   }
 }

@@ -160,6 +160,7 @@ export class Gateway {
     this.hub.onFlush(() => this.topics.flush());
     this.dispatcher = new Dispatcher({
       now,
+      later: (run) => setImmediate(run),
       limits: this.limits,
       onPoison: (connection) => this.logPoison(connection),
       onBreak: (connection, code) => this.break(connection, code),
@@ -382,13 +383,6 @@ export class Gateway {
     await this.options.bus.close();
   }
 
-  /** Open connections by the path pattern that serves them. */
-  routes(): Record<string, number> {
-    const routes: Record<string, number> = {};
-    for (const { route, socket } of this.dispatcher.all()) if (socket !== undefined) routes[route] = (routes[route] ?? 0) + 1;
-    return routes;
-  }
-
   private get writing(): number {
     return this.server?.writing ?? 0;
   }
@@ -415,7 +409,7 @@ export class Gateway {
       draining: this.isDraining,
       tellsStates: true,
       serving: dispatcher.serving,
-      routes: this.routes(),
+      routes: dispatcher.routes,
       pins: Object.fromEntries([...this.workers.all()].map((worker) => [worker.id, worker.pins])),
       silent: this.workers.silent,
       handover: dispatcher.handover.report(dispatcher.hasHandedOver),

@@ -24,7 +24,7 @@ function clientMetrics(gateway: Gateway): Metric[] {
     gauge(
       "thinstate_connections",
       "Open connections, by the path pattern of the handler that has them; empty: none yet.",
-      by("route", gateway.routes()),
+      by("route", gateway.dispatcher.routes),
     ),
     counter("thinstate_connections_opened_total", "Connections that were let in.", slots.opened),
     counter(

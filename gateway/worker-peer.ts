@@ -3,6 +3,18 @@
 import type { Link } from "../protocol/link.ts";
 import type { RouteHello } from "../protocol/membership.ts";
 import type { RouteTable } from "../protocol/route.ts";
+import type { Connection } from "./connection.ts";
+
+/**
+ * How a worker was lost. left: it said goodbye, or was asked to end; nothing has killed it. unreachable: nobody hears it. exited: its
+ * supervisor has seen it end. forgotUs: it lives, and has taken this gateway for dead: it runs the onClose of what it had open.
+ */
+export type Loss = "left" | "unreachable" | "exited" | "forgotUs";
+
+/** Whether what the worker had in hand may have killed it. */
+export function isDeath(how: Loss | "handover"): how is "unreachable" | "exited" {
+  return how === "unreachable" || how === "exited";
+}
 
 export class WorkerPeer {
   readonly id: string;
@@ -19,14 +31,18 @@ export class WorkerPeer {
   isDraining = false;
   /** Its onStart has not returned since its release became active: it does not take work yet. */
   isStarting = false;
+  /** How it was lost, once it was. Its idle connections go to other workers little by little: see Dispatcher. */
+  loss: Loss | undefined;
   /** Connections that are pinned to it. */
-  pins = 0;
+  readonly pinned = new Set<Connection>();
+  /** Connections that it was asked to give back, and has not. */
+  readonly leaving = new Set<Connection>();
   /** Events that it was given and has not committed. */
   inFlight = 0;
   /** The batch of its link that the last connection which had opened elsewhere was given to it in; 0: there was none. */
   adoptionBatch = 0;
   /** Those that have more for it, once its link has credit again. */
-  readonly waiting: Set<{ readonly slot: number }> = new Set();
+  readonly waiting = new Set<Connection>();
 
   constructor(options: {
     id: string;
@@ -42,6 +58,10 @@ export class WorkerPeer {
     this.table = options.table;
     this.link = options.link;
     this.heardAt = options.now;
+  }
+
+  get pins(): number {
+    return this.pinned.size;
   }
 
   /** It has received them all; what it closes for its state it closes at once. */

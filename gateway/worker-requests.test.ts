@@ -3,7 +3,7 @@ import { type Batch, decodeBatch } from "../protocol/envelope.ts";
 import { Link } from "../protocol/link.ts";
 import { toWorker } from "../protocol/records.ts";
 import { compileRoutes } from "../protocol/route.ts";
-import type { Loss } from "./dispatcher.ts";
+import type { Loss } from "./worker-peer.ts";
 import { WorkerPeer } from "./worker-peer.ts";
 import { WorkerRequests } from "./worker-requests.ts";
 

@@ -3,8 +3,7 @@
 
 import { CodedError } from "../protocol/errors.ts";
 import { AnswerStreams, type AnswerStreamsOptions, cancelAt, type StreamedAnswer } from "./answer-streams.ts";
-import { isDeath, type Loss } from "./dispatcher.ts";
-import type { WorkerPeer } from "./worker-peer.ts";
+import { isDeath, type Loss, type WorkerPeer } from "./worker-peer.ts";
 
 /** Of workers that had a question in hand: it is given to no other then. */
 const mostDeaths = 3;

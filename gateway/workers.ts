@@ -4,9 +4,9 @@ import type { Logger } from "pino";
 import type { LinkHub } from "../protocol/link-hub.ts";
 import type { UnderWay, WorkerHello } from "../protocol/membership.ts";
 import { compileRoutes } from "../protocol/route.ts";
-import type { Dispatcher, Loss } from "./dispatcher.ts";
+import type { Dispatcher } from "./dispatcher.ts";
 import { underWayAt } from "./under-way.ts";
-import { WorkerPeer } from "./worker-peer.ts";
+import { type Loss, WorkerPeer } from "./worker-peer.ts";
 import type { WorkerRequests } from "./worker-requests.ts";
 
 export interface WorkersOptions {
@@ -75,7 +75,7 @@ export class Workers {
     const fields = { worker: id, release: worker.release, reason, connections: worker.pins };
     if (how === "left") log.info(fields, "worker left");
     else {
-      const underWay = underWayAt(worker, dispatcher.all(), requests.underWayAt(worker));
+      const underWay = underWayAt(worker, dispatcher.busy(), requests.underWayAt(worker));
       log.warn({ ...fields, underWay }, "worker left");
       if (how === "unreachable") this.takenForDead.set(id, { at: now(), reconnects: worker.reconnects, underWay });
     }
