@@ -12,11 +12,11 @@ export class Child {
   private errors = "";
   private hasExited = false;
 
-  /** @param script Relative to the clone. */
-  constructor(script: string, args: readonly string[] = []) {
+  /** @param script Relative to the folder. */
+  constructor(script: string, args: readonly string[] = [], folder: string = clone) {
     // A group of its own: Ctrl-C is ours.
     this.process = spawn(process.execPath, ["--import", "tsx", script, ...args], {
-      cwd: clone,
+      cwd: folder,
       stdio: ["ignore", "ignore", "pipe", "ipc"],
       detached: true,
     });

@@ -1,5 +1,6 @@
 // The two that are compared: each starts servers that do the same.
 
+import { clone as ourClone } from "../scripts/setup/cache.mjs";
 import { Installation, type Shape } from "../testbed/installation.ts";
 import { Child } from "./node-process.ts";
 import type { Ending } from "./running.ts";
@@ -19,6 +20,8 @@ export interface Side {
   readonly name: string;
   /** uWebSockets.js alone: one process, whatever shape is asked for. */
   readonly isBare: boolean;
+  /** The folder whose code is measured. */
+  readonly clone: string;
   /** Resolves when a message could be answered. */
   start(shape: BenchShape): Promise<Server>;
 }
@@ -28,6 +31,7 @@ export type BenchShape = Pick<Shape, "workers" | "gateways">;
 export const bare: Side = {
   name: "bare",
   isBare: true,
+  clone: ourClone,
   async start() {
     const child = new Child("bench/bare/main.ts");
     const { host, port } = await child.hears((message) => message as { host: string; port: number });
@@ -40,6 +44,7 @@ export function thinstate(name: string, clone: string): Side {
   return {
     name,
     isBare: false,
+    clone,
     async start(shape) {
       const installation = await Installation.start({
         name: "bench",

@@ -3,6 +3,7 @@
 import { canTellUsage, cpuSecondsOf, type MachineSeconds, machineSeconds } from "../testbed/usage.ts";
 import type { Job, Opening, Outcome } from "./load/job.ts";
 import { Load } from "./load-process.ts";
+import { Child } from "./node-process.ts";
 import type { Sample } from "./row.ts";
 import type { Running } from "./running.ts";
 import type { BenchShape, Server, Side } from "./side.ts";
@@ -46,6 +47,12 @@ export class Trial {
   /** Starts the side's server, and ends it afterwards. */
   serve<T>(shape: BenchShape, action: (server: Server) => Promise<T>): Promise<T> {
     return this.running.use(this.side.start(shape), action);
+  }
+
+  /** Runs a script of the side's own clone, which measures something within its process. @returns what it tells. */
+  inProcess<T>(script: string, args: readonly string[]): Promise<T> {
+    const { clone } = this.side;
+    return this.running.use(Promise.resolve(new Child(script, args, clone)), (child) => child.hears((figures) => figures as T));
   }
 
   /** Opens a load's connections on a server, and ends them afterwards. */

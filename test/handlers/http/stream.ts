@@ -28,8 +28,8 @@ export default defineHandler({
         return answer(silence(), "text/event-stream");
       case "fails":
         return answer(failing(bytes));
-      case "exits":
-        return answer(exiting());
+      case "killed":
+        return answer(killed());
       case "strings":
         return answer(strings() as AsyncIterable<never>);
       case "head":
@@ -88,10 +88,10 @@ async function* failing(bytes: number): AsyncGenerator<Uint8Array> {
   throw new Error("the source broke");
 }
 
-async function* exiting(): AsyncGenerator<Uint8Array> {
-  yield encoder.encode("a part");
-  await pause(20);
-  process.exit(13);
+/** Says whom to kill, and waits for that. */
+async function* killed(): AsyncGenerator<Uint8Array> {
+  yield encoder.encode(String(process.pid));
+  await new Promise(() => undefined);
 }
 
 async function* strings(): AsyncGenerator<string> {
