@@ -659,8 +659,14 @@ describe("moves are made slice by slice", () => {
   });
 });
 
-test("routes are counted by open connections", () => {
-  const { stage } = served();
+test("routes are counted by open connections, those that none has served yet, too", () => {
+  const stage = new Stage();
+  const early = stage.open();
+  expect(stage.dispatcher.routes).toEqual({ "": 1 });
+  stage.activate("1");
+  stage.join("1");
+  expect(stage.dispatcher.routes).toEqual({ "/a": 1 });
+  stage.close(early);
   const clients = [stage.open(), stage.open()];
   expect(stage.dispatcher.routes).toEqual({ "/a": 2 });
   stage.close(clients[0] as Client);

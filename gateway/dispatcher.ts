@@ -78,7 +78,7 @@ export class Dispatcher {
   private readonly active = new Set<Connection>();
   /** Those whose events workers died with, or did at some time. */
   private readonly accused = new Set<Connection>();
-  /** How many open connections each path pattern serves. */
+  /** As `routes`. */
   private readonly routeCounts = new Map<string, number>();
   private readonly placement: Placement;
   /** Those that are still to be closed, since NATS has been away for too long. */
@@ -148,7 +148,7 @@ export class Dispatcher {
     return this.active;
   }
 
-  /** Open connections by the path pattern that serves them. */
+  /** Open connections by the path pattern that serves them; empty: none yet. */
   get routes(): Record<string, number> {
     return Object.fromEntries(this.routeCounts);
   }
@@ -167,6 +167,7 @@ export class Dispatcher {
 
   opened(connection: Connection): void {
     this.connections.add(connection);
+    this.countRoute(connection.route, 1);
     this.park(connection, new ConnectionEvent(toWorker.open, nothing));
     this.assign(connection);
   }
@@ -187,7 +188,7 @@ export class Dispatcher {
 
   closed(connection: Connection, code: number, reason: Uint8Array): void {
     connection.isClosing = true;
-    if (connection.socket !== undefined && connection.route !== "") this.countRoute(connection.route, -1);
+    if (connection.socket !== undefined) this.countRoute(connection.route, -1);
     connection.socket = undefined;
     this.park(connection, new ConnectionEvent(toWorker.close, encodeClose(code, reason)));
     this.placeNow(connection);
@@ -604,7 +605,7 @@ export class Dispatcher {
   private serve(connection: Connection, route: string): void {
     if (connection.route === route) return;
     if (connection.socket !== undefined) {
-      if (connection.route !== "") this.countRoute(connection.route, -1);
+      this.countRoute(connection.route, -1);
       this.countRoute(route, 1);
     }
     connection.route = route;

@@ -9,27 +9,18 @@ import type { IdentityFile } from "../process/identity-file.ts";
 import { ProcessMeter } from "../process/process-meter.ts";
 import { encodeScrape, parseScraped } from "../process/scrape.ts";
 import type { Bus } from "../protocol/bus.ts";
-import { connectionId } from "../protocol/connection-id.ts";
-import { type Batch, protocolVersion } from "../protocol/envelope.ts";
-import { type ErrorCode, errorTable } from "../protocol/errors.ts";
+import { protocolVersion } from "../protocol/envelope.ts";
+import { errorTable } from "../protocol/errors.ts";
 import { LinkHub } from "../protocol/link-hub.ts";
-import {
-  type Activation,
-  type Announcement,
-  decodeAnnouncement,
-  encodeAnnouncement,
-  type GatewayHello,
-  heartbeatMs,
-} from "../protocol/membership.ts";
-import { packValue } from "../protocol/msgpack.ts";
-import { flag, parseCount, toGateway, toWorker } from "../protocol/records.ts";
+import { type Activation, type Announcement, decodeAnnouncement, type GatewayHello } from "../protocol/membership.ts";
 import { StallDetector } from "../protocol/stall-detector.ts";
 import { type Subjects, subjectsOf } from "../protocol/subjects.ts";
 import { AppCommands } from "./app-commands.ts";
 import type { Certificate } from "./certificate.ts";
+import { ClientEvents } from "./client-events.ts";
 import { Commits } from "./commit.ts";
 import type { GatewayConfig } from "./config.ts";
-import { Connection, type Socket } from "./connection.ts";
+import type { Connection } from "./connection.ts";
 import { ConnectionDrain } from "./connection-drain.ts";
 import { Dispatcher, type DispatchLimits } from "./dispatcher.ts";
 import { FileGuard } from "./file-guard.ts";
@@ -37,15 +28,14 @@ import { dispatchLimits, requestLimits, serverLimits, topicLimits, workerLimits 
 import { LostGateways } from "./lost-gateways.ts";
 import { openFiles, openFilesLimit } from "./open-files.ts";
 import { PeerGateways } from "./peer-gateways.ts";
+import { Presence } from "./presence.ts";
 import { Scrapes } from "./scrapes.ts";
-import { statesFrom } from "./slices.ts";
 import { SlotTable } from "./slots.ts";
 import { type TopicLimits, Topics } from "./topics.ts";
 import { TrustedProxies } from "./trusted-proxies.ts";
-import { type Admission, Upgrades, type UpgradesOptions } from "./upgrade.ts";
-import type { Incoming } from "./uws/request.ts";
+import { Upgrades, type UpgradesOptions } from "./upgrade.ts";
 import { listen, type Server } from "./uws/server.ts";
-import type { WorkerPeer } from "./worker-peer.ts";
+import { WorkerRecords } from "./worker-records.ts";
 import { WorkerRequests } from "./worker-requests.ts";
 import { type WorkerLimits, Workers } from "./workers.ts";
 
@@ -53,9 +43,7 @@ import { type WorkerLimits, Workers } from "./workers.ts";
 const sweepMs = 250;
 /** At the end: until other gateways have said whether they end too, then how often it is looked who may be closed. */
 const togetherMs = 30;
-const departureStepMs = 5;
-/** Within so long after its silence, workers have told a gateway that they know it no more. */
-const forgottenMs = 10_000;
+const drainStepMs = 5;
 /** Of DRAIN_MS: then everybody is closed, and the rest is for their onClose. */
 const closeShare = 0.75;
 
@@ -73,9 +61,6 @@ export interface GatewayOptions {
 }
 
 export class Gateway {
-  readonly counters = { malformed: 0, bugs: 0, tooLarge: 0, slowConsumers: 0, reconnects: 0 };
-  /** Connections that were closed for an error, by its code. */
-  readonly broken: Record<string, number> = {};
   readonly faults = new FaultMeter();
   readonly dispatcher: Dispatcher;
   readonly topics: Topics;
@@ -92,10 +77,12 @@ export class Gateway {
   private readonly subjects: Subjects;
   private readonly lostGateways: LostGateways;
   private readonly requests: WorkerRequests;
-  private readonly appCommands: AppCommands;
-  private readonly timers: NodeJS.Timeout[] = [];
+  private sweeping: NodeJS.Timeout | undefined;
   private readonly startedAt = Date.now();
   private readonly peers: PeerGateways;
+  private readonly presence: Presence;
+  private readonly records: WorkerRecords;
+  private readonly clients: ClientEvents;
   private readonly limits: DispatchLimits;
   private readonly files: FileGuard;
   private readonly requestLimits: UpgradesOptions<Connection>["limits"];
@@ -106,20 +93,15 @@ export class Gateway {
   private proxies: TrustedProxies;
   private server: Server | undefined;
   private adminPort = 0;
-  private isChanged = false;
+  private reconnects = 0;
   /** Since when NATS is gone. */
   private awaySince: number | undefined;
-  private lastReported = "";
   private hasLeft = false;
-  /** When this gateway last spoke, and when it last did so after it had been silent for so long that workers may have given it up. */
-  private saidAt: number;
-  private silentUntil = Number.NEGATIVE_INFINITY;
 
   constructor(options: GatewayOptions) {
     this.options = options;
     const { config, bus, now } = options;
     this.settings = config;
-    this.saidAt = now();
     this.certificate = options.certificate;
     this.proxies = new TrustedProxies(config.TRUSTED_PROXIES);
     this.peers = new PeerGateways(now);
@@ -134,7 +116,10 @@ export class Gateway {
       bus,
       subjects: this.subjects,
       now,
-      onBatch: (peer, batch) => this.handle(peer, batch),
+      onBatch: (peer, batch) => {
+        const worker = this.workers.get(peer);
+        if (worker !== undefined) this.records.handle(worker, batch);
+      },
       // Workers speak only when they were given something; a stranger's frame is from before our time.
       onStranger: () => undefined,
       onCredit: (peer) => {
@@ -142,10 +127,18 @@ export class Gateway {
         if (worker !== undefined) this.dispatcher.creditBack(worker);
       },
       onLost: (peer) => {
-        if (this.mayBeForgotten()) this.workers.lose(peer, "it took this gateway for dead", "forgotUs");
+        if (this.presence.mayBeForgotten) this.workers.lose(peer, "it took this gateway for dead", "forgotUs");
         else this.workers.lose(peer, "it has begun another life", "left");
       },
       onUnheard: (peer) => this.workers.lose(peer, "nobody hears it", "unreachable"),
+    });
+    this.presence = new Presence({
+      bus,
+      subject: this.subjects.members,
+      now,
+      hello: () => this.hello(),
+      stage: () => this.handoverStage,
+      limits: this.limits,
     });
     this.topics = new Topics({
       self: options.id,
@@ -162,25 +155,29 @@ export class Gateway {
       now,
       later: (run) => setImmediate(run),
       limits: this.limits,
-      onPoison: (connection) => this.logPoison(connection),
-      onBreak: (connection, code) => this.break(connection, code),
+      onPoison: (connection) => this.clients.logPoison(connection),
+      onBreak: (connection, code) => this.clients.break(connection, code),
       onEnd: (connection) => this.forget(connection),
       onCandidates: () => {
-        this.isChanged = true;
+        this.presence.isChanged = true;
         this.upgrades.retry();
       },
+    });
+    this.clients = new ClientEvents({
+      id: options.id,
+      slots: this.slots,
+      dispatcher: this.dispatcher,
+      log: options.log,
+      proxies: () => this.proxies,
+      limits: () => this.settings,
     });
     this.commits = new Commits({
       connections: this.slots.connections,
       dispatcher: this.dispatcher,
       topics: this.topics,
       publishHere,
-      onBug: (connection, error) => this.meetBug(connection, error),
-      onError: (code, closeCode, release) => {
-        this.countBroken(code);
-        // What the release before had begun is its own.
-        if (release === this.dispatcher.activation?.release && isReleaseFault(code, closeCode)) this.dispatcher.handover.closed(code);
-      },
+      onBug: (connection, error) => this.clients.meetBug(connection, error),
+      onError: (code, closeCode, release) => this.clients.closedByWorker(code, closeCode, release),
     });
     this.requests = new WorkerRequests({
       now,
@@ -197,7 +194,7 @@ export class Gateway {
       limits: this.workerLimits,
       onLost: (worker, how) => {
         this.requests.lost(worker, how);
-        this.isChanged = true;
+        this.presence.isChanged = true;
       },
     });
     this.stalls = new StallDetector({
@@ -207,7 +204,14 @@ export class Gateway {
       everyMs: sweepMs,
     });
     this.scrapes = new Scrapes((number) => bus.publish(this.subjects.scrape, encodeScrape({ to: this.id, number })));
-    this.appCommands = new AppCommands({ slots: this.slots, topics: this.topics, publishHere });
+    this.records = new WorkerRecords({
+      slots: this.slots,
+      dispatcher: this.dispatcher,
+      commits: this.commits,
+      requests: this.requests,
+      appCommands: new AppCommands({ slots: this.slots, topics: this.topics, publishHere }),
+      log: options.log,
+    });
     this.files = new FileGuard({
       files: openFiles(),
       now,
@@ -233,7 +237,7 @@ export class Gateway {
       onCut: ({ method, path }, reason) => {
         options.log.warn({ method, path, reason, code: "response.broken" }, "an answer was cut off before it was whole");
       },
-      admit: (admission) => this.admit(admission),
+      admit: (admission) => this.clients.admit(admission),
     });
     this.lostGateways = new LostGateways({
       self: options.id,
@@ -242,7 +246,7 @@ export class Gateway {
       log: options.log,
       silenceMs: () => this.settings.GATEWAY_TIMEOUT_MS,
       now,
-      onHandled: (gateway) => this.say({ kind: "gone", id: gateway, reason: "exited" }),
+      onHandled: (gateway) => this.presence.say({ kind: "gone", id: gateway, reason: "exited" }),
     });
     if (options.activation !== undefined) this.dispatcher.activate(options.activation);
   }
@@ -253,6 +257,16 @@ export class Gateway {
 
   get config(): GatewayConfig {
     return this.settings;
+  }
+
+  get counters() {
+    const { bugs, tooLarge, slowConsumers } = this.clients.counters;
+    return { malformed: this.records.malformed, bugs, tooLarge, slowConsumers, reconnects: this.reconnects };
+  }
+
+  /** Connections that were closed for an error, by its code. */
+  get broken(): Readonly<Record<string, number>> {
+    return this.clients.broken;
   }
 
   get connected(): boolean {
@@ -274,27 +288,19 @@ export class Gateway {
         limits: serverLimits(config),
       },
       {
-        onUpgrade: (incoming, client) => this.upgrades.upgrade(this.identified(incoming), client),
-        onRequest: (incoming, client) => this.upgrades.request(this.identified(incoming), client),
-        onOpen: (connection, socket) => this.open(connection, socket),
-        onMessage: (connection, message, isBinary) => this.receive(connection, message, isBinary),
-        onClose: (connection, code, reason, isSlow) => {
-          if (isSlow) this.meetSlowConsumer(connection);
-          this.dispatcher.closed(connection, code, reason);
-        },
+        onUpgrade: (incoming, client) => this.upgrades.upgrade(this.clients.identified(incoming), client),
+        onRequest: (incoming, client) => this.upgrades.request(this.clients.identified(incoming), client),
+        onOpen: (connection, socket) => this.clients.open(connection, socket),
+        onMessage: (connection, message, isBinary) => this.clients.receive(connection, message, isBinary),
+        onClose: (connection, code, reason, isSlow) => this.clients.closed(connection, { code, reason, isSlow }),
       },
     );
     // Not before: what cannot listen has nobody to lose.
     await identity
       .take()
       .catch((error) => log.error({ err: error }, "cannot write IDENTITY_FILE: if this gateway crashes, onGatewayLost may not run for it"));
-    this.say({ kind: "ask" });
-    this.timers.push(
-      setInterval(() => this.announce(), heartbeatMs),
-      setInterval(() => this.announceChanges(), 20),
-      setInterval(() => this.sweep(), sweepMs),
-    );
-    this.announce();
+    this.presence.begin();
+    this.sweeping = setInterval(() => this.sweep(), sweepMs);
     this.lostGateways.begin();
     return { port: this.server.port };
   }
@@ -337,12 +343,12 @@ export class Gateway {
   /** NATS is back: links resume where they were, and nobody is thought dead for the silence. */
   reconnected(): void {
     this.awaySince = undefined;
-    this.counters.reconnects++;
+    this.reconnects++;
     this.excuse();
     this.hub.reconnected();
     this.topics.reconnected();
-    this.say({ kind: "ask" });
-    this.announce();
+    this.presence.say({ kind: "ask" });
+    this.presence.announce();
   }
 
   /** Lets no one in, closes everyone once their begun turns have committed, and waits until their onClose has run; at most DRAIN_MS. */
@@ -353,7 +359,7 @@ export class Gateway {
     this.server?.stopListening();
     this.upgrades.drain();
     this.lostGateways.end();
-    this.announce();
+    this.presence.announce();
     // Until gateways that end together have heard of each other.
     await pause(Math.min(togetherMs, DRAIN_MS));
     const connectionDrain = new ConnectionDrain({
@@ -367,18 +373,19 @@ export class Gateway {
     const isBusy = () => this.dispatcher.size > 0 || this.upgrades.parked > 0 || this.writing > 0;
     while (isBusy() && now() < deadline) {
       connectionDrain.step();
-      await pause(departureStepMs);
+      await pause(drainStepMs);
     }
     const answers = this.writing;
     if (answers > 0) log.warn({ answers }, "ended before every answer was whole: their clients are cut off");
     if (this.dispatcher.size > 0) log.warn({ connections: this.dispatcher.size }, "ended before every onClose had run");
     else
       await this.options.identity.leave().catch((error) => log.error({ err: error }, "cannot write IDENTITY_FILE: onGatewayLost will run"));
-    for (const timer of this.timers) clearInterval(timer);
+    this.presence.end();
+    clearInterval(this.sweeping);
     this.hub.flush();
     this.hub.stop();
     // The last word: whoever heard more of this gateway would think that it is there again.
-    this.say({ kind: "gone", id: this.id, reason: "bye" });
+    this.presence.say({ kind: "gone", id: this.id, reason: "bye" });
     this.hasLeft = true;
     await this.options.bus.close();
   }
@@ -417,71 +424,10 @@ export class Gateway {
     };
   }
 
-  // ── sockets ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  // With the address of the client itself, where proxies stand between.
-  private identified(incoming: Incoming): Incoming {
-    const { method, path, query, headers } = incoming;
-    const forwarded = headers.flatMap(([name, value]) => (name === "x-forwarded-for" ? [value] : []));
-    const ip = this.proxies.clientOf(incoming.ip, forwarded.length === 0 ? undefined : forwarded.join(","));
-    return { method, path, query, headers, ip };
-  }
-
-  private admit(admission: Admission): Connection {
-    const { slot, epoch } = this.slots.take();
-    const { path, query, ip, user, subprotocol, state } = admission;
-    // One by one: objects that are made by spreading get a shape of their own each, which costs memory and time.
-    return new Connection({ slot, epoch, id: connectionId(this.id, slot, this.slots.opened), path, query, ip, user, subprotocol, state });
-  }
-
-  private open(connection: Connection, socket: Socket): void {
-    connection.socket = socket;
-    this.slots.put(connection);
-    this.dispatcher.opened(connection);
-  }
-
-  private receive(connection: Connection, message: Uint8Array, isBinary: boolean): void {
-    if (message.length > this.settings.MESSAGE_BYTES) {
-      this.counters.tooLarge++;
-      this.break(connection, "message.tooLarge");
-      return;
-    }
-    try {
-      this.dispatcher.received(connection, message, isBinary);
-    } catch (error) {
-      this.meetBug(connection, error);
-    }
-  }
-
-  private break(connection: Connection, code: ErrorCode): void {
-    if (connection.socket === undefined) return;
-    const { close } = errorTable[code];
-    this.countBroken(code);
-    if (isReleaseFault(code, close)) this.dispatcher.handover.closed(code);
-    this.options.log.warn({ ...about(connection), code }, "connection closed");
-    connection.socket.end(close, code);
-  }
-
-  private countBroken(code: string): void {
-    this.broken[code] = (this.broken[code] ?? 0) + 1;
-  }
-
-  private meetSlowConsumer(connection: Connection): void {
-    this.counters.slowConsumers++;
-    const limitBytes = this.settings.BACKPRESSURE_BYTES;
-    this.options.log.warn({ ...about(connection), limitBytes }, "slow consumer: connection closed (BACKPRESSURE_BYTES)");
-  }
-
-  private logPoison(connection: Connection): void {
-    const { id, firstEvent, culprit } = connection;
-    const message = culprit === "adoption" ? `${id}:adopt` : `${id}:${firstEvent}`;
-    this.options.log.error({ ...about(connection), message, code: "message.poison" }, "set aside what kills workers");
-  }
-
-  private meetBug(connection: Connection, error: unknown): void {
-    this.counters.bugs++;
-    this.options.log.error({ ...about(connection), err: error }, "bug: this connection is closed, no other notices");
-    this.dispatcher.broken(connection);
+  private get handoverStage(): string {
+    const { handover, hasHandedOver } = this.dispatcher;
+    // What is closed later is told with the next heartbeat.
+    return `${handover.remaining} ${hasHandedOver} ${hasHandedOver ? "" : handover.closedTotal}`;
   }
 
   private forget(connection: Connection): void {
@@ -489,7 +435,7 @@ export class Gateway {
     this.slots.free(connection);
   }
 
-  // ── workers ───────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── what others say ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   private hear(announcement: Announcement): void {
     if (this.hasLeft) return;
@@ -503,7 +449,7 @@ export class Gateway {
         if (announcement.activation !== undefined) this.activate(announcement.activation);
         return this.workers.hear(announcement);
       case "ask":
-        return this.announce();
+        return this.presence.announce();
       case "activate":
         return this.activate(announcement.activation);
       case "gateway":
@@ -517,57 +463,7 @@ export class Gateway {
   private activate(activation: Activation): void {
     if (!this.dispatcher.activate(activation)) return;
     this.options.log.info({ release: activation.release, generation: activation.generation }, "release activated");
-    this.announce();
-  }
-
-  private handle(peer: string, batch: Batch): void {
-    const worker = this.workers.get(peer);
-    if (worker === undefined) return;
-    for (let index = 0; index < batch.records; ) {
-      try {
-        index = this.handleRecord(worker, batch, index);
-      } catch (error) {
-        // The rest of the batch is of other connections and other requests.
-        index++;
-        this.counters.malformed++;
-        this.options.log.error({ worker: peer, err: error }, "a record could not be read");
-      }
-    }
-  }
-
-  /** @returns the index behind what was handled. */
-  private handleRecord(worker: WorkerPeer, batch: Batch, index: number): number {
-    switch (batch.type(index)) {
-      case toGateway.upgraded:
-      case toGateway.responded:
-      case toGateway.gatewayLostHandled:
-        this.requests.answered(worker, batch.slot(index), batch.payload(index));
-        return index + 1;
-      case toGateway.chunk:
-        this.requests.streams.chunk(worker, batch.slot(index), batch.view(index));
-        return index + 1;
-      case toGateway.responding:
-        this.requests.begun(worker, batch.slot(index), batch.payload(index));
-        return index + 1;
-      case toGateway.ended:
-        this.requests.streams.ended(worker, batch.slot(index), (batch.flags(index) & flag.broken) === 0);
-        return index + 1;
-      case toGateway.begins: {
-        const connection = this.slots.connections[batch.slot(index)];
-        if (connection?.worker === worker && connection.epoch === batch.epoch(index)) this.dispatcher.begins(connection);
-        return index + 1;
-      }
-      case toGateway.askStates: {
-        const states = statesFrom(this.slots.connections, parseCount(batch.payload(index)), worker.release);
-        worker.link.append({ type: toWorker.states, flags: 0, extra: 0, slot: batch.slot(index), epoch: 0 }, packValue(states));
-        return index + 1;
-      }
-      case toGateway.command:
-        this.appCommands.run(worker, batch.slot(index), batch.payload(index));
-        return index + 1;
-      default:
-        return this.commits.apply(worker, batch, index);
-    }
+    this.presence.announce();
   }
 
   // ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -588,46 +484,4 @@ export class Gateway {
     this.workers.excuse();
     this.lostGateways.excuse();
   }
-
-  // A deploy waits for these: they are told at once, not with the next heartbeat.
-  private announceChanges(): void {
-    if (this.isChanged || this.handoverStage !== this.lastReported) this.announce();
-  }
-
-  private get handoverStage(): string {
-    const { handover, hasHandedOver } = this.dispatcher;
-    // What is closed later is told with the next heartbeat.
-    return `${handover.remaining} ${hasHandedOver} ${hasHandedOver ? "" : handover.closedTotal}`;
-  }
-
-  private announce(): void {
-    this.isChanged = false;
-    this.lastReported = this.handoverStage;
-    this.say(this.hello());
-  }
-
-  // A worker that knows this gateway no more has run onClose for what it had of it, if that was for silence.
-  private mayBeForgotten(): boolean {
-    const now = this.options.now();
-    return now - this.saidAt > this.limits.fenceMs || now - this.silentUntil < forgottenMs;
-  }
-
-  private say(announcement: Announcement): void {
-    const now = this.options.now();
-    if (this.options.bus.connected) {
-      if (now - this.saidAt > this.limits.fenceMs) this.silentUntil = now;
-      this.saidAt = now;
-    }
-    this.options.bus.publish(this.subjects.members, encodeAnnouncement(announcement));
-  }
-}
-
-/** RFC 6455, 7.4.1: 1011 is the server's own fault; what clients do and what the machine cannot do have other codes. */
-function isReleaseFault(code: string, closeCode: number): boolean {
-  return closeCode === 1011 || code === "route.removed" || code === "state.incompatible";
-}
-
-/** For the log. */
-function about({ id, route, worker }: Connection): { connection: string; route: string; worker?: string; release?: string } {
-  return { connection: id, route, ...(worker && { worker: worker.id, release: worker.release }) };
 }

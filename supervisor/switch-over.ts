@@ -147,7 +147,8 @@ function checkRoutes(gateways: readonly GatewayHello[], routes: readonly RouteHe
   const lost = new Map<string, number>();
   for (const gateway of gateways) {
     for (const [path, connections] of Object.entries(gateway.routes)) {
-      if (connections > 0 && !paths.has(path)) lost.set(path, (lost.get(path) ?? 0) + connections);
+      // Empty: none has served them yet.
+      if (connections > 0 && path !== "" && !paths.has(path)) lost.set(path, (lost.get(path) ?? 0) + connections);
     }
   }
   if (lost.size === 0) return;

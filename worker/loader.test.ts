@@ -25,7 +25,7 @@ function write(files: Readonly<Record<string, string>>): void {
 }
 
 function handlerAt(path: string, more = ""): string {
-  return `import { defineHandler } from "./handler.ts";\nexport default defineHandler({\n  path: "${path}",\n  ${more}\n});\n`;
+  return `import { defineHandler } from "../worker/handler.ts";\nexport default defineHandler({\n  path: "${path}",\n  ${more}\n});\n`;
 }
 
 type Verdict = { ok: true; routes: { path: string }[] } | { ok: false; problems: Problem[] };

@@ -1,0 +1,122 @@
+// What happens on sockets, on its way to the dispatcher; and what closes them for an error, said in the log and counted.
+
+import type { Logger } from "pino";
+import { connectionId } from "../protocol/connection-id.ts";
+import { type ErrorCode, errorTable } from "../protocol/errors.ts";
+import { Connection, type Socket } from "./connection.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import type { SlotTable } from "./slots.ts";
+import type { TrustedProxies } from "./trusted-proxies.ts";
+import type { Admission } from "./upgrade.ts";
+import type { Incoming } from "./uws/request.ts";
+
+export interface ClientEventsOptions {
+  /** Of the gateway. */
+  readonly id: string;
+  readonly slots: SlotTable;
+  readonly dispatcher: Dispatcher;
+  readonly log: Logger;
+  readonly proxies: () => TrustedProxies;
+  readonly limits: () => { readonly MESSAGE_BYTES: number; readonly BACKPRESSURE_BYTES: number };
+}
+
+export class ClientEvents {
+  readonly counters = { bugs: 0, tooLarge: 0, slowConsumers: 0 };
+  /** Connections that were closed for an error, by its code. */
+  readonly broken: Record<string, number> = {};
+  private readonly options: ClientEventsOptions;
+
+  constructor(options: ClientEventsOptions) {
+    this.options = options;
+  }
+
+  /** With the address of the client itself, where proxies stand between. */
+  identified(incoming: Incoming): Incoming {
+    const { method, path, query, headers } = incoming;
+    const forwarded = headers.flatMap(([name, value]) => (name === "x-forwarded-for" ? [value] : []));
+    const ip = this.options.proxies().clientOf(incoming.ip, forwarded.length === 0 ? undefined : forwarded.join(","));
+    return { method, path, query, headers, ip };
+  }
+
+  admit(admission: Admission): Connection {
+    const { id, slots } = this.options;
+    const { slot, epoch } = slots.take();
+    const { path, query, ip, user, subprotocol, state } = admission;
+    // One by one: objects that are made by spreading get a shape of their own each, which costs memory and time.
+    return new Connection({ slot, epoch, id: connectionId(id, slot, slots.opened), path, query, ip, user, subprotocol, state });
+  }
+
+  open(connection: Connection, socket: Socket): void {
+    connection.socket = socket;
+    this.options.slots.put(connection);
+    this.options.dispatcher.opened(connection);
+  }
+
+  receive(connection: Connection, message: Uint8Array, isBinary: boolean): void {
+    if (message.length > this.options.limits().MESSAGE_BYTES) {
+      this.counters.tooLarge++;
+      this.break(connection, "message.tooLarge");
+      return;
+    }
+    try {
+      this.options.dispatcher.received(connection, message, isBinary);
+    } catch (error) {
+      this.meetBug(connection, error);
+    }
+  }
+
+  /** @param isSlow It was closed since it read too slowly. */
+  closed(connection: Connection, { code, reason, isSlow }: { code: number; reason: Uint8Array; isSlow: boolean }): void {
+    if (isSlow) {
+      this.counters.slowConsumers++;
+      const limitBytes = this.options.limits().BACKPRESSURE_BYTES;
+      this.options.log.warn({ ...about(connection), limitBytes }, "slow consumer: connection closed (BACKPRESSURE_BYTES)");
+    }
+    this.options.dispatcher.closed(connection, code, reason);
+  }
+
+  /** Closes it for an error. Its close comes back through `closed`. */
+  break(connection: Connection, code: ErrorCode): void {
+    if (connection.socket === undefined) return;
+    const { close } = errorTable[code];
+    this.countBroken(code);
+    if (isReleaseFault(code, close)) this.options.dispatcher.handover.closed(code);
+    this.options.log.warn({ ...about(connection), code }, "connection closed");
+    connection.socket.end(close, code);
+  }
+
+  /** A worker of this release has closed one for an error. */
+  closedByWorker(code: string, closeCode: number, release: string): void {
+    const { dispatcher } = this.options;
+    this.countBroken(code);
+    // What the release before had begun is its own.
+    if (release === dispatcher.activation?.release && isReleaseFault(code, closeCode)) dispatcher.handover.closed(code);
+  }
+
+  logPoison(connection: Connection): void {
+    const { id, firstEvent, culprit } = connection;
+    const message = culprit === "adoption" ? `${id}:adopt` : `${id}:${firstEvent}`;
+    this.options.log.error({ ...about(connection), message, code: "message.poison" }, "set aside what kills workers");
+  }
+
+  /** A bug met this connection: no other notices. */
+  meetBug(connection: Connection, error: unknown): void {
+    this.counters.bugs++;
+    this.options.log.error({ ...about(connection), err: error }, "bug: this connection is closed, no other notices");
+    this.options.dispatcher.broken(connection);
+  }
+
+  private countBroken(code: string): void {
+    this.broken[code] = (this.broken[code] ?? 0) + 1;
+  }
+}
+
+/** RFC 6455, 7.4.1: 1011 is the server's own fault; what clients do and what the machine cannot do have other codes. */
+function isReleaseFault(code: string, closeCode: number): boolean {
+  return closeCode === 1011 || code === "route.removed" || code === "state.incompatible";
+}
+
+/** For the log. */
+function about({ id, route, worker }: Connection): { connection: string; route: string; worker?: string; release?: string } {
+  return { connection: id, route, ...(worker && { worker: worker.id, release: worker.release }) };
+}
