@@ -6,8 +6,7 @@ import { Running } from "./running.ts";
 import type { Side } from "./side.ts";
 
 function side(name: string, isBare: boolean): Side {
-  return { name, isBare,
-  clone: "", start: () => Promise.reject(new Error("nothing is started here")) };
+  return { name, isBare, clone: "", start: () => Promise.reject(new Error("nothing is started here")) };
 }
 
 const bare = side("bare", true);

@@ -1,6 +1,7 @@
 // The two that are compared: each starts servers that do the same.
 
 import { clone as ourClone } from "../scripts/setup/cache.mjs";
+import type { SwitchReport } from "../supervisor/deploy-report.ts";
 import { Installation, type Shape } from "../testbed/installation.ts";
 import { Child } from "./node-process.ts";
 import type { Ending } from "./running.ts";
@@ -13,7 +14,7 @@ export interface Server extends Ending {
   /** All that take part in an answer. */
   readonly pids: readonly number[];
   /** `npm run deploy-worker`; undefined where there is none. */
-  readonly deploy: (() => Promise<void>) | undefined;
+  readonly deploy: (() => Promise<SwitchReport>) | undefined;
 }
 
 export interface Side {

@@ -3,6 +3,7 @@
 
 import { KeptState } from "../protocol/kept-state.ts";
 import type { PinBody } from "../protocol/records.ts";
+import type { ConnectionList } from "./connection-list.ts";
 import type { ConnectionEvent } from "./event.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
@@ -49,6 +50,10 @@ export class Connection {
 
   phase: PinPhase = "unpinned";
   worker: WorkerPeer | undefined;
+  /** The one that it is in: of its worker, or of those that have none; and its place there. */
+  list: ConnectionList | undefined;
+  before: Connection | undefined;
+  after: Connection | undefined;
   /** Grows with each pin, and across the connections that had this slot before. */
   epoch: number;
   /** Uncommitted, in order; the first `delivered` of them are with the worker, `deliveredBytes` in all. */
@@ -58,6 +63,8 @@ export class Connection {
   parkedBytes = 0;
   /** The number of the first of `events`: events are counted from 0, the open. */
   firstEvent = 0;
+  /** It was asked back with nothing under way: its worker counts it as returning. */
+  isReturning = false;
   /** When it was asked back from its worker. */
   leavingSince = 0;
   /** `firstEvent` at the last sweep: where it has not moved since, payloads are copied out of their batches. */

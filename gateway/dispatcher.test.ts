@@ -8,6 +8,7 @@ import { compileRoutes } from "../protocol/route.ts";
 import { Connection, type Socket } from "./connection.ts";
 import { Dispatcher, type DispatchLimits } from "./dispatcher.ts";
 import { parkedEventBytes } from "./parking.ts";
+import { type PlacementLimits, placementLimits } from "./placement.ts";
 import { type Loss, WorkerPeer } from "./worker-peer.ts";
 
 const limits: DispatchLimits = {
@@ -193,13 +194,12 @@ class Stage {
   private readonly silent: string[] = [];
   private readonly slices: Array<() => void> = [];
 
-  /** @param sliceMs 0: a slice moves one connection, and the next one waits for `slice`. */
-  constructor(given: Partial<DispatchLimits> = {}, sliceMs = 5) {
+  constructor(given: Partial<DispatchLimits> = {}, placement: PlacementLimits = placementLimits) {
     this.dispatcher = new Dispatcher({
       limits: { ...limits, ...given },
       now: () => this.now,
       later: (run) => void this.slices.push(run),
-      sliceMs,
+      placement,
       onBreak: (connection, code) => {
         // Also where it has closed by itself: what is left of its messages is dropped.
         this.clientOf(connection).brokenWith ??= code;
@@ -457,8 +457,9 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: stepOf("sweep"), ms: fc.integer({ min: 1, max: 700 }) }) },
 );
 
-/** All moves at once, or one at a time. */
-const anySliceMs = fc.constantFrom(5, 0);
+/** Each slice moves one connection, and the next one waits for `Stage.slice`. */
+const slicing: PlacementLimits = { sliceMs: 0, returning: 500 };
+const anyPlacement = fc.constantFrom(placementLimits, slicing, { sliceMs: 5, returning: 1 }, { sliceMs: 0, returning: 2 });
 
 function take(stage: Stage, step: Step): void {
   if ("client" in step) {
@@ -508,6 +509,7 @@ function expectConsistent(stage: Stage): void {
   }
   for (const { peer } of stage.workers) {
     expect(peer.inFlight).toBe(open.filter(({ worker }) => worker === peer).reduce((sum, { delivered }) => sum + delivered, 0));
+    for (const list of [peer.pinned, peer.leaving]) expect(list.iterations).toBeLessThanOrEqual(1);
     expect(peer.pins).toBe(open.filter(({ worker, phase }) => worker === peer && phase === "pinned").length);
   }
   expect(stage.dispatcher.handover.remaining).toBe(open.filter(({ phase }) => phase === "leaving").length);
@@ -528,8 +530,8 @@ function expectWhole({ sent, committed, aside, brokenWith, isCut, ended, connect
 describe("through any joins, drains, deaths, activations and delays", () => {
   test("every event reaches one worker at a time, in order, once or marked; every connection ends once; every count returns to zero", () => {
     fc.assert(
-      fc.property(anySliceMs, fc.array(anyStep, { maxLength: 150, size: "max" }), (sliceMs, steps) => {
-        const stage = new Stage({}, sliceMs);
+      fc.property(anyPlacement, fc.array(anyStep, { maxLength: 150, size: "max" }), (placement, steps) => {
+        const stage = new Stage({}, placement);
         stage.activate("1");
         stage.join("1");
         stage.join("2");
@@ -546,6 +548,7 @@ describe("through any joins, drains, deaths, activations and delays", () => {
         const { size, parked, parkedBytes, handover } = stage.dispatcher;
         expect([size, parked, parkedBytes, handover.remaining]).toEqual([0, 0, 0, 0]);
         expect(stage.workers.map(({ peer }) => peer.pins)).toEqual(stage.workers.map(() => 0));
+        expect(stage.workers.map(({ peer }) => peer.pinned.iterations)).toEqual(stage.workers.map(() => 0));
       }),
       { numRuns: 300 },
     );
@@ -554,10 +557,10 @@ describe("through any joins, drains, deaths, activations and delays", () => {
   test("once all has settled, workers of the active release differ by one connection at most", () => {
     fc.assert(
       fc.property(
-        anySliceMs,
+        anyPlacement,
         fc.array(fc.oneof(fc.constant("open"), fc.constant("join"), fc.nat(20)), { maxLength: 60, size: "max" }),
-        (sliceMs, steps) => {
-          const stage = new Stage({}, sliceMs);
+        (placement, steps) => {
+          const stage = new Stage({}, placement);
           stage.activate();
           for (const step of steps) {
             if (step === "open") stage.open();
@@ -580,7 +583,7 @@ describe("through any joins, drains, deaths, activations and delays", () => {
 describe("moves are made slice by slice", () => {
   /** Three idle connections at one worker; a slice moves one of them. */
   function sliced(): { stage: Stage; worker: Worker; clients: Client[]; at: (worker: Worker) => number[] } {
-    const stage = new Stage({}, 0);
+    const stage = new Stage({}, slicing);
     stage.activate("1");
     const worker = stage.join("1");
     const clients = [stage.open(), stage.open(), stage.open()];
@@ -636,6 +639,47 @@ describe("moves are made slice by slice", () => {
     expect([worker.peer.leaving.size, stage.dispatcher.hasHandedOver]).toEqual([1, false]);
     stage.finish();
     expect([at(next), stage.dispatcher.hasHandedOver]).toEqual([[0, 1, 2], true]);
+  });
+
+  test("a worker is asked for so many idle connections at a time; one with a turn under way is beyond that", () => {
+    const stage = new Stage({}, { sliceMs: 5, returning: 1 });
+    stage.activate("1");
+    const worker = stage.join("1");
+    const [busy, ...idle] = [stage.open(), stage.open(), stage.open(), stage.open()];
+    stage.finish();
+    stage.message(busy as Client, "a");
+    stage.read(worker);
+    const next = stage.join("2");
+    stage.activate("2");
+    expect([worker.peer.leaving.size, worker.peer.returning]).toEqual([2, 1]);
+    stage.read(worker);
+    worker.giveBack(1);
+    stage.hear(worker);
+    stage.slice();
+    expect([idle[0]?.connection.worker, idle[1]?.connection.phase, idle[2]?.connection.phase]).toEqual([next.peer, "leaving", "pinned"]);
+    expect(stage.dispatcher.hasHandedOver).toBe(false);
+    stage.finish();
+    expect([next.peer.pins, worker.peer.returning, stage.dispatcher.hasHandedOver]).toEqual([4, 0, true]);
+  });
+
+  test("a worker that gives nothing back holds up no other; when it is lost, the rest moves, too", () => {
+    const stage = new Stage({}, { sliceMs: 5, returning: 1 });
+    stage.activate("1");
+    const [slow, quick] = [stage.join("1"), stage.join("1")];
+    for (let count = 0; count < 6; count++) stage.open();
+    stage.finish();
+    const next = stage.join("2");
+    stage.activate("2");
+    for (let count = 0; count < 3; count++) {
+      stage.read(quick);
+      for (const slot of [...quick.mailboxes.keys()]) quick.giveBack(slot);
+      stage.hear(quick);
+      stage.slice();
+    }
+    expect([quick.peer.pins, quick.peer.leaving.size, slow.peer.pins, slow.peer.leaving.size]).toEqual([0, 0, 2, 1]);
+    stage.lose(slow, "unreachable");
+    stage.finish();
+    expect([next.peer.pins, stage.dispatcher.hasHandedOver]).toEqual([6, true]);
   });
 
   test("a worker that has taken this gateway for dead runs onClose for all that it had, also for what was not looked at yet", () => {

@@ -4,6 +4,7 @@ import type { Link } from "../protocol/link.ts";
 import type { RouteHello } from "../protocol/membership.ts";
 import type { RouteTable } from "../protocol/route.ts";
 import type { Connection } from "./connection.ts";
+import { ConnectionList } from "./connection-list.ts";
 
 /**
  * How a worker was lost. left: it said goodbye, or was asked to end; nothing has killed it. unreachable: nobody hears it. exited: its
@@ -31,12 +32,14 @@ export class WorkerPeer {
   isDraining = false;
   /** Its onStart has not returned since its release became active: it does not take work yet. */
   isStarting = false;
+  /** Of those that it was asked to give back, the ones that had nothing under way. */
+  returning = 0;
   /** How it was lost, once it was. Its idle connections go to other workers little by little: see Dispatcher. */
   loss: Loss | undefined;
   /** Connections that are pinned to it. */
-  readonly pinned = new Set<Connection>();
+  readonly pinned = new ConnectionList();
   /** Connections that it was asked to give back, and has not. */
-  readonly leaving = new Set<Connection>();
+  readonly leaving = new ConnectionList();
   /** Events that it was given and has not committed. */
   inFlight = 0;
   /** The batch of its link that the last connection which had opened elsewhere was given to it in; 0: there was none. */

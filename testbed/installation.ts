@@ -9,7 +9,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { onSignals } from "../process/signals.ts";
 import { cacheFolder, clone as ourClone } from "../scripts/setup/cache.mjs";
 import { askSupervisor } from "../supervisor/control.ts";
-import type { DeployReport } from "../supervisor/deploy-report.ts";
+import type { DeployReport, SwitchReport } from "../supervisor/deploy-report.ts";
 import { findNatsServer } from "../supervisor/nats-server/binary.ts";
 import type { Status } from "../supervisor/status.ts";
 import { natsFolder, OwnNats } from "./own-nats.ts";
@@ -199,8 +199,12 @@ export class Installation {
   }
 
   /** `npm run` this, to its end. @throws with what it said, where it failed. */
-  async run(command: "deploy-worker" | "rollback-worker"): Promise<void> {
-    const child = spawn("npm", ["run", command], { cwd: this.clone, env: this.env, stdio: ["ignore", "pipe", "pipe"] });
+  async run(command: "deploy-worker" | "rollback-worker"): Promise<SwitchReport> {
+    const child = spawn("npm", ["run", "-s", command, "--", "--json"], {
+      cwd: this.clone,
+      env: this.env,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     let output = "";
     for (const stream of [child.stdout, child.stderr]) {
       stream.on("data", (chunk: Buffer) => {
@@ -209,6 +213,7 @@ export class Installation {
     }
     const code = await new Promise((resolve) => child.once("close", resolve));
     if (code !== 0) throw new Error(`npm run ${command} failed:\n${output}`);
+    return JSON.parse(output.trimEnd().split("\n").at(-1) ?? "") as SwitchReport;
   }
 
   /**

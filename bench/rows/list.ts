@@ -2,10 +2,10 @@
 
 import type { Row } from "../row.ts";
 import { connectionRows } from "./connections.ts";
-import { deploysRow } from "./deploys.ts";
+import { deployRows } from "./deploys.ts";
 import { dispatchRows } from "./dispatch.ts";
 import { echoRows } from "./echo.ts";
 import { topicRows } from "./topics.ts";
 import { workersRow } from "./workers.ts";
 
-export const rows: readonly Row[] = [...echoRows, ...topicRows, ...connectionRows, workersRow, deploysRow, ...dispatchRows];
+export const rows: readonly Row[] = [...echoRows, ...topicRows, ...connectionRows, workersRow, ...deployRows, ...dispatchRows];

@@ -62,7 +62,12 @@ export const workerFaults: readonly Fault[] = [
       await scene.installation.isGone(pid);
     },
   },
-  { name: "deploy", title: "npm run deploy-worker", goalMs: 400, strike: ({ installation }) => installation.run("deploy-worker") },
+  {
+    name: "deploy",
+    title: "npm run deploy-worker",
+    goalMs: 400,
+    strike: async ({ installation }) => void (await installation.run("deploy-worker")),
+  },
   { name: "deploy-kill", title: "kill -9 of a worker in the middle of a deploy", strike: killWhileDeploying },
   {
     name: "stop",
