@@ -111,7 +111,7 @@ export class ClientEvents {
   }
 }
 
-/** RFC 6455, 7.4.1: 1011 is the server's own fault; what clients do and what the machine cannot do have other codes. */
+/** RFC 6455, 7.4.1: 1011 is the server's own fault. The other two are the release's as well, though a client that comes back is served. */
 function isReleaseFault(code: string, closeCode: number): boolean {
   return closeCode === 1011 || code === "route.removed" || code === "state.incompatible";
 }

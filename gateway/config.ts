@@ -31,7 +31,7 @@ const entries = v.object({
   ...notifySettings,
   /** Where the process before, which has ended, has left its id: see identity-file.ts. */
   IDENTITY_FILE: v.optional(v.string(), ""),
-  /** Where SIGHUP is answered: see reload.ts. */
+  /** Where SIGHUP is answered: see settings-reload.ts. */
   RELOAD_FILE: v.optional(v.string(), ""),
   MESSAGE_BYTES: messageBytes,
   /** Messages and bytes of one connection that may be with its worker, uncommitted. */

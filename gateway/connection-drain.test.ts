@@ -31,7 +31,7 @@ function open(count: number): Connection[] {
   return opened;
 }
 
-function departure(limits = { batch: 2, pauseMs: 100, closeMs: 1_000 }): ConnectionDrain {
+function draining(limits = { batch: 2, pauseMs: 100, closeMs: 1_000 }): ConnectionDrain {
   return new ConnectionDrain({
     now: () => nowMs,
     connections,
@@ -59,7 +59,7 @@ function begin(connection: Connection | undefined): void {
 
 test("closes a batch, waits, and closes the next", () => {
   open(5);
-  const leaving = departure();
+  const leaving = draining();
   step(leaving, 10);
   expect(closed).toEqual(["c0 gateway.restarts", "c1 gateway.restarts"]);
   step(leaving, 10);
@@ -76,7 +76,7 @@ test("closes a batch, waits, and closes the next", () => {
 test("closes a connection only when its turn has committed, and has it take nothing more; others do not wait for it", () => {
   const [first, second, third] = open(3);
   begin(first);
-  const leaving = departure();
+  const leaving = draining();
   step(leaving, 5);
   expect([first?.isClosing, second?.isClosing, third?.isClosing]).toEqual([true, true, false]);
   expect(closed).toEqual(["c1 gateway.restarts"]);
@@ -90,7 +90,7 @@ test("closes a connection only when its turn has committed, and has it take noth
 test("closes whoever is still there when the time is up, and those who come later at once", () => {
   const [first] = open(1);
   begin(first);
-  const leaving = departure();
+  const leaving = draining();
   step(leaving, 100);
   expect(closed).toEqual([]);
   step(leaving, 1);
@@ -102,7 +102,7 @@ test("closes whoever is still there when the time is up, and those who come late
 
 test("makes batches larger where the last one would be late", () => {
   open(50);
-  const leaving = departure({ batch: 2, pauseMs: 100, closeMs: 500 });
+  const leaving = draining({ batch: 2, pauseMs: 100, closeMs: 500 });
   step(leaving, 50);
   expect(closed).toHaveLength(50);
   expect(batches).toEqual([
@@ -116,7 +116,7 @@ test("makes batches larger where the last one would be late", () => {
 
 test("without another gateway all leave at once, with another code; and so do the rest when the other one ends, too", () => {
   open(4);
-  const leaving = departure();
+  const leaving = draining();
   step(leaving, 1);
   hasPeer = false;
   step(leaving, 3);
@@ -126,7 +126,7 @@ test("without another gateway all leave at once, with another code; and so do th
 test("a client that leaves by itself is not closed, and whoever is let in meanwhile is", () => {
   const [first] = open(2);
   begin(first);
-  const leaving = departure();
+  const leaving = draining();
   step(leaving, 1);
   if (first !== undefined) first.socket = undefined;
   open(1);

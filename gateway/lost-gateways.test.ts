@@ -156,7 +156,7 @@ test("who could not be heard was not silent", () => {
   expect(stage.gateways).toEqual(["g6"]);
 });
 
-test("a gateway that ends takes back what nobody has answered: its successor requests", () => {
+test("a gateway that ends takes back what nobody has answered: its successor asks", () => {
   const stage = new Stage("g5", "g1", "g2", "g3");
   stage.answer(0, 0);
   stage.answer(1, 1);

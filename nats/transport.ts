@@ -2,7 +2,7 @@
 // to send it and two or three times into growing, zeroed buffers to receive it, since a read has 64 KiB at most; memory that
 // is allocated so fast keeps V8's collector running (a third of a gateway's time with messages of 16 KiB). Here a message
 // that does not fit into one read is put together once, in a buffer of its size, and payloads are written from where they are.
-// All reads share one buffer, and what came is copied out of it once. Most messages go straight to their listeners (nats-frames.ts).
+// All reads share one buffer, and what came is copied out of it once. Most messages go straight to their listeners (frames.ts).
 //
 // It builds on the client's own transport and hands everything else to the client's own parser. Both are of one version: package.json.
 

@@ -39,7 +39,7 @@ export const logLevel = v.optional(v.picklist(logLevels, `one of ${logLevels.joi
 /** A file that may be named; empty: none is. */
 const file = v.optional(v.string(), "");
 
-/** What NATS is shown, and what it has to show: see bus-security.ts. */
+/** What NATS is shown, and what it has to show: see nats/security.ts. */
 export const natsFileSettings = {
   NATS_CREDENTIALS_FILE: file,
   NATS_CA_FILE: file,

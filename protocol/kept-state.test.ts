@@ -111,6 +111,17 @@ test("a release that had only looked, and sets the state once it is back, leaves
   expect(stateOf(kept, "1")).toEqual([1]);
 });
 
+test("what was taken back stays a migrate away, however many workers of the release that is back set the state", () => {
+  const kept = new KeptState(bytes(1));
+  kept.givenTo("1");
+  kept.set(bytes(2), "2", false);
+  kept.givenTo("1");
+  kept.set(bytes(3), "1", true);
+  kept.givenTo("1");
+  kept.set(bytes(4), "1", false);
+  expect(kept.foundBy("2").state).toEqual(bytes(2));
+});
+
 test("a state that no turn has set is of the release that had the connection first", () => {
   const kept = new KeptState(undefined);
   kept.givenTo("1");

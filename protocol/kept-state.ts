@@ -35,6 +35,8 @@ export class KeptState {
   private earlier = noStates;
   /** Of the release above, where a rollback has brought the current one back. Where no turn has set that since, as if migrated. */
   private takenBack: EarlierState | undefined;
+  /** A rollback has brought the current one back, and no turn has set it since. */
+  private isBack = false;
 
   constructor(initial: Uint8Array | undefined) {
     this.current = initial;
@@ -61,7 +63,8 @@ export class KeptState {
    */
   set(state: Uint8Array | undefined, release: string, isMigrated: boolean): void {
     if (release !== this.release) this.replace(release, isMigrated);
-    else if (this.takenBack !== undefined && this.takenBack.isMigrated !== isMigrated) this.takenBack = { ...this.takenBack, isMigrated };
+    else if (this.isBack && this.takenBack !== undefined) this.takenBack = { ...this.takenBack, isMigrated };
+    this.isBack = false;
     this.release = release;
     this.others = none;
     this.current = state;
@@ -86,7 +89,8 @@ export class KeptState {
     const now = this.now(true);
     const index = this.earlier.indexOf(state);
     this.takenBack = index < 0 ? undefined : now;
-    this.earlier = index < 0 ? [...this.earlier, now] : this.earlier.slice(0, index);
+    this.isBack = index >= 0;
+    this.earlier = index < 0 ? [...this.earlier, now].slice(1 - keptReleases) : this.earlier.slice(0, index);
     this.release = state.release;
     this.others = state.others;
     this.current = state.state;

@@ -8,11 +8,11 @@ let asked: number;
 let stoodStill: number;
 /** Ends NATS' standing still, in whichever way. */
 let answer: { readonly well: () => void; readonly badly: (reason: Error) => void };
-let hearing: StallDetector;
+let stalls: StallDetector;
 
 beforeEach(async () => {
   [now, asked, stoodStill] = [50_000, 0, 0];
-  hearing = new StallDetector({
+  stalls = new StallDetector({
     now: () => now,
     askNats: () =>
       new Promise((well, badly) => {
@@ -29,7 +29,7 @@ beforeEach(async () => {
 
 function check(afterMs = everyMs): boolean {
   now += afterMs;
-  return hearing.check();
+  return stalls.check();
 }
 
 async function answered(): Promise<void> {

@@ -90,7 +90,7 @@ export function supervisorSettings(clone: string) {
     NATS_URL: v.optional(v.pipe(v.string(), v.check(isNatsUrl, "nats://host:port, or several parted by commas"))),
     NATS_PORT: integer({ least: 0, most: 65_535, otherwise: 4222 }),
     ...natsFileSettings,
-    /** Where nats-server's release archives lie as they do on GitHub: see nats/upstream.ts. */
+    /** Where nats-server's release archives lie as they do on GitHub: see nats-server/upstream.ts. */
     NATS_SERVER_MIRROR: v.optional(v.pipe(v.string(), v.check(isWebUrl, "http://… or https://…"))),
     NAMESPACE: namespace,
     WORKERS: integer({ least: 0, most: 1_000, otherwise: 2 }),

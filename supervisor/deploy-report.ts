@@ -85,7 +85,8 @@ export function hasErrors(closed: Closed): boolean {
 
 /** Whether the deploy itself has closed any: a handler that throws now and then may have done so before. */
 export function hasClosed(closed: Closed): boolean {
-  return closed["state.incompatible" satisfies ErrorCode] !== undefined;
+  // The second: as releases of an earlier version say it.
+  return (["state.incompatible", "state.invalid"] satisfies ErrorCode[]).some((code) => closed[code] !== undefined);
 }
 
 /** "3: state.incompatible (2), handler.thrown (1)"; undefined: none were. */

@@ -131,7 +131,7 @@ async function prove(parts: DeployParts, options: DeployOptions, candidate: Cand
     const startedAt = performance.now();
     const look = () => watch(parts, { ...candidate, startedAt, recalled: rollbackSignal.signal, signal: ending });
     let finding = await look();
-    while (finding.reason === "rollbackSignal" && (await isRefused(parts, options, before?.pool))) finding = await look();
+    while (finding.reason === "rollback" && (await isRefused(parts, options, before?.pool))) finding = await look();
     const { now, ms } = finding;
     if (finding.reason !== "well") throw await takeBack(parts, options, candidate, finding);
     const { gateways } = parts.members;

@@ -3,7 +3,7 @@
 
 import type { Announcement } from "../protocol/membership.ts";
 
-export type ConnectionDrain = Extract<Announcement, { kind: "gone" }>;
+export type ExitNotice = Extract<Announcement, { kind: "gone" }>;
 
 /** With so many heartbeats. A process that has lost NATS without a word notices within 4.5 s: 1.5 x NATS_TIMEOUT_MS. */
 const repeats = 10;
@@ -13,9 +13,9 @@ const limit = 100;
 export class ExitNotices {
   private readonly host: string;
   /** By process id: what is said of it when it has ended. There are no more than the system has process ids. */
-  private readonly living = new Map<number, ConnectionDrain>();
+  private readonly living = new Map<number, ExitNotice>();
   /** By member id, those that ended first first; `left` is how often it is still repeated. */
-  private readonly recent = new Map<string, { readonly departure: ConnectionDrain; left: number }>();
+  private readonly recent = new Map<string, { readonly notice: ExitNotice; left: number }>();
 
   /** @param host This machine's name, as hellos give it: process ids are its own. */
   constructor(host: string) {
@@ -41,22 +41,22 @@ export class ExitNotices {
   }
 
   /** @returns what is to be said now; undefined where the process had not said hello. */
-  ended(pid: number): ConnectionDrain | undefined {
-    const departure = this.living.get(pid);
-    if (departure === undefined) return undefined;
+  ended(pid: number): ExitNotice | undefined {
+    const notice = this.living.get(pid);
+    if (notice === undefined) return undefined;
     this.living.delete(pid);
-    this.recent.set(departure.id, { departure, left: repeats });
+    this.recent.set(notice.id, { notice, left: repeats });
     const [first] = this.recent.keys();
     if (first !== undefined && this.recent.size > limit) this.recent.delete(first);
-    return departure;
+    return notice;
   }
 
   /** To be called with each heartbeat that finds NATS there. @returns what is to be said again. */
-  repeat(): ConnectionDrain[] {
+  repeat(): ExitNotice[] {
     return [...this.recent].map(([id, recent]) => {
       recent.left--;
       if (recent.left === 0) this.recent.delete(id);
-      return recent.departure;
+      return recent.notice;
     });
   }
 
@@ -66,10 +66,10 @@ export class ExitNotices {
   }
 
   // Its own goodbye is handed on as such: nobody has died. What another supervisor has seen end was none of ours.
-  private hearGone(departure: ConnectionDrain): void {
+  private hearGone(notice: ExitNotice): void {
     for (const [pid, { id }] of this.living) {
-      if (id !== departure.id) continue;
-      if (departure.reason === "bye") this.living.set(pid, departure);
+      if (id !== notice.id) continue;
+      if (notice.reason === "bye") this.living.set(pid, notice);
       else this.living.delete(pid);
     }
   }

@@ -6,7 +6,7 @@ import { isDevRelease } from "./releases/release-name.ts";
 import type { DeployPools } from "./switch-over.ts";
 
 /** Of all pools: what a status needs. */
-type WorkerPools = Pick<DeployPools, "activation" | "warm">;
+type PoolsView = Pick<DeployPools, "activation" | "warm">;
 
 export interface Status {
   /** Where clients connect. */
@@ -60,7 +60,7 @@ type Rest = Pick<Status, "url" | "pid" | "startedAt" | "ready" | "nats" | keyof 
 
 interface Parts extends Rest {
   readonly members: Members;
-  readonly pools: WorkerPools;
+  readonly pools: PoolsView;
   /** The oldest first. */
   readonly releases: readonly Release[];
   readonly nowMs: number;
@@ -135,7 +135,7 @@ export function statusText(status: Status): string {
   return [...head, "", ...gateways, "", ...workers, "", ...releases].join("\n");
 }
 
-function stateOf(release: string, pools: WorkerPools): "active" | "standby" | "warm" {
+function stateOf(release: string, pools: PoolsView): "active" | "standby" | "warm" {
   if (release === pools.activation?.release) return "active";
   return pools.warm(release) === undefined ? "standby" : "warm";
 }

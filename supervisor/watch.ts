@@ -26,7 +26,7 @@ export interface WatchOptions {
 }
 
 export interface Finding {
-  readonly reason: "well" | "crash" | "throws" | "rollbackSignal";
+  readonly reason: "well" | "crash" | "throws" | "rollback";
   /** What happened, for a sentence: "its turns throw clearly more often than before". */
   readonly text: string;
   /** What the release has thrown since its activation. */
@@ -66,7 +66,7 @@ export async function watch({ config, members }: DeployParts, options: WatchOpti
 const well = { reason: "well", text: "" } as const;
 
 function badSign({ pool, before, recalled }: WatchOptions, now: ThrowRate, isOver: boolean): Pick<Finding, "reason" | "text"> | undefined {
-  if (recalled.aborted) return { reason: "rollbackSignal", text: `asked for by ${recalled.reason}` };
+  if (recalled.aborted) return { reason: "rollback", text: `asked for by ${recalled.reason}` };
   const [crash] = pool.crashes;
   // Without a release to go back to, a worker that is there again is good enough.
   const isBad = before !== undefined || (isOver && pool.hellos.length < pool.size);

@@ -41,7 +41,7 @@ export class WorkerPool {
   /** What those that have ended said last. */
   private readonly endedErrors: ErrorTail[] = [];
   /** Of those that have no work yet. */
-  private readonly restraints: CpuThrottle[] = [];
+  private readonly throttles: CpuThrottle[] = [];
   /** Once it has work, a worker that ends is started again; before, its end fails the deploy. */
   private hasWork = false;
 
@@ -85,7 +85,7 @@ export class WorkerPool {
       const count = this.hellos.filter((hello) => hello.state === "ready").length;
       throw StandbyError.late(count, this.keepers.length, this.release.id, timeoutMs);
     } finally {
-      for (const cpuThrottle of this.restraints) cpuThrottle.end();
+      for (const cpuThrottle of this.throttles) cpuThrottle.end();
     }
   }
 
@@ -127,7 +127,7 @@ export class WorkerPool {
       const restarter = new Restarter({
         start: () => {
           const child = spawn(release, index);
-          if (!this.hasWork) this.restraints.push(new CpuThrottle(child.pid));
+          if (!this.hasWork) this.throttles.push(new CpuThrottle(child.pid));
           return child;
         },
         isKept: () => this.hasWork,

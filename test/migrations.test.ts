@@ -115,6 +115,8 @@ class Expected {
   private below: Replaced[] = [];
   /** What was there when a rollback brought this one back. */
   private above: Replaced | undefined;
+  /** Nothing was set since. */
+  private isBack = false;
 
   constructor(stored: Stored, release: string) {
     this.now = { stored, had: [release] };
@@ -142,6 +144,7 @@ class Expected {
       this.above = { ...this.now, isMigrated: true };
       this.now = this.at(level);
       this.below = this.below.slice(0, level);
+      this.isBack = true;
     }
     const [first] = this.now.had;
     this.now = { ...this.now, had: first === name ? [name] : [...this.now.had, name] };
@@ -149,7 +152,7 @@ class Expected {
 
   set(stored: Stored, { name }: Release, isMigrated: boolean): void {
     if (this.now.had[0] === name) {
-      if (this.above !== undefined) this.above = { ...this.above, isMigrated };
+      if (this.above !== undefined && this.isBack) this.above = { ...this.above, isMigrated };
     } else {
       const replaced = { ...this.now, isMigrated };
       const index = this.below.findLastIndex(({ had }) => had.includes(name));
@@ -162,6 +165,7 @@ class Expected {
         this.above = replaced;
       }
     }
+    this.isBack = false;
     this.now = { stored, had: [name] };
   }
 

@@ -205,15 +205,16 @@ export class Installation {
       env: this.env,
       stdio: ["ignore", "pipe", "pipe"],
     });
-    let output = "";
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on("data", (chunk: Buffer) => {
-        output += chunk.toString();
-      });
-    }
+    let [said, errors] = ["", ""];
+    child.stdout.on("data", (chunk: Buffer) => {
+      said += chunk.toString();
+    });
+    child.stderr.on("data", (chunk: Buffer) => {
+      errors += chunk.toString();
+    });
     const code = await new Promise((resolve) => child.once("close", resolve));
-    if (code !== 0) throw new Error(`npm run ${command} failed:\n${output}`);
-    return JSON.parse(output.trimEnd().split("\n").at(-1) ?? "") as SwitchReport;
+    if (code !== 0) throw new Error(`npm run ${command} failed:\n${said}${errors}`);
+    return JSON.parse(said.trimEnd().split("\n").at(-1) ?? "") as SwitchReport;
   }
 
   /**

@@ -22,7 +22,7 @@ const entries = v.object({
   ...notifySettings,
   /** Where the process before, which has ended, has left its id: see identity-file.ts. */
   IDENTITY_FILE: v.optional(v.string(), ""),
-  /** Where SIGHUP is answered: see reload.ts. */
+  /** Where SIGHUP is answered: see settings-reload.ts. */
   RELOAD_FILE: v.optional(v.string(), ""),
   /** A connection's state, as msgpack. */
   STATE_BYTES: integer({ least: 1, most: 512 * 1024, otherwise: usualStateBytes }),

@@ -79,9 +79,8 @@ function storedState(handler: StateDefinition, stored: Uint8Array | undefined): 
     const { state, isMigrated } = adopt(handler, decodeState(stored), "state.incompatible");
     return { state: readOnlyCopy(state), isMigrated, fault: undefined };
   } catch (error) {
-    const fault = isCodedError(error, "state.incompatible")
-      ? error
-      : new CodedError("state.incompatible", "migrate threw", { cause: error });
+    const text = handler.migrate === undefined ? "the state cannot be read" : "migrate threw";
+    const fault = isCodedError(error, "state.incompatible") ? error : new CodedError("state.incompatible", text, { cause: error });
     return { state: undefined, isMigrated: false, fault };
   }
 }

@@ -46,14 +46,14 @@ export class ServicePool implements DeployPool {
     signal.throwIfAborted();
     const late = AbortSignal.timeout(timeoutMs);
     const either = AbortSignal.any([signal, late]);
-    const restraints = new Map<number, CpuThrottle>();
+    const throttles = new Map<number, CpuThrottle>();
     try {
       // They end by themselves where this command does before their activation. And those that are about to end may stay.
       await drainLater(this.release.id, timeoutMs + patienceMs);
       await placeWorkers(this.release, this.units);
       // A unit is started when its worker has said hello.
       const starting = systemctl("start", ...this.units);
-      void this.holdBack(restraints, starting);
+      void this.holdBack(throttles, starting);
       await unlessAborted(starting, either);
       await this.members.until(() => this.hellos.length >= this.size, either);
     } catch (error) {
@@ -61,7 +61,7 @@ export class ServicePool implements DeployPool {
       if (!late.aborted || signal.aborted) throw error;
       throw StandbyError.late(this.hellos.length, this.size, this.release.id, timeoutMs);
     } finally {
-      for (const cpuThrottle of restraints.values()) cpuThrottle.end();
+      for (const cpuThrottle of throttles.values()) cpuThrottle.end();
     }
   }
 
@@ -84,15 +84,15 @@ export class ServicePool implements DeployPool {
   }
 
   /** Each of those that systemd starts, as soon as it has a process. */
-  private async holdBack(restraints: Map<number, CpuThrottle>, starting: Promise<unknown>): Promise<void> {
+  private async holdBack(throttles: Map<number, CpuThrottle>, starting: Promise<unknown>): Promise<void> {
     let isOver = false;
     const over = () => {
       isOver = true;
     };
     starting.then(over, over);
-    for (; !isOver && restraints.size < this.size; await pause(lookMs)) {
+    for (; !isOver && throttles.size < this.size; await pause(lookMs)) {
       for (const { active, pid } of await unitStates(...this.units).catch(() => [])) {
-        if (active === "activating" && pid !== 0 && !isOver && !restraints.has(pid)) restraints.set(pid, new CpuThrottle(pid));
+        if (active === "activating" && pid !== 0 && !isOver && !throttles.has(pid)) throttles.set(pid, new CpuThrottle(pid));
       }
     }
   }

@@ -70,7 +70,7 @@ export class ServicePools implements DeployPools {
   }
 
   async activate(pool: DeployPool, generation: number): Promise<void> {
-    if (!(pool instanceof ServicePool)) throw new TypeError("a pool of another pools");
+    if (!(pool instanceof ServicePool)) throw new TypeError("a pool of another installation");
     const before = this.active;
     const activation = { release: pool.release.id, generation };
     await pool.countCrashes();
