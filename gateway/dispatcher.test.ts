@@ -157,6 +157,8 @@ class Client {
   readonly lost = new Set<string>();
   readonly begun = new Map<string, number>();
   brokenWith: ErrorCode | undefined;
+  /** What its worker had in hand is given again, and not as redelivered: only its close is left to run. */
+  hasMetBug = false;
   /** Workers that died with something of it in hand, since that was committed or set aside. */
   readonly deaths = new Set<string>();
   /** What it has with its worker is the only thing that runs there. */
@@ -174,7 +176,7 @@ class Client {
   }
 
   began(event: string): void {
-    if (event === "adopt") return;
+    if (event === "adopt" || this.hasMetBug) return;
     const count = (this.begun.get(event) ?? 0) + 1;
     this.begun.set(event, count);
     if (count > 1) expect(this.lost, `${event} was begun twice`).toContain(event);
@@ -317,6 +319,20 @@ class Stage {
     this.flush();
   }
 
+  /** A bug met it: what its worker still says of it counts no more. */
+  bug(client: Client): void {
+    client.outstanding = [];
+    client.hasMetBug = true;
+    this.dispatcher.broken(client.connection);
+    this.flush();
+  }
+
+  /** NATS has been away for so long. */
+  away(ms: number): void {
+    this.dispatcher.sweep(ms);
+    this.flush();
+  }
+
   /** The next one. @returns whether there was one. */
   slice(): boolean {
     const run = this.slices.shift();
@@ -388,7 +404,7 @@ class Stage {
         const event = eventOf(batch, index);
         const isAgain = (batch.flags(index) & flag.redelivered) !== 0;
         if (event === "adopt") expect(client.outstanding, "adopted in the middle").toEqual([]);
-        else expect(isAgain, `${connection.id} ${event}`).toBe(client.lost.has(event));
+        else if (!client.hasMetBug) expect(isAgain, `${connection.id} ${event}`).toBe(client.lost.has(event));
         client.outstanding.push(event);
       }
     }
@@ -549,6 +565,50 @@ describe("through any joins, drains, deaths, activations and delays", () => {
         expect([size, parked, parkedBytes, handover.remaining]).toEqual([0, 0, 0, 0]);
         expect(stage.workers.map(({ peer }) => peer.pins)).toEqual(stage.workers.map(() => 0));
         expect(stage.workers.map(({ peer }) => peer.pinned.iterations)).toEqual(stage.workers.map(() => 0));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("also with bugs, NATS away for too long and workers that forget this gateway: everything ends once, and nothing stays counted", () => {
+    const anyFault = fc.oneof(
+      { weight: 6, arbitrary: anyStep },
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant("bug" as const), client: someone }) },
+      {
+        weight: 1,
+        arbitrary: fc.record({ kind: fc.constantFrom("forget" as const, "starts" as const, "has started" as const), worker: someone }),
+      },
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant("away" as const), ms: fc.constantFrom(1, limits.fenceMs + 1) }) },
+    );
+    fc.assert(
+      fc.property(anyPlacement, fc.array(anyFault, { maxLength: 120, size: "max" }), (placement, steps) => {
+        const stage = new Stage({}, placement);
+        stage.activate("1");
+        stage.join("1");
+        for (const step of steps) {
+          if (step.kind === "bug") {
+            const client = stage.clients[step.client % Math.max(1, stage.clients.length)];
+            if (client !== undefined && client.ended === 0) stage.bug(client);
+          } else if (step.kind === "away") stage.away(step.ms);
+          else if (step.kind === "forget" || step.kind === "starts" || step.kind === "has started") {
+            const worker = stage.workers[step.worker % Math.max(1, stage.workers.length)];
+            if (worker === undefined) continue;
+            if (step.kind === "forget") stage.lose(worker, "forgotUs");
+            else stage.start(worker.peer, step.kind === "starts");
+          } else take(stage, step as Step);
+          expectConsistent(stage);
+        }
+        for (const { peer } of stage.workers) stage.start(peer, false);
+        stage.activate("1");
+        stage.join("1");
+        stage.finish();
+        for (const client of stage.clients) stage.close(client);
+        stage.finish();
+        const { size, parked, parkedBytes, handover, routes, hasHandedOver } = stage.dispatcher;
+        expect([size, parked, parkedBytes, handover.remaining, routes, hasHandedOver]).toEqual([0, 0, 0, 0, {}, true]);
+        for (const { ended } of stage.clients) expect(ended).toBe(1);
+        for (const { peer } of stage.workers)
+          expect([peer.pins, peer.returning, peer.inFlight, peer.pinned.iterations]).toEqual([0, 0, 0, 0]);
       }),
       { numRuns: 300 },
     );
