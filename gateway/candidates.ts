@@ -76,6 +76,11 @@ export class Candidates {
     return best;
   }
 
+  /** Whether another one has so many less that one connection should move. */
+  isAhead(worker: WorkerPeer): boolean {
+    return this.elected.some((other) => other !== worker && other.pins + 1 < worker.pins);
+  }
+
   /** How many connections each may keep. Those that have most get what cannot be divided evenly: less has to move. */
   shares(connections: number): Map<WorkerPeer, number> {
     const count = this.elected.length;

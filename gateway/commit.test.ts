@@ -481,6 +481,29 @@ describe("a turn that subscribes", () => {
   });
 });
 
+test.each([["closes"], ["is slow"]])("a commit that was held back while its worker was lost is applied once, though it %s", async (how) => {
+  const client = stage.open("m");
+  stage.say([stage.groupsOf(client, { effects: [] })]);
+  stage.dispatcher.joined(stage.other);
+  const close = how === "closes";
+  stage.say([
+    stage.groupsOf(client, {
+      effects: [[toGateway.subscribe, "t"], [toGateway.send, "x"], ...(close ? [[toGateway.close, "", 0, 4000] as const] : [])],
+    }),
+  ]);
+  // As uWebSockets.js does where too much waits to be sent: it closes, within send.
+  if (!close) client.socket.send = () => client.socket.end(1006, "");
+  expect(client.connection.held).toBeDefined();
+  stage.dispatcher.lost(stage.worker, "left");
+  await stage.confirmed();
+  stage.other.link.flush();
+  const types = stage.given.flatMap((batch) =>
+    batch.header.to === "w2" ? Array.from({ length: batch.records }, (_, i) => batch.type(i)) : [],
+  );
+  expect(stage.dispatcher.counters.redelivered).toBe(0);
+  expect(types.filter((type) => type === toWorker.message)).toEqual([]);
+});
+
 describe("a bug that met a connection", () => {
   test("closes that one, and no other notices", () => {
     const broken = stage.open();

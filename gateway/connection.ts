@@ -65,6 +65,8 @@ export class Connection {
   firstEvent = 0;
   /** It was asked back with nothing under way: its worker counts it as returning. */
   isReturning = false;
+  /** Its worker was lost, and it gets another once no commit is held back. */
+  isBeingReplaced = false;
   /** When it was asked back from its worker. */
   leavingSince = 0;
   /** `firstEvent` at the last sweep: where it has not moved since, payloads are copied out of their batches. */

@@ -6,7 +6,7 @@ import { Link } from "../protocol/link.ts";
 import { decodeClose, flag, type PinBody, parsePin, toWorker } from "../protocol/records.ts";
 import { compileRoutes } from "../protocol/route.ts";
 import { Connection, type Socket } from "./connection.ts";
-import { Dispatcher, type DispatchLimits } from "./dispatcher.ts";
+import { afterHeld, Dispatcher, type DispatchLimits } from "./dispatcher.ts";
 import { parkedEventBytes } from "./parking.ts";
 import { type PlacementLimits, placementLimits } from "./placement.ts";
 import { type Loss, WorkerPeer } from "./worker-peer.ts";
@@ -298,6 +298,15 @@ class Stage {
     worker.peer.link.close();
     const clients = this.clients.filter(({ connection, outstanding }) => connection.worker === worker.peer && outstanding.length > 0);
     for (const client of clients) {
+      if (client.connection.held !== undefined) {
+        client.connection.held.push(() => {
+          if (client.connection.worker !== worker.peer || client.outstanding.length === 0) return;
+          if (how !== "left") client.deaths.add(worker.peer.id);
+          client.died = { clients, wasAlone: false };
+          for (const event of client.outstanding.splice(0)) client.lost.add(event);
+        });
+        continue;
+      }
       if (how !== "left") client.deaths.add(worker.peer.id);
       client.died = { clients, wasAlone: client.runsAlone };
       client.runsAlone = false;
@@ -351,32 +360,51 @@ class Stage {
   hear(worker: Worker): void {
     for (const { slot, epoch, what, event } of worker.said.splice(0)) {
       const client = this.clientAt(slot);
+      if (client.ended > 0) continue;
       const { connection } = client;
-      if (connection.worker !== worker.peer || connection.epoch !== epoch) continue;
-      if (what === "begins") {
-        client.runsAlone = true;
-        this.dispatcher.begins(connection);
-        continue;
-      }
-      client.runsAlone = false;
-      if (what === "released") {
-        client.outstanding = [];
-        this.dispatcher.released(connection);
-        continue;
-      }
-      expect(client.outstanding.shift()).toBe(event);
-      if (event !== "adopt") client.committed.push(event);
-      if (what === "commit and close") {
-        client.isCut = true;
-        // What lies in the batch already is given, too, and the worker drops it.
-        this.flush();
-        client.outstanding = client.outstanding.filter(isClose);
-        this.dispatcher.closing(connection);
-        if (connection.socket !== undefined) this.dispatcher.closed(connection, 4000, Buffer.alloc(0));
-      }
-      this.dispatcher.committed(connection);
+      afterHeld(connection, () => {
+        if (connection.worker !== worker.peer || connection.epoch !== epoch) return;
+        if (what === "begins") {
+          client.runsAlone = true;
+          this.dispatcher.begins(connection);
+          return;
+        }
+        client.runsAlone = false;
+        if (what === "released") {
+          client.outstanding = [];
+          this.dispatcher.released(connection);
+          return;
+        }
+        expect(client.outstanding.shift()).toBe(event);
+        if (event !== "adopt") client.committed.push(event);
+        if (what === "commit and close") {
+          client.isCut = true;
+          // What lies in the batch already is given, too, and the worker drops it.
+          this.flush();
+          client.outstanding = client.outstanding.filter(isClose);
+          this.dispatcher.closing(connection);
+          if (connection.socket !== undefined) this.dispatcher.closed(connection, 4000, Buffer.alloc(0));
+        }
+        this.dispatcher.committed(connection);
+      });
     }
     this.flush();
+  }
+
+  /** Its commit waits for NATS, and all that it says behind it. */
+  hold(client: Client): void {
+    if (client.ended > 0 || client.connection.delivered === 0 || client.connection.worker?.loss !== undefined) return;
+    client.connection.held ??= [];
+  }
+
+  /** @returns whether anything has waited. */
+  resume(client: Client): boolean {
+    const actions = client.connection.held;
+    if (actions === undefined) return false;
+    client.connection.held = undefined;
+    for (const action of actions) action();
+    this.flush();
+    return true;
   }
 
   read(worker: Worker): void {
@@ -423,6 +451,7 @@ class Stage {
   finish(): void {
     for (let isBusy = true; isBusy; ) {
       isBusy = this.slice();
+      for (const client of this.clients) isBusy = this.resume(client) || isBusy;
       for (const worker of [...this.workers]) {
         isBusy ||= worker.unread.length > 0;
         this.read(worker);
@@ -447,7 +476,7 @@ class Stage {
 
 type Step =
   | { readonly kind: "open" | "activate 1" | "activate 2" | "join 1" | "join 2" | "lives" | "is dead" | "slice" }
-  | { readonly kind: "close" | "run" | "run and close" | "give back"; readonly client: number }
+  | { readonly kind: "close" | "run" | "run and close" | "give back" | "hold" | "resume"; readonly client: number }
   | { readonly kind: "message"; readonly client: number; readonly bytes: number }
   | { readonly kind: "drain" | "lose" | "kill" | "silence" | "read" | "hear"; readonly worker: number }
   | { readonly kind: "sweep"; readonly ms: number };
@@ -467,6 +496,7 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 10, arbitrary: fc.record({ kind: stepOf("run"), client: someone }) },
   { weight: 6, arbitrary: fc.record({ kind: stepOf("give back"), client: someone }) },
   { weight: 1, arbitrary: fc.record({ kind: stepOf("run and close"), client: someone }) },
+  { weight: 5, arbitrary: fc.record({ kind: stepOf("hold", "resume"), client: someone }) },
   { weight: 3, arbitrary: fc.record({ kind: stepOf("kill", "silence"), worker: someone }) },
   { weight: 1, arbitrary: fc.record({ kind: stepOf("lives", "is dead") }) },
   { weight: 8, arbitrary: fc.record({ kind: stepOf("slice") }) },
@@ -484,6 +514,8 @@ function take(stage: Stage, step: Step): void {
     const { slot } = client.connection;
     if (step.kind === "message") return stage.message(client, `${client.sent.length}`.padEnd(step.bytes, "."));
     if (step.kind === "close") return stage.close(client);
+    if (step.kind === "hold") return stage.hold(client);
+    if (step.kind === "resume") return void stage.resume(client);
     for (const worker of stage.workers) {
       if (step.kind === "give back") worker.giveBack(slot);
       else worker.run(slot, step.kind === "run and close");
@@ -1409,5 +1441,45 @@ describe("a message that kills its workers", () => {
     expect(client.connection.deaths).toBe(0);
     stage.finish();
     expect([client.committed, client.brokenWith]).toEqual([["open", "long"], undefined]);
+  });
+});
+
+describe("while the work goes on", () => {
+  test.each([
+    [{ sliceMs: 5, returning: 1 }, 6, 20],
+    [{ sliceMs: 5, returning: 100 }, 600, 600],
+  ] as const)("rebalancing ends though others open meanwhile %j", (placement, before, after) => {
+    const stage = new Stage({ parkedTotalBytes: 1e9 }, placement);
+    stage.activate("1");
+    const worker = stage.join("1");
+    for (let n = 0; n < before; n++) stage.open();
+    stage.finish();
+    const second = stage.join("1");
+    for (let n = 0; n < after; n++) stage.open();
+    for (let rounds = 0; rounds < 300 && !stage.dispatcher.hasHandedOver; rounds++) {
+      while (stage.slice());
+      for (const w of stage.workers) {
+        stage.read(w);
+        for (const slot of [...w.mailboxes.keys()]) {
+          w.run(slot);
+          w.giveBack(slot);
+        }
+        stage.hear(w);
+      }
+    }
+    expect(stage.dispatcher.hasHandedOver).toBe(true);
+    expect(Math.abs(worker.peer.pins - second.peer.pins)).toBeLessThanOrEqual(1);
+  });
+
+  test("who opens after the fence's pass, while NATS is away still, is closed too", () => {
+    const { stage } = served();
+    stage.open();
+    stage.finish();
+    stage.dispatcher.sweep(limits.fenceMs + 1);
+    while (stage.slice());
+    const late = stage.open();
+    stage.dispatcher.sweep(limits.fenceMs + 251);
+    while (stage.slice());
+    expect(late.brokenWith).toBe("nats.away");
   });
 });

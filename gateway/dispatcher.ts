@@ -253,6 +253,8 @@ export class Dispatcher {
 
   /** A bug met this connection: its worker's view of it is not trusted any more, and only its onClose is left to run. */
   broken(connection: Connection): void {
+    if (connection.worker?.loss !== undefined) this.replace(connection);
+    if (!this.connections.has(connection)) return;
     const { worker } = connection;
     if (worker?.loss === undefined) {
       worker?.link.appendEmpty({ type: toWorker.unpin, flags: 0, extra: 0, slot: connection.slot, epoch: connection.epoch });
@@ -377,7 +379,11 @@ export class Dispatcher {
 
   // Its worker was lost: it gets another.
   private replace(connection: Connection): void {
+    // Not in the middle of a commit that was held back: it is replaced behind that.
+    if (connection.isBeingReplaced) return;
+    connection.isBeingReplaced = true;
     afterHeld(connection, () => {
+      connection.isBeingReplaced = false;
       const how = connection.worker?.loss;
       if (how === undefined) return;
       this.takeBack(connection, how);
@@ -389,7 +395,7 @@ export class Dispatcher {
   // It has an event, and does not wait until its turn has come in the placement.
   private placeNow(connection: Connection): void {
     if (connection.worker?.loss !== undefined) this.replace(connection);
-    else if (this.placement.unpinned.has(connection)) this.assign(connection);
+    else if (this.placement.unpinned.has(connection) && this.leastLoaded() !== undefined) this.assign(connection);
   }
 
   private moveAway(connection: Connection, worker: WorkerPeer): void {
@@ -633,7 +639,11 @@ export class Dispatcher {
     const until = this.options.now() + this.placementLimits.sliceMs;
     while (this.fencing !== undefined) {
       const { value: connection, done } = this.fencing.next();
-      if (done) return;
+      if (done) {
+        this.fencing = undefined;
+        return;
+      }
+      if (connection.isFenced) continue;
       connection.isFenced = true;
       this.breakOff(connection, "nats.away");
       if (this.options.now() >= until) return this.options.later(() => this.fence());

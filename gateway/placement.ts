@@ -167,7 +167,8 @@ export class Placement {
     if (share === undefined && !worker.isDraining && candidates.all.length === 0) return;
     for (const connection of worker.pinned) {
       while (worker.returning >= limits.returning) yield "waits";
-      if (share !== undefined && worker.pins <= share) return;
+      // The share is from when the pass began. Where others have opened since, who gives back would get the same ones again.
+      if (share !== undefined && (worker.pins <= share || !candidates.isAhead(worker))) return;
       // It may have gone while this has waited.
       if (connection.worker !== worker || connection.phase !== "pinned") continue;
       moveAway(connection, worker);
