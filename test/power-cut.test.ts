@@ -27,8 +27,9 @@ const table = sqlite
   ? `import { DatabaseSync } from "node:sqlite";
 
 const db = new DatabaseSync(join(process.env.SHARED_DIR ?? "", "presence.db"), { timeout: 60_000 });
-db.exec("CREATE TABLE IF NOT EXISTS present (gateway TEXT, id TEXT)");
-const put = (gateway: string, id: string) => db.prepare("INSERT INTO present VALUES (?, ?)").run(gateway, id);
+db.exec("CREATE TABLE IF NOT EXISTS present (gateway TEXT, id TEXT PRIMARY KEY)");
+// An onOpen may run again where its worker was taken for dead.
+const put = (gateway: string, id: string) => db.prepare("INSERT OR REPLACE INTO present VALUES (?, ?)").run(gateway, id);
 const take = (id: string) => db.prepare("DELETE FROM present WHERE id = ?").run(id);
 const drop = (gateway: string) => db.prepare("DELETE FROM present WHERE gateway = ?").run(gateway);`
   : `import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
