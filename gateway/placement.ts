@@ -59,7 +59,7 @@ export class Placement {
     this.options = options;
   }
 
-  /** Whether everything is where it should be. */
+  /** Whether no pass is under way. */
   get isDone(): boolean {
     return this.pass === undefined;
   }
@@ -117,7 +117,7 @@ export class Placement {
     });
   }
 
-  // Sets may be changed while they are iterated: what was taken out is not met any more, what was added is.
+  // The lists change while they are iterated: what was taken out is not met any more, what was added is.
   private *moves(): Generator<Step, void> {
     const { replace, assign, hasRoom } = this.options;
     for (const worker of this.lost) {

@@ -54,7 +54,7 @@ export class KeptState {
   /** What a worker of this release would find: the newest state, but for what a `migrate` has put in the place of what it had. */
   foundBy(release: string): FoundState {
     const { back, own } = this.search(release);
-    return { state: (back ?? this.now(false)).state, own };
+    return { state: back === undefined ? this.current : back.state, own };
   }
 
   /**
