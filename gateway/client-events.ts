@@ -93,9 +93,9 @@ export class ClientEvents {
     if (release === dispatcher.activation?.release && isReleaseFault(code, closeCode)) dispatcher.handover.closed(code);
   }
 
-  logPoison(connection: Connection): void {
-    const { id, firstEvent, culprit } = connection;
-    const message = culprit === "adoption" ? `${id}:adopt` : `${id}:${firstEvent}`;
+  logPoison(connection: Connection, poison: "event" | "adoption"): void {
+    const { id, firstEvent } = connection;
+    const message = poison === "adoption" ? `${id}:adopt` : `${id}:${firstEvent}`;
     this.options.log.error({ ...about(connection), message, code: "message.poison" }, "set aside what kills workers");
   }
 

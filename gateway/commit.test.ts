@@ -136,7 +136,6 @@ class Stage {
         parkedBytes: 10_000,
         parkedTotalBytes: 10_000,
         parkMs: 1_000,
-        verdictMs: 5_000,
         fenceMs: 10_000,
       },
       now: () => 1,
@@ -147,6 +146,9 @@ class Stage {
       },
       onCandidates: () => undefined,
       onPoison: () => undefined,
+      onBug: (_connection, error) => {
+        throw error;
+      },
     });
     this.commits = new Commits({
       connections: this.connections,

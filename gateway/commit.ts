@@ -5,7 +5,7 @@ import type { Batch } from "../protocol/envelope.ts";
 import { decodePublish, flag, toGateway, toWorker } from "../protocol/records.ts";
 import { checkTopic } from "../protocol/subjects.ts";
 import type { Connection } from "./connection.ts";
-import { afterHeld, type Dispatcher } from "./dispatcher.ts";
+import type { Dispatcher } from "./dispatcher.ts";
 import type { Topics } from "./topics.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
@@ -57,18 +57,23 @@ export class Commits {
   }
 
   private take(connection: Connection, run: Run): void {
+    if (connection.held === undefined) this.begin(connection, run);
+    else connection.held.push(() => this.begin(connection, run));
+  }
+
+  /** @returns whether it has to wait first; then it is the first that is held back. */
+  private begin(connection: Connection, run: Run): boolean {
     if (connection.worker !== run.worker || connection.epoch !== run.batch.epoch(run.from)) {
       this.refuse(run);
-    } else if (connection.held !== undefined) {
-      // Looked at again when its time has come: what it waited for may have ended its pin.
-      connection.held.push(() => this.take(connection, run));
-    } else {
-      try {
-        if (!this.waitsForInterest(connection, run)) this.applyNow(connection, run);
-      } catch (error) {
-        this.options.onBug(connection, error);
-      }
+      return false;
     }
+    try {
+      if (this.waitsForInterest(connection, run)) return true;
+      this.applyNow(connection, run);
+    } catch (error) {
+      this.options.onBug(connection, error);
+    }
+    return false;
   }
 
   // A turn that has flushed waits for an answer.
@@ -95,23 +100,18 @@ export class Commits {
       }
     }
     if (waits === undefined) return false;
-    connection.held = [() => this.take(connection, run)];
-    void Promise.all(waits).then(() => this.resume(connection));
+    connection.held ??= [];
+    connection.held.unshift(() => this.begin(connection, run));
+    void Promise.all(waits).then(() => this.applyHeld(connection));
     return true;
   }
 
-  private resume(connection: Connection): void {
-    const actions = connection.held ?? [];
+  // What is held back stays so until all of it is done: what comes meanwhile comes behind it.
+  private applyHeld(connection: Connection): void {
+    const held = connection.held ?? [];
+    for (let action = held.shift(); action !== undefined; action = held.shift()) if (action()) return;
     connection.held = undefined;
-    for (let index = 0; index < actions.length; index++) {
-      (actions[index] as () => void)();
-      // The action itself may have to wait: the rest waits behind it.
-      const held = connection.held as Array<() => void> | undefined;
-      if (held !== undefined) {
-        held.push(...actions.slice(index + 1));
-        return;
-      }
-    }
+    this.options.dispatcher.unheld(connection);
   }
 
   private applyNow(connection: Connection, run: Run): void {
@@ -236,4 +236,13 @@ function topicsOf({ batch, from, to }: Run): readonly string[] {
 
 function isOfPin(type: number): boolean {
   return type >= toGateway.send && type <= toGateway.released;
+}
+
+/** Runs an action once no commit of the connection is held back. */
+function afterHeld(connection: Connection, action: () => void): void {
+  if (connection.held === undefined) return action();
+  connection.held.push(() => {
+    action();
+    return false;
+  });
 }

@@ -78,7 +78,7 @@ test("closes a connection only when its turn has committed, and has it take noth
   begin(first);
   const leaving = draining();
   step(leaving, 5);
-  expect([first?.isClosing, second?.isClosing, third?.isClosing]).toEqual([true, true, false]);
+  expect([first?.intake, second?.intake, third?.intake]).toEqual(["closing", "closing", "open"]);
   expect(closed).toEqual(["c1 gateway.restarts"]);
   step(leaving, 10);
   expect(closed).toEqual(["c1 gateway.restarts", "c2 gateway.restarts"]);

@@ -62,7 +62,7 @@ export class ConnectionDrain {
       if (connection.socket === undefined || this.leaving.has(connection)) continue;
       if (told === most) left++;
       else {
-        connection.isClosing = true;
+        if (connection.intake === "open") connection.intake = "closing";
         this.leaving.add(connection);
         told++;
       }

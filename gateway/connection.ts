@@ -4,7 +4,9 @@
 import { KeptState } from "../protocol/kept-state.ts";
 import type { PinBody } from "../protocol/records.ts";
 import type { ConnectionList } from "./connection-list.ts";
+import type { CrashRecord } from "./crash-attribution.ts";
 import type { ConnectionEvent } from "./event.ts";
+import type { Phase } from "./phase.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
 /** What is needed of a WebSocket. It is taken away from its connection at the moment it closes: using it later throws. */
@@ -26,8 +28,8 @@ export interface Socket {
   publish(topic: string, data: Uint8Array, isBinary: boolean): void;
 }
 
-/** unpinned: no worker has it. pinned: one has. leaving: that one was asked to give it back, and has not yet. */
-export type PinPhase = "unpinned" | "pinned" | "leaving";
+/** open: messages are taken. closing: none is any more, its close is decided. closed: its socket has closed, too. */
+export type Intake = "open" | "closing" | "closed";
 
 export class Connection {
   /** Its place in the gateway's table: reused after it has gone, with a higher epoch. */
@@ -48,7 +50,9 @@ export class Connection {
   /** Undefined from the moment it closes. */
   socket: Socket | undefined;
 
-  phase: PinPhase = "unpinned";
+  intake: Intake = "open";
+  phase: Phase = "parked";
+  /** Where it is pinned, leaving or quarantined. One that was lost keeps its idle connections until their slice comes: see Placement. */
   worker: WorkerPeer | undefined;
   /** The one that it is in: of its worker, or of those that have none; and its place there. */
   list: ConnectionList | undefined;
@@ -65,8 +69,6 @@ export class Connection {
   firstEvent = 0;
   /** It was asked back with nothing under way: its worker counts it as returning. */
   isReturning = false;
-  /** Its worker was lost, and it gets another once no commit is held back. */
-  isBeingReplaced = false;
   /** When it was asked back from its worker. */
   leavingSince = 0;
   /** `firstEvent` at the last sweep: where it has not moved since, payloads are copied out of their batches. */
@@ -75,20 +77,12 @@ export class Connection {
   stalledSince = 0;
   /** Sweeps look at it: it has uncommitted events, or had some at the last sweep. */
   isActive = false;
-  /** Workers that died with events of it in hand, one after the other, since all that they had was committed. */
-  dead: Set<string> | undefined;
-  /** Its first event runs with nothing beside it in its worker. */
-  runsAlone = false;
-  /** What its worker died of, as nothing else ran there. */
-  culprit: "event" | "adoption" | undefined;
-  /** Until when the worker that the culprit is blamed for may show that it lives: NATS may have lost it. */
-  verdict: { readonly worker: string; readonly by: number } | undefined;
+  /** Workers that were lost with events of it in hand, until these have committed. */
+  crashes: CrashRecord | undefined;
   /** It was closed since NATS was away for so long that workers may have taken this gateway for dead: see Dispatcher.sweep. */
   isFenced = false;
-  /** No message is taken any more: its close is decided. */
-  isClosing = false;
-  /** Commits that wait until NATS has confirmed a subscription, and what must wait for them. */
-  held: Array<() => void> | undefined;
+  /** Commits that wait until NATS has confirmed a subscription, and what must wait for them. Each returns whether it has to wait again. */
+  held: Array<() => boolean> | undefined;
 
   constructor(options: {
     slot: number;
@@ -112,10 +106,6 @@ export class Connection {
     this.state = new KeptState(options.state);
   }
 
-  get deaths(): number {
-    return this.dead?.size ?? 0;
-  }
-
   get parked(): number {
     return this.events.length - this.delivered;
   }
@@ -136,9 +126,4 @@ export function pinBodyOf(connection: Connection): PinBody {
     next: firstEvent,
     adopted: firstEvent > 0,
   };
-}
-
-/** A batch stays in memory for as long as one of its payloads is referred to: what stays for long gets bytes of its own. */
-export function detachPayloads(connection: Connection): void {
-  for (let index = 0; index < connection.delivered; index++) (connection.events[index] as ConnectionEvent).detach();
 }

@@ -22,7 +22,8 @@ import { Commits } from "./commit.ts";
 import type { GatewayConfig } from "./config.ts";
 import type { Connection } from "./connection.ts";
 import { ConnectionDrain } from "./connection-drain.ts";
-import { Dispatcher, type DispatchLimits } from "./dispatcher.ts";
+import type { DispatchLimits } from "./dispatch-options.ts";
+import { Dispatcher } from "./dispatcher.ts";
 import { FileGuard } from "./file-guard.ts";
 import { dispatchLimits, requestLimits, serverLimits, topicLimits, workerLimits } from "./limits.ts";
 import { LostGateways } from "./lost-gateways.ts";
@@ -155,7 +156,8 @@ export class Gateway {
       now,
       later: (run) => setImmediate(run),
       limits: this.limits,
-      onPoison: (connection) => this.clients.logPoison(connection),
+      onPoison: (connection, poison) => this.clients.logPoison(connection, poison),
+      onBug: (connection, error) => this.clients.meetBug(connection, error),
       onBreak: (connection, code) => this.clients.break(connection, code),
       onEnd: (connection) => this.forget(connection),
       onCandidates: () => {
@@ -410,7 +412,7 @@ export class Gateway {
       adminPort: this.adminPort,
       startedAt: this.startedAt,
       connections: dispatcher.size,
-      parked: dispatcher.parked + this.upgrades.parked,
+      parked: dispatcher.parking.events + this.upgrades.parked,
       messagesIn: dispatcher.counters.messagesIn,
       messagesOut: this.commits.counters.messagesOut,
       draining: this.isDraining,

@@ -1,7 +1,7 @@
 // Which part is given which of the settings.
 
 import type { GatewayConfig } from "./config.ts";
-import type { DispatchLimits } from "./dispatcher.ts";
+import type { DispatchLimits } from "./dispatch-options.ts";
 import type { TopicLimits } from "./topics.ts";
 import type { UpgradesOptions } from "./upgrade.ts";
 import type { ServerOptions } from "./uws/server.ts";
@@ -17,7 +17,6 @@ export function dispatchLimits(config: GatewayConfig): DispatchLimits {
     parkMs: config.PARK_MS,
     // Well before workers give up on a gateway that they do not hear.
     fenceMs: config.GATEWAY_TIMEOUT_MS * 0.75,
-    verdictMs: config.WORKER_TIMEOUT_MS,
   };
 }
 
@@ -30,7 +29,7 @@ export function topicLimits(config: GatewayConfig, maxPayloadBytes: number): Top
 }
 
 export function workerLimits(config: GatewayConfig): WorkerLimits {
-  return { silenceMs: config.WORKER_TIMEOUT_MS, doubtMs: config.PARK_MS };
+  return { silenceMs: config.WORKER_TIMEOUT_MS, confirmMs: config.WORKER_TIMEOUT_MS, rememberMs: config.PARK_MS };
 }
 
 export function requestLimits(config: GatewayConfig): UpgradesOptions<object>["limits"] {

@@ -73,11 +73,11 @@ function dispatchMetrics({ dispatcher, commits, upgrades, config, counters }: Ga
   return [
     gauge("thinstate_serving", "1 while a worker of the active release is there; else everything parks.", Number(dispatcher.serving)),
     gauge("thinstate_draining", "1 while the gateway takes leave of its clients.", Number(upgrades.isDraining)),
-    gauge("thinstate_parked_messages", "Messages, opens and closes that wait for a worker.", dispatcher.parked),
+    gauge("thinstate_parked_messages", "Messages, opens and closes that wait for a worker.", dispatcher.parking.events),
     gauge(
       "thinstate_parked_bytes",
       `What they take, ${parkedEventBytes} bytes for each and their own, and the bodies of requests.`,
-      dispatcher.parkedBytes,
+      dispatcher.parking.bytes,
     ),
     gauge("thinstate_parked_limit_bytes", "What they may take: PARKED_TOTAL_BYTES.", config.PARKED_TOTAL_BYTES),
     gauge("thinstate_parked_upgrades", "Upgrades and plain requests that wait for a worker or its answer.", upgrades.parked),

@@ -35,25 +35,29 @@ export interface PlacementOptions {
   readonly hasRoom: () => boolean;
   /** The connection's worker was lost. */
   readonly replace: (connection: Connection) => void;
-  /** The connection has no worker. It has one afterwards, or is not among the unpinned any more. */
-  readonly assign: (connection: Connection) => void;
+  /** The connection has no worker. It has one afterwards, or is not among the parked any more. */
+  readonly place: (connection: Connection) => void;
   /** The connection's worker should not have it. */
-  readonly moveAway: (connection: Connection, worker: WorkerPeer) => void;
+  readonly moveAway: (connection: Connection) => void;
 }
 
 /** What a step of a pass has done: moved a connection, or found that workers have to give some back first. */
 type Step = "moved" | "waits";
 
+/**
+ * idle: no pass is under way. running: a slice of one is. scheduled: its next slice runs when its turn in the event loop has come.
+ * waiting: the next slice runs when a worker has given something back.
+ */
+type PassState = "idle" | "running" | "scheduled" | "waiting";
+
 export class Placement {
   /** Those that have no worker because there was none, the oldest first. */
-  readonly unpinned = new ConnectionList();
+  readonly parked = new ConnectionList();
   private readonly options: PlacementOptions;
   private readonly lost = new Set<WorkerPeer>();
   private pass: Generator<Step, void> | undefined;
   private rebalances = false;
-  private isRunning = false;
-  private isScheduled = false;
-  private isWaiting = false;
+  private state: PassState = "idle";
 
   constructor(options: PlacementOptions) {
     this.options = options;
@@ -61,7 +65,7 @@ export class Placement {
 
   /** Whether no pass is under way. */
   get isDone(): boolean {
-    return this.pass === undefined;
+    return this.state === "idle";
   }
 
   /** A worker was lost, and its idle connections are still its own. To be followed by `restart`. */
@@ -74,52 +78,50 @@ export class Placement {
    * @param rebalances Whether connections leave a worker that is there.
    */
   restart(rebalances: boolean): void {
-    this.rebalances = rebalances || (this.pass !== undefined && this.rebalances);
+    this.rebalances = rebalances || (this.state !== "idle" && this.rebalances);
     // One that is running is given up when its step is done.
-    if (!this.isRunning) this.pass?.return();
+    if (this.state !== "running") this.pass?.return();
     this.pass = this.moves();
-    if (!this.isRunning && !this.isScheduled) this.slice();
+    if (this.state === "idle" || this.state === "waiting") this.slice();
   }
 
   /** A worker has given one back, or was lost: where the pass has waited for that, it goes on. */
   returned(): void {
-    if (!this.isWaiting || this.isRunning) return;
-    this.isWaiting = false;
-    this.sliceLater();
+    if (this.state === "waiting") this.schedule();
   }
 
   private slice(): void {
     const { now, limits } = this.options;
     const until = now() + limits.sliceMs;
-    this.isRunning = true;
-    this.isWaiting = false;
-    try {
-      do {
-        // A move may have begun another pass.
-        const { pass } = this;
-        const step = pass?.next();
-        if (pass !== this.pass) pass?.return();
-        else if (step?.done) this.pass = undefined;
-        else this.isWaiting = step?.value === "waits";
-      } while (this.pass !== undefined && !this.isWaiting && now() < until);
-    } finally {
-      this.isRunning = false;
-    }
-    if (this.pass !== undefined && !this.isWaiting) this.sliceLater();
+    this.state = "running";
+    let step: Step | "done";
+    do step = this.step();
+    while (step === "moved" && now() < until);
+    if (step === "moved") this.schedule();
+    else this.state = step === "done" ? "idle" : "waiting";
   }
 
-  private sliceLater(): void {
-    if (this.isScheduled) return;
-    this.isScheduled = true;
-    this.options.later(() => {
-      this.isScheduled = false;
-      this.slice();
-    });
+  private step(): Step | "done" {
+    const { pass } = this;
+    const result = pass?.next();
+    // The step may have begun another pass.
+    if (pass !== this.pass) {
+      pass?.return();
+      return "moved";
+    }
+    if (result?.value !== undefined) return result.value;
+    this.pass = undefined;
+    return "done";
+  }
+
+  private schedule(): void {
+    this.state = "scheduled";
+    this.options.later(() => this.slice());
   }
 
   // The lists change while they are iterated: what was taken out is not met any more, what was added is.
   private *moves(): Generator<Step, void> {
-    const { replace, assign, hasRoom } = this.options;
+    const { replace, place, hasRoom } = this.options;
     for (const worker of this.lost) {
       for (const connections of [worker.pinned, worker.leaving]) {
         for (const connection of connections) {
@@ -129,9 +131,9 @@ export class Placement {
       }
       this.lost.delete(worker);
     }
-    for (const connection of this.unpinned) {
+    for (const connection of this.parked) {
       if (!hasRoom()) break;
-      assign(connection);
+      place(connection);
       yield "moved";
     }
     if (this.rebalances) yield* this.rebalance();
@@ -171,7 +173,7 @@ export class Placement {
       if (share !== undefined && (worker.pins <= share || !candidates.isAhead(worker))) return;
       // It may have gone while this has waited.
       if (connection.worker !== worker || connection.phase !== "pinned") continue;
-      moveAway(connection, worker);
+      moveAway(connection);
       yield "moved";
     }
   }

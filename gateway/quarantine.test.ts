@@ -3,22 +3,19 @@ import type { Connection } from "./connection.ts";
 import { Quarantine } from "./quarantine.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
-/** The only parts of a worker and of a connection that an quarantine looks at. */
+/** The only part of a worker that a quarantine looks at. */
 function worker(inFlight = 0): WorkerPeer {
   return { inFlight } as WorkerPeer;
 }
-function connection(deaths = 2): Connection {
-  return { deaths } as Connection;
+/** It does not look at a connection at all. */
+function connection(): Connection {
+  return {} as Connection;
 }
 
 let quarantine: Quarantine;
 
 beforeEach(() => {
   quarantine = new Quarantine();
-});
-
-test("suspects those whose workers have died twice", () => {
-  expect([0, 1, 2, 3].map((deaths) => quarantine.isSuspect(connection(deaths)))).toEqual([false, false, true, true]);
 });
 
 test("without a suspect, or without a worker, nothing is reserved", () => {
@@ -48,26 +45,46 @@ test("suspects run one after the other on one worker, which is free after the la
   quarantine.add(second);
   expect(quarantine.next([only])?.connection).toBe(first);
   expect(quarantine.next([only]), "one at a time").toBeUndefined();
-  expect(quarantine.done()).toBe(false);
+  expect(quarantine.end()).toBeUndefined();
   expect(quarantine.worker).toBe(only);
   expect(quarantine.next([only])?.connection).toBe(second);
-  expect(quarantine.done()).toBe(true);
+  expect(quarantine.end()).toBe(only);
   expect([quarantine.worker, quarantine.connection]).toEqual([undefined, undefined]);
 });
 
-test("one that ends while it waits does not run", () => {
+test("one that ends while it waits does not run, and its worker is free", () => {
   const gone = connection();
+  const only = worker(1);
   quarantine.add(gone);
-  quarantine.remove(gone);
-  expect(quarantine.next([worker()])).toBeUndefined();
+  expect(quarantine.next([only])).toBeUndefined();
+  expect(quarantine.remove(gone)).toBe(only);
+  only.inFlight = 0;
+  expect(quarantine.next([only])).toBeUndefined();
 });
 
-test("a reserved worker that is no candidate any more is replaced, and one that has gone is let go of", () => {
+test("a reserved worker that is no candidate any more is left, unless something runs there", () => {
   const [leaving, other] = [worker(1), worker()];
   const suspect = connection();
   quarantine.add(suspect);
   expect(quarantine.next([leaving])).toBeUndefined();
+  expect(quarantine.leaveUnless([leaving, other])).toBeUndefined();
+  expect(quarantine.leaveUnless([other])).toBe(leaving);
   expect(quarantine.next([other])).toEqual({ connection: suspect, worker: other });
-  quarantine.end();
-  expect([quarantine.worker, quarantine.connection]).toEqual([undefined, undefined]);
+  expect(quarantine.leaveUnless([])).toBeUndefined();
+});
+
+test("knows whether what is to run alone has begun; the next event of the same connection has not", () => {
+  const [suspect, other] = [connection(), connection()];
+  quarantine.add(suspect);
+  quarantine.next([worker()]);
+  const aloneness = () => [suspect, other].map((one) => quarantine.aloneness(one));
+  expect(aloneness()).toEqual(["toRun", "not"]);
+  quarantine.begin(other);
+  expect(aloneness()).toEqual(["toRun", "not"]);
+  quarantine.begin(suspect);
+  expect(aloneness()).toEqual(["begun", "not"]);
+  quarantine.committed(other);
+  expect(aloneness()).toEqual(["begun", "not"]);
+  quarantine.committed(suspect);
+  expect(aloneness()).toEqual(["toRun", "not"]);
 });

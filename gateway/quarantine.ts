@@ -1,20 +1,19 @@
-// Finds the message that kills workers without closing anybody else. A worker that dies makes suspects of the connections
-// whose events it had in hand. After two deaths in a row a connection's events run alone, one by one: their worker is given
-// nothing else by this gateway meanwhile, and says when one begins with nothing of other gateways beside it. If the worker dies
-// then, it was this event. Pure; moving and delivering are the dispatcher's part.
+// Runs the events of suspects alone, one suspect after the other: their worker is given nothing else by this gateway meanwhile, and
+// says when one begins with nothing of other gateways beside it. If the worker dies then, it was this event. Pure; moving and delivering
+// are the dispatcher's part.
 
 import type { Connection } from "./connection.ts";
+import type { Alone } from "./crash-attribution.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
-/** Deaths after which a connection's events run alone. */
-const suspectDeaths = 2;
-
 export class Quarantine {
-  private readonly waiting = new Set<Connection>();
+  /** Suspects that are to run alone. */
+  private readonly queue = new Set<Connection>();
   private reserved: WorkerPeer | undefined;
   private running: Connection | undefined;
+  private hasBegun = false;
 
-  /** The worker that runs one event alone, or is about to. */
+  /** The worker that runs one connection's events alone, or is about to: it is given nothing else. */
   get worker(): WorkerPeer | undefined {
     return this.reserved;
   }
@@ -24,24 +23,18 @@ export class Quarantine {
     return this.running;
   }
 
-  isSuspect(connection: Connection): boolean {
-    return connection.deaths >= suspectDeaths;
+  aloneness(connection: Connection): Alone {
+    if (connection !== this.running) return "not";
+    return this.hasBegun ? "begun" : "toRun";
   }
 
   add(connection: Connection): void {
-    this.waiting.add(connection);
+    this.queue.add(connection);
   }
 
-  isWaiting(connection: Connection): boolean {
-    return this.waiting.has(connection);
-  }
-
-  /** It waits no more. @returns the worker that was kept for it and is free for everybody again, where no other suspect is left. */
+  /** It is no suspect any more, or has ended. @returns the worker that was reserved for it and is free, if no other suspect is left. */
   remove(connection: Connection): WorkerPeer | undefined {
-    if (!this.waiting.delete(connection) || this.waiting.size > 0 || this.running !== undefined) return undefined;
-    const { reserved } = this;
-    this.reserved = undefined;
-    return reserved;
+    return this.queue.delete(connection) && this.running === undefined ? this.freeReserved() : undefined;
   }
 
   /**
@@ -50,28 +43,45 @@ export class Quarantine {
    */
   next(candidates: readonly WorkerPeer[]): { connection: Connection; worker: WorkerPeer } | undefined {
     if (this.running !== undefined) return undefined;
-    const [connection] = this.waiting;
+    const [connection] = this.queue;
     if (connection === undefined) return undefined;
-    if (this.reserved !== undefined && !candidates.includes(this.reserved)) this.reserved = undefined;
     // The one that is quiet soonest.
     this.reserved ??= candidates.toSorted((a, b) => a.inFlight - b.inFlight)[0];
     if (this.reserved === undefined || this.reserved.inFlight > 0) return undefined;
-    this.waiting.delete(connection);
+    this.queue.delete(connection);
     this.running = connection;
+    this.hasBegun = false;
     return { connection, worker: this.reserved };
   }
 
-  /** What ran alone has committed. @returns whether there is no other suspect, and the worker is free for everybody again. */
-  done(): boolean {
-    this.running = undefined;
-    if (this.waiting.size > 0) return false;
-    this.reserved = undefined;
-    return true;
+  /** The worker says that what it was given runs, with nothing beside it. */
+  begin(connection: Connection): void {
+    if (connection === this.running) this.hasBegun = true;
   }
 
-  /** The reserved worker has gone, or must not be waited for. */
-  end(): void {
-    this.reserved = undefined;
+  /** An event that ran alone has committed: the next one has not begun. */
+  committed(connection: Connection): void {
+    if (connection === this.running) this.hasBegun = false;
+  }
+
+  /** What ran alone is done, or has been taken back. @returns the worker that is free, if no other suspect is left. */
+  end(): WorkerPeer | undefined {
     this.running = undefined;
+    return this.freeReserved();
+  }
+
+  /** @returns the worker that was reserved, and is no candidate any more, if nothing runs there. */
+  leaveUnless(candidates: readonly WorkerPeer[]): WorkerPeer | undefined {
+    const { reserved } = this;
+    if (reserved === undefined || this.running !== undefined || candidates.includes(reserved)) return undefined;
+    this.reserved = undefined;
+    return reserved;
+  }
+
+  private freeReserved(): WorkerPeer | undefined {
+    if (this.queue.size > 0) return undefined;
+    const { reserved } = this;
+    this.reserved = undefined;
+    return reserved;
   }
 }

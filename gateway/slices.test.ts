@@ -26,7 +26,7 @@ test("all that is open is told, each once, in slices of 64 KiB or 1,000 slots", 
 
 test("what closes or has closed is not told; what the worker's release had left is", () => {
   const [open, closing, closed] = [connection(0, 3), connection(1, 3), connection(2, 3)];
-  closing.isClosing = true;
+  closing.intake = "closing";
   closed.socket = undefined;
   open.state.givenTo("1");
   open.state.set(new Uint8Array(5), "2", false);
@@ -38,7 +38,7 @@ test("what closes or has closed is not told; what the worker's release had left 
 
 test("who is there is told with what names it", () => {
   const [open, closing] = [connection(0, 3), connection(1, 3)];
-  closing.isClosing = true;
+  closing.intake = "closing";
   expect(openFrom([open, undefined, closing], 0)).toEqual({ open: [{ id: "c0", path: "/0" }] });
   const named = new Connection({
     path: "/a",

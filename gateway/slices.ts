@@ -39,7 +39,7 @@ function slice<Entry>(
   for (let slot = from; slot < slots.length; slot++) {
     if (slot - from >= sliceSlots) return { told, next: slot };
     const connection = slots[slot];
-    if (connection?.socket === undefined || connection.isClosing) continue;
+    if (connection?.socket === undefined || connection.intake !== "open") continue;
     const one = tell(connection);
     if (told.length > 0 && bytes + one.bytes > sliceBytes) return { told, next: slot };
     bytes += one.bytes;

@@ -12,11 +12,6 @@ import { ConnectionList } from "./connection-list.ts";
  */
 export type Loss = "left" | "unreachable" | "exited" | "forgotUs";
 
-/** Whether what the worker had in hand may have killed it. */
-export function isDeath(how: Loss | "handover"): how is "unreachable" | "exited" {
-  return how === "unreachable" || how === "exited";
-}
-
 export class WorkerPeer {
   readonly id: string;
   readonly release: string;
@@ -34,7 +29,10 @@ export class WorkerPeer {
   isStarting = false;
   /** Of those that it was asked to give back, the ones that had nothing under way. */
   returning = 0;
-  /** How it was lost, once it was. Its idle connections go to other workers little by little: see Dispatcher. */
+  /**
+   * How it was lost, once it was; unreachable until it is known whether it has exited or left. Its idle connections go to other workers
+   * little by little: see Placement.
+   */
   loss: Loss | undefined;
   /** Connections that are pinned to it. */
   readonly pinned = new ConnectionList();

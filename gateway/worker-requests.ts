@@ -3,7 +3,7 @@
 
 import { CodedError } from "../protocol/errors.ts";
 import { AnswerStreams, type AnswerStreamsOptions, cancelAt, type StreamedAnswer } from "./answer-streams.ts";
-import { isDeath, type Loss, type WorkerPeer } from "./worker-peer.ts";
+import type { Loss, WorkerPeer } from "./worker-peer.ts";
 
 /** Of workers that had a question in hand: it is given to no other then. */
 const mostDeaths = 3;
@@ -100,7 +100,7 @@ export class WorkerRequests {
     for (const ask of this.open.values()) {
       if (ask.worker !== worker) continue;
       ask.worker = undefined;
-      if (isDeath(how)) ask.deaths++;
+      if (how === "exited" || how === "unreachable") ask.deaths++;
       if (ask.deaths < mostDeaths) this.send(ask);
       else {
         this.open.delete(ask.number);

@@ -20,17 +20,19 @@ export interface WorkersOptions {
 }
 
 export interface WorkerLimits {
-  /** Silent for longer, a worker is taken for dead. */
+  /** Silent for longer, a worker is unreachable. */
   readonly silenceMs: number;
-  /** How long after that it is of interest whether it was: no event is left then that its death could be blamed on. */
-  readonly doubtMs: number;
+  /** Unreachable for so long, it has died. */
+  readonly confirmMs: number;
+  /** For how long its supervisor is told what it had in hand. */
+  readonly rememberMs: number;
 }
 
 export class Workers {
   private readonly options: WorkersOptions;
   private readonly peers = new Map<string, WorkerPeer>();
-  /** Those that are taken for dead: since when, how often each had come back to NATS until then, and what it had in hand. */
-  private readonly takenForDead = new Map<string, { readonly at: number; readonly reconnects: number; readonly underWay: UnderWay }>();
+  /** Those that nobody hears: since when, how often each had come back to NATS until then, and what it had in hand. */
+  private readonly unreachable = new Map<string, { readonly at: number; readonly reconnects: number; readonly underWay: UnderWay }>();
 
   constructor(options: WorkersOptions) {
     this.options = options;
@@ -44,9 +46,9 @@ export class Workers {
     return this.peers.values();
   }
 
-  /** By id, those that are taken for dead because they were silent: what each had in hand. */
+  /** By id, those that nobody hears: what each had in hand. */
   get silent(): Record<string, UnderWay> {
-    return Object.fromEntries([...this.takenForDead].map(([id, { underWay }]) => [id, underWay]));
+    return Object.fromEntries([...this.unreachable].map(([id, { underWay }]) => [id, underWay]));
   }
 
   hear(hello: WorkerHello): void {
@@ -62,7 +64,9 @@ export class Workers {
   /** It has ended: by its own word, or, exited, by its supervisor's. */
   gone(id: string, reason: "bye" | "exited"): void {
     this.lose(id, reason, reason === "exited" ? "exited" : "left");
-    if (this.takenForDead.delete(id)) this.options.dispatcher.isDead(id);
+    if (!this.unreachable.delete(id)) return;
+    if (reason === "exited") this.options.dispatcher.confirm(id);
+    else this.options.dispatcher.clear(id);
   }
 
   /** @param reason for the log. */
@@ -77,7 +81,7 @@ export class Workers {
     else {
       const underWay = underWayAt(worker, dispatcher.busy(), requests.underWayAt(worker));
       log.warn({ ...fields, underWay }, "worker left");
-      if (how === "unreachable") this.takenForDead.set(id, { at: now(), reconnects: worker.reconnects, underWay });
+      if (how === "unreachable") this.unreachable.set(id, { at: now(), reconnects: worker.reconnects, underWay });
     }
     // One that was asked to end and took too long has died of that.
     const loss = worker.isDraining && how !== "forgotUs" ? "left" : how;
@@ -93,12 +97,15 @@ export class Workers {
 
   /** To be called a few times a second, while what workers say is heard. */
   sweep(): void {
-    const { now, limits } = this.options;
+    const { dispatcher, now, limits } = this.options;
     // One that works on something and is sent nothing: NATS tells whether it is still there.
     for (const { inFlight, link } of this.peers.values()) if (inFlight > 0) link.probe();
     const latest = now() - limits.silenceMs;
     for (const { id, heardAt } of [...this.peers.values()]) if (heardAt < latest) this.lose(id, "silent for too long", "unreachable");
-    for (const [id, { at }] of this.takenForDead) if (at < latest - limits.doubtMs) this.takenForDead.delete(id);
+    for (const [id, { at }] of this.unreachable) {
+      if (at <= now() - limits.confirmMs) dispatcher.confirm(id);
+      if (at < latest - limits.rememberMs) this.unreachable.delete(id);
+    }
   }
 
   private meet(hello: WorkerHello): WorkerPeer {
@@ -111,10 +118,10 @@ export class Workers {
     this.peers.set(id, worker);
     log.info({ worker: id, release }, "worker joined");
     // What was silent because NATS had lost it was killed by no message; what hung may have been.
-    const dead = this.takenForDead.get(id);
-    if (dead !== undefined && (hello.reconnects ?? 0) > dead.reconnects) dispatcher.lives(id);
-    else if (dead !== undefined) dispatcher.isDead(id);
-    this.takenForDead.delete(id);
+    const before = this.unreachable.get(id);
+    if (before !== undefined && (hello.reconnects ?? 0) > before.reconnects) dispatcher.clear(id);
+    else if (before !== undefined) dispatcher.confirm(id);
+    this.unreachable.delete(id);
     worker.isDraining = hello.state === "draining";
     worker.isStarting = isStartingIn(hello);
     dispatcher.joined(worker);

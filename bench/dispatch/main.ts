@@ -23,7 +23,7 @@ const routes = [{ path: "/", subprotocols: [], upgrades: false, answers: false, 
 const never = Number.MAX_SAFE_INTEGER;
 const limits = {
   ...{ windowMessages: 64, windowBytes: 2 ** 20, parkedMessages: never, parkedBytes: never, parkedTotalBytes: never },
-  ...{ parkMs: never, fenceMs: never, verdictMs: never },
+  ...{ parkMs: never, fenceMs: never },
 };
 
 /** Runs in the event loop what a gateway would run there, and remembers what took longest. */
@@ -67,6 +67,9 @@ class Scene {
         throw new Error(`a connection was closed: ${code}`);
       },
       onPoison: () => undefined,
+      onBug: (_connection, error) => {
+        throw error;
+      },
       onEnd: () => undefined,
       onCandidates: () => undefined,
     });

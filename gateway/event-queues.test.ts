@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { Link } from "../protocol/link.ts";
 import { compileRoutes } from "../protocol/route.ts";
 import { Connection } from "./connection.ts";
-import { Delivery } from "./delivery.ts";
+import { EventQueues } from "./event-queues.ts";
 import { Parking } from "./parking.ts";
 import { Quarantine } from "./quarantine.ts";
 import { WorkerPeer } from "./worker-peer.ts";
@@ -28,14 +28,14 @@ test.each([
 ])("what is delivered is found again for as long as it is not committed: messages %s", (_, sizes) => {
   const worker = workerPeer();
   const parking = new Parking({ parkedMessages: 1, parkedBytes: 1, parkedTotalBytes: 1 });
-  const delivery = new Delivery({ windowMessages: 1_000, windowBytes: 1e9 }, parking, new Quarantine());
+  const queues = new EventQueues({ windowMessages: 1_000, windowBytes: 1e9 }, parking, new Quarantine());
   const connections = Array.from({ length: 50 }, (_, slot) => connectionTo(worker, slot));
   const sent = connections.map(() => [] as string[]);
   for (let count = 0; count < 6_000 && worker.link.hasCredit; count++) {
     const slot = count % connections.length;
     const text = `${count} `.padEnd(sizes[count % sizes.length] as number, "x");
     const data = Buffer.from(text);
-    expect(delivery.deliverNow(connections[slot] as Connection, data, false)).toBe(true);
+    expect(queues.deliverNow(connections[slot] as Connection, data, false)).toBe(true);
     sent[slot]?.push(text);
     // uWebSockets.js uses its buffer again.
     data.fill(0);

@@ -1,0 +1,89 @@
+import pino from "pino";
+import { beforeEach, expect, test } from "vitest";
+import type { LinkHub } from "../protocol/link-hub.ts";
+import type { WorkerHello } from "../protocol/membership.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import { Workers } from "./workers.ts";
+
+const limits = { silenceMs: 1_000, confirmMs: 1_000, rememberMs: 5_000 };
+
+let now: number;
+let workers: Workers;
+/** What the dispatcher was told. */
+let told: string[];
+
+beforeEach(() => {
+  now = 10_000;
+  told = [];
+  const link = { probe: () => undefined };
+  workers = new Workers({
+    hub: { open: () => link, close: () => undefined } as unknown as LinkHub,
+    dispatcher: {
+      busy: () => [],
+      joined: ({ id }) => void told.push(`joined ${id}`),
+      lost: ({ id }, how) => void told.push(`lost ${id} ${how}`),
+      confirm: (id) => void told.push(`confirm ${id}`),
+      clear: (id) => void told.push(`clear ${id}`),
+    } as Partial<Dispatcher> as Dispatcher,
+    requests: { underWayAt: () => ({}) },
+    log: pino({ level: "silent" }),
+    now: () => now,
+    limits,
+    onLost: () => undefined,
+  });
+});
+
+function hear(id: string, reconnects = 0): void {
+  workers.hear({ id, release: "1", routes: [], state: "serving", reconnects } as unknown as WorkerHello);
+}
+
+/** w1 has said hello once, and then been silent for too long. */
+function unreachable(): void {
+  hear("w1");
+  now += limits.silenceMs + 1;
+  workers.sweep();
+  expect(told.splice(0)).toEqual(["joined w1", "lost w1 unreachable"]);
+}
+
+test("a worker that its supervisor has seen end has died, whether it was heard until then or not", () => {
+  hear("w2");
+  workers.gone("w2", "exited");
+  expect(told.splice(0)).toEqual(["joined w2", "lost w2 exited"]);
+  unreachable();
+  workers.gone("w1", "exited");
+  expect(told).toEqual(["confirm w1"]);
+});
+
+test("a worker that nobody hears has died when it has not come back in time, and not before", () => {
+  unreachable();
+  now += limits.confirmMs - 1;
+  workers.sweep();
+  expect(told).toEqual([]);
+  now += 1;
+  workers.sweep();
+  expect(told).toEqual(["confirm w1"]);
+});
+
+test("one that comes back had lost NATS if it has connected again; else it has hung, which a message may have caused", () => {
+  unreachable();
+  hear("w1", 1);
+  expect(told.splice(0)).toEqual(["clear w1", "joined w1"]);
+  now += limits.silenceMs + 1;
+  workers.sweep();
+  hear("w1", 1);
+  expect(told).toEqual(["lost w1 unreachable", "confirm w1", "joined w1"]);
+});
+
+test("one that says goodbye has died of nothing", () => {
+  unreachable();
+  workers.gone("w1", "bye");
+  expect(told).toEqual(["clear w1"]);
+});
+
+test("what it had in hand is told for a while", () => {
+  unreachable();
+  expect(Object.keys(workers.silent)).toEqual(["w1"]);
+  now += limits.silenceMs + limits.rememberMs + 1;
+  workers.sweep();
+  expect(workers.silent).toEqual({});
+});
