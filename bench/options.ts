@@ -7,7 +7,7 @@ import { rows } from "./rows/list.ts";
 export const usage = `npm run bench [-- options]
 
 Measures thinstate against a bare uWebSockets.js server that does the same, on this machine, and prints the ratios. Both sides
-run in turn, in fresh processes. A whole run takes about ten minutes and writes bench/results.md and bench/results.svg; let the
+run in turn, in fresh processes. A whole run takes about half an hour and writes bench/results.md and bench/results.svg; let the
 machine do nothing else meanwhile. Exit code 1 where a message was lost, doubled or reordered, or a row could not be measured.
 
   --only ROW       only this one; may be given several times:

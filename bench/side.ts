@@ -11,8 +11,14 @@ export interface Server extends Ending {
   readonly port: number;
   /** Those that hold the connections. */
   readonly gatewayPids: readonly number[];
+  /** Empty where there are none. */
+  readonly workerPids: readonly number[];
   /** All that take part in an answer. */
   readonly pids: readonly number[];
+  /** Of gateways: where each tells its metrics. */
+  readonly adminPorts: readonly number[];
+  /** undefined where there is no NATS. */
+  readonly nats: { readonly url: string; readonly credentialsFile: string | undefined } | undefined;
   /** `npm run deploy-worker`; undefined where there is none. */
   readonly deploy: (() => Promise<SwitchReport>) | undefined;
 }
@@ -36,7 +42,8 @@ export const bare: Side = {
   async start() {
     const child = new Child("bench/bare/main.ts");
     const { host, port } = await child.hears((message) => message as { host: string; port: number });
-    return { host, port, gatewayPids: [child.pid], pids: [child.pid], deploy: undefined, end: () => child.end() };
+    const own = { gatewayPids: [child.pid], workerPids: [], pids: [child.pid], adminPorts: [], nats: undefined, deploy: undefined };
+    return { host, port, ...own, end: () => child.end() };
   },
 };
 
@@ -70,11 +77,15 @@ async function serverOf(installation: Installation, workerCount: number): Promis
   );
   const { hostname, port } = new URL(installation.url);
   const gatewayPids = gateways.map(({ pid }) => pid);
+  const workerPids = workers.map(({ pid }) => pid);
   return {
     host: hostname,
     port: Number(port),
     gatewayPids,
-    pids: [...gatewayPids, ...workers.map(({ pid }) => pid), ...(nats.pid === null ? [] : [nats.pid])],
+    workerPids,
+    pids: [...gatewayPids, ...workerPids, ...(nats.pid === null ? [] : [nats.pid])],
+    adminPorts: gateways.map(({ adminPort }) => adminPort),
+    nats: { url: nats.url, credentialsFile: installation.natsCredentialsFile },
     deploy: () => installation.run("deploy-worker"),
     end: () => installation.end(),
   };

@@ -10,6 +10,7 @@ import { onSignals } from "../process/signals.ts";
 import { cacheFolder, clone as ourClone } from "../scripts/setup/cache.mjs";
 import { askSupervisor } from "../supervisor/control.ts";
 import type { DeployReport, SwitchReport } from "../supervisor/deploy-report.ts";
+import { credentialsFile } from "../supervisor/nats-server/access.ts";
 import { findNatsServer } from "../supervisor/nats-server/binary.ts";
 import type { Status } from "../supervisor/status.ts";
 import { natsFolder, OwnNats } from "./own-nats.ts";
@@ -152,6 +153,11 @@ export class Installation {
 
   get url(): string {
     return this.foundUrl;
+  }
+
+  /** With which a gateway is let in by NATS; undefined where that lets in everybody. */
+  get natsCredentialsFile(): string | undefined {
+    return this.nats === undefined ? credentialsFile(join(this.folder, "nats"), "gateway") : undefined;
   }
 
   get supervisorPid(): number {

@@ -7,6 +7,9 @@ import type { Figure, Row } from "../row.ts";
 export interface DispatchFigures {
   /** Of JavaScript's heap, for each connection. */
   readonly bytes: number;
+  /** All of them open, one after the other. */
+  readonly openMs: number;
+  readonly openBlockMs: number;
   /** A third worker joins two: a third of the connections moves. */
   readonly joinMs: number;
   readonly joinBlockMs: number;
@@ -24,6 +27,8 @@ const blockGoal = { of: "value", bound: 10 } as const;
 
 const figures: readonly Figure[] = [
   { name: "bytes", title: "heap of each", unit: "bytes", better: "less", goal: { of: "value", bound: 500 } },
+  { name: "openMs", title: "all open", unit: "ms", better: "less" },
+  { name: "openBlockMs", title: "… longest block", unit: "ms", better: "less", goal: blockGoal },
   { name: "joinMs", title: "a worker joins", unit: "ms", better: "less" },
   { name: "joinBlockMs", title: "… longest block", unit: "ms", better: "less", goal: blockGoal },
   { name: "loseMs", title: "a worker is lost", unit: "ms", better: "less" },

@@ -5,7 +5,8 @@ import { connectionRows } from "./connections.ts";
 import { deployRows } from "./deploys.ts";
 import { dispatchRows } from "./dispatch.ts";
 import { echoRows } from "./echo.ts";
+import { membersRow } from "./members.ts";
 import { topicRows } from "./topics.ts";
 import { workersRow } from "./workers.ts";
 
-export const rows: readonly Row[] = [...echoRows, ...topicRows, ...connectionRows, workersRow, ...deployRows, ...dispatchRows];
+export const rows: readonly Row[] = [...echoRows, ...topicRows, ...connectionRows, workersRow, membersRow, ...deployRows, ...dispatchRows];

@@ -1,6 +1,7 @@
 // Publishes: what a delivery costs, to many subscribers of one topic and to few of many.
 
-import type { Row } from "../row.ts";
+import { addFaults, noFaults } from "../load/faults.ts";
+import type { Figure, Row, Sample } from "../row.ts";
 
 const publish: Row = {
   name: "publish",
@@ -32,4 +33,43 @@ const topics: Row = {
     }),
 };
 
-export const topicRows: readonly Row[] = [publish, topics];
+/** Ten subscribers each, so that the topics are all that differs. */
+const topicCounts = [
+  { topics: 10, connections: 100, each: 1 },
+  { topics: 1_000, connections: 10_000, each: 1 },
+  { topics: 100_000, connections: 10_000, each: 100 },
+];
+const gatewayCounts = [1, 2, 4];
+
+const fanOut: Row = {
+  name: "fan-out",
+  title: "publish to topics of 10, 1 under way in each group",
+  connections: 10_000,
+  isAlone: true,
+  needsUsage: true,
+  figures: [
+    ...topicCounts.map(({ topics }) => costOf(`topics-${topics}`, `CPU of a delivery, ${topics.toLocaleString("en")} topics`)),
+    ...gatewayCounts.map((count) => costOf(`gateways-${count}`, `CPU of a delivery, 1,000 topics, ${count} gateways`)),
+  ],
+  async measure(trial) {
+    const samples: Record<string, Sample> = {};
+    let faults = noFaults;
+    const one = async (name: string, { topics, connections, each }: (typeof topicCounts)[number], gateways: number) => {
+      await trial.serve({ workers: 1, gateways }, async (server) => {
+        const work = { kind: "publish", window: 1, topics: topics / each } as const;
+        const { rate, outcome } = await trial.load(server, { path: `/group/${each}/:topic`, connections, isGreeted: true, work });
+        samples[name] = { ...rate, value: rate.costMicros ?? Number.NaN };
+        faults = addFaults(faults, outcome.faults);
+      });
+    };
+    for (const shape of topicCounts) await one(`topics-${shape.topics}`, shape, 1);
+    for (const count of gatewayCounts) await one(`gateways-${count}`, { topics: 1_000, connections: 10_000, each: 1 }, count);
+    return { samples, faults };
+  },
+};
+
+function costOf(name: string, title: string): Figure {
+  return { name, title, unit: "µs", better: "less" };
+}
+
+export const topicRows: readonly Row[] = [publish, topics, fanOut];
