@@ -9,13 +9,11 @@
 import type { BatchHeader, KnownHeaders } from "./batch-header.ts";
 import { type Batch, BatchBuilder, decodeBatch, encodeEmptyBatch, type RecordHead } from "./envelope.ts";
 import { CodedError } from "./errors.ts";
+import { SendWindow, type SendWindowLimits } from "./send-window.ts";
 
-export interface LinkLimits {
+export interface LinkLimits extends SendWindowLimits {
   /** A batch is sent before it grows beyond this. Below NATS' max_payload. */
   readonly batchBytes: number;
-  /** Without credit beyond this many bytes, or records, that the peer has not acknowledged. */
-  readonly unackedBytes: number;
-  readonly unackedRecords: number;
   /** How long an acknowledgement is awaited before all is sent again; doubles up to eight times as long. */
   readonly retransmitMs: number;
   /** How long an acknowledgement may wait for a batch to travel on. */
@@ -61,24 +59,14 @@ export interface LinkCounters {
   refused: number;
 }
 
-interface Sealed {
-  readonly seq: number;
-  readonly records: number;
-  readonly bytes: Uint8Array;
-}
-
 export class Link {
   readonly peer: string;
   readonly counters: LinkCounters = { retransmitted: 0, doubles: 0, gaps: 0, refused: 0 };
   private readonly options: LinkOptions;
   private readonly limits: LinkLimits;
   private readonly builder = new BatchBuilder();
+  private readonly window: SendWindow;
   private peerSession = 0;
-  /** The last batch that was sealed, and those that the peer has not acknowledged, in order. */
-  private seq = 0;
-  private unacked: Sealed[] = [];
-  private unackedBytes = 0;
-  private unackedRecords = 0;
   /** The last batch that was taken, and what the peer has been told of it. */
   private received = 0;
   private receivedAcked = 0;
@@ -87,13 +75,13 @@ export class Link {
   private retransmitAt = Number.POSITIVE_INFINITY;
   private retransmitMs: number;
   private probeAt = Number.POSITIVE_INFINITY;
-  private wasFull = false;
   private isLost = false;
 
   constructor(options: LinkOptions) {
     this.options = options;
     this.peer = options.peer;
     this.limits = options.limits ?? linkLimits;
+    this.window = new SendWindow(this.limits);
     this.retransmitMs = this.limits.retransmitMs;
   }
 
@@ -103,23 +91,20 @@ export class Link {
 
   /** Whether more may be appended. Past it nothing is refused, but a caller that asks first keeps memory bounded. */
   get hasCredit(): boolean {
-    const { builder, limits } = this;
-    const has = this.unackedBytes + builder.bytes < limits.unackedBytes && this.unackedRecords + builder.records < limits.unackedRecords;
-    if (!has) this.wasFull = true;
-    return has;
+    return this.window.hasRoom(this.builder);
   }
 
   get unackedBatches(): number {
-    return this.unacked.length;
+    return this.window.size;
   }
 
   /** The number of the batch that has what was appended last, and that of the last one which the peer has acknowledged. */
   get lastBatch(): number {
-    return this.builder.records === 0 ? this.seq : this.seq + 1;
+    return this.builder.records === 0 ? this.window.last : this.window.last + 1;
   }
 
   get ackedBatch(): number {
-    return this.seq - this.unacked.length;
+    return this.window.acked;
   }
 
   /** The batch being built. Call `reserve` before the first record of a group that must travel together. */
@@ -150,13 +135,10 @@ export class Link {
   /** Seals and sends what has been begun. */
   flush(): void {
     if (this.builder.records === 0 || this.isLost) return;
-    this.seq++;
     const { records } = this.builder;
-    const bytes = this.builder.seal(this.header(this.seq, false));
-    this.unacked.push({ seq: this.seq, records, bytes });
-    this.unackedBytes += bytes.length;
-    this.unackedRecords += records;
-    if (this.unacked.length === 1) this.setTimers();
+    const bytes = this.builder.seal(this.header(this.window.last + 1, false));
+    this.window.add(records, bytes);
+    if (this.window.size === 1) this.setTimers();
     this.options.transmit(bytes);
   }
 
@@ -207,8 +189,8 @@ export class Link {
   /** Sends everything again that is not acknowledged: after a gap, a reconnect or a time-out. */
   resume(): void {
     if (this.isLost) return;
-    for (const { bytes } of this.unacked) this.options.transmit(bytes);
-    this.counters.retransmitted += this.unacked.length;
+    for (const { bytes } of this.window.unacked()) this.options.transmit(bytes);
+    this.counters.retransmitted += this.window.size;
     this.setTimers();
   }
 
@@ -235,44 +217,31 @@ export class Link {
   /** Says something that needs no answer, to find out whether anybody hears it. */
   probe(): void {
     if (this.isLost) return;
-    if (this.unacked.length > 0) this.probeAt = this.options.now() + this.limits.probeMs;
+    if (this.window.size > 0) this.probeAt = this.options.now() + this.limits.probeMs;
     this.sendAck(false);
   }
 
   /** No more of this link: what is unacknowledged is dropped. */
   close(): void {
     this.isLost = true;
-    this.unacked = [];
-    this.unackedBytes = this.unackedRecords = 0;
+    this.window.clear();
   }
 
   private acknowledge(ack: number): void {
-    if (ack > this.seq) {
+    if (ack > this.window.last) {
       this.counters.refused++;
       return;
     }
-    let done = 0;
-    while (done < this.unacked.length && (this.unacked[done] as Sealed).seq <= ack) {
-      const { bytes, records } = this.unacked[done] as Sealed;
-      this.unackedBytes -= bytes.length;
-      this.unackedRecords -= records;
-      done++;
-    }
-    if (done === 0) return;
-    this.unacked.splice(0, done);
+    if (!this.window.acknowledge(ack)) return;
     this.retransmitMs = this.limits.retransmitMs;
     this.setTimers();
-    const { unackedBytes, unackedRecords } = this.limits;
-    if (this.wasFull && this.unackedBytes < unackedBytes / 2 && this.unackedRecords < unackedRecords / 2) {
-      this.wasFull = false;
-      this.options.onCredit();
-    }
+    if (this.window.regainedRoom()) this.options.onCredit();
   }
 
   // What is to happen when no acknowledgement comes.
   private setTimers(): void {
     const now = this.options.now();
-    const isWaiting = this.unacked.length > 0;
+    const isWaiting = this.window.size > 0;
     this.retransmitAt = isWaiting ? now + this.retransmitMs : Number.POSITIVE_INFINITY;
     this.probeAt = isWaiting ? now + this.limits.probeMs : Number.POSITIVE_INFINITY;
   }
