@@ -7,28 +7,21 @@
 
 import { isUtf8 } from "node:buffer";
 import { KnownHeaders } from "../protocol/batch-header.ts";
-import type { Bus, BusMessage, BusSubscription } from "../protocol/bus.ts";
-import { type Batch, BatchBuilder, decodeBatch, encodeEmptyBatch } from "../protocol/envelope.ts";
+import type { BusMessage, BusSubscription } from "../protocol/bus.ts";
+import { type Batch, decodeBatch } from "../protocol/envelope.ts";
 import { CodedError } from "../protocol/errors.ts";
 import type { Announcement } from "../protocol/membership.ts";
-import { encodeRepair, flag, parseRepair, toGateway } from "../protocol/records.ts";
-import { decodeTopic, frameHeader, type Subjects } from "../protocol/subjects.ts";
+import { encodeRepair, flag } from "../protocol/records.ts";
+import { decodeTopic, frameHeader } from "../protocol/subjects.ts";
 import { Publishers, silenceMs } from "./publishers.ts";
 import { repairRequests } from "./repair-requests.ts";
 import { TopicInbox } from "./topic-inbox.ts";
-import { TopicRing } from "./topic-ring.ts";
+import { TopicOutbox, type TopicOutboxOptions } from "./topic-outbox.ts";
 
-export interface TopicsOptions {
-  readonly self: string;
-  readonly bus: Bus;
-  readonly subjects: Subjects;
+export interface TopicsOptions extends TopicOutboxOptions {
   readonly now: () => number;
-  /** Milliseconds since 1970, as the other gateways count them. */
-  readonly wallClock: () => number;
   /** Reaches every local subscriber. */
   readonly publishHere: (topic: string, data: Uint8Array, isBinary: boolean) => void;
-  /** Something waits to be sent to the other gateways: see that `flush` is called at the end of this turn of the event loop. */
-  readonly onBegun: () => void;
   readonly limits: TopicLimits;
 }
 
@@ -56,26 +49,13 @@ interface Interest {
 const faultMarginMs = 15_000;
 /** After so long, not so: others may soon forget what they had of us by then, and would take it for news. */
 const knownMs = silenceMs / 2;
-/** Topics whose numbers are kept, so that topics made up by clients cannot fill the memory. */
-const rememberedTopics = 65_536;
-
-interface Pending {
-  readonly data: Uint8Array;
-  readonly isBinary: boolean;
-}
 
 export class Topics {
   readonly counters = { published: 0, received: 0, external: 0, missed: 0 };
   private readonly options: TopicsOptions;
   private readonly interests = new Map<string, Interest>();
-  private readonly pending = new Map<string, Pending[]>();
-  /** The number of the last batch that was sent, by topic: those that were published to last. */
-  private readonly sent = new Map<string, number>();
-  /** No topic that was forgotten had a higher one: numbers never go back, or receivers would take news for doubles. */
-  private highestForgotten = 0;
-  private readonly builder = new BatchBuilder();
   private readonly known = new KnownHeaders();
-  private readonly ring: TopicRing;
+  private readonly outbox: TopicOutbox;
   private readonly publishers = new Publishers();
   private disconnectedAt = 0;
   /** Requests for repair, and the first one since the connection to NATS is what it is: of earlier answers a part may be lost. */
@@ -84,9 +64,8 @@ export class Topics {
 
   constructor(options: TopicsOptions) {
     this.options = options;
-    this.ring = new TopicRing(options.limits.ringBytes);
+    this.outbox = new TopicOutbox(options);
     const { bus, subjects, self } = options;
-    bus.subscribe(subjects.repair, ({ payload }) => this.repair(payload));
     bus.subscribe(subjects.repaired(self), ({ subject, payload }) => {
       const topic = decodeTopic(subject.slice(subject.lastIndexOf(".") + 1));
       const interest = this.interests.get(topic);
@@ -139,27 +118,11 @@ export class Topics {
    */
   publishElsewhere(topic: string, data: Uint8Array, isBinary: boolean): void {
     this.counters.published++;
-    if (this.pending.size === 0) this.options.onBegun();
-    const list = this.pending.get(topic);
-    if (list === undefined) this.pending.set(topic, [{ data, isBinary }]);
-    else list.push({ data, isBinary });
+    this.outbox.publish(topic, data, isBinary);
   }
 
   flush(): void {
-    if (this.pending.size === 0) return;
-    const all = [...this.pending];
-    this.pending.clear();
-    this.options.bus.together(() => {
-      for (const [topic, list] of all) this.send(topic, list);
-    });
-  }
-
-  private send(topic: string, list: readonly Pending[]): void {
-    for (const { data, isBinary } of list) {
-      if (this.builder.records > 0 && this.builder.bytes + data.length > this.options.limits.batchBytes) this.seal(topic);
-      this.builder.append({ type: toGateway.publish, flags: isBinary ? flag.binary : 0, extra: 0, slot: 0, epoch: 0 }, data);
-    }
-    this.seal(topic);
+    this.outbox.flush();
   }
 
   /** The connection to NATS has broken. */
@@ -169,10 +132,9 @@ export class Topics {
 
   /** It is back: the others may lack what was published meanwhile, and so may we. */
   reconnected(): void {
-    const { bus, subjects } = this.options;
     const awayMs = this.options.wallClock() - this.disconnectedAt;
     const since = this.disconnectedAt - (awayMs > knownMs ? 0 : faultMarginMs);
-    for (const { topic, bytes } of this.ring.since(since)) bus.publish(subjects.topicAgain(topic), bytes);
+    this.outbox.sendAgain(since);
     for (const interest of this.interests.values()) interest.isDoubtful = true;
     this.firstAsked = this.asked + 1;
     this.ask([...this.interests.keys()]);
@@ -201,30 +163,6 @@ export class Topics {
         this.publishers.ended(gateway);
       } else inboxes.delete(gateway);
     }
-  }
-
-  private seal(topic: string): void {
-    const { seq, before } = this.nextNumber(topic);
-    const { self, bus, subjects, wallClock } = this.options;
-    const at = wallClock();
-    const bytes = this.builder.seal({ from: self, to: "", session: at, peerSession: 0, seq, ack: before, gap: false });
-    this.ring.add({ topic, seq, bytes, at });
-    bus.publish(subjects.topicFromGateways(topic), bytes);
-  }
-
-  private nextNumber(topic: string): { seq: number; before: number } {
-    const before = this.sent.get(topic);
-    const seq = (before ?? this.highestForgotten) + 1;
-    this.sent.delete(topic);
-    this.sent.set(topic, seq);
-    if (this.sent.size > rememberedTopics) {
-      const [oldest] = this.sent as Iterable<[string, number]>;
-      if (oldest !== undefined) {
-        this.sent.delete(oldest[0]);
-        this.highestForgotten = Math.max(this.highestForgotten, oldest[1]);
-      }
-    }
-    return { seq, before: before ?? 0 };
   }
 
   private receive(topic: string, interest: Interest, message: BusMessage): void {
@@ -283,28 +221,6 @@ export class Topics {
     });
     for (const lacking of repairRequests(lacks, limits.batchBytes)) {
       bus.publish(subjects.repair, encodeRepair({ to: self, number: ++this.asked, topics: lacking }));
-    }
-  }
-
-  // Another gateway lacks something that may have been published here.
-  private repair(payload: Uint8Array): void {
-    const { bus, subjects, self } = this.options;
-    const { to, number, topics } = parseRepair(payload);
-    const asked = new Map(topics.map((lacking) => [lacking.topic, lacking]));
-    for (const { topic, seq, bytes, at } of this.ring.since(0)) {
-      const lacking = asked.get(topic);
-      if (lacking === undefined) continue;
-      const last = lacking.seen[self];
-      // Of a gateway that it has heard nothing of on this topic, it lacks at most what came while it was away, and wanted it.
-      const isLacking = last === undefined ? at >= lacking.since : seq > last;
-      if (isLacking) bus.publish(subjects.repairedTopic(to, topic), bytes);
-    }
-    // That was all: what is still missing up to here is gone. Whoever waits for it need not wait any longer.
-    for (const topic of asked.keys()) {
-      const sent = this.sent.get(topic);
-      if (sent === undefined) continue;
-      const end = { from: self, to: "", session: number, peerSession: 0, seq: 0, ack: sent, gap: false };
-      bus.publish(subjects.repairedTopic(to, topic), encodeEmptyBatch(end));
     }
   }
 
