@@ -3,25 +3,22 @@
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Role } from "../nats/permissions.ts";
-import { readActivation, writeActivation } from "../process/activation-file.ts";
 import { joinIdentityFiles } from "../process/identity-file.ts";
 import { configExitCode } from "../protocol/errors.ts";
+import { ActivationRecord } from "./activation-record.ts";
 import { type Address, chooseAddress, StartRefused, webSocketUrl } from "./address.ts";
 import { type Child, type Exit, exitText } from "./child.ts";
 import type { Config } from "./config.ts";
 import { Cancelled } from "./control.ts";
-import { pointCurrent } from "./current.ts";
 import { deploy, type RollbackOptions, rollback } from "./deploy.ts";
 import type { DeployReport } from "./deploy-report.ts";
 import type { Deployable, DeployableOptions } from "./deployable.ts";
 import { Gateways } from "./gateways.ts";
 import { hungText } from "./hung.ts";
 import type { Log } from "./log-display.ts";
-import { findNatsServer } from "./nats-server/binary.ts";
-import { EmbeddedNats } from "./nats-server/embedded.ts";
+import { NatsAccess } from "./nats-access.ts";
 import { Membership } from "./presence.ts";
-import { type NatsSettings, Processes } from "./processes.ts";
+import { Processes } from "./processes.ts";
 import { Reaper } from "./reaper.ts";
 import { ReleaseRetention } from "./release-retention.ts";
 import { openReleases, type ReleaseStore } from "./releases/release.ts";
@@ -34,8 +31,6 @@ import { WorkerPools } from "./worker-pools.ts";
 const usualWorkers = 2;
 /** What is left of the time to stop for those that come late in the order. */
 const leastStopMs = 500;
-/** nats-server has nothing to save. */
-const natsStopMs = 1_000;
 
 export interface SupervisorOptions {
   readonly config: Config;
@@ -51,15 +46,9 @@ export interface SupervisorOptions {
   readonly portPatienceMs: number;
 }
 
-/** What a process of this role is told of NATS. */
-type NatsAccess = (role: Role) => NatsSettings;
-
-const noTls = { NATS_CA_FILE: "", NATS_CERT_FILE: "", NATS_KEY_FILE: "" };
-
 /** What exists once the start has come that far. */
 interface Running {
-  readonly nats: EmbeddedNats | undefined;
-  readonly natsUrl: string;
+  readonly nats: NatsAccess;
   readonly address: Address;
   readonly membership: Membership;
   readonly gateways: Gateways;
@@ -68,34 +57,31 @@ interface Running {
 
 export class Supervisor implements Deployable {
   readonly startedAt = Date.now();
+  private readonly options: SupervisorOptions;
   private readonly config: Config;
-  private readonly env: NodeJS.ProcessEnv;
   private readonly log: Log;
   private readonly isDev: boolean;
-  private readonly payloadBytes: number;
-  private readonly portPatienceMs: number;
   readonly releases: ReleaseStore;
   private readonly retention: ReleaseRetention;
-  private readonly activationFile: string;
+  private readonly record: ActivationRecord;
   private readonly reaper = new Reaper();
   private readonly processes: Processes;
   private readonly ending = new AbortController();
-  private nats: EmbeddedNats | undefined;
+  private nats: NatsAccess | undefined;
   private running: Running | undefined;
   /** The start is over: gateways are there, and serve unless no workers are wanted. */
   private isReady = false;
 
-  constructor({ config, payloadBytes, env, handlerEnv, log, isDev, portPatienceMs }: SupervisorOptions) {
+  constructor(options: SupervisorOptions) {
+    const { config, env, handlerEnv, log, isDev } = options;
+    this.options = options;
     this.config = config;
-    this.env = env;
     this.log = log;
     this.isDev = isDev;
-    this.payloadBytes = payloadBytes;
-    this.portPatienceMs = portPatienceMs;
     const { clone, cacheFolder, sharedDir, checkTimeoutMs } = config;
     this.releases = openReleases({ clone, folder: join(cacheFolder, "releases"), sharedDir, handlerEnv, checkLimitMs: checkTimeoutMs });
     this.retention = new ReleaseRetention({ config, releases: this.releases, log, isDev });
-    this.activationFile = join(config.cacheFolder, "activation.json");
+    this.record = new ActivationRecord(join(config.cacheFolder, "activation.json"), log);
     this.processes = new Processes({ config, env, handlerEnv, reaper: this.reaper, log });
   }
 
@@ -114,10 +100,10 @@ export class Supervisor implements Deployable {
     for (const folder of [this.config.cacheFolder, this.config.sharedDir, this.processes.identities])
       mkdirSync(folder, { recursive: true, mode: 0o700 });
     joinIdentityFiles(this.processes.identities, this.config.gateways);
-    const recorded = readActivation(this.activationFile);
-    const [address, access] = await Promise.all([chooseAddress(this.config, this.portPatienceMs), this.startNats()]);
+    const recorded = this.record.read();
+    const [address, nats] = await Promise.all([chooseAddress(this.config, this.options.portPatienceMs), this.startNats()]);
     this.ending.signal.throwIfAborted();
-    const running = this.run(address, access, await this.join(access));
+    const running = this.run(address, nats, await this.join(nats));
     this.running = running;
     const first = await this.retention.first(recorded, this.ending.signal);
     if (first !== undefined) {
@@ -131,7 +117,7 @@ export class Supervisor implements Deployable {
   /** Deploys the working tree; in dev mode as it is, unchecked. */
   async deploy(options: DeployableOptions): Promise<DeployReport> {
     const { pools } = this.started();
-    const previous = readActivation(this.activationFile)?.release ?? null;
+    const previous = this.record.read()?.release ?? null;
     const size = pools.active?.size ?? (this.config.workers || options.workers || usualWorkers);
     // In dev mode the first worker shows what was saved; starting all of them at once would delay it.
     const standbys = options.check ? size : 1;
@@ -161,13 +147,13 @@ export class Supervisor implements Deployable {
   }
 
   async status(underWay: UnderWay): Promise<Status> {
-    const { membership, pools, gateways, natsUrl, nats } = this.started();
+    const { membership, pools, gateways, nats } = this.started();
     return statusOf({
       url: this.url ?? "",
       pid: process.pid,
       startedAt: this.startedAt,
       ready: gateways.areServing,
-      nats: { url: natsUrl, pid: nats?.pid ?? null },
+      nats: { url: nats.url, pid: nats.pid },
       ...underWay,
       members: membership.members,
       pools,
@@ -184,7 +170,7 @@ export class Supervisor implements Deployable {
     await this.running?.gateways.stop(left());
     await this.running?.pools.stop(left());
     await this.running?.membership.leave();
-    await this.nats?.stop(natsStopMs);
+    await this.nats?.stop();
     this.reaper.close();
   }
 
@@ -192,33 +178,18 @@ export class Supervisor implements Deployable {
   async kill(): Promise<void> {
     this.ending.abort(new Cancelled("thinstate is ended"));
     await Promise.all([this.running?.pools.kill(), this.running?.gateways.kill()]);
-    await this.nats?.stop(natsStopMs);
+    await this.nats?.stop();
     this.reaper.close();
   }
 
   private async startNats(): Promise<NatsAccess> {
-    const { natsUrl, natsPort, natsSecurity, cacheFolder, namespace } = this.config;
-    if (natsUrl !== undefined) return () => ({ NATS_URL: natsUrl, ...natsSecurity });
-    const folder = join(cacheFolder, "nats");
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const executable = await findNatsServer({ folder, environment: this.env });
-    const nats = await EmbeddedNats.start({
-      executable,
-      folder,
-      namespace,
-      payloadBytes: this.payloadBytes,
-      port: natsPort,
-      portPatienceMs: this.portPatienceMs,
-      spawn: (spec) => this.processes.natsServer(spec),
-      onEnd: (child, text) => this.log.event("error", `${child.name} ${text}`),
-    });
-    this.nats = nats;
-    return (role) => ({ NATS_URL: nats.url, NATS_CREDENTIALS_FILE: nats.credentialsFile(role), ...noTls });
+    this.nats = await NatsAccess.start({ ...this.options, processes: this.processes });
+    return this.nats;
   }
 
-  private join(access: NatsAccess): Promise<Membership> {
+  private join(nats: NatsAccess): Promise<Membership> {
     const { namespace, workerTimeoutMs } = this.config;
-    const { NATS_URL: natsUrl, ...natsSecurity } = access("operator");
+    const { NATS_URL: natsUrl, ...natsSecurity } = nats.settings("operator");
     const hungAfterMs = 2 * workerTimeoutMs;
     return Membership.join({
       natsUrl,
@@ -239,7 +210,7 @@ export class Supervisor implements Deployable {
     void hung.kill();
   }
 
-  private run(address: Address, access: NatsAccess, membership: Membership): Running {
+  private run(address: Address, nats: NatsAccess, membership: Membership): Running {
     const { config, processes } = this;
     const { members } = membership;
     const onEnd = (child: Child, text: string, exit: Exit) => {
@@ -261,7 +232,7 @@ export class Supervisor implements Deployable {
     const gateways = new Gateways({
       count: config.gateways,
       members,
-      spawn: (index) => watched(processes.gateway(index, address, access("gateway"))),
+      spawn: (index) => watched(processes.gateway(index, address, nats.settings("gateway"))),
       onEnd,
     });
     const pools = new WorkerPools({
@@ -273,17 +244,10 @@ export class Supervisor implements Deployable {
           size,
           standbys,
           members,
-          spawn: (of, index) => watched(processes.worker(of, index, access("worker"))),
+          spawn: (of, index) => watched(processes.worker(of, index, nats.settings("worker"))),
           onEnd,
         }),
-      record: (activation, release) => {
-        writeActivation(this.activationFile, activation);
-        pointCurrent(release, this.log);
-      },
-      remember: (generation) => {
-        const recorded = readActivation(this.activationFile);
-        if (recorded !== undefined) writeActivation(this.activationFile, { ...recorded, generation });
-      },
+      record: this.record,
       announce: (activation) => {
         membership.announce(activation);
         this.log.event("info", "release activated", activation);
@@ -293,7 +257,7 @@ export class Supervisor implements Deployable {
         void this.retention.drained(pool.release.id);
       },
     });
-    return { nats: this.nats, natsUrl: access("operator").NATS_URL, address, membership, gateways, pools };
+    return { nats, address, membership, gateways, pools };
   }
 
   private async untilReady({ membership: { members }, pools, gateways }: Running): Promise<void> {

@@ -15,8 +15,7 @@ beforeEach(() => {
     stopTimeoutMs: 0,
     start: (release) =>
       ({ release, takeWork: () => undefined, stop: async () => void stopped.push(release.id) }) as Partial<WorkerPool> as WorkerPool,
-    record: () => undefined,
-    remember: () => undefined,
+    record: { write: () => undefined, writeGeneration: () => undefined },
     announce: () => undefined,
     onDrained: () => undefined,
   });

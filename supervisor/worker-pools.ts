@@ -2,6 +2,7 @@
 // to it is one activation.
 
 import type { Activation } from "../protocol/membership.ts";
+import type { ActivationRecord } from "./activation-record.ts";
 import type { Child } from "./child.ts";
 import type { Release } from "./releases/release.ts";
 import type { WorkerPool } from "./worker-pool.ts";
@@ -10,10 +11,8 @@ export interface WorkerPoolsOptions {
   readonly warmMs: number;
   readonly stopTimeoutMs: number;
   readonly start: (release: Release, size: number, standbys: number) => WorkerPool;
-  /** Puts it on the disk. Called before `announce`. */
-  readonly record: (activation: Activation, release: Release) => void;
-  /** A release that a restart shall not serve is activated: generations go on from here all the same. */
-  readonly remember: (generation: number) => void;
+  /** Written before `announce`. */
+  readonly record: Pick<ActivationRecord, "write" | "writeGeneration">;
   readonly announce: (activation: Activation) => void;
   /** A pool has been drained. */
   readonly onDrained: (pool: WorkerPool) => void;
@@ -65,8 +64,8 @@ export class WorkerPools {
    */
   activate(pool: WorkerPool, generation: number, { isRecorded }: { isRecorded: boolean }): void {
     const activation = { release: pool.release.id, generation };
-    if (isRecorded) this.options.record(activation, pool.release);
-    else this.options.remember(generation);
+    if (isRecorded) this.options.record.write(activation, pool.release);
+    else this.options.record.writeGeneration(generation);
     this.activation = activation;
     this.options.announce(activation);
     const before = this.active;
