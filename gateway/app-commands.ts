@@ -1,49 +1,48 @@
 // What handlers ask for outside of turns, app.*: applied as it comes, and answered with how many connections it met, or which.
 
 import { packValue } from "../protocol/msgpack.ts";
-import { parseCommand, type ResultBody, toWorker } from "../protocol/records.ts";
+import { type CommandBody, parseCommand, type ResultBody, toWorker } from "../protocol/records.ts";
 import { openFrom } from "./slices.ts";
-import type { SlotTable } from "./slots.ts";
 import type { Topics } from "./topics.ts";
+import { UserCloser, type UserCloserOptions } from "./user-closer.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
-export class AppCommands {
-  private readonly options: {
-    readonly slots: SlotTable;
-    readonly topics: Topics;
-    readonly publishHere: (topic: string, data: Uint8Array, isBinary: boolean) => void;
-  };
+export interface AppCommandsOptions extends UserCloserOptions {
+  readonly topics: Topics;
+  readonly publishHere: (topic: string, data: Uint8Array, isBinary: boolean) => void;
+}
 
-  constructor(options: AppCommands["options"]) {
+export class AppCommands {
+  private readonly options: AppCommandsOptions;
+  private readonly userCloser: UserCloser;
+
+  constructor(options: AppCommandsOptions) {
     this.options = options;
+    this.userCloser = new UserCloser(options);
   }
 
   run(worker: WorkerPeer, number: number, payload: Buffer): void {
-    const met = this.apply(payload);
-    worker.link.append({ type: toWorker.result, flags: 0, extra: 0, slot: number, epoch: 0 }, packValue(met));
+    this.apply(parseCommand(payload), (result) => {
+      worker.link.append({ type: toWorker.result, flags: 0, extra: 0, slot: number, epoch: 0 }, packValue(result));
+    });
   }
 
-  private apply(payload: Buffer): ResultBody {
-    const body = parseCommand(payload);
+  private apply(body: CommandBody, answer: (result: ResultBody) => void): void {
+    const { slots, topics, publishHere } = this.options;
     switch (body.kind) {
       case "publish":
-        this.options.publishHere(body.topic, body.data, body.binary);
-        this.options.topics.publishElsewhere(body.topic, body.data, body.binary);
-        return 1;
+        publishHere(body.topic, body.data, body.binary);
+        topics.publishElsewhere(body.topic, body.data, body.binary);
+        return answer(1);
       case "send": {
-        const connection = this.options.slots.find(body.connection);
-        connection?.socket?.send(body.data, body.binary);
-        return connection?.socket === undefined ? 0 : 1;
+        const socket = slots.find(body.connection)?.socket;
+        socket?.send(body.data, body.binary);
+        return answer(socket === undefined ? 0 : 1);
       }
-      case "closeUser": {
-        const met = this.options.slots.connections.filter(
-          (connection) => connection?.user === body.user && connection.socket !== undefined,
-        );
-        for (const connection of met) connection?.socket?.end(body.code, body.reason);
-        return met.length;
-      }
+      case "closeUser":
+        return this.userCloser.close(body.user, { code: body.code, reason: body.reason, onDone: answer });
       case "connections":
-        return openFrom(this.options.slots.connections, body.from);
+        return answer(openFrom(slots.connections, body.from));
     }
   }
 }

@@ -1,4 +1,4 @@
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { toWorker } from "../protocol/records.ts";
 import type { Socket } from "./connection.ts";
 import { Connection } from "./connection.ts";
@@ -10,6 +10,8 @@ let connections: Set<Connection>;
 let closed: string[];
 let batches: Array<[told: number, left: number]>;
 let hasPeer: boolean;
+/** What looking at a connection takes, and what closing one does. */
+let costMs: number;
 
 beforeEach(() => {
   nowMs = 1_000;
@@ -17,6 +19,7 @@ beforeEach(() => {
   closed = [];
   batches = [];
   hasPeer = true;
+  costMs = 0;
 });
 
 function open(count: number): Connection[] {
@@ -34,15 +37,24 @@ function open(count: number): Connection[] {
 function draining(limits = { batch: 2, pauseMs: 100, closeMs: 1_000 }): ConnectionDrain {
   return new ConnectionDrain({
     now: () => nowMs,
-    connections,
+    connections: { [Symbol.iterator]: all },
+    open: () => [...connections].filter(({ socket }) => socket !== undefined).length,
     hasPeer: () => hasPeer,
     limits,
     close: (connection, code) => {
+      nowMs += costMs;
       connection.socket = undefined;
       closed.push(`${connection.id} ${code}`);
     },
     onBatch: (told, left) => batches.push([told, left]),
   });
+}
+
+function* all(): Generator<Connection, void> {
+  for (const connection of connections) {
+    nowMs += costMs;
+    yield connection;
+  }
 }
 
 function step(leaving: ConnectionDrain, times: number): void {
@@ -132,4 +144,47 @@ test("a client that leaves by itself is not closed, and whoever is let in meanwh
   open(1);
   step(leaving, 20);
   expect(closed).toEqual(["c1 gateway.restarts", "c2 gateway.restarts"]);
+});
+
+describe("however many there are, a step holds the event loop up for one slice", () => {
+  function longestStep(leaving: ConnectionDrain): number {
+    let longest = 0;
+    for (let isBehind = true; isBehind; ) {
+      const before = nowMs;
+      isBehind = leaving.step();
+      longest = Math.max(longest, nowMs - before);
+    }
+    return longest;
+  }
+
+  beforeEach(() => {
+    costMs = 0.01;
+  });
+
+  test("while all are closed at once", () => {
+    open(10_000);
+    hasPeer = false;
+    expect(longestStep(draining())).toBeLessThan(5.1);
+    expect(closed).toHaveLength(10_000);
+    expect(batches).toEqual([[10_000, 0]]);
+  });
+
+  test("while the next batch is looked for behind those that have turns under way", () => {
+    for (const connection of open(10_000)) begin(connection);
+    open(1);
+    const leaving = draining({ batch: 10_000, pauseMs: 0, closeMs: 10_000 });
+    expect(longestStep(leaving)).toBeLessThan(5.1);
+    expect(longestStep(leaving)).toBeLessThan(5.1);
+    expect(closed).toEqual(["c10000 gateway.restarts"]);
+  });
+
+  test("while turns of many commit together", () => {
+    const opened = open(10_000);
+    for (const connection of opened) begin(connection);
+    const leaving = draining({ batch: 10_000, pauseMs: 0, closeMs: 10_000 });
+    longestStep(leaving);
+    for (const connection of opened) connection.events.pop();
+    expect(longestStep(leaving)).toBeLessThan(5.1);
+    expect(closed).toHaveLength(10_000);
+  });
 });

@@ -4,11 +4,14 @@
 
 import type { ErrorCode } from "../protocol/errors.ts";
 import type { Connection } from "./connection.ts";
+import { runSlice, sliceMs } from "./time-slice.ts";
 
 export interface ConnectionDrainOptions {
   readonly now: () => number;
-  /** All that have not ended; those that are let in meanwhile, too. */
+  /** All that have not ended, the oldest first. An iteration meets those that are let in meanwhile, too. */
   readonly connections: Iterable<Connection>;
+  /** How many of them have a socket. */
+  readonly open: () => number;
   /** Whether another gateway takes whoever comes back. */
   readonly hasPeer: () => boolean;
   readonly limits: {
@@ -29,53 +32,89 @@ const lookMs = 20;
 export class ConnectionDrain {
   private readonly options: ConnectionDrainOptions;
   private readonly closeBy: number;
-  private toldAt = Number.NEGATIVE_INFINITY;
   /** They take nothing more, and are closed once nothing of them is uncommitted. */
   private readonly leaving = new Set<Connection>();
+  /** Where the last batch has ended. */
+  private rest: Iterator<Connection> | undefined;
+  private toldAt = Number.NEGATIVE_INFINITY;
+  /** What is under way: a batch, and a look at those that are leaving. */
+  private telling: Iterator<void> | undefined;
+  private looking: Iterator<void> | undefined;
 
   constructor(options: ConnectionDrainOptions) {
     this.options = options;
     this.closeBy = options.now() + options.limits.closeMs;
   }
 
-  /** To be called every few milliseconds. */
-  step(): void {
-    const now = this.options.now();
-    const isLate = now >= this.closeBy;
-    const hasPeer = this.options.hasPeer();
-    const isAll = isLate || !hasPeer;
-    if (now - this.toldAt >= (isAll ? lookMs : this.options.limits.pauseMs)) {
-      this.toldAt = now;
-      this.tell(isAll ? Number.POSITIVE_INFINITY : this.batch(now));
+  /**
+   * To be called every few milliseconds: one slice of what is to be done.
+   * @returns whether the next slice has something to do at once.
+   */
+  step(): boolean {
+    const { now } = this.options;
+    const start = now();
+    this.looking ??= this.closeCommitted();
+    // No more than a half: those who are not told yet would wait for all that are.
+    if (runSlice(this.looking, now, start + sliceMs / 2)) this.looking = undefined;
+    this.telling ??= this.nextBatch(start);
+    if (this.telling !== undefined && runSlice(this.telling, now, start + sliceMs)) this.telling = undefined;
+    return this.looking !== undefined || this.telling !== undefined;
+  }
+
+  private get isLate(): boolean {
+    return this.options.now() >= this.closeBy;
+  }
+
+  // Among `leaving` may be some that have closed by themselves since they were looked at: then it is too low for a moment.
+  private get untold(): number {
+    return this.options.open() - this.leaving.size;
+  }
+
+  private nextBatch(now: number): Iterator<void> | undefined {
+    const { hasPeer, limits } = this.options;
+    const isAll = this.isLate || !hasPeer();
+    if (now - this.toldAt < (isAll ? lookMs : limits.pauseMs) || this.untold <= 0) return undefined;
+    this.toldAt = now;
+    return this.tell(isAll ? Number.POSITIVE_INFINITY : this.batch(now));
+  }
+
+  private *tell(most: number): Generator<void> {
+    let told = 0;
+    this.rest ??= this.options.connections[Symbol.iterator]();
+    while (told < most) {
+      const { value: connection, done } = this.rest.next();
+      if (done) {
+        this.rest = undefined;
+        break;
+      }
+      if (connection.socket !== undefined && !this.leaving.has(connection)) {
+        if (connection.intake === "open") connection.intake = "closing";
+        this.leaving.add(connection);
+        this.closeIfCommitted(connection);
+        told++;
+      }
+      yield;
     }
+    if (told > 0) this.options.onBatch(told, this.untold);
+  }
+
+  private *closeCommitted(): Generator<void> {
     for (const connection of this.leaving) {
-      if (connection.socket !== undefined && connection.events.length > 0 && !isLate) continue;
-      this.leaving.delete(connection);
-      if (connection.socket !== undefined) this.options.close(connection, hasPeer ? "gateway.restarts" : "gateway.ends");
+      this.closeIfCommitted(connection);
+      yield;
     }
   }
 
-  private tell(most: number): void {
-    let told = 0;
-    let left = 0;
-    for (const connection of this.options.connections) {
-      if (connection.socket === undefined || this.leaving.has(connection)) continue;
-      if (told === most) left++;
-      else {
-        if (connection.intake === "open") connection.intake = "closing";
-        this.leaving.add(connection);
-        told++;
-      }
-    }
-    if (told > 0) this.options.onBatch(told, left);
+  private closeIfCommitted(connection: Connection): void {
+    if (connection.socket !== undefined && connection.events.length > 0 && !this.isLate) return;
+    this.leaving.delete(connection);
+    if (connection.socket !== undefined) this.options.close(connection, this.options.hasPeer() ? "gateway.restarts" : "gateway.ends");
   }
 
   // More where the last one would be late.
   private batch(now: number): number {
     const { batch, pauseMs } = this.options.limits;
-    let open = 0;
-    for (const connection of this.options.connections) if (connection.socket !== undefined && !this.leaving.has(connection)) open++;
     const batches = pauseMs === 0 ? 1 : Math.max(1, Math.floor((this.closeBy - now) / pauseMs));
-    return Math.max(batch, Math.ceil(open / batches));
+    return Math.max(batch, Math.ceil(this.untold / batches));
   }
 }

@@ -1,7 +1,7 @@
 // Puts the gateway together: sockets on one side, links to workers on the other, the dispatcher between them.
 
 import { hostname } from "node:os";
-import { setTimeout as pause } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import type { Logger } from "pino";
 import { FaultMeter } from "../process/fault-meter.ts";
@@ -211,7 +211,7 @@ export class Gateway {
       dispatcher: this.dispatcher,
       commits: this.commits,
       requests: this.requests,
-      appCommands: new AppCommands({ slots: this.slots, topics: this.topics, publishHere }),
+      appCommands: new AppCommands({ slots: this.slots, topics: this.topics, publishHere, now, later: (run) => setImmediate(run) }),
       log: options.log,
     });
     this.files = new FileGuard({
@@ -367,6 +367,7 @@ export class Gateway {
     const connectionDrain = new ConnectionDrain({
       now,
       connections: this.dispatcher.all(),
+      open: () => Object.values(this.dispatcher.routes).reduce((sum, count) => sum + count, 0),
       hasPeer: () => this.peers.areThere,
       limits: { batch: CLOSE_BATCH, pauseMs: CLOSE_PAUSE_MS, closeMs: DRAIN_MS * closeShare },
       close: ({ socket }, code) => socket?.end(errorTable[code].close, code),
@@ -374,8 +375,7 @@ export class Gateway {
     });
     const isBusy = () => this.dispatcher.size > 0 || this.upgrades.parked > 0 || this.writing > 0;
     while (isBusy() && now() < deadline) {
-      connectionDrain.step();
-      await pause(drainStepMs);
+      await (connectionDrain.step() ? nextTurn() : pause(drainStepMs));
     }
     const answers = this.writing;
     if (answers > 0) log.warn({ answers }, "ended before every answer was whole: their clients are cut off");

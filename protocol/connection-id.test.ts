@@ -1,15 +1,15 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { connectionId, gatewayOf, slotOf } from "./connection-id.ts";
+import { connectionId, countOf, gatewayOf, slotOf } from "./connection-id.ts";
 
 const gateway = fc.stringMatching(/^[A-Za-z0-9_]{1,20}$/);
 
-test("a connection's id tells where to find it", () => {
+test("a connection's id tells where to find it, and which it was", () => {
   expect(connectionId("g1", 35, 36)).toBe("g1-z-10");
   fc.assert(
     fc.property(gateway, fc.nat(), fc.nat(), (id, slot, count) => {
       const connection = connectionId(id, slot, count);
-      expect([gatewayOf(connection), slotOf(connection)]).toEqual([id, slot]);
+      expect([gatewayOf(connection), slotOf(connection), countOf(connection)]).toEqual([id, slot, count]);
     }),
   );
 });
@@ -24,7 +24,7 @@ test("two connections have two ids", () => {
 });
 
 test.each(["", "g1", "g1-", "-", "g1-!"])("%j is no connection's id", (text) => {
-  expect(slotOf(text)).toBeNaN();
+  expect([slotOf(text), countOf(text)]).toEqual([Number.NaN, Number.NaN]);
 });
 
 test("what has no - has no gateway", () => {

@@ -1,7 +1,10 @@
 // A connection's id: unique across gateways and restarts, since the gateway's id is and its count never goes back. It also
 // tells where to find it.
 
-/** @param gateway has no `-` in it. */
+/**
+ * @param gateway has no `-` in it.
+ * @param count How many connections it has opened before.
+ */
 export function connectionId(gateway: string, slot: number, count: number): string {
   return `${gateway}-${slot.toString(36)}-${count.toString(36)}`;
 }
@@ -14,4 +17,9 @@ export function gatewayOf(id: string): string {
 /** Where its gateway keeps it; NaN where the text is no connection's id. */
 export function slotOf(id: string): number {
   return Number.parseInt(id.split("-")[1] ?? "", 36);
+}
+
+/** How many connections its gateway had opened before; NaN where the text is no connection's id. */
+export function countOf(id: string): number {
+  return Number.parseInt(id.split("-")[2] ?? "", 36);
 }
