@@ -4,6 +4,7 @@
 import { createServer, type Server } from "node:http";
 import type { Metric } from "../process/metric.ts";
 import type { Gateway } from "./gateway.ts";
+import { helloOf } from "./hello.ts";
 import { gatewayMetrics } from "./metrics.ts";
 import { metricsText, metricsTextType } from "./metrics-text.ts";
 
@@ -73,7 +74,7 @@ function text(status: number, body: string): Page {
 }
 
 function whyNotReady(gateway: Gateway): string | undefined {
-  if (gateway.isDraining) return "it ends: no new connections";
+  if (gateway.frontend.upgrades.isDraining) return "it ends: no new connections";
   if (!gateway.connected) return "NATS is not connected: messages park";
   if (!gateway.dispatcher.serving) return "no worker of the active release: messages park";
   return undefined;
@@ -81,14 +82,14 @@ function whyNotReady(gateway: Gateway): string | undefined {
 
 function status(gateway: Gateway): object {
   return {
-    ...gateway.hello(),
+    ...helloOf(gateway),
     nats: { connected: gateway.connected },
     counters: {
       ...gateway.counters,
       ...gateway.dispatcher.counters,
       ...gateway.commits.counters,
-      upgrades: gateway.upgrades.outcomes.upgrade.counts,
-      requests: gateway.upgrades.outcomes.request.counts,
+      upgrades: gateway.frontend.upgrades.outcomes.upgrade.counts,
+      requests: gateway.frontend.upgrades.outcomes.request.counts,
       topics: { subscribed: gateway.topics.size, ...gateway.topics.counters },
       faults: gateway.faults.counts,
     },

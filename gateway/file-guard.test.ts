@@ -43,8 +43,7 @@ beforeEach(() => {
       if (isTaken) throw new Error("taken");
       told.push("listens");
     },
-    onFull: () => told.push("full"),
-    onRoom: () => told.push("room"),
+    log: { warn: () => told.push("full"), info: () => told.push("room") },
   });
 });
 

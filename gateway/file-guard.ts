@@ -4,6 +4,7 @@
 // Below the limit newcomers are refused with an answer. Where that does not help, since they do not ask for anything, or are too
 // many at once, nobody listens for them until there is room again.
 
+import type { Logger } from "pino";
 import type { OpenFiles } from "./open-files.ts";
 
 /** New clients are refused with 503 when fewer files than this are left. */
@@ -27,8 +28,7 @@ export interface FileGuardOptions {
   readonly stopListening: () => void;
   /** Rejects where that is not possible: it is tried again. */
   readonly listenAgain: () => Promise<void>;
-  readonly onFull: (open: number | undefined) => void;
-  readonly onRoom: () => void;
+  readonly log: Pick<Logger, "warn" | "info">;
 }
 
 export class FileGuard {
@@ -106,16 +106,18 @@ export class FileGuard {
   }
 
   private tell(): void {
-    const { now, onFull, onRoom } = this.options;
+    const { files, connections, now, log } = this.options;
     const { isFull } = this;
     if (isFull && !this.hasWarned && now() - this.warnedAt >= quietMs) {
       this.warnedAt = now();
       this.hasWarned = true;
-      onFull(this.open);
+      const text =
+        "no files for more connections: newcomers are refused (gateway.full); raise the limit (systemd: LimitNOFILE=, a shell: ulimit -n)";
+      log.warn({ openFiles: this.open, limit: files.limit, connections: connections(), code: "gateway.full" }, text);
     }
     if (!isFull && this.hasWarned) {
       this.hasWarned = false;
-      onRoom();
+      log.info("there are files for more connections again");
     }
   }
 

@@ -79,13 +79,13 @@ async function main(): Promise<void> {
       "the admin port is not on loopback (ADMIN_HOST), and answers everybody who reaches it: have a firewall decide who may",
     );
   }
-  gateway.admin = admin.port;
+  gateway.adminPort = admin.port;
   const { port } = await gateway.start();
   const started = gateway;
   const apply = async (changed: GatewayConfig) => {
     checkPayload(changed, bus.maxPayloadBytes);
     const next = readCertificate(changed);
-    await started.change(changed, next);
+    await started.frontend.change(changed, next);
     return next === undefined ? {} : aboutCertificate(next);
   };
   reload = new Reload({ file, log, config, live: liveSettings, parse: parseGatewayConfig, apply, answerFile: config.RELOAD_FILE });

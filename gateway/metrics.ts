@@ -19,7 +19,8 @@ export function gatewayMetrics(gateway: Gateway): Metric[] {
 }
 
 function clientMetrics(gateway: Gateway): Metric[] {
-  const { counters, broken, slots, dispatcher, commits, upgrades } = gateway;
+  const { counters, clients, slots, dispatcher, commits } = gateway;
+  const { upgrades } = gateway.frontend;
   return [
     gauge(
       "thinstate_connections",
@@ -30,7 +31,7 @@ function clientMetrics(gateway: Gateway): Metric[] {
     counter(
       "thinstate_connections_broken_total",
       "Connections that were closed for an error, by its code: see docs/errors.md.",
-      by("code", broken),
+      by("code", clients.broken),
     ),
     counter(
       "thinstate_slow_consumers_total",
@@ -58,7 +59,7 @@ function clientMetrics(gateway: Gateway): Metric[] {
   ];
 }
 
-function certificateMetrics({ certificate }: Gateway): Metric[] {
+function certificateMetrics({ settings: { certificate } }: Gateway): Metric[] {
   const expiresAt = certificate === undefined ? [] : [[{}, certificate.expiresAt / 1000] as const];
   return [
     gauge(
@@ -69,7 +70,7 @@ function certificateMetrics({ certificate }: Gateway): Metric[] {
   ];
 }
 
-function dispatchMetrics({ dispatcher, commits, upgrades, config, counters }: Gateway): Metric[] {
+function dispatchMetrics({ dispatcher, commits, frontend: { upgrades }, settings, counters }: Gateway): Metric[] {
   return [
     gauge("thinstate_serving", "1 while a worker of the active release is there; else everything parks.", Number(dispatcher.serving)),
     gauge("thinstate_draining", "1 while the gateway takes leave of its clients.", Number(upgrades.isDraining)),
@@ -79,7 +80,7 @@ function dispatchMetrics({ dispatcher, commits, upgrades, config, counters }: Ga
       `What they take, ${parkedEventBytes} bytes for each and their own, and the bodies of requests.`,
       dispatcher.parking.bytes,
     ),
-    gauge("thinstate_parked_limit_bytes", "What they may take: PARKED_TOTAL_BYTES.", config.PARKED_TOTAL_BYTES),
+    gauge("thinstate_parked_limit_bytes", "What they may take: PARKED_TOTAL_BYTES.", settings.config.PARKED_TOTAL_BYTES),
     gauge("thinstate_parked_upgrades", "Upgrades and plain requests that wait for a worker or its answer.", upgrades.parked),
     counter("thinstate_commits_total", "Turns, and flushes of turns, that were applied.", commits.counters.commits),
     counter("thinstate_commits_refused_total", "Commits of workers that the connection was not with any more.", commits.counters.refused),

@@ -1,6 +1,7 @@
 // What happens before a connection is one: which route, is the origin allowed, which subprotocol, and, where the handler
 // wants to decide, the worker's answer. The same for plain HTTP.
 
+import type { Logger } from "pino";
 import { type ErrorCode, errorTable } from "../protocol/errors.ts";
 import type { RouteHello } from "../protocol/membership.ts";
 import { packValue } from "../protocol/msgpack.ts";
@@ -32,10 +33,7 @@ export interface UpgradesOptions<Data extends object> {
   readonly limits: { readonly parkMs: number; readonly bodyBytes: number };
   /** There are no files for more connections. */
   readonly isFull: () => boolean;
-  /** What kills workers was given up. */
-  readonly onPoison: (kind: Kind, method: string, path: string) => void;
-  /** A client has got a part of an answer, and is cut off. */
-  readonly onCut: (incoming: Incoming, reason: string) => void;
+  readonly log: Logger;
   /** Makes what comes with all that the socket says. */
   readonly admit: (admission: Admission) => Data;
 }
@@ -221,13 +219,14 @@ export class Upgrades<Data extends object> {
       onEnd: () => request.count(String(status)),
       onCut: (reason) => {
         request.count("response.broken");
-        this.options.onCut(incoming, reason);
+        const { method, path } = incoming;
+        this.options.log.warn({ method, path, reason, code: "response.broken" }, "an answer was cut off before it was whole");
       },
     };
   }
 
   private refusePoison(kind: Kind, { method, path }: Incoming, client: WaitingClient): void {
-    this.options.onPoison(kind, method, path);
+    this.options.log.error({ kind, method, path, code: "request.poison" }, "given up: it was with three workers that died");
     this.refuse(kind, client, 500, "request.poison");
   }
 

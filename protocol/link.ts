@@ -95,7 +95,7 @@ export class Link {
   }
 
   get unackedBatches(): number {
-    return this.window.size;
+    return this.window.unacked.length;
   }
 
   /** The number of the batch that has what was appended last, and that of the last one which the peer has acknowledged. */
@@ -138,7 +138,7 @@ export class Link {
     const { records } = this.builder;
     const bytes = this.builder.seal(this.header(this.window.last + 1, false));
     this.window.add(records, bytes);
-    if (this.window.size === 1) this.setTimers();
+    if (this.window.unacked.length === 1) this.setTimers();
     this.options.transmit(bytes);
   }
 
@@ -189,8 +189,8 @@ export class Link {
   /** Sends everything again that is not acknowledged: after a gap, a reconnect or a time-out. */
   resume(): void {
     if (this.isLost) return;
-    for (const { bytes } of this.window.unacked()) this.options.transmit(bytes);
-    this.counters.retransmitted += this.window.size;
+    for (const { bytes } of this.window.unacked) this.options.transmit(bytes);
+    this.counters.retransmitted += this.window.unacked.length;
     this.setTimers();
   }
 
@@ -217,7 +217,7 @@ export class Link {
   /** Says something that needs no answer, to find out whether anybody hears it. */
   probe(): void {
     if (this.isLost) return;
-    if (this.window.size > 0) this.probeAt = this.options.now() + this.limits.probeMs;
+    if (this.window.unacked.length > 0) this.probeAt = this.options.now() + this.limits.probeMs;
     this.sendAck(false);
   }
 
@@ -241,7 +241,7 @@ export class Link {
   // What is to happen when no acknowledgement comes.
   private setTimers(): void {
     const now = this.options.now();
-    const isWaiting = this.window.size > 0;
+    const isWaiting = this.window.unacked.length > 0;
     this.retransmitAt = isWaiting ? now + this.retransmitMs : Number.POSITIVE_INFINITY;
     this.probeAt = isWaiting ? now + this.limits.probeMs : Number.POSITIVE_INFINITY;
   }

@@ -14,8 +14,9 @@ interface SealedBatch {
 export class SendWindow {
   /** The number of the last batch that was sealed. */
   last = 0;
+  /** Those that are not acknowledged, in order. */
+  unacked: SealedBatch[] = [];
   private readonly limits: SendWindowLimits;
-  private batches: SealedBatch[] = [];
   private bytes = 0;
   private records = 0;
   private wasFull = false;
@@ -24,14 +25,9 @@ export class SendWindow {
     this.limits = limits;
   }
 
-  /** Batches that are not acknowledged. */
-  get size(): number {
-    return this.batches.length;
-  }
-
   /** The number of the last batch that was acknowledged. */
   get acked(): number {
-    return this.last - this.batches.length;
+    return this.last - this.unacked.length;
   }
 
   /** @param begun The batch that is being built. */
@@ -44,7 +40,7 @@ export class SendWindow {
   /** The next batch, sealed with the number after `last`. */
   add(records: number, bytes: Uint8Array): void {
     this.last++;
-    this.batches.push({ records, bytes });
+    this.unacked.push({ records, bytes });
     this.bytes += bytes.length;
     this.records += records;
   }
@@ -52,7 +48,7 @@ export class SendWindow {
   /** @returns whether that is news. */
   acknowledge(upTo: number): boolean {
     if (upTo <= this.acked) return false;
-    for (const { bytes, records } of this.batches.splice(0, upTo - this.acked)) {
+    for (const { bytes, records } of this.unacked.splice(0, upTo - this.acked)) {
       this.bytes -= bytes.length;
       this.records -= records;
     }
@@ -67,14 +63,9 @@ export class SendWindow {
     return true;
   }
 
-  /** What is not acknowledged, in order. */
-  unacked(): readonly SealedBatch[] {
-    return this.batches;
-  }
-
   /** Nothing of it will be acknowledged any more. */
   clear(): void {
-    this.batches = [];
+    this.unacked = [];
     this.bytes = this.records = 0;
   }
 }

@@ -1,0 +1,98 @@
+// The side that clients come to: listens, refuses those that there is no room for, lets the others in, and hands on what their
+// sockets say.
+
+import type { Logger } from "pino";
+import type { Certificate } from "./certificate.ts";
+import type { ClientEvents } from "./client-events.ts";
+import type { GatewayConfig } from "./config.ts";
+import type { Connection } from "./connection.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import { FileGuard } from "./file-guard.ts";
+import type { LiveSettings } from "./live-settings.ts";
+import { openFiles } from "./open-files.ts";
+import { Upgrades } from "./upgrade.ts";
+import { listen, type Server } from "./uws/server.ts";
+import type { WorkerRequests } from "./worker-requests.ts";
+
+export interface FrontendOptions {
+  readonly settings: LiveSettings;
+  readonly clients: ClientEvents;
+  readonly dispatcher: Dispatcher;
+  readonly requests: WorkerRequests;
+  readonly now: () => number;
+  readonly log: Logger;
+}
+
+export class Frontend {
+  readonly upgrades: Upgrades<Connection>;
+  private readonly options: FrontendOptions;
+  private readonly files: FileGuard;
+  private server: Server | undefined;
+
+  constructor(options: FrontendOptions) {
+    this.options = options;
+    const { settings, clients, dispatcher, requests, now, log } = options;
+    this.files = new FileGuard({
+      files: openFiles(),
+      now,
+      log,
+      connections: () => dispatcher.size,
+      stopListening: () => this.server?.pauseListening(),
+      listenAgain: async () => this.server?.listenAgain(),
+    });
+    this.upgrades = new Upgrades({
+      dispatcher,
+      requests,
+      now,
+      log,
+      limits: settings.requests,
+      isFull: () => this.files.isFull,
+      admit: (admission) => clients.admit(admission),
+    });
+  }
+
+  /** 0 until it listens. */
+  get port(): number {
+    return this.server?.port ?? 0;
+  }
+
+  /** Answers of which something still waits for its client, or for its worker. */
+  get writing(): number {
+    return this.server?.writing ?? 0;
+  }
+
+  /** To every subscriber here. */
+  publish(topic: string, data: Uint8Array, isBinary: boolean): void {
+    this.server?.publish(topic, data, isBinary);
+  }
+
+  async listen(): Promise<void> {
+    const { settings, clients } = this.options;
+    // Hundreds may come before the first sweep: all of those whom an earlier gateway served.
+    await this.files.step();
+    this.server = await listen<Connection>(settings.server, {
+      onUpgrade: (incoming, client) => this.upgrades.upgrade(clients.identified(incoming), client),
+      onRequest: (incoming, client) => this.upgrades.request(clients.identified(incoming), client),
+      onOpen: (connection, socket) => clients.open(connection, socket),
+      onMessage: (connection, message, isBinary) => clients.receive(connection, message, isBinary),
+      onClose: (connection, code, reason, isSlow) => clients.closed(connection, { code, reason, isSlow }),
+    });
+  }
+
+  /** As LiveSettings has it. */
+  change(config: GatewayConfig, certificate: Certificate | undefined): Promise<void> {
+    return this.options.settings.change(config, certificate, this.server);
+  }
+
+  /** Lets no one in any more; those who are in stay. */
+  drain(): void {
+    this.server?.stopListening();
+    this.upgrades.drain();
+  }
+
+  /** To be called several times a second. */
+  sweep(): void {
+    this.upgrades.sweep();
+    void this.files.step();
+  }
+}

@@ -1,0 +1,39 @@
+// The gateway's hello: what it tells everybody of itself, as its parts have it now. When it is told is up to Presence.
+
+import { hostname } from "node:os";
+import { protocolVersion } from "../protocol/envelope.ts";
+import type { GatewayHello } from "../protocol/membership.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import type { Gateway } from "./gateway.ts";
+
+export function helloOf(gateway: Gateway): GatewayHello {
+  const { dispatcher, workers, commits, frontend } = gateway;
+  return {
+    kind: "gateway",
+    id: gateway.id,
+    pid: process.pid,
+    host: hostname(),
+    protocol: protocolVersion,
+    port: frontend.port,
+    adminPort: gateway.adminPort,
+    startedAt: gateway.startedAt,
+    connections: dispatcher.size,
+    parked: dispatcher.parking.events + frontend.upgrades.parked,
+    messagesIn: dispatcher.counters.messagesIn,
+    messagesOut: commits.counters.messagesOut,
+    draining: frontend.upgrades.isDraining,
+    tellsStates: true,
+    serving: dispatcher.serving,
+    routes: dispatcher.routes,
+    pins: Object.fromEntries([...workers.all()].map((worker) => [worker.id, worker.pins])),
+    silent: workers.silent,
+    handover: dispatcher.handover.report(dispatcher.hasHandedOver),
+    activation: dispatcher.activation,
+  };
+}
+
+/** How far the hand-over is, as a hello tells it: another value is news. */
+export function handoverStage({ handover, hasHandedOver }: Dispatcher): string {
+  // What is closed later is told with the next heartbeat.
+  return `${handover.remaining} ${hasHandedOver} ${hasHandedOver ? "" : handover.closedTotal}`;
+}

@@ -1,0 +1,60 @@
+// The settings as they are now, and what each part is given of them: some change while the gateway runs.
+
+import { isDeepStrictEqual } from "node:util";
+import type { Certificate } from "./certificate.ts";
+import type { GatewayConfig } from "./config.ts";
+import type { DispatchLimits } from "./dispatch-options.ts";
+import { dispatchLimits, requestLimits, serverLimits, topicLimits, workerLimits } from "./limits.ts";
+import type { TopicLimits } from "./topics.ts";
+import { TrustedProxies } from "./trusted-proxies.ts";
+import type { UpgradesOptions } from "./upgrade.ts";
+import type { Server, ServerOptions } from "./uws/server.ts";
+import type { WorkerLimits } from "./workers.ts";
+
+export class LiveSettings {
+  config: GatewayConfig;
+  /** undefined: clients speak without TLS. */
+  certificate: Certificate | undefined;
+  proxies: TrustedProxies;
+  /** Whoever was given one of these reads it each time. */
+  readonly dispatch: DispatchLimits;
+  readonly requests: UpgradesOptions<object>["limits"];
+  readonly topics: TopicLimits;
+  readonly workers: WorkerLimits;
+  private readonly maxPayloadBytes: number;
+
+  /** @param maxPayloadBytes What NATS takes in one message. */
+  constructor(config: GatewayConfig, certificate: Certificate | undefined, maxPayloadBytes: number) {
+    this.config = config;
+    this.certificate = certificate;
+    this.proxies = new TrustedProxies(config.TRUSTED_PROXIES);
+    this.dispatch = dispatchLimits(config);
+    this.requests = requestLimits(config);
+    this.topics = topicLimits(config, maxPayloadBytes);
+    this.workers = workerLimits(config);
+    this.maxPayloadBytes = maxPayloadBytes;
+  }
+
+  get server(): ServerOptions {
+    const { config, certificate } = this;
+    return { host: config.HOST, port: config.PORT, tls: certificate, limits: serverLimits(config) };
+  }
+
+  /**
+   * Goes on with other settings: at once where that is possible, else for new connections. See liveSettings in config.ts.
+   * @param server What listens with the present ones.
+   * @throws where uWebSockets.js refuses the certificate; then nothing has changed.
+   */
+  async change(config: GatewayConfig, certificate: Certificate | undefined, server: Pick<Server, "renew"> | undefined): Promise<void> {
+    const limits = serverLimits(config);
+    const isSameServer = isDeepStrictEqual(limits, serverLimits(this.config)) && certificate?.fingerprint === this.certificate?.fingerprint;
+    if (!isSameServer) await server?.renew({ tls: certificate, limits });
+    this.config = config;
+    this.certificate = certificate;
+    this.proxies = new TrustedProxies(config.TRUSTED_PROXIES);
+    Object.assign(this.dispatch, dispatchLimits(config));
+    Object.assign(this.requests, requestLimits(config));
+    Object.assign(this.topics, topicLimits(config, this.maxPayloadBytes));
+    Object.assign(this.workers, workerLimits(config));
+  }
+}

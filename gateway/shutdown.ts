@@ -1,0 +1,47 @@
+// How a gateway that lets nobody in any more comes to an end: everyone is closed, and what is under way is waited for.
+
+import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promises";
+import type { Logger } from "pino";
+import { errorTable } from "../protocol/errors.ts";
+import type { GatewayConfig } from "./config.ts";
+import { ConnectionDrain } from "./connection-drain.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import type { Frontend } from "./frontend.ts";
+import type { PeerGateways } from "./peer-gateways.ts";
+
+/** Until other gateways have said whether they end too, then how often it is looked who may be closed. */
+const togetherMs = 30;
+const drainStepMs = 5;
+/** Of DRAIN_MS: then everybody is closed, and the rest is for their onClose. */
+const closeShare = 0.75;
+
+export interface ShutdownOptions {
+  readonly config: Pick<GatewayConfig, "DRAIN_MS" | "CLOSE_BATCH" | "CLOSE_PAUSE_MS">;
+  readonly dispatcher: Dispatcher;
+  readonly frontend: Frontend;
+  readonly peers: PeerGateways;
+  readonly now: () => number;
+  readonly log: Logger;
+}
+
+/** Closes everyone once their begun turns have committed, and waits until their onClose has run; at most DRAIN_MS. */
+export async function closeEveryone({ config, dispatcher, frontend, peers, now, log }: ShutdownOptions): Promise<void> {
+  const { DRAIN_MS, CLOSE_BATCH, CLOSE_PAUSE_MS } = config;
+  const deadline = now() + DRAIN_MS;
+  // Until gateways that end together have heard of each other.
+  await pause(Math.min(togetherMs, DRAIN_MS));
+  const connectionDrain = new ConnectionDrain({
+    now,
+    connections: dispatcher.all(),
+    open: () => Object.values(dispatcher.routes).reduce((sum, count) => sum + count, 0),
+    hasPeer: () => peers.areThere,
+    limits: { batch: CLOSE_BATCH, pauseMs: CLOSE_PAUSE_MS, closeMs: DRAIN_MS * closeShare },
+    close: ({ socket }, code) => socket?.end(errorTable[code].close, code),
+    onBatch: (connections, left) => log.info({ connections, left }, "connections are told to leave"),
+  });
+  const isBusy = () => dispatcher.size > 0 || frontend.upgrades.parked > 0 || frontend.writing > 0;
+  while (isBusy() && now() < deadline) await (connectionDrain.step() ? nextTurn() : pause(drainStepMs));
+  const { writing: answers } = frontend;
+  if (answers > 0) log.warn({ answers }, "ended before every answer was whole: their clients are cut off");
+  if (dispatcher.size > 0) log.warn({ connections: dispatcher.size }, "ended before every onClose had run");
+}
