@@ -12,16 +12,16 @@ import type { Topics } from "./topics.ts";
 import type { Workers } from "./workers.ts";
 
 export interface AnnouncementsOptions {
-  readonly bus: Bus;
+  readonly bus: Pick<Bus, "subscribe">;
   /** The subject that all members share. */
   readonly subject: string;
-  readonly dispatcher: Dispatcher;
-  readonly workers: Workers;
-  readonly peers: PeerGateways;
-  readonly lostGateways: LostGateways;
-  readonly topics: Topics;
-  readonly presence: Presence;
-  readonly log: Logger;
+  readonly dispatcher: Pick<Dispatcher, "activate">;
+  readonly workers: Pick<Workers, "hear" | "gone">;
+  readonly peers: Pick<PeerGateways, "hear">;
+  readonly lostGateways: Pick<LostGateways, "hear">;
+  readonly topics: Pick<Topics, "hear">;
+  readonly presence: Pick<Presence, "announce">;
+  readonly log: Pick<Logger, "info">;
 }
 
 export class Announcements {

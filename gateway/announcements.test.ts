@@ -1,0 +1,78 @@
+import { beforeEach, expect, test } from "vitest";
+import type { BusMessage } from "../protocol/bus.ts";
+import { type Announcement, encodeAnnouncement } from "../protocol/membership.ts";
+import { gateway, worker } from "../test/hellos.ts";
+import { Announcements } from "./announcements.ts";
+
+let told: string[];
+let generation: number;
+let listener: ((message: BusMessage) => void) | undefined;
+let announcements: Announcements;
+
+beforeEach(() => {
+  told = [];
+  generation = 0;
+  const hears = (part: string) => ({ hear: ({ kind }: Announcement) => void told.push(`${part} hears ${kind}`) });
+  announcements = new Announcements({
+    bus: {
+      subscribe: (_subject, hear) => {
+        listener = hear;
+        return {
+          unsubscribe: () => {
+            listener = undefined;
+          },
+        };
+      },
+    },
+    subject: "members",
+    dispatcher: {
+      activate: (activation) => {
+        const isNews = activation.generation > generation;
+        generation = Math.max(generation, activation.generation);
+        return isNews;
+      },
+    },
+    workers: { ...hears("workers"), gone: (id, reason) => void told.push(`${id} is gone: ${reason}`) },
+    peers: hears("peers"),
+    lostGateways: hears("lostGateways"),
+    topics: hears("topics"),
+    presence: { announce: () => void told.push("announces") },
+    log: { info: () => told.push("logs") },
+  });
+  announcements.begin();
+});
+
+function say(announcement: Announcement): string[] {
+  told = [];
+  listener?.({ payload: encodeAnnouncement(announcement) } as BusMessage);
+  // Three parts hear everything.
+  return told.filter((text) => !/^(peers|topics|lostGateways) /.test(text));
+}
+
+test("each goes to the part that it is for, and all of them to those that watch other gateways", () => {
+  expect(say({ kind: "ask" })).toEqual(["announces"]);
+  expect(told).toEqual(["peers hears ask", "topics hears ask", "lostGateways hears ask", "announces"]);
+  expect(say(worker)).toEqual(["workers hears worker"]);
+  expect(say({ kind: "gone", id: "w1", reason: "exited" })).toEqual(["w1 is gone: exited"]);
+  expect(say(gateway)).toEqual([]);
+});
+
+test("an activation is taken from whoever tells it, and is passed on at once where it is news", () => {
+  const activation = { release: "2", generation: 2 };
+  expect(say({ ...worker, activation })).toEqual(["logs", "announces", "workers hears worker"]);
+  expect(say({ kind: "activate", activation })).toEqual([]);
+  expect(say({ ...gateway, activation: { release: "3", generation: 3 } })).toEqual(["logs", "announces"]);
+  expect(say({ kind: "activate", activation })).toEqual([]);
+  expect(generation).toBe(3);
+});
+
+test("a worker of another protocol is not heard, and tells no activation", () => {
+  expect(say({ ...worker, protocol: worker.protocol + 1, activation: { release: "2", generation: 2 } })).toEqual([]);
+  expect(generation).toBe(0);
+});
+
+test("at the end nobody is heard or answered any more", () => {
+  announcements.end();
+  expect(say({ kind: "ask" })).toEqual([]);
+  expect(told).toEqual([]);
+});
