@@ -13,6 +13,7 @@ import { protocolVersion } from "../protocol/envelope.ts";
 import { errorTable } from "../protocol/errors.ts";
 import { LinkHub } from "../protocol/link-hub.ts";
 import { type Activation, type Announcement, decodeAnnouncement, type GatewayHello } from "../protocol/membership.ts";
+import { Presence } from "../protocol/presence.ts";
 import { StallDetector } from "../protocol/stall-detector.ts";
 import { type Subjects, subjectsOf } from "../protocol/subjects.ts";
 import { AppCommands } from "./app-commands.ts";
@@ -28,7 +29,6 @@ import { dispatchLimits, requestLimits, serverLimits, topicLimits, workerLimits 
 import { LostGateways } from "./lost-gateways.ts";
 import { openFiles, openFilesLimit } from "./open-files.ts";
 import { PeerGateways } from "./peer-gateways.ts";
-import { Presence } from "./presence.ts";
 import { Scrapes } from "./scrapes.ts";
 import { SlotTable } from "./slots.ts";
 import { type TopicLimits, Topics } from "./topics.ts";
@@ -133,6 +133,7 @@ export class Gateway {
       onUnheard: (peer) => this.workers.lose(peer, "nobody hears it", "unreachable"),
     });
     this.presence = new Presence({
+      id: options.id,
       bus,
       subject: this.subjects.members,
       now,
@@ -159,7 +160,7 @@ export class Gateway {
       onBreak: (connection, code) => this.clients.break(connection, code),
       onEnd: (connection) => this.forget(connection),
       onCandidates: () => {
-        this.presence.isChanged = true;
+        this.presence.announceSoon();
         this.upgrades.retry();
       },
     });
@@ -194,7 +195,7 @@ export class Gateway {
       limits: this.workerLimits,
       onLost: (worker, how) => {
         this.requests.lost(worker, how);
-        this.presence.isChanged = true;
+        this.presence.announceSoon();
       },
     });
     this.stalls = new StallDetector({
@@ -380,12 +381,10 @@ export class Gateway {
     if (this.dispatcher.size > 0) log.warn({ connections: this.dispatcher.size }, "ended before every onClose had run");
     else
       await this.options.identity.leave().catch((error) => log.error({ err: error }, "cannot write IDENTITY_FILE: onGatewayLost will run"));
-    this.presence.end();
     clearInterval(this.sweeping);
     this.hub.flush();
     this.hub.stop();
-    // The last word: whoever heard more of this gateway would think that it is there again.
-    this.presence.say({ kind: "gone", id: this.id, reason: "bye" });
+    this.presence.leave();
     this.hasLeft = true;
     await this.options.bus.close();
   }
