@@ -4,10 +4,10 @@ import type { Logger } from "pino";
 import type { Bus, BusSubscription } from "../protocol/bus.ts";
 import { protocolVersion } from "../protocol/envelope.ts";
 import { type Activation, type Announcement, decodeAnnouncement } from "../protocol/membership.ts";
+import type { Presence } from "../protocol/presence.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { LostGateways } from "./lost-gateways.ts";
 import type { PeerGateways } from "./peer-gateways.ts";
-import type { Presence } from "./presence.ts";
 import type { Topics } from "./topics.ts";
 import type { Workers } from "./workers.ts";
 

@@ -8,6 +8,7 @@ import { encodeScrape, parseScraped } from "../process/scrape.ts";
 import type { Bus } from "../protocol/bus.ts";
 import { LinkHub } from "../protocol/link-hub.ts";
 import type { Activation } from "../protocol/membership.ts";
+import { Presence } from "../protocol/presence.ts";
 import { StallDetector } from "../protocol/stall-detector.ts";
 import { type Subjects, subjectsOf } from "../protocol/subjects.ts";
 import { Announcements } from "./announcements.ts";
@@ -23,7 +24,6 @@ import { handoverStage, helloOf } from "./hello.ts";
 import { LiveSettings } from "./live-settings.ts";
 import { LostGateways } from "./lost-gateways.ts";
 import { PeerGateways } from "./peer-gateways.ts";
-import { Presence } from "./presence.ts";
 import { Scrapes } from "./scrapes.ts";
 import { closeEveryone } from "./shutdown.ts";
 import { SlotTable } from "./slots.ts";
@@ -109,6 +109,7 @@ export class Gateway {
       onUnheard: (peer) => this.workers.lose(peer, "nobody hears it", "unreachable"),
     });
     this.presence = new Presence({
+      id: options.id,
       bus,
       subject: this.subjects.members,
       now,
@@ -136,7 +137,7 @@ export class Gateway {
       onBreak: (connection, code) => this.clients.break(connection, code),
       onEnd: (connection) => this.forget(connection),
       onCandidates: () => {
-        this.presence.isChanged = true;
+        this.presence.announceSoon();
         this.frontend.upgrades.retry();
       },
     });
@@ -171,7 +172,7 @@ export class Gateway {
       limits: this.settings.workers,
       onLost: (worker, how) => {
         this.requests.lost(worker, how);
-        this.presence.isChanged = true;
+        this.presence.announceSoon();
       },
     });
     this.stalls = new StallDetector({ now, askNats: () => bus.flush(), onStoodStill: () => this.hub.stoodStill(), everyMs: sweepMs });
@@ -260,12 +261,10 @@ export class Gateway {
       await identity.leave().catch((error) => log.error({ err: error }, "cannot write IDENTITY_FILE: onGatewayLost will run"));
     }
     this.announcements.end();
-    this.presence.end();
     clearInterval(this.sweeping);
     this.hub.flush();
     this.hub.stop();
-    // The last word: whoever heard more of this gateway would think that it is there again.
-    this.presence.say({ kind: "gone", id: this.id, reason: "bye" });
+    this.presence.leave();
     await bus.close();
   }
 

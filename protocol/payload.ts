@@ -44,7 +44,7 @@ export function neededPayloadBytes({ MESSAGE_BYTES, EFFECTS_BYTES, STATE_BYTES, 
     usualPayloadBytes,
     MESSAGE_BYTES + messageRoomBytes,
     EFFECTS_BYTES + effectsRoomBytes,
-    // State and topics have a half of a pin each: see worker/runtime.ts.
+    // State and topics have a half of a pin each: see worker/limits.ts.
     2 * (STATE_BYTES + pinHeadBytes),
     2 * TOPICS_PER_CONNECTION * topicBytes,
   );

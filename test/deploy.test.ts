@@ -389,7 +389,7 @@ describe("interrupted", () => {
     const { workers } = await installation.status();
     const active = workers.filter(({ state }) => state === "active").map(({ pid }) => pid);
     installation.write(versionFile, "this is no TypeScript");
-    installation.write("worker/runtime.ts", "nor is this");
+    installation.write("worker/worker.ts", "nor is this");
     rmSync(join(installation.clone, "node_modules"));
     installation.write("node_modules/README", "nothing is installed");
     for (const pid of active) process.kill(pid, "SIGKILL");

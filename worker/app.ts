@@ -8,6 +8,7 @@ import { packValue } from "../protocol/msgpack.ts";
 import { type CommandBody, flag, type ResultBody, toGateway } from "../protocol/records.ts";
 import { checkTopic } from "../protocol/subjects.ts";
 import { type Frame, frameOf } from "./effects.ts";
+import type { Gateways } from "./gateways.ts";
 import type { App, OpenConnection, Sendable } from "./handler.ts";
 import { checkClose } from "./turn.ts";
 
@@ -24,8 +25,7 @@ export interface AppClientOptions {
   readonly timeoutMs: number;
   /** What one operation may have, encoded. */
   readonly limitBytes: number;
-  /** Those that there are, the one that was heard last first. */
-  readonly gateways: () => readonly string[];
+  readonly gateways: Pick<Gateways, "ids">;
   readonly hub: LinkHub;
 }
 
@@ -48,7 +48,7 @@ export class AppClient implements App {
   async publish(topic: string, data: Sendable): Promise<void> {
     checkTopic(topic);
     // Any gateway will do: it passes on to the others. One that died without a word is not the one that was heard last.
-    const [peer] = this.options.gateways();
+    const [peer] = this.options.gateways.ids;
     await this.command(peer, { kind: "publish", topic, ...bytesOf(frameOf(data)) });
   }
 
@@ -65,12 +65,12 @@ export class AppClient implements App {
 
   async closeUser(user: string, code = 1000, reason = ""): Promise<number> {
     checkClose(code, reason);
-    const counts = await Promise.all(this.options.gateways().map((peer) => this.count(peer, { kind: "closeUser", user, code, reason })));
+    const counts = await Promise.all(this.options.gateways.ids.map((peer) => this.count(peer, { kind: "closeUser", user, code, reason })));
     return counts.reduce((sum, count) => sum + count, 0);
   }
 
   async connections(): Promise<OpenConnection[]> {
-    const gateways = this.options.gateways();
+    const gateways = this.options.gateways.ids;
     if (gateways.length === 0) throw noGateway();
     return (await Promise.all(gateways.map((peer) => this.openAt(peer)))).flat();
   }
@@ -117,7 +117,7 @@ export class AppClient implements App {
 
   private async anyGateway(): Promise<string> {
     for (;;) {
-      const [peer] = this.options.gateways();
+      const [peer] = this.options.gateways.ids;
       if (peer !== undefined) return peer;
       await new Promise<void>((resolve) => this.hoping.push(resolve));
     }

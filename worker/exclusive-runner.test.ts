@@ -3,6 +3,7 @@ import { toWorker } from "../protocol/records.ts";
 import { ExclusiveRunner } from "./exclusive-runner.ts";
 import { defineHandler } from "./handler.ts";
 import { Mailbox } from "./mailbox.ts";
+import { nobody } from "./testing/bench.ts";
 
 let exclusive: ExclusiveRunner;
 let isBusy: boolean;
@@ -16,8 +17,7 @@ function mailbox(id: string): Mailbox {
   const mailbox = new Mailbox({
     ...{
       id,
-      gateway: "g",
-      link: undefined,
+      gateway: nobody,
       slot: 0,
       epoch: 1,
       user: undefined,

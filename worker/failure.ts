@@ -1,8 +1,11 @@
-// What a hook threw, as onError hears of it, and whose fault it is.
+// What a hook threw, as onError hears of it and the log tells it, and whose fault it is.
 
+import type { Logger } from "pino";
 import { isError, valueText } from "../process/thrown.ts";
 import { CodedError, type ErrorCode, isCodedError } from "../protocol/errors.ts";
 import type { HandlerError } from "./handler.ts";
+import type { Mailbox } from "./mailbox.ts";
+import type { HookName } from "./turn.ts";
 
 /** Thrown by our own parsing alone, never by a handler's code. */
 const codes = ["message.invalid", "message.notJson", "request.malformed", "request.method"] as const;
@@ -19,4 +22,12 @@ export function handlerErrorOf(thrown: unknown): HandlerError {
 /** Whether a client has sent what could not be parsed: no release is to blame for that. */
 export function isClientFault(thrown: unknown): thrown is CodedError & { readonly code: ClientFaultCode } {
   return isCodedError(thrown) && clientFaults.has(thrown.code);
+}
+
+/** A turn was rolled back. */
+export function logThrown(log: Logger, { pin }: Mailbox, error: HandlerError, hook: HookName): void {
+  const fields = { connection: pin.id, gateway: pin.gateway.id, route: pin.handler.path, hook, code: error.code };
+  // What a client sent wrong is the client's business: it must not be able to fill the log.
+  if (isClientFault(error)) log.debug({ ...fields, issues: error.issues }, error.message);
+  else log.error({ ...fields, err: error.code === "handler.thrown" ? error.cause : error }, `${hook} was rolled back`);
 }

@@ -8,7 +8,8 @@ function hooksOf(turnTimeoutMs: number, ...all: Array<Hooks["onGatewayLost"]>): 
     file: `${index}.ts`,
     handler: defineHandler({ path: `/${index}`, ...(onGatewayLost && { onGatewayLost }) }),
   }));
-  return new GatewayLostHooks({ handlers, app: {} as App, limits: { turnTimeoutMs }, log: pino({ enabled: false }) });
+  const hub = { get: () => undefined };
+  return new GatewayLostHooks({ handlers, app: {} as App, hub, limits: { turnTimeoutMs }, log: pino({ enabled: false }) });
 }
 
 test("each handler that has the hook is told, whatever another's does", async () => {

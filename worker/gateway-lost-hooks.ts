@@ -2,12 +2,16 @@
 
 import type { Logger } from "pino";
 import { CodedError } from "../protocol/errors.ts";
+import type { LinkHub } from "../protocol/link-hub.ts";
+import { packValue } from "../protocol/msgpack.ts";
+import { toGateway } from "../protocol/records.ts";
 import type { App } from "./handler.ts";
 import type { LoadedHandler } from "./loader.ts";
 
 export interface GatewayLostHooksOptions {
   readonly handlers: readonly LoadedHandler[];
   readonly app: App;
+  readonly hub: Pick<LinkHub, "get">;
   readonly limits: { readonly turnTimeoutMs: number };
   readonly log: Logger;
 }
@@ -18,9 +22,27 @@ export class GatewayLostHooks {
   running = 0;
   /** Of all that have run: those that threw, or took too long. */
   failed = 0;
+  /** By gateway that asks, and number of its question. */
+  private readonly asked = new Map<string, AbortController>();
 
   constructor(options: GatewayLostHooksOptions) {
     this.options = options;
+  }
+
+  /** @param lost the gateway that has crashed. */
+  async answer(gateway: string, number: number, lost: string): Promise<void> {
+    const key = `${gateway} ${number}`;
+    const controller = new AbortController();
+    this.asked.set(key, controller);
+    const failed = await this.run(lost, controller.signal);
+    this.asked.delete(key);
+    const link = this.options.hub.get(gateway);
+    link?.append({ type: toGateway.gatewayLostHandled, flags: 0, extra: 0, slot: number, epoch: 0 }, packValue(failed));
+  }
+
+  /** The gateway waits no longer for the answer to its question, if it was one of these. */
+  cancel(gateway: string, number: number): void {
+    this.asked.get(`${gateway} ${number}`)?.abort(new CodedError("turn.over", "nobody waits for onGatewayLost any more"));
   }
 
   /**

@@ -4,13 +4,13 @@ import { toWorker } from "../protocol/records.ts";
 import { defineHandler } from "./handler.ts";
 import { Mailbox, type MailboxEvent } from "./mailbox.ts";
 import { ReceivedMessage } from "./message.ts";
+import { nobody } from "./testing/bench.ts";
 
 const handler = defineHandler({ path: "/a" });
 
 function mailbox(next = 0): Mailbox {
   return new Mailbox({
-    gateway: "g",
-    link: undefined,
+    gateway: nobody,
     slot: 0,
     epoch: 1,
     id: "g-0-1",

@@ -2,9 +2,9 @@
 // be given back; running is the turn's part. Pure.
 
 import type { CodedError } from "../protocol/errors.ts";
-import type { Link } from "../protocol/link.ts";
 import { toWorker } from "../protocol/records.ts";
 import type { PathParams } from "../protocol/route.ts";
+import type { Effects } from "./effects.ts";
 import type { Handler, Query } from "./handler.ts";
 import type { ReceivedMessage } from "./message.ts";
 
@@ -27,10 +27,21 @@ export interface CloseHandoff {
   readonly next: number;
 }
 
+/** A connection's gateway, as its turns need it; or what stands for one that has died. */
+export interface TurnGateway {
+  readonly id: string;
+  /** Whether the mailbox may commit more now; if not, its turns are run again when it may. */
+  takesMore(mailbox: Mailbox): boolean;
+  /** Takes a turn's effects, all or nothing. @param end flag.commit or flag.flush */
+  commit(mailbox: Mailbox, effects: Effects, end: number): void;
+  /** Resolves when the flush that was just committed has been applied; rejects when the connection is gone. */
+  flushed(mailbox: Mailbox): Promise<void>;
+  /** Nothing of the mailbox runs now: it can be given back if it was asked back. */
+  idle(mailbox: Mailbox): void;
+}
+
 export interface MailboxOptions {
-  readonly gateway: string;
-  /** To the gateway: what its turns ask for travels on it. Undefined where there is no gateway (any more). */
-  readonly link: Link | undefined;
+  readonly gateway: TurnGateway;
   readonly slot: number;
   readonly epoch: number;
   readonly id: string;
@@ -62,9 +73,8 @@ export class Mailbox {
   flushed = 0;
   private readonly events: MailboxEvent[] = [];
   private running: MailboxEvent | undefined;
-  private leaving = false;
-  private closed = false;
-  private gone = false;
+  /** open: it takes events. closed: by a turn of its own; it takes its close. leaving: it takes none. gone: nothing of it counts any more. */
+  private phase: "open" | "closed" | "leaving" | "gone" = "open";
 
   constructor(pin: MailboxOptions) {
     this.pin = pin;
@@ -75,11 +85,16 @@ export class Mailbox {
 
   /** Given back, closed or forgotten: nothing of it runs any more, and nothing that it still says counts. */
   get isGone(): boolean {
-    return this.gone;
+    return this.phase === "gone";
   }
 
   get isRunning(): boolean {
     return this.running !== undefined;
+  }
+
+  /** Handlers have heard of its open, and not of its close. */
+  get isOpen(): boolean {
+    return !this.isGone && this.next > 0;
   }
 
   get waiting(): number {
@@ -87,16 +102,15 @@ export class Mailbox {
   }
 
   push(event: MailboxEvent): void {
-    if (this.gone || this.leaving) return;
     // After its own close a connection is told of its onClose, and of nothing else.
-    if (this.closed && event.type !== toWorker.close) return;
+    if (this.phase !== "open" && !(this.phase === "closed" && event.type === toWorker.close)) return;
     if (event.type === toWorker.message && (this.isRunning || this.events.length > 0)) event.message.detach();
     this.events.push(event);
   }
 
   /** @returns the event to run now, if any; `done` has to follow. */
   begin(): MailboxEvent | undefined {
-    if (this.isRunning || this.gone) return undefined;
+    if (this.isRunning || this.isGone) return undefined;
     this.running = this.events.shift();
     this.flushed = this.running?.flushed ?? 0;
     return this.running;
@@ -106,9 +120,9 @@ export class Mailbox {
   done(event: MailboxEvent, closes: boolean): void {
     this.running = undefined;
     if (event.type !== toWorker.adopt) this.next++;
-    if (event.type === toWorker.close) this.gone = true;
+    if (event.type === toWorker.close) this.phase = "gone";
     if (!closes) return;
-    this.closed = true;
+    if (this.phase === "open") this.phase = "closed";
     const close = this.events.find(({ type }) => type === toWorker.close);
     this.events.length = 0;
     if (close !== undefined) this.events.push(close);
@@ -116,14 +130,14 @@ export class Mailbox {
 
   /** Gives back what has not begun. */
   leave(): void {
-    this.leaving = true;
+    if (this.phase !== "gone") this.phase = "leaving";
     this.events.length = 0;
   }
 
   /** @returns whether it can be given back now: true once. */
   release(): boolean {
-    if (!this.leaving || this.isRunning || this.gone) return false;
-    this.gone = true;
+    if (this.phase !== "leaving" || this.isRunning) return false;
+    this.phase = "gone";
     return true;
   }
 
@@ -142,7 +156,7 @@ export class Mailbox {
 
   /** Its gateway has gone, or has given it to another worker. */
   forget(): void {
-    this.gone = true;
+    this.phase = "gone";
     this.events.length = 0;
   }
 }

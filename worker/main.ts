@@ -15,7 +15,7 @@ import { checkPayload, liveSettings, parseWorkerConfig, type WorkerConfig } from
 import { confine } from "./confinement.ts";
 import { loadHandlers, loadingTimeMs } from "./loader.ts";
 import { HandlersError } from "./problem.ts";
-import { Worker } from "./runtime.ts";
+import { Worker } from "./worker.ts";
 
 async function main(): Promise<void> {
   const file = new SettingsFile(process.env.SETTINGS_FILE ?? "", process.env);

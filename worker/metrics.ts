@@ -1,9 +1,21 @@
 // What a worker measures. It has no port of its own: a gateway asks for it, and adds the worker's id and release.
 
 import { counter, gauge, type Metric } from "../process/metric.ts";
-import type { Worker } from "./runtime.ts";
+import { encodeScraped, parseScrape } from "../process/scrape.ts";
+import { subjectsOf } from "../protocol/subjects.ts";
+import type { Worker } from "./worker.ts";
 
-export function workerMetrics({ turns, connections, hub, refusals, onStart, gatewayLostHooks }: Worker): Metric[] {
+/** Answers whichever gateway asks. */
+export function answerScrapes(worker: Worker): void {
+  const { id, config, bus } = worker.options;
+  const subjects = subjectsOf(config.NAMESPACE);
+  bus.subscribe(subjects.scrape, ({ payload }) => {
+    const { to, number } = parseScrape(payload);
+    bus.publish(subjects.scraped(to), encodeScraped({ from: id, number, metrics: workerMetrics(worker) }));
+  });
+}
+
+function workerMetrics({ turns, connections, hub, refusals, onStart, gatewayLostHooks, meter }: Worker): Metric[] {
   return [
     ...turns.meter.read(),
     refusals.read(),
@@ -15,5 +27,6 @@ export function workerMetrics({ turns, connections, hub, refusals, onStart, gate
       gatewayLostHooks.failed,
     ),
     counter("thinstate_worker_link_retransmitted_batches_total", "Batches that were sent to gateways again.", hub.counters.retransmitted),
+    ...meter.read(),
   ];
 }

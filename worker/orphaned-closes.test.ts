@@ -3,7 +3,6 @@ import { expect, test } from "vitest";
 import { type Connection, defineHandler } from "./handler.ts";
 import { OrphanedCloses } from "./orphaned-closes.ts";
 import { Bench, deferred } from "./testing/bench.ts";
-import { Turns } from "./turns.ts";
 
 /** A connection whose gateway has died, and a gateway that takes what the test lets it take. */
 function orphaned(onClose: (conn: Connection) => Promise<void>) {
@@ -14,19 +13,7 @@ function orphaned(onClose: (conn: Connection) => Promise<void>) {
     return answer.promise;
   };
   const bench = new Bench(defineHandler({ path: "/a", onClose }), { next: 1 });
-  const orphanedCloses: OrphanedCloses = new OrphanedCloses({ turns: () => turns, appClient: { passOn }, log: pino({ enabled: false }) });
-  const turns = new Turns({
-    release: "1",
-    limits: bench.turns.limits,
-    now: () => 0,
-    commit: (mailbox, effects, end) => orphanedCloses.commit(mailbox, effects, end),
-    flushed: (mailbox) => orphanedCloses.flushed(mailbox),
-    onIdle: () => undefined,
-    mayRun: () => true,
-    app: () => bench.turns.app,
-    refusals: bench.refusals,
-    onThrown: () => undefined,
-  });
+  const orphanedCloses = new OrphanedCloses({ turns: bench.turns, appClient: { passOn }, log: pino({ enabled: false }) });
   orphanedCloses.adopt(bench.mailbox, bench.mailbox.closeHandoff());
   return { asked, orphanedCloses, settle: () => bench.settle(), topics: () => asked.map(({ topic }) => topic) };
 }

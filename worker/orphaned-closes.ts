@@ -5,19 +5,18 @@ import type { Logger } from "pino";
 import { decodePublish, flag, toGateway } from "../protocol/records.ts";
 import type { AppClient } from "./app.ts";
 import type { Effects } from "./effects.ts";
-import { type CloseHandoff, Mailbox } from "./mailbox.ts";
+import { type CloseHandoff, Mailbox, type TurnGateway } from "./mailbox.ts";
 import type { Turns } from "./turns.ts";
 
-/** Stands for the gateway of a connection that has none. */
-const nobody = "";
-
 export interface OrphanedClosesOptions {
-  readonly turns: () => Turns;
+  readonly turns: Pick<Turns, "run">;
   readonly appClient: Pick<AppClient, "passOn">;
   readonly log: Logger;
 }
 
-export class OrphanedCloses {
+/** Stands for their gateway. */
+export class OrphanedCloses implements TurnGateway {
+  readonly id = "";
   readonly counters = { adopted: 0, lost: 0 };
   private readonly options: OrphanedClosesOptions;
   /** onClose turns that have not committed, and publishes that no gateway has taken yet. */
@@ -38,9 +37,13 @@ export class OrphanedCloses {
   adopt({ pin, state, topics }: Mailbox, { next, close }: CloseHandoff): void {
     this.open++;
     this.counters.adopted++;
-    const orphan = new Mailbox({ ...pin, gateway: nobody, link: undefined, state, topics, next });
+    const orphan = new Mailbox({ ...pin, gateway: this, state, topics, next });
     orphan.push(close);
-    this.options.turns().run(orphan);
+    this.options.turns.run(orphan);
+  }
+
+  takesMore(): boolean {
+    return true;
   }
 
   /** Its turn has asked for this. Only what others hear of it counts. */
@@ -63,6 +66,9 @@ export class OrphanedCloses {
     await this.given.get(mailbox);
   }
 
+  /** There is nobody to give it back to. */
+  idle(): void {}
+
   private async publish(mailbox: Mailbox, topic: string, data: Uint8Array, isBinary: boolean): Promise<void> {
     this.open++;
     try {
@@ -70,7 +76,7 @@ export class OrphanedCloses {
     } catch (error) {
       this.counters.lost++;
       this.options.log.error(
-        { connection: mailbox.pin.id, gateway: mailbox.pin.gateway, topic, err: error },
+        { connection: mailbox.pin.id, gateway: this.id, topic, err: error },
         "what onClose published is lost with its gateway",
       );
     } finally {

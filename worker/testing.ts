@@ -211,22 +211,22 @@ export class TestApp<State = unknown> {
   }
 
   private app(release = this.release): App {
-    const { gateway } = this;
     return {
       release,
       workerId: "test",
-      publish: async (topic, data) => gateway.publish(topic, frameOf(data)),
+      publish: async (topic, data) => this.gateway.publish(topic, frameOf(data)),
       send: async (id, data) => {
-        const connection = gateway.open.find((open) => open.id === id);
+        const connection = this.gateway.open.find((open) => open.id === id);
         connection?.frames.push(wireFrame(frameOf(data)));
         return connection !== undefined;
       },
       closeUser: async (user, code = 1000, reason = "") => {
-        const met = gateway.open.filter(({ admission }) => admission.user === user);
-        for (const connection of met) gateway.end(connection, code, reason);
+        const met = this.gateway.open.filter(({ admission }) => admission.user === user);
+        for (const connection of met) this.gateway.end(connection, code, reason);
         return met.length;
       },
-      connections: async () => gateway.open.map(({ id, gateway: name, admission: { path, user } }) => ({ id, gateway: name, path, user })),
+      connections: async () =>
+        this.gateway.open.map(({ id, gateway: name, admission: { path, user } }) => ({ id, gateway: name, path, user })),
     };
   }
 }

@@ -10,6 +10,8 @@ import type { Mailbox, MailboxEvent } from "./mailbox.ts";
 import { ownCopy, readOnlyCopy } from "./read-only.ts";
 import type { MeasuredTurn } from "./turn-meter.ts";
 
+export type HookName = "onOpen" | "onMessage" | "onClose" | "onAdopt" | "onError";
+
 export interface TurnLimits {
   readonly effectsBytes: number;
   readonly topicsPerConnection: number;

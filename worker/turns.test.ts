@@ -67,10 +67,10 @@ describe("a turn that returns", () => {
 
   test("runs only while its link takes more", () => {
     const it = bench({ onMessage: (conn) => conn.send("a") });
-    it.mayRun = false;
+    it.hasCredit = false;
     it.take(message());
     expect(it.commits).toEqual([]);
-    it.mayRun = true;
+    it.hasCredit = true;
     expect(it.take().effects).toEqual(["a"]);
   });
 

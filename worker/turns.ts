@@ -1,9 +1,10 @@
 // Runs turns: calls the hook, waits where it waits, then commits, or rolls back and lets onError have a turn of its own.
-// A synchronous hook costs no promise. Where effects go is handed in: to a gateway, or to a test.
+// A synchronous hook costs no promise. Effects go to the mailbox's gateway.
 
 import { CodedError, isCodedError } from "../protocol/errors.ts";
 import { flag, toGateway, toWorker } from "../protocol/records.ts";
-import type { Effects } from "./effects.ts";
+import { Effects } from "./effects.ts";
+import type { ExclusiveRunner } from "./exclusive-runner.ts";
 import { handlerErrorOf, isClientFault } from "./failure.ts";
 import type { App, HandlerError } from "./handler.ts";
 import type { Mailbox, MailboxEvent } from "./mailbox.ts";
@@ -11,32 +12,25 @@ import type { Refusals } from "./refusals.ts";
 import { validate } from "./schema.ts";
 import { checkState } from "./state.ts";
 import { encodeState } from "./state-codec.ts";
-import { RunningTurn, TurnConnection, type TurnHost, type TurnLimits } from "./turn.ts";
+import { type HookName, RunningTurn, TurnConnection, type TurnHost, type TurnLimits } from "./turn.ts";
 import { TurnMeter } from "./turn-meter.ts";
 
 export interface TurnsOptions {
   readonly release: string;
-  readonly app: () => App;
+  readonly app: App;
   readonly limits: TurnLimits & { readonly stateBytes: number };
   readonly now: () => number;
-  /** Takes a turn's effects, all or nothing. @param end flag.commit or flag.flush */
-  readonly commit: (mailbox: Mailbox, effects: Effects, end: number) => void;
-  /** Resolves when a gateway has applied the flush that was just committed; rejects when the connection is gone. */
-  readonly flushed: (mailbox: Mailbox) => Promise<void>;
-  /** The mailbox has nothing running now: it can be given back if it was asked back. */
-  readonly onIdle: (mailbox: Mailbox) => void;
-  /** Whether more may be committed now; `run` has to be called again when it may. */
-  readonly mayRun: (mailbox: Mailbox) => boolean;
+  /** Asked before each turn, and told when one may have ended. */
+  readonly exclusive: Pick<ExclusiveRunner, "mayRun" | "step">;
   /** Told of messages that could not be parsed. */
   readonly refusals: Refusals;
-  /** A turn was rolled back. */
+  /** A turn was rolled back, or a connection came with a state that does not fit. */
   readonly onThrown: (mailbox: Mailbox, error: HandlerError, hook: HookName) => void;
 }
 
-export type HookName = "onOpen" | "onMessage" | "onClose" | "onAdopt" | "onError";
-
 export class Turns implements TurnHost {
   readonly release: string;
+  readonly app: App;
   readonly limits: TurnsOptions["limits"];
   /**
    * Events that are done with; of them those whose hook threw; of these those that were cut off. A message that could not be parsed is
@@ -52,11 +46,8 @@ export class Turns implements TurnHost {
     this.options = options;
     this.meter = new TurnMeter(options.now);
     this.release = options.release;
+    this.app = options.app;
     this.limits = options.limits;
-  }
-
-  get app(): App {
-    return this.options.app();
   }
 
   /** How many turns wait for something. */
@@ -66,7 +57,9 @@ export class Turns implements TurnHost {
 
   /** Runs what the mailbox has, until something waits. */
   run(mailbox: Mailbox): void {
-    while (this.options.mayRun(mailbox)) {
+    const { exclusive } = this.options;
+    const { gateway } = mailbox.pin;
+    while (gateway.takesMore(mailbox) && exclusive.mayRun(mailbox)) {
       const event = mailbox.begin();
       if (event === undefined) break;
       const { fault } = mailbox.pin;
@@ -74,14 +67,23 @@ export class Turns implements TurnHost {
       else this.hook(mailbox, event, hookOf(event), undefined);
       if (mailbox.isRunning) return;
     }
-    if (!mailbox.isRunning) this.options.onIdle(mailbox);
+    if (mailbox.isRunning) return;
+    gateway.idle(mailbox);
+    exclusive.step();
   }
 
-  /** A connection came with a state that does not fit: that counts as a turn that threw. */
-  unfit({ pin }: Mailbox): void {
+  /** A connection came with a state that does not fit, and is closed at once: that counts as a turn that threw. */
+  closeUnfit(mailbox: Mailbox, fault: CodedError): void {
+    const { gateway, handler } = mailbox.pin;
     this.counters.committed++;
     this.counters.thrown++;
-    this.meter.end({ startedAt: 0, weight: 0 }, pin.handler, "thrown");
+    this.meter.end({ startedAt: 0, weight: 0 }, handler, "thrown");
+    this.options.onThrown(mailbox, fault, "onAdopt");
+    const effects = new Effects(Number.POSITIVE_INFINITY);
+    effects.add(toGateway.close, fault.code, 0, fault.closeCode);
+    // No event's commit: an early one, which the gateway applies at once. It keeps the first of the events that follow the pin, if there is
+    // one, and `run` commits that.
+    gateway.commit(mailbox, effects, flag.flush);
   }
 
   /** To be called several times a second. */
@@ -105,9 +107,10 @@ export class Turns implements TurnHost {
   async flush(turn: RunningTurn): Promise<void> {
     const { mailbox } = turn;
     this.storeState(turn);
-    this.options.commit(mailbox, turn.effects, flag.flush);
+    const { gateway } = mailbox.pin;
+    gateway.commit(mailbox, turn.effects, flag.flush);
     turn.settleFlush();
-    await this.options.flushed(mailbox);
+    await gateway.flushed(mailbox);
     if (!turn.isOver) mailbox.flushed++;
   }
 
@@ -237,7 +240,7 @@ export class Turns implements TurnHost {
     mailbox.done(turn.event, closes);
     if (isGone) return;
     if (!isRefused) this.counters.committed++;
-    this.options.commit(mailbox, turn.effects, flag.commit);
+    mailbox.pin.gateway.commit(mailbox, turn.effects, flag.commit);
   }
 
   // The last setState of the turn becomes its state effect. Throws as setState's documentation says.

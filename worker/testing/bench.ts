@@ -1,8 +1,9 @@
 // For the tests of turns: one connection of a handler, with its commits written down and a clock that stands.
 
 import { flag, toWorker } from "../../protocol/records.ts";
+import type { Effects } from "../effects.ts";
 import { type App, defineHandler, type Handler, type HandlerError, type HandlerOptions, type } from "../handler.ts";
-import { Mailbox, type MailboxEvent, type MailboxOptions } from "../mailbox.ts";
+import { Mailbox, type MailboxEvent, type MailboxOptions, type TurnGateway } from "../mailbox.ts";
 import { ReceivedMessage } from "../message.ts";
 import { Refusals } from "../refusals.ts";
 import { Turns, type TurnsOptions } from "../turns.ts";
@@ -33,21 +34,30 @@ export function message(text = "hi"): MailboxEvent {
   return { type: toWorker.message, message: new ReceivedMessage(Buffer.from(text), false), ...fresh };
 }
 
+/** A gateway that takes everything, and does nothing. */
+export const nobody: TurnGateway = {
+  id: "g",
+  takesMore: () => true,
+  commit: () => undefined,
+  flushed: () => Promise.resolve(),
+  idle: () => undefined,
+};
+
 /** One connection at `/a`, its turns, and what came of them. */
-export class Bench {
+export class Bench implements TurnGateway {
+  readonly id = "g";
   readonly commits: Array<{ end: "commit" | "flush"; effects: unknown[] }> = [];
   readonly thrown: Array<{ hook: string; error: HandlerError }> = [];
   readonly refusals = new Refusals();
   readonly mailbox: Mailbox;
   readonly turns: Turns;
-  mayRun = true;
+  hasCredit = true;
   now = 0;
   private onConfirmed: Array<() => void> = [];
 
   constructor(handler: Handler, pin: Partial<MailboxOptions> = {}, given: Partial<TurnsOptions["limits"]> = {}) {
     const standard = {
-      gateway: "g",
-      link: undefined,
+      gateway: this,
       slot: 0,
       epoch: 1,
       id: "g-0-1",
@@ -70,16 +80,26 @@ export class Bench {
       release: "1",
       limits: { ...limits, ...given },
       now: () => this.now,
-      commit: (_, effects, end) =>
-        this.commits.push({ end: end === flag.flush ? "flush" : "commit", effects: effects.all.map(seenEffect).map(brief) }),
-      flushed: () => new Promise((resolve) => this.onConfirmed.push(resolve)),
-      onIdle: () => undefined,
-      mayRun: () => this.mayRun,
-      app: () => notHere,
+      app: notHere,
+      exclusive: { mayRun: () => true, step: () => undefined },
       refusals: this.refusals,
       onThrown: (_, error, hook) => this.thrown.push({ hook, error }),
     });
   }
+
+  takesMore(): boolean {
+    return this.hasCredit;
+  }
+
+  commit(_: Mailbox, effects: Effects, end: number): void {
+    this.commits.push({ end: end === flag.flush ? "flush" : "commit", effects: effects.all.map(seenEffect).map(brief) });
+  }
+
+  flushed(): Promise<void> {
+    return new Promise((resolve) => this.onConfirmed.push(resolve));
+  }
+
+  idle(): void {}
 
   get effects(): unknown[] {
     return this.commits.flatMap(({ effects }) => effects);

@@ -92,14 +92,12 @@ export class HeldConnection {
   }
 
   /** A worker gets it. @param adopts whether that one wants to hear of connections that opened elsewhere. */
-  pin(options: Pick<MailboxOptions, "state" | "isMigrated" | "fault" | "handler">, adopts: boolean): void {
+  pin(options: Pick<MailboxOptions, "gateway" | "state" | "isMigrated" | "fault" | "handler">, adopts: boolean): void {
     this.epoch++;
     this.mailbox = new Mailbox({
       ...options,
       ...this.admission,
       id: this.id,
-      gateway: this.gateway,
-      link: undefined,
       slot: this.slot,
       epoch: this.epoch,
       topics: new Set(this.topics),

@@ -5,7 +5,7 @@ import type { CodedError } from "../../protocol/errors.ts";
 import { flag, toGateway, toWorker } from "../../protocol/records.ts";
 import type { Effect, Effects, Frame } from "../effects.ts";
 import type { App, Handler } from "../handler.ts";
-import type { Mailbox } from "../mailbox.ts";
+import type { Mailbox, TurnGateway } from "../mailbox.ts";
 import { Refusals } from "../refusals.ts";
 import { pinnedState } from "../state.ts";
 import { Turns, type TurnsOptions } from "../turns.ts";
@@ -148,12 +148,8 @@ export class InMemoryGateway {
         release,
         limits: this.limits,
         now: () => this.clockMs,
-        commit: (mailbox, effects, end) => this.commit(mailbox, effects, end, release),
-        // A process that has died never hears of it.
-        flushed: (mailbox) => (mailbox.isGone ? new Promise(() => undefined) : Promise.resolve()),
-        onIdle: (mailbox) => this.settle(mailbox),
-        mayRun: () => true,
-        app: () => this.appOf(release),
+        app: this.appOf(release),
+        exclusive: { mayRun: () => true, step: () => undefined },
         refusals: new Refusals(),
         onThrown: (mailbox, error) => this.connectionOf(mailbox)?.errors.push(error),
       }),
@@ -164,12 +160,24 @@ export class InMemoryGateway {
     const { handler, name } = this.active;
     const found = connection.stored.givenTo(name);
     const { state, isMigrated, fault } = pinnedState(handler, found.state, found.own);
-    connection.pin({ state, isMigrated, fault, handler }, handler.onAdopt !== undefined);
+    connection.pin({ gateway: this.seenBy(name), state, isMigrated, fault, handler }, handler.onAdopt !== undefined);
     if (fault !== undefined) {
       connection.errors.push(fault);
       this.end(connection, fault.closeCode, fault.code);
     }
     this.deliver(connection);
+  }
+
+  /** As turns of this release see the gateway. */
+  private seenBy(release: string): TurnGateway {
+    return {
+      id: this.name,
+      takesMore: () => true,
+      commit: (mailbox, effects, end) => this.commit(mailbox, effects, end, release),
+      // A process that has died never hears of it.
+      flushed: (mailbox) => (mailbox.isGone ? new Promise(() => undefined) : Promise.resolve()),
+      idle: (mailbox) => this.settle(mailbox),
+    };
   }
 
   private deliver(connection: HeldConnection): void {

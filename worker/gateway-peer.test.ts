@@ -1,0 +1,87 @@
+import { beforeEach, expect, test } from "vitest";
+import { decodeBatch } from "../protocol/envelope.ts";
+import { Link, linkLimits } from "../protocol/link.ts";
+import { flag, toGateway } from "../protocol/records.ts";
+import { Effects } from "./effects.ts";
+import { GatewayPeer } from "./gateway-peer.ts";
+import { defineHandler } from "./handler.ts";
+import { Mailbox } from "./mailbox.ts";
+
+const handler = defineHandler({ path: "/a" });
+
+let gateway: GatewayPeer;
+/** What the link has sent: the types of its records. */
+let sent: number[];
+
+beforeEach(() => {
+  sent = [];
+  const link = new Link({
+    self: "w",
+    peer: "g",
+    session: 1,
+    now: () => 0,
+    transmit: (bytes) => {
+      const batch = decodeBatch(bytes);
+      for (let index = 0; index < batch.records; index++) sent.push(batch.type(index));
+    },
+    onBegun: () => undefined,
+    onCredit: () => undefined,
+    onLost: () => undefined,
+    limits: { ...linkLimits, unackedRecords: 2 },
+  });
+  gateway = new GatewayPeer("g", link, 0);
+});
+
+function pin(slot: number, epoch = 1): Mailbox {
+  const client = { id: `g-${slot}-1`, user: undefined, path: "/a", params: {}, query: new URLSearchParams(), ip: "", subprotocol: "" };
+  const kept = { state: undefined, isMigrated: false, topics: new Set<string>(), next: 1, fault: undefined };
+  const mailbox = new Mailbox({ gateway, slot, epoch, handler, ...client, ...kept });
+  gateway.add(mailbox);
+  return mailbox;
+}
+
+test("flushes are confirmed in their order; the others are over when the connection has gone elsewhere", async () => {
+  const mailbox = pin(1);
+  const results: string[] = [];
+  const flush = (name: string) =>
+    gateway.flushed(mailbox).then(
+      () => results.push(name),
+      (error) => results.push(`${name} ${error.code}`),
+    );
+  const all = [flush("first"), flush("second"), flush("third")];
+  gateway.confirmFlush(mailbox);
+  mailbox.forget();
+  gateway.forget(mailbox);
+  gateway.confirmFlush(mailbox);
+  await Promise.all([...all, flush("late")]);
+  expect(results.sort()).toEqual(["first", "late turn.over", "second turn.over", "third turn.over"]);
+});
+
+test("a mailbox that was asked back is given back once nothing of it runs", () => {
+  const mailbox = pin(1);
+  gateway.idle(mailbox);
+  expect(gateway.get(1)).toBe(mailbox);
+  mailbox.leave();
+  gateway.idle(mailbox);
+  gateway.idle(mailbox);
+  gateway.link.flush();
+  expect(sent).toEqual([toGateway.released]);
+  expect([gateway.get(1), gateway.connections]).toEqual([undefined, 0]);
+});
+
+test("a mailbox that ends leaves its place to the one that has it now", () => {
+  const before = pin(1);
+  const now = pin(1, 2);
+  before.forget();
+  gateway.idle(before);
+  expect(gateway.get(1)).toBe(now);
+});
+
+test("without credit mailboxes wait until it is back, each once", () => {
+  const [first, second] = [pin(1), pin(2)];
+  for (const mailbox of [first, second]) gateway.commit(mailbox, new Effects(0), flag.commit);
+  expect([first, first, second].map((mailbox) => gateway.takesMore(mailbox))).toEqual([false, false, false]);
+  gateway.forget(second);
+  expect([...gateway.creditBack()]).toEqual([first]);
+  expect([...gateway.creditBack()]).toEqual([]);
+});

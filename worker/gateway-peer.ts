@@ -1,0 +1,106 @@
+// A gateway as the worker sees it: its link, and the mailboxes of the connections that it has given to this worker.
+
+import { CodedError } from "../protocol/errors.ts";
+import type { Link } from "../protocol/link.ts";
+import { toGateway } from "../protocol/records.ts";
+import { type Effects, sendGroup } from "./effects.ts";
+import type { Mailbox, TurnGateway } from "./mailbox.ts";
+
+/** A flush that its gateway has not confirmed. */
+interface Flush {
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+export class GatewayPeer implements TurnGateway {
+  readonly id: string;
+  readonly link: Link;
+  /** When it was last heard of. */
+  heardAt: number;
+  /** The state that stood directly before a pin. */
+  earlier: { readonly state: Uint8Array; readonly slot: number; readonly epoch: number } | undefined;
+  /** By slot. */
+  private readonly mailboxes = new Map<number, Mailbox>();
+  private readonly flushes = new Map<Mailbox, Flush[]>();
+  /** Those that wait for the link's credit. */
+  private waiting = new Set<Mailbox>();
+
+  constructor(id: string, link: Link, now: number) {
+    this.id = id;
+    this.link = link;
+    this.heardAt = now;
+  }
+
+  get connections(): number {
+    return this.mailboxes.size;
+  }
+
+  all(): Iterable<Mailbox> {
+    return this.mailboxes.values();
+  }
+
+  get(slot: number): Mailbox | undefined {
+    return this.mailboxes.get(slot);
+  }
+
+  add(mailbox: Mailbox): void {
+    this.mailboxes.set(mailbox.pin.slot, mailbox);
+  }
+
+  takesMore(mailbox: Mailbox): boolean {
+    if (this.link.hasCredit) return true;
+    this.waiting.add(mailbox);
+    return false;
+  }
+
+  /** The link has credit again. @returns the mailboxes that have waited for it. */
+  creditBack(): Iterable<Mailbox> {
+    const { waiting } = this;
+    this.waiting = new Set();
+    return waiting;
+  }
+
+  commit({ pin }: Mailbox, effects: Effects, end: number): void {
+    sendGroup(this.link, pin, effects, end);
+  }
+
+  flushed(mailbox: Mailbox): Promise<void> {
+    if (mailbox.isGone) return Promise.reject(goneError());
+    return new Promise((resolve, reject) => {
+      const flushes = this.flushes.get(mailbox) ?? [];
+      flushes.push({ resolve, reject });
+      this.flushes.set(mailbox, flushes);
+    });
+  }
+
+  /** The oldest flush of the mailbox has been applied. */
+  confirmFlush(mailbox: Mailbox): void {
+    this.flushes.get(mailbox)?.shift()?.resolve();
+  }
+
+  /** Gives the mailbox back if that was asked for, and forgets it if it is gone. */
+  idle(mailbox: Mailbox): void {
+    if (mailbox.release()) {
+      const { slot, epoch } = mailbox.pin;
+      this.link.appendEmpty({ type: toGateway.released, flags: 0, extra: 0, slot, epoch });
+    }
+    if (mailbox.isGone) this.remove(mailbox);
+  }
+
+  /** Another worker has it, or nobody: what waits for a confirmation will get none. */
+  forget(mailbox: Mailbox): void {
+    for (const { reject } of this.flushes.get(mailbox) ?? []) reject(goneError());
+    this.remove(mailbox);
+  }
+
+  private remove(mailbox: Mailbox): void {
+    this.flushes.delete(mailbox);
+    this.waiting.delete(mailbox);
+    // Another may have its place by now.
+    if (this.mailboxes.get(mailbox.pin.slot) === mailbox) this.mailboxes.delete(mailbox.pin.slot);
+  }
+}
+
+function goneError(): CodedError {
+  return new CodedError("turn.over", "the connection's gateway is gone, or has given it to another worker");
+}

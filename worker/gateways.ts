@@ -1,0 +1,102 @@
+// Which gateways there are: met by their hello or their first batch, lost when they say so, when their supervisor does, when they begin
+// another life, or by their silence.
+
+import type { Logger } from "pino";
+import type { Bus } from "../protocol/bus.ts";
+import type { LinkHub } from "../protocol/link-hub.ts";
+import { StallDetector } from "../protocol/stall-detector.ts";
+import { GatewayPeer } from "./gateway-peer.ts";
+
+/** How often their silence is looked at. */
+const sweepMs = 250;
+
+export interface GatewaysOptions {
+  readonly hub: LinkHub;
+  readonly bus: Bus;
+  readonly log: Logger;
+  readonly now: () => number;
+  /** Silent for longer, a gateway is taken for dead. */
+  readonly silenceMs: number;
+  readonly onMet: (id: string) => void;
+  /** @param isDead Nobody else will run its connections' onClose. */
+  readonly onLost: (gateway: GatewayPeer, isDead: boolean) => void;
+}
+
+export class Gateways {
+  private readonly options: GatewaysOptions;
+  private readonly peers = new Map<string, GatewayPeer>();
+  private readonly stalls: StallDetector;
+  private sweeping: NodeJS.Timeout | undefined;
+
+  constructor(options: GatewaysOptions) {
+    this.options = options;
+    const { hub, bus, now } = options;
+    this.stalls = new StallDetector({ now, askNats: () => bus.flush(), onStoodStill: () => hub.stoodStill(), everyMs: sweepMs });
+  }
+
+  begin(): void {
+    this.sweeping = setInterval(() => this.sweep(), sweepMs);
+  }
+
+  /** None is lost for its silence any more. */
+  end(): void {
+    clearInterval(this.sweeping);
+  }
+
+  get(id: string): GatewayPeer | undefined {
+    return this.peers.get(id);
+  }
+
+  /** The one that was heard last first. */
+  get ids(): string[] {
+    return [...this.peers.values()].sort((a, b) => b.heardAt - a.heardAt).map(({ id }) => id);
+  }
+
+  /** Of all of them. */
+  get connections(): number {
+    let sum = 0;
+    for (const { connections } of this.peers.values()) sum += connections;
+    return sum;
+  }
+
+  hear(id: string): void {
+    const gateway = this.peers.get(id);
+    if (gateway === undefined) this.meet(id);
+    else gateway.heardAt = this.options.now();
+  }
+
+  /** @param isDead Not so where the gateway itself has forgotten this worker. */
+  lose(id: string, reason: string, isDead: boolean): void {
+    const { hub, log, onLost } = this.options;
+    const gateway = this.peers.get(id);
+    if (gateway === undefined) return;
+    this.peers.delete(id);
+    hub.close(id);
+    const fields = { gateway: id, reason, connections: gateway.connections };
+    if (reason === "bye") log.info(fields, "gateway left");
+    else log.warn(fields, "gateway left");
+    onLost(gateway, isDead);
+  }
+
+  /** Whoever was silent until now could not be heard. */
+  excuse(): void {
+    const now = this.options.now();
+    for (const gateway of this.peers.values()) gateway.heardAt = now;
+  }
+
+  private sweep(): void {
+    if (!this.stalls.check()) this.excuse();
+    if (!this.options.bus.connected) return;
+    const latest = this.options.now() - this.options.silenceMs;
+    for (const { id, heardAt } of [...this.peers.values()]) if (heardAt < latest) this.lose(id, "silent for too long", true);
+  }
+
+  private meet(id: string): void {
+    const { hub, now, onMet } = this.options;
+    const link = hub.open(id);
+    // One that has only stood still learns that it was taken for dead.
+    link.probe();
+    this.peers.set(id, new GatewayPeer(id, link, now()));
+    onMet(id);
+  }
+}

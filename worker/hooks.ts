@@ -1,0 +1,218 @@
+// What hooks are called with, and what they may return. Types only; handler modules import them from handler.ts.
+
+import type { CodedError, ErrorCode } from "../protocol/errors.ts";
+import type { PathParams } from "../protocol/route.ts";
+
+/** One message of a client, as it came. */
+export interface Message {
+  readonly isBinary: boolean;
+  /** Also what it becomes in a template or in JSON. */
+  text(): string;
+  /** @throws {CodedError} "message.notJson" */
+  json(): unknown;
+  /** A copy: the caller's own. */
+  bytes(): Uint8Array;
+}
+
+/**
+ * What `send` and `publish` take. A string becomes a text frame, bytes a binary frame, a Message the frame that it came in
+ * (nothing is decoded: the cheap way to echo); anything else its JSON in a text frame. A promise is no such value: await it.
+ * Whatever has no JSON throws {CodedError} "send.invalid".
+ */
+export type Sendable = string | number | boolean | null | (object & NoPromise) | (NoPromise & { readonly [name: string]: unknown });
+
+/** The index signature beside it is for literals, of which TypeScript would want to know each property. */
+interface NoPromise {
+  readonly then?: never;
+}
+
+/** A URL's query, read only. */
+export type Query = Omit<URLSearchParams, "append" | "delete" | "set" | "sort">;
+
+/**
+ * A connection during one turn. What its methods ask for are effects: they happen together when the turn ends, and not at all
+ * when it throws. After the turn every use throws "turn.over".
+ */
+export interface Connection<Params = PathParams, State = unknown> {
+  /** Unique across gateways and restarts. */
+  readonly id: string;
+  /** The gateway that has its socket, for as long as it is open: see onGatewayLost. */
+  readonly gateway: string;
+  /** As onUpgrade named it. */
+  readonly user: string | undefined;
+  /** As the client asked for it: not decoded, without the query. */
+  readonly path: string;
+  readonly params: Params;
+  readonly query: Query;
+  readonly ip: string;
+  /** The one that was agreed on; empty where there was none. */
+  readonly subprotocol: string;
+  /**
+   * Includes this turn's own setState. It cannot be changed in place: objects, arrays, Maps, Sets and Dates throw a TypeError, and
+   * bytes are this turn's own copy.
+   * @throws {CodedError} "state.incompatible" where the connection was closed since its stored state neither fits this release nor migrates:
+   *   in its onClose.
+   */
+  readonly state: State;
+  /** Includes this turn's own subscriptions. */
+  readonly topics: ReadonlySet<string>;
+  /** To this connection. */
+  send(data: Sendable): void;
+  /**
+   * To every connection that subscribes to the topic, but not to this one unless `self`.
+   * @throws {CodedError} "topic.invalid", as `subscribe` and `unsubscribe` do; "send.invalid", as `send` does.
+   */
+  publish(topic: string, data: Sendable, options?: { readonly self?: boolean }): void;
+  subscribe(topic: string): void;
+  unsubscribe(topic: string): void;
+  /**
+   * Replaces the whole state by a copy of `next`; it has to fit the `state` schema when the turn ends. It may be of plain objects,
+   * arrays, Maps, Sets, Dates, ArrayBuffers and all views of them, bigints and other primitives, but no symbols.
+   * @throws {CodedError} "state.invalid" with the path of anything else in `issues`.
+   */
+  setState(next: State): void;
+  /** @param code 1000 (the default) or 3000 to 4999. @param reason at most 123 bytes. @throws {CodedError} "close.invalid" */
+  close(code?: number, reason?: string): void;
+  /** Commits what was asked for so far; `turn.flushed` counts it. Resolves when the gateway has it: then go on. */
+  flush(): Promise<void>;
+}
+
+/** One call of a hook. Every hook gets it as its last parameter. */
+export interface Turn {
+  /** The same when the turn runs a second time: a key for what is done elsewhere. */
+  readonly id: string;
+  /** Whether a worker died with this turn in hand: what it did elsewhere may have happened. */
+  readonly redelivered: boolean;
+  /** How often a worker that died had flushed in it. */
+  readonly flushed: number;
+  readonly release: string;
+  /** For what is not this connection's: it happens at once, whether the turn commits or throws. */
+  readonly app: App;
+  /**
+   * Aborts when the turn is cut off, after TURN_TIMEOUT_MS, or its connection is not with this worker any more; of a request, when
+   * its client has gone. Not when the worker drains: what has begun may finish.
+   */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * What can be done outside of a connection's turn: `turn.app` in hooks that have a turn, `request.app` in onUpgrade, and the first
+ * parameter of onStart. Outlives the turn, for timers say. At most once, if the worker dies meanwhile.
+ * Its promises reject with {CodedError} "app.noGateway" where no gateway takes what was asked for.
+ */
+export interface App {
+  readonly release: string;
+  readonly workerId: string;
+  publish(topic: string, data: Sendable): Promise<void>;
+  /** @returns false where the connection is gone. */
+  send(connectionId: string, data: Sendable): Promise<boolean>;
+  /** @returns how many connections of the user were closed, on all gateways. */
+  closeUser(user: string, code?: number, reason?: string): Promise<number>;
+  /**
+   * @returns those whose sockets are open now, on all gateways that this worker has heard of: in its first second one may be missing. It
+   *   rejects where one does not answer. Of a new connection onOpen may not have run yet.
+   */
+  connections(): Promise<OpenConnection[]>;
+}
+
+/** As a connection's own `id`, `gateway`, `path` and `user`. */
+export interface OpenConnection {
+  readonly id: string;
+  readonly gateway: string;
+  readonly path: string;
+  readonly user: string | undefined;
+}
+
+export interface StartContext {
+  /** Aborts when the release is active no more, or the worker drains. The next release's onStart begins after that. */
+  readonly signal: AbortSignal;
+  /** Grows with each activation, of whatever release: a store that refuses lower ones is safe from a worker that has hung. */
+  readonly generation: number;
+}
+
+export interface GatewayLoss {
+  /** As `conn.gateway`. Another process in its place has another id. */
+  readonly gateway: string;
+  /** Aborts after TURN_TIMEOUT_MS, and when the gateway that asks has ended or waits no longer. */
+  readonly signal: AbortSignal;
+}
+
+/** What onError is told: one of the errors in docs/errors.md; "handler.thrown", with the `cause`, for whatever else was thrown. */
+export type HandlerError = CodedError;
+export type { ErrorCode };
+
+/** The client's request to open a WebSocket. */
+export interface UpgradeRequest<Params = PathParams> {
+  readonly path: string;
+  readonly params: Params;
+  readonly query: Query;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly cookies: Readonly<Record<string, string | undefined>>;
+  /** What the client offers, in its order. */
+  readonly subprotocols: readonly string[];
+  readonly ip: string;
+  readonly origin: string | undefined;
+  readonly app: App;
+  /** Aborts after TURN_TIMEOUT_MS, when the client is answered with 500, and when the client has given up. */
+  readonly signal: AbortSignal;
+}
+
+/** Yes to an upgrade. `subprotocol` must be among those offered; without it the first one that both sides know is taken. */
+export interface Welcome<State = unknown> {
+  readonly user?: string | undefined;
+  /** Of what `setState` takes, after the schema. */
+  readonly state?: State | undefined;
+  readonly subprotocol?: string | undefined;
+  /** Added to the response, `set-cookie` for one. Not those of the handshake itself: "upgrade.headers". */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+}
+
+export interface RequestContext<Params = PathParams> {
+  readonly params: Params;
+  readonly ip: string;
+  readonly turn: Turn;
+  readonly app: App;
+}
+
+export interface Closing {
+  /** As in the WebSocket protocol: 1000, 1001, 1006 where the connection broke, the code of our own close. */
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** A hook may wait, and costs no promise where it does not. */
+type Settled<Value = void> = Value | Promise<Value>;
+
+/** The functions of a handler, all optional. Return: its effects are committed. Throw: none of them happened. */
+export interface Hooks<Params = PathParams, State = unknown, StateInput = unknown, Incoming = unknown> {
+  /** A stored state that does not fit the schema (any more) → one that does. `undefined`: a new connection has none. */
+  migrate?(stored: unknown): StateInput;
+  /** Decides about a connection before it opens. A Response refuses it; nothing, and it opens. */
+  // biome-ignore lint/suspicious/noConfusingVoidType: a function that returns nothing will do.
+  onUpgrade?(request: UpgradeRequest<Params>): Settled<Welcome<StateInput> | Response | undefined | void>;
+  /**
+   * Answers plain HTTP on this path. Where the Response's body is a stream, it is passed on as it comes, as fast as the client takes it;
+   * `request.signal` aborts when the client has gone or nobody can go on, and the stream is cancelled then.
+   */
+  onRequest?(request: Request, context: RequestContext<Params>): Settled<Response>;
+  onOpen?(conn: Connection<Params, State>, turn: Turn): Settled;
+  onMessage?(conn: Connection<Params, State>, message: Incoming, turn: Turn): Settled;
+  /** Exactly once for each connection that opened, after everything else of it. It can publish; nobody hears a send. */
+  onClose?(conn: Connection<Params, State>, closing: Closing, turn: Turn): Settled;
+  /** A turn of its own, after one that threw was rolled back. Where it is missing, the connection closes with the error's close code; where it throws too, with 1011. */
+  onError?(conn: Connection<Params, State>, error: HandlerError, turn: Turn): Settled;
+  /** A worker of this release has received a connection that opened under another worker. */
+  onAdopt?(conn: Connection<Params, State>, turn: Turn): Settled;
+  /**
+   * In every worker when its release becomes active, and again when a rollback has made it so again; not in a connection's turn. The worker
+   * takes work once this has returned, and what it returned has settled.
+   */
+  onStart?(app: App, context: StartContext): Settled;
+  /**
+   * A gateway has crashed: it was killed, or the machine lost power. Workers that lived on run onClose for its connections; for those of
+   * workers that crashed with it nobody does. Whatever is kept of connections of this gateway can go. In one worker of the active
+   * release, at least once, and again where it throws.
+   */
+  onGatewayLost?(app: App, loss: GatewayLoss): Settled;
+}

@@ -1,0 +1,253 @@
+// Puts the worker together: links to gateways on one side, mailboxes and turns on the other. Starts it, and drains it.
+
+import type { Logger } from "pino";
+import { FaultMeter } from "../process/fault-meter.ts";
+import { ProcessMeter } from "../process/process-meter.ts";
+import type { Bus } from "../protocol/bus.ts";
+import { LinkHub } from "../protocol/link-hub.ts";
+import type { WorkerHello } from "../protocol/membership.ts";
+import { packValue } from "../protocol/msgpack.ts";
+import { Presence } from "../protocol/presence.ts";
+import { toGateway } from "../protocol/records.ts";
+import { compileRoutes } from "../protocol/route.ts";
+import { subjectsOf } from "../protocol/subjects.ts";
+import { Announcements } from "./announcements.ts";
+import { AppClient } from "./app.ts";
+import type { WorkerConfig } from "./config.ts";
+import { ExclusiveRunner } from "./exclusive-runner.ts";
+import { logThrown } from "./failure.ts";
+import { GatewayLostHooks } from "./gateway-lost-hooks.ts";
+import type { GatewayPeer } from "./gateway-peer.ts";
+import { GatewayRecords } from "./gateway-records.ts";
+import { Gateways } from "./gateways.ts";
+import { helloOf } from "./hello.ts";
+import { turnLimits } from "./limits.ts";
+import type { LoadedHandlers } from "./loader.ts";
+import { answerScrapes } from "./metrics.ts";
+import { OnStart } from "./on-start.ts";
+import { OrphanedCloses } from "./orphaned-closes.ts";
+import { Refusals } from "./refusals.ts";
+import { RequestHandler } from "./request-handler.ts";
+import { finishWork } from "./shutdown.ts";
+import { StateCheck } from "./state-check.ts";
+import { Turns, type TurnsOptions } from "./turns.ts";
+
+/** How often time-outs are looked at. */
+const sweepMs = 50;
+
+export interface WorkerOptions {
+  readonly id: string;
+  readonly config: WorkerConfig;
+  readonly loaded: LoadedHandlers;
+  readonly bus: Bus;
+  readonly log: Logger;
+  readonly now: () => number;
+}
+
+export class Worker {
+  readonly turns: Turns;
+  readonly faults = new FaultMeter();
+  /** What clients sent wrong. */
+  readonly refusals = new Refusals();
+  readonly hub: LinkHub;
+  readonly requests: RequestHandler;
+  readonly gatewayLostHooks: GatewayLostHooks;
+  readonly onStart: OnStart;
+  readonly stateCheck: StateCheck;
+  readonly meter = new ProcessMeter("worker");
+  readonly options: WorkerOptions;
+  state: WorkerHello["state"] = "ready";
+  /** To NATS. */
+  reconnects = 0;
+  private readonly limits: TurnsOptions["limits"];
+  readonly announcements: Announcements;
+  private readonly presence: Presence;
+  private readonly gateways: Gateways;
+  private readonly records: GatewayRecords;
+  private readonly appClient: AppClient;
+  private readonly orphanedCloses: OrphanedCloses;
+  private readonly exclusive: ExclusiveRunner;
+  private sweeping: NodeJS.Timeout | undefined;
+
+  constructor(options: WorkerOptions) {
+    this.options = options;
+    const { id, config, loaded, bus, log, now } = options;
+    const { refusals } = this;
+    const handlers = compileRoutes(loaded.handlers.map(({ handler }) => handler));
+    const limits = turnLimits(config, bus.maxPayloadBytes);
+    this.limits = limits;
+    const subjects = subjectsOf(config.NAMESPACE);
+    this.presence = new Presence({
+      id,
+      bus,
+      subject: subjects.members,
+      now,
+      hello: () => helloOf(this),
+    });
+    this.hub = new LinkHub({
+      self: id,
+      bus,
+      subjects,
+      now,
+      onBatch: (peer, batch) => {
+        const gateway = this.gateways.get(peer);
+        if (gateway !== undefined) this.records.handle(gateway, batch);
+      },
+      onStranger: (peer) => {
+        if (!this.presence.hasLeft) this.gateways.hear(peer);
+      },
+      onCredit: (peer) => {
+        for (const mailbox of this.gateways.get(peer)?.creditBack() ?? []) this.turns.run(mailbox);
+        this.requests.resume(peer);
+      },
+      onLost: (peer) => this.gateways.lose(peer, "it has begun another life", false),
+    });
+    const { hub } = this;
+    this.gateways = new Gateways({
+      hub,
+      bus,
+      log,
+      now,
+      silenceMs: config.GATEWAY_TIMEOUT_MS,
+      onMet: (gateway) => {
+        this.appClient.gained();
+        this.stateCheck.met(gateway);
+        // Not every gateway has heard of this worker.
+        this.presence.announce();
+      },
+      onLost: (gateway, isDead) => this.lost(gateway, isDead),
+    });
+    const appClient = new AppClient({
+      workerId: id,
+      release: config.RELEASE,
+      timeoutMs: config.APP_TIMEOUT_MS,
+      limitBytes: bus.maxPayloadBytes - 4096,
+      gateways: this.gateways,
+      hub,
+    });
+    this.appClient = appClient;
+    this.exclusive = new ExclusiveRunner({
+      isBusy: ({ pin }) => this.turns.waiting > 0 || this.requests.size > 0 || hub.get(pin.gateway.id)?.hasCredit === false,
+      tell: ({ pin: { gateway, slot, epoch } }) => {
+        hub.get(gateway.id)?.appendEmpty({ type: toGateway.begins, flags: 0, extra: 0, slot, epoch });
+        hub.flush();
+        return bus.flush();
+      },
+      run: (mailbox) => this.turns.run(mailbox),
+    });
+    this.turns = new Turns({
+      release: config.RELEASE,
+      limits,
+      now,
+      app: appClient,
+      exclusive: this.exclusive,
+      refusals,
+      onThrown: (mailbox, error, hook) => logThrown(log, mailbox, error, hook),
+    });
+    this.orphanedCloses = new OrphanedCloses({ turns: this.turns, appClient, log });
+    this.requests = new RequestHandler({ handlers, release: config.RELEASE, limits, app: appClient, hub, refusals, log });
+    this.gatewayLostHooks = new GatewayLostHooks({ ...loaded, app: appClient, hub, limits, log });
+    this.stateCheck = new StateCheck({
+      routes: handlers,
+      ask: (gateway, number, from) => {
+        const link = hub.get(gateway);
+        link?.append({ type: toGateway.askStates, flags: 0, extra: 0, slot: number, epoch: 0 }, packValue(from));
+        return link !== undefined;
+      },
+      onDone: () => this.presence.announce(),
+    });
+    this.onStart = new OnStart({
+      id,
+      release: config.RELEASE,
+      hooks: loaded.handlers.flatMap(({ file, handler }) => {
+        return handler.onStart === undefined ? [] : [{ file, run: (context) => handler.onStart?.(appClient, context) }];
+      }),
+      limitMs: config.READY_TIMEOUT_MS / 2,
+      now,
+      confirmed: () => appClient.confirmed(),
+      onChange: () => this.presence.announce(),
+      onFailed: (file, error) => log.error({ file, err: error }, "onStart failed"),
+    });
+    this.records = new GatewayRecords({
+      handlers,
+      turns: this.turns,
+      exclusive: this.exclusive,
+      requests: this.requests,
+      gatewayLostHooks: this.gatewayLostHooks,
+      stateCheck: this.stateCheck,
+      appClient,
+      onFault: (error) => this.meetFault(error),
+    });
+    const { gateways, presence, onStart, stateCheck } = this;
+    this.announcements = new Announcements({ id, bus, subject: subjects.members, gateways, presence, onStart, stateCheck });
+  }
+
+  get connections(): number {
+    return this.gateways.connections;
+  }
+
+  /** Says hello: from now on gateways may give it work. The modules' onStart follows the activation. */
+  start(): void {
+    answerScrapes(this);
+    this.announcements.begin();
+    this.presence.begin();
+    this.gateways.begin();
+    this.sweeping = setInterval(() => this.sweep(), sweepMs);
+  }
+
+  /** Goes on with other settings: see liveSettings. */
+  change(config: WorkerConfig): void {
+    // Whoever was given them reads them each time.
+    Object.assign(this.limits, turnLimits(config, this.options.bus.maxPayloadBytes));
+  }
+
+  reconnected(): void {
+    this.reconnects++;
+    this.gateways.excuse();
+    this.hub.reconnected();
+    this.presence.announce();
+  }
+
+  /** Something came over NATS that nobody of ours sends, or a bug met no connection in particular. */
+  meetFault(error: unknown): void {
+    this.faults.meet(error, (text, count) => this.options.log.error({ err: error, count }, text));
+  }
+
+  /** Takes no new work, lets begun turns finish, gives the rest back, and leaves; at most DRAIN_MS. */
+  async drain(): Promise<void> {
+    const { onStart, gateways, requests, gatewayLostHooks, exclusive, orphanedCloses, hub } = this;
+    const { config, bus, now, log } = this.options;
+    this.state = "draining";
+    onStart.end();
+    this.presence.announce();
+    await finishWork({ config, onStart, gateways, requests, gatewayLostHooks, exclusive, orphanedCloses, hub, now, log });
+    requests.stop();
+    this.announcements.end();
+    gateways.end();
+    clearInterval(this.sweeping);
+    this.meter.stop();
+    hub.flush();
+    hub.stop();
+    this.presence.leave();
+    await bus.close();
+  }
+
+  private lost(gateway: GatewayPeer, isDead: boolean): void {
+    this.appClient.lost(gateway.id);
+    this.requests.forget(gateway.id);
+    this.stateCheck.lost(gateway.id);
+    this.onStart.forget(gateway.id);
+    for (const mailbox of gateway.all()) {
+      const closeHandoff = mailbox.isOpen ? mailbox.closeHandoff() : undefined;
+      this.turns.forget(mailbox);
+      gateway.forget(mailbox);
+      if (isDead && closeHandoff !== undefined) this.orphanedCloses.adopt(mailbox, closeHandoff);
+    }
+  }
+
+  private sweep(): void {
+    this.turns.sweep();
+    this.exclusive.step();
+    this.onStart.step();
+  }
+}
