@@ -1,0 +1,60 @@
+// Runs vitest, and counts what has passed.
+
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as v from "valibot";
+import { runProgram, type Tally } from "./checks.ts";
+
+/** What vitest's JSON reporter counts, of which we need little. */
+const vitestReport = v.object({
+  numPassedTests: v.number(),
+  numFailedTests: v.number(),
+  numPendingTests: v.number(),
+  numTodoTests: v.number(),
+});
+
+/** @param args of `vitest run`. */
+export async function runTests(args: readonly string[]): Promise<Tally> {
+  return inOwnTmpFolder(async (folder) => {
+    const report = join(folder, "vitest.json");
+    const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+    const exitCode = await runVitest(["run", ...reporters, ...args], folder);
+    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = readReport(report);
+    // A file that does not load and an error outside of any test fail the run without failing a test.
+    const failed = exitCode !== 0 && numFailedTests === 0 ? 1 : numFailedTests;
+    return { passed: numPassedTests, failed, skipped: numPendingTests + numTodoTests };
+  });
+}
+
+/**
+ * Runs tests again whenever a file that they import is saved, until a key or a signal ends it.
+ * @returns The exit code.
+ */
+export function watchTests(args: readonly string[]): Promise<number> {
+  return inOwnTmpFolder((folder) => runVitest(["watch", ...args], folder, "inherit"));
+}
+
+// tsx keeps what it has compiled among the temporary files, and every process that starts reads the list of them. Clones and
+// releases of tests add thousands, which would be of no use after this run.
+async function inOwnTmpFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), "thinstate-test-"));
+  try {
+    return await use(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function runVitest(args: readonly string[], tmpFolder: string, stdin: "ignore" | "inherit" = "ignore"): Promise<number> {
+  return runProgram("vitest/vitest.mjs", args, { env: { TMPDIR: tmpFolder }, stdin });
+}
+
+function readReport(file: string): v.InferOutput<typeof vitestReport> {
+  try {
+    return v.parse(vitestReport, JSON.parse(readFileSync(file, "utf8")));
+  } catch {
+    // vitest ended before it wrote one; its exit code and its output tell why.
+    return { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0, numTodoTests: 0 };
+  }
+}
