@@ -6,12 +6,14 @@ import { join } from "node:path";
 import type { Role } from "../nats/permissions.ts";
 import { readActivation, writeActivation } from "../process/activation-file.ts";
 import { joinIdentityFiles } from "../process/identity-file.ts";
+import { longestWaitMs } from "../process/settings.ts";
 import { configExitCode } from "../protocol/errors.ts";
 import { type Address, chooseAddress, StartRefused, webSocketUrl } from "./address.ts";
 import { type Child, type Exit, exitText } from "./child.ts";
 import type { Config } from "./config.ts";
 import { Cancelled } from "./control.ts";
 import { pointCurrent } from "./current.ts";
+import type { DebugPort } from "./debug-port.ts";
 import { deploy, type RollbackOptions, rollback } from "./deploy.ts";
 import type { DeployReport } from "./deploy-report.ts";
 import type { Deployable, DeployableOptions } from "./deployable.ts";
@@ -49,6 +51,8 @@ export interface SupervisorOptions {
   readonly isDev: boolean;
   /** How long gateways of a killed supervisor may take to leave the port. */
   readonly portPatienceMs: number;
+  /** Workers can be debugged: each runs in the clone itself. */
+  readonly debugPort: DebugPort | undefined;
 }
 
 /** What a process of this role is told of NATS. */
@@ -74,6 +78,7 @@ export class Supervisor implements Deployable {
   private readonly isDev: boolean;
   private readonly payloadBytes: number;
   private readonly portPatienceMs: number;
+  private readonly debugPort: DebugPort | undefined;
   readonly releases: ReleaseStore;
   private readonly retention: ReleaseRetention;
   private readonly activationFile: string;
@@ -85,18 +90,19 @@ export class Supervisor implements Deployable {
   /** The start is over: gateways are there, and serve unless no workers are wanted. */
   private isReady = false;
 
-  constructor({ config, payloadBytes, env, handlerEnv, log, isDev, portPatienceMs }: SupervisorOptions) {
+  constructor({ config, payloadBytes, env, handlerEnv, log, isDev, portPatienceMs, debugPort }: SupervisorOptions) {
     this.config = config;
     this.env = env;
     this.log = log;
     this.isDev = isDev;
     this.payloadBytes = payloadBytes;
     this.portPatienceMs = portPatienceMs;
+    this.debugPort = debugPort;
     const { clone, cacheFolder, sharedDir, checkTimeoutMs } = config;
     this.releases = openReleases({ clone, folder: join(cacheFolder, "releases"), sharedDir, handlerEnv, checkLimitMs: checkTimeoutMs });
     this.retention = new ReleaseRetention({ config, releases: this.releases, log, isDev });
     this.activationFile = join(config.cacheFolder, "activation.json");
-    this.processes = new Processes({ config, env, handlerEnv, reaper: this.reaper, log });
+    this.processes = new Processes({ config, env, handlerEnv, reaper: this.reaper, log, debugPort });
   }
 
   /** Aborts with Cancelled when this installation begins to end. */
@@ -179,6 +185,8 @@ export class Supervisor implements Deployable {
   /** Gateways first, so that workers run every onClose; then workers; nats-server when nobody speaks over it any more. */
   async stop(): Promise<void> {
     this.ending.abort(new Cancelled("thinstate ends"));
+    // A worker that a debugger has stopped could not end.
+    this.debugPort?.close();
     const deadline = Date.now() + this.config.stopTimeoutMs;
     const left = () => Math.max(leastStopMs, deadline - Date.now());
     await this.running?.gateways.stop(left());
@@ -191,6 +199,7 @@ export class Supervisor implements Deployable {
   /** Ends everything at once. */
   async kill(): Promise<void> {
     this.ending.abort(new Cancelled("thinstate is ended"));
+    this.debugPort?.close();
     await Promise.all([this.running?.pools.kill(), this.running?.gateways.kill()]);
     await this.nats?.stop(natsStopMs);
     this.reaper.close();
@@ -207,6 +216,7 @@ export class Supervisor implements Deployable {
       folder,
       namespace,
       payloadBytes: this.payloadBytes,
+      pingSeconds: this.debugPort && longestWaitMs / 1000,
       port: natsPort,
       portPatienceMs: this.portPatienceMs,
       spawn: (spec) => this.processes.natsServer(spec),
@@ -286,6 +296,7 @@ export class Supervisor implements Deployable {
       },
       announce: (activation) => {
         membership.announce(activation);
+        this.debugPort?.follow(activation.release);
         this.log.event("info", "release activated", activation);
       },
       onDrained: (pool) => {
