@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
+import { onSignals } from "../process/signals.ts";
 import { runProgram, type Tally } from "./checks.ts";
 
 /** What vitest's JSON reporter counts, of which we need little. */
@@ -31,8 +32,14 @@ export async function runTests(args: readonly string[]): Promise<Tally> {
  * Runs tests again whenever a file that they import is saved, until a key or a signal ends it.
  * @returns The exit code.
  */
-export function watchTests(args: readonly string[]): Promise<number> {
-  return inOwnTmpFolder((folder) => runVitest(["watch", ...args], folder, "inherit"));
+export async function watchTests(args: readonly string[]): Promise<number> {
+  // Ctrl-C is vitest's, as keys are. What it leaves is removed here.
+  const forget = onSignals(() => undefined);
+  try {
+    return await inOwnTmpFolder((folder) => runVitest(["watch", ...args], folder, "inherit"));
+  } finally {
+    forget();
+  }
 }
 
 // tsx keeps what it has compiled among the temporary files, and every process that starts reads the list of them. Clones and
