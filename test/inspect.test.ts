@@ -2,10 +2,9 @@
 // goes on with the new worker.
 
 import { readFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { freePort } from "../supervisor/port.ts";
 import { TestClient } from "./client.ts";
 import { Debugger } from "./debugger.ts";
@@ -14,7 +13,7 @@ import { type Command, Installation } from "./installation.ts";
 const file = "worker/handlers/stopped.ts";
 /** Of `handler`. */
 const answerLine = 13;
-const throwLine = 18;
+const throwLine = 19;
 
 function handler(version: string): string {
   return `import { defineHandler } from "../handler.ts";
@@ -49,24 +48,27 @@ let installation: Installation;
 let dev: Command;
 let port: number;
 let address: string;
+let url: string;
 let client: TestClient;
 
-beforeEach(async () => {
+beforeAll(async () => {
   installation = await Installation.cloned(impatient);
   installation.write(file, handler("one"));
   port = await freePort("127.0.0.1");
   address = `127.0.0.1:${port}`;
-});
-
-afterEach(() => installation?.end());
-
-async function start(): Promise<void> {
   dev = installation.start({}, ["dev", `--inspect=${port}`]);
-  const url = (await dev.line(/^ready ws:/)).replace("ready ", "");
+  url = (await dev.line(/^ready ws:/)).replace("ready ", "");
   await dev.line(new RegExp(`^debuggers find the worker at ${address}, `));
   await dev.line(/^watching worker\/handlers/);
+});
+
+beforeEach(async () => {
   client = await TestClient.open(`${url}/stopped`);
-}
+});
+
+afterEach(() => client.breakOff());
+
+afterAll(() => installation?.end());
 
 /** @returns a debugger that has stopped the worker in the turn of a message. */
 async function stoppedAt(text: string): Promise<Debugger> {
@@ -78,26 +80,34 @@ async function stoppedAt(text: string): Promise<Debugger> {
   return debug;
 }
 
+test("what a handler throws has the lines that were written, in the files that people edit", async () => {
+  client.send("throw");
+  const record = JSON.parse(await dev.line(/onMessage was rolled back/)) as { err: { stack: string } };
+  const [, first, second] = record.err.stack.split("\n");
+  expect(first).toContain(`${join(installation.clone, file)}:${throwLine}:`);
+  expect(second).toContain(`${join(installation.clone, file)}:${answerLine + 1}:`);
+});
+
 test("a turn may stand at a breakpoint for longer than all time-outs, and goes on as if nothing had been", async () => {
-  await start();
+  const from = dev.lines.length;
   const debug = await stoppedAt("first");
   expect(await debug.evaluate("answer")).toEqual({ version: "one", asked: "first" });
   // Not even who connects meanwhile is given up.
-  const late = new TestClient(`${(await installation.status()).url}/stopped`);
+  const late = new TestClient(`${url}/stopped`);
   await pause(standingMs);
   expect(client.received).toEqual([]);
   await debug.resume();
   await client.receives(1);
   await late.opened();
   expect([client.isOpen, late.isOpen, client.values]).toEqual([true, true, [{ version: "one", asked: "first" }]]);
-  expect(dev.output).not.toMatch(/worker left|hangs|rolled back|redelivered/);
+  expect(dev.lines.slice(from).join("\n")).not.toMatch(/worker left|hangs|rolled back|redelivered/);
   // NATS throws nobody out either, which would take longer to see.
   expect(readFileSync(join(installation.cacheFolder, "nats", "nats-server.conf"), "utf8")).toContain('ping_interval: "86400s"');
   debug.close();
+  await late.close();
 });
 
 test("a save lets a turn that stands run on, hands its connection over, and the debugger finds the new worker", async () => {
-  await start();
   const before = await stoppedAt("first");
   const from = dev.lines.length;
   installation.write(file, handler("two"));
@@ -114,32 +124,21 @@ test("a save lets a turn that stands run on, hands its connection over, and the 
   after.close();
 });
 
-test("what a handler throws has the lines that were written, in the files that people edit", async () => {
-  await start();
-  client.send("throw");
-  const record = JSON.parse(await dev.line(/onMessage was rolled back/)) as { err: { stack: string } };
-  const [, first, second] = record.err.stack.split("\n");
-  expect(first).toContain(`${join(installation.clone, file)}:${throwLine}:`);
-  expect(second).toContain(`${join(installation.clone, file)}:${answerLine + 1}:`);
+test("a port that is taken, or none, is refused", async () => {
+  const beside = await Installation.here();
+  const taken = await beside.run("dev", `--inspect=${port}`);
+  const none = await beside.run("dev", "--inspect=chrome");
+  await beside.end();
+  expect(taken).toMatchObject({ exitCode: 1 });
+  expect(taken.output).toMatch(new RegExp(`^--inspect=${port}: .*EADDRINUSE.* --inspect=PORT names another port`, "m"));
+  expect(none).toMatchObject({ exitCode: 2 });
+  expect(none.output).toMatch(/^--inspect=chrome: a port from 1 to 65535$/m);
 });
 
 test("Ctrl-C ends it, though the worker stands", async () => {
-  await start();
   const debug = await stoppedAt("first");
   dev.process.kill("SIGINT");
   await debug.closed();
   expect(await dev.exited).toBe(0);
   expect(dev.output).not.toContain("is killed");
-});
-
-test("a port that is taken, or none, is refused", async () => {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
-  const taken = await installation.run("dev", `--inspect=${port}`);
-  server.close();
-  expect(taken).toMatchObject({ exitCode: 1 });
-  expect(taken.output).toMatch(new RegExp(`^--inspect=${port}: .*EADDRINUSE.* --inspect=PORT names another port`, "m"));
-  const none = await installation.run("dev", "--inspect=chrome");
-  expect(none).toMatchObject({ exitCode: 2 });
-  expect(none.output).toMatch(/^--inspect=chrome: a port from 1 to 65535$/m);
 });
