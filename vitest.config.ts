@@ -54,7 +54,17 @@ export default defineConfig({
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     projects: [
-      { extends: true, test: { name: "unit", include: [besideTheCode], exclude: [...generated, ...withProcesses] } },
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: [besideTheCode],
+          exclude: [...generated, ...withProcesses],
+          // A process for each file would take longer than most tests do.
+          isolate: false,
+          setupFiles: "testbed/property-time.ts",
+        },
+      },
       { extends: true, test: { name: "system", include: ["test/*.test.ts", ...withProcesses], exclude: generated } },
       // Machines with systemd boot in containers: needs root.
       { extends: true, test: { name: "systemd", include: ["test/systemd/*.test.ts"], exclude: generated } },

@@ -1,6 +1,6 @@
 // npm run test:watch: unit tests, again at each save.
 
-import { watchTests } from "./vitest.ts";
+import { watchUnitTests } from "./vitest.ts";
 
 const usage = `npm run test:watch [-- arguments of vitest]
 
@@ -13,5 +13,5 @@ export async function run(args: readonly string[]): Promise<number> {
     process.stdout.write(`${usage}\n`);
     return 0;
   }
-  return watchTests(["--project=unit", ...args]);
+  return watchUnitTests(args);
 }

@@ -15,12 +15,26 @@ const vitestReport = v.object({
   numTodoTests: v.number(),
 });
 
+const vitest = "vitest/vitest.mjs";
+
+/** What `npm test` does not leave out: see testbed/property-time.ts. */
+const innerLoop = { PROPERTY_MS: "500" };
+
 /** @param args of `vitest run`. */
-export async function runTests(args: readonly string[]): Promise<Tally> {
+export function runTests(args: readonly string[]): Promise<Tally> {
+  return countTests(args, {});
+}
+
+/** @param args of vitest: which of the unit tests. */
+export function runUnitTests(args: readonly string[]): Promise<Tally> {
+  return countTests(["--project=unit", ...args], innerLoop);
+}
+
+async function countTests(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Tally> {
   return inOwnTmpFolder(async (folder) => {
     const report = join(folder, "vitest.json");
     const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-    const exitCode = await runVitest(["run", ...reporters, ...args], folder);
+    const exitCode = await runProgram(vitest, ["run", ...reporters, ...args], { env: { ...env, TMPDIR: folder } });
     const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = readReport(report);
     // A file that does not load and an error outside of any test fail the run without failing a test.
     const failed = exitCode !== 0 && numFailedTests === 0 ? 1 : numFailedTests;
@@ -29,14 +43,16 @@ export async function runTests(args: readonly string[]): Promise<Tally> {
 }
 
 /**
- * Runs tests again whenever a file that they import is saved, until a key or a signal ends it.
+ * Runs unit tests again whenever a file that they import is saved, until a key or a signal ends it.
  * @returns The exit code.
  */
-export async function watchTests(args: readonly string[]): Promise<number> {
+export async function watchUnitTests(args: readonly string[]): Promise<number> {
   // Ctrl-C is vitest's, as keys are. What it leaves is removed here.
   const forget = onSignals(() => undefined);
   try {
-    return await inOwnTmpFolder((folder) => runVitest(["watch", ...args], folder, "inherit"));
+    return await inOwnTmpFolder((folder) =>
+      runProgram(vitest, ["watch", "--project=unit", ...args], { env: { ...innerLoop, TMPDIR: folder }, stdin: "inherit" }),
+    );
   } finally {
     forget();
   }
@@ -51,10 +67,6 @@ async function inOwnTmpFolder<T>(use: (folder: string) => Promise<T>): Promise<T
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-function runVitest(args: readonly string[], tmpFolder: string, stdin: "ignore" | "inherit" = "ignore"): Promise<number> {
-  return runProgram("vitest/vitest.mjs", args, { env: { TMPDIR: tmpFolder }, stdin });
 }
 
 function readReport(file: string): v.InferOutput<typeof vitestReport> {
