@@ -3,7 +3,7 @@
 import * as v from "valibot";
 import { holdsMessage, leastLimit, messageBytes } from "../process/message-limits.ts";
 import { notifySettings } from "../process/notify.ts";
-import { integer, logLevel, namespace, natsSettings, optionalInteger, parseSettings, text } from "../process/settings.ts";
+import { integer, logLevel, longestWaitMs, namespace, natsSettings, optionalInteger, parseSettings, text } from "../process/settings.ts";
 import { checkFits } from "../protocol/payload.ts";
 import { isProxyList } from "./trusted-proxies.ts";
 
@@ -42,9 +42,9 @@ const entries = v.object({
   PARKED_TOTAL_BYTES: integer({ least: 1, most: 2 ** 40, otherwise: 256 * 1024 * 1024 }),
   /** What was published last, kept in case a NATS fault has swallowed it. */
   TOPIC_RING_BYTES: integer({ least: 0, most: 2 ** 30, otherwise: 16 * 1024 * 1024 }),
-  PARK_MS: integer({ least: 1, most: 3_600_000, otherwise: 60_000 }),
+  PARK_MS: integer({ least: 1, most: longestWaitMs, otherwise: 60_000 }),
   /** Silent for so long, a worker loses its pins. At least two heartbeats: one may be late. */
-  WORKER_TIMEOUT_MS: integer({ least: 2_000, most: 600_000, otherwise: 5_000 }),
+  WORKER_TIMEOUT_MS: integer({ least: 2_000, most: longestWaitMs, otherwise: 5_000 }),
   /** Silent for so long, a gateway is taken for dead by workers: at three quarters of it, it closes everything itself. */
   GATEWAY_TIMEOUT_MS: integer({ least: 100, most: 3_600_000, otherwise: 120_000 }),
   /** A client that is silent for so long is pinged, and closed when it does not answer. uWebSockets.js: 8 s to 16 min. */

@@ -17,6 +17,9 @@ interface Range {
   readonly most: number;
 }
 
+/** A day: as long as somebody may look at what a debugger has stopped. */
+export const longestWaitMs = 24 * 60 * 60 * 1000;
+
 /** A whole number in a range, with what holds where the variable is not set. */
 export function integer({ least, most, otherwise }: Range & { readonly otherwise: number }) {
   return v.optional(integerBetween({ least, most }), String(otherwise));

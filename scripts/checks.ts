@@ -24,17 +24,23 @@ export async function runChecks(): Promise<Tally> {
   return { passed: checks.length - failed, failed, skipped: 0 };
 }
 
+export interface ProgramOptions {
+  /** On top of our own environment. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** inherit: it may read what is typed. */
+  readonly stdin?: "ignore" | "inherit";
+}
+
 /**
  * @param program Within node_modules.
- * @param env On top of our own environment.
  * @returns The exit code.
  */
-export function runProgram(program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<number> {
+export function runProgram(program: string, args: readonly string[], { env, stdin = "ignore" }: ProgramOptions = {}): Promise<number> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [`${clone}/node_modules/${program}`, ...args], {
       cwd: clone,
       env: { ...process.env, ...env },
-      stdio: ["ignore", "inherit", "inherit"],
+      stdio: [stdin, "inherit", "inherit"],
     });
     child.once("error", (error) => {
       process.stderr.write(`${program}: ${error.message}\n`);

@@ -1,26 +1,44 @@
 // npm run dev: an installation whose workers are replaced whenever a handler is saved, or what it imports.
 
-import { parseFlags } from "../process/arguments.ts";
+import { parseCommandLine, parseValues, UsageError } from "../process/arguments.ts";
 import { Cancelled } from "../supervisor/control.ts";
 import { closedText } from "../supervisor/deploy-report.ts";
 import { ReleaseError } from "../supervisor/releases/release.ts";
 import { SourceWatch } from "../supervisor/releases/source-watch.ts";
 import { type Served, serve } from "./serve.ts";
 
-const usage = `npm run dev
+const usage = `npm run dev [-- --inspect[=PORT]]
 
 The same as npm start, and a saved handler is live in under a second, clients still connected. Code that does not load is
 reported, and what served before goes on serving; what a deploy would refuse, types among it, is reported beside. Nothing of it
-is kept as a release.`;
+is kept as a release.
+
+  --inspect[=PORT]   debuggers (chrome://inspect, VS Code) find the worker, of which there is one then, at 127.0.0.1:9229 or
+                     another PORT: breakpoints are set in the files of the clone, and after a save the debugger attaches to
+                     the new worker. Time-outs of turns and of silent workers are a day long.`;
+
+const usualInspectPort = 9229;
 
 /** Editors touch a file several times for one save. */
 const settleMs = 30;
 
 export async function run(args: readonly string[]): Promise<number> {
-  const flags = parseFlags(args, usage, []);
-  if (typeof flags === "number") return flags;
-  const ended = serve({ isDev: true, onReady: (served) => void begin(served) });
+  const options = parseCommandLine(args, usage, parseOptions);
+  if (typeof options === "number") return options;
+  const ended = serve({ isDev: true, ...options, onReady: (served) => void begin(served) });
   process.exit(await ended);
+}
+
+/** @throws {UsageError} */
+function parseOptions(args: readonly string[]): { readonly inspectPort: number | undefined } | undefined {
+  // parseArgs knows no option that may stand with or without a value.
+  const given = args.map((arg) => (arg === "--inspect" ? `--inspect=${usualInspectPort}` : arg));
+  const { help, inspect } = parseValues(given, { help: { type: "boolean" }, inspect: { type: "string" } });
+  if (help === true) return undefined;
+  if (inspect === undefined) return { inspectPort: undefined };
+  const inspectPort = /^\d+$/.test(inspect) ? Number(inspect) : 0;
+  if (inspectPort < 1 || inspectPort > 65_535) throw new UsageError(`--inspect=${inspect}: a port from 1 to 65535`);
+  return { inspectPort };
 }
 
 async function begin(served: Served): Promise<void> {

@@ -2,12 +2,14 @@
 
 import { accessSync, constants, existsSync, mkdirSync } from "node:fs";
 import { resolve } from "node:path";
+import { longestWaitMs } from "../process/settings.ts";
 import { SettingsFile } from "../process/settings-file.ts";
 import { onSignals } from "../process/signals.ts";
 import { isCodedError } from "../protocol/errors.ts";
 import { StartRefused } from "../supervisor/address.ts";
 import type { Config } from "../supervisor/config.ts";
 import { askSupervisor, ControlServer, controlPath, NotRunning } from "../supervisor/control.ts";
+import { DebugPort } from "../supervisor/debug-port.ts";
 import { DeployController } from "../supervisor/deploy-controller.ts";
 import { envFileName, readEnvFile } from "../supervisor/env-file.ts";
 import { type Checked, checkEverySetting, processSettings, SettingsRefused, settingNames } from "../supervisor/every-setting.ts";
@@ -23,6 +25,15 @@ import { clone } from "./setup/cache.mjs";
 /** How long the gateways of a supervisor that was killed may hold their port: reaper.sh gives them two seconds. */
 const orphanPatienceMs = 4_000;
 
+/** Nothing is given up because a debugger has stopped the one worker. */
+const whileDebugging = {
+  WORKERS: "1",
+  WORKER_TIMEOUT_MS: String(longestWaitMs),
+  TURN_TIMEOUT_MS: String(longestWaitMs),
+  APP_TIMEOUT_MS: String(longestWaitMs),
+  PARK_MS: String(longestWaitMs),
+};
+
 export interface Served {
   readonly config: Config;
   readonly deploys: DeployController;
@@ -34,13 +45,16 @@ export interface Served {
 
 export interface ServeOptions {
   readonly isDev: boolean;
+  /** Where debuggers find the worker; undefined: it cannot be debugged. */
+  readonly inspectPort?: number | undefined;
   readonly onReady: (parts: Served) => void;
 }
 
 /** @returns The exit code, once everything has ended. */
-export async function serve({ isDev, onReady }: ServeOptions): Promise<number> {
+export async function serve({ isDev, inspectPort, onReady }: ServeOptions): Promise<number> {
   const log = new Log(process.stdout, process.stderr, process.env.JOURNAL_STREAM);
-  const env = environment(log);
+  const given = environment(log);
+  const env = given && inspectPort !== undefined ? { ...given, ...whileDebugging } : given;
   const checked = env && checkSettings(env, log);
   if (env === undefined || checked === undefined) return 1;
   const { config, payloadBytes } = checked;
@@ -57,8 +71,14 @@ export async function serve({ isDev, onReady }: ServeOptions): Promise<number> {
   const running = await runningText(config.cacheFolder);
   if (running !== undefined) return refuse(running);
 
+  let debugPort: DebugPort | undefined;
+  try {
+    debugPort = inspectPort === undefined ? undefined : await DebugPort.listen(inspectPort);
+  } catch (error) {
+    return refuse(`--inspect=${inspectPort}: ${(error as Error).message}. --inspect=PORT names another port.`);
+  }
   const portPatienceMs = wasKilled ? orphanPatienceMs : 0;
-  const supervisor = new Supervisor({ config, payloadBytes, env, handlerEnv, log, isDev, portPatienceMs });
+  const supervisor = new Supervisor({ config, payloadBytes, env, handlerEnv, log, isDev, portPatienceMs, debugPort });
   const deploys = new DeployController(supervisor, log);
   const control = await ControlServer.listen(path, deploys.answer);
   const asked = endOnSignals(supervisor);
@@ -66,6 +86,7 @@ export async function serve({ isDev, onReady }: ServeOptions): Promise<number> {
     await supervisor.start();
     log.say(`ready ${supervisor.url}`);
     if (config.workers === 0) log.say("no workers yet (WORKERS=0): what connects waits for npm run deploy-worker");
+    if (debugPort !== undefined) log.say(`debuggers find the worker at ${debugPort.address}, after each save the new one`);
     onReady({ config, deploys, log, releases: supervisor.releases, ending: supervisor.endSignal });
     return await asked.ended;
   } catch (error) {

@@ -10,6 +10,8 @@ const commands = {
   "install-service": "set thinstate up as services of systemd",
   "uninstall-service": "remove what install-service has set up",
   test: "run the checks and every test",
+  "test:unit": "run the tests that need no other program",
+  "test:watch": "the same, again at each save",
   bench: "measure the speed against a bare uWebSockets.js server",
   chaos: "kill everything that may die, under load, and count what is lost",
   check: "check format, lint and types",
@@ -23,8 +25,10 @@ const forRoot = { "install-service": "install", "uninstall-service": "remove" };
 
 const leastNodeMajor = 20;
 
+const tests = ["test", "test:unit", "test:watch"];
+
 /** They hold connections, or measure what does. */
-const withWebSockets = ["start", "dev", "test", "bench", "install-service"];
+const withWebSockets = ["start", "dev", ...tests, "bench", "install-service"];
 
 /** @param {string[]} argv */
 async function main(argv) {
@@ -44,7 +48,7 @@ async function main(argv) {
   try {
     const advice = await setUp({
       needsWebSockets: withWebSockets.includes(command),
-      withDevelopment: ["test", "check", "bench", "chaos"].includes(command),
+      withDevelopment: [...tests, "check", "bench", "chaos"].includes(command),
     });
     if (advice !== undefined)
       process.stderr.write(`${advice}
@@ -55,7 +59,7 @@ async function main(argv) {
   }
   const { register } = await import("tsx/esm/api");
   register();
-  const { run } = await import(`./${command}.ts`);
+  const { run } = await import(`./${command.replace(":", "-")}.ts`);
   process.exitCode = await run(rest);
 }
 

@@ -1,12 +1,10 @@
 // npm test: the checks, then every test, against real processes; or those that are chosen, alone. Here, or in a container with another Node.
 
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import * as v from "valibot";
 import { findNatsServer, NatsServerMissing } from "../supervisor/nats-server/binary.ts";
-import { oneFailure, parseTally, reportTally, runChecks, runProgram, type Tally } from "./checks.ts";
+import { oneFailure, parseTally, reportTally, runChecks, type Tally } from "./checks.ts";
 import { cacheFolder } from "./setup/cache.mjs";
+import { runTests } from "./vitest.ts";
 
 const usage = `npm test [-- [--node LIST] arguments of vitest]
 
@@ -15,14 +13,6 @@ Runs "npm run check" and every test. With arguments, the tests that they choose,
                 Debian 13 (needs root, systemd-nspawn and debootstrap); or several, one after the other: here,24`;
 
 const here = "here";
-
-/** What vitest's JSON reporter counts, of which we need little. */
-const vitestReport = v.object({
-  numPassedTests: v.number(),
-  numFailedTests: v.number(),
-  numPendingTests: v.number(),
-  numTodoTests: v.number(),
-});
 
 export async function run(args: readonly string[]): Promise<number> {
   if (args.includes("--help") || args.includes("-h")) {
@@ -75,30 +65,4 @@ async function runHere(args: readonly string[]): Promise<Tally> {
   const checks = await runChecks();
   const tests = await runTests(args);
   return { passed: checks.passed + tests.passed, failed: checks.failed + tests.failed, skipped: tests.skipped };
-}
-
-async function runTests(args: readonly string[]): Promise<Tally> {
-  const folder = mkdtempSync(join(tmpdir(), "thinstate-test-"));
-  try {
-    const report = join(folder, "vitest.json");
-    const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-    // tsx keeps what it has compiled among the temporary files, and every process that starts reads the list of them. Clones and
-    // releases of tests add thousands, which would be of no use after this run.
-    const exitCode = await runProgram("vitest/vitest.mjs", ["run", ...reporters, ...args], { TMPDIR: folder });
-    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = readReport(report);
-    // A file that does not load and an error outside of any test fail the run without failing a test.
-    const failed = exitCode !== 0 && numFailedTests === 0 ? 1 : numFailedTests;
-    return { passed: numPassedTests, failed, skipped: numPendingTests + numTodoTests };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-function readReport(file: string): v.InferOutput<typeof vitestReport> {
-  try {
-    return v.parse(vitestReport, JSON.parse(readFileSync(file, "utf8")));
-  } catch {
-    // vitest ended before it wrote one; its exit code and its output tell why.
-    return { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0, numTodoTests: 0 };
-  }
 }

@@ -4,7 +4,7 @@
 import { isAbsolute, join, relative, resolve } from "node:path";
 import * as v from "valibot";
 import type { BusSecurity } from "../nats/security.ts";
-import { integer, namespace, natsFileSettings, parseSettings } from "../process/settings.ts";
+import { integer, longestWaitMs, namespace, natsFileSettings, parseSettings } from "../process/settings.ts";
 import { cacheFolder } from "../scripts/setup/cache.mjs";
 import { usualCheckLimitMs } from "./releases/release.ts";
 
@@ -107,7 +107,7 @@ export function supervisorSettings(clone: string) {
     WATCH_MS: integer({ least: 0, most: 600_000, otherwise: 5_000 }),
     CHECK_TIMEOUT_MS: integer({ least: 1_000, most: 3_600_000, otherwise: usualCheckLimitMs }),
     READY_TIMEOUT_MS: integer({ least: 1, most: timerLimitMs, otherwise: 30_000 }),
-    WORKER_TIMEOUT_MS: integer({ least: 2_000, most: 600_000, otherwise: 5_000 }),
+    WORKER_TIMEOUT_MS: integer({ least: 2_000, most: longestWaitMs, otherwise: 5_000 }),
     STOP_TIMEOUT_MS: integer({ least: 1, most: timerLimitMs, otherwise: 10_000 }),
   });
 }

@@ -6,10 +6,10 @@ import { ErrorTail } from "./error-tail.ts";
 import { Log } from "./log-display.ts";
 
 /** @returns what is written to stdout for these lines of a child. */
-function written(journalStream: string | undefined, lines: readonly string[], isTTY = false): string[] {
+function written(journalStream: string | undefined, lines: readonly string[], isTTY = false, folder?: string): string[] {
   const stdout = Object.assign(new PassThrough(), { isTTY, hasColors: () => false });
   const log = new Log(stdout as unknown as NodeJS.WriteStream, new PassThrough() as unknown as NodeJS.WriteStream, journalStream);
-  for (const line of lines) log.child("worker-1.1", line, "stdout");
+  for (const line of lines) log.child("worker-1.1", line, "stdout", folder);
   return String(stdout.read()).trimEnd().split("\n");
 }
 
@@ -22,6 +22,16 @@ test("lines are handed on as they came", () => {
 test("in systemd's journal each has the priority of its level", () => {
   const { dev, ino } = fstatSync(1);
   expect(written(`${dev}:${ino}`, lines)).toEqual([`<3>${lines[0]}`, `<6>${lines[1]}`, `<6>${lines[2]}`]);
+});
+
+test("files of a release are told of on a terminal as they are called in the clone, where an editor finds them", () => {
+  const stack =
+    "Error: no\\n    at f (/clone/.thinstate/releases/1/worker/handlers/a.ts:3:1)\\n    at file:///clone/.thinstate/releases/1/worker/b.mjs:2:2";
+  const record = `{"level":50,"time":1,"msg":"no","err":{"stack":"${stack}"}}`;
+  const folder = "/clone/.thinstate/releases/1";
+  const shown = written(undefined, [record], true, folder).slice(1);
+  expect(shown).toEqual(["Error: no", "    at f (worker/handlers/a.ts:3:1)", "    at worker/b.mjs:2:2"]);
+  expect(written(undefined, [record], false, folder)).toEqual([record]);
 });
 
 /** What a worker logs that catches these, written as source code. */

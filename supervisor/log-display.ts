@@ -44,15 +44,22 @@ export class Log {
     this.child("supervisor", line, "stderr");
   }
 
-  /** A line that a child wrote. */
-  child(name: string, line: string, stream: "stdout" | "stderr"): void {
+  /**
+   * A line that a child wrote.
+   * @param folder Where it runs. A person is told of files in it as they are called in the clone, whichever release they are of.
+   */
+  child(name: string, line: string, stream: "stdout" | "stderr", folder?: string): void {
     const target = this[stream];
-    if (target.isTTY) target.write(`${shortLine(target, name, line)}\n`);
+    if (target.isTTY) target.write(`${inClone(shortLine(target, name, line), folder)}\n`);
     // In the journal a line has its priority; what is none of ours has that of its stream.
     else if (this.isJournal[stream])
       target.write(`${priorityPrefix(parseRecord(line)?.level ?? (stream === "stderr" ? 40 : 30))}${line}\n`);
     else target.write(`${line}\n`);
   }
+}
+
+function inClone(text: string, folder: string | undefined): string {
+  return folder === undefined ? text : text.replaceAll(`file://${folder}/`, "").replaceAll(`${folder}/`, "");
 }
 
 function shortLine(stream: NodeJS.WriteStream, name: string, line: string): string {

@@ -19,6 +19,8 @@ export interface NatsAccessOptions {
   readonly payloadBytes: number;
   /** How long the server of a supervisor that was killed may take to leave the port. */
   readonly portPatienceMs: number;
+  /** As NatsOptions has it. */
+  readonly pingSeconds: number | undefined;
   readonly env: NodeJS.ProcessEnv;
   readonly processes: Processes;
   readonly log: Log;
@@ -37,7 +39,7 @@ export class NatsAccess {
   }
 
   /** Resolves when a server of our own answers; where there is none, at once. */
-  static async start({ config, payloadBytes, portPatienceMs, env, processes, log }: NatsAccessOptions): Promise<NatsAccess> {
+  static async start({ config, env, processes, log, ...options }: NatsAccessOptions): Promise<NatsAccess> {
     const { natsUrl, natsPort: port, natsSecurity, cacheFolder, namespace } = config;
     if (natsUrl !== undefined) return new NatsAccess(natsUrl, natsSecurity);
     const folder = join(cacheFolder, "nats");
@@ -47,9 +49,10 @@ export class NatsAccess {
       executable,
       folder,
       namespace,
-      payloadBytes,
       port,
-      portPatienceMs,
+      payloadBytes: options.payloadBytes,
+      portPatienceMs: options.portPatienceMs,
+      pingSeconds: options.pingSeconds,
       spawn: (spec) => processes.natsServer(spec),
       onEnd: (child, text) => log.event("error", `${child.name} ${text}`),
     });

@@ -5,6 +5,7 @@ import type { BusSecurity } from "../nats/security.ts";
 import type { Address } from "./address.ts";
 import { Child, type ChildContext, type ChildSpec } from "./child.ts";
 import type { Config } from "./config.ts";
+import type { DebugPort } from "./debug-port.ts";
 import type { Log } from "./log-display.ts";
 import type { Reaper } from "./reaper.ts";
 import type { Release } from "./releases/release.ts";
@@ -17,6 +18,8 @@ export interface ProcessesOptions {
   readonly handlerEnv: NodeJS.ProcessEnv;
   readonly reaper: Reaper;
   readonly log: Log;
+  /** Workers can be debugged. */
+  readonly debugPort: DebugPort | undefined;
 }
 
 /** By variable. */
@@ -36,16 +39,25 @@ const gatewayFlags = ["--max-semi-space-size=4"];
  */
 const commonFlags = ["--always-sparkplug"];
 
+interface NodeProcess extends Pick<ChildSpec, "name" | "cwd" | "env"> {
+  /** Flags of Node, and the file that it runs. */
+  readonly script: readonly string[];
+  /** Whether a line that it has written is not for the log. */
+  readonly isForUs?: (line: string) => boolean;
+}
+
 export class Processes {
   private readonly config: Config;
   private readonly env: NodeJS.ProcessEnv;
   private readonly handlerEnv: NodeJS.ProcessEnv;
   private readonly reaper: Reaper;
+  private readonly log: Log;
+  private readonly debugPort: DebugPort | undefined;
   /** The folder where each gateway leaves its id. */
   readonly identities: string;
-  private readonly shown: Pick<ChildContext, "onLine" | "onOverdue">;
+  private readonly onOverdue: ChildContext["onOverdue"];
 
-  constructor({ config, env, handlerEnv, reaper, log }: ProcessesOptions) {
+  constructor({ config, env, handlerEnv, reaper, log, debugPort }: ProcessesOptions) {
     this.config = config;
     // By these, systemd would take a child's word for ours.
     const { NOTIFY_SOCKET: _socket, WATCHDOG_USEC: _watchdog, ...inherited } = env;
@@ -53,44 +65,60 @@ export class Processes {
     this.handlerEnv = handlerEnv;
     this.reaper = reaper;
     this.identities = join(config.cacheFolder, "gateways");
-    this.shown = {
-      onLine: (name, line, stream) => log.child(name, line, stream),
-      onOverdue: (name, timeoutMs) => log.event("warn", `${name} has not ended within ${timeoutMs} ms and is killed`),
-    };
+    this.log = log;
+    this.debugPort = debugPort;
+    this.onOverdue = (name, timeoutMs) => log.event("warn", `${name} has not ended within ${timeoutMs} ms and is killed`);
   }
 
   natsServer(spec: ChildSpec): Child {
-    return new Child(spec, { register: this.reaper.last, ...this.shown });
+    const onLine: ChildContext["onLine"] = (name, line, stream) => this.log.child(name, line, stream);
+    return new Child(spec, { register: this.reaper.last, onLine, onOverdue: this.onOverdue });
   }
 
   gateway(index: number, address: Address, nats: NatsSettings): Child {
-    return this.node([...gatewayFlags, "gateway/main.ts"], `gateway-${index + 1}`, this.config.clone, {
+    const env = {
       ...this.common(nats),
       HOST: this.config.host,
       PORT: String(address.port),
       ADMIN_PORT: String(address.adminPorts[index]),
       ADMIN_HOST: this.config.adminHost,
       IDENTITY_FILE: join(this.identities, String(index + 1)),
-    });
+    };
+    return this.node({ script: [...gatewayFlags, "gateway/main.ts"], name: `gateway-${index + 1}`, cwd: this.config.clone, env });
   }
 
   worker(release: Release, index: number, nats: NatsSettings): Child {
-    return this.node(["worker/main.ts"], `worker-${release.id}.${index + 1}`, release.folder, {
+    const { debugPort } = this;
+    // Breakpoints are set in the files that people edit, which only dev mode's releases are the same as.
+    const folder = debugPort === undefined ? release.folder : this.config.clone;
+    const env = {
       ...this.handlerEnv,
       ...this.common(nats),
       RELEASE: release.id,
       SHARED_DIR: this.config.sharedDir,
-      HANDLERS_DIR: resolve(release.folder, release.manifest.handlersDir),
+      HANDLERS_DIR: resolve(folder, release.manifest.handlersDir),
+    };
+    const child = this.node({
+      script: [...(debugPort?.flags ?? []), "worker/main.ts"],
+      name: `worker-${release.id}.${index + 1}`,
+      cwd: folder,
+      env,
+      isForUs: (line) => debugPort?.hear(release.id, line) === true,
     });
+    void child.exited.then(() => debugPort?.ended(release.id));
+    return child;
   }
 
   private common(nats: NatsSettings): NodeJS.ProcessEnv {
     return { ...this.env, ...nats, NAMESPACE: this.config.namespace };
   }
 
-  private node(script: readonly string[], name: string, cwd: string, env: NodeJS.ProcessEnv): Child {
+  private node({ script, name, cwd, env, isForUs = () => false }: NodeProcess): Child {
     // The tsx binary would leave its child behind when it is killed; the loader has no child.
     const spec = { name, command: process.execPath, args: [...commonFlags, "--import", "tsx", ...script], cwd, env };
-    return new Child(spec, { register: this.reaper.others, ...this.shown });
+    const onLine: ChildContext["onLine"] = (of, line, stream) => {
+      if (!isForUs(line)) this.log.child(of, line, stream, cwd);
+    };
+    return new Child(spec, { register: this.reaper.others, onLine, onOverdue: this.onOverdue });
   }
 }

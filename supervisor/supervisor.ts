@@ -4,12 +4,14 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { joinIdentityFiles } from "../process/identity-file.ts";
+import { longestWaitMs } from "../process/settings.ts";
 import { configExitCode } from "../protocol/errors.ts";
 import { ActivationRecord } from "./activation-record.ts";
 import { type Address, chooseAddress, StartRefused, webSocketUrl } from "./address.ts";
 import { type Child, type Exit, exitText } from "./child.ts";
 import type { Config } from "./config.ts";
 import { Cancelled } from "./control.ts";
+import type { DebugPort } from "./debug-port.ts";
 import { deploy, type RollbackOptions, rollback } from "./deploy.ts";
 import type { DeployReport } from "./deploy-report.ts";
 import type { Deployable, DeployableOptions } from "./deployable.ts";
@@ -44,6 +46,8 @@ export interface SupervisorOptions {
   readonly isDev: boolean;
   /** How long gateways of a killed supervisor may take to leave the port. */
   readonly portPatienceMs: number;
+  /** Workers can be debugged: each runs in the clone itself. */
+  readonly debugPort: DebugPort | undefined;
 }
 
 /** What exists once the start has come that far. */
@@ -61,6 +65,7 @@ export class Supervisor implements Deployable {
   private readonly config: Config;
   private readonly log: Log;
   private readonly isDev: boolean;
+  private readonly debugPort: DebugPort | undefined;
   readonly releases: ReleaseStore;
   private readonly retention: ReleaseRetention;
   private readonly record: ActivationRecord;
@@ -73,16 +78,17 @@ export class Supervisor implements Deployable {
   private isReady = false;
 
   constructor(options: SupervisorOptions) {
-    const { config, env, handlerEnv, log, isDev } = options;
+    const { config, env, handlerEnv, log, isDev, debugPort } = options;
     this.options = options;
     this.config = config;
     this.log = log;
     this.isDev = isDev;
+    this.debugPort = debugPort;
     const { clone, cacheFolder, sharedDir, checkTimeoutMs } = config;
     this.releases = openReleases({ clone, folder: join(cacheFolder, "releases"), sharedDir, handlerEnv, checkLimitMs: checkTimeoutMs });
     this.retention = new ReleaseRetention({ config, releases: this.releases, log, isDev });
     this.record = new ActivationRecord(join(config.cacheFolder, "activation.json"), log);
-    this.processes = new Processes({ config, env, handlerEnv, reaper: this.reaper, log });
+    this.processes = new Processes({ config, env, handlerEnv, reaper: this.reaper, log, debugPort });
   }
 
   /** Aborts with Cancelled when this installation begins to end. */
@@ -165,6 +171,8 @@ export class Supervisor implements Deployable {
   /** Gateways first, so that workers run every onClose; then workers; nats-server when nobody speaks over it any more. */
   async stop(): Promise<void> {
     this.ending.abort(new Cancelled("thinstate ends"));
+    // A worker that a debugger has stopped could not end.
+    this.debugPort?.close();
     const deadline = Date.now() + this.config.stopTimeoutMs;
     const left = () => Math.max(leastStopMs, deadline - Date.now());
     await this.running?.gateways.stop(left());
@@ -177,13 +185,15 @@ export class Supervisor implements Deployable {
   /** Ends everything at once. */
   async kill(): Promise<void> {
     this.ending.abort(new Cancelled("thinstate is ended"));
+    this.debugPort?.close();
     await Promise.all([this.running?.pools.kill(), this.running?.gateways.kill()]);
     await this.nats?.stop();
     this.reaper.close();
   }
 
   private async startNats(): Promise<NatsAccess> {
-    this.nats = await NatsAccess.start({ ...this.options, processes: this.processes });
+    const pingSeconds = this.debugPort && longestWaitMs / 1000;
+    this.nats = await NatsAccess.start({ ...this.options, pingSeconds, processes: this.processes });
     return this.nats;
   }
 
@@ -250,6 +260,7 @@ export class Supervisor implements Deployable {
       record: this.record,
       announce: (activation) => {
         membership.announce(activation);
+        this.debugPort?.follow(activation.release);
         this.log.event("info", "release activated", activation);
       },
       onDrained: (pool) => {

@@ -264,7 +264,7 @@ test("nats-server throws a gateway out as a slow consumer: the gap on its links 
     for (const [who, client] of clients.entries()) client.send(message(who, number));
     // It goes on once the server has given it up.
     if (number === count / 2) {
-      while (held.cutsByServer === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+      await held.cutByServer();
       held.release();
     }
   }
@@ -291,7 +291,7 @@ test("nats-server throws a subscribing gateway out as a slow consumer: what its 
   let number = 0;
   // The kernel's buffers first, then the server's.
   for (; held.cutsByServer === 0 && number < 280; number++) await run(publisher, [{ do: "publish", topic: "news", data: message(number) }]);
-  while (held.cutsByServer === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  await held.cutByServer();
   held.release();
   for (let more = 0; more < 5; more++, number++) await run(publisher, [{ do: "publish", topic: "news", data: message(number) }]);
   await Promise.all(subscribers.map((client) => client.receives(1 + number)));

@@ -3,6 +3,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { connectBus } from "../nats/connection.ts";
 import type { Bus } from "../protocol/bus.ts";
 import { configExitCode } from "../protocol/errors.ts";
@@ -10,6 +11,7 @@ import { type Announcement, decodeAnnouncement, encodeAnnouncement, type Gateway
 import { type Subjects, subjectsOf } from "../protocol/subjects.ts";
 import { freePort } from "../supervisor/port.ts";
 import { patienceMs } from "../testbed/patience.ts";
+import { Signal } from "../testbed/signal.ts";
 import { startNats, type TestNats } from "./nats.ts";
 
 const clone = join(import.meta.dirname, "..");
@@ -28,6 +30,7 @@ export class TestProcess {
   readonly child: ChildProcess;
   readonly name: string;
   output = "";
+  private readonly signal = new Signal();
 
   constructor(name: string, child: ChildProcess) {
     this.name = name;
@@ -39,6 +42,7 @@ export class TestProcess {
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on("data", (chunk: Buffer) => {
         this.output += chunk.toString();
+        this.signal.tell();
       });
     }
   }
@@ -69,6 +73,15 @@ export class TestProcess {
       clearTimeout(killing);
     }
     return this.child.exitCode;
+  }
+
+  /** Resolves once it has logged this. */
+  says(text: string): Promise<void> {
+    return this.signal.until(
+      () => this.output.includes(text),
+      () => `${this.name} says "${text}":\n${this.output}`,
+      patienceMs,
+    );
   }
 
   /** The lines of its log that are events of this name. */
@@ -140,11 +153,19 @@ export class TestSystem {
 
   /** Ends nats-server without a word; resolves when another one is where it was. */
   async restartNats(awayMs = 0): Promise<void> {
-    const { port } = new URL(this.nats.url);
+    await this.killNats();
+    await pause(awayMs);
+    await this.bringNatsBack();
+  }
+
+  async killNats(): Promise<void> {
     this.nats.process.kill("SIGKILL");
     await this.nats.stop();
-    await new Promise((resolve) => setTimeout(resolve, awayMs));
-    this.nats = await startNats(Number(port));
+  }
+
+  /** Where it was. */
+  async bringNatsBack(): Promise<void> {
+    this.nats = await startNats(Number(new URL(this.nats.url).port));
   }
 
   /** From now on a worker that ends is followed by another, and its end is told, as a supervisor would. */

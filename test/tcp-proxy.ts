@@ -1,6 +1,8 @@
 // A wire between one process and nats-server that a test can cut, hold up and mend.
 
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { patienceMs } from "../testbed/patience.ts";
+import { Signal } from "../testbed/signal.ts";
 
 interface Pair {
   readonly client: Socket;
@@ -15,6 +17,7 @@ export class TcpProxy {
   private readonly pairs = new Set<Pair>();
   private isCut = false;
   private isHeld = false;
+  private readonly ends = new Signal();
 
   private constructor(target: string) {
     this.target = new URL(target);
@@ -59,6 +62,11 @@ export class TcpProxy {
     }
   }
 
+  /** Resolves once the server has ended a connection of its own accord. */
+  cutByServer(): Promise<void> {
+    return this.ends.until(() => this.cutsByServer > 0, "nats-server cuts the wire", patienceMs);
+  }
+
   release(): void {
     this.isHeld = false;
     for (const { upstream } of this.pairs) upstream.resume();
@@ -85,6 +93,7 @@ export class TcpProxy {
       if (isServer) this.cutsByServer++;
       client.destroy();
       upstream.destroy();
+      this.ends.tell();
     };
     client.on("error", () => undefined).on("close", end(false));
     upstream.on("error", () => undefined).on("close", end(true));

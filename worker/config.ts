@@ -3,7 +3,7 @@
 import * as v from "valibot";
 import { effectRoomBytes, holdsMessage, leastLimit, messageBytes } from "../process/message-limits.ts";
 import { notifySettings } from "../process/notify.ts";
-import { integer, logLevel, namespace, natsSettings, optionalInteger, parseSettings, text } from "../process/settings.ts";
+import { integer, logLevel, longestWaitMs, namespace, natsSettings, optionalInteger, parseSettings, text } from "../process/settings.ts";
 import { checkFits, effectsRoomBytes, mostPayloadBytes } from "../protocol/payload.ts";
 
 const usualEffectsBytes = 768 * 1024;
@@ -31,12 +31,12 @@ const entries = v.object({
   /** All effects of one turn together: they travel in one NATS message. */
   EFFECTS_BYTES: optionalInteger({ least: 1024, most: mostPayloadBytes - effectsRoomBytes }),
   TOPICS_PER_CONNECTION: integer({ least: 0, most: 2_000, otherwise: usualTopics }),
-  TURN_TIMEOUT_MS: integer({ least: 1, most: 3_600_000, otherwise: 30_000 }),
-  APP_TIMEOUT_MS: integer({ least: 1, most: 600_000, otherwise: 5_000 }),
+  TURN_TIMEOUT_MS: integer({ least: 1, most: longestWaitMs, otherwise: 30_000 }),
+  APP_TIMEOUT_MS: integer({ least: 1, most: longestWaitMs, otherwise: 5_000 }),
   /** Silent for so long, a gateway is taken for dead. */
   GATEWAY_TIMEOUT_MS: integer({ least: 100, most: 3_600_000, otherwise: 120_000 }),
   /** Silent for so long, it loses its connections; for twice as long, it is killed. */
-  WORKER_TIMEOUT_MS: integer({ least: 2_000, most: 600_000, otherwise: 5_000 }),
+  WORKER_TIMEOUT_MS: integer({ least: 2_000, most: longestWaitMs, otherwise: 5_000 }),
   /** How long its supervisor waits for it to be ready. */
   READY_TIMEOUT_MS: integer({ least: 1, most: 2 ** 31 - 1, otherwise: 30_000 }),
   /** How long begun turns may take when the worker has to end. */

@@ -24,6 +24,8 @@ export interface NatsOptions {
   readonly payloadBytes: number;
   /** What it says when it is connected to. */
   readonly serverName?: string;
+  /** undefined: 5 s. */
+  readonly pingSeconds?: number | undefined;
   /** Where it leaves its pid and its log; undefined: nowhere, the log is its output. */
   readonly files?: NatsFiles;
 }
@@ -50,14 +52,14 @@ export function configuredPayload(file: string): number | undefined {
 }
 
 /** Understood by nats-server 2.9 (Debian 12) and later. Nothing in it is secret. */
-export function natsConfiguration({ port, written, users, payloadBytes, serverName, files }: NatsOptions): string {
+export function natsConfiguration({ port, written, users, payloadBytes, serverName, pingSeconds = 5, files }: NatsOptions): string {
   return [
     `# Written ${written}; what you change here is lost.`,
     `listen: "${natsHost}:${port}"`,
     ...(serverName === undefined ? [] : [`server_name: ${JSON.stringify(serverName)}`]),
     ...(files === undefined ? [] : [filesText(files)]),
     ...(users === undefined ? ["# There is no password."] : [usersText(users)]),
-    limitsText(payloadBytes),
+    limitsText(payloadBytes, pingSeconds),
   ].join("\n\n");
 }
 
@@ -102,7 +104,7 @@ function subjectsText(subjects: readonly string[]): string {
   return `{ allow: [${subjects.map((subject) => JSON.stringify(subject)).join(", ")}] }`;
 }
 
-function limitsText(payloadBytes: number): string {
+function limitsText(payloadBytes: number, pingSeconds: number): string {
   return `# What a batch between gateway and worker may have: links cut theirs to what the server says here. By MESSAGE_BYTES,
 # EFFECTS_BYTES and STATE_BYTES.
 max_payload: ${payloadBytes}
@@ -115,7 +117,7 @@ max_pending: 256MB
 write_deadline: "10s"
 
 # A peer that vanished without closing is noticed after two of these.
-ping_interval: "5s"
+ping_interval: "${pingSeconds}s"
 ping_max: 2
 
 # A gateway has a subscription for each topic with a local subscriber.

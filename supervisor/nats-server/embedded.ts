@@ -24,6 +24,8 @@ export interface EmbeddedNatsOptions {
   readonly namespace: string;
   /** What it has to let through: see protocol/payload.ts. */
   readonly payloadBytes: number;
+  /** How often its clients are pinged: it throws out the one that leaves two pings unanswered. undefined: as usual. */
+  readonly pingSeconds?: number | undefined;
   /** Where it listens, or, where that is taken, on the next free one; 0: where it did before, else on any free one. */
   readonly port: number;
   /** How long the server of a supervisor that was killed may take to leave the port. */
@@ -60,7 +62,7 @@ export class EmbeddedNats {
    * @throws {CodedError} "config.invalid" where a key cannot be read; where it does not answer, with the end of its log.
    */
   static async start(options: EmbeddedNatsOptions): Promise<EmbeddedNats> {
-    const { folder, namespace, payloadBytes } = options;
+    const { folder, namespace, payloadBytes, pingSeconds } = options;
     const users = { namespace, keys: ensureKeys(folder), folder };
     const files = natsFiles(folder);
     // Other programs are told once where it is.
@@ -68,7 +70,7 @@ export class EmbeddedNats {
     for (let attempt = 1; ; attempt++) {
       const serverName = `thinstate-${randomBytes(8).toString("hex")}`;
       const written = "at each start of thinstate";
-      writeFileSync(files.config, natsConfiguration({ port, written, users, payloadBytes, serverName, files }));
+      writeFileSync(files.config, natsConfiguration({ port, written, users, payloadBytes, serverName, pingSeconds, files }));
       const restarter = new Restarter({
         start: () =>
           options.spawn({
