@@ -9,9 +9,9 @@ import { type Served, serve } from "./serve.ts";
 
 const usage = `npm run dev
 
-The same as npm start, and a saved handler is live in under a second, clients still connected. Code that does not load is
-reported, and what served before goes on serving; what a deploy would refuse, types among it, is reported beside. Nothing of it
-is kept as a release.`;
+Like npm start, and a saved handler is live in under a second, with clients still connected. If code does not load, the error
+is reported, and the code before goes on serving. Mistakes that a deploy would refuse, such as wrong types, are reported, too.
+Nothing is kept as a release.`;
 
 /** Editors touch a file several times for one save. */
 const settleMs = 30;
