@@ -30,7 +30,7 @@ async function begin(served: Served): Promise<void> {
     clone,
     handlersDir,
     onChange: () => refresh.ask(),
-    onFault: ({ message }) => log.event("error", `saves may go unnoticed, start again when this is mended: ${message}`),
+    onFault: ({ message }) => log.event("error", `changes may go unnoticed; fix this, then start again: ${message}`),
   });
   const refresh = new Refresh(served, watch);
   await refresh.followLinks();
@@ -116,7 +116,7 @@ class Refresh {
     } catch (error) {
       if (error instanceof Cancelled) return;
       if (error instanceof ReleaseError) log.say(`a deploy would refuse this:\n${error.message}`);
-      else log.event("error", "whether a deploy would accept this could not be found out", { err: { stack: String(error) } });
+      else log.event("error", "could not check whether a deploy would accept this", { err: { stack: String(error) } });
       this.isRefused = true;
     }
   }
