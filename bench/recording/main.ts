@@ -2,7 +2,7 @@
 // as `npm start` runs it, clients talk to its echo handler, the handler is changed, and `npm run deploy-worker` runs on a terminal.
 // The figures are those of this machine: let it do nothing else meanwhile.
 
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -13,17 +13,20 @@ import { Running } from "../running.ts";
 import { Worktree } from "../worktree.ts";
 import { Crowd, type Tally } from "./crowd.ts";
 import { pictureOf, type Recording } from "./picture.ts";
+import { withShortWaits } from "./playback.ts";
 import { Terminal } from "./terminal.ts";
 
 const clients = 120;
 const pauseMs = 300;
-const columns = 60;
+const columns = 64;
 /** V8 has compiled what it will, and connections are spread over the workers. */
 const warmUpMs = 5_000;
 /** What the picture shows before the command is typed, and after its end. */
 const leadMs = 1_500;
 const restMs = 3_000;
 const tallyMs = 250;
+/** Of what the picture shows: the checks of a deploy take some seconds. */
+const longestWaitMs = 2_000;
 const handlersDir = "worker/handlers";
 const target = "docs/deploy.svg";
 
@@ -39,13 +42,13 @@ await running.whole(() =>
     writeHandler(worktree.clone, "old");
     await running.use(Installation.start(setting), async (installation) => {
       const recording = await record(installation, worktree.clone);
-      writeFileSync(join(clone, target), pictureOf(recording));
+      writeFileSync(join(clone, target), pictureOf(withShortWaits(recording, longestWaitMs)));
       process.stdout.write(`written: ${target}\n`);
     });
   }),
 );
 
-/** The echo handler, with its version before each answer. */
+/** Commits an echo handler with its version before each answer. */
 function writeHandler(checkout: string, version: "old" | "new"): void {
   const text = `import { defineHandler } from "../handler.ts";
 
@@ -57,6 +60,8 @@ export default defineHandler({
 });
 `;
   writeFileSync(join(checkout, handlersDir, "echo.ts"), text);
+  const author = ["-c", "user.name=thinstate", "-c", "user.email=thinstate@localhost"];
+  execFileSync("git", [...author, "commit", "--quiet", "--no-verify", "--all", `--message=Echo, ${version}`], { cwd: checkout });
 }
 
 /** @throws where the deploy fails, or a client does not see the new code. */

@@ -16,9 +16,9 @@ export interface Recording {
 
 const width = 640;
 const margin = 28;
-const fontSize = 16;
-const characterWidth = 9.6;
-const rowHeight = 23;
+const fontSize = 15;
+const characterWidth = 9;
+const rowHeight = 22;
 const dotsPerRow = 30;
 const dotStep = (width - 2 * margin) / dotsPerRow;
 const dotsTop = 76;
@@ -76,7 +76,7 @@ export function pictureOf(recording: Recording): string {
   const animation = new Animation(lengthMs);
   const dotsHeight = Math.ceil(movedAtMs.length / dotsPerRow) * dotStep;
   const tallyTop = dotsTop + dotsHeight + 22;
-  const terminalTop = tallyTop + 30;
+  const terminalTop = Math.round(tallyTop + 30);
   const height = terminalTop + rows.length * rowHeight + margin;
   const drawn = [
     ...legend(recording),
@@ -107,7 +107,7 @@ function legend({ movedAtMs, pauseMs }: Recording): string[] {
   const right = width - margin;
   return [
     `<text x="${margin}" y="36" font-weight="bold">${movedAtMs.length} connected clients</text>`,
-    `<text x="${margin}" y="59" fill="${faint}" font-size="14">each sends a message every ${pauseMs} ms</text>`,
+    `<text x="${margin}" y="59" fill="${faint}" font-size="14">each sends a message every ${pauseMs} ms; long waits are shortened</text>`,
     `<circle cx="${right - 214}" cy="31" r="6" fill="${oldColour}"/><text x="${right - 202}" y="36" font-size="14">old code</text>`,
     `<circle cx="${right - 92}" cy="31" r="6" fill="${newColour}"/><text x="${right - 80}" y="36" font-size="14">new code</text>`,
   ];

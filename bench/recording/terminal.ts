@@ -43,7 +43,8 @@ export class Terminal {
     return written.flatMap((versions) => {
       const cut = versions.map(({ atMs, spans }) => cutSpans(spans, columns).map((part) => ({ atMs, spans: part })));
       const height = Math.max(1, ...cut.map((parts) => parts.length));
-      return Array.from({ length: height }, (_, index) => versions.flatMap(({ atMs }, at) => [cut[at]?.[index] ?? { atMs, spans: [] }]));
+      const row = (index: number) => versions.map(({ atMs }, at) => cut[at]?.[index] ?? { atMs, spans: [] });
+      return Array.from({ length: height }, (_, index) => withoutRepeats(row(index)));
     });
   }
 
@@ -69,6 +70,12 @@ function likeness(spans: readonly Span[]): string {
     .join("")
     .replaceAll(/[⠀-⣿]/g, "⠿")
     .replaceAll(/(\d+)\.\d s\b/g, "$1 s");
+}
+
+/** The rest of a row that was cut changes less often than the row; nothing is there at first. */
+function withoutRepeats(versions: readonly Version[]): Version[] {
+  const texts = versions.map(({ spans }) => JSON.stringify(spans));
+  return versions.filter(({ spans }, index) => (index === 0 ? spans.length > 0 : texts[index] !== texts[index - 1]));
 }
 
 function cutSpans(spans: readonly Span[], columns: number): Span[][] {
