@@ -108,7 +108,7 @@ function recordedActivation(file: string, log: Logger): Activation | undefined {
   try {
     return file === "" ? undefined : readActivation(file);
   } catch (error) {
-    log.error({ err: error }, "cannot read which release is active: other gateways and workers will say");
+    log.error({ err: error }, "which release is active could not be read; other gateways and workers will say");
     return undefined;
   }
 }

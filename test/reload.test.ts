@@ -56,7 +56,7 @@ async function reload(name: "gateway" | "worker", settings: Settings, lines = 1)
 
 async function hangUp(process: TestProcess, lines = 1): Promise<LogLine[]> {
   const said = () =>
-    process.logged('"msg"').filter(({ msg }) => /^(settings (were|stay)|these need a restart|the environment says)/.test(String(msg)));
+    process.logged('"msg"').filter(({ msg }) => /^(settings (were|are)|these need a restart|the environment takes)/.test(String(msg)));
   const before = said().length;
   process.child.kill("SIGHUP");
   await vi.waitFor(() => expect(said().length).toBe(before + lines), patienceMs);
