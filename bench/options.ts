@@ -8,15 +8,15 @@ export const usage = `npm run bench [-- options]
 
 Measures thinstate against a bare uWebSockets.js server that does the same, on this machine, and prints the ratios. Both sides
 run in turn, in fresh processes. A whole run takes about half an hour and writes bench/results.md and bench/results.svg; let the
-machine do nothing else meanwhile. Exit code 1 where a message was lost, doubled or reordered, or a row could not be measured.
+machine do nothing else meanwhile. Exit code 1 if a message was lost, repeated or reordered, or a row could not be measured.
 
-  --only ROW       only this one; may be given several times:
+  --only ROW       only this row; may be repeated:
                    ${rows.map(({ name }) => name).join(", ")}
-  --times N        how often each side is measured (3)
+  --times N        how often to measure each side (3)
   --seconds S      how long each time (3)
-  --write          write the results, though it is no whole run
-  --against REF    measure the working tree against another commit instead: thinstate against thinstate
-  --json           one line of JSON for each row, for programs`;
+  --write          write the results even if the run is not a whole one
+  --against REF    measure the working tree against another commit instead of the bare server
+  --json           print one line of JSON for each row, for programs`;
 
 export interface Options {
   readonly chosen: readonly Row[];

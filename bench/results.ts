@@ -39,15 +39,15 @@ ${[...(rows.every(isClean) ? ["Lost, doubled, reordered, malformed, disconnected
 ## How to read it
 
 - thinstate is a real installation: one gateway, nats-server and one worker, unless the row says otherwise. Bare is one process of
-  uWebSockets.js that does the same by itself. Both share their cores with the load, which is one Node process.
-- Each side was measured ${times === 1 ? "once" : `${times} times`}, in turn, in fresh processes. The ratio is the median (the least to the most); thinstate's and
+  uWebSockets.js that does the same alone. Both share the cores with the load, which is one Node process.
+- Each side was measured ${times === 1 ? "once" : `${times} times`}, in turn, in fresh processes. The ratio is the median (lowest to highest); thinstate's and
   bare's own figures are medians, too.
-- "CPU of each" is what an echo, a delivery or a connection takes of processor time, all serving processes together: thinstate's, bare's.
-  "CPU of the load" is its share of one core, while thinstate and while bare was measured.
-- A latency is counted from the moment at which a message was sent, at a rate that does not wait for answers;
-  an echo's after ten seconds of that: until then V8 compiles.
-- Memory is what a process has grown by while the connections opened. One that has given back more than they take has a negative
-  figure, and there is no ratio to that.
+- "CPU of each" is the processor time of one echo, delivery or connection, in all serving processes together: thinstate's, then bare's.
+  "CPU of the load" is the load's share of one core, while thinstate was measured, then bare.
+- Latency is measured from the moment when a message was sent, at a rate that does not wait for answers. For echoes, the first ten
+  seconds do not count: V8 is still compiling.
+- Memory is the growth of a process while the connections opened. It is negative if the process released more than they took; then there
+  is no ratio.
 `;
 }
 

@@ -29,12 +29,12 @@ test("a file that is not there, or has something else in it, is named", () => {
   writeFileSync(files.cert, "something else");
   expect(read).toThrow(`TLS_KEY_FILE=${files.key} cannot be read: ENOENT`);
   writeFileSync(files.key, "something else");
-  expect(read).toThrow(`TLS_CERT_FILE=${files.cert} is no certificate in PEM`);
+  expect(read).toThrow(`TLS_CERT_FILE=${files.cert} is not a PEM certificate`);
   // PEM, and nothing in it.
   writeFileSync(files.cert, "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n");
-  expect(read).toThrow(`TLS_KEY_FILE=${files.key} is no private key in PEM`);
+  expect(read).toThrow(`TLS_KEY_FILE=${files.key} is not a PEM private key`);
   writeFileSync(files.key, "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n");
-  expect(read).toThrow(`TLS_CERT_FILE=${files.cert} is of no use`);
+  expect(read).toThrow(`TLS_CERT_FILE=${files.cert} cannot be used`);
 });
 
 describe.skipIf(!hasOpenssl)("with a certificate", () => {
@@ -51,6 +51,6 @@ describe.skipIf(!hasOpenssl)("with a certificate", () => {
   test("a key that is another one's is a mistake", () => {
     writeCertificate("a", files);
     writeCertificate("b", { ...files, cert: join(folder, "other.pem") });
-    expect(read).toThrow(`TLS_KEY_FILE=${files.key} is of no use`);
+    expect(read).toThrow(`TLS_KEY_FILE=${files.key} cannot be used`);
   });
 });

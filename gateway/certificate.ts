@@ -38,14 +38,14 @@ export function readCertificate(config: { readonly TLS_CERT_FILE: string; readon
 function checkPem(variable: string, path: string, content: Buffer, label: "CERTIFICATE" | "PRIVATE KEY"): void {
   if (new RegExp(`^-----BEGIN (\\w+ )*${label}-----`, "m").test(content.toString("latin1"))) return;
   const what = label.toLowerCase();
-  throw new CodedError("config.invalid", `${variable}=${path} is no ${what} in PEM: it has no line -----BEGIN ${label}-----`);
+  throw new CodedError("config.invalid", `${variable}=${path} is not a PEM ${what}: it has no line -----BEGIN ${label}-----`);
 }
 
 function check<T>(variable: string, path: string, use: () => T): T {
   try {
     return use();
   } catch (error) {
-    throw new CodedError("config.invalid", `${variable}=${path} is of no use: ${(error as Error).message}`);
+    throw new CodedError("config.invalid", `${variable}=${path} cannot be used: ${(error as Error).message}`);
   }
 }
 

@@ -12,55 +12,55 @@ const entries = v.object({
   PORT: integer({ least: 0, most: 65_535, otherwise: 8080 }),
   ADMIN_PORT: integer({ least: 0, most: 65_535, otherwise: 9090 }),
   ADMIN_HOST: v.optional(text, "127.0.0.1"),
-  /** Counts the gateways of a machine from 1, where each finds its own admin port: the second has the one above ADMIN_PORT. */
+  /** Counts the gateways of a machine from 1. Each finds its own admin port by it: the second one uses ADMIN_PORT + 1. */
   GATEWAY_INSTANCE: integer({ least: 1, most: 1_000, otherwise: 1 }),
-  /** Says which release is active, where no supervisor does. */
+  /** Names the active release, if no supervisor does. */
   ACTIVATION_FILE: v.optional(v.string(), ""),
-  /** How many connections it is meant for: the start warns where it may not open as many files. */
+  /** How many connections it is meant for: the start warns if it may not open as many files. */
   CONNECTIONS: integer({ least: 1, most: 10_000_000, otherwise: 10_000 }),
   ...natsSettings,
   NAMESPACE: namespace,
-  /** Settings that SIGHUP reads again. */
+  /** A file of settings that SIGHUP reads again. */
   SETTINGS_FILE: v.optional(v.string(), ""),
-  /** Files in PEM, both or none: clients then speak wss://. */
+  /** Files in PEM, both or none. Clients then connect with wss://. */
   TLS_CERT_FILE: v.optional(v.string(), ""),
   TLS_KEY_FILE: v.optional(v.string(), ""),
-  /** Whose X-Forwarded-For is believed. */
-  TRUSTED_PROXIES: v.optional(v.pipe(v.string(), v.check(isProxyList, "addresses or networks (10.0.0.0/8), parted by commas")), ""),
+  /** The proxies whose X-Forwarded-For is believed. */
+  TRUSTED_PROXIES: v.optional(v.pipe(v.string(), v.check(isProxyList, "addresses or networks (10.0.0.0/8), separated by commas")), ""),
   LIFELINE_FD: integer({ least: 0, most: 1_000_000, otherwise: 0 }),
   ...notifySettings,
-  /** Where the process before, which has ended, has left its id: see identity-file.ts. */
+  /** Where the previous process, which has ended, left its id: see identity-file.ts. */
   IDENTITY_FILE: v.optional(v.string(), ""),
   /** Where SIGHUP is answered: see settings-reload.ts. */
   RELOAD_FILE: v.optional(v.string(), ""),
   MESSAGE_BYTES: messageBytes,
-  /** Messages and bytes of one connection that may be with its worker, uncommitted. */
+  /** Uncommitted messages, and their bytes, of one connection that may be with its worker. */
   WINDOW_MESSAGES: integer({ least: 1, most: 65_536, otherwise: 128 }),
   WINDOW_BYTES: integer({ least: 1, most: 2 ** 30, otherwise: 256 * 1024 }),
   PARKED_MESSAGES: integer({ least: 1, most: 1_000_000, otherwise: 8_192 }),
   PARKED_BYTES: optionalInteger({ least: 1, most: 2 ** 30 }),
   PARKED_TOTAL_BYTES: integer({ least: 1, most: 2 ** 40, otherwise: 256 * 1024 * 1024 }),
-  /** What was published last, kept in case a NATS fault has swallowed it. */
+  /** The latest publishes, kept for repairs after a NATS fault. */
   TOPIC_RING_BYTES: integer({ least: 0, most: 2 ** 30, otherwise: 16 * 1024 * 1024 }),
   PARK_MS: integer({ least: 1, most: longestWaitMs, otherwise: 60_000 }),
-  /** Silent for so long, a worker loses its pins. At least two heartbeats: one may be late. */
+  /** A worker that is silent for this long loses its pins. At least two heartbeats: one may be late. */
   WORKER_TIMEOUT_MS: integer({ least: 2_000, most: longestWaitMs, otherwise: 5_000 }),
-  /** Silent for so long, a gateway is taken for dead by workers: at three quarters of it, it closes everything itself. */
+  /** Workers consider a gateway dead that is silent for this long. After three quarters of it, it closes its connections itself. */
   GATEWAY_TIMEOUT_MS: integer({ least: 100, most: 3_600_000, otherwise: 120_000 }),
-  /** A client that is silent for so long is pinged, and closed when it does not answer. uWebSockets.js: 8 s to 16 min. */
+  /** A client that is silent for this long is pinged, and closed if it does not answer. uWebSockets.js: 8 s to 16 min. */
   IDLE_TIMEOUT_MS: integer({ least: 8_000, most: 960_000, otherwise: 120_000 }),
-  /** Bytes accepted for a client and not yet read by it; past it, it is a slow consumer and closed. */
+  /** Bytes that a client has not read yet. Beyond it, the client is a slow consumer, and closed. */
   BACKPRESSURE_BYTES: optionalInteger({ least: 1, most: 2 ** 30 }),
-  /** At the end, where another gateway serves: how many connections are closed at once, and how long until the next. */
+  /** Shutdown while another gateway serves: how many connections to close at a time, and the pause in between. */
   CLOSE_BATCH: integer({ least: 1, most: 1_000_000, otherwise: 200 }),
   CLOSE_PAUSE_MS: integer({ least: 0, most: 60_000, otherwise: 100 }),
-  /** How long closing everything, and running each onClose, may take at the end. */
+  /** Shutdown: time to close all connections and run each onClose. */
   DRAIN_MS: integer({ least: 0, most: 600_000, otherwise: 8_000 }),
   LOG_LEVEL: logLevel,
 });
 
 const leastParkedBytes = 1024 * 1024;
-/** So many of the largest messages may wait in a row. */
+/** How many of the largest messages may wait in a row. */
 const usualParkedMessages = 4;
 const usualBackpressureBytes = 4 * 1024 * 1024;
 
@@ -110,8 +110,8 @@ const settings = v.pipe(
 export type GatewayConfig = Readonly<v.InferOutput<typeof settings>>;
 
 /**
- * What may change while the gateway runs. Of these, BACKPRESSURE_BYTES, IDLE_TIMEOUT_MS, the certificate and, for what is far above
- * it, MESSAGE_BYTES are new connections' only.
+ * Settings that may change while the gateway runs. BACKPRESSURE_BYTES, IDLE_TIMEOUT_MS and the certificate apply to new connections
+ * only; so does MESSAGE_BYTES for messages far above it.
  */
 export const liveSettings: ReadonlySet<keyof GatewayConfig> = new Set([
   "MESSAGE_BYTES",
@@ -138,7 +138,7 @@ export function parseGatewayConfig(environment: Readonly<Record<string, string |
   return parseSettings(settings, environment);
 }
 
-/** @throws {CodedError} "config.invalid" where a client's message might not fit into a message of this NATS. */
+/** @throws {CodedError} "config.invalid" if a client's message might not fit into a message of this NATS. */
 export function checkPayload({ MESSAGE_BYTES }: GatewayConfig, maxPayloadBytes: number): void {
   checkFits({ MESSAGE_BYTES }, maxPayloadBytes);
 }

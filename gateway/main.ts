@@ -108,7 +108,7 @@ function recordedActivation(file: string, log: Logger): Activation | undefined {
   try {
     return file === "" ? undefined : readActivation(file);
   } catch (error) {
-    log.error({ err: error }, "which release is active could not be read: the other gateways and the workers tell it");
+    log.error({ err: error }, "which release is active could not be read; other gateways and workers will say");
     return undefined;
   }
 }

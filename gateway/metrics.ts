@@ -35,14 +35,14 @@ function clientMetrics(gateway: Gateway): Metric[] {
     ),
     counter(
       "thinstate_slow_consumers_total",
-      "Connections that were closed since they read too slowly (BACKPRESSURE_BYTES).",
+      "Connections that were closed because they read too slowly (BACKPRESSURE_BYTES).",
       counters.slowConsumers,
     ),
     counter("thinstate_messages_in_total", "Messages from clients.", dispatcher.counters.messagesIn),
     counter("thinstate_messages_in_bytes_total", "Bytes of messages from clients.", dispatcher.counters.bytesIn),
     counter(
       "thinstate_messages_out_total",
-      "Messages that turns have sent to their own client. What is published is not among them.",
+      "Messages that turns have sent to their own client, without publishes.",
       commits.counters.messagesOut,
     ),
     counter("thinstate_messages_out_bytes_total", "Bytes of messages that turns have sent to their own client.", commits.counters.bytesOut),
@@ -93,7 +93,7 @@ function dispatchMetrics({ dispatcher, commits, frontend: { upgrades }, settings
     counter("thinstate_poison_total", "Events that were set aside since they kill workers.", dispatcher.counters.poison),
     counter(
       "thinstate_closes_abandoned_total",
-      "Connections whose onClose no handler was left for, after a forced deploy.",
+      "Connections whose onClose did not run, because a forced deploy left no handler for them.",
       dispatcher.counters.abandoned,
     ),
     counter("thinstate_bugs_total", "Bugs that met one connection, which was closed.", counters.bugs),
@@ -141,7 +141,7 @@ function workerMetrics({ id, workers, dispatcher }: Gateway): Metric[] {
     gauge("thinstate_release_generation", "Grows with each activation.", activation?.generation ?? 0),
     gauge(
       "thinstate_worker_info",
-      "Always 1: a worker that is linked. active: it gets work; standby: it is of another release; draining: it gives its work back.",
+      "Always 1: a linked worker. active: it gets work; standby: it belongs to another release; draining: it gives its work back.",
       all.map((worker) => {
         const state = worker.isDraining ? "draining" : worker.release === activation?.release ? "active" : "standby";
         return [{ worker: worker.id, release: worker.release, state }, 1];
@@ -149,7 +149,7 @@ function workerMetrics({ id, workers, dispatcher }: Gateway): Metric[] {
     ),
     gauge(
       "thinstate_worker_connections",
-      "Connections of this gateway that are with a worker.",
+      "Connections of this gateway that are pinned to a worker.",
       each(({ pins }) => pins),
     ),
     gauge(
@@ -169,14 +169,10 @@ function natsMetrics({ connected, counters, commits, faults, hub }: Gateway): Me
     counter("thinstate_link_doubled_batches_total", "Batches that came twice, and were dropped.", doubles),
     counter("thinstate_link_gaps_total", "Batches that came out of order, and were asked for again.", gaps),
     counter("thinstate_link_refused_batches_total", "Batches that belong to no life of a link.", refused),
-    counter(
-      "thinstate_malformed_records_total",
-      "What workers said and could not be read: whole records, and effects of a kind that is not known.",
-      [
-        [{ part: "record" }, counters.malformed],
-        [{ part: "effect" }, commits.counters.unknownEffects],
-      ],
-    ),
+    counter("thinstate_malformed_records_total", "Records from workers that could not be read, and effects of an unknown kind.", [
+      [{ part: "record" }, counters.malformed],
+      [{ part: "effect" }, commits.counters.unknownEffects],
+    ]),
     counter("thinstate_faults_total", "What came over NATS and could not be read, by its error's code.", by("code", faults.counts)),
   ];
 }

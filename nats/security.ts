@@ -28,7 +28,7 @@ export function securityOf(url: string, security: BusSecurity | undefined): Pick
   const cert = read("NATS_CERT_FILE", NATS_CERT_FILE);
   const key = read("NATS_KEY_FILE", NATS_KEY_FILE);
   if ((cert === undefined) !== (key === undefined)) {
-    throw new CodedError("config.invalid", "NATS_CERT_FILE and NATS_KEY_FILE belong together");
+    throw new CodedError("config.invalid", "NATS_CERT_FILE and NATS_KEY_FILE must be set together");
   }
   const wantsTls = url.split(",").some((each) => each.trim().startsWith("tls://")) || ca !== undefined || cert !== undefined;
   return {
@@ -44,7 +44,9 @@ export function refusalOf(error: unknown, servers: string | string[] | undefined
   const isTls = /CERT|TLS|SSL|SIGNATURE/.test(code) || /'tls'/.test(message);
   if (!isCredentials && !isTls) return undefined;
   const doubtful = isCredentials ? "NATS_CREDENTIALS_FILE" : "NATS_CA_FILE, NATS_CERT_FILE and NATS_KEY_FILE";
-  return new CodedError("config.invalid", `NATS_URL=${servers} refuses us, or we it: ${message}. Look at ${doubtful}`, { cause: error });
+  return new CodedError("config.invalid", `the login or TLS handshake with NATS_URL=${servers} failed: ${message}. Check ${doubtful}`, {
+    cause: error,
+  });
 }
 
 /** A new nkey for a user: the seed is what it shows, the public key is what the server is told. */

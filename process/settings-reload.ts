@@ -22,7 +22,7 @@ export interface ReloadOptions<Config extends object> {
    * @throws {CodedError} "config.invalid"
    */
   readonly apply: (config: Config) => object | Promise<object>;
-  /** Written each time: empty, or why settings stay as they were. Empty itself: nobody waits for that. */
+  /** Written each time: empty, or why settings are unchanged. Empty itself: nobody waits for that. */
   readonly answerFile: string;
 }
 
@@ -51,14 +51,14 @@ export class Reload<Config extends object & { readonly LOG_LEVEL: string }> {
       log.info({ changed, ...more }, "settings were read again");
       const overruled = file.overruled();
       if (needRestart.length > 0) log.warn({ variables: needRestart }, `these need a restart: ${needRestart.join(", ")}`);
-      if (overruled.length > 0) log.warn({ variables: overruled }, `the environment says otherwise, and wins: ${overruled.join(", ")}`);
+      if (overruled.length > 0) log.warn({ variables: overruled }, `the environment takes precedence: ${overruled.join(", ")}`);
       // Last: what was asked for is told of as before.
       log.level = config.LOG_LEVEL;
       this.answer("");
     } catch (error) {
-      const text = `settings stay as they were: ${error instanceof Error ? error.message : error}`;
+      const text = `settings are unchanged: ${error instanceof Error ? error.message : error}`;
       if (isCodedError(error, "config.invalid")) log.error({ code: error.code }, text);
-      else log.error({ err: error }, "settings stay as they were");
+      else log.error({ err: error }, "settings are unchanged");
       this.answer(`${text}\n`);
     }
   }
@@ -71,7 +71,7 @@ export class Reload<Config extends object & { readonly LOG_LEVEL: string }> {
       writeFileSync(`${answerFile}.new`, text);
       renameSync(`${answerFile}.new`, answerFile);
     } catch (error) {
-      log.error({ err: error }, "whoever asked for the settings to be read again could not be answered");
+      log.error({ err: error }, "the result of the reload could not be written");
     }
   }
 }

@@ -1,4 +1,4 @@
-// How settings are read from environment variables: what gateway and worker share of it.
+// Reads settings from environment variables: what gateways, workers and the supervisor share.
 
 import { readFileSync } from "node:fs";
 import * as v from "valibot";
@@ -20,12 +20,12 @@ interface Range {
 /** A day: as long as somebody may look at what a debugger has stopped. */
 export const longestWaitMs = 24 * 60 * 60 * 1000;
 
-/** A whole number in a range, with what holds where the variable is not set. */
+/** A whole number in a range, with a default. */
 export function integer({ least, most, otherwise }: Range & { readonly otherwise: number }) {
   return v.optional(integerBetween({ least, most }), String(otherwise));
 }
 
-/** One that may be left out: what holds then follows from others. */
+/** The same without a default: other settings decide it. */
 export function optionalInteger(range: Range) {
   return v.optional(integerBetween(range));
 }
@@ -39,10 +39,10 @@ const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"]
 
 export const logLevel = v.optional(v.picklist(logLevels, `one of ${logLevels.join(", ")}`), "info");
 
-/** A file that may be named; empty: none is. */
+/** The path of a file; empty: none. */
 const file = v.optional(v.string(), "");
 
-/** What NATS is shown, and what it has to show: see nats/security.ts. */
+/** Credentials and certificates for NATS: see nats/security.ts. */
 export const natsFileSettings = {
   NATS_CREDENTIALS_FILE: file,
   NATS_CA_FILE: file,
@@ -50,10 +50,10 @@ export const natsFileSettings = {
   NATS_KEY_FILE: file,
 };
 
-/** Before workers are taken for dead, and long before what waits is given up. */
+/** Shorter than WORKER_TIMEOUT_MS, and far shorter than PARK_MS. */
 export const usualNatsTimeoutMs = 3_000;
 
-/** How NATS is reached. */
+/** How to reach NATS. */
 export const natsSettings = {
   NATS_URL: text,
   NATS_TIMEOUT_MS: integer({ least: 500, most: 600_000, otherwise: usualNatsTimeoutMs }),
@@ -61,8 +61,8 @@ export const natsSettings = {
 };
 
 /**
- * What is in a file that a variable names.
- * @throws {CodedError} "config.invalid" where it cannot be read.
+ * The content of a file that a variable names.
+ * @throws {CodedError} "config.invalid" if it cannot be read.
  */
 export function readNamedFile(variable: string, path: string): Buffer {
   try {
@@ -72,7 +72,7 @@ export function readNamedFile(variable: string, path: string): Buffer {
   }
 }
 
-/** A value as it stands, or, where it has what nobody sees on a terminal, quoted: `"8080\r"`. */
+/** A value for a message; quoted if it has characters that a terminal does not show: `"8080\r"`. */
 export function shown(value: string): string {
   const isPlain = value === value.trim() && !/[^\P{C}]|[^\P{Z} ]/u.test(value);
   if (isPlain) return value;
@@ -80,18 +80,18 @@ export function shown(value: string): string {
   return JSON.stringify(value).replace(/[^\P{C}]|[^\P{Z} ]/gu, escaped);
 }
 
-/** @throws {CodedError} "config.invalid": each variable that is wrong, its value, and what it may be. */
+/** @throws {CodedError} "config.invalid": each wrong variable, its value, and what is allowed. */
 export function parseSettings<S extends v.GenericSchema>(
   schema: S,
   environment: Readonly<Record<string, string | undefined>>,
 ): Readonly<v.InferOutput<S>> {
-  // An empty variable is one that is not set: that is how shells and unit files leave one out.
+  // An empty variable counts as not set: shells and unit files leave one out like this.
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ""));
   const parsed = v.safeParse(schema, given);
   if (parsed.success) return Object.freeze(parsed.output as object) as Readonly<v.InferOutput<S>>;
   const mistakes = parsed.issues.map((issue) => {
     const name = v.getDotPath(issue) ?? "?";
-    // One that is not set may be wrong beside another one.
+    // A variable that is not set may still conflict with another one.
     const value = given[name] ?? issue.path?.at(-1)?.value;
     return value === undefined || value === "" ? `${name} is missing` : `${name}=${shown(String(value))} is not ${issue.message}`;
   });

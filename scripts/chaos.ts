@@ -13,18 +13,18 @@ import { Installation, type Shape } from "../testbed/installation.ts";
 
 const usage = `npm run chaos [-- options]
 
-Starts an installation of its own (free ports, a temporary folder), puts a steady load on it and has every fault strike it.
-Every message is counted: answered once, in order, its state and its publishes whole. Exit code 1 on any but zeros, where the
-row names no close. The whole run takes about ten minutes.
+Starts an installation of its own (free ports, a temporary folder), puts a steady load on it, and applies each fault. It checks
+every message: answered once and in order, with its state and its publishes complete. Exit code 1 if any count is not zero,
+except the closes that a row expects. The whole run takes about ten minutes.
 
-  --fault NAME       only this one; may be given several times: ${faults.map(({ name }) => name).join(", ")}
-  --times N          how often each strikes (5)
+  --fault NAME       only this fault; may be repeated: ${faults.map(({ name }) => name).join(", ")}
+  --times N          how often to apply each fault (5)
   --rate N           messages a second (5000)
-  --connections N    (100)
-  --random           faults at random, and then what was left behind: memory, files, timers, NATS subscriptions
-    --minutes M      for so long (30)
-    --seed S         the same faults again
-  --json             one line of JSON for each row, for programs`;
+  --connections N    clients (100)
+  --random           apply faults at random, then look for leaks: memory, files, timers, NATS subscriptions
+    --minutes M      how long (30)
+    --seed S         repeat the faults of an earlier run
+  --json             print one line of JSON for each row, for programs`;
 
 interface Options {
   readonly chosen: readonly Fault[];

@@ -5,7 +5,7 @@ import { reportTally, runChecks } from "./checks.ts";
 
 const usage = `npm run check
 
-Checks format, lint, import rules and types. "npx biome check --write ." mends what can be mended.`;
+Checks format, lint, import rules and types. "npx biome check --write ." fixes the format and some of the lint.`;
 
 export async function run(args: readonly string[]): Promise<number> {
   const flags = parseFlags(args, usage, []);

@@ -6,13 +6,13 @@ import { showReplacement } from "./replacement.ts";
 
 const usage = `npm run deploy-worker [-- options]
 
-Checks types and handlers of the working tree, starts it as standby, activates it, hands the connections over and drains
-what served before. Anything wrong before the activation: what served still serves, exit code 1. Afterwards it watches for
-WATCH_MS (of npm start): where a worker crashes, or turns throw clearly more often than before, it goes back by itself.
+Makes a release of the working tree: checks its types and handlers, starts its workers, activates it and moves all connections.
+If anything is wrong before the activation, the old release goes on serving, and the exit code is 1. After the activation, the
+server watches the release for WATCH_MS; if a worker crashes, or turns throw clearly more often than before, it rolls back.
 
-  --force   even if open connections are closed: their path is not served any more, or their state does not fit the release
-  --json    one line of JSON, for programs
-  --local   for npm start in this clone, although this machine runs thinstate as services`;
+  --force   close open connections whose path is no longer served, or whose state does not fit the release
+  --json    print one line of JSON, for programs
+  --local   use the npm start of this clone, even if this machine runs thinstate as services`;
 
 export async function run(args: readonly string[]): Promise<number> {
   const flags = parseFlags(args, usage, ["force", "json", "local"]);

@@ -9,13 +9,13 @@ import { type Served, serve } from "./serve.ts";
 
 const usage = `npm run dev [-- --inspect[=PORT]]
 
-The same as npm start, and a saved handler is live in under a second, clients still connected. Code that does not load is
-reported, and what served before goes on serving; what a deploy would refuse, types among it, is reported beside. Nothing of it
-is kept as a release.
+Like npm start, and a saved handler is live in under a second, with clients still connected. If code does not load, the error
+is reported, and the code before goes on serving. Mistakes that a deploy would refuse, such as wrong types, are reported, too.
+Nothing is kept as a release.
 
-  --inspect[=PORT]   debuggers (chrome://inspect, VS Code) find the worker, of which there is one then, at 127.0.0.1:9229 or
-                     another PORT: breakpoints are set in the files of the clone, and after a save the debugger attaches to
-                     the new worker. Time-outs of turns and of silent workers are a day long.`;
+  --inspect[=PORT]   runs one worker, for a debugger (chrome://inspect, VS Code) at 127.0.0.1:9229 or PORT. Set breakpoints in
+                     the files of the clone. After a save, attach again: the new worker has the port. Turns and silent workers
+                     get a day before they time out.`;
 
 const usualInspectPort = 9229;
 
@@ -48,7 +48,7 @@ async function begin(served: Served): Promise<void> {
     clone,
     handlersDir,
     onChange: () => refresh.ask(),
-    onFault: ({ message }) => log.event("error", `saves may go unnoticed, start again when this is mended: ${message}`),
+    onFault: ({ message }) => log.event("error", `changes may go unnoticed; fix this, then start again: ${message}`),
   });
   const refresh = new Refresh(served, watch);
   await refresh.followLinks();
@@ -134,7 +134,7 @@ class Refresh {
     } catch (error) {
       if (error instanceof Cancelled) return;
       if (error instanceof ReleaseError) log.say(`a deploy would refuse this:\n${error.message}`);
-      else log.event("error", "whether a deploy would accept this could not be found out", { err: { stack: String(error) } });
+      else log.event("error", "could not check whether a deploy would accept this", { err: { stack: String(error) } });
       this.isRefused = true;
     }
   }

@@ -18,10 +18,11 @@ import { clone } from "./setup/cache.mjs";
 
 const usage = `sudo npm run install-service
 
-Sets up users, folders, settings, NATS, gateways and workers as services of systemd, starts them and deploys the working tree. Run
-again, it updates all but the workers' code. Settings in its environment are kept: sudo PORT=8000 GATEWAYS=2 npm run install-service
+Sets up NATS, gateways and workers as systemd services, with their users, folders and settings; starts them, and deploys the
+working tree. If they exist, it updates everything except the workers' code. It stores the settings in its environment:
+sudo PORT=8000 GATEWAYS=2 npm run install-service
 
-It makes /opt/thinstate, /etc/thinstate, /var/lib/thinstate and thinstate* in /etc/systemd/system; npm run uninstall-service
+It creates /opt/thinstate, /etc/thinstate, /var/lib/thinstate and thinstate* in /etc/systemd/system; npm run uninstall-service
 removes them.`;
 
 export async function run(args: readonly string[]): Promise<number> {

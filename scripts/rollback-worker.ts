@@ -6,13 +6,13 @@ import { showReplacement } from "./replacement.ts";
 
 const usage = `npm run rollback-worker [-- [RELEASE] options]
 
-Back to the release that was active before this one: at once while its workers are still warm, else they are started first.
-While a deploy watches its release, that deploy ends.
+Goes back to the previous release: at once while its workers are still warm; otherwise they are started first. A deploy that is
+still watching its release ends.
 
-  RELEASE   that one instead: any that is kept, newer ones too. npm run status lists them
-  --force   even if open connections are closed: their path is not served any more, or their state does not fit the release
-  --json    one line of JSON, for programs
-  --local   for npm start in this clone, although this machine runs thinstate as services`;
+  RELEASE   go to this release instead: any that is kept, newer ones too. npm run status lists them
+  --force   close open connections whose path is no longer served, or whose state does not fit the release
+  --json    print one line of JSON, for programs
+  --local   use the npm start of this clone, even if this machine runs thinstate as services`;
 
 export async function run(args: readonly string[]): Promise<number> {
   const parsed = parseFlagsAndWord(args, usage, ["force", "json", "local"], "RELEASE");

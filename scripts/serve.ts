@@ -119,7 +119,7 @@ function environment(log: Log): NodeJS.ProcessEnv | undefined {
 function environmentOfHandlers(env: NodeJS.ProcessEnv, log: Log): NodeJS.ProcessEnv | undefined {
   try {
     const { variables, ignored } = readEnvFile(clone, env, [...settingNames(), ...processSettings, "SETTINGS_FILE", "THINSTATE_DIR"]);
-    const text = `${envFileName} is for handlers alone: these are not read from it, but from the environment or SETTINGS_FILE: ${ignored.join(", ")}`;
+    const text = `${envFileName} is for handlers only. These settings in it are ignored; set them in the environment or SETTINGS_FILE: ${ignored.join(", ")}`;
     if (ignored.length > 0) log.event("warn", text);
     return variables;
   } catch (error) {
@@ -135,7 +135,7 @@ function checkSettings(env: NodeJS.ProcessEnv, log: Log): Checked | undefined {
     const { drainMs } = checked;
     const { stopTimeoutMs } = checked.config;
     if (drainMs >= stopTimeoutMs)
-      log.event("warn", `DRAIN_MS=${drainMs}, but what takes longer than STOP_TIMEOUT_MS=${stopTimeoutMs} is killed`);
+      log.event("warn", `DRAIN_MS=${drainMs} is not below STOP_TIMEOUT_MS=${stopTimeoutMs}, after which processes are killed`);
     return checked;
   } catch (error) {
     if (!(error instanceof SettingsRefused)) throw error;

@@ -3,18 +3,18 @@
 
 const commands = {
   start: "start nats-server, gateways and workers, and keep them running",
-  dev: "the same as start, and a saved handler is live at once",
-  "deploy-worker": "replace the workers by a release of the working tree; clients stay connected",
-  "rollback-worker": "go back to the release that served before, or to another that is kept",
+  dev: "like start, and a saved handler is live at once",
+  "deploy-worker": "deploy the working tree; clients stay connected",
+  "rollback-worker": "go back to the previous release, or to another one that is kept",
   status: "show gateways, workers and releases of the running server",
-  "install-service": "set thinstate up as services of systemd",
-  "uninstall-service": "remove what install-service has set up",
+  "install-service": "set thinstate up as systemd services",
+  "uninstall-service": "remove the systemd services",
   test: "run the checks and every test",
   "test:unit": "run the tests that need no other program",
   "test:watch": "the same, again at each save",
   bench: "measure the speed against a bare uWebSockets.js server",
-  chaos: "kill everything that may die, under load, and count what is lost",
-  check: "check format, lint and types",
+  chaos: "kill each part under load, and count what is lost",
+  check: "check format, lint, import rules and types",
 };
 
 /**

@@ -5,8 +5,8 @@ import { serve } from "./serve.ts";
 
 const usage = `npm start
 
-Starts nats-server (unless NATS_URL names one), GATEWAYS gateways and WORKERS workers, and prints "ready ws://…" when a
-message could be answered. Ctrl-C ends all of them. Settings are environment variables: see the README.`;
+Starts nats-server (unless NATS_URL names one), GATEWAYS gateways and WORKERS workers, and prints "ready ws://…" as soon as
+a message could be answered. Ctrl-C ends all of them. Settings are environment variables: see docs/configuration.md.`;
 
 export async function run(args: readonly string[]): Promise<number> {
   const flags = parseFlags(args, usage, []);

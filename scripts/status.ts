@@ -7,10 +7,10 @@ import { findTarget, NotRoot } from "./target.ts";
 
 const usage = `npm run status [-- options]
 
-Gateways, workers, releases (active, warm, kept), connections, parked messages and rates.
+Shows gateways, workers, releases (active, warm, kept), connections, parked messages and rates.
 
-  --json    one line of JSON, for programs
-  --local   of npm start in this clone, although this machine runs thinstate as services`;
+  --json    print one line of JSON, for programs
+  --local   use the npm start of this clone, even if this machine runs thinstate as services`;
 
 export async function run(args: readonly string[]): Promise<number> {
   const flags = parseFlags(args, usage, ["json", "local"]);

@@ -8,9 +8,10 @@ import { runTests } from "./vitest.ts";
 
 const usage = `npm test [-- [--node LIST] arguments of vitest]
 
-Runs "npm run check" and every test. With arguments, the tests that they choose, and nothing else: npm test -- worker/handlers
-  --node LIST   where: "here" (the default), or a version of Node (24), which is fetched and runs all of it in a container with
-                Debian 13 (needs root, systemd-nspawn and debootstrap); or several, one after the other: here,24`;
+Runs "npm run check" and every test. With arguments, it runs only the tests that they choose: npm test -- worker/handlers
+
+  --node LIST   where to run: "here" (the default), or a major version of Node (24), which is fetched and runs everything in a
+                container with Debian 13 (needs root, systemd-nspawn and debootstrap). Or several in turn: here,24`;
 
 const here = "here";
 

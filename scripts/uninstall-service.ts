@@ -11,9 +11,10 @@ import { type Progress, startProgress } from "./setup/progress.mjs";
 const usage = `sudo npm run uninstall-service [-- options]
 
 Stops the services, and removes units and software. Settings (${layout.settings}), releases (${layout.state}) and the users that
-they belong to stay for another npm run install-service.
+own them are kept for another npm run install-service.
 
-  --purge   removes settings, releases and users, too; what workers have written elsewhere then belongs to nobody (find / -xdev -nouser)`;
+  --purge   remove settings, releases and users, too; files that workers have written elsewhere then have no owner
+            (find / -xdev -nouser lists them)`;
 
 export async function run(args: readonly string[]): Promise<number> {
   const flags = parseFlags(args, usage, ["purge"]);

@@ -70,9 +70,9 @@ function refusal(variable: string, port: number, host: string, error: NodeJS.Err
       return new StartRefused(`this user may not listen on port ${port}. Choose one above 1023: ${variable}=… npm start`);
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
-      return new StartRefused(`${variable.replace("PORT", "HOST")}=${host} is no address of this machine`);
+      return new StartRefused(`${variable.replace("PORT", "HOST")}=${host} is not an address of this machine`);
     case "ERR_SOCKET_BAD_PORT":
-      return new StartRefused(`${variable}: ${port} is no port; gateways use ${variable} and those that follow it`);
+      return new StartRefused(`${variable}: ${port} is not a port; gateways use ${variable} and the ports after it`);
     default:
       return new StartRefused(`cannot listen on ${host}:${port}: ${error.message}`);
   }

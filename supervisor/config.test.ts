@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { parseConfig } from "./config.ts";
 
-test("an empty environment gives what the README says", () => {
+test("an empty environment gives the documented defaults", () => {
   expect(parseConfig({}, "/clone")).toEqual({
     clone: "/clone",
     cacheFolder: expect.stringMatching(/\.thinstate$/),

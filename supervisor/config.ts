@@ -1,5 +1,5 @@
-// What the supervisor is told by the environment, parsed once. Everything else in the environment is passed on to gateways
-// and workers, which parse their own limits.
+// The supervisor's settings, from the environment. Parsed once. The rest of the environment is passed on to gateways and workers,
+// which parse their own settings.
 
 import { isAbsolute, join, relative, resolve } from "node:path";
 import * as v from "valibot";
@@ -9,22 +9,22 @@ import { cacheFolder } from "../scripts/setup/cache.mjs";
 import { usualCheckLimitMs } from "./releases/release.ts";
 
 export interface Config {
-  /** The folder that has package.json, and the one for everything that is not in the repository. */
+  /** The folder of package.json, and the folder for everything that is not in the repository. */
   readonly clone: string;
   readonly cacheFolder: string;
-  /** Absolute: what handlers keep beside releases. */
+  /** Absolute: for files of handlers that outlive releases. */
   readonly sharedDir: string;
   readonly host: string;
-  /** 0: any free one. */
+  /** 0: any free port. */
   readonly port: number;
-  /** Clients speak TLS. */
+  /** Whether clients use TLS. */
   readonly hasTls: boolean;
-  /** Of the first gateway; the others follow. 0: any free ones. */
+  /** Of the first gateway; the others use the next ports. 0: any free ports. */
   readonly adminPort: number;
   readonly adminHost: string;
-  /** undefined: we start a nats-server of our own. */
+  /** undefined: we start our own nats-server. */
   readonly natsUrl: string | undefined;
-  /** Of a nats-server of our own: this one, or the next that is free. 0: any. */
+  /** Of our own nats-server: this port, or the next free one. 0: any free port. */
   readonly natsPort: number;
   readonly natsSecurity: BusSecurity;
   readonly namespace: string;
@@ -32,17 +32,17 @@ export interface Config {
   readonly gateways: number;
   /** Relative to the clone. */
   readonly handlersDir: string;
-  /** How long replaced workers stay, so that a rollback is quick. */
+  /** How long replaced workers are kept, so that a rollback is immediate. */
   readonly warmMs: number;
-  /** How long a release is watched after its activation; 0: not at all. */
+  /** How long a release is watched after its activation. 0: not at all. */
   readonly watchMs: number;
-  /** How much processor time a deploy's type check, and its trial load of all handlers, may take each. */
+  /** Processor time for a deploy's type check, and again for its trial load of all handlers. */
   readonly checkTimeoutMs: number;
-  /** How long new workers may take until they are ready. */
+  /** How long new workers may take to become ready. */
   readonly readyTimeoutMs: number;
-  /** Silent for so long, a worker loses its connections; for twice as long, it is killed. */
+  /** A worker that is silent for this long loses its connections; after twice as long, it is killed. */
   readonly workerTimeoutMs: number;
-  /** How long what is asked to end may take until it is killed. */
+  /** Grace period between SIGTERM and SIGKILL. */
   readonly stopTimeoutMs: number;
 }
 
@@ -79,7 +79,7 @@ export function parseConfig(environment: NodeJS.ProcessEnv, clone: string): Conf
 
 const host = v.optional(v.pipe(v.string(), v.regex(/^[A-Za-z0-9.:_-]+$/, "an address or a host name")), "127.0.0.1");
 
-/** By variable. */
+/** A schema for each variable. */
 export function supervisorSettings(clone: string) {
   return v.object({
     PORT: integer({ least: 0, most: 65_535, otherwise: 8080 }),
@@ -87,10 +87,10 @@ export function supervisorSettings(clone: string) {
     TLS_CERT_FILE: v.optional(v.string(), ""),
     ADMIN_PORT: integer({ least: 0, most: 65_535, otherwise: 9090 }),
     ADMIN_HOST: host,
-    NATS_URL: v.optional(v.pipe(v.string(), v.check(isNatsUrl, "nats://host:port, or several parted by commas"))),
+    NATS_URL: v.optional(v.pipe(v.string(), v.check(isNatsUrl, "nats://host:port, or several, separated by commas"))),
     NATS_PORT: integer({ least: 0, most: 65_535, otherwise: 4222 }),
     ...natsFileSettings,
-    /** Where nats-server's release archives lie as they do on GitHub: see nats-server/upstream.ts. */
+    /** Serves nats-server's release archives under the same paths as GitHub: see nats-server/upstream.ts. */
     NATS_SERVER_MIRROR: v.optional(v.pipe(v.string(), v.check(isWebUrl, "http://… or https://…"))),
     NAMESPACE: namespace,
     WORKERS: integer({ least: 0, most: 1_000, otherwise: 2 }),
@@ -115,7 +115,7 @@ export function supervisorSettings(clone: string) {
 const everyAddress = new Set(["0.0.0.0", "::"]);
 const loopback = new Set(["127.0.0.1", "localhost"]);
 
-/** Whether a port of one host is one of the other, too. */
+/** Whether two hosts share their ports. */
 function isShared(one: string, other: string): boolean {
   return one === other || everyAddress.has(one) || everyAddress.has(other) || (loopback.has(one) && loopback.has(other));
 }
@@ -129,7 +129,7 @@ function withPortsApart(settings: ReturnType<typeof supervisorSettings>) {
         ({ HOST, PORT, ADMIN_HOST, ADMIN_PORT, GATEWAYS }) =>
           PORT === 0 || ADMIN_PORT === 0 || !isShared(HOST, ADMIN_HOST) || PORT < ADMIN_PORT || PORT >= ADMIN_PORT + GATEWAYS,
         ({ input: { PORT, GATEWAYS } }) =>
-          `clear of PORT=${PORT}: gateways take a port each for administration, ADMIN_PORT and those that follow (GATEWAYS=${GATEWAYS})`,
+          `clear of PORT=${PORT}: each gateway needs an admin port, from ADMIN_PORT upwards (GATEWAYS=${GATEWAYS})`,
       ),
       ["ADMIN_PORT"],
     ),

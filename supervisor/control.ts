@@ -145,7 +145,7 @@ export function askSupervisor<T>(cacheFolder: string, ask: ControlRequest, onSte
     const socket = connect(controlPath(cacheFolder), () => socket.write(`${JSON.stringify(ask)}\n`));
     const breakOff = () => {
       socket.destroy();
-      reject(new NotRunning("it was broken off"));
+      reject(new NotRunning("the command was interrupted"));
     };
     signal?.addEventListener("abort", breakOff, { once: true });
     createInterface({ input: socket })

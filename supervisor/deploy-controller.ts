@@ -95,7 +95,7 @@ export class DeployController {
     }
     onStep("ending the watch, going back");
     const report = await asked;
-    if (report === undefined) throw new DeployRefused("the watch has ended just now, without a rollback: please ask again");
+    if (report === undefined) throw new DeployRefused("the watch has just ended without a rollback: please try again");
     return { ok: true, result: report };
   }
 

@@ -69,6 +69,6 @@ export class ReleaseRetention {
 
   private report(error: unknown): void {
     const stack = error instanceof Error ? error.stack : String(error);
-    this.options.log.event("error", "could not put old releases away", { err: { stack } });
+    this.options.log.event("error", "could not remove old releases", { err: { stack } });
   }
 }

@@ -20,5 +20,5 @@ test.each([
   ["X", "X"],
   ["THINSTATE_DIR", "THINSTATE_DIR (only in the environment)"],
 ])("%s is named, with the setting that it may be meant to be", (name, text) => {
-  expect(unknownSettings(["PORT", name])).toBe(`no setting of thinstate: ${text}`);
+  expect(unknownSettings(["PORT", name])).toBe(`unknown settings: ${text}`);
 });

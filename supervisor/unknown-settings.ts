@@ -9,13 +9,13 @@ const mostSlips = 3;
 
 /**
  * @param names Of the variables in the file.
- * @returns "no setting of thinstate: PROT (PORT?), DATABASE_URL"; undefined where all are.
+ * @returns "unknown settings: PROT (PORT?), DATABASE_URL"; undefined where all are.
  */
 export function unknownSettings(names: readonly string[]): string | undefined {
   const known = settingNames();
   const unknown = names.filter((name) => !known.includes(name) || notInFiles.includes(name));
   if (unknown.length === 0) return undefined;
-  return `no setting of thinstate: ${unknown.map((name) => described(name, known)).join(", ")}`;
+  return `unknown settings: ${unknown.map((name) => described(name, known)).join(", ")}`;
 }
 
 function described(name: string, known: readonly string[]): string {

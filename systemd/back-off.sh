@@ -1,8 +1,8 @@
 #!/bin/sh
-# Before each start of a service: where the life before was short, waits, each time twice as long. systemd's own back-off
-# (RestartSteps=, from 254 on) never forgets: after some ends within a year, it would always wait longest.
-#   started, pause   of the life before, in milliseconds
-#   ready            whether that life had been ready: one that has shown that it can work is back within a second
+# Runs before each start of a service. If the service ended soon after its last start, this waits, each time twice as long. systemd's
+# own back-off (RestartSteps=, since 254) is never reset: after a few failures within a year, it would always wait longest.
+#   started, pause   when the last run started, and the pause before it, in milliseconds
+#   ready            exists if the last run became ready: a service that has shown that it works is back within a second
 
 state=$RUNTIME_DIRECTORY
 well_after=10000 longest=10000 longest_ready=1000 first=100

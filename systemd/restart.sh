@@ -1,7 +1,7 @@
 #!/bin/sh
-# restart.sh TARGET PATTERN: restarts the units of a target one after the other, where systemd would stop all of them first. Those,
-# that is, which have run since before the target went down: there are none when it starts for the first time, or after a stop.
-# Ends with exit code 1 at the first one that does not start: the others go on as they are.
+# restart.sh TARGET PATTERN: restarts the units of a target one after the other; systemd would stop all of them first. It restarts
+# those that have run since before the target went down: none at the first start, or after a stop. Ends with exit code 1 at the
+# first unit that does not start; the others keep running as they are.
 
 target=$1 pattern=$2
 places=/var/lib/thinstate/workers
@@ -9,7 +9,7 @@ places=/var/lib/thinstate/workers
 when() { systemctl show --value --property="$2" "$1"; }
 units() { systemctl list-units --plain --no-legend --state="$1" "$2" | cut -d " " -f 1; }
 
-# A worker that is the only one of its release has another one beside it meanwhile: number 0, which no deploy starts.
+# If a worker is the only one of its release, a spare one runs meanwhile: number 0, which no deploy starts.
 with_spare() {
   instance=${1#*@}
   release=${instance%.*.service}

@@ -1,6 +1,6 @@
 #!/bin/sh
-# stop.sh TARGET PATTERN...: where the target is being stopped, and not restarted, stops units and waits for them, in this order.
-# Without regard to their dependencies, by which they wait for the target, which waits for this.
+# stop.sh TARGET PATTERN...: if the target is being stopped, and not restarted, stops the units in this order and waits for them. It
+# ignores their dependencies, by which they would wait for the target, which waits for this script.
 
 target=$1
 shift

@@ -48,7 +48,7 @@ test("npm start, npm run status and scraping work with it, and an address of ano
   await expect(fetch(`http://127.0.0.1:${gateways[0]?.adminPort}/metrics`)).rejects.toThrow();
   const refused = installation.start({ ADMIN_HOST: "192.0.2.1", THINSTATE_DIR: `${installation.cacheFolder}-2` });
   expect(await refused.exited).toBe(1);
-  expect(refused.output).toContain("ADMIN_HOST=192.0.2.1 is no address of this machine");
+  expect(refused.output).toContain("ADMIN_HOST=192.0.2.1 is not an address of this machine");
 });
 
 test("a record that cannot be read is in /status and has a metric", async () => {

@@ -30,6 +30,6 @@ export default defineHandler({ path: "/word", onOpen: (conn) => conn.send({ WORD
   const { release, workers } = await installation.status();
   expect(JSON.parse(String(client.received[0]))).toEqual({ WORD: "from .env", TAKEN: "environment", RELEASE: release?.id });
   expect(workers).toHaveLength(1);
-  expect(start.output).toMatch(/\.env is for handlers alone: .*: PARK_MS"/);
+  expect(start.output).toMatch(/\.env is for handlers only\. .*: PARK_MS"/);
   expect(existsSync(join(installation.cacheFolder, "releases", release?.id ?? "", ".env"))).toBe(false);
 });

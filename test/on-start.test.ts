@@ -129,10 +129,10 @@ test("an activation that NATS has swallowed is heard from whoever knows of it", 
   await listener.close();
 });
 
-/** The README's ticker, which tells who ticks, and ticks more often. @param version makes a release of its own. */
+/** The ticker of docs/handlers.md, which tells who ticks, and ticks more often. @param version makes a release of its own. */
 function ticker(version: number): string {
-  const readme = readFileSync(join(import.meta.dirname, "..", "README.md"), "utf8");
-  const [, onStart = ""] = /^ {2}```ts\n( {2}onStart\(app, \{ signal \}\) \{\n.*?)^ {2}```$/ms.exec(readme) ?? [];
+  const page = readFileSync(join(import.meta.dirname, "..", "docs", "handlers.md"), "utf8");
+  const [, onStart = ""] = /^```ts\n( {2}onStart\(app, \{ signal \}\) \{\n.*?)^```$/ms.exec(page) ?? [];
   const telling = onStart
     .replace("{ signal }", "{ signal, generation }")
     .replace('"clock", { now: Date.now() }', '"ticks", { release: app.release, generation, worker: app.workerId }')
@@ -149,7 +149,7 @@ ${telling}
 `;
 }
 
-test("the README's ticker, deployed, rolled back and killed by hand", async () => {
+test("the documented ticker, deployed, rolled back and killed by hand", async () => {
   const file = "worker/handlers/ticks.ts";
   installation = await Installation.cloned({ WATCH_MS: "500" });
   installation.write(file, ticker(1));

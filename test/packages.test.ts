@@ -37,7 +37,7 @@ test("a start needs production packages only", { timeout: testTimeoutMs }, async
   await start.line(/^ready ws:/);
   expect(start.output).toMatch(/types are not checked: the type check lacks @types\/node, @types\/ws/);
   expect(start.output).not.toContain("installing");
-  const advices = [...start.output.matchAll(/^uWebSockets\.js 20\.30, of 2023, serves on Node 20\. Node 24.* gets 20\.69\.$/gm)];
+  const advices = [...start.output.matchAll(/^Node 20 gets uWebSockets\.js 20\.30, of 2023\. Node 24.* gets 20\.69\.$/gm)];
   expect(advices.length).toBe(thisMachine().nodeMajor === 20 ? 1 : 0);
   start.process.kill("SIGTERM");
   expect(await start.exited).toBe(0);

@@ -56,7 +56,7 @@ async function reload(name: "gateway" | "worker", settings: Settings, lines = 1)
 
 async function hangUp(process: TestProcess, lines = 1): Promise<LogLine[]> {
   const said = () =>
-    process.logged('"msg"').filter(({ msg }) => /^(settings (were|stay)|these need a restart|the environment says)/.test(String(msg)));
+    process.logged('"msg"').filter(({ msg }) => /^(settings (were|are)|these need a restart|the environment takes)/.test(String(msg)));
   const before = said().length;
   process.child.kill("SIGHUP");
   await vi.waitFor(() => expect(said().length).toBe(before + lines), patienceMs);
@@ -113,7 +113,7 @@ test("a mistake leaves everything as it was, and every mistake is named; the nex
   client.breakOff();
 });
 
-test("systemctl reload waits for the answer, fails where settings stay as they were, and says why", async () => {
+test("systemctl reload waits for the answer, fails where settings are unchanged, and says why", async () => {
   const script = join(import.meta.dirname, "..", "systemd", "reload.sh");
   await start({}, { environment: { RELOAD_FILE: join(folder, "reload") } });
   for (const name of ["gateway", "worker"] as const) {
@@ -123,7 +123,7 @@ test("systemctl reload waits for the answer, fails where settings stay as they w
     const wrong = spawnSync(script, { env, encoding: "utf8" });
     expect(wrong).toMatchObject({
       status: 1,
-      stderr: expect.stringContaining("settings stay as they were: config.invalid: LOG_LEVEL=loud"),
+      stderr: expect.stringContaining("settings are unchanged: config.invalid: LOG_LEVEL=loud"),
     });
     write({ LOG_LEVEL: "warn" });
     expect(spawnSync(script, { env, encoding: "utf8" })).toMatchObject({ status: 0, stderr: "" });
@@ -216,9 +216,9 @@ describe.skipIf(!hasOpenssl)("TLS", () => {
 
     // Half written: as a tool does that writes one file after the other.
     writeCertificate("third", { cert: files.cert, key: join(folder, "other.pem") });
-    expect((await reload("gateway", settings))[0]?.msg).toContain(`TLS_KEY_FILE=${files.key} is of no use`);
+    expect((await reload("gateway", settings))[0]?.msg).toContain(`TLS_KEY_FILE=${files.key} cannot be used`);
     writeFileSync(files.cert, "garbage");
-    expect((await reload("gateway", settings))[0]?.msg).toContain(`TLS_CERT_FILE=${files.cert} is no certificate in PEM`);
+    expect((await reload("gateway", settings))[0]?.msg).toContain(`TLS_CERT_FILE=${files.cert} is not a PEM certificate`);
     expect(await shownName()).toBe("second");
     expect([old.closed, young.closed]).toEqual([undefined, undefined]);
     for (const client of [old, young]) client.breakOff();

@@ -56,10 +56,11 @@ export class Installation {
   readonly complaints: string[] = [];
   /** The end of the log. */
   readonly lines: string[] = [];
+  /** What its commands need to find it. */
+  readonly env: NodeJS.ProcessEnv;
   private readonly name: string;
   private readonly clone: string;
   private readonly folder: string;
-  private readonly env: NodeJS.ProcessEnv;
   private readonly process: ChildProcess;
   private readonly exited: Promise<void>;
   private readonly signal = new Signal();

@@ -13,33 +13,33 @@ const usualTopics = 1_000;
 const entries = v.object({
   ...natsSettings,
   NAMESPACE: namespace,
-  /** The release that this code is. */
+  /** The release that this code belongs to. */
   RELEASE: v.optional(text, "0"),
   HANDLERS_DIR: v.optional(text, "worker/handlers"),
-  /** Settings that SIGHUP reads again. */
+  /** A file of settings that SIGHUP reads again. */
   SETTINGS_FILE: v.optional(v.string(), ""),
   LIFELINE_FD: integer({ least: 0, most: 1_000_000, otherwise: 0 }),
   ...notifySettings,
-  /** Where the process before, which has ended, has left its id: see identity-file.ts. */
+  /** Where the previous process, which has ended, left its id: see identity-file.ts. */
   IDENTITY_FILE: v.optional(v.string(), ""),
   /** Where SIGHUP is answered: see settings-reload.ts. */
   RELOAD_FILE: v.optional(v.string(), ""),
-  /** A connection's state, as msgpack. */
+  /** A connection's state, encoded as msgpack. */
   STATE_BYTES: integer({ least: 1, most: 512 * 1024, otherwise: usualStateBytes }),
-  /** The gateway's limit: a turn has to be able to send as much. */
+  /** The gateway's limit for a client's message. A turn has to be able to send as much. */
   MESSAGE_BYTES: messageBytes,
-  /** All effects of one turn together: they travel in one NATS message. */
+  /** All effects of one turn together, which travel in one NATS message. */
   EFFECTS_BYTES: optionalInteger({ least: 1024, most: mostPayloadBytes - effectsRoomBytes }),
   TOPICS_PER_CONNECTION: integer({ least: 0, most: 2_000, otherwise: usualTopics }),
   TURN_TIMEOUT_MS: integer({ least: 1, most: longestWaitMs, otherwise: 30_000 }),
   APP_TIMEOUT_MS: integer({ least: 1, most: longestWaitMs, otherwise: 5_000 }),
-  /** Silent for so long, a gateway is taken for dead. */
+  /** A gateway that is silent for this long is considered dead. */
   GATEWAY_TIMEOUT_MS: integer({ least: 100, most: 3_600_000, otherwise: 120_000 }),
-  /** Silent for so long, it loses its connections; for twice as long, it is killed. */
+  /** A worker that is silent for this long loses its connections; after twice as long, it is killed. */
   WORKER_TIMEOUT_MS: integer({ least: 2_000, most: longestWaitMs, otherwise: 5_000 }),
-  /** How long its supervisor waits for it to be ready. */
+  /** How long the supervisor waits for the worker to become ready. */
   READY_TIMEOUT_MS: integer({ least: 1, most: 2 ** 31 - 1, otherwise: 30_000 }),
-  /** How long begun turns may take when the worker has to end. */
+  /** Shutdown: time to finish the turns that have begun. */
   DRAIN_MS: integer({ least: 0, most: 600_000, otherwise: 8_000 }),
   LOG_LEVEL: logLevel,
 });
@@ -63,7 +63,7 @@ function effectsFor(messageBytes: number): number {
 
 export type WorkerConfig = Readonly<v.InferOutput<typeof settings>>;
 
-/** What may change while the worker runs. For the rest a deploy is as good: clients notice neither. */
+/** Settings that may change while the worker runs. A deploy changes the others; clients notice neither. */
 export const liveSettings: ReadonlySet<keyof WorkerConfig> = new Set([
   "STATE_BYTES",
   "MESSAGE_BYTES",
@@ -78,7 +78,7 @@ export function parseWorkerConfig(environment: Readonly<Record<string, string | 
 }
 
 /**
- * Limits that are not set are held to what this NATS lets through; those that are set have to fit.
+ * Limits that are set have to fit into a message of this NATS. Limits that are not set are reduced until they do.
  * @throws {CodedError} "config.invalid"
  */
 export function checkPayload(config: WorkerConfig, maxPayloadBytes: number): void {

@@ -53,7 +53,7 @@ export function httpRequestOf(body: RequestBody, signal: AbortSignal): ClientReq
   } catch (cause) {
     if (isClientFault(cause)) throw cause;
     // No code of a handler has run: the bytes alone have made this throw.
-    throw new CodedError("request.malformed", `there can be no such request: ${(cause as Error).message}`, { cause });
+    throw new CodedError("request.malformed", `this is not a possible request: ${(cause as Error).message}`, { cause });
   }
 }
 
@@ -84,7 +84,7 @@ function append(headers: Headers, name: string, value: string): void {
   try {
     headers.append(name, value);
   } catch (cause) {
-    throw new CodedError("request.malformed", `the header ${JSON.stringify(name)} has characters that none can have`, { cause });
+    throw new CodedError("request.malformed", `the header ${JSON.stringify(name)} has characters that are not allowed`, { cause });
   }
 }
 

@@ -49,7 +49,7 @@ async function main(): Promise<void> {
   process.on("SIGHUP", () => void reload?.run());
   watchParent(config.LIFELINE_FD, () => end("its supervisor has ended"));
   // A promise that a handler let go of: its turn has committed without it, and no other connection is concerned.
-  process.on("unhandledRejection", (error) => log.error({ err: error }, "a promise that no handler waited for was rejected"));
+  process.on("unhandledRejection", (error) => log.error({ err: error }, "a promise that no handler awaited was rejected"));
   process.on("uncaughtException", (error) => {
     // A timer that used its turn's conn: it throws before it does anything, so that is no reason to end what others wait for.
     if (isCodedError(error, "turn.over")) return log.error({ err: error }, "a conn was used after its turn");

@@ -21,11 +21,7 @@ function workerMetrics({ turns, connections, hub, refusals, onStart, gatewayLost
     refusals.read(),
     gauge("thinstate_worker_held_connections", "Connections that the worker has, of all gateways.", connections),
     counter("thinstate_worker_start_failures_total", "Times that an onStart has thrown or taken too long.", onStart.failed),
-    counter(
-      "thinstate_worker_gateway_lost_failures_total",
-      "Times that an onGatewayLost has thrown or taken too long.",
-      gatewayLostHooks.failed,
-    ),
+    counter("thinstate_worker_gateway_lost_failures_total", "How often an onGatewayLost threw or took too long.", gatewayLostHooks.failed),
     counter("thinstate_worker_link_retransmitted_batches_total", "Batches that were sent to gateways again.", hub.counters.retransmitted),
     ...meter.read(),
   ];

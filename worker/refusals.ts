@@ -15,7 +15,7 @@ export class Refusals {
   read(): Metric {
     return counter(
       "thinstate_refused_total",
-      "Messages and plain requests that could not be parsed, by the error's code: a client's fault. They are not among the turns.",
+      "Messages and plain requests that could not be parsed, by error code: mistakes of clients. They do not count as turns.",
       this.samples(),
     );
   }

@@ -74,7 +74,7 @@ export class TurnMeter {
       counter("thinstate_turns_total", "Turns that have ended. thrown: rolled back; timed_out: cut off (TURN_TIMEOUT_MS).", counts),
       durationMetric(
         "thinstate_turn_duration_seconds",
-        "From the call of a hook to its end, what it waited for included. Under load, one turn in 16 is measured and counts for 16.",
+        "From the call of a hook to its end, including waits. Under load, one turn in 16 is measured and counts for 16.",
         durations,
       ),
     ];

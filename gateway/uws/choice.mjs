@@ -56,7 +56,7 @@ export function thisMachine() {
 export function chooseBuild({ nodeMajor, platform, arch, glibc }) {
   const isNew = glibc === undefined || isAtLeast(glibc, leastGlibc["20.69"]);
   if (!["linux", "darwin"].includes(platform) || !["x64", "arm64"].includes(arch)) {
-    return `uWebSockets.js does not serve on ${platform} ${arch}: use Linux or macOS on x64 or arm64.`;
+    return `uWebSockets.js does not support ${platform} ${arch}: use Linux or macOS on x64 or arm64.`;
   }
   if (platform === "linux" && glibc === undefined) {
     return `uWebSockets.js needs glibc, and this Linux has another C library, as Alpine does: use ${newSystems}.`;
@@ -81,7 +81,7 @@ export function chooseBuild({ nodeMajor, platform, arch, glibc }) {
 export function adviceOn({ version, sha256, binary }, { glibc }) {
   if (version === "20.30") {
     const where = glibc === undefined || isAtLeast(glibc, leastGlibc["20.69"]) ? "" : ` on ${newSystems}`;
-    return `uWebSockets.js 20.30, of 2023, serves on Node 20. Node 24${where} gets 20.69.`;
+    return `Node 20 gets uWebSockets.js 20.30, of 2023. Node 24${where} gets 20.69.`;
   }
   return sha256 === undefined ? `${binary} is loaded unchecked: its hash is not known. SECURITY.md says how to compare it.` : undefined;
 }

@@ -122,7 +122,7 @@ describe("a request's head", () => {
     expect(await answerToPieces(requestOf(17_000, upgradeLines))).toBe("HTTP/1.1 431 Request Header Fields Too Large");
   });
 
-  // Within its parser: nothing of ours is called before the head is whole. The README tells of it.
+  // Within its parser: nothing of ours is called before the head is whole. docs/uwebsockets.md lists it.
   test.runIf(loadLibrary().version === "20.30")("in pieces may have 4 KiB, with the older uWebSockets.js", async () => {
     expect(await answerToPieces(requestOf(4_000))).toBe("HTTP/1.1 404 Not Found");
     expect(await answerToPieces(requestOf(5_000))).toBe("");

@@ -60,7 +60,7 @@ async function installPackages(npm, listMissing) {
   if (still.length > 0) {
     progress.fail();
     throw new SetupError(
-      `npm ${command[0]} ended well, but did not install ${still.slice(0, 5).join(", ")}. Does your npm registry have it? Else try: rm -r node_modules && npm start`,
+      `npm ${command[0]} succeeded, but did not install ${still.slice(0, 5).join(", ")}. Does your npm registry have it? If it does, try: rm -r node_modules && npm start`,
     );
   }
   progress.done("installed packages");

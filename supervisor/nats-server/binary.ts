@@ -69,10 +69,10 @@ function help(failures: readonly string[]): string {
 
 /** What a person can do about it. */
 function advice(platform: NodeJS.Platform): string[] {
-  const running = "  one that runs already   NATS_URL=nats://host:4222 npm start";
-  if (platform === "darwin") return ["Install it, then start again, or name one that runs:", "  brew install nats-server", running];
+  const running = "  one that is running     NATS_URL=nats://host:4222 npm start";
+  if (platform === "darwin") return ["Install it, then start again; or name one that is running:", "  brew install nats-server", running];
   return [
-    "One of these helps, then start again:",
+    "Do one of these, then start again:",
     "  Debian, Ubuntu          sudo apt-get install nats-server",
     "  Alpine                  sudo apk add nats-server",
     "  elsewhere               put it on PATH, from https://github.com/nats-io/nats-server/releases",

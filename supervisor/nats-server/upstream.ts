@@ -90,5 +90,5 @@ async function checkHash(file: string, sha256: string): Promise<void> {
   const hash = createHash("sha256");
   await pipeline(createReadStream(file), hash);
   const found = hash.digest("hex");
-  if (found !== sha256) throw new Error(`it is refused, since its SHA-256 is ${found} instead of ${sha256}`);
+  if (found !== sha256) throw new Error(`its SHA-256 is ${found} instead of ${sha256}, so it is not used`);
 }

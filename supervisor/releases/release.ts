@@ -268,7 +268,7 @@ async function checkHandlersDir(clone: string, handlersDir: string): Promise<voi
     throw new ReleaseError([{ file: handlersDir, text: "the folder of handlers must be inside the clone" }]);
   }
   const found = await stat(join(clone, handlersDir)).catch(() => undefined);
-  if (found?.isDirectory() !== true) throw new ReleaseError([{ file: handlersDir, text: "there is no such folder of handlers" }]);
+  if (found?.isDirectory() !== true) throw new ReleaseError([{ file: handlersDir, text: "the folder of handlers does not exist" }]);
 }
 
 function isAlive(pid: number): boolean {

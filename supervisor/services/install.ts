@@ -84,7 +84,7 @@ async function checkSystem(): Promise<void> {
 
 /** A stranger on the port would be found by the gateways too, but only in their log. */
 async function checkAddress({ host, port }: Config): Promise<void> {
-  if (port === 0) throw new InstallRefused("PORT=0 is a new port with each start: choose one");
+  if (port === 0) throw new InstallRefused("PORT=0 would be another port after each start: choose a fixed one");
   try {
     await checkPort(port, host);
   } catch (error) {

@@ -68,7 +68,7 @@ async function installProgram(target: string, found: string, user: string, isCop
   await chmod(fresh, 0o755);
   if (!(await worksInService(user, fresh, "--version"))) {
     await rm(fresh);
-    throw new SystemdError(`services can run neither ${found} nor a copy of it: have it in /usr or /usr/local, as packages do`);
+    throw new SystemdError(`services can run neither ${found} nor a copy of it: install Node in /usr or /usr/local`);
   }
   await rename(fresh, target);
   return isCopied ? `copied from ${found}` : `copied from ${found}, which services may not enter`;

@@ -271,7 +271,7 @@ describe.skipIf(missing !== undefined)(`Debian 12${missing === undefined ? "" : 
     const failed = await machine.try("systemctl", "reload", "thinstate-*@*");
     await machine.run("sed", "-i", "$ d", settings);
     expect(failed).toMatchObject({ exitCode: 1, stderr: expect.stringContaining(worker) });
-    const mistake = "settings stay as they were: config.invalid: STATE_BYTES=much";
+    const mistake = "settings are unchanged: config.invalid: STATE_BYTES=much";
     expect(await machine.run("systemctl", "status", "--full", worker)).toContain(mistake);
     await machine.run("systemctl", "reload", "thinstate-*@*", "thinstate-nats");
     const nats = await machine.run("cat", "/etc/thinstate/nats-server.conf");

@@ -1,4 +1,4 @@
-// A ticker as the README has it, but that it takes its time to end, with a last tick; and who hears it.
+// The ticker of docs/handlers.md, except that it takes time to end, with a last tick; and a path where clients hear it.
 
 import { defineHandler } from "../../../worker/handler.ts";
 
