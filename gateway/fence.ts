@@ -2,6 +2,7 @@
 // its stead. Slice by slice, however many there are. Pure.
 
 import type { Connection } from "./connection.ts";
+import { runSlice } from "./time-slice.ts";
 
 export interface FenceOptions {
   readonly connections: Iterable<Connection>;
@@ -15,7 +16,7 @@ export interface FenceOptions {
 
 export class Fence {
   private readonly options: FenceOptions;
-  private rest: Iterator<Connection> | undefined;
+  private pass: Iterator<void> | undefined;
 
   constructor(options: FenceOptions) {
     this.options = options;
@@ -23,27 +24,30 @@ export class Fence {
 
   /** To be called again and again while NATS is away: some may have opened since. */
   raise(): void {
-    if (this.rest !== undefined) return;
-    this.rest = this.options.connections[Symbol.iterator]();
+    if (this.pass !== undefined) return;
+    this.pass = this.closes();
     this.slice();
   }
 
   /** NATS is back: nothing more is closed. */
   lower(): void {
-    this.rest = undefined;
+    this.pass = undefined;
   }
 
   private slice(): void {
-    const { now, later, sliceMs, close } = this.options;
-    const until = now() + sliceMs;
-    while (this.rest !== undefined) {
-      const { value: connection, done } = this.rest.next();
-      if (done) this.rest = undefined;
-      else if (!connection.isFenced) {
+    const { now, later, sliceMs } = this.options;
+    if (this.pass === undefined) return;
+    if (runSlice(this.pass, now, now() + sliceMs)) this.pass = undefined;
+    else later(() => this.slice());
+  }
+
+  private *closes(): Generator<void, void> {
+    for (const connection of this.options.connections) {
+      if (!connection.isFenced) {
         connection.isFenced = true;
-        close(connection);
-        if (now() >= until) return later(() => this.slice());
+        this.options.close(connection);
       }
+      yield;
     }
   }
 }

@@ -5,6 +5,7 @@
 import type { Candidates } from "./candidates.ts";
 import type { Connection } from "./connection.ts";
 import { ConnectionList } from "./connection-list.ts";
+import { sliceMs } from "./time-slice.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
 export interface PlacementLimits {
@@ -21,7 +22,7 @@ export interface PlacementLimits {
  * `returning`, measured with 15,000 connections and 5,000 messages a second (npm run bench -- --only deploys-many), median pause of a
  * connection: 100: 1.3 ms, 250: 2.6 ms, 500: 4.7 ms, all at once: 116 ms.
  */
-export const placementLimits: PlacementLimits = { sliceMs: 5, returning: 100 };
+export const placementLimits: PlacementLimits = { sliceMs, returning: 100 };
 
 export interface PlacementOptions {
   readonly candidates: Candidates;

@@ -4,14 +4,13 @@
 import { isCodedError } from "../protocol/errors.ts";
 import { type Answer, Cancelled, type ControlRequest, type Outcome, ownName, type Who } from "./control.ts";
 import type { DeployReport } from "./deploy-report.ts";
-import type { Deployable } from "./deployable.ts";
+import { type Deployable, StillStarting } from "./deployable.ts";
 import type { Log } from "./log-display.ts";
 import { ReleaseError } from "./releases/release.ts";
 import { RollbackSignal } from "./rollback-signal.ts";
 import { RolledBack } from "./rolled-back.ts";
 import type { UnderWay } from "./status.ts";
 import type { OnStep } from "./steps.ts";
-import { StillStarting } from "./supervisor.ts";
 import { DeployRefused } from "./switch-over.ts";
 import { StandbyError } from "./worker-pool.ts";
 

@@ -15,3 +15,6 @@ export interface Deployable {
   /** @throws what `rollback` throws. */
   rollback(options: Omit<RollbackOptions, "size">): Promise<DeployReport>;
 }
+
+/** Asked too early. */
+export class StillStarting extends Error {}

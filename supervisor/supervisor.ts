@@ -14,7 +14,7 @@ import { Cancelled } from "./control.ts";
 import type { DebugPort } from "./debug-port.ts";
 import { deploy, type RollbackOptions, rollback } from "./deploy.ts";
 import type { DeployReport } from "./deploy-report.ts";
-import type { Deployable, DeployableOptions } from "./deployable.ts";
+import { type Deployable, type DeployableOptions, StillStarting } from "./deployable.ts";
 import { Gateways } from "./gateways.ts";
 import { hungText } from "./hung.ts";
 import type { Log } from "./log-display.ts";
@@ -64,8 +64,6 @@ export class Supervisor implements Deployable {
   private readonly options: SupervisorOptions;
   private readonly config: Config;
   private readonly log: Log;
-  private readonly isDev: boolean;
-  private readonly debugPort: DebugPort | undefined;
   readonly releases: ReleaseStore;
   private readonly retention: ReleaseRetention;
   private readonly record: ActivationRecord;
@@ -82,8 +80,6 @@ export class Supervisor implements Deployable {
     this.options = options;
     this.config = config;
     this.log = log;
-    this.isDev = isDev;
-    this.debugPort = debugPort;
     const { clone, cacheFolder, sharedDir, checkTimeoutMs } = config;
     this.releases = openReleases({ clone, folder: join(cacheFolder, "releases"), sharedDir, handlerEnv, checkLimitMs: checkTimeoutMs });
     this.retention = new ReleaseRetention({ config, releases: this.releases, log, isDev });
@@ -114,7 +110,7 @@ export class Supervisor implements Deployable {
     const first = await this.retention.first(recorded, this.ending.signal);
     if (first !== undefined) {
       const pool = running.pools.standby(first.release, this.config.workers);
-      running.pools.activate(pool, first.generation, { isRecorded: !this.isDev });
+      running.pools.activate(pool, first.generation, { isRecorded: !this.options.isDev });
     }
     await this.untilReady(running);
     void this.retention.tidy(first?.release);
@@ -172,7 +168,7 @@ export class Supervisor implements Deployable {
   async stop(): Promise<void> {
     this.ending.abort(new Cancelled("thinstate ends"));
     // A worker that a debugger has stopped could not end.
-    this.debugPort?.close();
+    this.options.debugPort?.close();
     const deadline = Date.now() + this.config.stopTimeoutMs;
     const left = () => Math.max(leastStopMs, deadline - Date.now());
     await this.running?.gateways.stop(left());
@@ -185,14 +181,14 @@ export class Supervisor implements Deployable {
   /** Ends everything at once. */
   async kill(): Promise<void> {
     this.ending.abort(new Cancelled("thinstate is ended"));
-    this.debugPort?.close();
+    this.options.debugPort?.close();
     await Promise.all([this.running?.pools.kill(), this.running?.gateways.kill()]);
     await this.nats?.stop();
     this.reaper.close();
   }
 
   private async startNats(): Promise<NatsAccess> {
-    const pingSeconds = this.debugPort && longestWaitMs / 1000;
+    const pingSeconds = this.options.debugPort && longestWaitMs / 1000;
     this.nats = await NatsAccess.start({ ...this.options, pingSeconds, processes: this.processes });
     return this.nats;
   }
@@ -260,7 +256,7 @@ export class Supervisor implements Deployable {
       record: this.record,
       announce: (activation) => {
         membership.announce(activation);
-        this.debugPort?.follow(activation.release);
+        this.options.debugPort?.follow(activation.release);
         this.log.event("info", "release activated", activation);
       },
       onDrained: (pool) => {
@@ -301,6 +297,3 @@ export class Supervisor implements Deployable {
     return { config: this.config, releases: this.releases, pools, members: membership.members };
   }
 }
-
-/** Asked too early. */
-export class StillStarting extends Error {}
