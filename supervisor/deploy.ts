@@ -129,7 +129,7 @@ async function prove(parts: DeployParts, options: DeployOptions, candidate: Cand
   rollbackSignal.open(Date.now() + parts.config.watchMs, before?.pool.release.id);
   try {
     const startedAt = performance.now();
-    const look = () => watch(parts, { ...candidate, startedAt, recalled: rollbackSignal.signal, signal: ending });
+    const look = () => watch(parts, { ...candidate, startedAt, rollbackWanted: rollbackSignal.signal, signal: ending });
     let finding = await look();
     while (finding.reason === "rollback" && (await isRefused(parts, options, before?.pool))) finding = await look();
     const { now, ms } = finding;

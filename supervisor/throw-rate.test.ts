@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { WorkerHello } from "../protocol/membership.ts";
-import { countsOf, isToBlame, rateOf, rateSince, rateText, type ThrowRate, throwsClearlyMore } from "./throw-rate.ts";
+import { countsOf, isWorse, rateOf, rateSince, rateText, type ThrowRate, throwsClearlyMore } from "./throw-rate.ts";
 
 const rate = (thrown: number, turns: number): ThrowRate => ({ thrown, turns });
 
@@ -40,9 +40,9 @@ test("what is said to be clear is chance, by Fisher's exact test, in less than o
 
 test("a fault that the old release has met lately, too, is not the new one's", () => {
   const now = rate(300, 1_000);
-  expect(isToBlame(now, { life: rate(12, 48_210), lately: rate(0, 500) })).toBe(true);
-  expect(isToBlame(now, { life: rate(12, 48_210), lately: rate(3, 3) })).toBe(true);
-  expect(isToBlame(now, { life: rate(212, 48_210), lately: rate(200, 500) })).toBe(false);
+  expect(isWorse(now, { life: rate(12, 48_210), lately: rate(0, 500) })).toBe(true);
+  expect(isWorse(now, { life: rate(12, 48_210), lately: rate(3, 3) })).toBe(true);
+  expect(isWorse(now, { life: rate(212, 48_210), lately: rate(200, 500) })).toBe(false);
 });
 
 test("counts are those of all workers since a moment, upgrades and HTTP included", () => {

@@ -33,10 +33,10 @@ export function throwsClearlyMore(now: ThrowRate, before: ThrowRate): boolean {
 }
 
 /**
- * Whether a release is to blame for its throws: they are clearly more than the old release's in its whole life, and, where that
+ * Whether a release throws more than the one before: its throws are clearly more than the old release's in its whole life, and, where that
  * one has begun to throw lately, than those too. A database that is away is no reason to refuse a release that bears it better.
  */
-export function isToBlame(now: ThrowRate, before: { readonly life: ThrowRate; readonly lately: ThrowRate }): boolean {
+export function isWorse(now: ThrowRate, before: { readonly life: ThrowRate; readonly lately: ThrowRate }): boolean {
   const { life, lately } = before;
   return throwsClearlyMore(now, life) && (lately.thrown < leastCount || throwsClearlyMore(now, lately));
 }

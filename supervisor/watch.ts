@@ -5,7 +5,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { WorkerHello } from "../protocol/membership.ts";
 import type { Steps } from "./steps.ts";
 import type { DeployParts, DeployPool } from "./switch-over.ts";
-import { isToBlame, rateOf, rateText, type ThrowRate } from "./throw-rate.ts";
+import { isWorse, rateOf, rateText, type ThrowRate } from "./throw-rate.ts";
 
 /** How soon a crash is seen, and what is counted compared. */
 const lookMs = 250;
@@ -20,7 +20,7 @@ export interface WatchOptions {
   readonly startedAt: number;
   readonly steps: Steps;
   /** Somebody wants the release before back; the reason says who. */
-  readonly recalled: AbortSignal;
+  readonly rollbackWanted: AbortSignal;
   /** Ends the watch and nothing else. */
   readonly signal: AbortSignal;
 }
@@ -40,8 +40,8 @@ export interface Finding {
  * @throws the signal's reason.
  */
 export async function watch({ config, members }: DeployParts, options: WatchOptions): Promise<Finding> {
-  const { pool, startedAt, steps, recalled, signal } = options;
-  const either = AbortSignal.any([recalled, signal]);
+  const { pool, startedAt, steps, rollbackWanted, signal } = options;
+  const either = AbortSignal.any([rollbackWanted, signal]);
   const endsAt = startedAt + config.watchMs;
   const latestEnd = endsAt + 2 * config.workerTimeoutMs + hungMarginMs;
   const step = `watching release ${pool.release.id} for ${config.watchMs / 1000} s`;
@@ -65,8 +65,12 @@ export async function watch({ config, members }: DeployParts, options: WatchOpti
 
 const well = { reason: "well", text: "" } as const;
 
-function badSign({ pool, before, recalled }: WatchOptions, now: ThrowRate, isOver: boolean): Pick<Finding, "reason" | "text"> | undefined {
-  if (recalled.aborted) return { reason: "rollback", text: `asked for by ${recalled.reason}` };
+function badSign(
+  { pool, before, rollbackWanted }: WatchOptions,
+  now: ThrowRate,
+  isOver: boolean,
+): Pick<Finding, "reason" | "text"> | undefined {
+  if (rollbackWanted.aborted) return { reason: "rollback", text: `asked for by ${rollbackWanted.reason}` };
   const [crash] = pool.crashes;
   // Without a release to go back to, a worker that is there again is good enough.
   const isBad = before !== undefined || (isOver && pool.hellos.length < pool.size);
@@ -74,7 +78,7 @@ function badSign({ pool, before, recalled }: WatchOptions, now: ThrowRate, isOve
   if (before !== undefined && pool.hellos.some(({ onStart }) => onStart !== undefined && onStart.failed > 0)) {
     return { reason: "throws", text: "its onStart failed" };
   }
-  if (before === undefined || !isToBlame(now, before)) return undefined;
+  if (before === undefined || !isWorse(now, before)) return undefined;
   return { reason: "throws", text: "its turns throw clearly more often than before" };
 }
 

@@ -125,10 +125,10 @@ test.each([
 ] as const)("a body that %s cannot read is the client's fault (%s)", async (read, type) => {
   const request = ask({ method: "POST", headers: [["content-type", type]] }) as ClientRequest;
   const thrown = await request[read]().catch((error: unknown) => error);
-  expect(isClientFault(request.blame(thrown))).toBe(true);
+  expect(isClientFault(request.clientFaultOf(thrown))).toBe(true);
   // Not that it is read again.
   const again = await request[read]().catch((error: unknown) => error);
-  expect(request.blame(again)).toBe(again);
+  expect(request.clientFaultOf(again)).toBe(again);
   expect(isClientFault(again)).toBe(false);
 });
 
@@ -136,8 +136,8 @@ test("what a handler throws itself is not the client's fault", async () => {
   const request = ask({ method: "POST" }) as ClientRequest;
   await request.json().catch(() => undefined);
   const own = new SyntaxError("mine");
-  expect(request.blame(own)).toBe(own);
-  expect(request.blame(undefined)).toBe(undefined);
+  expect(request.clientFaultOf(own)).toBe(own);
+  expect(request.clientFaultOf(undefined)).toBe(undefined);
 });
 
 test.each(["GET", "HEAD"])("%s comes without its body", async (method) => {

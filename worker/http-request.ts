@@ -36,7 +36,7 @@ export class ClientRequest extends Request {
   };
 
   /** @returns "request.malformed" where onRequest threw what reading this body threw; else what it threw. */
-  blame(thrown: unknown): unknown {
+  clientFaultOf(thrown: unknown): unknown {
     if (thrown !== this.#fault || thrown === undefined) return thrown;
     return new CodedError("request.malformed", `the body cannot be read: ${(thrown as Error).message}`, { cause: thrown });
   }
@@ -57,7 +57,7 @@ export function httpRequestOf(body: RequestBody, signal: AbortSignal): ClientReq
   }
 }
 
-/** What a client is answered whose request is at fault. @param error as httpRequestOf and ClientRequest.blame make it. */
+/** What a client is answered whose request is at fault. @param error as httpRequestOf and ClientRequest.clientFaultOf make it. */
 export function refusalOf({ code, message }: CodedError): { status: number; headers: Array<[string, string]>; text: string } {
   const type: [string, string] = ["content-type", "text/plain; charset=utf-8"];
   return {

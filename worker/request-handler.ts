@@ -127,7 +127,7 @@ export class RequestHandler {
       try {
         response = await handler.onRequest?.(request, { params, ip: body.ip, turn, app });
       } catch (error) {
-        throw request.blame(error);
+        throw request.clientFaultOf(error);
       }
       if (!(response instanceof Response)) throw new TypeError("onRequest must return a Response");
       return response;

@@ -96,7 +96,7 @@ export class TestApp<State = unknown> {
     try {
       return await handler.onRequest(request, { params, ip: "127.0.0.1", turn, app });
     } catch (error) {
-      const fault = request.blame(error);
+      const fault = request.clientFaultOf(error);
       if (!isClientFault(fault)) throw fault;
       const { text, ...head } = refusalOf(fault);
       return new Response(`${text}\n`, head);
