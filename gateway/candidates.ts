@@ -76,15 +76,20 @@ export class Candidates {
     return best;
   }
 
-  /** Whether another one has so many less that one connection should move. */
-  isAhead(worker: WorkerPeer): boolean {
-    return this.elected.some((other) => other !== worker && other.pins + 1 < worker.pins);
+  /** Whether another one has so many less that one connection should move. @param reserved takes none. */
+  isAhead(worker: WorkerPeer, reserved: WorkerPeer | undefined): boolean {
+    return this.elected.some((other) => other !== worker && other !== reserved && other.pins + 1 < worker.pins);
   }
 
-  /** How many connections each may keep. Those that have most get what cannot be divided evenly: less has to move. */
-  shares(connections: number): Map<WorkerPeer, number> {
-    const count = this.elected.length;
-    const byPins = this.elected.toSorted((a, b) => b.pins - a.pins);
-    return new Map(byPins.map((worker, index) => [worker, Math.floor((connections + count - 1 - index) / count)]));
+  /**
+   * How many connections each may keep. Those that have most get what cannot be divided evenly: less has to move.
+   * @param reserved keeps those that it has, and takes none.
+   */
+  shares(connections: number, reserved: WorkerPeer | undefined): Map<WorkerPeer, number> {
+    const open = this.elected.filter((worker) => worker !== reserved).sort((a, b) => b.pins - a.pins);
+    const kept = reserved !== undefined && this.elected.includes(reserved) ? [[reserved, reserved.pins] as const] : [];
+    const shared = connections - kept.reduce((sum, [, pins]) => sum + pins, 0);
+    const shares = open.map((worker, index) => [worker, Math.floor((shared + open.length - 1 - index) / open.length)] as const);
+    return new Map([...kept, ...shares]);
   }
 }

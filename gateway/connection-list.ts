@@ -5,7 +5,8 @@ import type { Connection } from "./connection.ts";
 
 export class ConnectionList implements Iterable<Connection> {
   size = 0;
-  private first: Connection | undefined;
+  /** The oldest. */
+  first: Connection | undefined;
   private last: Connection | undefined;
   /** What iterations under way come to next. */
   private readonly cursors = new Set<{ next: Connection | undefined }>();

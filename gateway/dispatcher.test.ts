@@ -6,10 +6,13 @@ import { Link } from "../protocol/link.ts";
 import { decodeClose, flag, type PinBody, parsePin, toWorker } from "../protocol/records.ts";
 import { compileRoutes } from "../protocol/route.ts";
 import { Connection, type Socket } from "./connection.ts";
+import { CrashRecord } from "./crash-attribution.ts";
 import type { DispatchLimits } from "./dispatch-options.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import { Fence } from "./fence.ts";
 import { parkedEventBytes } from "./parking.ts";
 import { type PlacementLimits, placementLimits } from "./placement.ts";
+import type { Transitions } from "./transitions.ts";
 import { type Loss, WorkerPeer } from "./worker-peer.ts";
 
 const limits: DispatchLimits = {
@@ -584,6 +587,18 @@ function expectConsistent(stage: Stage): void {
   expect(stage.dispatcher.handover.remaining).toBe(open.filter(({ phase }) => phase === "leaving").length);
 }
 
+/** Nobody has anything to do: nothing is reserved, suspected or waited for. */
+function expectSettled(stage: Stage): void {
+  const { quarantine, crashes, queues } = (stage.dispatcher as unknown as { transitions: Transitions }).transitions;
+  expect([quarantine.worker?.id, quarantine.connection?.id], "reserved").toEqual([undefined, undefined]);
+  expect([...stage.dispatcher.all()].filter(({ phase }) => phase !== "pinned").map(({ phase }) => phase)).toEqual([]);
+  expect((crashes as unknown as { unconfirmed: Map<string, unknown> }).unconfirmed.size, "unconfirmed").toBe(0);
+  expect((quarantine as unknown as { queue: Set<unknown> }).queue.size, "queue").toBe(0);
+  for (const { peer } of stage.workers) expect([peer.waiting.size, peer.inFlight, peer.returning]).toEqual([0, 0, 0]);
+  for (const connection of queues.active) expect(stage.dispatcher.all()).toContain(connection);
+  expect(stage.dispatcher.hasHandedOver, "hasHandedOver").toBe(true);
+}
+
 function expectWhole({ sent, committed, aside, brokenWith, isCut, ended, connection }: Client): void {
   expect(ended, `${connection.id} ended`).toBe(1);
   const isSetAside = (event: string) => aside.includes(event);
@@ -611,6 +626,7 @@ describe("through any joins, drains, deaths, activations and delays", () => {
         stage.activate("1");
         stage.join("1");
         stage.finish();
+        expectSettled(stage);
         for (const client of stage.clients) stage.close(client);
         stage.finish();
         for (const client of stage.clients) expectWhole(client);
@@ -655,6 +671,7 @@ describe("through any joins, drains, deaths, activations and delays", () => {
         stage.activate("1");
         stage.join("1");
         stage.finish();
+        expectSettled(stage);
         for (const client of stage.clients) stage.close(client);
         stage.finish();
         const { size, parking, handover, routes, hasHandedOver } = stage.dispatcher;
@@ -1510,5 +1527,156 @@ describe("while the work goes on", () => {
     stage.dispatcher.sweep(limits.fenceMs + 251);
     while (stage.slice());
     expect(late.brokenWith).toBe("nats.away");
+  });
+});
+
+describe("at the edges", () => {
+  test("a suspect whose adoption killed two workers is not run alone with nothing to run after a rollback", () => {
+    const stage = new Stage();
+    stage.activate("1");
+    const old = stage.join("1");
+    const client = stage.open();
+    stage.finish();
+    stage.activate("2");
+    let worker = stage.join("2");
+    stage.lose(old);
+    while (stage.slice());
+    expect(client.outstanding).toEqual(["adopt"]);
+    stage.lose(worker, "exited");
+    worker = stage.join("2");
+    while (stage.slice());
+    stage.lose(worker, "exited");
+    while (stage.slice());
+    expect(client.connection.phase).toBe("suspect");
+    // The release is taken back: its workers want no turn when they adopt.
+    stage.activate("1");
+    stage.join("1");
+    stage.finish();
+    const other = stage.open();
+    stage.finish();
+    expect([client.connection.phase, stage.dispatcher.hasHandedOver, other.committed]).toEqual(["pinned", true, ["open"]]);
+  });
+
+  test("nothing is asked back for a worker that is reserved for a suspect", () => {
+    const stage = new Stage({ parkedTotalBytes: 1e9 }, { sliceMs: 5, returning: 1 });
+    stage.activate("1");
+    stage.join();
+    const suspect = stage.open();
+    stage.finish();
+    stage.message(suspect, "long");
+    for (let deaths = 0; deaths < 2; deaths++) {
+      stage.lose(stage.workers[0] as Worker, "exited");
+      stage.join();
+    }
+    expect(suspect.connection.phase).toBe("quarantined");
+    const second = stage.join();
+    for (let count = 0; count < 20; count++) stage.open();
+    const round = () => {
+      for (let n = 0; n < 500 && stage.slice(); n++);
+      for (const w of stage.workers) {
+        stage.read(w);
+        for (const [slot, { client }] of [...w.mailboxes]) {
+          if (client !== suspect) w.run(slot);
+          w.giveBack(slot);
+        }
+        stage.hear(w);
+      }
+    };
+    for (let n = 0; n < 20; n++) round();
+    expect(second.peer.pins).toBe(20);
+    // Anything that rearranges: here the same release is activated once more.
+    stage.activate("1");
+    for (let n = 0; n < 50; n++) round();
+    expect(stage.dispatcher.counters.handedOver, "moves from a worker to itself").toBeLessThanOrEqual(20);
+  });
+
+  test("whatever adoptions have killed, nothing stays reserved after a rollback", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.constantFrom("kill", "activate 1", "activate 2", "settle", "open", "slice", "silence", "lives"), {
+          minLength: 10,
+          maxLength: 60,
+        }),
+        (steps) => {
+          const stage = new Stage({ parkedTotalBytes: 1e9 });
+          stage.activate("1");
+          stage.join("1");
+          stage.join("2");
+          stage.open();
+          for (const step of steps) {
+            if (step === "settle")
+              for (const w of [...stage.workers]) {
+                stage.read(w);
+                for (const slot of [...w.mailboxes.keys()]) {
+                  w.run(slot);
+                  w.giveBack(slot);
+                }
+                stage.hear(w);
+              }
+            else if (step === "open") stage.open();
+            else if (step === "slice") stage.slice();
+            else if (step === "lives") stage.tell("lives");
+            else if (step === "activate 1" || step === "activate 2") stage.activate(step.slice(9));
+            else {
+              const worker = stage.workers.find(({ peer }) => peer.inFlight > 0) ?? (stage.workers[0] as Worker);
+              stage.lose(worker, step === "kill" ? "exited" : "unreachable");
+              stage.join(worker.peer.release);
+            }
+          }
+          stage.activate("1");
+          stage.join("1");
+          stage.finish();
+          expectSettled(stage);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  test("a connection of a lost worker with a commit held back and a bug is given its open as redelivered", () => {
+    const { stage, worker } = served();
+    const client = stage.open();
+    stage.read(worker);
+    worker.run(0);
+    worker.said.length = 0;
+    stage.hold(client);
+    stage.lose(worker, "exited");
+    stage.dispatcher.broken(client.connection);
+    expect(client.connection.events.map(({ redelivered }) => redelivered)).toEqual([true, false]);
+  });
+
+  test("the fence looks at connections in slices, also at those that are closed already", () => {
+    let now = 0;
+    let looked = 0;
+    const all = Array.from({ length: 1_000 }, () => ({ isFenced: true }) as Connection);
+    const connections = {
+      *[Symbol.iterator]() {
+        for (const connection of all) {
+          now++;
+          looked++;
+          yield connection;
+        }
+      },
+    };
+    const fence = new Fence({ connections, now: () => now, later: () => undefined, sliceMs: 5, close: () => undefined });
+    fence.raise();
+    expect(looked).toBeLessThanOrEqual(10);
+  });
+
+  test("20,000 suspects are judged and abandoned without deep recursion", () => {
+    const stage = new Stage({ parkedTotalBytes: 1e12, parkedMessages: 1e9, parkedBytes: 1e9, windowMessages: 3 });
+    stage.activate("1");
+    const count = 20_000;
+    const connections = Array.from({ length: count }, () => stage.open());
+    for (const { connection } of connections) {
+      const record = new CrashRecord();
+      record.deaths = 2;
+      connection.crashes = record;
+    }
+    stage.activate("2");
+    stage.join("2", ["/b"]);
+    for (let n = 0; n < 1e5 && stage.slice(); n++);
+    expect(stage.slipped).toEqual([]);
+    expect(stage.dispatcher.size).toBe(0);
   });
 });

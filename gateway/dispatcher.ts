@@ -109,6 +109,7 @@ export class Dispatcher {
     this.transitions.routeCounts.opened(connection);
     this.park(connection, new ConnectionEvent(toWorker.open, new Uint8Array(0)));
     this.transitions.place(connection);
+    this.fence.opened(connection);
   }
 
   /** @param data valid during the call only. */
@@ -170,7 +171,7 @@ export class Dispatcher {
 
   /** A bug met this connection: its worker's view of it is not trusted any more, and only its onClose is left to run. */
   broken(connection: Connection): void {
-    this.transitions.replace(connection);
+    this.transitions.replaceNow(connection);
     const { worker } = connection;
     this.transitions.happen(connection, "broken");
     this.transitions.hasLessInHand(worker);

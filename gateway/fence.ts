@@ -16,38 +16,46 @@ export interface FenceOptions {
 
 export class Fence {
   private readonly options: FenceOptions;
-  private pass: Iterator<void> | undefined;
+  private state: "down" | "closing" | "up" = "down";
 
   constructor(options: FenceOptions) {
     this.options = options;
   }
 
-  /** To be called again and again while NATS is away: some may have opened since. */
+  /** NATS has been away for too long. May be called again. */
   raise(): void {
-    if (this.pass !== undefined) return;
-    this.pass = this.closes();
-    this.slice();
+    if (this.state !== "down") return;
+    this.state = "closing";
+    this.slice(this.closes());
   }
 
   /** NATS is back: nothing more is closed. */
   lower(): void {
-    this.pass = undefined;
+    this.state = "down";
   }
 
-  private slice(): void {
+  /** One that has opened meanwhile is closed, too. */
+  opened(connection: Connection): void {
+    if (this.state !== "down") this.close(connection);
+  }
+
+  private slice(pass: Iterator<void>): void {
     const { now, later, sliceMs } = this.options;
-    if (this.pass === undefined) return;
-    if (runSlice(this.pass, now, now() + sliceMs)) this.pass = undefined;
-    else later(() => this.slice());
+    if (this.state !== "closing") return;
+    if (runSlice(pass, now, now() + sliceMs)) this.state = "up";
+    else later(() => this.slice(pass));
   }
 
   private *closes(): Generator<void, void> {
     for (const connection of this.options.connections) {
-      if (!connection.isFenced) {
-        connection.isFenced = true;
-        this.options.close(connection);
-      }
+      this.close(connection);
       yield;
     }
+  }
+
+  private close(connection: Connection): void {
+    if (connection.isFenced) return;
+    connection.isFenced = true;
+    this.options.close(connection);
   }
 }

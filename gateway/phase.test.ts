@@ -45,11 +45,11 @@ test.each<[Phase, PhaseEvent, Phase, string]>([
   ["suspect", "convicted", "parked", "setAside place"],
   ["suspect", "broken", "suspect", "close"],
   ["suspect", "ended", "ended", "forget"],
-  ["quarantined", "cleared", "pinned", "free"],
-  ["quarantined", "broken", "suspect", "dismiss takeBack close free judge"],
-  ["quarantined", "lost", "suspect", "redeliver free judge"],
-  ["quarantined", "forgotten", "ended", "redeliver leave forget free"],
-  ["quarantined", "ended", "ended", "forget free"],
+  ["quarantined", "cleared", "pinned", "endQuarantine"],
+  ["quarantined", "broken", "suspect", "dismiss takeBack close endQuarantine judge"],
+  ["quarantined", "lost", "suspect", "redeliver endQuarantine judge"],
+  ["quarantined", "forgotten", "ended", "redeliver leave forget endQuarantine"],
+  ["quarantined", "ended", "ended", "forget endQuarantine"],
 ])("%s, %s: %s", (phase, event, next, actions) => {
   expect(transition(phase, event)).toEqual([next, actions.split(" ")]);
 });
@@ -75,7 +75,7 @@ test("an ended connection stays so, and a worker takes part in every way to pinn
       expect(actions.includes("pin"), `${phase} ${event}`).toBe(getsWorker);
       const losesWorker = ["pinned", "leaving", "quarantined"].includes(phase) && ["parked", "suspect"].includes(next);
       expect(actions.includes("takeBack") || actions.includes("redeliver"), `${phase} ${event}`).toBe(losesWorker || event === "forgotten");
-      expect(actions.includes("free"), `${phase} ${event}`).toBe(phase === "quarantined");
+      expect(actions.includes("endQuarantine"), `${phase} ${event}`).toBe(phase === "quarantined");
     }
   }
 });

@@ -43,11 +43,11 @@ export type PhaseEvent =
  * takeBack: what the worker has not committed is parked again, in its place.
  * redeliver: the same, and it is marked as redelivered. If the worker may have died of it, that is recorded.
  * place: a worker is chosen for it, unless it is a suspect.
- * judge: it is cleared, convicted, queued to run alone, or waits until more is known.
+ * judge: if it is known of all lost workers whether they died, it is cleared, convicted or queued to run alone. Else it waits.
  * setAside: its first event is dropped as poison, and its socket closed.
  * close: its socket is closed because of the bug.
  * leave: its socket is closed, and its events are dropped: workers run its onClose.
- * free: its worker may be given other events again.
+ * endQuarantine: its worker runs the next suspect, or is free for everybody.
  * forget: nothing refers to it any more.
  */
 export type Action =
@@ -61,7 +61,7 @@ export type Action =
   | "setAside"
   | "close"
   | "leave"
-  | "free"
+  | "endQuarantine"
   | "forget";
 
 export type Transition = readonly [next: Phase, actions: readonly Action[]];
@@ -95,11 +95,11 @@ export const phaseTable: Readonly<Record<Phase, Partial<Record<PhaseEvent, Trans
     ended: ["ended", ["forget"]],
   },
   quarantined: {
-    cleared: ["pinned", ["free"]],
-    broken: ["suspect", ["dismiss", "takeBack", "close", "free", "judge"]],
-    lost: ["suspect", ["redeliver", "free", "judge"]],
-    forgotten: ["ended", ["redeliver", "leave", "forget", "free"]],
-    ended: ["ended", ["forget", "free"]],
+    cleared: ["pinned", ["endQuarantine"]],
+    broken: ["suspect", ["dismiss", "takeBack", "close", "endQuarantine", "judge"]],
+    lost: ["suspect", ["redeliver", "endQuarantine", "judge"]],
+    forgotten: ["ended", ["redeliver", "leave", "forget", "endQuarantine"]],
+    ended: ["ended", ["forget", "endQuarantine"]],
   },
   ended: {},
 };

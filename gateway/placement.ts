@@ -32,6 +32,8 @@ export interface PlacementOptions {
   readonly limits: PlacementLimits;
   /** Of all workers. */
   readonly connections: () => number;
+  /** Takes no connection: a suspect runs there, or is about to. */
+  readonly reserved: () => WorkerPeer | undefined;
   /** Whether a worker may be given a connection at all: the only candidate may be reserved for a suspect. */
   readonly hasRoom: () => boolean;
   /** The connection's worker was lost. */
@@ -142,9 +144,9 @@ export class Placement {
 
   // One of each worker in turn: one that is slow to give back holds up no other.
   private *rebalance(): Generator<Step, void> {
-    const { candidates, connections } = this.options;
+    const { candidates, connections, reserved } = this.options;
     // Once for all: what cannot be divided evenly would else be left to one after the other.
-    const shares = candidates.shares(connections());
+    const shares = candidates.shares(connections(), reserved());
     const surpluses = new Set([...candidates.known].map((worker) => this.surplus(worker, shares.get(worker))));
     try {
       while (surpluses.size > 0) {
@@ -166,12 +168,12 @@ export class Placement {
 
   /** @param share undefined: the worker is no candidate. */
   private *surplus(worker: WorkerPeer, share: number | undefined): Generator<Step, void> {
-    const { candidates, moveAway, limits } = this.options;
+    const { candidates, moveAway, limits, reserved } = this.options;
     if (share === undefined && !worker.isDraining && candidates.all.length === 0) return;
     for (const connection of worker.pinned) {
       while (worker.returning >= limits.returning) yield "waits";
       // The share is from when the pass began. Where others have opened since, who gives back would get the same ones again.
-      if (share !== undefined && (worker.pins <= share || !candidates.isAhead(worker))) return;
+      if (share !== undefined && (worker.pins <= share || !candidates.isAhead(worker, reserved()))) return;
       // It may have gone while this has waited.
       if (connection.worker !== worker || connection.phase !== "pinned") continue;
       moveAway(connection);

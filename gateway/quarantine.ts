@@ -3,12 +3,13 @@
 // are the dispatcher's part.
 
 import type { Connection } from "./connection.ts";
+import { ConnectionList } from "./connection-list.ts";
 import type { Alone } from "./crash-attribution.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
 export class Quarantine {
   /** Suspects that are to run alone. */
-  private readonly queue = new Set<Connection>();
+  private readonly queue = new ConnectionList();
   private reserved: WorkerPeer | undefined;
   private running: Connection | undefined;
   private hasBegun = false;
@@ -43,7 +44,7 @@ export class Quarantine {
    */
   next(candidates: readonly WorkerPeer[]): { connection: Connection; worker: WorkerPeer } | undefined {
     if (this.running !== undefined) return undefined;
-    const [connection] = this.queue;
+    const connection = this.queue.first;
     if (connection === undefined) return undefined;
     // The one that is quiet soonest.
     this.reserved ??= candidates.toSorted((a, b) => a.inFlight - b.inFlight)[0];

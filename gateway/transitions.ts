@@ -1,8 +1,9 @@
 // Takes connections from phase to phase: carries out what the table of phase.ts says. Pure.
 
 import type { ErrorCode } from "../protocol/errors.ts";
+import type { RouteHello } from "../protocol/membership.ts";
 import { toWorker } from "../protocol/records.ts";
-import { matchRoute } from "../protocol/route.ts";
+import { matchRoute, type RouteMatch } from "../protocol/route.ts";
 import { Candidates } from "./candidates.ts";
 import type { Connection } from "./connection.ts";
 import { CrashAttribution } from "./crash-attribution.ts";
@@ -48,6 +49,7 @@ export class Transitions {
       later,
       limits: placement,
       connections: () => connections.size,
+      reserved: () => this.quarantine.worker,
       hasRoom: () => this.leastLoaded() !== undefined,
       replace: (connection) => this.safely(connection, this.replace),
       place: (connection) => this.safely(connection, this.place),
@@ -59,13 +61,15 @@ export class Transitions {
     const [next, actions] = transition(connection.phase, event);
     connection.phase = next;
     for (const action of actions) {
-      // An action may have moved it on; its worker is free all the same.
-      if (connection.phase === next || action === "free") this.act(connection, action);
+      this.act(connection, action);
+      // Setting its close aside has ended it.
+      if (connection.phase !== next) return;
     }
   }
 
   /** Chooses its first worker, or its next one. */
   place(connection: Connection): void {
+    this.placement.parked.delete(connection);
     if (connection.crashes?.isSuspicious) return this.happen(connection, "suspected");
     const worker = this.leastLoaded();
     if (worker === undefined) this.placement.parked.add(connection);
@@ -74,9 +78,14 @@ export class Transitions {
 
   /** If its worker was lost, it gets another; where a commit is held back, behind that. */
   replace(connection: Connection): void {
-    const how = connection.worker?.loss;
-    if (how === undefined || connection.held !== undefined) return;
-    const isForgotten = connection.isFenced || (how === "forgotUs" && connection.firstEvent > 0);
+    if (connection.held === undefined) this.replaceNow(connection);
+  }
+
+  /** Whatever is held back is not applied any more. */
+  replaceNow(connection: Connection): void {
+    const loss = connection.worker?.loss;
+    if (loss === undefined) return;
+    const isForgotten = connection.isFenced || (loss === "forgotUs" && connection.firstEvent > 0);
     this.happen(connection, isForgotten ? "forgotten" : "lost");
   }
 
@@ -122,9 +131,13 @@ export class Transitions {
   runNextAlone(): void {
     this.free(this.quarantine.leaveUnless(this.candidates.all));
     for (let next = this.nextAlone(); next !== undefined; next = this.nextAlone()) {
-      this.give(next.connection, next.worker);
-      if (next.connection.phase === "quarantined") return;
-      // No worker serves its route any more.
+      const { connection, worker } = next;
+      if (hasToRun(connection, worker)) this.give(connection, worker);
+      else {
+        connection.crashes = undefined;
+        this.happen(connection, "cleared");
+      }
+      if (connection.phase === "quarantined") return;
       this.free(this.quarantine.end());
     }
   }
@@ -190,7 +203,7 @@ export class Transitions {
         return this.breakOff(connection, "connection.bug");
       case "leave":
         return this.leave(connection);
-      case "free":
+      case "endQuarantine":
         this.free(this.quarantine.end());
         return this.runNextAlone();
       case "forget":
@@ -199,13 +212,12 @@ export class Transitions {
   }
 
   private give(connection: Connection, worker: WorkerPeer): void {
-    this.placement.parked.delete(connection);
     const match = matchRoute(worker.table, connection.path);
     if (match === undefined) return this.abandon(connection);
     this.routeCounts.move(connection, match.route.path);
     connection.worker = worker;
     this.happen(connection, "given");
-    if (connection.firstEvent > 0 && match.route.adopts && connection.intake === "open") this.queues.parkAdoption(connection);
+    if (isAdopted(connection, match)) this.queues.parkAdoption(connection);
     this.queues.advance(connection);
   }
 
@@ -273,4 +285,16 @@ export class Transitions {
     this.options.onEnd(connection);
     this.free(this.quarantine.remove(connection));
   }
+}
+
+/** Whether its next worker runs onAdopt for it. */
+function isAdopted({ firstEvent, intake }: Connection, { route }: RouteMatch<RouteHello>): boolean {
+  return firstEvent > 0 && route.adopts && intake === "open";
+}
+
+/** A suspect may have nothing: adopting it has killed, and the worker that it is to get adopts nobody. */
+function hasToRun(connection: Connection, worker: WorkerPeer): boolean {
+  if (connection.events.length > 0) return true;
+  const match = matchRoute(worker.table, connection.path);
+  return match !== undefined && isAdopted(connection, match);
 }

@@ -87,3 +87,13 @@ test("what it had in hand is told for a while", () => {
   workers.sweep();
   expect(workers.silent).toEqual({});
 });
+
+test("a worker that was unreachable is not taken for dead for the time in which nobody could be heard", () => {
+  unreachable();
+  // NATS is away: no sweeps, no hellos.
+  now += 10 * limits.confirmMs;
+  workers.excuse();
+  workers.sweep();
+  hear("w1", 1);
+  expect(told).toEqual(["clear w1", "joined w1"]);
+});

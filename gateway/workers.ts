@@ -32,7 +32,7 @@ export class Workers {
   private readonly options: WorkersOptions;
   private readonly peers = new Map<string, WorkerPeer>();
   /** Those that nobody hears: since when, how often each had come back to NATS until then, and what it had in hand. */
-  private readonly unreachable = new Map<string, { readonly at: number; readonly reconnects: number; readonly underWay: UnderWay }>();
+  private readonly unreachable = new Map<string, { at: number; readonly reconnects: number; readonly underWay: UnderWay }>();
 
   constructor(options: WorkersOptions) {
     this.options = options;
@@ -93,6 +93,7 @@ export class Workers {
   excuse(): void {
     const now = this.options.now();
     for (const worker of this.peers.values()) worker.heardAt = now;
+    for (const worker of this.unreachable.values()) worker.at = now;
   }
 
   /** To be called a few times a second, while what workers say is heard. */
