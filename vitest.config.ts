@@ -31,7 +31,10 @@ const withProcesses = [
 ];
 
 /** They take a minute and more. Begun last, one of them would run by itself while the other core has nothing to do. */
-const longest = ["systemd/bookworm", "chaos", "supervisor", "automatic-rollback", "cut-off", "kill", "deploy", "systemd/trixie"];
+const longest = [
+  ...["systemd/bookworm", "deploy", "chaos", "taken-back", "automatic-rollback", "nats-faults", "supervisor", "standstill"],
+  ...["cut-off", "systemd/trixie", "kill", "parking", "nats-server", "dev"],
+];
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

@@ -58,7 +58,7 @@ beforeAll(async () => {
   address = `127.0.0.1:${port}`;
   dev = installation.start({}, ["dev", `--inspect=${port}`]);
   url = (await dev.line(/^ready ws:/)).replace("ready ", "");
-  await dev.line(new RegExp(`^debuggers find the worker at ${address}, `));
+  await dev.line(new RegExp(`^attach a debugger to ${address}, `));
   await dev.line(/^watching worker\/handlers/);
 });
 

@@ -14,7 +14,7 @@ import { subjectsOf } from "../protocol/subjects.ts";
 import { TestClient } from "./client.ts";
 import { type Environment, Installation } from "./installation.ts";
 
-const handlers = { HANDLERS_DIR: "test/handlers/basic" };
+const handlers = { HANDLERS_DIR: "test/handlers/basic", WORKERS: "1" };
 const subjects = subjectsOf("thinstate");
 const cleanUps: (() => unknown)[] = [];
 
