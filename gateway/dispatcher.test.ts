@@ -1531,6 +1531,22 @@ describe("while the work goes on", () => {
 });
 
 describe("at the edges", () => {
+  // Found by the property with faults.
+  test("a bug in a connection whose lost worker had a commit held back ends it once, whatever is lost next", () => {
+    const { stage } = served();
+    const client = stage.open();
+    stage.hold(client);
+    for (let deaths = 0; deaths < 2; deaths++) {
+      stage.lose(stage.workers[0] as Worker, "exited");
+      stage.join();
+      if (deaths === 0) stage.bug(client);
+    }
+    stage.finish();
+    stage.close(client);
+    stage.finish();
+    expect([client.ended, stage.dispatcher.size]).toEqual([1, 0]);
+  });
+
   test("a suspect whose adoption killed two workers is not run alone with nothing to run after a rollback", () => {
     const stage = new Stage();
     stage.activate("1");

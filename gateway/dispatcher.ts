@@ -13,7 +13,7 @@ import { Fence } from "./fence.ts";
 import type { HandoverMeter } from "./handover.ts";
 import type { Parking } from "./parking.ts";
 import { placementLimits } from "./placement.ts";
-import { Transitions } from "./transitions.ts";
+import { isForgotten, Transitions } from "./transitions.ts";
 import type { Loss, WorkerPeer } from "./worker-peer.ts";
 
 export class Dispatcher {
@@ -171,9 +171,9 @@ export class Dispatcher {
 
   /** A bug met this connection: its worker's view of it is not trusted any more, and only its onClose is left to run. */
   broken(connection: Connection): void {
-    this.transitions.replaceNow(connection);
     const { worker } = connection;
-    this.transitions.happen(connection, "broken");
+    if (worker?.loss === undefined) this.transitions.happen(connection, "broken");
+    else this.transitions.happen(connection, isForgotten(connection, worker.loss) ? "forgotten" : "lostBroken");
     this.transitions.hasLessInHand(worker);
   }
 

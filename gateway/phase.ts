@@ -18,6 +18,7 @@ export type Phase = "parked" | "pinned" | "leaving" | "suspect" | "quarantined" 
  * givenBack: its worker has given it back.
  * broken: a bug met it. Its worker's view of it is not trusted any more.
  * lost: its worker was lost.
+ * lostBroken: a bug met it after its worker was lost, while a commit was held back.
  * forgotten: its worker was lost, and workers run its onClose in this gateway's stead.
  * suspected: two workers were lost with its events in hand.
  * cleared: its events have committed, or fewer than two of these workers have died.
@@ -30,6 +31,7 @@ export type PhaseEvent =
   | "givenBack"
   | "broken"
   | "lost"
+  | "lostBroken"
   | "forgotten"
   | "suspected"
   | "cleared"
@@ -77,6 +79,7 @@ export const phaseTable: Readonly<Record<Phase, Partial<Record<PhaseEvent, Trans
     askedBack: ["leaving", ["askBack"]],
     broken: ["parked", ["dismiss", "takeBack", "close", "place"]],
     lost: ["parked", ["redeliver", "place"]],
+    lostBroken: ["parked", ["redeliver", "close", "place"]],
     forgotten: ["ended", ["redeliver", "leave", "forget"]],
     ended: ["ended", ["forget"]],
   },
@@ -84,6 +87,7 @@ export const phaseTable: Readonly<Record<Phase, Partial<Record<PhaseEvent, Trans
     givenBack: ["parked", ["takeBack", "place"]],
     broken: ["parked", ["dismiss", "takeBack", "close", "place"]],
     lost: ["parked", ["redeliver", "place"]],
+    lostBroken: ["parked", ["redeliver", "close", "place"]],
     forgotten: ["ended", ["redeliver", "leave", "forget"]],
     ended: ["ended", ["forget"]],
   },
@@ -98,6 +102,7 @@ export const phaseTable: Readonly<Record<Phase, Partial<Record<PhaseEvent, Trans
     cleared: ["pinned", ["endQuarantine"]],
     broken: ["suspect", ["dismiss", "takeBack", "close", "endQuarantine", "judge"]],
     lost: ["suspect", ["redeliver", "endQuarantine", "judge"]],
+    lostBroken: ["suspect", ["redeliver", "close", "endQuarantine", "judge"]],
     forgotten: ["ended", ["redeliver", "leave", "forget", "endQuarantine"]],
     ended: ["ended", ["forget", "endQuarantine"]],
   },

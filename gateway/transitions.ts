@@ -17,7 +17,7 @@ import { Pins } from "./pins.ts";
 import { Placement, placementLimits } from "./placement.ts";
 import { Quarantine } from "./quarantine.ts";
 import { RouteCounts } from "./route-counts.ts";
-import type { WorkerPeer } from "./worker-peer.ts";
+import type { Loss, WorkerPeer } from "./worker-peer.ts";
 
 export interface TransitionsOptions extends DispatcherOptions {
   /** All that have not ended. */
@@ -78,15 +78,9 @@ export class Transitions {
 
   /** If its worker was lost, it gets another; where a commit is held back, behind that. */
   replace(connection: Connection): void {
-    if (connection.held === undefined) this.replaceNow(connection);
-  }
-
-  /** Whatever is held back is not applied any more. */
-  replaceNow(connection: Connection): void {
     const loss = connection.worker?.loss;
-    if (loss === undefined) return;
-    const isForgotten = connection.isFenced || (loss === "forgotUs" && connection.firstEvent > 0);
-    this.happen(connection, isForgotten ? "forgotten" : "lost");
+    if (loss === undefined || connection.held !== undefined) return;
+    this.happen(connection, isForgotten(connection, loss) ? "forgotten" : "lost");
   }
 
   /** It has an event, and does not wait until its turn has come in the placement. */
@@ -188,7 +182,7 @@ export class Transitions {
       case "askBack":
         return this.pins.askBack(connection, worker);
       case "dismiss":
-        return worker.loss === undefined ? this.pins.tellUnpin(connection, worker) : undefined;
+        return this.pins.tellUnpin(connection, worker);
       case "takeBack":
         return void this.takeBack(connection, worker);
       case "redeliver":
@@ -285,6 +279,11 @@ export class Transitions {
     this.options.onEnd(connection);
     this.free(this.quarantine.remove(connection));
   }
+}
+
+/** Whether workers run its onClose in this gateway's stead. */
+export function isForgotten({ isFenced, firstEvent }: Connection, loss: Loss): boolean {
+  return isFenced || (loss === "forgotUs" && firstEvent > 0);
 }
 
 /** Whether its next worker runs onAdopt for it. */
