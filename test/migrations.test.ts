@@ -289,7 +289,7 @@ class Scene {
   /** As one of its workers finds out. */
   private unfitFor({ name, handler }: Release): number {
     const slots = this.talkers.map(
-      ({ held }) => ({ path: "/", state: held.stored, socket: {}, isClosing: false }) as unknown as Connection,
+      ({ held }) => ({ path: "/", state: held.stored, socket: {}, intake: "open" }) as unknown as Connection,
     );
     const check: StateCheck = new StateCheck({
       routes: compileRoutes([handler]),
