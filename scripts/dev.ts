@@ -21,6 +21,8 @@ const usualInspectPort = 9229;
 
 /** Editors touch a file several times for one save. */
 const settleMs = 30;
+/** A check that takes longer is announced: else its silence reads as its approval. */
+const announceMs = 1_000;
 
 export async function run(args: readonly string[]): Promise<number> {
   const options = parseCommandLine(args, usage, parseOptions);
@@ -127,15 +129,22 @@ class Refresh {
     const { log, releases, config, ending } = this.served;
     this.inspection = new AbortController();
     const signal = AbortSignal.any([this.inspection.signal, ending]);
+    let isAnnounced = false;
+    const announcing = setTimeout(() => {
+      log.say("checking whether a deploy would accept this …");
+      isAnnounced = true;
+    }, announceMs);
     try {
       await releases.inspect({ handlersDir: config.handlersDir, signal });
-      if (this.isRefused) log.say("a deploy would accept this");
+      if (this.isRefused || isAnnounced) log.say("a deploy would accept this");
       this.isRefused = false;
     } catch (error) {
       if (error instanceof Cancelled) return;
       if (error instanceof ReleaseError) log.say(`a deploy would refuse this:\n${error.message}`);
       else log.event("error", "could not check whether a deploy would accept this", { err: { stack: String(error) } });
       this.isRefused = true;
+    } finally {
+      clearTimeout(announcing);
     }
   }
 }

@@ -86,7 +86,7 @@ async function sayWhatIsLeft(target: Target, isJson: boolean): Promise<number> {
 }
 
 function leftText(status: Status | undefined): string {
-  if (status === undefined) return "thinstate does not run here any more: npm start";
+  if (status === undefined) return "thinstate does not run here any more; start it with npm start";
   const { release, deploying, watchedUntil } = status;
   const name = release === null ? "no release" : `release ${release.id}`;
   if (watchedUntil !== null) {

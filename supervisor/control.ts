@@ -150,7 +150,7 @@ export function askSupervisor<T>(cacheFolder: string, ask: ControlRequest, onSte
     signal?.addEventListener("abort", breakOff, { once: true });
     createInterface({ input: socket })
       // readline hands on its input's errors.
-      .once("error", () => reject(new NotRunning("thinstate does not run here: npm start")))
+      .once("error", () => reject(new NotRunning("thinstate does not run here; start it with npm start")))
       .on("line", (line) => {
         const reply = JSON.parse(line) as Outcome<T> | { step: string; isUpdate?: boolean };
         if ("step" in reply) onStep(reply.step, reply.isUpdate);

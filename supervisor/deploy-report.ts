@@ -4,7 +4,7 @@ import type { ErrorCode } from "../protocol/errors.ts";
 import { Histogram } from "../protocol/histogram.ts";
 import type { GatewayHello } from "../protocol/membership.ts";
 import type { StepTime } from "./steps.ts";
-import { rateText, type ThrowRate } from "./throw-rate.ts";
+import { leastCount, rateText, type ThrowRate } from "./throw-rate.ts";
 
 /** Connections by the code that they were closed for: see docs/errors.md. */
 export type Closed = Readonly<Record<string, number>>;
@@ -127,7 +127,9 @@ export function reportText(report: DeployReport): string {
 }
 
 function watchRow({ now, before }: NonNullable<DeployReport["watch"]>): [string, string] {
-  return ["threw", `${rateText(now)} turns${before === null ? "" : ` (before: ${rateText(before)})`}`];
+  const isFew = before !== null && now.thrown > 0 && now.thrown < leastCount;
+  const few = isFew ? `; fewer than ${leastCount} never roll a deploy back, npm run rollback-worker does` : "";
+  return ["threw", `${rateText(now)} turns${before === null ? "" : ` (before: ${rateText(before)})`}${few}`];
 }
 
 function seconds(ms: number): string {

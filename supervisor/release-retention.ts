@@ -51,7 +51,8 @@ export class ReleaseRetention {
         return log.event("warn", `${text}. What serves is release ${id}, which was made of ${manifest.handlersDir}`);
       }
       const hash = await releases.sourceHash(config.handlersDir);
-      if (hash !== serving.manifest.sourceHash) log.say(`worker code has changed since release ${serving.id}: npm run deploy-worker`);
+      if (hash !== serving.manifest.sourceHash)
+        log.say(`worker code has changed since release ${serving.id}, which serves; npm run deploy-worker makes the changes live`);
     } catch (error) {
       this.report(error);
     }

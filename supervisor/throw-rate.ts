@@ -16,7 +16,7 @@ export interface ThrowRate {
  * before, there is no knowing what was usual. Both make the test below sound, which is for large numbers: whatever then has a z
  * of 4 is, computed exactly, chance in less than one of 500 cases (throw-rate.test.ts), and in a busy system in one of 10,000.
  */
-const leastCount = 10;
+export const leastCount = 10;
 /** A rise from 1 % to 1.5 % is significant in a busy system, and not worth a rollback. */
 const leastRatio = 2;
 /** Standard errors. More than the usual two or three, since it is looked at again and again, and throws come in bursts. */

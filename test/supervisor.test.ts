@@ -311,6 +311,6 @@ test("a NATS_URL where nobody answers ends the start with its name", async () =>
 test("commands without a running server say so, and end with exit code 1", async () => {
   const installation = await install();
   for (const command of ["status", "deploy-worker", "rollback-worker"]) {
-    expect(await installation.run(command)).toMatchObject({ exitCode: 1, output: "thinstate does not run here: npm start" });
+    expect(await installation.run(command)).toMatchObject({ exitCode: 1, output: "thinstate does not run here; start it with npm start" });
   }
 });
