@@ -3,7 +3,7 @@ import { type Batch, decodeBatch } from "../protocol/envelope.ts";
 import { Link } from "../protocol/link.ts";
 import { unpackValue } from "../protocol/msgpack.ts";
 import { responseWindowBytes, toWorker } from "../protocol/records.ts";
-import { compileRoutes } from "../protocol/route.ts";
+import { compileRoutes } from "../protocol/route-table.ts";
 import { AnswerStreams } from "./answer-streams.ts";
 import { WorkerPeer } from "./worker-peer.ts";
 

@@ -5,7 +5,7 @@
 import { CodedError } from "../protocol/errors.ts";
 import { packValue } from "../protocol/msgpack.ts";
 import { responseWindowBytes, toWorker } from "../protocol/records.ts";
-import type { Body } from "./uws/body.ts";
+import type { Body } from "./uws/response-body.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
 /** What was taken is told in such pieces. Less than the window, or both sides would wait. */

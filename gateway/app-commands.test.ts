@@ -3,7 +3,7 @@ import { connectionId } from "../protocol/connection-id.ts";
 import { packValue, unpackValue } from "../protocol/msgpack.ts";
 import { AppCommands } from "./app-commands.ts";
 import { Connection, type Socket } from "./connection.ts";
-import { SlotTable } from "./slots.ts";
+import { SlotTable } from "./slot-table.ts";
 import type { Topics } from "./topics.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 

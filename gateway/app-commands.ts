@@ -2,7 +2,7 @@
 
 import { packValue } from "../protocol/msgpack.ts";
 import { type CommandBody, parseCommand, type ResultBody, toWorker } from "../protocol/records.ts";
-import { openFrom } from "./slices.ts";
+import { openFrom } from "./connection-pages.ts";
 import type { Topics } from "./topics.ts";
 import { UserCloser, type UserCloserOptions } from "./user-closer.ts";
 import type { WorkerPeer } from "./worker-peer.ts";

@@ -2,7 +2,7 @@
 // workers that had the work before. Balanced by how many connections each has. Pure.
 
 import { type Activation, laterActivation, type RouteHello } from "../protocol/membership.ts";
-import { matchRoute, type RouteMatch } from "../protocol/route.ts";
+import { matchRoute, type RouteMatch } from "../protocol/route-table.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
 export class Candidates {

@@ -5,7 +5,7 @@ import { connectionId } from "../protocol/connection-id.ts";
 import { type ErrorCode, errorTable } from "../protocol/errors.ts";
 import { Connection, type Socket } from "./connection.ts";
 import type { Dispatcher } from "./dispatcher.ts";
-import type { SlotTable } from "./slots.ts";
+import type { SlotTable } from "./slot-table.ts";
 import type { TrustedProxies } from "./trusted-proxies.ts";
 import type { Admission } from "./upgrade.ts";
 import type { Incoming } from "./uws/request.ts";
@@ -49,7 +49,7 @@ export class ClientEvents {
   open(connection: Connection, socket: Socket): void {
     connection.socket = socket;
     this.options.slots.put(connection);
-    this.options.dispatcher.opened(connection);
+    this.safely(connection, () => this.options.dispatcher.opened(connection));
   }
 
   receive(connection: Connection, message: Uint8Array, isBinary: boolean): void {
@@ -58,11 +58,7 @@ export class ClientEvents {
       this.break(connection, "message.tooLarge");
       return;
     }
-    try {
-      this.options.dispatcher.received(connection, message, isBinary);
-    } catch (error) {
-      this.meetBug(connection, error);
-    }
+    this.safely(connection, () => this.options.dispatcher.received(connection, message, isBinary));
   }
 
   /** @param isSlow It was closed since it read too slowly. */
@@ -72,7 +68,16 @@ export class ClientEvents {
       const limitBytes = this.options.limits().BACKPRESSURE_BYTES;
       this.options.log.warn({ ...about(connection), limitBytes }, "slow consumer: connection closed (BACKPRESSURE_BYTES)");
     }
-    this.options.dispatcher.closed(connection, code, reason);
+    this.safely(connection, () => this.options.dispatcher.closed(connection, code, reason));
+  }
+
+  // What throws in a callback of uWebSockets.js ends the process.
+  private safely(connection: Connection, action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.meetBug(connection, error);
+    }
   }
 
   /** Closes it for an error. Its close comes back through `closed`. */

@@ -4,7 +4,7 @@ import type { Bus } from "../protocol/bus.ts";
 import { type Batch, BatchBuilder, decodeBatch } from "../protocol/envelope.ts";
 import { Link } from "../protocol/link.ts";
 import { encodePublish, flag, toGateway, toWorker } from "../protocol/records.ts";
-import { compileRoutes } from "../protocol/route.ts";
+import { compileRoutes } from "../protocol/route-table.ts";
 import { subjectsOf } from "../protocol/subjects.ts";
 import { startNats, type TestNats } from "../test/nats.ts";
 import { Commits } from "./commit.ts";

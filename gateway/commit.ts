@@ -120,16 +120,16 @@ export class Commits {
     // A single record is a single write anyway.
     if (socket !== undefined && run.to - run.from > 1) {
       socket.cork(() => {
-        next = this.applyRecords(connection, run, next, toGateway.close);
+        next = this.applyRecords(connection, run, next, isCorked);
       });
     }
     this.applyRecords(connection, run, next);
   }
 
-  /** @returns the index behind the last one that it applied, which is that of the first record of type `before`. */
-  private applyRecords(connection: Connection, { batch, to, worker }: Run, from: number, before?: number): number {
+  /** @returns the index behind the last one that it applied: of the first record whose type may not be, or the run's end. */
+  private applyRecords(connection: Connection, { batch, to, worker }: Run, from: number, mayApply = (_type: number) => true): number {
     for (let index = from; index < to; index++) {
-      if (batch.type(index) === before) return index;
+      if (!mayApply(batch.type(index))) return index;
       const flags = batch.flags(index);
       if (batch.type(index) === toGateway.released) this.options.dispatcher.released(connection);
       else this.applyEffect(connection, batch, index, worker.release);
@@ -232,6 +232,11 @@ function topicsOf({ batch, from, to }: Run): readonly string[] {
     topics.push(topic);
   }
   return topics ?? none;
+}
+
+/** What may end the socket does not happen under its cork. */
+function isCorked(type: number): boolean {
+  return type !== toGateway.close && type !== toGateway.released;
 }
 
 function isOfPin(type: number): boolean {

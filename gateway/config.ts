@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { holdsMessage, leastLimit, messageBytes } from "../process/message-limits.ts";
 import { notifySettings } from "../process/notify.ts";
 import { integer, logLevel, longestWaitMs, namespace, natsSettings, optionalInteger, parseSettings, text } from "../process/settings.ts";
-import { checkFits } from "../protocol/payload.ts";
+import { checkFits } from "../protocol/payload-limits.ts";
 import { isProxyList } from "./trusted-proxies.ts";
 
 const entries = v.object({

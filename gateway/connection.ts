@@ -3,9 +3,9 @@
 
 import { KeptState } from "../protocol/kept-state.ts";
 import type { PinBody } from "../protocol/records.ts";
-import type { ConnectionList } from "./connection-list.ts";
 import type { CrashRecord } from "./crash-attribution.ts";
 import type { ConnectionEvent } from "./event.ts";
+import type { ConnectionList } from "./linked-connections.ts";
 import type { Phase } from "./phase.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 

@@ -1,6 +1,6 @@
 // Finds out which event kills workers. A worker that was lost has died once its supervisor has seen that, or has not come back in time;
 // until then it may have lost NATS only, and its loss counts for nothing. What dead workers had in hand is counted, never taken back.
-// Pure; what follows for a connection is the dispatcher's part.
+// Pure; what follows for a connection is the part of transitions.ts.
 
 import { toWorker } from "../protocol/records.ts";
 import type { Connection } from "./connection.ts";
@@ -40,11 +40,11 @@ export interface InHand {
   readonly alone: Alone;
 }
 
-type Loss = InHand & { readonly record: CrashRecord };
+type RecordedLoss = InHand & { readonly record: CrashRecord };
 
 export class CrashAttribution {
   /** By the id of the worker that was lost. */
-  private readonly unconfirmed = new Map<string, { readonly worker: WorkerPeer; readonly losses: Loss[] }>();
+  private readonly unconfirmed = new Map<string, { readonly worker: WorkerPeer; readonly losses: RecordedLoss[] }>();
 
   /** Nobody hears a worker. To be followed by `confirm` or `clear`. */
   unreachable(worker: WorkerPeer): void {
@@ -87,7 +87,7 @@ export class CrashAttribution {
   }
 }
 
-function addDeath({ record, connection, event, alone }: Loss): void {
+function addDeath({ record, connection, event, alone }: RecordedLoss): void {
   record.deaths++;
   if (alone === "not" || record.deaths < leastDeaths) return;
   if (alone !== "begun" && record.deaths < certainDeaths) return;

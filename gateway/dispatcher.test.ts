@@ -4,14 +4,14 @@ import { type Batch, decodeBatch, encodeEmptyBatch } from "../protocol/envelope.
 import { type ErrorCode, errorTable } from "../protocol/errors.ts";
 import { Link } from "../protocol/link.ts";
 import { decodeClose, flag, type PinBody, parsePin, toWorker } from "../protocol/records.ts";
-import { compileRoutes } from "../protocol/route.ts";
+import { compileRoutes } from "../protocol/route-table.ts";
 import { Connection, type Socket } from "./connection.ts";
 import { CrashRecord } from "./crash-attribution.ts";
 import type { DispatchLimits } from "./dispatch-options.ts";
 import { Dispatcher } from "./dispatcher.ts";
-import { Fence } from "./fence.ts";
 import { parkedEventBytes } from "./parking.ts";
 import { type PlacementLimits, placementLimits } from "./placement.ts";
+import { Fence } from "./self-fence.ts";
 import type { Transitions } from "./transitions.ts";
 import { type Loss, WorkerPeer } from "./worker-peer.ts";
 

@@ -2,17 +2,18 @@
 // connection's phase (phase.ts). Every event stays here until its turn has committed, so that a worker may die at any moment. Pure:
 // sockets, links and the clock are handed in.
 
+import type { ErrorCode } from "../protocol/errors.ts";
 import type { Activation, RouteHello } from "../protocol/membership.ts";
 import { encodeClose, toWorker } from "../protocol/records.ts";
-import type { RouteMatch } from "../protocol/route.ts";
+import type { RouteMatch } from "../protocol/route-table.ts";
 import type { Connection } from "./connection.ts";
 import type { DispatchCounters, DispatcherOptions } from "./dispatch-options.ts";
 import { ConnectionEvent } from "./event.ts";
 import { detachPayloads } from "./event-queues.ts";
-import { Fence } from "./fence.ts";
-import type { HandoverMeter } from "./handover.ts";
+import type { HandoverMeter } from "./handover-meter.ts";
 import type { Parking } from "./parking.ts";
 import { placementLimits } from "./placement.ts";
+import { Fence } from "./self-fence.ts";
 import { isForgotten, Transitions } from "./transitions.ts";
 import type { Loss, WorkerPeer } from "./worker-peer.ts";
 
@@ -41,7 +42,7 @@ export class Dispatcher {
       now: options.now,
       later: options.later,
       sliceMs: (options.placement ?? placementLimits).sliceMs,
-      close: (connection) => this.transitions.safely(connection, () => this.transitions.breakOff(connection, "nats.away")),
+      close: (connection) => this.breakOff(connection, "nats.away"),
     });
   }
 
@@ -230,7 +231,7 @@ export class Dispatcher {
     worker.loss = how;
     if (how === "unreachable") crashes.unreachable(worker);
     for (const connection of queues.active) {
-      if (connection.worker === worker && connection.events.length > 0) this.transitions.replace(connection);
+      if (connection.worker === worker && connection.events.length > 0) this.transitions.safely(connection, this.transitions.replace);
     }
     placement.lose(worker);
     // It may have been the one that the hand-over has waited for.
@@ -242,12 +243,16 @@ export class Dispatcher {
 
   /** A worker that was unreachable has died, or has hung. */
   confirm(workerId: string): void {
-    for (const connection of this.transitions.crashes.confirm(workerId)) this.transitions.judge(connection);
+    for (const connection of this.transitions.crashes.confirm(workerId)) this.judge(connection);
   }
 
   /** A worker that was unreachable lives: NATS had lost it, and no message has killed it. */
   clear(workerId: string): void {
-    for (const connection of this.transitions.crashes.clear(workerId)) this.transitions.judge(connection);
+    for (const connection of this.transitions.crashes.clear(workerId)) this.judge(connection);
+  }
+
+  private judge(connection: Connection): void {
+    this.transitions.safely(connection, this.transitions.judge);
   }
 
   // ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -265,10 +270,14 @@ export class Dispatcher {
     for (const connection of queues.active) {
       if (connection.events.length === 0) queues.rest(connection);
       else if (this.stalledMs(connection) > limits.parkMs) {
-        if (awayMs > 0) this.transitions.breakOff(connection, "nats.away");
-        else if (connection.worker === undefined) this.transitions.breakOff(connection, "parked.tooLong");
+        if (awayMs > 0) this.breakOff(connection, "nats.away");
+        else if (connection.worker === undefined) this.breakOff(connection, "parked.tooLong");
       }
     }
+  }
+
+  private breakOff(connection: Connection, code: ErrorCode): void {
+    this.transitions.safely(connection, () => this.transitions.breakOff(connection, code));
   }
 
   /** For how long sweeps have found the same event uncommitted. */

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Link } from "../protocol/link.ts";
-import { compileRoutes } from "../protocol/route.ts";
+import { compileRoutes } from "../protocol/route-table.ts";
 import { Connection } from "./connection.ts";
 import { EventQueues } from "./event-queues.ts";
 import { Parking } from "./parking.ts";

@@ -26,7 +26,7 @@ import { LostGateways } from "./lost-gateways.ts";
 import { PeerGateways } from "./peer-gateways.ts";
 import { Scrapes } from "./scrapes.ts";
 import { closeEveryone } from "./shutdown.ts";
-import { SlotTable } from "./slots.ts";
+import { SlotTable } from "./slot-table.ts";
 import { Topics } from "./topics.ts";
 import { WorkerRecords } from "./worker-records.ts";
 import { WorkerRequests } from "./worker-requests.ts";

@@ -1,6 +1,6 @@
 // Whether a request to open a WebSocket is one: RFC 6455, 4.2.1. Pure.
 
-import { headFault, listOf, valuesOf } from "./request-head.ts";
+import { headFault, listOf, valuesOf } from "./head-faults.ts";
 import type { Incoming } from "./uws/request.ts";
 
 /** Base64 of 16 bytes. */

@@ -1,7 +1,7 @@
 // Whether a page may connect. A page of another site may not use its visitor's cookies here, unless the route names its origin.
 // Programs that are no browsers send no Origin and are let through: RFC 6455, 10.2. Pure.
 
-import { valuesOf } from "./request-head.ts";
+import { valuesOf } from "./head-faults.ts";
 import type { Incoming } from "./uws/request.ts";
 
 /**

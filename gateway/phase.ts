@@ -1,5 +1,6 @@
 // The phases of a connection on its way from worker to worker: what may happen in each, and what follows. This is the whole of it;
-// docs/architecture.md shows it as a table. Pure: the dispatcher finds out what has happened, and carries out the actions.
+// docs/architecture.md shows it as a table. Pure: dispatcher.ts finds out what has happened, transitions.ts carries out the
+// actions.
 
 /**
  * parked: no worker has it. It gets one as soon as one can be had.
@@ -18,7 +19,7 @@ export type Phase = "parked" | "pinned" | "leaving" | "suspect" | "quarantined" 
  * givenBack: its worker has given it back.
  * broken: a bug met it. Its worker's view of it is not trusted any more.
  * lost: its worker was lost.
- * lostBroken: a bug met it after its worker was lost, while a commit was held back.
+ * lostBroken: a bug met it while it was still with a worker that was lost.
  * forgotten: its worker was lost, and workers run its onClose in this gateway's stead.
  * suspected: two workers were lost with its events in hand.
  * cleared: its events have committed, or fewer than two of these workers have died.

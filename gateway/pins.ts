@@ -1,10 +1,10 @@
 // Gives connections to workers and takes them back: what the worker is told, which of its lists a connection is in, and what the move
-// cost. Which worker, and when, is the dispatcher's part. Pure.
+// cost. Which worker, and when, is decided in transitions.ts and placement.ts. Pure.
 
 import { packValue } from "../protocol/msgpack.ts";
 import { toWorker } from "../protocol/records.ts";
 import { type Connection, pinBodyOf } from "./connection.ts";
-import type { HandoverMeter } from "./handover.ts";
+import type { HandoverMeter } from "./handover-meter.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
 const nothing = new Uint8Array(0);

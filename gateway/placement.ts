@@ -1,10 +1,10 @@
 // Moves idle connections to the workers that should have them: from workers that were lost, to workers where none was there, and
 // away from those that drain, were replaced or have more than their share. However many there are, the event loop is held up for one
-// slice at a time. Nothing here is urgent: what has a message is moved at once, by the dispatcher. Pure.
+// slice at a time. Nothing here is urgent: what has a message is moved at once, by Transitions.hurry. Pure.
 
 import type { Candidates } from "./candidates.ts";
 import type { Connection } from "./connection.ts";
-import { ConnectionList } from "./connection-list.ts";
+import { ConnectionList } from "./linked-connections.ts";
 import { sliceMs } from "./time-slice.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
@@ -97,11 +97,15 @@ export class Placement {
     const { now, limits } = this.options;
     const until = now() + limits.sliceMs;
     this.state = "running";
-    let step: Step | "done";
-    do step = this.step();
-    while (step === "moved" && now() < until);
-    if (step === "moved") this.schedule();
-    else this.state = step === "done" ? "idle" : "waiting";
+    // What throws here was not caught as a connection's own: the pass goes on behind it.
+    let step: Step | "done" = "moved";
+    try {
+      do step = this.step();
+      while (step === "moved" && now() < until);
+    } finally {
+      if (step === "moved") this.schedule();
+      else this.state = step === "done" ? "idle" : "waiting";
+    }
   }
 
   private step(): Step | "done" {

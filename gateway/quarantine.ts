@@ -1,10 +1,10 @@
 // Runs the events of suspects alone, one suspect after the other: their worker is given nothing else by this gateway meanwhile, and
 // says when one begins with nothing of other gateways beside it. If the worker dies then, it was this event. Pure; moving and delivering
-// are the dispatcher's part.
+// are the part of transitions.ts.
 
 import type { Connection } from "./connection.ts";
-import { ConnectionList } from "./connection-list.ts";
 import type { Alone } from "./crash-attribution.ts";
+import { ConnectionList } from "./linked-connections.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
 export class Quarantine {

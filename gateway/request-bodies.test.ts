@@ -1,8 +1,8 @@
 import { beforeEach, expect, test } from "vitest";
 import { Parking } from "./parking.ts";
 import { RequestBodies } from "./request-bodies.ts";
-import type { WaitingRequest } from "./uws/client.ts";
 import type { BodyReader } from "./uws/request.ts";
+import type { WaitingRequest } from "./uws/waiting-client.ts";
 
 let now: number;
 let parking: Parking;

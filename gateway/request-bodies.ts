@@ -3,7 +3,7 @@
 
 import type { ErrorCode } from "../protocol/errors.ts";
 import type { Parking } from "./parking.ts";
-import type { WaitingClient, WaitingRequest } from "./uws/client.ts";
+import type { WaitingClient, WaitingRequest } from "./uws/waiting-client.ts";
 
 /**
  * So many bytes have to arrive within so long. Below what uWebSockets.js wants (160 KiB within 8 to 12 s), which closes without an

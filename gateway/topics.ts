@@ -13,7 +13,7 @@ import { CodedError } from "../protocol/errors.ts";
 import type { Announcement } from "../protocol/membership.ts";
 import { encodeRepair, flag } from "../protocol/records.ts";
 import { decodeTopic, frameHeader } from "../protocol/subjects.ts";
-import { Publishers, silenceMs } from "./publishers.ts";
+import { Publishers, silenceMs } from "./known-publishers.ts";
 import { repairRequests } from "./repair-requests.ts";
 import { TopicInbox } from "./topic-inbox.ts";
 import { TopicOutbox, type TopicOutboxOptions } from "./topic-outbox.ts";

@@ -3,14 +3,14 @@
 import type { ErrorCode } from "../protocol/errors.ts";
 import type { RouteHello } from "../protocol/membership.ts";
 import { toWorker } from "../protocol/records.ts";
-import { matchRoute, type RouteMatch } from "../protocol/route.ts";
+import { matchRoute, type RouteMatch } from "../protocol/route-table.ts";
 import { Candidates } from "./candidates.ts";
 import type { Connection } from "./connection.ts";
 import { CrashAttribution } from "./crash-attribution.ts";
 import type { DispatchCounters, DispatcherOptions } from "./dispatch-options.ts";
 import type { ConnectionEvent } from "./event.ts";
 import { EventQueues } from "./event-queues.ts";
-import { HandoverMeter } from "./handover.ts";
+import { HandoverMeter } from "./handover-meter.ts";
 import { Parking } from "./parking.ts";
 import { type Action, type PhaseEvent, transition } from "./phase.ts";
 import { Pins } from "./pins.ts";

@@ -9,11 +9,11 @@ import { parseResponded, parseResponding, parseUpgraded, toWorker, type Upgraded
 import type { StreamedAnswer } from "./answer-streams.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { type HandshakeFault, handshakeFault, wantsWebSocket } from "./handshake.ts";
+import { bodyOf, headFault, listOf } from "./head-faults.ts";
 import { isAllowedOrigin } from "./origin.ts";
 import { RequestBodies } from "./request-bodies.ts";
-import { bodyOf, headFault, listOf } from "./request-head.ts";
-import type { Answer, WaitingClient, WaitingRequest, WaitingUpgrade } from "./uws/client.ts";
 import type { Incoming } from "./uws/request.ts";
+import type { Answer, WaitingClient, WaitingRequest, WaitingUpgrade } from "./uws/waiting-client.ts";
 import type { WorkerRequests } from "./worker-requests.ts";
 
 /** What the gateway knows of a client that has been let in. */

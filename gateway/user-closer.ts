@@ -2,7 +2,7 @@
 // would take memory for each connection, and a Map of a million stops the event loop whenever it grows. Pure.
 
 import { countOf } from "../protocol/connection-id.ts";
-import type { SlotTable } from "./slots.ts";
+import type { SlotTable } from "./slot-table.ts";
 import { runSlice, sliceMs } from "./time-slice.ts";
 
 export interface UserCloserOptions {

@@ -2,9 +2,9 @@
 
 import type { Link } from "../protocol/link.ts";
 import type { RouteHello } from "../protocol/membership.ts";
-import type { RouteTable } from "../protocol/route.ts";
+import type { RouteTable } from "../protocol/route-table.ts";
 import type { Connection } from "./connection.ts";
-import { ConnectionList } from "./connection-list.ts";
+import { ConnectionList } from "./linked-connections.ts";
 
 /**
  * How a worker was lost. left: it said goodbye, or was asked to end; nothing has killed it. unreachable: nobody hears it. exited: its

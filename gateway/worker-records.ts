@@ -6,9 +6,9 @@ import { packValue } from "../protocol/msgpack.ts";
 import { flag, parseCount, toGateway, toWorker } from "../protocol/records.ts";
 import type { AppCommands } from "./app-commands.ts";
 import type { Commits } from "./commit.ts";
+import { statesFrom } from "./connection-pages.ts";
 import type { Dispatcher } from "./dispatcher.ts";
-import { statesFrom } from "./slices.ts";
-import type { SlotTable } from "./slots.ts";
+import type { SlotTable } from "./slot-table.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 import type { WorkerRequests } from "./worker-requests.ts";
 

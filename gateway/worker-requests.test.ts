@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from "vitest";
 import { type Batch, decodeBatch } from "../protocol/envelope.ts";
 import { Link } from "../protocol/link.ts";
 import { toWorker } from "../protocol/records.ts";
-import { compileRoutes } from "../protocol/route.ts";
+import { compileRoutes } from "../protocol/route-table.ts";
 import type { Loss } from "./worker-peer.ts";
 import { WorkerPeer } from "./worker-peer.ts";
 import { WorkerRequests } from "./worker-requests.ts";

@@ -3,7 +3,7 @@
 import type { Logger } from "pino";
 import type { LinkHub } from "../protocol/link-hub.ts";
 import type { UnderWay, WorkerHello } from "../protocol/membership.ts";
-import { compileRoutes } from "../protocol/route.ts";
+import { compileRoutes } from "../protocol/route-table.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { underWayAt } from "./under-way.ts";
 import { type Loss, WorkerPeer } from "./worker-peer.ts";

@@ -184,11 +184,14 @@ class NatsBus implements Bus {
 
   private async watch(): Promise<void> {
     for await (const status of this.connection.status()) {
+      // The client says both again for each attempt that the server refuses after it has answered.
       if (status.type === "disconnect") {
+        if (!this.isConnected) continue;
         this.isConnected = false;
         this.onEvent({ kind: "disconnected" });
       } else if (status.type === "reconnect") {
         this.transport = this.attach();
+        if (this.isConnected) continue;
         this.isConnected = true;
         this.onEvent({ kind: "connected" });
         for (const resolve of this.waiting.splice(0)) resolve();

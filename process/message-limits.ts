@@ -1,6 +1,6 @@
 // The largest message of a client, and the limits that have to be at least as large to handle it. Limits that are not set follow it.
 
-import { messageRoomBytes, mostPayloadBytes } from "../protocol/payload.ts";
+import { messageRoomBytes, mostPayloadBytes } from "../protocol/payload-limits.ts";
 import { integer } from "./settings.ts";
 
 /** MESSAGE_BYTES: a client's message has to fit into one message of NATS. */

@@ -39,7 +39,7 @@ export const errorTable = {
   "handler.thrown": { close: 1011, text: "a handler threw an error that is not in this table" },
   "handler.load": { close: 1011, text: "a handler module does not load" },
   "message.poison": { close: 1011, text: "a message killed three workers, the last of them alone, and was set aside" },
-  "request.poison": { close: 1011, text: "three workers died while they handled an upgrade or a request; answered with 500" },
+  "request.poison": { close: 1011, text: "three workers were lost while they handled an upgrade or a request; answered with 500" },
   "response.tooLarge": {
     close: 1011,
     text: "a Response has more than 64 KiB of headers, or refuses an upgrade with a body of more than that; answered with 500",
@@ -49,7 +49,7 @@ export const errorTable = {
   "gateway.forgotten": { close: 1012, text: "workers heard nothing of this gateway for so long that they ran onClose for its connections" },
   "gateway.ends": { close: 1001, text: "this gateway is shutting down, and no other one is known" },
   "gateway.full": { close: 1013, text: "this gateway cannot open any more files, and each connection is one; answered with 503" },
-  "nats.away": { close: 1013, text: "NATS was unreachable for longer than PARK_MS" },
+  "nats.away": { close: 1013, text: "NATS was unreachable for longer than PARK_MS, or than three quarters of GATEWAY_TIMEOUT_MS" },
   "connection.bug": { close: 1011, text: "a bug in thinstate affected this connection; the gateway's log has its stack" },
   "envelope.malformed": { close: 1011, text: "a message on one of thinstate's NATS subjects is not one of its envelopes" },
   "envelope.version": { close: 1011, text: "an envelope has a protocol version that this process does not speak" },

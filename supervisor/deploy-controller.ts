@@ -7,7 +7,7 @@ import type { DeployReport } from "./deploy-report.ts";
 import { type Deployable, StillStarting } from "./deployable.ts";
 import type { Log } from "./log-display.ts";
 import { ReleaseError } from "./releases/release.ts";
-import { RollbackSignal } from "./rollback-signal.ts";
+import { RollbackSignal } from "./rollback-request.ts";
 import { RolledBack } from "./rolled-back.ts";
 import type { UnderWay } from "./status.ts";
 import type { OnStep } from "./steps.ts";

@@ -3,14 +3,14 @@
 
 import { CodedError } from "../protocol/errors.ts";
 import { closedIn, connectionsOf, type DeployReport, hasErrors } from "./deploy-report.ts";
+import { type Finding, watch } from "./release-watch.ts";
 import type { Release } from "./releases/release.ts";
 import { isDevRelease } from "./releases/release-name.ts";
-import type { RollbackSignal } from "./rollback-signal.ts";
+import type { RollbackSignal } from "./rollback-request.ts";
 import { RolledBack } from "./rolled-back.ts";
 import { type OnStep, Steps } from "./steps.ts";
 import { checkConnections, type DeployParts, type DeployPool, DeployRefused, type Switched, switchOver } from "./switch-over.ts";
 import { countsOf, rateOf, rateSince, type ThrowRate } from "./throw-rate.ts";
-import { type Finding, watch } from "./watch.ts";
 
 export interface ReplaceOptions {
   readonly onStep: OnStep;

@@ -5,7 +5,7 @@ import { readCertificate } from "../gateway/certificate.ts";
 import { type GatewayConfig, parseGatewayConfig } from "../gateway/config.ts";
 import { effectRoomBytes, holdsMessage, leastLimit } from "../process/message-limits.ts";
 import { CodedError, isCodedError } from "../protocol/errors.ts";
-import { neededPayloadBytes } from "../protocol/payload.ts";
+import { neededPayloadBytes } from "../protocol/payload-limits.ts";
 import { clone } from "../scripts/setup/cache.mjs";
 import { parseWorkerConfig, type WorkerConfig } from "../worker/config.ts";
 import { type Config, parseConfig, supervisorSettings } from "./config.ts";

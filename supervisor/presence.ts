@@ -16,9 +16,9 @@ import {
 } from "../protocol/membership.ts";
 import { subjectsOf } from "../protocol/subjects.ts";
 import { ExitNotices } from "./exit-notices.ts";
+import { Watchdog } from "./hung-workers.ts";
 import type { Log } from "./log-display.ts";
 import { Members } from "./members.ts";
-import { Watchdog } from "./watchdog.ts";
 
 /** A NATS server that we were told to use does not answer. */
 export class NatsUnreachable extends Error {}

@@ -16,7 +16,7 @@ import { deploy, type RollbackOptions, rollback } from "./deploy.ts";
 import type { DeployReport } from "./deploy-report.ts";
 import { type Deployable, type DeployableOptions, StillStarting } from "./deployable.ts";
 import { Gateways } from "./gateways.ts";
-import { hungText } from "./hung.ts";
+import { hungText } from "./hung-text.ts";
 import type { Log } from "./log-display.ts";
 import { NatsAccess } from "./nats-access.ts";
 import { Membership } from "./presence.ts";

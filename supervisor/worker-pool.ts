@@ -3,7 +3,7 @@
 import type { WorkerHello } from "../protocol/membership.ts";
 import type { Child, Exit } from "./child.ts";
 import { exitText } from "./child.ts";
-import { CpuThrottle } from "./cpu-throttle.ts";
+import { CpuThrottle } from "./deploy-priority.ts";
 import { type ErrorTail, lastErrors } from "./error-tail.ts";
 import type { Members } from "./members.ts";
 import type { Release } from "./releases/release.ts";

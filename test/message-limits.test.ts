@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { neededPayloadBytes } from "../protocol/payload.ts";
+import { neededPayloadBytes } from "../protocol/payload-limits.ts";
 import { freePort } from "../supervisor/port.ts";
 import { parseWorkerConfig } from "../worker/config.ts";
 import { TestClient } from "./client.ts";

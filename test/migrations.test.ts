@@ -6,9 +6,9 @@ import fc from "fast-check";
 import * as v from "valibot";
 import { expect, test } from "vitest";
 import type { Connection } from "../gateway/connection.ts";
-import { statesFrom } from "../gateway/slices.ts";
+import { statesFrom } from "../gateway/connection-pages.ts";
 import { toWorker } from "../protocol/records.ts";
-import { compileRoutes } from "../protocol/route.ts";
+import { compileRoutes } from "../protocol/route-table.ts";
 import type { App, Handler } from "../worker/handler.ts";
 import { defineHandler } from "../worker/handler.ts";
 import { StateCheck } from "../worker/state-check.ts";
@@ -288,9 +288,7 @@ class Scene {
 
   /** As one of its workers finds out. */
   private unfitFor({ name, handler }: Release): number {
-    const slots = this.talkers.map(
-      ({ held }) => ({ path: "/", state: held.stored, socket: {}, intake: "open" }) as unknown as Connection,
-    );
+    const slots = this.talkers.map(({ held }) => ({ path: "/", state: held.stored, socket: {}, intake: "open" }) as unknown as Connection);
     const check: StateCheck = new StateCheck({
       routes: compileRoutes([handler]),
       ask: (gateway, number, from) => {

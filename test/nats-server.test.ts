@@ -9,7 +9,7 @@ import { afterEach, expect, test } from "vitest";
 import { connectBus } from "../nats/connection.ts";
 import type { Bus } from "../protocol/bus.ts";
 import { encodeAnnouncement } from "../protocol/membership.ts";
-import { messageRoomBytes, mostPayloadBytes } from "../protocol/payload.ts";
+import { messageRoomBytes, mostPayloadBytes } from "../protocol/payload-limits.ts";
 import { subjectsOf } from "../protocol/subjects.ts";
 import { TestClient } from "./client.ts";
 import { type Environment, Installation } from "./installation.ts";

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { usualPayloadBytes } from "../protocol/payload.ts";
+import { usualPayloadBytes } from "../protocol/payload-limits.ts";
 import { natsConfiguration, natsFiles } from "../supervisor/nats-server/configuration.ts";
 import { freePorts } from "../supervisor/port.ts";
 import { patienceMs } from "./patience.ts";

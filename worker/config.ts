@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { effectRoomBytes, holdsMessage, leastLimit, messageBytes } from "../process/message-limits.ts";
 import { notifySettings } from "../process/notify.ts";
 import { integer, logLevel, longestWaitMs, namespace, natsSettings, optionalInteger, parseSettings, text } from "../process/settings.ts";
-import { checkFits, effectsRoomBytes, mostPayloadBytes } from "../protocol/payload.ts";
+import { checkFits, effectsRoomBytes, mostPayloadBytes } from "../protocol/payload-limits.ts";
 
 const usualEffectsBytes = 768 * 1024;
 const usualStateBytes = 16 * 1024;

@@ -3,7 +3,7 @@
 import type { Batch } from "../protocol/envelope.ts";
 import { CodedError } from "../protocol/errors.ts";
 import { decodeClose, flag, parseCredit, parseGatewayLost, parsePin, parseResult, parseStates, toWorker } from "../protocol/records.ts";
-import { matchRoute, type RouteTable } from "../protocol/route.ts";
+import { matchRoute, type RouteTable } from "../protocol/route-table.ts";
 import type { AppClient } from "./app.ts";
 import type { ExclusiveRunner } from "./exclusive-runner.ts";
 import type { GatewayLostHooks } from "./gateway-lost-hooks.ts";
@@ -11,11 +11,11 @@ import type { GatewayPeer } from "./gateway-peer.ts";
 import type { Handler } from "./handler.ts";
 import { Mailbox } from "./mailbox.ts";
 import { ReceivedMessage } from "./message.ts";
-import { queryOf } from "./request.ts";
 import type { RequestHandler } from "./request-handler.ts";
 import { pinnedState } from "./state.ts";
 import type { StateCheck } from "./state-check.ts";
 import type { Turns } from "./turns.ts";
+import { queryOf } from "./upgrade-request.ts";
 
 export interface GatewayRecordsOptions {
   readonly handlers: RouteTable<Handler>;
@@ -65,7 +65,7 @@ export class GatewayRecords {
         this.options.requests.cancel(gateway.id, slot);
         return this.options.gatewayLostHooks.cancel(gateway.id, slot);
       case toWorker.gatewayLost:
-        return void this.options.gatewayLostHooks.answer(gateway.id, slot, parseGatewayLost(batch.payload(index)));
+        return this.tellGatewayLost(gateway.id, slot, batch.payload(index));
       case toWorker.states:
         return this.options.stateCheck.answered(gateway.id, slot, parseStates(batch.payload(index)));
       case toWorker.result:
@@ -73,6 +73,13 @@ export class GatewayRecords {
       default:
         return this.handlePinned(gateway, batch, index);
     }
+  }
+
+  private tellGatewayLost(gatewayId: string, number: number, payload: Buffer): void {
+    const { exclusive, gatewayLostHooks } = this.options;
+    const lost = parseGatewayLost(payload);
+    // It may kill the worker, too: no message is to be taken for that.
+    exclusive.do(() => void gatewayLostHooks.answer(gatewayId, number, lost));
   }
 
   /** Of a connection, if it is still this worker's. */

@@ -4,11 +4,11 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { RouteParams } from "regexparam";
 import { CodedError } from "../protocol/errors.ts";
-import { checkRoutePath, type PathParams } from "../protocol/route.ts";
-import type { Hooks, Message } from "./hooks.ts";
+import { checkRoutePath, type PathParams } from "../protocol/route-table.ts";
+import type { Hooks, Message } from "./hook-types.ts";
 import type { DeepReadonly, InputOf, OutputOf, Schema } from "./schema.ts";
 
-export type * from "./hooks.ts";
+export type * from "./hook-types.ts";
 export { type } from "./schema.ts";
 export type { DeepReadonly, Schema };
 

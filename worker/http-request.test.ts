@@ -4,7 +4,7 @@ import type { RequestBody } from "../protocol/records.ts";
 import { isClientFault } from "./failure.ts";
 import type { App } from "./handler.ts";
 import { type ClientRequest, httpRequestOf, refusalOf } from "./http-request.ts";
-import { upgradeRequestOf } from "./request.ts";
+import { upgradeRequestOf } from "./upgrade-request.ts";
 
 const { signal } = new AbortController();
 

@@ -1,6 +1,6 @@
 // What the settings allow turns and answers, as far as NATS' max_payload lets it.
 
-import { payloadLimits } from "../protocol/payload.ts";
+import { payloadLimits } from "../protocol/payload-limits.ts";
 import type { WorkerConfig } from "./config.ts";
 import type { TurnsOptions } from "./turns.ts";
 

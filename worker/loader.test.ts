@@ -4,7 +4,7 @@ import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { formatProblem, HandlersError, type Problem } from "./problem.ts";
+import { formatProblem, HandlersError, type Problem } from "./load-problem.ts";
 
 const clone = join(import.meta.dirname, "..");
 let folder: string;

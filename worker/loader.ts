@@ -8,9 +8,9 @@ import { pathToFileURL } from "node:url";
 import { ProcessorWatch } from "../process/processors.ts";
 import { isCodedError } from "../protocol/errors.ts";
 import type { RouteHello } from "../protocol/membership.ts";
-import { shapeOfRoute } from "../protocol/route.ts";
+import { shapeOfRoute } from "../protocol/route-table.ts";
 import { answersOnly, type Handler, isHandler } from "./handler.ts";
-import { type Grounds, HandlersError, lineHolding, type Problem, problemOf } from "./problem.ts";
+import { type Grounds, HandlersError, lineHolding, type Problem, problemOf } from "./load-problem.ts";
 import { initialState } from "./state.ts";
 
 export interface LoadedHandler {

@@ -3,7 +3,7 @@
 
 import type { CodedError } from "../protocol/errors.ts";
 import { toWorker } from "../protocol/records.ts";
-import type { PathParams } from "../protocol/route.ts";
+import type { PathParams } from "../protocol/route-table.ts";
 import type { Effects } from "./effects.ts";
 import type { Handler, Query } from "./handler.ts";
 import type { ReceivedMessage } from "./message.ts";

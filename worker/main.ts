@@ -13,8 +13,8 @@ import { thrownText } from "../process/thrown.ts";
 import { exitCodeOf, isCodedError } from "../protocol/errors.ts";
 import { checkPayload, liveSettings, parseWorkerConfig, type WorkerConfig } from "./config.ts";
 import { confine } from "./confinement.ts";
+import { HandlersError } from "./load-problem.ts";
 import { loadHandlers, loadingTimeMs } from "./loader.ts";
-import { HandlersError } from "./problem.ts";
 import { Worker } from "./worker.ts";
 
 async function main(): Promise<void> {

@@ -3,7 +3,7 @@
 import { CodedError } from "../protocol/errors.ts";
 import { packValue } from "../protocol/msgpack.ts";
 import { responseChunkBytes, toGateway, type UpgradedBody } from "../protocol/records.ts";
-import { type ReadAhead, readAhead } from "./read-ahead.ts";
+import { type ReadAhead, readAhead } from "./body-read-ahead.ts";
 
 /** A Response's status and headers: with a body of as much as one record has, they fit into any message of NATS. */
 const headBytes = 64 * 1024;

@@ -5,16 +5,16 @@ import { CodedError, type ErrorCode, errorTable, isCodedError } from "../protoco
 import type { LinkHub } from "../protocol/link-hub.ts";
 import { packValue } from "../protocol/msgpack.ts";
 import { parseRequest, parseUpgrade, toGateway, type UpgradedBody } from "../protocol/records.ts";
-import { matchRoute, type RouteTable } from "../protocol/route.ts";
+import { matchRoute, type RouteTable } from "../protocol/route-table.ts";
 import { isClientFault } from "./failure.ts";
 import { type App, answersOnly, type Handler } from "./handler.ts";
 import { httpRequestOf, refusalOf } from "./http-request.ts";
-import type { Refusals } from "./refusals.ts";
+import type { Refusals } from "./refusal-counts.ts";
 import { type Reply, replyOf, upgradeRefusalOf } from "./reply.ts";
-import { upgradeRequestOf } from "./request.ts";
 import { ResponseStream } from "./response-stream.ts";
 import { initialState } from "./state.ts";
 import { encodeState } from "./state-codec.ts";
+import { upgradeRequestOf } from "./upgrade-request.ts";
 import { welcomeHeaders } from "./welcome-headers.ts";
 
 type HeaderList = ReadonlyArray<readonly [string, string]>;

@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from "vitest";
 import { type Batch, decodeBatch } from "../protocol/envelope.ts";
 import { Link, linkLimits } from "../protocol/link.ts";
 import { flag, responseChunkBytes, responseWindowBytes, toGateway } from "../protocol/records.ts";
-import { readAhead } from "./read-ahead.ts";
+import { readAhead } from "./body-read-ahead.ts";
 import { ResponseStream } from "./response-stream.ts";
 
 let link: Link;

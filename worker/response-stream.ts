@@ -4,7 +4,7 @@
 import { CodedError } from "../protocol/errors.ts";
 import type { Link } from "../protocol/link.ts";
 import { flag, responseChunkBytes, responseWindowBytes, toGateway } from "../protocol/records.ts";
-import type { ReadAhead } from "./read-ahead.ts";
+import type { ReadAhead } from "./body-read-ahead.ts";
 
 export interface ResponseStreamOptions {
   readonly link: Link;

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { beforeEach, expect, test } from "vitest";
 import { packValue } from "../protocol/msgpack.ts";
-import { compileRoutes } from "../protocol/route.ts";
+import { compileRoutes } from "../protocol/route-table.ts";
 import { defineHandler } from "./handler.ts";
 import { StateCheck } from "./state-check.ts";
 

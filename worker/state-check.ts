@@ -3,7 +3,7 @@
 
 import type { StateCheck as StateReport } from "../protocol/membership.ts";
 import type { StatesBody } from "../protocol/records.ts";
-import { matchRoute, type RouteTable } from "../protocol/route.ts";
+import { matchRoute, type RouteTable } from "../protocol/route-table.ts";
 import { pinnedState, type StateDefinition } from "./state.ts";
 
 /** Kinds that are told apart, by route and path within the state; what is beyond is counted together. */

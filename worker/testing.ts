@@ -7,7 +7,7 @@
 //
 // handlers/chat.test.ts shows more. What the gateway alone decides (the Origin check, heartbeats, parking) is not in it.
 
-import { compileRoutes, matchRoute, type PathParams } from "../protocol/route.ts";
+import { compileRoutes, matchRoute, type PathParams } from "../protocol/route-table.ts";
 import { parseWorkerConfig } from "./config.ts";
 import { frameOf } from "./effects.ts";
 import { isClientFault } from "./failure.ts";

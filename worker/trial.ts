@@ -4,8 +4,8 @@
 import { writeSync } from "node:fs";
 import { resolve } from "node:path";
 import { confine } from "./confinement.ts";
+import { HandlersError, type Problem, problemOf } from "./load-problem.ts";
 import { loadHandlers } from "./loader.ts";
-import { HandlersError, type Problem, problemOf } from "./problem.ts";
 
 const [folder] = process.argv.slice(2);
 if (folder === undefined) {

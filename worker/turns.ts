@@ -8,7 +8,7 @@ import type { ExclusiveRunner } from "./exclusive-runner.ts";
 import { handlerErrorOf, isClientFault } from "./failure.ts";
 import type { App, HandlerError } from "./handler.ts";
 import type { Mailbox, MailboxEvent } from "./mailbox.ts";
-import type { Refusals } from "./refusals.ts";
+import type { Refusals } from "./refusal-counts.ts";
 import { validate } from "./schema.ts";
 import { checkState } from "./state.ts";
 import { encodeState } from "./state-codec.ts";
@@ -84,6 +84,8 @@ export class Turns implements TurnHost {
     // No event's commit: an early one, which the gateway applies at once. It keeps the first of the events that follow the pin, if there is
     // one, and `run` commits that.
     gateway.commit(mailbox, effects, flag.flush);
+    // Its confirmation is not that of a flush of onClose.
+    gateway.flushed(mailbox).catch(() => undefined);
   }
 
   /** To be called several times a second. */
@@ -100,7 +102,10 @@ export class Turns implements TurnHost {
 
   /** The mailbox's gateway is gone: what runs for it may stop. */
   forget(mailbox: Mailbox): void {
+    const hasTurn = mailbox.isRunning;
     mailbox.forget();
+    // Of all that are pending: to look for it costs too much where there is none.
+    if (!hasTurn) return;
     for (const turn of this.pending.keys()) if (turn.mailbox === mailbox) this.drop(turn);
   }
 

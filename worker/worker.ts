@@ -9,7 +9,7 @@ import type { WorkerHello } from "../protocol/membership.ts";
 import { packValue } from "../protocol/msgpack.ts";
 import { Presence } from "../protocol/presence.ts";
 import { toGateway } from "../protocol/records.ts";
-import { compileRoutes } from "../protocol/route.ts";
+import { compileRoutes } from "../protocol/route-table.ts";
 import { subjectsOf } from "../protocol/subjects.ts";
 import { Announcements } from "./announcements.ts";
 import { AppClient } from "./app.ts";
@@ -26,7 +26,7 @@ import type { LoadedHandlers } from "./loader.ts";
 import { answerScrapes } from "./metrics.ts";
 import { OnStart } from "./on-start.ts";
 import { OrphanedCloses } from "./orphaned-closes.ts";
-import { Refusals } from "./refusals.ts";
+import { Refusals } from "./refusal-counts.ts";
 import { RequestHandler } from "./request-handler.ts";
 import { finishWork } from "./shutdown.ts";
 import { StateCheck } from "./state-check.ts";
@@ -127,7 +127,11 @@ export class Worker {
     });
     this.appClient = appClient;
     this.exclusive = new ExclusiveRunner({
-      isBusy: ({ pin }) => this.turns.waiting > 0 || this.requests.size > 0 || hub.get(pin.gateway.id)?.hasCredit === false,
+      isBusy: ({ pin }) =>
+        this.turns.waiting > 0 ||
+        this.requests.size > 0 ||
+        this.gatewayLostHooks.running > 0 ||
+        hub.get(pin.gateway.id)?.hasCredit === false,
       tell: ({ pin: { gateway, slot, epoch } }) => {
         hub.get(gateway.id)?.appendEmpty({ type: toGateway.begins, flags: 0, extra: 0, slot, epoch });
         hub.flush();

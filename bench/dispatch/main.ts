@@ -7,13 +7,13 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Connection, type Socket } from "../../gateway/connection.ts";
 import { Dispatcher } from "../../gateway/dispatcher.ts";
-import { SlotTable } from "../../gateway/slots.ts";
+import { SlotTable } from "../../gateway/slot-table.ts";
 import { WorkerPeer } from "../../gateway/worker-peer.ts";
 import { connectionId } from "../../protocol/connection-id.ts";
 import { type Batch, decodeBatch, encodeEmptyBatch } from "../../protocol/envelope.ts";
 import { Link } from "../../protocol/link.ts";
 import { toWorker } from "../../protocol/records.ts";
-import { compileRoutes } from "../../protocol/route.ts";
+import { compileRoutes } from "../../protocol/route-table.ts";
 import type { DispatchFigures } from "../rows/dispatch.ts";
 
 /** As a batch of a worker's answers may hold. */

@@ -6,9 +6,9 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { TestClient } from "../../test/client.ts";
 import { RawClient } from "../../test/raw-client.ts";
 import { patienceMs } from "../../testbed/patience.ts";
-import type { WaitingUpgrade } from "./client.ts";
 import { loadLibrary } from "./library.ts";
 import { listen, type Server, type ServerListeners } from "./server.ts";
+import type { WaitingUpgrade } from "./waiting-client.ts";
 
 type Data = Record<string, never>;
 

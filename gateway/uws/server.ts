@@ -2,11 +2,11 @@
 // only while they run, into values that may be kept.
 
 import type { Socket } from "../connection.ts";
-import { type AnswerRoom, Client, type WaitingRequest, type WaitingUpgrade } from "./client.ts";
 import type * as uWS from "./library.ts";
 import { headLimitBytes, loadLibrary } from "./library.ts";
 import { headBytesOf, type Incoming, incomingOf } from "./request.ts";
 import { isOverLimit, type Known, ServerSocket, type SocketRoom } from "./socket.ts";
+import { type AnswerRoom, Client, type WaitingRequest, type WaitingUpgrade } from "./waiting-client.ts";
 
 export interface ServerListeners<Data extends object> {
   onUpgrade(incoming: Incoming, client: WaitingUpgrade<Data>): void;

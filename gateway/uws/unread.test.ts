@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { afterEach, describe, expect, test } from "vitest";
 import { hasOpenssl, writeCertificate } from "../../test/certificate.ts";
-import type { WaitingRequest } from "./client.ts";
 import { listen, type Server } from "./server.ts";
+import type { WaitingRequest } from "./waiting-client.ts";
 
 const limits = { frameBytes: 65_536, backpressureBytes: 65_536, idleTimeoutMs: 120_000 };
 

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connectBus } from "../../nats/connection.ts";
 import { type Role, roles } from "../../nats/permissions.ts";
 import { type BusSecurity, createCredentials } from "../../nats/security.ts";
-import { usualPayloadBytes } from "../../protocol/payload.ts";
+import { usualPayloadBytes } from "../../protocol/payload-limits.ts";
 import { type Subjects, subjectsOf } from "../../protocol/subjects.ts";
 import { startNats, type TestNats } from "../../test/nats.ts";
 import { credentialsFile, ensureKeys } from "./access.ts";

@@ -20,7 +20,7 @@ export interface NatsOptions {
   readonly written: string;
   /** Who may connect; undefined: every process of this machine. */
   readonly users: NatsUsers | undefined;
-  /** `max_payload`: see protocol/payload.ts. */
+  /** `max_payload`: see protocol/payload-limits.ts. */
   readonly payloadBytes: number;
   /** What it says when it is connected to. */
   readonly serverName?: string;

@@ -22,7 +22,7 @@ export interface EmbeddedNatsOptions {
   /** For its files and for what its users show. */
   readonly folder: string;
   readonly namespace: string;
-  /** What it has to let through: see protocol/payload.ts. */
+  /** What it has to let through: see protocol/payload-limits.ts. */
   readonly payloadBytes: number;
   /** How often its clients are pinged: it throws out the one that leaves two pings unanswered. undefined: as usual. */
   readonly pingSeconds?: number | undefined;

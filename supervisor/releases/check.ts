@@ -5,10 +5,10 @@ import { join } from "node:path";
 import * as v from "valibot";
 import type { RouteHello } from "../../protocol/membership.ts";
 import { type CheckOptions, lastWords, lateText, runCheck } from "./check-process.ts";
-import { withReason } from "./left-out.ts";
 import { routeHellos } from "./manifest.ts";
 import { ReleaseError, type ReleaseProblem } from "./refusal.ts";
 import { checkTypes } from "./types.ts";
+import { withReason } from "./why-missing.ts";
 
 const verdict = v.variant("ok", [
   v.object({ ok: v.literal(true), routes: routeHellos }),

@@ -88,7 +88,7 @@ describe("a release", () => {
     await clone.write("gateway/main.ts", "changed");
     await clone.write("worker/handlers/chat.test.ts", "changed");
     expect(await hash()).toBe(before);
-    await clone.write("protocol/route.ts", "changed");
+    await clone.write("protocol/route-table.ts", "changed");
     expect(await hash()).not.toBe(before);
   });
 

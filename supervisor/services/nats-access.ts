@@ -36,7 +36,7 @@ export function ownServerUrl(): string | undefined {
 
 /**
  * Keys and configuration of a server of ours. Keys and port stay what they were.
- * @param payloadBytes What it has to let through: see protocol/payload.ts.
+ * @param payloadBytes What it has to let through: see protocol/payload-limits.ts.
  * @returns Its URL.
  */
 export async function configureOwnServer(namespace: string, payloadBytes: number): Promise<string> {

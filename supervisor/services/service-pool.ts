@@ -3,7 +3,7 @@
 import { hostname } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
 import type { WorkerHello } from "../../protocol/membership.ts";
-import { CpuThrottle } from "../cpu-throttle.ts";
+import { CpuThrottle } from "../deploy-priority.ts";
 import { ErrorTail } from "../error-tail.ts";
 import type { Members } from "../members.ts";
 import type { Release } from "../releases/release.ts";

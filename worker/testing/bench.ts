@@ -5,7 +5,7 @@ import type { Effects } from "../effects.ts";
 import { type App, defineHandler, type Handler, type HandlerError, type HandlerOptions, type } from "../handler.ts";
 import { Mailbox, type MailboxEvent, type MailboxOptions, type TurnGateway } from "../mailbox.ts";
 import { ReceivedMessage } from "../message.ts";
-import { Refusals } from "../refusals.ts";
+import { Refusals } from "../refusal-counts.ts";
 import { Turns, type TurnsOptions } from "../turns.ts";
 import { seenEffect } from "./seen.ts";
 

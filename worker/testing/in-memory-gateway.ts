@@ -6,7 +6,7 @@ import { flag, toGateway, toWorker } from "../../protocol/records.ts";
 import type { Effect, Effects, Frame } from "../effects.ts";
 import type { App, Handler } from "../handler.ts";
 import type { Mailbox, TurnGateway } from "../mailbox.ts";
-import { Refusals } from "../refusals.ts";
+import { Refusals } from "../refusal-counts.ts";
 import { pinnedState } from "../state.ts";
 import { Turns, type TurnsOptions } from "../turns.ts";
 import { type Admission, type Arrival, HeldConnection } from "./held-connection.ts";

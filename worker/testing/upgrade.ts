@@ -1,11 +1,11 @@
 // A client's request to connect, as a test writes it: made into what onUpgrade sees, and decided.
 
 import { CodedError } from "../../protocol/errors.ts";
-import { compileRoutes, matchRoute } from "../../protocol/route.ts";
+import { compileRoutes, matchRoute } from "../../protocol/route-table.ts";
 import type { App, Handler } from "../handler.ts";
-import { queryOf, subprotocolsOf, upgradeRequestOf } from "../request.ts";
 import { initialState } from "../state.ts";
 import { encodeState } from "../state-codec.ts";
+import { queryOf, subprotocolsOf, upgradeRequestOf } from "../upgrade-request.ts";
 import { welcomeHeaders } from "../welcome-headers.ts";
 import type { Admission } from "./held-connection.ts";
 

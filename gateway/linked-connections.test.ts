@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Connection } from "./connection.ts";
-import { ConnectionList } from "./connection-list.ts";
+import { ConnectionList } from "./linked-connections.ts";
 
 function connection(slot: number): Connection {
   const rest = { path: "/", query: "", ip: "", user: undefined, subprotocol: "", state: undefined };

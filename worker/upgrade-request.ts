@@ -1,7 +1,7 @@
 // A client's request to open a WebSocket, as onUpgrade sees it: made from what a gateway sends of it.
 
 import { parseCookie } from "cookie";
-import type { PathParams } from "../protocol/route.ts";
+import type { PathParams } from "../protocol/route-table.ts";
 import type { App, Query, UpgradeRequest } from "./handler.ts";
 
 export interface UpgradeParts {

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
-import { Publishers, silenceMs } from "./publishers.ts";
+import { Publishers, silenceMs } from "./known-publishers.ts";
 
 let publishers: Publishers;
 let now: number;

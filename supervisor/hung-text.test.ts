@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { hungText } from "./hung.ts";
+import { hungText } from "./hung-text.ts";
 
 test("names routes and connections that all gateways have had under way at a worker", () => {
   const first = { routes: { "/chat/:room": 2, "/echo": 1 }, connections: ["g1-0-1", "g1-2-1"] };

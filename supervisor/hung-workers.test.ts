@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
 import type { GatewayHello, WorkerHello } from "../protocol/membership.ts";
-import { Watchdog } from "./watchdog.ts";
+import { Watchdog } from "./hung-workers.ts";
 
 const worker: WorkerHello = {
   ...{ kind: "worker", id: "w1", pid: 7, host: "here", protocol: 1 },

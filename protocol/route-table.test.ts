@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { checkRoutePath, compileRoutes, matchRoute, shapeOfRoute } from "./route.ts";
+import { checkRoutePath, compileRoutes, matchRoute, shapeOfRoute } from "./route-table.ts";
 
 function tableOf(...paths: string[]) {
   return compileRoutes(paths.map((path) => ({ path })));

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { HandoverMeter } from "./handover.ts";
+import { HandoverMeter } from "./handover-meter.ts";
 
 test("there is nothing to report before a release was activated", () => {
   expect(new HandoverMeter().report(true)).toBeUndefined();

@@ -1,7 +1,7 @@
 // What hooks are called with, and what they may return. Types only; handler modules import them from handler.ts.
 
 import type { CodedError, ErrorCode } from "../protocol/errors.ts";
-import type { PathParams } from "../protocol/route.ts";
+import type { PathParams } from "../protocol/route-table.ts";
 
 /** One message of a client, as it came. */
 export interface Message {

@@ -1,9 +1,9 @@
 // A client that waits for an answer to its request, upgrade or not.
 
 import { STATUS_CODES } from "node:http";
-import { type Body, corkedBytes, type Head, SocketBody } from "./body.ts";
 import type * as uWS from "./library.ts";
 import { type BodyReader, readBody } from "./request.ts";
+import { type Body, corkedBytes, type Head, SocketBody } from "./response-body.ts";
 
 export interface Answer {
   readonly status: number;

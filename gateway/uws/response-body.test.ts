@@ -8,9 +8,9 @@ import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { hasOpenssl, writeCertificate } from "../../test/certificate.ts";
 import { patienceMs } from "../../testbed/patience.ts";
-import type { Body } from "./body.ts";
-import type { WaitingClient } from "./client.ts";
+import type { Body } from "./response-body.ts";
 import { listen, type Server } from "./server.ts";
+import type { WaitingClient } from "./waiting-client.ts";
 
 const limits = { frameBytes: 65_536, backpressureBytes: 65_536, idleTimeoutMs: 120_000 };
 /** More than the buffers of two sockets have. */

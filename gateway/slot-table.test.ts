@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { connectionId } from "../protocol/connection-id.ts";
 import { Connection } from "./connection.ts";
-import { SlotTable } from "./slots.ts";
+import { SlotTable } from "./slot-table.ts";
 
 function open(table: SlotTable): Connection {
   const { slot, epoch } = table.take();

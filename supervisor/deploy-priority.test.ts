@@ -3,7 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { hasAutogroups, sessionNice } from "../test/autogroup.ts";
 import { patienceMs } from "../testbed/patience.ts";
-import { CpuThrottle } from "./cpu-throttle.ts";
+import { CpuThrottle } from "./deploy-priority.ts";
 
 let child: ChildProcess;
 

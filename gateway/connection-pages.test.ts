@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Connection, type Socket } from "./connection.ts";
-import { openFrom, statesFrom } from "./slices.ts";
+import { openFrom, statesFrom } from "./connection-pages.ts";
 
 function connection(slot: number, bytes: number): Connection {
   const about = { path: `/${slot}`, query: "", ip: "", user: undefined, subprotocol: "" };

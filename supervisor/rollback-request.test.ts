@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { RollbackSignal } from "./rollback-signal.ts";
+import { RollbackSignal } from "./rollback-request.ts";
 
 function watching(before: string | undefined): RollbackSignal {
   const rollbackSignal = new RollbackSignal();

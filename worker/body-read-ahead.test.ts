@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { readAhead } from "./read-ahead.ts";
+import { readAhead } from "./body-read-ahead.ts";
 
 const enough = 100;
 

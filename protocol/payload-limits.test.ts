@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { neededPayloadBytes } from "./payload.ts";
+import { neededPayloadBytes } from "./payload-limits.ts";
 
 const usual = { MESSAGE_BYTES: 262_144, EFFECTS_BYTES: 786_432, STATE_BYTES: 16_384, TOPICS_PER_CONNECTION: 1_000 };
 
