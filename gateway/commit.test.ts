@@ -129,6 +129,7 @@ class Stage {
       limits: { batchBytes: 4_096, externalBytes: 4_096, ringBytes: 4_096 },
     });
     this.dispatcher = new Dispatcher({
+      connections: () => this.connections.filter((connection) => connection !== undefined),
       limits: {
         windowMessages: 100,
         windowBytes: 10_000,

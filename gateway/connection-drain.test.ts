@@ -37,7 +37,7 @@ function open(count: number): Connection[] {
 function draining(limits = { batch: 2, pauseMs: 100, closeMs: 1_000 }): ConnectionDrain {
   return new ConnectionDrain({
     now: () => nowMs,
-    connections: { [Symbol.iterator]: all },
+    connections: all,
     open: () => [...connections].filter(({ socket }) => socket !== undefined).length,
     hasPeer: () => hasPeer,
     limits,

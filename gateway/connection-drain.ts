@@ -9,7 +9,7 @@ import { runSlice, sliceMs } from "./time-slice.ts";
 export interface ConnectionDrainOptions {
   readonly now: () => number;
   /** All that have not ended, the oldest first. An iteration meets those that are let in meanwhile, too. */
-  readonly connections: Iterable<Connection>;
+  readonly connections: () => Iterable<Connection>;
   /** How many of them have a socket. */
   readonly open: () => number;
   /** Whether another gateway takes whoever comes back. */
@@ -80,7 +80,7 @@ export class ConnectionDrain {
 
   private *tell(most: number): Generator<void> {
     let told = 0;
-    this.rest ??= this.options.connections[Symbol.iterator]();
+    this.rest ??= this.options.connections()[Symbol.iterator]();
     while (told < most) {
       const { value: connection, done } = this.rest.next();
       if (done) {

@@ -13,6 +13,8 @@ export interface DispatchLimits extends ParkingLimits, Window {
 }
 
 export interface DispatcherOptions {
+  /** All that have opened and not ended. */
+  readonly connections: () => Iterable<Connection>;
   readonly limits: DispatchLimits;
   readonly now: () => number;
   /** As PlacementOptions has it. */

@@ -213,6 +213,7 @@ class Stage {
 
   constructor(given: Partial<DispatchLimits> = {}, placement: PlacementLimits = placementLimits) {
     this.dispatcher = new Dispatcher({
+      connections: () => this.clients.filter(({ ended }) => ended === 0).map(({ connection }) => connection),
       limits: { ...limits, ...given },
       now: () => this.now,
       later: (run) => void this.slices.push(run),
@@ -1674,7 +1675,7 @@ describe("at the edges", () => {
         }
       },
     };
-    const fence = new Fence({ connections, now: () => now, later: () => undefined, sliceMs: 5, close: () => undefined });
+    const fence = new Fence({ connections: () => connections, now: () => now, later: () => undefined, sliceMs: 5, close: () => undefined });
     fence.raise();
     expect(looked).toBeLessThanOrEqual(10);
   });

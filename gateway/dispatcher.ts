@@ -29,16 +29,14 @@ export class Dispatcher {
     fenced: 0,
   };
   private readonly options: DispatcherOptions;
-  private readonly connections = new Set<Connection>();
   private readonly transitions: Transitions;
   private readonly fence: Fence;
 
   constructor(options: DispatcherOptions) {
     this.options = options;
-    const { connections, counters } = this;
-    this.transitions = new Transitions({ ...options, connections, counters });
+    this.transitions = new Transitions({ ...options, counters: this.counters });
     this.fence = new Fence({
-      connections,
+      connections: options.connections,
       now: options.now,
       later: options.later,
       sliceMs: (options.placement ?? placementLimits).sliceMs,
@@ -60,7 +58,7 @@ export class Dispatcher {
   }
 
   get size(): number {
-    return this.connections.size;
+    return this.transitions.size;
   }
 
   /** How many may be given work. */
@@ -80,7 +78,7 @@ export class Dispatcher {
   }
 
   all(): Iterable<Connection> {
-    return this.connections;
+    return this.options.connections();
   }
 
   /** Those that have uncommitted events, and some that had. */
@@ -106,7 +104,7 @@ export class Dispatcher {
   // ── what sockets say ──────────────────────────────────────────────────────────────────────────────────────────────
 
   opened(connection: Connection): void {
-    this.connections.add(connection);
+    this.transitions.size++;
     this.transitions.routeCounts.opened(connection);
     this.park(connection, new ConnectionEvent(toWorker.open, new Uint8Array(0)));
     this.transitions.place(connection);

@@ -129,6 +129,7 @@ export class Gateway {
     });
     this.hub.onFlush(() => this.topics.flush());
     this.dispatcher = new Dispatcher({
+      connections: () => this.slots.all(),
       now,
       later: (run) => setImmediate(run),
       limits: this.settings.dispatch,

@@ -5,7 +5,7 @@ import type { Connection } from "./connection.ts";
 import { runSlice } from "./time-slice.ts";
 
 export interface FenceOptions {
-  readonly connections: Iterable<Connection>;
+  readonly connections: () => Iterable<Connection>;
   readonly now: () => number;
   /** Runs the next slice, once the event loop has looked at everything else. */
   readonly later: (run: () => void) => void;
@@ -47,7 +47,7 @@ export class Fence {
   }
 
   private *closes(): Generator<void, void> {
-    for (const connection of this.options.connections) {
+    for (const connection of this.options.connections()) {
       this.close(connection);
       yield;
     }

@@ -32,7 +32,7 @@ export async function closeEveryone({ config, dispatcher, frontend, peers, now, 
   await pause(Math.min(togetherMs, DRAIN_MS));
   const connectionDrain = new ConnectionDrain({
     now,
-    connections: dispatcher.all(),
+    connections: () => dispatcher.all(),
     open: () => Object.values(dispatcher.routes).reduce((sum, count) => sum + count, 0),
     hasPeer: () => peers.areThere,
     limits: { batch: CLOSE_BATCH, pauseMs: CLOSE_PAUSE_MS, closeMs: DRAIN_MS * closeShare },

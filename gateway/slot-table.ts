@@ -19,6 +19,11 @@ export class SlotTable {
     this.connections[connection.slot] = connection;
   }
 
+  /** All of them, in no particular order. Others may come and go meanwhile. */
+  *all(): Generator<Connection, void> {
+    for (const connection of this.connections) if (connection !== undefined) yield connection;
+  }
+
   /** @param id as `connectionId` made it. */
   find(id: string): Connection | undefined {
     const connection = this.connections[slotOf(id)];

@@ -20,12 +20,12 @@ import { RouteCounts } from "./route-counts.ts";
 import type { Loss, WorkerPeer } from "./worker-peer.ts";
 
 export interface TransitionsOptions extends DispatcherOptions {
-  /** All that have not ended. */
-  readonly connections: Set<Connection>;
   readonly counters: DispatchCounters;
 }
 
 export class Transitions {
+  /** How many have opened and not ended. */
+  size = 0;
   readonly candidates = new Candidates();
   readonly handover = new HandoverMeter();
   readonly routeCounts = new RouteCounts();
@@ -39,7 +39,7 @@ export class Transitions {
 
   constructor(options: TransitionsOptions) {
     this.options = options;
-    const { limits, now, later, placement = placementLimits, connections } = options;
+    const { limits, now, later, placement = placementLimits } = options;
     this.parking = new Parking(limits);
     this.queues = new EventQueues(limits, this.parking, this.quarantine);
     this.pins = new Pins({ handover: this.handover, now, onReturned: () => this.placement.returned() });
@@ -48,7 +48,7 @@ export class Transitions {
       now,
       later,
       limits: placement,
-      connections: () => connections.size,
+      connections: () => this.size,
       reserved: () => this.quarantine.worker,
       hasRoom: () => this.leastLoaded() !== undefined,
       replace: (connection) => this.safely(connection, this.replace),
@@ -97,7 +97,7 @@ export class Transitions {
   /** Everything to its place after workers or the activation changed; moves only what must move. */
   rearrange(): void {
     const { generation } = this.candidates;
-    if (generation !== this.handover.generation) this.handover.begin(generation, this.options.connections.size);
+    if (generation !== this.handover.generation) this.handover.begin(generation, this.size);
     this.placement.restart(true);
     this.runNextAlone();
     this.options.onCandidates();
@@ -269,7 +269,7 @@ export class Transitions {
 
   private forget(connection: Connection): void {
     const { worker } = connection;
-    this.options.connections.delete(connection);
+    this.size--;
     this.queues.active.delete(connection);
     this.placement.parked.delete(connection);
     if (worker !== undefined) {
