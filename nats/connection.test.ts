@@ -47,6 +47,25 @@ function textOf(payload: Uint8Array): string {
   return Buffer.from(payload).toString();
 }
 
+test("an outage is told once, however often the server refuses meanwhile", async () => {
+  const [port, monitoring] = [await keptPort(), await keptPort()];
+  const before = await startNats(port);
+  const { events } = await connected(before.url);
+  await before.stop();
+  const refusing = await startNats(port, ["--auth", "secret", "-m", String(monitoring)]);
+  const attempts = async () => {
+    const answer = await fetch(`http://127.0.0.1:${monitoring}/varz`);
+    return ((await answer.json()) as { total_connections: number }).total_connections;
+  };
+  await vi.waitFor(async () => expect(await attempts()).toBeGreaterThan(4), patienceMs);
+  await refusing.stop();
+  const after = await startNats(port);
+  ends.push(() => after.stop());
+  await vi.waitFor(() => expect(events.filter(({ kind }) => kind === "connected")).not.toEqual([]), patienceMs);
+  const told = events.map(({ kind }) => kind).filter((kind) => kind !== "fault" && kind !== "unreached");
+  expect(told).toEqual(["disconnected", "connected"]);
+});
+
 test("why NATS cannot be reached is told once, however often it is tried", async () => {
   const port = await keptPort();
   const events: BusEvent[] = [];
