@@ -11,7 +11,7 @@ import type { DispatchLimits } from "./dispatch-options.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { parkedEventBytes } from "./parking.ts";
 import { type PlacementLimits, placementLimits } from "./placement.ts";
-import { Fence } from "./self-fence.ts";
+import { SelfFence } from "./self-fence.ts";
 import type { Transitions } from "./transitions.ts";
 import { type Loss, WorkerPeer } from "./worker-peer.ts";
 
@@ -1675,7 +1675,13 @@ describe("at the edges", () => {
         }
       },
     };
-    const fence = new Fence({ connections: () => connections, now: () => now, later: () => undefined, sliceMs: 5, close: () => undefined });
+    const fence = new SelfFence({
+      connections: () => connections,
+      now: () => now,
+      later: () => undefined,
+      sliceMs: 5,
+      close: () => undefined,
+    });
     fence.raise();
     expect(looked).toBeLessThanOrEqual(10);
   });

@@ -13,7 +13,7 @@ import { detachPayloads } from "./event-queues.ts";
 import type { HandoverMeter } from "./handover-meter.ts";
 import type { Parking } from "./parking.ts";
 import { placementLimits } from "./placement.ts";
-import { Fence } from "./self-fence.ts";
+import { SelfFence } from "./self-fence.ts";
 import { isForgotten, Transitions } from "./transitions.ts";
 import type { Loss, WorkerPeer } from "./worker-peer.ts";
 
@@ -30,12 +30,12 @@ export class Dispatcher {
   };
   private readonly options: DispatcherOptions;
   private readonly transitions: Transitions;
-  private readonly fence: Fence;
+  private readonly fence: SelfFence;
 
   constructor(options: DispatcherOptions) {
     this.options = options;
     this.transitions = new Transitions({ ...options, counters: this.counters });
-    this.fence = new Fence({
+    this.fence = new SelfFence({
       connections: options.connections,
       now: options.now,
       later: options.later,

@@ -4,7 +4,7 @@
 
 import type { Candidates } from "./candidates.ts";
 import type { Connection } from "./connection.ts";
-import { ConnectionList } from "./linked-connections.ts";
+import { LinkedConnections } from "./linked-connections.ts";
 import { sliceMs } from "./time-slice.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
@@ -55,7 +55,7 @@ type PassState = "idle" | "running" | "scheduled" | "waiting";
 
 export class Placement {
   /** Those that have no worker because there was none, the oldest first. */
-  readonly parked = new ConnectionList();
+  readonly parked = new LinkedConnections();
   private readonly options: PlacementOptions;
   private readonly lost = new Set<WorkerPeer>();
   private pass: Generator<Step, void> | undefined;

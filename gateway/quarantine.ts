@@ -4,12 +4,12 @@
 
 import type { Connection } from "./connection.ts";
 import type { Alone } from "./crash-attribution.ts";
-import { ConnectionList } from "./linked-connections.ts";
+import { LinkedConnections } from "./linked-connections.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
 export class Quarantine {
   /** Suspects that are to run alone. */
-  private readonly queue = new ConnectionList();
+  private readonly queue = new LinkedConnections();
   private reserved: WorkerPeer | undefined;
   private running: Connection | undefined;
   private hasBegun = false;

@@ -4,7 +4,7 @@
 import type { Connection } from "./connection.ts";
 import { runSlice } from "./time-slice.ts";
 
-export interface FenceOptions {
+export interface SelfFenceOptions {
   readonly connections: () => Iterable<Connection>;
   readonly now: () => number;
   /** Runs the next slice, once the event loop has looked at everything else. */
@@ -14,35 +14,37 @@ export interface FenceOptions {
   readonly close: (connection: Connection) => void;
 }
 
-export class Fence {
-  private readonly options: FenceOptions;
-  private state: "down" | "closing" | "up" = "down";
+export class SelfFence {
+  private readonly options: SelfFenceOptions;
+  /** undefined: NATS is there, or not away for long. over: all are closed. */
+  private pass: Iterator<void> | "over" | undefined;
 
-  constructor(options: FenceOptions) {
+  constructor(options: SelfFenceOptions) {
     this.options = options;
   }
 
   /** NATS has been away for too long. May be called again. */
   raise(): void {
-    if (this.state !== "down") return;
-    this.state = "closing";
-    this.slice(this.closes());
+    if (this.pass !== undefined) return;
+    this.pass = this.closes();
+    this.slice(this.pass);
   }
 
   /** NATS is back: nothing more is closed. */
   lower(): void {
-    this.state = "down";
+    this.pass = undefined;
   }
 
   /** One that has opened meanwhile is closed, too. */
   opened(connection: Connection): void {
-    if (this.state !== "down") this.close(connection);
+    if (this.pass !== undefined) this.close(connection);
   }
 
   private slice(pass: Iterator<void>): void {
     const { now, later, sliceMs } = this.options;
-    if (this.state !== "closing") return;
-    if (runSlice(pass, now, now() + sliceMs)) this.state = "up";
+    // NATS was back meanwhile, and may be away again: then this is not the pass that counts.
+    if (this.pass !== pass) return;
+    if (runSlice(pass, now, now() + sliceMs)) this.pass = "over";
     else later(() => this.slice(pass));
   }
 

@@ -67,10 +67,6 @@ export class LinkHub {
     this.timer = setInterval(() => this.tick(), tickMs);
   }
 
-  get size(): number {
-    return this.links.size;
-  }
-
   /** Of all links that there ever were. */
   get counters(): LinkCounters {
     const sum = { ...this.past };
