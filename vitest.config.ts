@@ -24,6 +24,7 @@ const withProcesses = [
   "supervisor/nats-server/upstream.test.ts",
   "supervisor/presence.test.ts",
   "supervisor/releases/check.test.ts",
+  "supervisor/releases/compiled.test.ts",
   "supervisor/releases/low-priority-process.test.ts",
   "supervisor/releases/release.test.ts",
   "supervisor/releases/types.test.ts",

@@ -12,6 +12,7 @@ import { watchParent } from "../process/parent-watch.ts";
 import { SettingsFile } from "../process/settings-file.ts";
 import { Reload } from "../process/settings-reload.ts";
 import { thrownText } from "../process/thrown.ts";
+import { keepCompiled } from "../process/typescript.mjs";
 import { exitCodeOf, isCodedError } from "../protocol/errors.ts";
 import type { Activation } from "../protocol/membership.ts";
 import { isLoopback, listenAdmin } from "./admin.ts";
@@ -90,6 +91,7 @@ async function main(): Promise<void> {
   };
   reload = new Reload({ file, log, config, live: liveSettings, parse: parseGatewayConfig, apply, answerFile: config.RELOAD_FILE });
   log.info({ host: config.HOST, port, admin: admin.port, ...(certificate && aboutCertificate(certificate)) }, "gateway listens");
+  keepCompiled();
   notify.ready(() => statusLine(started.dispatcher));
 }
 

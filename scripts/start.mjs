@@ -57,8 +57,7 @@ async function main(argv) {
     if (error instanceof SetupError) return fail(error.message);
     throw error;
   }
-  const { register } = await import("tsx/esm/api");
-  register();
+  await import("../process/typescript.mjs");
   const { run } = await import(`./${command.replace(":", "-")}.ts`);
   process.exitCode = await run(rest);
 }

@@ -8,6 +8,7 @@ import type { Config } from "./config.ts";
 import type { DebugPort } from "./debug-port.ts";
 import type { Log } from "./log-display.ts";
 import type { Reaper } from "./reaper.ts";
+import { commonFlags, typeScriptLoader } from "./releases/node-flags.ts";
 import type { Release } from "./releases/release.ts";
 
 export interface ProcessesOptions {
@@ -32,12 +33,6 @@ export interface NatsSettings extends BusSecurity {
  * just started, 10,000 idle connections take 2,100 to 2,500 bytes each with 4, 3,300 with 8 and 4,900 with 16; echo is as fast.
  */
 const gatewayFlags = ["--max-semi-space-size=4"];
-
-/**
- * V8 compiles what is called for the first time, quickly, instead of interpreting it for a while. A worker takes 10 MB more, and
- * some 50 ms longer to start; it answers its first messages sooner: of three deploys' p99.9 of 48 to 60 ms, 30 to 33 are left.
- */
-const commonFlags = ["--always-sparkplug"];
 
 interface NodeProcess extends Pick<ChildSpec, "name" | "cwd" | "env"> {
   /** Flags of Node, and the file that it runs. */
@@ -114,8 +109,7 @@ export class Processes {
   }
 
   private node({ script, name, cwd, env, isForUs = () => false }: NodeProcess): Child {
-    // The tsx binary would leave its child behind when it is killed; the loader has no child.
-    const spec = { name, command: process.execPath, args: [...commonFlags, "--import", "tsx", ...script], cwd, env };
+    const spec = { name, command: process.execPath, args: [...commonFlags, "--import", typeScriptLoader(cwd), ...script], cwd, env };
     const onLine: ChildContext["onLine"] = (of, line, stream) => {
       if (!isForUs(line)) this.log.child(of, line, stream, cwd);
     };

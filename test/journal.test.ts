@@ -43,7 +43,11 @@ class Said {
 describe.runIf(process.platform === "linux")("in the journal", () => {
   test("a gateway's lines have the priority of their level", async () => {
     const nats = await startNats();
-    const gateway = new Said(["--import", "tsx", "gateway/main.ts"], "own", { NATS_URL: nats.url, PORT: "0", ADMIN_PORT: "0" });
+    const gateway = new Said(["--import", "./process/typescript.mjs", "gateway/main.ts"], "own", {
+      NATS_URL: nats.url,
+      PORT: "0",
+      ADMIN_PORT: "0",
+    });
     await gateway.has("gateway listens");
     nats.process.kill("SIGKILL");
     await gateway.has("NATS is gone");
@@ -56,7 +60,7 @@ describe.runIf(process.platform === "linux")("in the journal", () => {
   });
 
   test.each(["gateway", "worker"])("a %s that cannot start says so with the priority of what is critical", async (name) => {
-    const args = ["--import", "tsx", `${name}/main.ts`];
+    const args = ["--import", "./process/typescript.mjs", `${name}/main.ts`];
     const said = new Said(args, "own", {});
     await once(said.child, "close");
     expect(said.lines).toEqual([`<2>${name}: config.invalid: NATS_URL is missing`]);

@@ -270,7 +270,7 @@ export class TestSystem {
   private spawn(name: "gateway" | "worker", environment: Record<string, string>): TestProcess {
     const ours = { PATH: process.env.PATH, NATS_URL: this.nats.url, READY_TIMEOUT_MS: String(patienceMs) };
     const env = { ...ours, ...this.environment, ...environment };
-    const command = [process.execPath, "--import", "tsx", `${name}/main.ts`];
+    const command = [process.execPath, "--import", "./process/typescript.mjs", `${name}/main.ts`];
     // Node takes what it may have: it is the hard limit that counts.
     if (environment.OPEN_FILES !== undefined) command.unshift("sh", "-c", `ulimit -n ${environment.OPEN_FILES}; exec "$@"`, "sh");
     const [program = "", ...parameters] = command;

@@ -32,11 +32,16 @@ type Verdict = { ok: true; routes: { path: string }[] } | { ok: false; problems:
 
 function trial(): Promise<{ verdict: Verdict; exitCode: number }> {
   return new Promise((resolve) => {
-    execFile(process.execPath, ["--import", "tsx", "worker/trial.ts", folder], { cwd: clone }, (error, stdout, stderr) => {
-      // No warnings of Node.js either.
-      expect(stderr).toBe("");
-      resolve({ verdict: JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? ""), exitCode: Number(error?.code ?? 0) });
-    });
+    execFile(
+      process.execPath,
+      ["--import", "./process/typescript.mjs", "worker/trial.ts", folder],
+      { cwd: clone },
+      (error, stdout, stderr) => {
+        // No warnings of Node.js either.
+        expect(stderr).toBe("");
+        resolve({ verdict: JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? ""), exitCode: Number(error?.code ?? 0) });
+      },
+    );
   });
 }
 

@@ -1,99 +1,15 @@
-// The worker's process: environment, signals, and nothing else.
+// The worker's process.
 
-import { randomBytes } from "node:crypto";
-import { connectBus } from "../nats/connection.ts";
 import { collectSeldom } from "../process/gc-tuning.ts";
-import { IdentityFile } from "../process/identity-file.ts";
-import { openLog, sayFatal } from "../process/log.ts";
-import { Notify } from "../process/notify.ts";
-import { watchParent } from "../process/parent-watch.ts";
-import { SettingsFile } from "../process/settings-file.ts";
-import { Reload } from "../process/settings-reload.ts";
+import { sayFatal } from "../process/log.ts";
 import { thrownText } from "../process/thrown.ts";
 import { exitCodeOf, isCodedError } from "../protocol/errors.ts";
-import { checkPayload, liveSettings, parseWorkerConfig, type WorkerConfig } from "./config.ts";
-import { confine } from "./confinement.ts";
 import { HandlersError } from "./load-problem.ts";
-import { loadHandlers, loadingTimeMs } from "./loader.ts";
-import { Worker } from "./worker.ts";
-
-async function main(): Promise<void> {
-  const file = new SettingsFile(process.env.SETTINGS_FILE ?? "", process.env);
-  const config = parseWorkerConfig(file.read());
-  const id = `w${randomBytes(5).toString("hex")}`;
-  const log = openLog({
-    level: config.LOG_LEVEL,
-    base: { worker: id, release: config.RELEASE, pid: process.pid },
-    journalStream: process.env.JOURNAL_STREAM,
-  });
-  const notify = new Notify(config);
-  let worker: Worker | undefined;
-  let reload: Reload<WorkerConfig> | undefined;
-  let isEnding = false;
-
-  const end = (reason: string) => {
-    // A second signal ends at once: what was begun is redelivered.
-    if (isEnding) process.exit(1);
-    isEnding = true;
-    log.info({ reason }, "worker drains");
-    notify.stopping(config.DRAIN_MS);
-    if (worker === undefined) process.exit(0);
-    void worker
-      .drain()
-      .then(() => notify.end())
-      .then(() => process.exit(0));
-  };
-  process.on("SIGTERM", () => end("SIGTERM"));
-  process.on("SIGINT", () => end("SIGINT"));
-  // While it starts: what would be read again has just been read.
-  process.on("SIGHUP", () => void reload?.run());
-  watchParent(config.LIFELINE_FD, () => end("its supervisor has ended"));
-  // A promise that a handler let go of: its turn has committed without it, and no other connection is concerned.
-  process.on("unhandledRejection", (error) => log.error({ err: error }, "a promise that no handler awaited was rejected"));
-  process.on("uncaughtException", (error) => {
-    // A timer that used its turn's conn: it throws before it does anything, so that is no reason to end what others wait for.
-    if (isCodedError(error, "turn.over")) return log.error({ err: error }, "a conn was used after its turn");
-    sayFatal(`worker: ${thrownText(error)}`, process.env.JOURNAL_STREAM);
-    process.exit(1);
-  });
-
-  confine(process.cwd());
-  const [bus, loaded] = await Promise.all([
-    connectBus({
-      url: config.NATS_URL,
-      silenceMs: config.NATS_TIMEOUT_MS,
-      security: config,
-      name: `worker ${id}`,
-      onEvent: (event) => {
-        if (event.kind === "unreached") return log.warn({ err: event.error }, "NATS cannot be reached: trying again");
-        if (event.kind === "connected") worker?.reconnected();
-        if (event.kind === "fault") worker?.meetFault(event.error);
-        else log.warn(event.kind === "connected" ? "NATS is back" : "NATS is gone");
-      },
-    }),
-    loadHandlers(config.HANDLERS_DIR, { timeoutMs: loadingTimeMs(config.READY_TIMEOUT_MS, performance.now()) }),
-  ]);
-  checkPayload(config, bus.maxPayloadBytes);
-  const identity = new IdentityFile({ file: config.IDENTITY_FILE, id });
-  identity.tell(bus, config.NAMESPACE);
-  await identity.settle(identity.crashed);
-  await identity.take();
-  worker = new Worker({ id, config, loaded, bus, log, now: () => performance.now() });
-  const started = worker;
-  const apply = (changed: WorkerConfig) => {
-    checkPayload(changed, bus.maxPayloadBytes);
-    started.change(changed);
-    return {};
-  };
-  reload = new Reload({ file, log, config, live: liveSettings, parse: parseWorkerConfig, apply, answerFile: config.RELOAD_FILE });
-  worker.start();
-  log.info({ routes: loaded.routes.map(({ path }) => path) }, "worker ready");
-  notify.ready(() => `${started.connections.toLocaleString("en-US")} connections, release ${config.RELEASE}`, 2 * config.WORKER_TIMEOUT_MS);
-}
+import { run } from "./run.ts";
 
 collectSeldom();
 try {
-  await main();
+  await run(process.env);
 } catch (error) {
   const isExpected = isCodedError(error) || error instanceof HandlersError;
   const text = isExpected ? error.message : thrownText(error);

@@ -1,21 +1,26 @@
-// The trial process of a deploy: `node --import tsx worker/trial.ts <folder>` loads all handlers as a worker would, says which
-// one it begins, and in a last line of JSON how that went, and exits 0 or 1. It starts nothing: onStart is not run, NATS not asked.
+// The trial process of a deploy: it loads all handlers as a worker would, says which one it begins, and in a last line of JSON how
+// that went, and exits 0 or 1. It starts nothing: onStart is not run, NATS not asked.
+// node --import ./process/typescript.mjs worker/trial.ts <folder of handlers>
 
 import { writeSync } from "node:fs";
 import { resolve } from "node:path";
+import { readAllTypeScript } from "../process/typescript.mjs";
 import { confine } from "./confinement.ts";
 import { HandlersError, type Problem, problemOf } from "./load-problem.ts";
 import { loadHandlers } from "./loader.ts";
+// What else a worker runs: compiled here, at low priority, once for all workers of the release.
+import "./run.ts";
 
 const [folder] = process.argv.slice(2);
 if (folder === undefined) {
-  process.stderr.write("usage: node --import tsx worker/trial.ts <folder of handlers>\n");
+  process.stderr.write("usage: node --import ./process/typescript.mjs worker/trial.ts <folder of handlers>\n");
   process.exit(2);
 }
 
 // What a module left behind may throw at any time, and is a problem of the release as much as a throw at load.
 process.on("uncaughtException", (error) => report([strayProblem(error, folder)]));
 
+await readAllTypeScript();
 confine(process.cwd());
 try {
   // At once, since a module that loops for ever lets nothing else happen.

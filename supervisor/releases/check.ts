@@ -6,6 +6,7 @@ import * as v from "valibot";
 import type { RouteHello } from "../../protocol/membership.ts";
 import { type CheckOptions, lastWords, lateText, runCheck } from "./check-process.ts";
 import { routeHellos } from "./manifest.ts";
+import { commonFlags, typeScriptLoader } from "./node-flags.ts";
 import { ReleaseError, type ReleaseProblem } from "./refusal.ts";
 import { checkTypes } from "./types.ts";
 import { withReason } from "./why-missing.ts";
@@ -34,9 +35,17 @@ export async function checkRelease(options: CheckOptions): Promise<RouteHello[]>
 }
 
 async function tryHandlers(options: CheckOptions): Promise<{ problems: ReleaseProblem[]; routes: RouteHello[] }> {
-  const { handlersDir, sharedDir, handlerEnv, runAs } = options;
+  const { folder, handlersDir, sharedDir, handlerEnv, runAs } = options;
   const user = runAs === undefined ? [] : ["setpriv", `--reuid=${runAs.user}`, `--regid=${runAs.user}`, "--clear-groups", "--"];
-  const command = [...user, runAs?.node ?? process.execPath, "--import", "tsx", join("worker", "trial.ts"), handlersDir];
+  const command = [
+    ...user,
+    runAs?.node ?? process.execPath,
+    ...commonFlags,
+    "--import",
+    typeScriptLoader(folder),
+    join("worker", "trial.ts"),
+    handlersDir,
+  ];
   const env = { ...handlerEnv, ...runAs?.env, SHARED_DIR: sharedDir };
   const result = await runCheck(command, options, env);
   const fault = (text: string) => ({ problems: [{ file: lastBegun(result.stdout) ?? handlersDir, text }], routes: [] });

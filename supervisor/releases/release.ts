@@ -8,6 +8,7 @@ import { protocolVersion } from "../../protocol/envelope.ts";
 import type { RouteHello } from "../../protocol/membership.ts";
 import { checkRelease } from "./check.ts";
 import type { RunAs } from "./check-process.ts";
+import { inheritCompiled } from "./compiled.ts";
 import { syncPath, syncTree } from "./durable.ts";
 import { type Manifest, readManifest, writeManifest } from "./manifest.ts";
 import { openToAll } from "./modes.ts";
@@ -220,7 +221,7 @@ class ReleaseFolder implements ReleaseStore {
   }
 
   /** @returns what it has of the clone, relative to it. */
-  private async copy(folder: string, { handlersDir, signal, check }: MakeOptions): Promise<string[]> {
+  private async copy(folder: string, { handlersDir, previous, signal, check }: MakeOptions): Promise<string[]> {
     const { clone } = this;
     const files = await listSources(clone, handlersDir);
     const copied = await Promise.allSettled([
@@ -234,6 +235,8 @@ class ReleaseFolder implements ReleaseStore {
     // Settled, all of them: what still writes while the folder is removed would leave something behind.
     for (const result of copied) if (result.status === "rejected") throw result.reason;
     if (this.runAs !== undefined) await openToAll(folder);
+    const before = previous === null ? undefined : join(this.folder, previous);
+    await inheritCompiled({ from: before, to: folder, user: this.runAs?.user });
     return files;
   }
 

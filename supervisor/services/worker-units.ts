@@ -3,6 +3,7 @@
 
 import { mkdir, open, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
+import { typeScriptLoader } from "../releases/node-flags.ts";
 import type { Release } from "../releases/release.ts";
 import { withSettings } from "./environment-file.ts";
 import { layout, units } from "./layout.ts";
@@ -29,7 +30,11 @@ export async function runningReleases(): Promise<Map<string, number>> {
 /** Makes what the units need that run a release. */
 export async function placeWorkers({ id, folder, manifest }: Release, names: readonly string[]): Promise<void> {
   const handlers = resolve(folder, manifest.handlersDir);
-  await writeFile(join(folder, "release.env"), withSettings("", { RELEASE: id, HANDLERS_DIR: handlers }), { mode: 0o644 });
+  await writeFile(
+    join(folder, "release.env"),
+    withSettings("", { RELEASE: id, HANDLERS_DIR: handlers, LOADER: typeScriptLoader(folder) }),
+    { mode: 0o644 },
+  );
   await mkdir(layout.workers, { recursive: true });
   for (const name of names) {
     const link = join(layout.workers, instanceOf(name));
