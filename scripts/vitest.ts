@@ -6,14 +6,7 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { onSignals } from "../process/signals.ts";
 import { runProgram, type Tally } from "./checks.ts";
-
-/** What vitest's JSON reporter counts, of which we need little. */
-const vitestReport = v.object({
-  numPassedTests: v.number(),
-  numFailedTests: v.number(),
-  numPendingTests: v.number(),
-  numTodoTests: v.number(),
-});
+import { fileTally, tallyFileVariable } from "./tally-reporter.ts";
 
 const vitest = "vitest/vitest.mjs";
 
@@ -32,13 +25,13 @@ export function runUnitTests(args: readonly string[]): Promise<Tally> {
 
 async function countTests(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Tally> {
   return inOwnTmpFolder(async (folder) => {
-    const report = join(folder, "vitest.json");
-    const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-    const exitCode = await runProgram(vitest, ["run", ...reporters, ...args], { env: { ...env, TMPDIR: folder } });
-    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = readReport(report);
+    const file = join(folder, "tally.json");
+    const reporter = `--reporter=${join(import.meta.dirname, "tally-reporter.ts")}`;
+    const exitCode = await runProgram(vitest, ["run", reporter, ...args], { env: { ...env, TMPDIR: folder, [tallyFileVariable]: file } });
+    const { files, passed, failed, skipped } = readTally(file);
+    if (files === 0) process.stderr.write(`no test file matches: ${args.join(" ")}\n`);
     // A file that does not load and an error outside of any test fail the run without failing a test.
-    const failed = exitCode !== 0 && numFailedTests === 0 ? 1 : numFailedTests;
-    return { passed: numPassedTests, failed, skipped: numPendingTests + numTodoTests };
+    return { passed, failed: exitCode !== 0 && failed === 0 ? 1 : failed, skipped };
   });
 }
 
@@ -69,11 +62,11 @@ async function inOwnTmpFolder<T>(use: (folder: string) => Promise<T>): Promise<T
   }
 }
 
-function readReport(file: string): v.InferOutput<typeof vitestReport> {
+function readTally(file: string): Tally & { readonly files?: number } {
   try {
-    return v.parse(vitestReport, JSON.parse(readFileSync(file, "utf8")));
+    return v.parse(fileTally, JSON.parse(readFileSync(file, "utf8")));
   } catch {
     // vitest ended before it wrote one; its exit code and its output tell why.
-    return { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0, numTodoTests: 0 };
+    return { passed: 0, failed: 0, skipped: 0 };
   }
 }

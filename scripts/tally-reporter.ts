@@ -1,0 +1,38 @@
+// Vitest's usual report, and what has passed and failed as one line of JSON in a file, which scripts/vitest.ts reads. Vitest's own JSON
+// report names its file on the terminal, where nobody needs it: it is gone after the run.
+
+import { writeFileSync } from "node:fs";
+import * as v from "valibot";
+import { DefaultReporter, type TestModule, type TestRunEndReason } from "vitest/node";
+
+/** Names the file. */
+export const tallyFileVariable = "THINSTATE_TALLY_FILE";
+
+export const fileTally = v.object({
+  /** Test files. */
+  files: v.number(),
+  passed: v.number(),
+  failed: v.number(),
+  /** Those to be written, too. */
+  skipped: v.number(),
+});
+
+export default class TallyReporter extends DefaultReporter {
+  override onTestRunEnd(
+    modules: readonly TestModule[],
+    errors: Parameters<DefaultReporter["onTestRunEnd"]>[1],
+    reason: TestRunEndReason,
+  ): void {
+    // Where no file was chosen, it would list the patterns of all projects.
+    if (modules.length > 0 || errors.length > 0) super.onTestRunEnd(modules, errors, reason);
+    const states = modules.flatMap((module) => [...module.children.allTests()].map((test) => test.result().state));
+    const count = (wanted: (typeof states)[number]) => states.filter((state) => state === wanted).length;
+    const tally: v.InferOutput<typeof fileTally> = {
+      files: modules.length,
+      passed: count("passed"),
+      failed: count("failed"),
+      skipped: count("skipped"),
+    };
+    writeFileSync(process.env[tallyFileVariable] ?? "", JSON.stringify(tally));
+  }
+}
