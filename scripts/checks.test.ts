@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } fr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { adviceOn, chooseBuild, thisMachine } from "../gateway/uws/choice.mjs";
 import { parseTally } from "./checks.ts";
 
 const clone = join(import.meta.dirname, "..");
@@ -45,10 +46,32 @@ test("how a handler is written is its author's taste; mistakes, and imports that
   expect(checked("worker/handlers/messy.ts", messy.replace("node:fs", "../../gateway/fs.ts"))).toContain("noRestrictedImports");
 });
 
-test("tests that are chosen run alone", () => {
-  const args = ["scripts/start.mjs", "test", "worker/handlers"];
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: clone, encoding: "utf8" });
+function runCommand(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync(process.execPath, ["scripts/start.mjs", ...args], { cwd: clone, encoding: "utf8" });
+}
+
+test("tests that are chosen run alone, and no file is named that is gone afterwards", () => {
+  const { status, stdout, stderr } = runCommand("test", "worker/handlers");
   expect(status, `${stdout}${stderr}`).toBe(0);
   expect(stdout).not.toContain("check:");
-  expect(stdout).toMatch(/\n\d+ passed, 0 failed\n$/);
+  expect(`${stdout}${stderr}`).not.toContain("report written");
+  expect(stdout).toMatch(/\n[1-9]\d* passed, 0 failed\n$/);
+});
+
+test("a choice that matches no test fails, and says so in one line", () => {
+  const { status, stdout, stderr } = runCommand("test", "nothing-matches");
+  expect(status).toBe(1);
+  expect(stderr).toBe("no test file matches: nothing-matches\n");
+  expect(stdout).not.toContain("include");
+  expect(stdout).toMatch(/\n0 passed, 1 failed\n$/);
+});
+
+test("only what serves gives advice on the machine: once is enough", () => {
+  const { stderr } = runCommand("test:unit", "--help");
+  expect(stderr).toBe("");
+  const machine = thisMachine();
+  const build = chooseBuild(machine);
+  const advice = typeof build === "string" ? undefined : adviceOn(build, machine);
+  expect(runCommand("start", "--help").stderr).toBe(advice === undefined ? "" : `${advice}\n`);
+  expect(runCommand("dev", "--help").stderr).toBe(advice === undefined ? "" : `${advice}\n`);
 });

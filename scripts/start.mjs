@@ -23,6 +23,9 @@ const commands = {
  */
 const forRoot = { "install-service": "install", "uninstall-service": "remove" };
 
+/** Those that serve: they say what people should know of this machine. */
+const withAdvice = ["start", "dev"];
+
 const leastNodeMajor = 20;
 
 const tests = ["test", "test:unit", "test:watch"];
@@ -50,9 +53,7 @@ async function main(argv) {
       needsWebSockets: withWebSockets.includes(command),
       withDevelopment: [...tests, "check", "bench", "chaos"].includes(command),
     });
-    if (advice !== undefined)
-      process.stderr.write(`${advice}
-`);
+    if (advice !== undefined && withAdvice.includes(command)) process.stderr.write(`${advice}\n`);
   } catch (error) {
     if (error instanceof SetupError) return fail(error.message);
     throw error;
