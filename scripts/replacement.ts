@@ -27,12 +27,14 @@ export interface ReplacementOptions {
 /** @returns The exit code. */
 export async function showReplacement(request: ControlRequest, { isJson, target: wanted }: ReplacementOptions): Promise<number> {
   let progress: Progress | undefined;
-  const onStep: OnStep = (step, isUpdate) => {
+  const onStep: OnStep = (step, event) => {
     if (isJson) return;
     // Where lines are not redrawn, the figures of a step would fill the log.
-    if (isUpdate) return process.stderr.isTTY ? progress?.update(step) : undefined;
-    progress?.done();
-    progress = startProgress(step);
+    if (event === "update") return process.stderr.isTTY ? progress?.update(step) : undefined;
+    if (event === "note") return progress === undefined ? void process.stderr.write(`${step}\n`) : progress.note(step);
+    if (event === "failed") progress?.fail(step);
+    else progress?.done();
+    progress = event === "failed" ? undefined : startProgress(step);
   };
   const leaving = new AbortController();
   const leave = (_signal: NodeJS.Signals, isRepeated: boolean) => {

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import * as v from "valibot";
 import type { RollbackFacts } from "./rolled-back.ts";
-import type { OnStep } from "./steps.ts";
+import type { OnStep, StepEvent } from "./steps.ts";
 
 /** sun_path has 108 bytes on Linux and 104 on macOS, with the zero at the end. */
 const socketPathLimitBytes = 103;
@@ -47,6 +47,13 @@ export interface Problem {
 export type Outcome<T = unknown> =
   | { readonly ok: true; readonly result: T }
   | { readonly ok: false; readonly error: string; readonly problems: readonly Problem[]; readonly rolledBack?: RollbackFacts };
+
+interface StepLine {
+  readonly step: string;
+  readonly event?: StepEvent;
+  /** All that version 0.2 says and understands: during an update, command and supervisor are of different versions. */
+  readonly isUpdate?: boolean;
+}
 
 /** @param signal Aborted when the command has gone away. */
 export type Answer = (request: ControlRequest, onStep: OnStep, signal: AbortSignal) => Promise<Outcome>;
@@ -126,7 +133,7 @@ export class ControlServer {
               error: "not a request that this supervisor knows: is it of another version?",
               problems: [],
             })
-          : answer(parsed, (step, isUpdate) => say({ step, isUpdate }), gone.signal);
+          : answer(parsed, (step, event) => say(stepLine(step, event)), gone.signal);
       void outcome.then((last) => {
         say(last);
         socket.end();
@@ -152,13 +159,17 @@ export function askSupervisor<T>(cacheFolder: string, ask: ControlRequest, onSte
       // readline hands on its input's errors.
       .once("error", () => reject(new NotRunning("thinstate does not run here; start it with npm start")))
       .on("line", (line) => {
-        const reply = JSON.parse(line) as Outcome<T> | { step: string; isUpdate?: boolean };
-        if ("step" in reply) onStep(reply.step, reply.isUpdate);
+        const reply = JSON.parse(line) as Outcome<T> | StepLine;
+        if ("step" in reply) onStep(reply.step, reply.event ?? (reply.isUpdate === true ? "update" : "begun"));
         else resolve(reply);
       })
       // After an outcome this rejects nothing.
       .once("close", () => reject(new NotRunning("thinstate ended before it answered")));
   });
+}
+
+function stepLine(step: string, event: StepEvent = "begun"): StepLine {
+  return { step, event, isUpdate: event === "update" };
 }
 
 function parseRequest(line: string): ControlRequest | undefined {

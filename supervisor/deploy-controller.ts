@@ -76,7 +76,7 @@ export class DeployController {
       const options = { onStep, signal, force: request.force };
       const result =
         request.request === "rollback"
-          ? await this.supervisor.rollback({ ...options, to: request.to })
+          ? await this.supervisor.rollback({ ...options, to: request.to, by: nameOf(request.who) })
           : await this.supervisor.deploy({ ...options, workers: request.workers, check, rollbackSignal });
       return { ok: true, result };
     } finally {

@@ -38,6 +38,18 @@ test("the report names what serves and what served before", () => {
   expect(text).not.toContain("closed");
 });
 
+test("an idle deploy says so, instead of figures that are all zero", () => {
+  const watch = { ms: 5_000, now: { turns: 0, thrown: 0 }, before: { turns: 0, thrown: 0 } };
+  const text = reportText({ ...about, ...handoverFigures([{ ...gateway, connections: 0 }], 4), watch });
+  expect(text).toMatch(/^ {2}pause {8}none, since no connection moved$/m);
+  expect(text).toMatch(/^ {2}threw {8}no messages during the watch; nothing to compare$/m);
+  const idle = reportText({ ...about, ...handoverFigures([reporting(10, 4, [0, 0, 0])], 4), watch });
+  expect(idle).toMatch(/^ {2}pause {8}none: no connection had a message waiting$/m);
+  const late = reportText({ ...about, ...handoverFigures([reporting(10, 4, [1])], 4), watch: { ...watch, now: { turns: 3, thrown: 0 } } });
+  expect(late).toMatch(/^ {2}pause {8}p50 \d/m);
+  expect(late).toMatch(/^ {2}threw {8}0 of 3 turns \(before: no messages\)$/m);
+});
+
 test("connections that were closed are counted by their code, and shown with the workers' last errors", () => {
   const gateways = [
     reporting(10, 4, [], { "state.incompatible": 2 }),

@@ -6,6 +6,9 @@ import type { GatewayHello } from "../protocol/membership.ts";
 import type { StepTime } from "./steps.ts";
 import { leastCount, rateText, type ThrowRate } from "./throw-rate.ts";
 
+/** What would be shown as 0.00 ms. */
+const leastPauseMs = 0.005;
+
 /** Connections by the code that they were closed for: see docs/errors.md. */
 export type Closed = Readonly<Record<string, number>>;
 
@@ -108,7 +111,6 @@ export function errorLines(errors: readonly string[]): string[] {
 
 /** For people. */
 export function reportText(report: DeployReport): string {
-  const ms = (value: number) => `${value < 10 ? value.toFixed(2) : Math.round(value)} ms`;
   const { watch } = report;
   const closed = closedText(report.closed);
   const rows: [string, string][] = [
@@ -117,7 +119,7 @@ export function reportText(report: DeployReport): string {
     ["handed over", `${report.handedOver}${report.remaining > 0 ? `, ${report.remaining} still with the old workers` : ""}`],
     ["parked", String(report.parked)],
     ["redelivered", String(report.redelivered)],
-    ["pause", `p50 ${ms(report.pauseP50Ms)}, p99 ${ms(report.pauseP99Ms)}, longest ${ms(report.pauseLongestMs)}`],
+    ["pause", pauseText(report)],
     ["time", `${seconds(report.totalMs)}${watch === null ? "" : `, then watched for ${seconds(watch.ms)}`}`],
     ...(watch === null ? [] : [watchRow(watch)]),
   ];
@@ -126,10 +128,21 @@ export function reportText(report: DeployReport): string {
   return [`release ${report.release} serves${before}`, ...lines, ...errorLines(report.errors)].join("\n");
 }
 
+function pauseText({ handedOver, pauseP50Ms, pauseP99Ms, pauseLongestMs }: SwitchReport): string {
+  const ms = (value: number) => `${value < 10 ? value.toFixed(2) : Math.round(value)} ms`;
+  if (handedOver === 0) return "none, since no connection moved";
+  if (pauseLongestMs < leastPauseMs) return "none: no connection had a message waiting";
+  return `p50 ${ms(pauseP50Ms)}, p99 ${ms(pauseP99Ms)}, longest ${ms(pauseLongestMs)}`;
+}
+
 function watchRow({ now, before }: NonNullable<DeployReport["watch"]>): [string, string] {
+  if (now.turns === 0) return ["threw", "no messages during the watch; nothing to compare"];
   const isFew = before !== null && now.thrown > 0 && now.thrown < leastCount;
   const few = isFew ? `; fewer than ${leastCount} never roll a deploy back, npm run rollback-worker does` : "";
-  return ["threw", `${rateText(now)} turns${before === null ? "" : ` (before: ${rateText(before)})`}${few}`];
+  return [
+    "threw",
+    `${rateText(now)} turns${before === null ? "" : ` (before: ${before.turns === 0 ? "no messages" : rateText(before)})`}${few}`,
+  ];
 }
 
 function seconds(ms: number): string {

@@ -7,7 +7,7 @@ import { type Finding, watch } from "./release-watch.ts";
 import type { Release } from "./releases/release.ts";
 import { isDevRelease } from "./releases/release-name.ts";
 import type { RollbackSignal } from "./rollback-request.ts";
-import { RolledBack } from "./rolled-back.ts";
+import { RolledBack, whyRolledBack } from "./rolled-back.ts";
 import { type OnStep, Steps } from "./steps.ts";
 import { checkConnections, type DeployParts, type DeployPool, DeployRefused, type Switched, switchOver } from "./switch-over.ts";
 import { countsOf, rateOf, rateSince, type ThrowRate } from "./throw-rate.ts";
@@ -25,6 +25,8 @@ export interface ReplaceOptions {
 export interface RollbackOptions extends ReplaceOptions {
   /** The release to go back to; null: the one that served before the active one. */
   readonly to: string | null;
+  /** Who wants it, for people: "ada (process 12)". */
+  readonly by: string;
 }
 
 export interface DeployOptions extends ReplaceOptions {
@@ -97,7 +99,11 @@ export async function rollback(parts: DeployParts, options: RollbackOptions): Pr
   const release = await keptRelease(parts, wanted, active);
   try {
     const command = "rollback-worker";
-    return await unwatched(await switchOver(parts, { ...options, standbys: options.size, release, steps, isRecorded: true, command }));
+    const switched = await switchOver(parts, { ...options, standbys: options.size, release, steps, isRecorded: true, command });
+    await parts.history.forget(release.id);
+    const isOlder = release.manifest.createdAt < active.manifest.createdAt;
+    if (isOlder && !isDevRelease(active.id)) await parts.history.add(active.id, `asked for by ${options.by}`);
+    return await unwatched(switched);
   } finally {
     parts.pools.cool();
   }
@@ -108,12 +114,14 @@ async function unwatched({ pool, report }: Switched): Promise<DeployReport> {
 }
 
 /** @throws {CodedError} "release.unknown", which lists those that are kept. */
-async function keptRelease({ releases }: DeployParts, id: string, active: Release): Promise<Release> {
+async function keptRelease({ releases, history }: DeployParts, id: string, active: Release): Promise<Release> {
   const release = isDevRelease(id) ? undefined : await releases.get(id);
   if (release !== undefined) return release;
   const others = (await releases.list()).map((kept) => kept.id).filter((kept) => kept !== active.id && !isDevRelease(kept));
   const list = others.length === 0 ? `none but ${active.id}, which serves` : others.reverse().join(", ");
-  throw new CodedError("release.unknown", `there is no release ${id}; kept are: ${list}`);
+  const why = history.list().find((entry) => entry.id === id)?.why;
+  const fate = why === undefined ? `there is no release ${id}` : `release ${id} was rolled back (${why}) and removed`;
+  throw new CodedError("release.unknown", `${fate}; kept are: ${list}`);
 }
 
 interface Candidate extends Switched {
@@ -163,6 +171,8 @@ async function isRefused(parts: DeployParts, { rollbackSignal, ending }: DeployO
 async function takeBack(parts: DeployParts, options: DeployOptions, candidate: Candidate, finding: Finding): Promise<RolledBack> {
   const { pool, before } = candidate;
   const { release } = pool;
+  const how = finding.reason === "rollback" ? "ended, a rollback was" : "failed,";
+  candidate.steps.fail(`watching release ${release.id}: ${how} ${whyRolledBack(finding, before?.life)}`);
   const errors = await errorsOf(pool);
   const closed = closedIn(parts.members.gateways, candidate.report.generation);
   const facts = { release: release.id, reason: finding.reason, now: finding.now, before: before?.life ?? null, closed, errors };
@@ -181,6 +191,7 @@ async function takeBack(parts: DeployParts, options: DeployOptions, candidate: C
   // Not the one that a rollback, or the next start, would find.
   await parts.pools.discard(pool, parts.config.stopTimeoutMs);
   await parts.releases.remove(release.id);
+  await parts.history.add(release.id, whyRolledBack(finding, before.life));
   return new RolledBack(finding, { ...facts, backTo: report.release, closedGoingBack: report.closed }, { report });
 }
 

@@ -59,7 +59,7 @@ export async function watch({ config, members }: DeployParts, options: WatchOpti
     if (isWhole) now = rateOf(pool.hellos);
     const found = badSign(options, now, isOver) ?? (isOver && (isWhole || nowMs >= latestEnd) ? well : undefined);
     if (found !== undefined) return { ...found, now, ms: nowMs - startedAt };
-    steps.update(`${step} (turns thrown: ${rateText(now)})`);
+    steps.update(`${step} (${now.turns === 0 ? "no messages yet" : `${rateText(now)} turns threw`})`);
   }
 }
 

@@ -35,6 +35,12 @@ export class RolledBack extends Error {
   }
 }
 
+/** On one line. @param before What the release before has thrown in its whole life. */
+export function whyRolledBack({ reason, text, now }: Finding, before: ThrowRate | undefined): string {
+  if (reason !== "throws" || now.thrown === 0) return text;
+  return `${text}: ${rateText(now)}${before === undefined ? "" : ` (before: ${rateText(before)})`}`;
+}
+
 function textOf(
   { text, ms }: Finding,
   { release, now, before, closed, closedGoingBack, errors }: RollbackFacts,

@@ -3,6 +3,7 @@
 import type { Members } from "./members.ts";
 import type { Release } from "./releases/release.ts";
 import { isDevRelease } from "./releases/release-name.ts";
+import type { Rollback } from "./rollback-history.ts";
 import type { DeployPools } from "./switch-over.ts";
 
 /** Of all pools: what a status needs. */
@@ -29,6 +30,11 @@ export interface Status {
     /** In milliseconds since 1970. */
     readonly deployedAt: number;
   }[];
+  /**
+   * Those that were rolled back lately; the newest first. One that a deploy has rolled back by itself is not kept. A server of version
+   * 0.2, which a newer command may ask, does not say.
+   */
+  readonly rolledBack?: readonly Rollback[];
   readonly gateways: readonly {
     readonly id: string;
     readonly pid: number;
@@ -56,7 +62,7 @@ export interface Status {
 /** What somebody has asked for that is not done yet. */
 export type UnderWay = Pick<Status, "deploying" | "watchedUntil">;
 
-type Rest = Pick<Status, "url" | "pid" | "startedAt" | "ready" | "nats" | keyof UnderWay>;
+type Rest = Pick<Status, "url" | "pid" | "startedAt" | "ready" | "nats" | "rolledBack" | keyof UnderWay>;
 
 interface Parts extends Rest {
   readonly members: Members;
@@ -130,9 +136,18 @@ export function statusText(status: Status): string {
   ]);
   const releases = table([
     ["release", "state", "deployed"],
-    ...status.releases.map(({ id, state, deployedAt }) => [id, state, new Date(deployedAt).toLocaleString("sv-SE")]),
+    ...status.releases.map(({ id, state, deployedAt }) => [id, state, timeText(deployedAt)]),
   ]);
-  return [...head, "", ...gateways, "", ...workers, "", ...releases].join("\n");
+  const rolledBack = table([
+    ["rolled back", "when", "why"],
+    ...(status.rolledBack ?? []).map(({ id, at, why }) => [id, timeText(at), why]),
+  ]);
+  return [...head, "", ...gateways, "", ...workers, "", ...releases, ...(rolledBack.length > 1 ? ["", ...rolledBack] : [])].join("\n");
+}
+
+/** "2026-11-28 15:41:33" */
+function timeText(ms: number): string {
+  return new Date(ms).toLocaleString("sv-SE");
 }
 
 function stateOf(release: string, pools: PoolsView): "active" | "standby" | "warm" {

@@ -5,8 +5,14 @@ export interface StepTime {
   readonly ms: number;
 }
 
-/** @param isUpdate It says anew what the step before said: a figure in it has changed. */
-export type OnStep = (text: string, isUpdate?: boolean) => void;
+/**
+ * begun: a step begins, so the one before is done. update: the step goes on, and a figure in its text has changed. failed: it has ended
+ * badly, and the text says how. note: something to know besides; the step goes on.
+ */
+export type StepEvent = "begun" | "update" | "failed" | "note";
+
+/** @param event "begun" where none is given. */
+export type OnStep = (text: string, event?: StepEvent) => void;
 
 export class Steps {
   private readonly onStep: OnStep;
@@ -29,7 +35,14 @@ export class Steps {
   update(text: string): void {
     if (text === this.shown) return;
     this.shown = text;
-    this.onStep(text, true);
+    this.onStep(text, "update");
+  }
+
+  /** Ends the current step, which has gone wrong. @param text What people see of it now. */
+  fail(text: string): void {
+    this.finish();
+    this.shown = "";
+    this.onStep(text, "failed");
   }
 
   /** Ends the current step. @returns all that were done so far. */

@@ -24,6 +24,7 @@ import { Processes } from "./processes.ts";
 import { Reaper } from "./reaper.ts";
 import { ReleaseRetention } from "./release-retention.ts";
 import { openReleases, type ReleaseStore } from "./releases/release.ts";
+import { RollbackHistory } from "./rollback-history.ts";
 import { type Status, statusOf, type UnderWay } from "./status.ts";
 import type { DeployParts } from "./switch-over.ts";
 import { WorkerPool } from "./worker-pool.ts";
@@ -67,6 +68,7 @@ export class Supervisor implements Deployable {
   readonly releases: ReleaseStore;
   private readonly retention: ReleaseRetention;
   private readonly record: ActivationRecord;
+  private readonly history: RollbackHistory;
   private readonly reaper = new Reaper();
   private readonly processes: Processes;
   private readonly ending = new AbortController();
@@ -83,7 +85,8 @@ export class Supervisor implements Deployable {
     const { clone, cacheFolder, sharedDir, checkTimeoutMs } = config;
     this.releases = openReleases({ clone, folder: join(cacheFolder, "releases"), sharedDir, handlerEnv, checkLimitMs: checkTimeoutMs });
     this.retention = new ReleaseRetention({ config, releases: this.releases, log, isDev });
-    this.record = new ActivationRecord(join(config.cacheFolder, "activation.json"), log);
+    this.record = new ActivationRecord(join(cacheFolder, "activation.json"), log);
+    this.history = new RollbackHistory(join(cacheFolder, "rollbacks.json"), log);
     this.processes = new Processes({ config, env, handlerEnv, reaper: this.reaper, log, debugPort });
   }
 
@@ -138,12 +141,8 @@ export class Supervisor implements Deployable {
 
   async rollback(options: Omit<RollbackOptions, "size">): Promise<DeployReport> {
     const { pools } = this.started();
-    const size = pools.active?.size ?? usualWorkers;
-    const report = await rollback(this.parts(), {
-      ...options,
-      size,
-      signal: AbortSignal.any([options.signal, this.ending.signal]),
-    });
+    const signal = AbortSignal.any([options.signal, this.ending.signal]);
+    const report = await rollback(this.parts(), { ...options, size: pools.active?.size ?? usualWorkers, signal });
     await this.prune(pools);
     return report;
   }
@@ -160,6 +159,7 @@ export class Supervisor implements Deployable {
       members: membership.members,
       pools,
       releases: await this.releases.list(),
+      rolledBack: this.history.list(),
       nowMs: Date.now(),
     });
   }
@@ -294,6 +294,6 @@ export class Supervisor implements Deployable {
 
   private parts(): DeployParts {
     const { pools, membership } = this.started();
-    return { config: this.config, releases: this.releases, pools, members: membership.members };
+    return { config: this.config, releases: this.releases, history: this.history, pools, members: membership.members };
   }
 }

@@ -6,6 +6,7 @@ import type { Config } from "./config.ts";
 import { handoverFigures, type SwitchReport } from "./deploy-report.ts";
 import type { Members } from "./members.ts";
 import type { Release, ReleaseStore } from "./releases/release.ts";
+import type { RollbackHistory } from "./rollback-history.ts";
 import { reasonInStates } from "./state-check.ts";
 import type { Steps } from "./steps.ts";
 
@@ -59,6 +60,7 @@ export interface DeployPools {
 export interface DeployParts {
   readonly config: Pick<Config, "handlersDir" | "readyTimeoutMs" | "stopTimeoutMs" | "watchMs" | "workerTimeoutMs">;
   readonly releases: ReleaseStore;
+  readonly history: RollbackHistory;
   readonly pools: DeployPools;
   readonly members: Members;
 }

@@ -89,8 +89,16 @@ describe("a release is rolled back by itself", () => {
       /^ {2}onMessage was rolled back \(\/version\): Error: no luck \(× \d+\)\n +at \S+ \(worker\/handlers\/version\.ts:8:/m,
     );
     expect(output.endsWith(`release ${first} still serves`), output).toBe(true);
+    expect(output).toMatch(/^watching release \S+: failed, its turns throw clearly more often than before: \d+ of \d+ .* \([\d.]+ s\)$/m);
+    expect(output).not.toMatch(/^watching release .*: done/m);
     await answers("one");
     await expectAlone(first, 3);
+    const gone = /^release (\S+) was rolled back/m.exec(output)?.[1] ?? "";
+    const why = expect.stringMatching(/^its turns throw clearly more often than before: \d+ of \d+ \(before: 0 of [\d,]+\)$/);
+    expect((await installation.status()).rolledBack).toEqual([{ id: gone, at: expect.any(Number), why }]);
+    expect((await installation.run("rollback-worker", gone)).output).toMatch(
+      /^release\.unknown: release \S+ was rolled back \(its turns .*\) and removed; kept are: /m,
+    );
 
     installation.write(file, handler("three"));
     const next = installation.command(["deploy-worker", "--json"]);
@@ -218,6 +226,9 @@ export default defineHandler({
     expect(await deploy.exited).toBe(1);
     // While it is watched, the one before stays warm whatever WARM_MS is.
     expect(deploy.output).toContain(`release ${first} is still warm`);
+    expect(deploy.output).toMatch(
+      /^watching release \S+: ended, a rollback was asked for by rollback-worker, \S+ \(process \d+\) \(.* s\)$/m,
+    );
     expect(deploy.output).toMatch(/was rolled back: asked for by rollback-worker, \S+ \(process \d+\)$/m);
     await answers("one");
     await expectAlone(first, 3);

@@ -223,7 +223,9 @@ describe("rollback", () => {
     expect(exitCode, output).toBe(0);
     expect(output).toContain(`release ${three} serves (before: release ${one})`);
     expect(await answering()).toEqual(["three"]);
-    const { releases } = JSON.parse((await installation.run("status", "--json")).stdout) as Status;
+    const { releases, rolledBack } = JSON.parse((await installation.run("status", "--json")).stdout) as Status;
+    // Release three was, too, and serves again.
+    expect(rolledBack).toEqual([{ id: two, at: expect.any(Number), why: expect.stringMatching(/^asked for by \S+ \(process \d+\)$/) }]);
     expect(releases.map(({ id }) => id)).toEqual([three, two, one]);
     const states = new Map(releases.map(({ id, state }) => [id, state]));
     expect([states.get(three), states.get(one)]).toEqual(["active", "warm"]);
@@ -231,7 +233,9 @@ describe("rollback", () => {
       status.releases.some(({ id, state }) => id === two && state === "kept"),
     );
     const deployedAt = new Date(releases[0]?.deployedAt ?? 0).toLocaleString("sv-SE");
-    expect((await installation.run("status")).output).toMatch(new RegExp(`^${three} +active +${deployedAt}$`, "m"));
+    const { output: shown } = await installation.run("status");
+    expect(shown).toMatch(new RegExp(`^${three} +active +${deployedAt}$`, "m"));
+    expect(shown).toMatch(new RegExp(`^rolled back +when +why\n${two} +\\d{4}-\\S+ \\S+ +asked for by `, "m"));
     expect((await installation.run("rollback-worker", "--json", one)).exitCode).toBe(0);
     expect(await answering()).toEqual(["one"]);
   });

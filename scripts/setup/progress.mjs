@@ -6,6 +6,7 @@ const frameMs = 80;
 /**
  * @typedef {object} Progress
  * @property {(text: string) => void} update Says what is being done now.
+ * @property {(text: string) => void} note Says something besides, on a line of its own.
  * @property {(text?: string) => void} done Ends the line with a tick.
  * @property {(text?: string) => void} fail Ends the line with a cross.
  */
@@ -66,6 +67,10 @@ function redrawn(text, stream) {
     update: (next) => {
       text = next;
     },
+    note: (line) => {
+      stream.write(`\r\x1b[2K${line}\n`);
+      spin();
+    },
     done: (last) => end(paint(stream, "green", "✔"), last),
     fail: (last) => end(paint(stream, "red", "✘"), last),
   };
@@ -87,6 +92,7 @@ function plain(text, stream) {
     update: (next) => {
       if (next !== text) say(next);
     },
+    note: (line) => stream.write(`${line}\n`),
     done: (last) => say(`${last ?? text.replace(/ …$/, ": done")} (${elapsed(startedAt)})`),
     fail: (last) => say(`${last ?? text.replace(/ …$/, ": failed")} (${elapsed(startedAt)})`),
   };

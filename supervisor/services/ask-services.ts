@@ -36,7 +36,7 @@ async function answer<T>(clone: string, ask: ControlRequest, onStep: OnStep): Pr
   const cancelling = cancelOnSignals(services, () => {
     if (deploys.watchedUntil === null) return;
     const until = new Date(deploys.watchedUntil).toLocaleTimeString("en-GB");
-    onStep(`the new release is active, and watched until ${until}; Ctrl-C again ends the watch, npm run rollback-worker goes back`);
+    onStep(`the new release is active, and watched until ${until}; Ctrl-C again ends the watch, npm run rollback-worker goes back`, "note");
   });
   try {
     return (await deploys.answer(ask, onStep, cancelling.signal)) as Outcome<T>;

@@ -15,6 +15,7 @@ import { Membership } from "../presence.ts";
 import { ReleaseRetention } from "../release-retention.ts";
 import type { RunAs } from "../releases/check-process.ts";
 import { openReleases, type ReleaseStore } from "../releases/release.ts";
+import { RollbackHistory } from "../rollback-history.ts";
 import { type Status, statusOf, type UnderWay } from "../status.ts";
 import type { DeployParts } from "../switch-over.ts";
 import { unknownSettings } from "../unknown-settings.ts";
@@ -41,6 +42,7 @@ export class Services implements Deployable {
   private readonly membership: Membership;
   private readonly pools: ServicePools;
   private readonly retention: ReleaseRetention;
+  private readonly history: RollbackHistory;
   private readonly ending = new AbortController();
 
   private constructor(parts: {
@@ -48,13 +50,15 @@ export class Services implements Deployable {
     releases: ReleaseStore;
     membership: Membership;
     pools: ServicePools;
-    shelf: ReleaseRetention;
+    retention: ReleaseRetention;
+    history: RollbackHistory;
   }) {
     this.config = parts.config;
     this.releases = parts.releases;
     this.membership = parts.membership;
     this.pools = parts.pools;
-    this.retention = parts.shelf;
+    this.retention = parts.retention;
+    this.history = parts.history;
   }
 
   /** @throws {SettingsRefused}, {NatsUnreachable}, {SystemdError}; where the record of the activation cannot be read. */
@@ -87,7 +91,8 @@ export class Services implements Deployable {
       releases,
       membership,
       pools,
-      shelf: new ReleaseRetention({ config, releases, log, isDev: false }),
+      retention: new ReleaseRetention({ config, releases, log, isDev: false }),
+      history: new RollbackHistory(join(layout.state, "rollbacks.json"), log),
     });
     await services.heard();
     return services;
@@ -97,7 +102,7 @@ export class Services implements Deployable {
     // What a command that was killed has left half made.
     await this.releases.clean();
     const unknown = unknownSettings(Object.keys(readSettings()));
-    if (unknown !== undefined) options.onStep(`${layout.settingsFile}: ${unknown}`);
+    if (unknown !== undefined) options.onStep(`${layout.settingsFile}: ${unknown}`, "note");
     const size = this.config.workers || options.workers || 1;
     const previous = this.pools.activation?.release ?? null;
     const report = await deploy(this.parts, { ...options, size, standbys: size, previous, ending: this.ending.signal });
@@ -126,6 +131,7 @@ export class Services implements Deployable {
       members,
       pools: this.pools,
       releases: await this.releases.list(),
+      rolledBack: this.history.list(),
       nowMs: Date.now(),
     });
   }
@@ -146,7 +152,7 @@ export class Services implements Deployable {
   }
 
   private get parts(): DeployParts {
-    return { config: this.config, releases: this.releases, pools: this.pools, members: this.membership.members };
+    return { config: this.config, releases: this.releases, history: this.history, pools: this.pools, members: this.membership.members };
   }
 
   /** Resolves when every gateway and worker that runs here has said hello; late ones are not waited for. */
