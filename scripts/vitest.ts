@@ -15,21 +15,22 @@ const innerLoop = { PROPERTY_MS: "500" };
 
 /** @param args of `vitest run`. */
 export function runTests(args: readonly string[]): Promise<Tally> {
-  return countTests(args, {});
+  return countTests(args);
 }
 
 /** @param args of vitest: which of the unit tests. */
 export function runUnitTests(args: readonly string[]): Promise<Tally> {
-  return countTests(["--project=unit", ...args], innerLoop);
+  return countTests(args, { isUnit: true });
 }
 
-async function countTests(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Tally> {
+async function countTests(args: readonly string[], { isUnit = false } = {}): Promise<Tally> {
   return inOwnTmpFolder(async (folder) => {
     const file = join(folder, "tally.json");
     const reporter = `--reporter=${join(import.meta.dirname, "tally-reporter.ts")}`;
-    const exitCode = await runProgram(vitest, ["run", reporter, ...args], { env: { ...env, TMPDIR: folder, [tallyFileVariable]: file } });
+    const env = { ...(isUnit ? innerLoop : {}), TMPDIR: folder, [tallyFileVariable]: file };
+    const exitCode = await runProgram(vitest, ["run", reporter, ...(isUnit ? ["--project=unit"] : []), ...args], { env });
     const { files, passed, failed, skipped } = readTally(file);
-    if (files === 0) process.stderr.write(`no test file matches: ${args.join(" ")}\n`);
+    if (files === 0) process.stderr.write(`no ${isUnit ? "unit test" : "test"} file matches: ${args.join(" ")}\n`);
     // A file that does not load and an error outside of any test fail the run without failing a test.
     return { passed, failed: exitCode !== 0 && failed === 0 ? 1 : failed, skipped };
   });
