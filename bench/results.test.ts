@@ -160,6 +160,21 @@ test("a ratio that the load flatters is shown as what it is at least", () => {
   expect(chart).toContain("≥ 0.25");
 });
 
+test("the chart explains what it shows, and no more", () => {
+  const chart = chartOf([rowOf(figureOf(), figureOf({ unit: "ms", better: "less" }))]);
+  expect(chart).toContain(">Latency, as a multiple");
+  expect(chart).not.toContain("at least");
+  const memory = figureOf({ unit: "bytes", better: "less" });
+  expect(chartOf([rowOf(figureOf({ ratioAtLeast: 0.25 }), memory)])).toMatch(/≥ {2}at least.*>Latency and memory, as a multiple/s);
+});
+
+test("on a dark page, each of the chart's colours is another", () => {
+  const [, style = "", drawn = ""] = /<style>(.*)<\/style>(.*)/s.exec(chartOf([rowOf(figureOf())])) ?? [];
+  const colours = new Set([...drawn.matchAll(/(?:fill|stroke)="(#\w+)"/g)].map(([, colour]) => colour));
+  expect(colours.size).toBeGreaterThan(4);
+  for (const colour of colours) expect(style).toMatch(new RegExp(`\\[fill="${colour}"\\]\\{fill:(?!${colour})#`));
+});
+
 test("text in the chart is escaped", () => {
   expect(chartOf([{ ...rowOf(figureOf()), title: "a < b & c" }])).toContain("a &lt; b &amp; c");
 });

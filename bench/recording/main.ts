@@ -81,9 +81,10 @@ async function record(installation: Installation, checkout: string): Promise<Rec
   count();
   const counting = setInterval(count, tallyMs);
   const terminal = new Terminal();
+  terminal.write("$ ", 0);
   writeHandler(checkout, "new");
   await pause(leadMs);
-  terminal.write("$ npm run deploy-worker\r\n", now());
+  terminal.write("npm run deploy-worker\r\n", now());
   const exitCode = await onTerminal("npm run -s deploy-worker", {
     cwd: checkout,
     env: installation.env,

@@ -15,7 +15,16 @@ test("a step that is redrawn is one row, and a spinner or tenths of a second mak
   expect(row?.at(-1)?.spans[0]).toEqual({ text: "✔", colour: "green" });
 });
 
-test("a long row is cut at the terminal's width, and keeps its colours", () => {
+const textsOf = (terminal: Terminal, columns: number) =>
+  terminal.wrapped(columns).map((versions) => (versions.at(-1)?.spans ?? []).map(({ text }) => text).join(""));
+
+test("a long row is cut between words, and a step goes on under its text", () => {
+  const terminal = new Terminal();
+  terminal.write("\x1b[32m✔\x1b[0m watching for 5 s\r\nserves (before: release 7)\r\n", 5);
+  expect(textsOf(terminal, 12)).toEqual(["✔ watching", "  for 5 s", "serves", "(before:", "release 7)"]);
+});
+
+test("a word that is longer than a row is cut, and keeps its colours", () => {
   const terminal = new Terminal();
   terminal.write("\x1b[1mabcd\x1b[0mef\r\ng\r\n", 5);
   expect(terminal.wrapped(3).map(([version]) => version?.spans)).toEqual([

@@ -20,6 +20,9 @@ const colours: Readonly<Record<string, Colour>> = { 1: "bold", 2: "dim", 31: "re
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for.
 const tokens = /\x1b\[([\d;?]*)([A-Za-z])|[\r\n]|[^\x1b\r\n]+/g;
 
+/** Under the text of a step, which begins with a mark and a blank. */
+const hangingIndent = "  ";
+
 export class Terminal {
   private readonly rows: Version[][] = [[]];
   private row: Span[] = [];
@@ -37,7 +40,7 @@ export class Terminal {
     this.keep(atMs);
   }
 
-  /** Each row's versions, cut into rows of so many columns; empty rows at the end are left out. */
+  /** Each row's versions, cut into rows of so many columns, between words if possible; empty rows at the end are left out. */
   wrapped(columns: number): readonly (readonly Version[])[] {
     const written = this.rows.filter((versions, index) => versions.length > 0 || index < this.rows.length - 1);
     return written.flatMap((versions) => {
@@ -78,21 +81,30 @@ function withoutRepeats(versions: readonly Version[]): Version[] {
   return versions.filter(({ spans }, index) => (index === 0 ? spans.length > 0 : texts[index] !== texts[index - 1]));
 }
 
+/** A terminal would cut words; people read this one. What follows on the next row stands under the text, not under its mark. */
 function cutSpans(spans: readonly Span[], columns: number): Span[][] {
-  const rows: Span[][] = [[]];
-  let room = columns;
-  for (const { text, colour } of spans) {
-    let rest = [...text];
-    while (rest.length > 0) {
-      if (room === 0) {
-        rows.push([]);
-        room = columns;
-      }
-      rows.at(-1)?.push({ text: rest.slice(0, room).join(""), colour });
-      const taken = Math.min(room, rest.length);
-      rest = rest.slice(taken);
-      room -= taken;
-    }
+  const characters = spans.flatMap(({ text, colour }) => [...text].map((character) => ({ text: character, colour })));
+  const isMarked = spans.length > 1 && [...(spans[0]?.text ?? "")].length === 1;
+  const indent = isMarked ? [...hangingIndent].map((text) => ({ text, colour: undefined })) : [];
+  const rows: Span[][] = [];
+  while (rows.length === 0 || characters.length > 0) {
+    const head = rows.length === 0 ? [] : indent;
+    const room = columns - head.length;
+    const blank = characters.length <= room ? -1 : characters.slice(0, room + 1).findLastIndex(({ text }) => text === " ");
+    const row = characters.splice(0, blank > 0 ? blank : room);
+    if (blank > 0) characters.shift();
+    rows.push(joined([...head, ...row]));
   }
   return rows;
+}
+
+/** Neighbours of one colour as one. */
+function joined(spans: readonly Span[]): Span[] {
+  const all: Span[] = [];
+  for (const span of spans) {
+    const last = all.at(-1);
+    if (last !== undefined && last.colour === span.colour) all[all.length - 1] = { ...last, text: last.text + span.text };
+    else all.push(span);
+  }
+  return all;
 }
