@@ -71,12 +71,12 @@ afterEach(() => client.breakOff());
 afterAll(() => installation?.end());
 
 /** @returns a debugger that has stopped the worker in the turn of a message. */
-async function stoppedAt(text: string): Promise<Debugger> {
+async function stoppedAt(text: string, line = answerLine): Promise<Debugger> {
   const debug = await Debugger.attach(address);
-  await debug.breakAt(join(installation.clone, file), answerLine);
+  await debug.breakAt(join(installation.clone, file), line);
   client.send(text);
   const { places } = await debug.paused();
-  expect(places[0]).toBe(`${join(installation.clone, file)}:${answerLine}`);
+  expect(places[0]).toBe(`${join(installation.clone, file)}:${line}`);
   return debug;
 }
 
@@ -107,14 +107,14 @@ test("a turn may stand at a breakpoint for longer than all time-outs, and goes o
   await late.close();
 });
 
-test("a save lets a turn that stands run on, hands its connection over, and the debugger finds the new worker", async () => {
+test("a save lets a turn that stands run on, hands its connection over, and the debugger finds the new worker with its lines", async () => {
   const before = await stoppedAt("first");
   const from = dev.lines.length;
-  installation.write(file, handler("two"));
+  installation.write(file, `// A line more.\n${handler("two")}`);
   await before.closed();
   await client.receives(1);
   await dev.line(/^live after \d+ ms, 1 connections handed over/, from);
-  const after = await stoppedAt("second");
+  const after = await stoppedAt("second", answerLine + 1);
   await after.resume();
   await client.receives(2);
   expect(client.values).toEqual([

@@ -69,6 +69,13 @@ test("the page says how many bytes a parked message is counted with, besides its
   expect(limits).toContain(`each message counted with ${parkedEventBytes} bytes more`);
 });
 
+test("the debugger of the page attaches where npm run dev -- --inspect listens", () => {
+  const [, snippet = ""] = /^```json\n(.*?)^```$/ms.exec(read("docs/handlers.md")) ?? [];
+  const usualPort = Number(/usualInspectPort = (\d+);/.exec(read("scripts/dev.ts"))?.[1]);
+  const [attach] = (JSON.parse(snippet) as { configurations: unknown[] }).configurations;
+  expect(attach).toMatchObject({ type: "node", request: "attach", address: "127.0.0.1", port: usualPort, restart: true });
+});
+
 test("every npm script is documented, and every documented one exists", () => {
   const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
   const text = pages.map(read).join("\n");
