@@ -2,7 +2,7 @@
 
 import { parseFlags } from "../process/arguments.ts";
 import { ownName } from "../supervisor/control.ts";
-import { showReplacement } from "./replacement.ts";
+import { replaceWorkers } from "./replace-workers.ts";
 
 const usage = `npm run deploy-worker [-- options]
 
@@ -20,5 +20,5 @@ export async function run(args: readonly string[]): Promise<number> {
   // For an installation that was started with WORKERS=0; 0 lets the supervisor choose.
   const workers = /^[0-9]{1,4}$/.test(process.env.WORKERS ?? "") ? Number(process.env.WORKERS) : 0;
   const request = { request: "deploy" as const, force: flags.force, workers, who: ownName() };
-  return showReplacement(request, { isJson: flags.json, target: flags.local ? "local" : undefined });
+  return replaceWorkers(request, { isJson: flags.json, target: flags.local ? "local" : undefined });
 }

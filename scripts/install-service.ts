@@ -13,7 +13,7 @@ import { layout, units } from "../supervisor/services/layout.ts";
 import { Locked, withLock } from "../supervisor/services/lock.ts";
 import { enabledUnits, SystemdError } from "../supervisor/services/systemd.ts";
 import { unknownSettings } from "../supervisor/unknown-settings.ts";
-import { showReplacement } from "./replacement.ts";
+import { replaceWorkers } from "./replace-workers.ts";
 import { clone } from "./setup/cache.mjs";
 
 const usage = `sudo npm run install-service
@@ -35,7 +35,7 @@ export async function run(args: readonly string[]): Promise<number> {
     // None: never deployed, or removed and installed again.
     if ((await enabledUnits(units.workers)).length === 0) {
       const request = { request: "deploy" as const, force: false, workers: 0, who: ownName() };
-      const exitCode = await showReplacement(request, { isJson: false, target: "services" });
+      const exitCode = await replaceWorkers(request, { isJson: false, target: "services" });
       if (exitCode !== 0) return exitCode;
     }
     const unknown = unknownSettings(Object.keys(readSettings()));

@@ -2,7 +2,7 @@
 
 import { parseFlagsAndWord } from "../process/arguments.ts";
 import { ownName } from "../supervisor/control.ts";
-import { showReplacement } from "./replacement.ts";
+import { replaceWorkers } from "./replace-workers.ts";
 
 const usage = `npm run rollback-worker [-- [RELEASE] options]
 
@@ -19,5 +19,5 @@ export async function run(args: readonly string[]): Promise<number> {
   if (typeof parsed === "number") return parsed;
   const { flags, word } = parsed;
   const request = { request: "rollback" as const, to: word ?? null, force: flags.force, who: ownName() };
-  return showReplacement(request, { isJson: flags.json, target: flags.local ? "local" : undefined });
+  return replaceWorkers(request, { isJson: flags.json, target: flags.local ? "local" : undefined });
 }

@@ -3,7 +3,7 @@
 import { parseFlags } from "../process/arguments.ts";
 import { NotRunning } from "../supervisor/control.ts";
 import { type Status, statusText } from "../supervisor/status.ts";
-import { findTarget, NotRoot } from "./target.ts";
+import { findTarget, NotRoot } from "./target-installation.ts";
 
 const usage = `npm run status [-- options]
 

@@ -9,7 +9,7 @@ import type { Status } from "../supervisor/status.ts";
 import type { OnStep } from "../supervisor/steps.ts";
 import { clone } from "./setup/cache.mjs";
 import { type Progress, paint, startProgress } from "./setup/progress.mjs";
-import { findTarget, NotRoot, type Target, type TargetName } from "./target.ts";
+import { findTarget, NotRoot, type Target, type TargetName } from "./target-installation.ts";
 
 /** What a shell says of a command that Ctrl-C has ended. */
 const interrupted = 130;
@@ -17,7 +17,7 @@ const interrupted = 130;
 const settleMs = 10_000;
 const lookMs = 50;
 
-export interface ReplacementOptions {
+export interface ReplaceWorkersOptions {
   /** One line of JSON, for programs. */
   readonly isJson: boolean;
   /** undefined: whichever is there. */
@@ -25,7 +25,7 @@ export interface ReplacementOptions {
 }
 
 /** @returns The exit code. */
-export async function showReplacement(request: ControlRequest, { isJson, target: wanted }: ReplacementOptions): Promise<number> {
+export async function replaceWorkers(request: ControlRequest, { isJson, target: wanted }: ReplaceWorkersOptions): Promise<number> {
   let progress: Progress | undefined;
   const onStep: OnStep = (step, event) => {
     if (isJson) return;
