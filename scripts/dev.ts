@@ -46,16 +46,32 @@ function parseOptions(args: readonly string[]): { readonly inspectPort: number |
 async function begin(served: Served): Promise<void> {
   const { config, log } = served;
   const { clone, handlersDir } = config;
+  let hasFault = false;
   const watch = await SourceWatch.begin({
     clone,
     handlersDir,
     onChange: () => refresh.ask(),
-    onFault: ({ message }) => log.event("error", `changes may go unnoticed; fix this, then start again: ${message}`),
+    onFault: (error) => {
+      // Where one folder is refused, the others usually are, too.
+      if (!hasFault) log.event("error", faultText(error));
+      hasFault = true;
+    },
   });
   const refresh = new Refresh(served, watch);
   await refresh.followLinks();
-  log.say(`watching ${handlersDir}, and what it may import`);
+  log.say(`${hasFault ? "not watching all of" : "watching"} ${handlersDir}, and what it may import`);
   void refresh.inspect();
+}
+
+/** Source of the limits: inotify(7). */
+function faultText(error: NodeJS.ErrnoException): string {
+  const advice =
+    error.code === "ENOSPC"
+      ? "raise the limit (sudo sysctl fs.inotify.max_user_watches=524288)"
+      : error.code === "EMFILE"
+        ? "raise the limit (sudo sysctl fs.inotify.max_user_instances=512, or ulimit -n)"
+        : "fix this";
+  return `changes may go unnoticed; ${advice}, then start again: ${error.message}`;
 }
 
 /** One replacement at a time; what is saved meanwhile goes into the next one. */

@@ -196,6 +196,32 @@ test.each(Object.keys(replacements))("saves are noticed after the file was repla
   await dev.line(/^live after/, from);
 });
 
+test("where folders cannot be watched, it says so once, with what to do, and does not say that it watches all", async () => {
+  const broken = join(installation.cacheFolder, "no-watch.mjs");
+  // As Node throws it where the limit of inotify(7) is reached, which all programs of a user share.
+  writeFileSync(
+    broken,
+    `import fs from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
+const { watch } = fs;
+let left = 1;
+fs.watch = (path, ...rest) => {
+  if (left-- > 0) return watch(path, ...rest);
+  throw Object.assign(new Error(\`ENOSPC: System limit for number of file watchers reached, watch '\${path}'\`), { code: "ENOSPC" });
+};
+syncBuiltinESMExports();
+`,
+  );
+  const beside = await Installation.here();
+  const blind = beside.start({ NODE_OPTIONS: `--import=${broken}` }, ["dev"]);
+  await blind.line(/^not watching all of worker\/handlers, and what it may import$/);
+  blind.process.kill("SIGINT");
+  await blind.exited;
+  const said = blind.lines.filter((line) => /ENOSPC|^watching/.test(line));
+  expect(said).toEqual([expect.stringMatching(/changes may go unnoticed; raise the limit \(sudo sysctl .*\), then start again: ENOSPC/)]);
+  await beside.end();
+});
+
 test("leaves no release behind", async () => {
   dev.process.kill("SIGTERM");
   expect(await dev.exited).toBe(0);
