@@ -86,6 +86,7 @@ describe("a release", () => {
     const before = await hash();
     await clone.write("README.md", "changed");
     await clone.write("gateway/main.ts", "changed");
+    await clone.write(".vscode/launch.json", "changed");
     await clone.write("worker/handlers/chat.test.ts", "changed");
     expect(await hash()).toBe(before);
     await clone.write("protocol/route-table.ts", "changed");

@@ -11,7 +11,7 @@ const run = promisify(execFile);
 
 /** Folders at the top of the clone that no worker imports: a change there makes no new release. */
 const parts = ["gateway", "supervisor", "scripts", "testbed", "bench", "chaos", "test", "docs", "systemd"];
-const notForWorkers = new Set([...parts, ".ci", ".github", "node_modules", ".git"]);
+const notForWorkers = new Set([...parts, ".ci", ".github", ".vscode", ".idea", "node_modules", ".git"]);
 
 export interface Revision {
   readonly commit: string | null;
