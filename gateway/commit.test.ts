@@ -138,6 +138,7 @@ class Stage {
         parkedTotalBytes: 10_000,
         parkMs: 1_000,
         fenceMs: 10_000,
+        forgottenMs: 12_000,
       },
       now: () => 1,
       later: () => undefined,

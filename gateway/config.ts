@@ -1,6 +1,7 @@
 // The gateway's settings, from the environment. Parsed once; every mistake is reported together.
 
 import * as v from "valibot";
+import { closesInTime, leastGatewayTimeout } from "../process/gateway-timeout.ts";
 import { holdsMessage, leastLimit, messageBytes } from "../process/message-limits.ts";
 import { notifySettings } from "../process/notify.ts";
 import { integer, logLevel, longestWaitMs, namespace, natsSettings, optionalInteger, parseSettings, text } from "../process/settings.ts";
@@ -45,7 +46,7 @@ const entries = v.object({
   PARK_MS: integer({ least: 1, most: longestWaitMs, otherwise: 60_000 }),
   /** A worker that is silent for this long loses its pins. At least two heartbeats: one may be late. */
   WORKER_TIMEOUT_MS: integer({ least: 2_000, most: longestWaitMs, otherwise: 5_000 }),
-  /** Workers consider a gateway dead that is silent for this long. After three quarters of it, it closes its connections itself. */
+  /** Workers consider a gateway dead that is silent for this long. After three quarters of it without NATS, it closes its connections itself. */
   GATEWAY_TIMEOUT_MS: integer({ least: 100, most: 3_600_000, otherwise: 120_000 }),
   /** A client that is silent for this long is pinged, and closed if it does not answer. uWebSockets.js: 8 s to 16 min. */
   IDLE_TIMEOUT_MS: integer({ least: 8_000, most: 960_000, otherwise: 120_000 }),
@@ -99,6 +100,10 @@ const settings = v.pipe(
       ({ input }) => leastLimit(input),
     ),
     ["BACKPRESSURE_BYTES"],
+  ),
+  v.forward(
+    v.partialCheck([["GATEWAY_TIMEOUT_MS"], ["NATS_TIMEOUT_MS"]], closesInTime, ({ input }) => leastGatewayTimeout(input)),
+    ["GATEWAY_TIMEOUT_MS"],
   ),
   v.transform((named) => ({
     ...named,

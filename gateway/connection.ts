@@ -79,7 +79,7 @@ export class Connection {
   isActive = false;
   /** Workers that were lost with events of it in hand, until these have committed. */
   crashes: CrashRecord | undefined;
-  /** It was closed since NATS was away for so long that workers may have taken this gateway for dead: see Dispatcher.sweep. */
+  /** It was closed because NATS was away for so long that workers may soon take this gateway for dead: see Dispatcher.sweep. */
   isFenced = false;
   /** Commits that wait until NATS has confirmed a subscription, and what must wait for them. Each returns whether it has to wait again. */
   held: Array<() => boolean> | undefined;

@@ -10,6 +10,8 @@ export interface DispatchLimits extends ParkingLimits, Window {
   readonly parkMs: number;
   /** Away from NATS for longer, a gateway closes everything: workers may soon take it for dead. */
   readonly fenceMs: number;
+  /** Away from NATS for less, no worker has taken it for dead. */
+  readonly forgottenMs: number;
 }
 
 export interface DispatcherOptions {

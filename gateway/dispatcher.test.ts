@@ -23,6 +23,7 @@ const limits: DispatchLimits = {
   parkedTotalBytes: 600 + 20 * parkedEventBytes,
   parkMs: 1_000,
   fenceMs: 10_000,
+  forgottenMs: 12_000,
 };
 
 /** Room for a pin and a few messages: credit runs out all the time. */
@@ -365,6 +366,13 @@ class Stage {
     this.flush();
   }
 
+  /** It is back. */
+  back(awayMs: number): void {
+    this.now += 1;
+    this.dispatcher.reconnected(awayMs);
+    this.flush();
+  }
+
   /** The next one. @returns whether there was one. */
   slice(): boolean {
     const run = this.slices.shift();
@@ -649,6 +657,7 @@ describe("through any joins, drains, deaths, activations and delays", () => {
         arbitrary: fc.record({ kind: fc.constantFrom("forget" as const, "starts" as const, "has started" as const), worker: someone }),
       },
       { weight: 1, arbitrary: fc.record({ kind: fc.constant("away" as const), ms: fc.constantFrom(1, limits.fenceMs + 1) }) },
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant("back" as const), ms: fc.constantFrom(1, limits.forgottenMs) }) },
     );
     fc.assert(
       fc.property(anyPlacement, fc.array(anyFault, { maxLength: 120, size: "max" }), (placement, steps) => {
@@ -660,6 +669,7 @@ describe("through any joins, drains, deaths, activations and delays", () => {
             const client = stage.clients[step.client % Math.max(1, stage.clients.length)];
             if (client !== undefined && client.ended === 0) stage.bug(client);
           } else if (step.kind === "away") stage.away(step.ms);
+          else if (step.kind === "back") stage.back(step.ms);
           else if (step.kind === "forget" || step.kind === "starts" || step.kind === "has started") {
             const worker = stage.workers[step.worker % Math.max(1, stage.workers.length)];
             if (worker === undefined) continue;
@@ -828,7 +838,7 @@ describe("moves are made slice by slice", () => {
     stage.dispatcher.sweep(limits.fenceMs + 1);
     stage.slice();
     expect(clients.map(({ brokenWith }) => brokenWith)).toEqual(["nats.away", "nats.away", undefined]);
-    stage.dispatcher.sweep(0);
+    stage.back(limits.fenceMs + 1);
     expect([stage.slice(), stage.slice()]).toEqual([true, false]);
     expect(clients[2]?.brokenWith).toBeUndefined();
   });
@@ -1528,6 +1538,45 @@ describe("while the work goes on", () => {
     stage.dispatcher.sweep(limits.fenceMs + 251);
     while (stage.slice());
     expect(late.brokenWith).toBe("nats.away");
+  });
+});
+
+describe("a connection that was closed because NATS was away for too long", () => {
+  function closed(awayMs: number) {
+    const { stage, worker } = served();
+    const client = stage.open();
+    stage.read(worker);
+    worker.run(client.connection.slot);
+    stage.hear(worker);
+    stage.away(limits.fenceMs + 1);
+    stage.back(awayMs);
+    expect(client.brokenWith).toBe("nats.away");
+    return { stage, worker, client };
+  }
+
+  test("gets its onClose of another worker, where its own is lost and cannot have taken this gateway for dead", () => {
+    const { stage, worker, client } = closed(limits.forgottenMs - 1);
+    stage.lose(worker, "exited");
+    stage.join();
+    stage.finish();
+    expect([client.committed, client.ended, stage.dispatcher.counters.fenced]).toEqual([["open", "close 1013"], 1, 0]);
+  });
+
+  test("gets none here, where its worker is lost that was not heard again: it may have run onClose", () => {
+    const { stage, worker, client } = closed(limits.forgottenMs);
+    stage.lose(worker, "exited");
+    stage.join();
+    stage.finish();
+    expect([client.committed, client.ended, stage.dispatcher.counters.fenced]).toEqual([["open"], 1, 1]);
+  });
+
+  test("gets it of another worker, where its own was heard again before it was lost: it has not forgotten this gateway", () => {
+    const { stage, worker, client } = closed(limits.forgottenMs);
+    stage.read(worker);
+    stage.lose(worker, "exited");
+    stage.join();
+    stage.finish();
+    expect([client.committed, client.ended, stage.dispatcher.counters.fenced]).toEqual([["open", "close 1013"], 1, 0]);
   });
 });
 

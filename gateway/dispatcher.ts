@@ -14,7 +14,7 @@ import type { HandoverMeter } from "./handover-meter.ts";
 import type { Parking } from "./parking.ts";
 import { placementLimits } from "./placement.ts";
 import { SelfFence } from "./self-fence.ts";
-import { isForgotten, Transitions } from "./transitions.ts";
+import { Transitions } from "./transitions.ts";
 import type { Loss, WorkerPeer } from "./worker-peer.ts";
 
 export class Dispatcher {
@@ -172,7 +172,7 @@ export class Dispatcher {
   broken(connection: Connection): void {
     const { worker } = connection;
     if (worker?.loss === undefined) this.transitions.happen(connection, "broken");
-    else this.transitions.happen(connection, isForgotten(connection, worker.loss) ? "forgotten" : "lostBroken");
+    else this.transitions.happen(connection, this.transitions.isForgotten(connection, worker) ? "forgotten" : "lostBroken");
     this.transitions.hasLessInHand(worker);
   }
 
@@ -264,7 +264,6 @@ export class Dispatcher {
     const { limits } = this.options;
     const { queues } = this.transitions;
     if (awayMs > limits.fenceMs) this.fence.raise();
-    else this.fence.lower();
     for (const connection of queues.active) {
       if (connection.events.length === 0) queues.rest(connection);
       else if (this.stalledMs(connection) > limits.parkMs) {
@@ -272,6 +271,12 @@ export class Dispatcher {
         else if (connection.worker === undefined) this.breakOff(connection, "parked.tooLong");
       }
     }
+  }
+
+  /** NATS is back, before anything that it brings is heard. @param awayMs For how long it was away. */
+  reconnected(awayMs: number): void {
+    this.fence.lower();
+    if (awayMs >= this.options.limits.forgottenMs) this.transitions.doubtfulSince = this.options.now();
   }
 
   private breakOff(connection: Connection, code: ErrorCode): void {

@@ -2,6 +2,7 @@
 
 import type { Logger } from "pino";
 import { FaultMeter } from "../process/fault-meter.ts";
+import { gatewaySweepMs } from "../process/gateway-timeout.ts";
 import type { IdentityFile } from "../process/identity-file.ts";
 import { ProcessMeter } from "../process/process-meter.ts";
 import { encodeScrape, parseScraped } from "../process/scrape.ts";
@@ -31,9 +32,6 @@ import { Topics } from "./topics.ts";
 import { WorkerRecords } from "./worker-records.ts";
 import { WorkerRequests } from "./worker-requests.ts";
 import { Workers } from "./workers.ts";
-
-/** How often time-outs are looked at. */
-const sweepMs = 250;
 
 export interface GatewayOptions {
   readonly id: string;
@@ -176,7 +174,7 @@ export class Gateway {
         this.presence.announceSoon();
       },
     });
-    this.stalls = new StallDetector({ now, askNats: () => bus.flush(), onStoodStill: () => this.hub.stoodStill(), everyMs: sweepMs });
+    this.stalls = new StallDetector({ now, askNats: () => bus.flush(), onStoodStill: () => this.hub.stoodStill(), everyMs: gatewaySweepMs });
     this.scrapes = new Scrapes((number) => bus.publish(this.subjects.scrape, encodeScrape({ to: this.id, number })));
     this.records = new WorkerRecords({
       slots: this.slots,
@@ -223,7 +221,7 @@ export class Gateway {
       .take()
       .catch((error) => log.error({ err: error }, "cannot write IDENTITY_FILE: if this gateway crashes, onGatewayLost may not run for it"));
     this.presence.begin();
-    this.sweeping = setInterval(() => this.sweep(), sweepMs);
+    this.sweeping = setInterval(() => this.sweep(), gatewaySweepMs);
     this.lostGateways.begin();
     return { port: this.frontend.port };
   }
@@ -241,6 +239,7 @@ export class Gateway {
 
   /** NATS is back: links resume where they were, and nobody is thought dead for the silence. */
   reconnected(): void {
+    this.dispatcher.reconnected(this.options.now() - (this.awaySince ?? this.options.now()));
     this.awaySince = undefined;
     this.reconnects++;
     this.excuse();

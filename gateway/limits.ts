@@ -1,5 +1,6 @@
 // Which part is given which of the settings.
 
+import { fenceMs, unnoticedMs } from "../process/gateway-timeout.ts";
 import type { GatewayConfig } from "./config.ts";
 import type { DispatchLimits } from "./dispatch-options.ts";
 import type { TopicLimits } from "./topics.ts";
@@ -15,8 +16,8 @@ export function dispatchLimits(config: GatewayConfig): DispatchLimits {
     parkedBytes: config.PARKED_BYTES,
     parkedTotalBytes: config.PARKED_TOTAL_BYTES,
     parkMs: config.PARK_MS,
-    // Well before workers give up on a gateway that they do not hear.
-    fenceMs: config.GATEWAY_TIMEOUT_MS * 0.75,
+    fenceMs: fenceMs(config),
+    forgottenMs: config.GATEWAY_TIMEOUT_MS - unnoticedMs(config),
   };
 }
 

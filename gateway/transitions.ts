@@ -17,7 +17,7 @@ import { Pins } from "./pins.ts";
 import { Placement, placementLimits } from "./placement.ts";
 import { Quarantine } from "./quarantine.ts";
 import { RouteCounts } from "./route-counts.ts";
-import type { Loss, WorkerPeer } from "./worker-peer.ts";
+import type { WorkerPeer } from "./worker-peer.ts";
 
 export interface TransitionsOptions extends DispatcherOptions {
   readonly counters: DispatchCounters;
@@ -26,6 +26,8 @@ export interface TransitionsOptions extends DispatcherOptions {
 export class Transitions {
   /** How many have opened and not ended. */
   size = 0;
+  /** NATS was back then, after so long that workers may have taken this gateway for dead: those that have not been heard since. */
+  doubtfulSince = Number.NEGATIVE_INFINITY;
   readonly candidates = new Candidates();
   readonly handover = new HandoverMeter();
   readonly routeCounts = new RouteCounts();
@@ -78,12 +80,17 @@ export class Transitions {
 
   /** If its worker was lost, it gets another; where a commit is held back, behind that. */
   replace(connection: Connection): void {
-    const loss = connection.worker?.loss;
-    if (loss === undefined || connection.held !== undefined) return;
-    this.happen(connection, isForgotten(connection, loss) ? "forgotten" : "lost");
+    const { worker } = connection;
+    if (worker?.loss === undefined || connection.held !== undefined) return;
+    this.happen(connection, this.isForgotten(connection, worker) ? "forgotten" : "lost");
   }
 
-  /** It has an event, and does not wait until its turn has come in the placement. */
+  /** Whether workers run its onClose in this gateway's stead, now that its own was lost. */
+  isForgotten({ isFenced, firstEvent }: Connection, { loss, link }: WorkerPeer): boolean {
+    return (loss === "forgotUs" && firstEvent > 0) || (isFenced && link.heardAt < this.doubtfulSince);
+  }
+
+  /** It has an event, and does not wait for its turn in the placement. */
   hurry(connection: Connection): void {
     if (connection.worker !== undefined) this.replace(connection);
     else if (this.placement.parked.has(connection) && this.leastLoaded() !== undefined) this.place(connection);
@@ -281,19 +288,13 @@ export class Transitions {
   }
 }
 
-/** Whether workers run its onClose in this gateway's stead. */
-export function isForgotten({ isFenced, firstEvent }: Connection, loss: Loss): boolean {
-  return isFenced || (loss === "forgotUs" && firstEvent > 0);
-}
-
 /** Whether its next worker runs onAdopt for it. */
 function isAdopted({ firstEvent, intake }: Connection, { route }: RouteMatch<RouteHello>): boolean {
   return firstEvent > 0 && route.adopts && intake === "open";
 }
 
 /** A suspect may have nothing: adopting it has killed, and the worker that it is to get adopts nobody. */
-function hasToRun(connection: Connection, worker: WorkerPeer): boolean {
-  if (connection.events.length > 0) return true;
-  const match = matchRoute(worker.table, connection.path);
-  return match !== undefined && isAdopted(connection, match);
+function hasToRun(connection: Connection, { table }: WorkerPeer): boolean {
+  const match = matchRoute(table, connection.path);
+  return connection.events.length > 0 || (match !== undefined && isAdopted(connection, match));
 }

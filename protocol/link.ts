@@ -67,6 +67,7 @@ export class Link {
   private readonly builder = new BatchBuilder();
   private readonly window: SendWindow;
   private peerSession = 0;
+  private lastHeardAt: number;
   /** The last batch that was taken, and what the peer has been told of it. */
   private received = 0;
   private receivedAcked = 0;
@@ -83,10 +84,16 @@ export class Link {
     this.limits = options.limits ?? linkLimits;
     this.window = new SendWindow(this.limits);
     this.retransmitMs = this.limits.retransmitMs;
+    this.lastHeardAt = options.now();
   }
 
   get lost(): boolean {
     return this.isLost;
+  }
+
+  /** When the peer last spoke in the life that this link knows, and not to an earlier life of ours; until then, when the link was opened. */
+  get heardAt(): number {
+    return this.lastHeardAt;
   }
 
   /** Whether more may be appended. Past it nothing is refused, but a caller that asks first keeps memory bounded. */
@@ -163,6 +170,7 @@ export class Link {
       return this.refuse();
     }
     this.peerSession = header.session;
+    this.lastHeardAt = this.options.now();
     this.acknowledge(header.ack);
     if (header.gap) this.resume();
     if (header.seq === 0) return false;

@@ -251,7 +251,7 @@ test("publishes while nats-server restarts reach each subscriber on two gateways
 
 // What waits for one client is bounded so tightly that a short pause is enough; it is the server that gives up.
 const impatient = "write_deadline: 200ms\nmax_pending: 4MB\n";
-const patient = { NATS_TIMEOUT_MS: "600000" };
+const patient = { NATS_TIMEOUT_MS: "590000", GATEWAY_TIMEOUT_MS: "3600000" };
 
 test("nats-server throws a gateway out as a slow consumer: the gap on its links is found and repaired", async () => {
   const { gateways } = await wire(1, 1, patient, impatient);

@@ -147,7 +147,7 @@ test("a table of who is present is right after a power cut, after a gateway's de
 });
 
 test("of a gateway whose machine never comes back another one tells", async () => {
-  system = await TestSystem.start({ gateways: 2, environment: { GATEWAY_TIMEOUT_MS: "3000" } });
+  system = await TestSystem.start({ gateways: 2, environment: { GATEWAY_TIMEOUT_MS: "9000", NATS_TIMEOUT_MS: "600" } });
   const [first] = system.live("gateway");
   const { id } = system.gatewayHellos.find(({ pid }) => pid === first?.pid) ?? {};
   const listeners: TestClient[] = [];

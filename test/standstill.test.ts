@@ -11,6 +11,9 @@ import { TestSystem } from "./system.ts";
 let system: TestSystem;
 /** A process that is only busy is not silent for so long. */
 const limitMs = stretchedMs(2_000);
+/** The shortest that goes with it. */
+const natsLimitMs = 500;
+const gatewayLimitMs = Math.max(8_001, 1.5 * limitMs);
 
 afterEach(() => system.stop());
 
@@ -36,7 +39,7 @@ test("a gateway that has stood still for longer than WORKER_TIMEOUT_MS takes no 
 test("when everything has stood still for longer than all time-outs, as a machine that was paused, nobody takes anybody for dead", async () => {
   system = await TestSystem.start({
     workers: 2,
-    environment: { WORKER_TIMEOUT_MS: String(limitMs), GATEWAY_TIMEOUT_MS: String(1.5 * limitMs) },
+    environment: { WORKER_TIMEOUT_MS: String(limitMs), GATEWAY_TIMEOUT_MS: String(gatewayLimitMs), NATS_TIMEOUT_MS: String(natsLimitMs) },
   });
   const journal = await TestClient.open(`${system.url}/journal/paused`);
   const clients = await openMany("/script/paused", 5);
@@ -46,7 +49,7 @@ test("when everything has stood still for longer than all time-outs, as a machin
   const workers = system.live("worker");
   const all = [system.nats.process, gateway?.child, ...workers.map(({ child }) => child)];
   for (const process of all) process?.kill("SIGSTOP");
-  await pause(1.5 * limitMs + 1_500);
+  await pause(gatewayLimitMs + 1_500);
   for (const process of all) process?.kill("SIGCONT");
   await running.progress(20);
   expectWhole(clients, await running.stop());
@@ -74,7 +77,7 @@ test("a NATS that stands still for longer than WORKER_TIMEOUT_MS is nobody's dea
 });
 
 test("a gateway that has stood still for so long that workers ran onClose: its clients are told to come back, and hear no second one", async () => {
-  system = await TestSystem.start({ gateways: 2, workers: 2, environment: { GATEWAY_TIMEOUT_MS: String(1.5 * limitMs) } });
+  system = await TestSystem.start({ gateways: 2, workers: 2, environment: { GATEWAY_TIMEOUT_MS: String(gatewayLimitMs), NATS_TIMEOUT_MS: String(natsLimitMs) } });
   const clients = await openMany("/script/forgotten", 12);
   for (const client of clients) client.send(turn);
   await Promise.all(clients.map((client) => client.receives(1)));

@@ -1,6 +1,7 @@
 // The worker's settings, from the environment. Parsed once; every mistake is reported together.
 
 import * as v from "valibot";
+import { closesInTime, leastGatewayTimeout } from "../process/gateway-timeout.ts";
 import { effectRoomBytes, holdsMessage, leastLimit, messageBytes } from "../process/message-limits.ts";
 import { notifySettings } from "../process/notify.ts";
 import { integer, logLevel, longestWaitMs, namespace, natsSettings, optionalInteger, parseSettings, text } from "../process/settings.ts";
@@ -53,6 +54,10 @@ const settings = v.pipe(
       ({ input }) => leastLimit(input, effectRoomBytes),
     ),
     ["EFFECTS_BYTES"],
+  ),
+  v.forward(
+    v.partialCheck([["GATEWAY_TIMEOUT_MS"], ["NATS_TIMEOUT_MS"]], closesInTime, ({ input }) => leastGatewayTimeout(input)),
+    ["GATEWAY_TIMEOUT_MS"],
   ),
   v.transform((named) => ({ ...named, EFFECTS_BYTES: named.EFFECTS_BYTES ?? effectsFor(named.MESSAGE_BYTES) })),
 );

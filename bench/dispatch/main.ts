@@ -25,7 +25,7 @@ const routes = [{ path: "/", subprotocols: [], upgrades: false, answers: false, 
 const never = Number.MAX_SAFE_INTEGER;
 const limits = {
   ...{ windowMessages: 64, windowBytes: 2 ** 20, parkedMessages: never, parkedBytes: never, parkedTotalBytes: never },
-  ...{ parkMs: never, fenceMs: never },
+  ...{ parkMs: never, fenceMs: never, forgottenMs: never },
 };
 
 /** Runs in the event loop what a gateway would run there, and remembers what took longest. */
