@@ -593,7 +593,9 @@ function expectConsistent(stage: Stage): void {
   for (const { worker, phase } of open) expect(worker !== undefined, phase).toBe(isWithWorker[phase]);
   expect(open.filter(({ phase }) => phase === "quarantined").length).toBeLessThanOrEqual(1);
   expect(stage.slipped).toEqual([]);
-  expect(stage.dispatcher.handover.remaining).toBe(open.filter(({ phase }) => phase === "leaving").length);
+  const { candidates } = (stage.dispatcher as unknown as { transitions: Transitions }).transitions;
+  const isMisplaced = ({ worker, phase }: Connection) => worker !== undefined && (phase === "leaving" || !candidates.all.includes(worker));
+  expect(stage.dispatcher.remaining).toBe(open.filter(isMisplaced).length);
 }
 
 /** Nobody has anything to do: nothing is reserved, suspected or waited for. */
@@ -639,8 +641,8 @@ describe("through any joins, drains, deaths, activations and delays", () => {
         for (const client of stage.clients) stage.close(client);
         stage.finish();
         for (const client of stage.clients) expectWhole(client);
-        const { size, parking, handover } = stage.dispatcher;
-        expect([size, parking.events, parking.bytes, handover.remaining]).toEqual([0, 0, 0, 0]);
+        const { size, parking, remaining } = stage.dispatcher;
+        expect([size, parking.events, parking.bytes, remaining]).toEqual([0, 0, 0, 0]);
         expect(stage.workers.map(({ peer }) => peer.pins)).toEqual(stage.workers.map(() => 0));
         expect(stage.workers.map(({ peer }) => peer.pinned.iterations)).toEqual(stage.workers.map(() => 0));
       }),
@@ -685,8 +687,8 @@ describe("through any joins, drains, deaths, activations and delays", () => {
         expectSettled(stage);
         for (const client of stage.clients) stage.close(client);
         stage.finish();
-        const { size, parking, handover, routes, hasHandedOver } = stage.dispatcher;
-        expect([size, parking.events, parking.bytes, handover.remaining, routes, hasHandedOver]).toEqual([0, 0, 0, 0, {}, true]);
+        const { size, parking, remaining, routes, hasHandedOver } = stage.dispatcher;
+        expect([size, parking.events, parking.bytes, remaining, routes, hasHandedOver]).toEqual([0, 0, 0, 0, {}, true]);
         for (const { ended } of stage.clients) expect(ended).toBe(1);
         for (const { peer } of stage.workers)
           expect([peer.pins, peer.returning, peer.inFlight, peer.pinned.iterations]).toEqual([0, 0, 0, 0]);
@@ -1134,7 +1136,28 @@ describe("an activation", () => {
     stage.finish();
     expect(worker.log.at(-1)).toBe("unpin c0");
     expect(next.log).toEqual(["pin c0", "c0 adopt"]);
-    expect(stage.dispatcher.handover.report(true)).toMatchObject({ generation: 2, before: 1, remaining: 0, moved: 1 });
+    expect(stage.dispatcher.handover.report({ remaining: stage.dispatcher.remaining, adopted: true })).toMatchObject({ generation: 2, before: 1, remaining: 0, moved: 1 });
+  });
+
+  test("counts as remaining also those that their worker was not asked for yet", () => {
+    const stage = new Stage({}, { sliceMs: 5, returning: 1 });
+    stage.activate("1");
+    const worker = stage.join("1");
+    for (let count = 0; count < 4; count++) stage.open();
+    stage.finish();
+    stage.activate("2");
+    stage.join("2");
+    expect([worker.peer.leaving.size, worker.peer.pins, stage.dispatcher.remaining]).toEqual([1, 3, 4]);
+    stage.finish();
+    expect(stage.dispatcher.remaining).toBe(0);
+  });
+
+  test("has not handed over while it has no worker, also where there is no connection", () => {
+    const stage = new Stage();
+    stage.activate("1");
+    expect(stage.dispatcher.hasHandedOver).toBe(false);
+    stage.join("1");
+    expect(stage.dispatcher.hasHandedOver).toBe(true);
   });
 
   test("has handed over when the new worker has received what it was given", () => {
@@ -1146,7 +1169,7 @@ describe("an activation", () => {
     stage.read(worker);
     worker.giveBack(0);
     stage.hear(worker);
-    expect([stage.dispatcher.handover.remaining, stage.dispatcher.hasHandedOver]).toEqual([0, false]);
+    expect([stage.dispatcher.remaining, stage.dispatcher.hasHandedOver]).toEqual([0, false]);
     stage.read(next);
     expect(stage.dispatcher.hasHandedOver).toBe(true);
   });
@@ -1163,10 +1186,10 @@ describe("an activation", () => {
       stage.start(one.peer, false);
       const between = stage.open();
       expect([before, between].map(({ connection }) => connection.worker)).toEqual([old.peer, old.peer]);
-      expect(stage.dispatcher.handover.report(true)?.generation).toBe(1);
+      expect(stage.dispatcher.handover.report({ remaining: stage.dispatcher.remaining, adopted: true })?.generation).toBe(1);
       if (isLost) stage.lose(two);
       else stage.start(two.peer, false);
-      expect(stage.dispatcher.handover.report(true)).toMatchObject({ generation: 2, before: 2 });
+      expect(stage.dispatcher.handover.report({ remaining: stage.dispatcher.remaining, adopted: true })).toMatchObject({ generation: 2, before: 2 });
       for (const { connection } of [before, between]) expect(connection.phase).toBe("leaving");
     }
   });

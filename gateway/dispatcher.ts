@@ -9,7 +9,6 @@ import type { RouteMatch } from "../protocol/route-table.ts";
 import type { Connection } from "./connection.ts";
 import type { DispatchCounters, DispatcherOptions } from "./dispatch-options.ts";
 import { ConnectionEvent } from "./event.ts";
-import { detachPayloads } from "./event-queues.ts";
 import type { HandoverMeter } from "./handover-meter.ts";
 import type { Parking } from "./parking.ts";
 import { placementLimits } from "./placement.ts";
@@ -70,11 +69,16 @@ export class Dispatcher {
     return this.workers > 0;
   }
 
+  /** Connections that have not moved to the workers that should have them. */
+  get remaining(): number {
+    return this.transitions.placement.remaining;
+  }
+
   /** Workers have received all that was handed over to them. */
   get hasHandedOver(): boolean {
     const { placement, quarantine, candidates } = this.transitions;
-    if (!placement.isDone || this.handover.remaining > 0 || quarantine.connection !== undefined) return false;
-    return candidates.all.every(({ hasAdopted }) => hasAdopted);
+    if (!placement.isDone || this.remaining > 0 || quarantine.connection !== undefined) return false;
+    return this.serving && candidates.all.every(({ hasAdopted }) => hasAdopted);
   }
 
   all(): Iterable<Connection> {
@@ -261,12 +265,12 @@ export class Dispatcher {
    *   After `fenceMs` everything is closed: workers that do hear each other will run each onClose in this gateway's stead.
    */
   sweep(awayMs: number): void {
-    const { limits } = this.options;
+    const { limits, now } = this.options;
     const { queues } = this.transitions;
     if (awayMs > limits.fenceMs) this.fence.raise();
     for (const connection of queues.active) {
       if (connection.events.length === 0) queues.rest(connection);
-      else if (this.stalledMs(connection) > limits.parkMs) {
+      else if (queues.stalledMs(connection, now()) > limits.parkMs) {
         if (awayMs > 0) this.breakOff(connection, "nats.away");
         else if (connection.worker === undefined) this.breakOff(connection, "parked.tooLong");
       }
@@ -281,16 +285,5 @@ export class Dispatcher {
 
   private breakOff(connection: Connection, code: ErrorCode): void {
     this.transitions.safely(connection, () => this.transitions.breakOff(connection, code));
-  }
-
-  /** For how long sweeps have found the same event uncommitted. */
-  private stalledMs(connection: Connection): number {
-    const now = this.options.now();
-    const isStalled = connection.sweptEvent === connection.firstEvent;
-    connection.sweptEvent = connection.firstEvent;
-    if (!isStalled) connection.stalledSince = 0;
-    else if (connection.stalledSince === 0) connection.stalledSince = now;
-    if (isStalled) detachPayloads(connection);
-    return isStalled ? now - connection.stalledSince : 0;
   }
 }

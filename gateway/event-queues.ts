@@ -141,6 +141,16 @@ export class EventQueues {
     for (const event of connection.events.splice(0)) this.parking.remove(connection, event);
   }
 
+  /** Asked by each sweep: for how long they have found the same event uncommitted. */
+  stalledMs(connection: Connection, now: number): number {
+    const isStalled = connection.sweptEvent === connection.firstEvent;
+    connection.sweptEvent = connection.firstEvent;
+    if (!isStalled) connection.stalledSince = 0;
+    else if (connection.stalledSince === 0) connection.stalledSince = now;
+    if (isStalled) detachPayloads(connection);
+    return isStalled ? now - connection.stalledSince : 0;
+  }
+
   /** It has no events, and sweeps need not look at it. */
   rest(connection: Connection): void {
     this.active.delete(connection);
@@ -188,7 +198,7 @@ export class EventQueues {
   }
 }
 
-/** A batch stays in memory for as long as one of its payloads is referred to: what stays for long gets bytes of its own. */
-export function detachPayloads(connection: Connection): void {
+// A batch stays in memory for as long as one of its payloads is referred to: what stays for long gets bytes of its own.
+function detachPayloads(connection: Connection): void {
   for (let index = 0; index < connection.delivered; index++) (connection.events[index] as ConnectionEvent).detach();
 }

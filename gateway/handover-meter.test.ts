@@ -1,23 +1,21 @@
 import { expect, test } from "vitest";
 import { HandoverMeter } from "./handover-meter.ts";
 
+const done = { remaining: 0, adopted: true };
+
 test("there is nothing to report before a release was activated", () => {
-  expect(new HandoverMeter().report(true)).toBeUndefined();
+  expect(new HandoverMeter().report(done)).toBeUndefined();
 });
 
 test("what an activation costs is told with its generation", () => {
   const meter = new HandoverMeter();
   meter.begin(3, 10);
-  for (let count = 0; count < 3; count++) meter.asked();
-  meter.left();
   meter.moved(4);
-  meter.left();
   meter.moved(0.5);
   meter.parked();
   meter.redelivered();
   for (const code of ["state.incompatible", "state.incompatible", "handler.thrown"]) meter.closed(code);
-  expect(meter.remaining).toBe(1);
-  const { pauses, ...report } = meter.report(false) ?? { pauses: [] };
+  const { pauses, ...report } = meter.report({ remaining: 1, adopted: false }) ?? { pauses: [] };
   expect(report).toEqual({
     ...{ generation: 3, before: 10, remaining: 1, moved: 2, parked: 1, redelivered: 1, longestPauseMs: 4 },
     ...{ closed: { "state.incompatible": 2, "handler.thrown": 1 }, adopted: false },
@@ -25,17 +23,16 @@ test("what an activation costs is told with its generation", () => {
   expect(pauses.reduce((sum, count) => sum + count, 0)).toBe(2);
 });
 
-test("the next activation begins at zero, but for what has not been given back yet", () => {
+test("the next activation begins at zero", () => {
   const meter = new HandoverMeter();
   meter.begin(3, 10);
-  meter.asked();
   meter.moved(4);
   meter.parked();
   meter.redelivered();
   meter.closed("state.incompatible");
   meter.begin(4, 12);
-  expect(meter.report(true)).toEqual({
-    ...{ generation: 4, before: 12, remaining: 1, moved: 0, parked: 0, redelivered: 0, longestPauseMs: 0 },
+  expect(meter.report(done)).toEqual({
+    ...{ generation: 4, before: 12, remaining: 0, moved: 0, parked: 0, redelivered: 0, longestPauseMs: 0 },
     ...{ closed: {}, adopted: true, pauses: expect.anything() },
   });
 });
@@ -43,7 +40,7 @@ test("the next activation begins at zero, but for what has not been given back y
 test("a report is not changed by what is measured later", () => {
   const meter = new HandoverMeter();
   meter.begin(1, 1);
-  const report = meter.report(true);
+  const report = meter.report(done);
   meter.moved(1);
   meter.closed("state.incompatible");
   expect(report?.pauses.every((count) => count === 0)).toBe(true);

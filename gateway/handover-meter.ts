@@ -11,7 +11,6 @@ export class HandoverMeter {
   generation = 0;
   private before = 0;
   private moves = 0;
-  private leaving = 0;
   private parkedCount = 0;
   private redeliveredCount = 0;
   private closedCounts: Record<string, number> = {};
@@ -24,16 +23,6 @@ export class HandoverMeter {
     this.moves = this.parkedCount = this.redeliveredCount = 0;
     this.closedCounts = {};
     this.pauses = new Histogram();
-  }
-
-  /** A worker was asked to give a connection back. */
-  asked(): void {
-    this.leaving++;
-  }
-
-  /** It has, or has died, or the connection has ended. */
-  left(): void {
-    this.leaving--;
   }
 
   /** The connection has its next worker. */
@@ -61,23 +50,18 @@ export class HandoverMeter {
     return Object.values(this.closedCounts).reduce((sum, count) => sum + count, 0);
   }
 
-  /** Connections that a worker was asked for and has not given back. */
-  get remaining(): number {
-    return this.leaving;
-  }
-
-  /** @param adopted as in a gateway's hello. */
-  report(adopted: boolean): Handover | undefined {
+  /** @param now `remaining` and `adopted` as in a gateway's hello. */
+  report(now: { readonly remaining: number; readonly adopted: boolean }): Handover | undefined {
     if (this.generation === 0) return undefined;
     return {
       generation: this.generation,
       before: this.before,
-      remaining: this.leaving,
+      remaining: now.remaining,
       moved: this.moves,
       parked: this.parkedCount,
       redelivered: this.redeliveredCount,
       closed: { ...this.closedCounts },
-      adopted,
+      adopted: now.adopted,
       pauses: [...this.pauses.counts],
       longestPauseMs: this.pauses.longestMs,
     };

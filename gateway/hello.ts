@@ -27,13 +27,13 @@ export function helloOf(gateway: Gateway): GatewayHello {
     routes: dispatcher.routes,
     pins: Object.fromEntries([...workers.all()].map((worker) => [worker.id, worker.pins])),
     silent: workers.silent,
-    handover: dispatcher.handover.report(dispatcher.hasHandedOver),
+    handover: dispatcher.handover.report({ remaining: dispatcher.remaining, adopted: dispatcher.hasHandedOver }),
     activation: dispatcher.activation,
   };
 }
 
 /** How far the hand-over is, as a hello tells it: another value is news. */
-export function handoverStage({ handover, hasHandedOver }: Dispatcher): string {
+export function handoverStage({ handover, remaining, hasHandedOver }: Dispatcher): string {
   // What is closed later is told with the next heartbeat.
-  return `${handover.remaining} ${hasHandedOver} ${hasHandedOver ? "" : handover.closedTotal}`;
+  return `${remaining} ${hasHandedOver} ${hasHandedOver ? "" : handover.closedTotal}`;
 }

@@ -104,7 +104,7 @@ function handoverMetrics({ dispatcher }: Gateway): Metric[] {
   const { handover, counters } = dispatcher;
   return [
     counter("thinstate_handovers_total", "Connections that were moved between workers, between two of their turns.", counters.handedOver),
-    gauge("thinstate_handovers_pending", "Connections that a worker was asked to give back, and has not yet.", handover.remaining),
+    gauge("thinstate_handovers_pending", "Connections that have not moved to the workers that should have them.", dispatcher.remaining),
     durationMetric("thinstate_handover_pause_seconds", "How long a connection that moved was with no worker.", [[{}, handover.allPauses]]),
   ];
 }

@@ -46,7 +46,6 @@ export class Pins {
       connection.isReturning = true;
       worker.returning++;
     }
-    this.options.handover.asked();
     this.tellUnpin(connection, worker);
   }
 
@@ -57,7 +56,7 @@ export class Pins {
   /** The worker has it no more: it has said so, was lost, or is not believed. */
   unpin(connection: Connection, worker: WorkerPeer): void {
     worker.pinned.delete(connection);
-    if (worker.leaving.delete(connection)) this.options.handover.left();
+    worker.leaving.delete(connection);
     connection.worker = undefined;
     if (!connection.isReturning) return;
     connection.isReturning = false;

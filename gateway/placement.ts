@@ -57,6 +57,7 @@ export class Placement {
   /** Those that have no worker because there was none, the oldest first. */
   readonly parked = new LinkedConnections();
   private readonly options: PlacementOptions;
+  /** Workers that were lost, until a pass finds that none of their connections is left. */
   private readonly lost = new Set<WorkerPeer>();
   private pass: Generator<Step, void> | undefined;
   private rebalances = false;
@@ -69,6 +70,15 @@ export class Placement {
   /** Whether no pass is under way. */
   get isDone(): boolean {
     return this.state === "idle";
+  }
+
+  /** Connections that are with a worker that should not have them. */
+  get remaining(): number {
+    const { candidates } = this.options;
+    const isCandidate = new Set(candidates.all);
+    let sum = 0;
+    for (const worker of [...candidates.known, ...this.lost]) sum += worker.leaving.size + (isCandidate.has(worker) ? 0 : worker.pins);
+    return sum;
   }
 
   /** A worker was lost, and its idle connections are still its own. To be followed by `restart`. */
@@ -136,7 +146,8 @@ export class Placement {
           yield "moved";
         }
       }
-      this.lost.delete(worker);
+      // Those with a commit that is held back stay, and are replaced behind it.
+      if (worker.pins + worker.leaving.size === 0) this.lost.delete(worker);
     }
     for (const connection of this.parked) {
       if (!hasRoom()) break;

@@ -91,14 +91,14 @@ const handover = v.object({
   generation: v.number(),
   /** Connections when the generation was activated. */
   before: v.number(),
-  /** Still on a worker of another release, though one of the active release could take them. */
+  /** Not yet on the worker that should have them: of another release, of one that drains, or of one that has more than its share. */
   remaining: v.number(),
   moved: v.number(),
   parked: v.number(),
   redelivered: v.number(),
   /** By error code: those that the release has closed for an error of its own, or that a forced deploy has. Missing: not counted. */
   closed: v.optional(v.record(v.string(), v.number())),
-  /** Workers have received all that was moved to them: what they close for its state is closed. Missing: not known. */
+  /** There are workers, and they have received all that was moved to them: what they close for its state is closed. Missing: not known. */
   adopted: v.optional(v.boolean()),
   /** Pauses by bucket, as in histogram.ts: how long a connection's messages could not be delivered. */
   pauses: v.array(v.number()),
