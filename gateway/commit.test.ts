@@ -174,7 +174,7 @@ class Stage {
     this.confirmations++;
   }
 
-  newWorker(id: string): WorkerPeer {
+  newWorker(id: string, path = "/a"): WorkerPeer {
     const link = new Link({
       self: "g",
       peer: id,
@@ -185,7 +185,7 @@ class Stage {
       onCredit: () => undefined,
       onLost: () => undefined,
     });
-    const routes = [{ path: "/a", subprotocols: [], upgrades: false, answers: false, adopts: false }];
+    const routes = [{ path, subprotocols: [], upgrades: false, answers: false, adopts: false }];
     return new WorkerPeer({ id, release: "1", routes, table: compileRoutes(routes), link, now: 1 });
   }
 
@@ -471,6 +471,29 @@ describe("a turn that subscribes", () => {
     expect(client.socket.log).toContain("text subscribed");
     expect([client.connection.phase, client.connection.worker?.id]).toEqual(["pinned", "w2"]);
     expect(client.connection.events, "nothing is left to redeliver").toEqual([]);
+  });
+
+  test("is behind the cork of what was said before: it may end the socket", () => {
+    const client = stage.open();
+    const said = stage.groupsOf(client, {
+      effects: [
+        [toGateway.send, "a"],
+        [toGateway.send, "b"],
+      ],
+    });
+    stage.dispatcher.joined(stage.newWorker("w3", "/b"));
+    stage.dispatcher.drains(stage.worker);
+    stage.say([{ ...said, groups: [...said.groups, released] }]);
+    expect(client.socket.log).toEqual(["cork", "text a", "text b", "uncork", "end 1011 route.removed"]);
+  });
+
+  test("that gives the connection up for a bug closes it, and its onClose goes to a worker", () => {
+    const client = stage.open("m");
+    stage.say([stage.groupsOf(client, { effects: [[toGateway.released, "", flag.broken]], end: 0 })]);
+    expect(stage.bugs.map(({ error }) => String(error))).toEqual(["Error: worker w1 has met a bug with it: see its log"]);
+    expect(client.socket.log).toEqual(["end 1011 connection.bug"]);
+    expect(client.connection.events.map(({ type }) => type)).toEqual([toWorker.open, toWorker.close]);
+    expect([client.connection.phase, stage.worker.inFlight]).toEqual(["pinned", 2]);
   });
 
   test("has committed though its worker dies while it waits", async () => {

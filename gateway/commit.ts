@@ -131,7 +131,7 @@ export class Commits {
     for (let index = from; index < to; index++) {
       if (!mayApply(batch.type(index))) return index;
       const flags = batch.flags(index);
-      if (batch.type(index) === toGateway.released) this.options.dispatcher.released(connection);
+      if (batch.type(index) === toGateway.released) this.released(connection, flags, worker);
       else this.applyEffect(connection, batch, index, worker.release);
       if ((flags & flag.commit) !== 0) {
         this.counters.commits++;
@@ -209,6 +209,11 @@ export class Commits {
     connection.socket?.ping();
     connection.socket?.unsubscribe(topic);
     this.options.topics.release(topic);
+  }
+
+  private released(connection: Connection, flags: number, { id }: WorkerPeer): void {
+    if ((flags & flag.broken) !== 0) throw new Error(`worker ${id} has met a bug with it: see its log`);
+    this.options.dispatcher.released(connection);
   }
 
   private flushed(connection: Connection, worker: WorkerPeer): void {

@@ -81,6 +81,8 @@ export class Connection {
   crashes: CrashRecord | undefined;
   /** It was closed because NATS was away for so long that workers may soon take this gateway for dead: see Dispatcher.sweep. */
   isFenced = false;
+  /** See Dispatcher.broken. */
+  hasMetBug = false;
   /** Commits that wait until NATS has confirmed a subscription, and what must wait for them. Each returns whether it has to wait again. */
   held: Array<() => boolean> | undefined;
 

@@ -41,7 +41,7 @@ export interface DispatchCounters {
   redelivered: number;
   /** Messages that were discarded because a bound was passed. */
   discarded: number;
-  /** Connections whose onClose could not run, because a forced deploy left no handler for them. */
+  /** Connections whose onClose could not run: a forced deploy left no handler for them, or bugs met them twice. */
   abandoned: number;
   /** Events that were set aside because they kill workers. */
   poison: number;

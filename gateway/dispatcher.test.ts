@@ -1101,6 +1101,14 @@ describe("a connection", () => {
     expect(Buffer.from(event?.payload ?? []).toString()).toBe("a");
   });
 
+  test("that a bug meets at one worker gets its onClose from the next; where it meets one there, too, it ends without", () => {
+    const { stage } = served();
+    const client = stage.open();
+    stage.finish();
+    for (let bugs = 0; bugs < 2; bugs++) stage.dispatcher.broken(client.connection);
+    expect([client.ended, stage.dispatcher.counters.abandoned, stage.workers[0]?.peer.inFlight]).toEqual([1, 1, 0]);
+  });
+
   test("is pinned to a reused slot with a higher epoch", () => {
     const { stage } = served();
     const first = stage.open();

@@ -172,11 +172,16 @@ export class Dispatcher {
     this.transitions.hasLessInHand(worker);
   }
 
-  /** A bug met this connection: its worker's view of it is not trusted any more, and only its onClose is left to run. */
+  /**
+   * A bug met this connection: its worker's view of it is not trusted any more, and only its onClose is left to run. Not after a second
+   * bug, which may be in the way of that.
+   */
   broken(connection: Connection): void {
-    const { worker } = connection;
-    if (worker?.loss === undefined) this.transitions.happen(connection, "broken");
-    else this.transitions.happen(connection, this.transitions.isForgotten(connection, worker) ? "forgotten" : "lostBroken");
+    const { worker, hasMetBug } = connection;
+    connection.hasMetBug = true;
+    if (worker?.loss !== undefined && this.transitions.isForgotten(connection, worker)) this.transitions.happen(connection, "forgotten");
+    else if (hasMetBug) this.transitions.happen(connection, "abandoned");
+    else this.transitions.happen(connection, worker?.loss === undefined ? "broken" : "lostBroken");
     this.transitions.hasLessInHand(worker);
   }
 

@@ -93,7 +93,7 @@ function dispatchMetrics({ dispatcher, commits, frontend: { upgrades }, settings
     counter("thinstate_poison_total", "Events that were set aside since they kill workers.", dispatcher.counters.poison),
     counter(
       "thinstate_closes_abandoned_total",
-      "Connections whose onClose did not run, because a forced deploy left no handler for them.",
+      "Connections whose onClose did not run: a forced deploy left no handler for them, or bugs met them twice.",
       dispatcher.counters.abandoned,
     ),
     counter("thinstate_bugs_total", "Bugs that met one connection, which was closed.", counters.bugs),

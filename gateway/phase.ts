@@ -24,6 +24,7 @@ export type Phase = "parked" | "pinned" | "leaving" | "suspect" | "quarantined" 
  * suspected: two workers were lost with its events in hand.
  * cleared: its events have committed, or fewer than two of these workers have died.
  * convicted: a worker died of its first event, or of adopting it.
+ * abandoned: no worker can run its onClose: none of the active release serves its path, or it has met a second bug.
  * ended: its last event has committed, or nobody is left to run it.
  */
 export type PhaseEvent =
@@ -37,6 +38,7 @@ export type PhaseEvent =
   | "suspected"
   | "cleared"
   | "convicted"
+  | "abandoned"
   | "ended";
 
 /**
@@ -50,6 +52,7 @@ export type PhaseEvent =
  * setAside: its first event is dropped as poison, and its socket closed.
  * close: its socket is closed because of the bug.
  * leave: its socket is closed, and its events are dropped: workers run its onClose.
+ * abandon: the same, but nobody runs its onClose.
  * endQuarantine: its worker runs the next suspect, or is free for everybody.
  * forget: nothing refers to it any more.
  */
@@ -64,6 +67,7 @@ export type Action =
   | "setAside"
   | "close"
   | "leave"
+  | "abandon"
   | "endQuarantine"
   | "forget";
 
@@ -74,6 +78,7 @@ export const phaseTable: Readonly<Record<Phase, Partial<Record<PhaseEvent, Trans
     given: ["pinned", ["pin"]],
     suspected: ["suspect", ["judge"]],
     broken: ["parked", ["close"]],
+    abandoned: ["ended", ["abandon", "forget"]],
     ended: ["ended", ["forget"]],
   },
   pinned: {
@@ -82,6 +87,7 @@ export const phaseTable: Readonly<Record<Phase, Partial<Record<PhaseEvent, Trans
     lost: ["parked", ["redeliver", "place"]],
     lostBroken: ["parked", ["redeliver", "close", "place"]],
     forgotten: ["ended", ["redeliver", "leave", "forget"]],
+    abandoned: ["ended", ["dismiss", "takeBack", "abandon", "forget"]],
     ended: ["ended", ["forget"]],
   },
   leaving: {
@@ -90,6 +96,7 @@ export const phaseTable: Readonly<Record<Phase, Partial<Record<PhaseEvent, Trans
     lost: ["parked", ["redeliver", "place"]],
     lostBroken: ["parked", ["redeliver", "close", "place"]],
     forgotten: ["ended", ["redeliver", "leave", "forget"]],
+    abandoned: ["ended", ["dismiss", "takeBack", "abandon", "forget"]],
     ended: ["ended", ["forget"]],
   },
   suspect: {
@@ -97,6 +104,7 @@ export const phaseTable: Readonly<Record<Phase, Partial<Record<PhaseEvent, Trans
     cleared: ["parked", ["place"]],
     convicted: ["parked", ["setAside", "place"]],
     broken: ["suspect", ["close"]],
+    abandoned: ["ended", ["abandon", "forget"]],
     ended: ["ended", ["forget"]],
   },
   quarantined: {
@@ -105,6 +113,7 @@ export const phaseTable: Readonly<Record<Phase, Partial<Record<PhaseEvent, Trans
     lost: ["suspect", ["redeliver", "endQuarantine", "judge"]],
     lostBroken: ["suspect", ["redeliver", "close", "endQuarantine", "judge"]],
     forgotten: ["ended", ["redeliver", "leave", "forget", "endQuarantine"]],
+    abandoned: ["ended", ["dismiss", "takeBack", "abandon", "forget", "endQuarantine"]],
     ended: ["ended", ["forget", "endQuarantine"]],
   },
   ended: {},

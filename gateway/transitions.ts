@@ -204,6 +204,8 @@ export class Transitions {
         return this.breakOff(connection, "connection.bug");
       case "leave":
         return this.leave(connection);
+      case "abandon":
+        return this.abandon(connection);
       case "endQuarantine":
         this.free(this.quarantine.end());
         return this.runNextAlone();
@@ -214,7 +216,7 @@ export class Transitions {
 
   private give(connection: Connection, worker: WorkerPeer): void {
     const match = matchRoute(worker.table, connection.path);
-    if (match === undefined) return this.abandon(connection);
+    if (match === undefined) return this.happen(connection, "abandoned");
     this.routeCounts.move(connection, match.route.path);
     connection.worker = worker;
     this.happen(connection, "given");
@@ -259,19 +261,17 @@ export class Transitions {
     else this.breakOff(connection, "message.poison");
   }
 
-  // Workers that took this gateway for dead run its onClose.
   private leave(connection: Connection): void {
     this.breakOff(connection, "gateway.forgotten");
     this.queues.dropAll(connection);
     this.options.counters.fenced++;
   }
 
-  // No worker of the active release serves its path, and none of an older one has it: nobody is left to run its onClose.
+  // A bug has closed it before.
   private abandon(connection: Connection): void {
     this.breakOff(connection, "route.removed");
     this.queues.dropAll(connection);
     this.options.counters.abandoned++;
-    this.happen(connection, "ended");
   }
 
   private forget(connection: Connection): void {

@@ -53,6 +53,7 @@ export const toGateway = {
   close: 37,
   /** Ends a group that has no other effect to carry its flag. */
   nothing: 38,
+  /** The worker has the connection no more: it was asked back; or, with the flag broken, a bug met it. */
   released: 39,
   upgraded: 40,
   responded: 41,
@@ -85,7 +86,7 @@ export const flag = {
   self: 16,
   /** The event may have killed workers: it is to run with nothing beside it, and `begins` is to be said before. */
   alone: 32,
-  /** The body of a Response ends before it is whole. */
+  /** The body of a Response ends before it is whole; a connection was not asked back. */
   broken: 64,
   /** Of `state`: it follows from another release's by that of `migrate`. */
   migrated: 128,
@@ -109,8 +110,8 @@ const pin = v.object({
   topics: v.array(v.string()),
   /** The number of the next event: turn ids go on where they were. */
   next: v.number(),
-  /** Whether another worker has had it before. */
-  adopted: v.boolean(),
+  /** Whether another worker has had it before. Workers of 0.2.0 refuse a pin without it; nobody reads it. */
+  adopted: v.optional(v.boolean()),
 });
 
 const headers = v.array(v.tuple([v.string(), v.string()]));

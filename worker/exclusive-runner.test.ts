@@ -7,6 +7,8 @@ import { nobody } from "./testing/bench.ts";
 
 let exclusive: ExclusiveRunner;
 let isBusy: boolean;
+/** Its link has no credit. */
+let starved: Mailbox | undefined;
 let log: string[];
 let told: Array<{ resolve: () => void; reject: () => void }>;
 
@@ -42,7 +44,7 @@ function mailbox(id: string): Mailbox {
 
 /** As turns do; an event is under way until `end`. */
 function run(mailbox: Mailbox): void {
-  if (exclusive.mayRun(mailbox) && mailbox.begin() !== undefined) log.push(mailbox.pin.id);
+  if (mailbox !== starved && exclusive.mayRun(mailbox) && mailbox.begin() !== undefined) log.push(mailbox.pin.id);
 }
 
 function end(mailbox: Mailbox): void {
@@ -60,6 +62,7 @@ async function confirm(): Promise<void> {
 
 beforeEach(() => {
   isBusy = false;
+  starved = undefined;
   log = [];
   told = [];
   exclusive = new ExclusiveRunner({
@@ -144,6 +147,25 @@ test.each([
   exclusive.step();
   await confirm();
   expect(log.filter((line) => !line.endsWith("begins"))).toEqual(["other"]);
+});
+
+test("a suspect whose link has lost its credit before it could begin stays one: it says again that it begins, and nothing runs beside it", async () => {
+  const alone = suspect("alone");
+  const other = mailbox("other");
+  starved = alone;
+  isBusy = true;
+  await confirm();
+  run(other);
+  exclusive.step();
+  expect(log).toEqual(["alone begins"]);
+  starved = undefined;
+  isBusy = false;
+  run(alone);
+  exclusive.step();
+  await confirm();
+  expect(log).toEqual(["alone begins", "alone begins", "alone"]);
+  end(alone);
+  expect(log.slice(3)).toEqual(["alone ends", "other"]);
 });
 
 test("one whose event was given back meanwhile keeps nobody waiting", async () => {

@@ -79,7 +79,12 @@ export class ExclusiveRunner {
         if (this.current !== mailbox) return;
         this.phase = "begins";
         this.options.run(mailbox);
-        // Begun or not: its event may have been given back meanwhile.
+        // Where it could not begin, its link has lost its credit meanwhile: told again with one of the next steps.
+        if (this.phase === "begins" && mailbox.waiting > 0) {
+          this.current = undefined;
+          return;
+        }
+        // Its event may have been given back meanwhile: then it is done, too.
         this.phase = "begun";
         this.step();
       },

@@ -2,7 +2,7 @@
 
 import { CodedError } from "../protocol/errors.ts";
 import type { Link } from "../protocol/link.ts";
-import { toGateway } from "../protocol/records.ts";
+import { flag, toGateway } from "../protocol/records.ts";
 import { type Effects, sendGroup } from "./effects.ts";
 import type { Mailbox, TurnGateway } from "./mailbox.ts";
 
@@ -85,6 +85,11 @@ export class GatewayPeer implements TurnGateway {
       this.link.appendEmpty({ type: toGateway.released, flags: 0, extra: 0, slot, epoch });
     }
     if (mailbox.isGone) this.remove(mailbox);
+  }
+
+  /** A bug met what was given of a pin: its gateway closes the connection, and nothing of it counts here. */
+  giveUp(slot: number, epoch: number): void {
+    this.link.appendEmpty({ type: toGateway.released, flags: flag.broken, extra: 0, slot, epoch });
   }
 
   /** Another worker has it, or nobody: what waits for a confirmation will get none. */

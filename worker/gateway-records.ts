@@ -44,6 +44,7 @@ export class GatewayRecords {
       } catch (error) {
         // The rest of the batch is of other connections.
         this.options.onFault(error);
+        if (isGiven(batch.type(index))) this.giveUp(gateway, batch.slot(index), batch.epoch(index));
       }
     }
   }
@@ -139,12 +140,12 @@ export class GatewayRecords {
   private pin(gateway: GatewayPeer, batch: Batch, index: number): void {
     const slot = batch.slot(index);
     const epoch = batch.epoch(index);
+    const before = gateway.get(slot);
+    if (before !== undefined) this.forget(gateway, before);
     const body = parsePin(batch.payload(index));
     const match = matchRoute(this.options.handlers, body.path);
     if (match === undefined)
       throw new CodedError("route.unknown", `a connection to ${body.path} was given to a worker that does not serve it`);
-    const before = gateway.get(slot);
-    if (before !== undefined) this.forget(gateway, before);
     const { earlier } = gateway;
     gateway.earlier = undefined;
     const own = earlier?.slot === slot && earlier.epoch === epoch ? earlier : undefined;
@@ -172,9 +173,21 @@ export class GatewayRecords {
     if (fault !== undefined) this.options.turns.closeUnfit(mailbox, fault);
   }
 
+  // What its gateway waits for will never be done here.
+  private giveUp(gateway: GatewayPeer, slot: number, epoch: number): void {
+    const mailbox = gateway.get(slot);
+    if (mailbox?.pin.epoch === epoch) this.forget(gateway, mailbox);
+    gateway.giveUp(slot, epoch);
+  }
+
   // It is another worker's by now, or has another epoch.
   private forget(gateway: GatewayPeer, mailbox: Mailbox): void {
     this.options.turns.forget(mailbox);
     gateway.forget(mailbox);
   }
+}
+
+/** Whether a record gives a connection, or one of its events. */
+function isGiven(type: number): boolean {
+  return type >= toWorker.pin && type <= toWorker.adopt;
 }

@@ -1,0 +1,80 @@
+import { beforeEach, expect, test } from "vitest";
+import { type Batch, decodeBatch } from "../protocol/envelope.ts";
+import { Link } from "../protocol/link.ts";
+import { packValue } from "../protocol/msgpack.ts";
+import { encodeClose, flag, type PinBody, toGateway, toWorker } from "../protocol/records.ts";
+import { compileRoutes } from "../protocol/route-table.ts";
+import { GatewayPeer } from "./gateway-peer.ts";
+import { GatewayRecords } from "./gateway-records.ts";
+import { defineHandler } from "./handler.ts";
+import { bench } from "./testing/bench.ts";
+
+const body: PinBody = { id: "g-0-1", path: "/a", query: "", ip: "", user: undefined, subprotocol: "", state: undefined, topics: [], next: 1 };
+
+let faults: unknown[];
+let ran: string[];
+let gateway: GatewayPeer;
+let give: (...records: Array<[type: number, payload: Uint8Array, epoch?: number]>) => void;
+/** What the gateway is told. */
+let said: () => Array<{ type: number; flags: number; slot: number; epoch: number }>;
+
+function link(self: string, peer: string, transmit: (batch: Batch) => void): Link {
+  return new Link({
+    ...{ self, peer, session: 1, now: () => 0 },
+    transmit: (bytes) => transmit(decodeBatch(bytes)),
+    ...{ onBegun: () => undefined, onCredit: () => undefined, onLost: () => undefined },
+  });
+}
+
+beforeEach(() => {
+  faults = [];
+  ran = [];
+  const answers: Batch[] = [];
+  gateway = new GatewayPeer("g", link("w", "g", (batch) => answers.push(batch)), 0);
+  const handler = defineHandler({ path: "/a", onMessage: (_, message) => void ran.push(message.text()), onClose: () => void ran.push("close") });
+  const { turns } = bench({});
+  const unused = undefined as never;
+  const records = new GatewayRecords({
+    handlers: compileRoutes([handler]),
+    turns,
+    ...{ exclusive: unused, requests: unused, gatewayLostHooks: unused, stateCheck: unused, appClient: unused },
+    onFault: (error) => faults.push(error),
+  });
+  const batches: Batch[] = [];
+  const fromGateway = link("g", "w", (batch) => batches.push(batch));
+  give = (...given) => {
+    for (const [type, payload, epoch = 1] of given) fromGateway.append({ type, flags: 0, extra: 0, slot: 0, epoch }, payload);
+    fromGateway.flush();
+    for (const batch of batches.splice(0)) records.handle(gateway, batch);
+  };
+  said = () => {
+    gateway.link.flush();
+    return answers.splice(0).flatMap((batch) =>
+      Array.from({ length: batch.records }, (_, index) => ({
+        ...{ type: batch.type(index), flags: batch.flags(index), slot: batch.slot(index), epoch: batch.epoch(index) },
+      })),
+    );
+  };
+});
+
+const givenUp = (epoch: number) => ({ type: toGateway.released, flags: flag.broken, slot: 0, epoch });
+
+test.each([
+  ["cannot be read", Buffer.from([0xc1])],
+  ["is for a path that this worker does not serve", packValue({ ...body, path: "/b" })],
+])("a pin that %s is given up, and with it what the slot had before", (_, payload) => {
+  give([toWorker.pin, packValue(body)]);
+  expect([gateway.connections, said()]).toEqual([1, []]);
+  give([toWorker.pin, payload, 2], [toWorker.message, Buffer.from("hi"), 2]);
+  expect([faults.length, gateway.connections, said(), ran]).toEqual([1, 0, [givenUp(2)], []]);
+});
+
+test("a connection with an event that cannot be read is given up: it would wait for that for ever", () => {
+  give([toWorker.pin, packValue(body)], [toWorker.close, Buffer.from([1])], [toWorker.message, Buffer.from("hi")]);
+  expect([faults.length, gateway.connections, said(), ran]).toEqual([1, 0, [givenUp(1)], []]);
+});
+
+test("an event of an earlier pin, or a record that a later version may know, gives nothing up", () => {
+  give([toWorker.pin, packValue(body), 2], [toWorker.close, encodeClose(1000, Buffer.alloc(0)), 1], [31, Buffer.alloc(0), 2]);
+  expect([faults.length, gateway.connections, said()]).toEqual([1, 1, []]);
+});
