@@ -4,7 +4,7 @@
 
 import type { ErrorCode } from "../protocol/errors.ts";
 import type { Connection } from "./connection.ts";
-import { runSlice, sliceMs } from "./time-slice.ts";
+import { runSlice, sliceMs } from "../process/time-slice.ts";
 
 export interface ConnectionDrainOptions {
   readonly now: () => number;

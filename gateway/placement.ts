@@ -5,7 +5,7 @@
 import type { Candidates } from "./candidates.ts";
 import type { Connection } from "./connection.ts";
 import { LinkedConnections } from "./linked-connections.ts";
-import { sliceMs } from "./time-slice.ts";
+import { sliceMs } from "../process/time-slice.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
 export interface PlacementLimits {

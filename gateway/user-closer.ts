@@ -1,15 +1,12 @@
 // Closes all connections of a user, for app.closeUser. Which ones these are is found by looking at all, in slices: an index by user
 // would take memory for each connection, and a Map of a million stops the event loop whenever it grows. Pure.
 
+import { runSlices, type Slices } from "../process/time-slice.ts";
 import { countOf } from "../protocol/connection-id.ts";
 import type { SlotTable } from "./slot-table.ts";
-import { runSlice, sliceMs } from "./time-slice.ts";
 
-export interface UserCloserOptions {
+export interface UserCloserOptions extends Slices {
   readonly slots: SlotTable;
-  readonly now: () => number;
-  /** Runs the next slice, once the event loop has looked at everything else. */
-  readonly later: (run: () => void) => void;
 }
 
 interface CloseRequest {
@@ -32,7 +29,7 @@ export class UserCloser {
   private readonly options: UserCloserOptions;
   /** By user, for the next pass: it looks at all connections once, however many users there are. */
   private waiting = new Map<string, Pending[]>();
-  private passes: Iterator<void> | undefined;
+  private isRunning = false;
 
   constructor(options: UserCloserOptions) {
     this.options = options;
@@ -44,28 +41,20 @@ export class UserCloser {
     const ofUser = this.waiting.get(user);
     if (ofUser === undefined) this.waiting.set(user, [pending]);
     else ofUser.push(pending);
-    if (this.passes !== undefined) return;
-    this.passes = this.runPasses();
-    this.slice(this.passes);
-  }
-
-  private slice(passes: Iterator<void>): void {
-    const { now, later } = this.options;
-    let isOver = true;
-    try {
-      isOver = runSlice(passes, now, now() + sliceMs);
-    } finally {
-      if (isOver) this.passes = undefined;
-    }
-    if (!isOver) later(() => this.slice(passes));
+    if (!this.isRunning) runSlices(this.runPasses(), this.options);
   }
 
   private *runPasses(): Generator<void> {
-    while (this.waiting.size > 0) {
-      const byUser = this.waiting;
-      this.waiting = new Map();
-      yield* this.pass(byUser);
-      for (const ofUser of byUser.values()) for (const { onDone, closed } of ofUser) onDone(closed);
+    this.isRunning = true;
+    try {
+      while (this.waiting.size > 0) {
+        const byUser = this.waiting;
+        this.waiting = new Map();
+        yield* this.pass(byUser);
+        for (const ofUser of byUser.values()) for (const { onDone, closed } of ofUser) onDone(closed);
+      }
+    } finally {
+      this.isRunning = false;
     }
   }
 

@@ -35,6 +35,10 @@ export class GatewayPeer implements TurnGateway {
     return this.mailboxes.size;
   }
 
+  get isLost(): boolean {
+    return this.link.lost;
+  }
+
   all(): Iterable<Mailbox> {
     return this.mailboxes.values();
   }
@@ -48,6 +52,7 @@ export class GatewayPeer implements TurnGateway {
   }
 
   takesMore(mailbox: Mailbox): boolean {
+    if (this.isLost) return false;
     if (this.link.hasCredit) return true;
     this.waiting.add(mailbox);
     return false;

@@ -30,6 +30,8 @@ export interface CloseHandoff {
 /** A connection's gateway, as its turns need it; or what stands for one that has died. */
 export interface TurnGateway {
   readonly id: string;
+  /** Nothing reaches it any more, and its mailboxes are about to be forgotten. */
+  readonly isLost: boolean;
   /** Whether the mailbox may commit more now; if not, its turns are run again when it may. */
   takesMore(mailbox: Mailbox): boolean;
   /** Takes a turn's effects, all or nothing. @param end flag.commit or flag.flush */

@@ -1,8 +1,30 @@
 import { pino } from "pino";
 import { expect, test } from "vitest";
 import { type Connection, defineHandler } from "./handler.ts";
+import { Mailbox } from "./mailbox.ts";
 import { OrphanedCloses } from "./orphaned-closes.ts";
-import { Bench, deferred } from "./testing/bench.ts";
+import { Bench, bench, deferred, message } from "./testing/bench.ts";
+import type { Turns } from "./turns.ts";
+
+function closesOf(turns: Turns, passOn: (topic: string) => Promise<void>) {
+  const slices: Array<() => void> = [];
+  const log = pino({ enabled: false });
+  const later = (run: () => void) => void slices.push(run);
+  // Each slice looks at one connection.
+  const orphanedCloses = new OrphanedCloses({ turns, appClient: { passOn }, log, now: () => 0, later, sliceMs: 0 });
+  return { orphanedCloses, slice: () => slices.shift()?.() };
+}
+
+function gatewayWith(...mailboxes: Mailbox[]) {
+  const left = new Set(mailboxes);
+  return {
+    all: () => left,
+    forget: (mailbox: Mailbox) => void left.delete(mailbox),
+    get connections() {
+      return left.size;
+    },
+  };
+}
 
 /** A connection whose gateway has died, and a gateway that takes what the test lets it take. */
 function orphaned(onClose: (conn: Connection) => Promise<void>) {
@@ -13,8 +35,8 @@ function orphaned(onClose: (conn: Connection) => Promise<void>) {
     return answer.promise;
   };
   const bench = new Bench(defineHandler({ path: "/a", onClose }), { next: 1 });
-  const orphanedCloses = new OrphanedCloses({ turns: bench.turns, appClient: { passOn }, log: pino({ enabled: false }) });
-  orphanedCloses.adopt(bench.mailbox, bench.mailbox.closeHandoff());
+  const { orphanedCloses } = closesOf(bench.turns, passOn);
+  orphanedCloses.take(gatewayWith(bench.mailbox), true);
   return { asked, orphanedCloses, settle: () => bench.settle(), topics: () => asked.map(({ topic }) => topic) };
 }
 
@@ -38,4 +60,27 @@ test.each([
   asked[2]?.answer.resolve();
   await settle();
   expect([orphanedCloses.size, orphanedCloses.counters.lost]).toEqual([0, lost]);
+});
+
+test("a gateway's connections are taken slice by slice: until then their turns do nothing more, and are not done either", async () => {
+  const closed: string[] = [];
+  const late = deferred();
+  const it = bench({
+    onMessage: () => late.promise,
+    onClose: (conn, { code }) => void closed.push(`${conn.id} ${code}`),
+  });
+  const mailboxes = ["a", "b", "c"].map((id) => new Mailbox({ ...it.mailbox.pin, id, next: 1 }));
+  const { orphanedCloses, slice } = closesOf(it.turns, () => Promise.resolve());
+  const last = mailboxes[2] as Mailbox;
+  for (let count = 0; count < 2; count++) last.push(message());
+  it.turns.run(last);
+  it.isLost = true;
+  orphanedCloses.take(gatewayWith(...mailboxes), true);
+  expect([closed, orphanedCloses.size]).toEqual([["a 1006"], 2]);
+  late.resolve();
+  await it.settle();
+  expect([it.commits, last.isRunning, it.turns.counters.committed]).toEqual([[], true, 1]);
+  slice();
+  slice();
+  expect([closed, orphanedCloses.size, it.turns.waiting]).toEqual([["a 1006", "b 1006", "c 1006"], 0, 0]);
 });

@@ -1,26 +1,33 @@
-// Connections whose gateway has died: their onClose runs here, with 1006 where they were open, and what it publishes goes out
+// Connections whose gateway was lost. If it has died, their onClose runs here, with 1006 where they were open, and what it publishes goes out
 // through another gateway. Nothing else of them is left to do: there is no socket to send to, and nobody who keeps a state.
 
 import type { Logger } from "pino";
+import { runSlices, type Slices } from "../process/time-slice.ts";
 import { decodePublish, flag, toGateway } from "../protocol/records.ts";
 import type { AppClient } from "./app.ts";
 import type { Effects } from "./effects.ts";
+import type { GatewayPeer } from "./gateway-peer.ts";
 import { type CloseHandoff, Mailbox, type TurnGateway } from "./mailbox.ts";
 import type { Turns } from "./turns.ts";
 
-export interface OrphanedClosesOptions {
-  readonly turns: Pick<Turns, "run">;
+export interface OrphanedClosesOptions extends Slices {
+  readonly turns: Pick<Turns, "run" | "forget">;
   readonly appClient: Pick<AppClient, "passOn">;
   readonly log: Logger;
 }
 
+type LostGateway = Pick<GatewayPeer, "all" | "forget" | "connections">;
+
 /** Stands for their gateway. */
 export class OrphanedCloses implements TurnGateway {
   readonly id = "";
+  readonly isLost = false;
   readonly counters = { adopted: 0, lost: 0 };
   private readonly options: OrphanedClosesOptions;
   /** onClose turns that have not committed, and publishes that no gateway has taken yet. */
   private open = 0;
+  /** Gateways that were lost, as long as they have connections. */
+  private readonly lost = new Set<LostGateway>();
   /** What turns that have flushed have asked for, until gateways have it. Gone with the turn's commit. */
   private readonly given = new Map<Mailbox, Promise<unknown>>();
 
@@ -30,11 +37,28 @@ export class OrphanedCloses implements TurnGateway {
 
   /** What is not done yet. */
   get size(): number {
-    return this.open;
+    return [...this.lost].reduce((sum, { connections }) => sum + connections, this.open);
+  }
+
+  /** Takes all of its connections from a gateway that was lost, slice by slice. @param isDead Nobody else will run their onClose. */
+  take(gateway: LostGateway, isDead: boolean): void {
+    this.lost.add(gateway);
+    runSlices(this.leave(gateway, isDead), this.options);
+  }
+
+  private *leave(gateway: LostGateway, isDead: boolean): Generator<void> {
+    for (const mailbox of gateway.all()) {
+      const closeHandoff = mailbox.isOpen ? mailbox.closeHandoff() : undefined;
+      this.options.turns.forget(mailbox);
+      gateway.forget(mailbox);
+      if (isDead && closeHandoff !== undefined) this.adopt(mailbox, closeHandoff);
+      yield;
+    }
+    this.lost.delete(gateway);
   }
 
   /** @param mailbox of a gateway that has died; nothing of it runs any more. */
-  adopt({ pin, state, topics }: Mailbox, { next, close }: CloseHandoff): void {
+  private adopt({ pin, state, topics }: Mailbox, { next, close }: CloseHandoff): void {
     this.open++;
     this.counters.adopted++;
     const orphan = new Mailbox({ ...pin, gateway: this, state, topics, next });

@@ -39,8 +39,8 @@ export class Turns implements TurnHost {
   readonly counters = { committed: 0, thrown: 0, timedOut: 0 };
   readonly meter: TurnMeter;
   private readonly options: TurnsOptions;
-  /** Turns that wait for something, with what is to happen when they take too long; the oldest first. */
-  private readonly pending = new Map<RunningTurn, { deadline: number; cutOff: (error: CodedError) => void }>();
+  /** Turns that wait for something, with what is to happen when they take too long; the oldest first. A mailbox has one at a time. */
+  private readonly pending = new Map<Mailbox, { turn: RunningTurn; deadline: number; cutOff: (error: CodedError) => void }>();
 
   constructor(options: TurnsOptions) {
     this.options = options;
@@ -91,10 +91,10 @@ export class Turns implements TurnHost {
   /** To be called several times a second. */
   sweep(): void {
     const now = this.options.now();
-    for (const [turn, { deadline, cutOff }] of this.pending) {
+    for (const [mailbox, { deadline, cutOff }] of this.pending) {
       // All have the same limit: who began later ends later.
       if (now < deadline) break;
-      this.pending.delete(turn);
+      this.pending.delete(mailbox);
       this.counters.timedOut++;
       cutOff(new CodedError("turn.timeout", `the turn has not settled within ${this.limits.turnTimeoutMs} ms (TURN_TIMEOUT_MS)`));
     }
@@ -102,11 +102,9 @@ export class Turns implements TurnHost {
 
   /** The mailbox's gateway is gone: what runs for it may stop. */
   forget(mailbox: Mailbox): void {
-    const hasTurn = mailbox.isRunning;
     mailbox.forget();
-    // Of all that are pending: to look for it costs too much where there is none.
-    if (!hasTurn) return;
-    for (const turn of this.pending.keys()) if (turn.mailbox === mailbox) this.drop(turn);
+    this.pending.get(mailbox)?.turn.end(new CodedError("turn.over", "the connection is no longer with this worker"));
+    this.pending.delete(mailbox);
   }
 
   async flush(turn: RunningTurn): Promise<void> {
@@ -145,7 +143,7 @@ export class Turns implements TurnHost {
       turn.end(late);
       afterwards();
     };
-    this.pending.set(turn, { deadline: this.options.now() + this.limits.turnTimeoutMs, cutOff });
+    this.pending.set(mailbox, { turn, deadline: this.options.now() + this.limits.turnTimeoutMs, cutOff });
     settling.then(
       () => {
         this.settle(turn, name, error);
@@ -160,8 +158,8 @@ export class Turns implements TurnHost {
 
   // The hook has returned.
   private settle(turn: RunningTurn, name: HookName, error: HandlerError | undefined): void {
-    if (turn.isOver) return;
-    this.pending.delete(turn);
+    if (isAbandoned(turn)) return;
+    this.pending.delete(turn.mailbox);
     try {
       this.storeState(turn);
       if (error !== undefined) closeAfterError(turn);
@@ -176,9 +174,9 @@ export class Turns implements TurnHost {
 
   // The hook has thrown. `cause` is what onError was told of, undefined in every other hook.
   private fail(turn: RunningTurn, name: HookName, thrown: unknown, cause: HandlerError | undefined): void {
-    if (turn.isOver) return;
+    if (isAbandoned(turn)) return;
     turn.end();
-    this.pending.delete(turn);
+    this.pending.delete(turn.mailbox);
     const { handler } = turn.mailbox.pin;
     const isRefused = isClientFault(thrown) && (cause === undefined || isClientFault(cause));
     if (!isRefused) this.meter.end(turn, handler, isCodedError(thrown, "turn.timeout") ? "timed_out" : "thrown");
@@ -256,11 +254,11 @@ export class Turns implements TurnHost {
     turn.setState(state);
     turn.stateIsSet = false;
   }
+}
 
-  private drop(turn: RunningTurn): void {
-    this.pending.delete(turn);
-    turn.end(new CodedError("turn.over", "the connection is no longer with this worker"));
-  }
+/** What it asks for reaches nobody: it is over, or its gateway was lost and `forget` is about to follow. */
+function isAbandoned({ isOver, mailbox }: RunningTurn): boolean {
+  return isOver || mailbox.pin.gateway.isLost;
 }
 
 /** A connection whose onOpen threw is of no use, whatever onError made of it. */

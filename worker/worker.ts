@@ -148,7 +148,7 @@ export class Worker {
       refusals,
       onThrown: (mailbox, error, hook) => logThrown(log, mailbox, error, hook),
     });
-    this.orphanedCloses = new OrphanedCloses({ turns: this.turns, appClient, log });
+    this.orphanedCloses = new OrphanedCloses({ turns: this.turns, appClient, log, now, later: (run) => setImmediate(run) });
     this.requests = new RequestHandler({ handlers, release: config.RELEASE, limits, app: appClient, hub, refusals, log });
     this.gatewayLostHooks = new GatewayLostHooks({ ...loaded, app: appClient, hub, limits, log });
     this.stateCheck = new StateCheck({
@@ -241,12 +241,7 @@ export class Worker {
     this.requests.forget(gateway.id);
     this.stateCheck.lost(gateway.id);
     this.onStart.forget(gateway.id);
-    for (const mailbox of gateway.all()) {
-      const closeHandoff = mailbox.isOpen ? mailbox.closeHandoff() : undefined;
-      this.turns.forget(mailbox);
-      gateway.forget(mailbox);
-      if (isDead && closeHandoff !== undefined) this.orphanedCloses.adopt(mailbox, closeHandoff);
-    }
+    this.orphanedCloses.take(gateway, isDead);
   }
 
   private sweep(): void {

@@ -37,6 +37,7 @@ export function message(text = "hi"): MailboxEvent {
 /** A gateway that takes everything, and does nothing. */
 export const nobody: TurnGateway = {
   id: "g",
+  isLost: false,
   takesMore: () => true,
   commit: () => undefined,
   flushed: () => Promise.resolve(),
@@ -46,6 +47,7 @@ export const nobody: TurnGateway = {
 /** One connection at `/a`, its turns, and what came of them. */
 export class Bench implements TurnGateway {
   readonly id = "g";
+  isLost = false;
   readonly commits: Array<{ end: "commit" | "flush"; effects: unknown[] }> = [];
   readonly thrown: Array<{ hook: string; error: HandlerError }> = [];
   readonly refusals = new Refusals();
@@ -88,7 +90,7 @@ export class Bench implements TurnGateway {
   }
 
   takesMore(): boolean {
-    return this.hasCredit;
+    return this.hasCredit && !this.isLost;
   }
 
   commit(_: Mailbox, effects: Effects, end: number): void {

@@ -172,6 +172,7 @@ export class InMemoryGateway {
   private seenBy(release: string): TurnGateway {
     return {
       id: this.name,
+      isLost: false,
       takesMore: () => true,
       commit: (mailbox, effects, end) => this.commit(mailbox, effects, end, release),
       // A process that has died never hears of it.
