@@ -126,6 +126,7 @@ class Stage {
       onBegun: () => undefined,
       wallClock: Date.now,
       now: () => 1,
+      later: () => undefined,
       limits: { batchBytes: 4_096, externalBytes: 4_096, ringBytes: 4_096 },
     });
     this.dispatcher = new Dispatcher({

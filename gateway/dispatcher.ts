@@ -233,13 +233,10 @@ export class Dispatcher {
    * @param how If unreachable, `confirm` or `clear` has to follow.
    */
   lost(worker: WorkerPeer, how: Loss): void {
-    const { candidates, queues, placement, crashes } = this.transitions;
+    const { candidates, placement, crashes } = this.transitions;
     if (!candidates.remove(worker)) return;
     worker.loss = how;
     if (how === "unreachable") crashes.unreachable(worker);
-    for (const connection of queues.active) {
-      if (connection.worker === worker && connection.events.length > 0) this.transitions.safely(connection, this.transitions.replace);
-    }
     placement.lose(worker);
     // It may have been the one that the hand-over has waited for.
     if (candidates.generation !== this.handover.generation) return this.transitions.rearrange();

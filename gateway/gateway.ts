@@ -120,6 +120,7 @@ export class Gateway {
       bus,
       subjects: this.subjects,
       now,
+      later: (run) => setImmediate(run),
       wallClock: Date.now,
       publishHere,
       onBegun: () => this.hub.flushSoon(),

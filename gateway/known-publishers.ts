@@ -26,6 +26,10 @@ export class Publishers {
     return this.all.size;
   }
 
+  has(gateway: string): boolean {
+    return this.all.has(gateway);
+  }
+
   /** It lives. */
   hear(gateway: string): void {
     this.all.set(gateway, { since: this.heardMs, hasEnded: false });

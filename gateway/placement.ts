@@ -1,6 +1,6 @@
-// Moves idle connections to the workers that should have them: from workers that were lost, to workers where none was there, and
-// away from those that drain, were replaced or have more than their share. However many there are, the event loop is held up for one
-// slice at a time. Nothing here is urgent: what has a message is moved at once, by Transitions.hurry. Pure.
+// Moves connections to the workers that should have them: from workers that were lost, those with events first; to workers where none was
+// there; and away from those that drain, were replaced or have more than their share. However many there are, the event loop is held up
+// for one slice at a time. An idle connection that gets a message does not wait for its slice: see Transitions.hurry. Pure.
 
 import type { Candidates } from "./candidates.ts";
 import type { Connection } from "./connection.ts";
@@ -32,6 +32,8 @@ export interface PlacementOptions {
   readonly limits: PlacementLimits;
   /** Of all workers. */
   readonly connections: () => number;
+  /** Those that have events, and others. */
+  readonly busy: () => Iterable<Connection>;
   /** Takes no connection: a suspect runs there, or is about to. */
   readonly reserved: () => WorkerPeer | undefined;
   /** Whether a worker may be given a connection at all: the only candidate may be reserved for a suspect. */
@@ -43,6 +45,9 @@ export interface PlacementOptions {
   /** The connection's worker should not have it. */
   readonly moveAway: (connection: Connection) => void;
 }
+
+/** So many that stay where they are cost less than moving one. */
+const passedAtOnce = 100;
 
 /** What a step of a pass has done: moved a connection, or found that workers have to give some back first. */
 type Step = "moved" | "waits";
@@ -81,7 +86,7 @@ export class Placement {
     return sum;
   }
 
-  /** A worker was lost, and its idle connections are still its own. To be followed by `restart`. */
+  /** A worker was lost, and its connections are still its own. To be followed by `restart`. */
   lose(worker: WorkerPeer): void {
     this.lost.add(worker);
   }
@@ -139,6 +144,7 @@ export class Placement {
   // The lists change while they are iterated: what was taken out is not met any more, what was added is.
   private *moves(): Generator<Step, void> {
     const { replace, place, hasRoom } = this.options;
+    if (this.lost.size > 0) yield* this.replaceBusy();
     for (const worker of this.lost) {
       for (const connections of [worker.pinned, worker.leaving]) {
         for (const connection of connections) {
@@ -155,6 +161,17 @@ export class Placement {
       yield "moved";
     }
     if (this.rebalances) yield* this.rebalance();
+  }
+
+  // Those that have events, of all workers that were lost.
+  private *replaceBusy(): Generator<Step, void> {
+    const { busy, replace } = this.options;
+    let passed = 0;
+    for (const connection of busy()) {
+      if (connection.worker?.loss !== undefined && connection.events.length > 0) replace(connection);
+      else if (++passed % passedAtOnce > 0) continue;
+      yield "moved";
+    }
   }
 
   // One of each worker in turn: one that is slow to give back holds up no other.

@@ -7,7 +7,7 @@ import type { Bus } from "../protocol/bus.ts";
 import { BatchBuilder, encodeEmptyBatch } from "../protocol/envelope.ts";
 import { isCodedError } from "../protocol/errors.ts";
 import { type Announcement, decodeAnnouncement, encodeAnnouncement, type GatewayHello } from "../protocol/membership.ts";
-import { parseRepair, type RepairBody, toGateway } from "../protocol/records.ts";
+import { parseRepair, toGateway, type RepairBody } from "../protocol/records.ts";
 import { frameHeader, subjectsOf } from "../protocol/subjects.ts";
 import { startNats, type TestNats } from "../test/nats.ts";
 import { Topics } from "./topics.ts";
@@ -30,6 +30,11 @@ class Gateway {
   now = 100_000;
   /** NATS swallows so many of the next batches. */
   swallowed = 0;
+  /** How long each look at the clock takes. */
+  tickMs = 0;
+  readonly slices: Array<() => void> = [];
+  /** By request: how many topics. */
+  readonly asked: number[] = [];
   private readonly waiting: Array<() => void> = [];
 
   constructor(self: string, bus: Bus) {
@@ -38,7 +43,8 @@ class Gateway {
       self,
       bus: Object.assign(Object.create(bus) as Bus, { publish: (subject: string, bytes: Uint8Array) => this.send(subject, bytes) }),
       subjects: subjectsOf(`topics-${namespaces}`),
-      now: () => this.now,
+      now: () => (this.now += this.tickMs),
+      later: (run) => void this.slices.push(run),
       wallClock: () => this.now,
       publishHere: (topic, payload, isBinary) => {
         this.delivered.push(`${topic} ${isBinary ? "binary" : "text"} ${Buffer.from(payload)}`);
@@ -88,6 +94,7 @@ class Gateway {
   }
 
   private send(subject: string, bytes: Uint8Array): void {
+    if (subject === subjectsOf(`topics-${namespaces}`).repair) this.asked.push(parseRepair(bytes).topics.length);
     if (this.swallowed > 0) this.swallowed--;
     else this.bus.publish(subject, bytes);
   }
@@ -628,4 +635,13 @@ test("garbage on a topic's subject is a fault, and hurts nothing", async () => {
   await there.has(1);
   expect(there.delivered).toEqual(["t text after"]);
   expect(there.faults).toEqual([...new Array<string>(3).fill("envelope.malformed"), "envelope.version", "envelope.malformed"]);
+});
+
+test("after an outage, what many topics may lack is asked for in slices", async () => {
+  await Promise.all(Array.from({ length: 2_500 }, (_, number) => here.topics.want(`t${number}`)));
+  here.tickMs = 10;
+  here.losesNats();
+  const begun = here.asked.reduce((sum, topics) => sum + topics, 0);
+  for (let slice = here.slices.shift(); slice !== undefined; slice = here.slices.shift()) slice();
+  expect([begun, here.asked.reduce((sum, topics) => sum + topics, 0)]).toEqual([1_000, 2_500]);
 });

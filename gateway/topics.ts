@@ -6,6 +6,7 @@
 // May be lost: what programs outside publish.
 
 import { isUtf8 } from "node:buffer";
+import { runSlices, type Slices } from "../process/time-slice.ts";
 import { KnownHeaders } from "../protocol/batch-header.ts";
 import type { BusMessage, BusSubscription } from "../protocol/bus.ts";
 import { type Batch, decodeBatch } from "../protocol/envelope.ts";
@@ -18,8 +19,7 @@ import { repairRequests } from "./repair-requests.ts";
 import { TopicInbox } from "./topic-inbox.ts";
 import { TopicOutbox, type TopicOutboxOptions } from "./topic-outbox.ts";
 
-export interface TopicsOptions extends TopicOutboxOptions {
-  readonly now: () => number;
+export interface TopicsOptions extends TopicOutboxOptions, Slices {
   /** Reaches every local subscriber. */
   readonly publishHere: (topic: string, data: Uint8Array, isBinary: boolean) => void;
   readonly limits: TopicLimits;
@@ -35,8 +35,8 @@ interface Interest {
   readonly subscription: BusSubscription;
   /** When the first local subscriber wanted it, by the wall clock. */
   readonly wantedAt: number;
-  /** NATS has been away since then: a gateway that is heard for the first time may have published before. */
-  isDoubtful: boolean;
+  /** How often NATS had come back until then: where it was away since, a gateway that is heard for the first time may have published before. */
+  readonly returns: number;
   /** Local subscribers, and turns about to commit one. */
   count: number;
   /** Undefined once NATS has confirmed the subscription. */
@@ -50,6 +50,9 @@ const faultMarginMs = 15_000;
 /** After so long, not so: others may soon forget what they had of us by then, and would take it for news. */
 const knownMs = silenceMs / 2;
 
+/** So many are asked for in one step of a slice. */
+const askedAtOnce = 1_000;
+
 export class Topics {
   readonly counters = { published: 0, received: 0, external: 0, missed: 0 };
   private readonly options: TopicsOptions;
@@ -57,7 +60,11 @@ export class Topics {
   private readonly known = new KnownHeaders();
   private readonly outbox: TopicOutbox;
   private readonly publishers = new Publishers();
+  /** What waits for a repair. */
+  private readonly waiting = new Map<TopicInbox, { readonly topic: string; readonly interest: Interest }>();
   private disconnectedAt = 0;
+  private returns = 0;
+  private endAsking: (() => void) | undefined;
   /** Requests for repair, and the first one since the connection to NATS is what it is: of earlier answers a part may be lost. */
   private asked = 0;
   private firstAsked = 1;
@@ -97,7 +104,8 @@ export class Topics {
       this.receive(topic, interest, message),
     );
     const wantedAt = this.options.wallClock();
-    const interest: Interest = { subscription, wantedAt, isDoubtful: false, count: 1, confirmed: undefined, inboxes: new Map() };
+    const { returns } = this;
+    const interest: Interest = { subscription, wantedAt, returns, count: 1, confirmed: undefined, inboxes: new Map() };
     interest.confirmed = this.confirm().then(() => {
       interest.confirmed = undefined;
     });
@@ -134,34 +142,53 @@ export class Topics {
   reconnected(): void {
     const awayMs = this.options.wallClock() - this.disconnectedAt;
     const since = this.disconnectedAt - (awayMs > knownMs ? 0 : faultMarginMs);
+    // As much as the ring holds.
     this.outbox.sendAgain(since);
-    for (const interest of this.interests.values()) interest.isDoubtful = true;
+    this.returns++;
     this.firstAsked = this.asked + 1;
-    this.ask([...this.interests.keys()]);
+    this.endAsking?.();
+    this.endAsking = runSlices(this.askAll(), this.options);
+  }
+
+  private *askAll(): Generator<void> {
+    let topics: string[] = [];
+    for (const topic of this.interests.keys()) {
+      if (topics.push(topic) < askedAtOnce) continue;
+      this.ask(topics);
+      topics = [];
+      yield;
+    }
+    if (topics.length > 0) this.ask(topics);
   }
 
   /** To be called several times a second: gaps that wait for a repair, and gateways that are no more. */
   sweep(): void {
     const now = this.options.now();
     this.publishers.listened(now, !this.options.bus.connected);
-    for (const gateway of this.publishers.takeGone()) this.forget(gateway);
+    for (const gateway of this.publishers.takeGone()) runSlices(this.forget(gateway), this.options);
     const lacking: string[] = [];
-    for (const [topic, { inboxes }] of this.interests) {
-      for (const inbox of inboxes.values()) {
-        if (inbox.wantsRepair(now)) lacking.push(topic);
-        this.deliver(topic, inbox, inbox.overdue(now));
+    // As many as a fault has left with gaps.
+    for (const [inbox, { topic, interest }] of this.waiting) {
+      if (!inbox.isWaiting || this.interests.get(topic) !== interest) {
+        this.waiting.delete(inbox);
+        continue;
       }
+      if (inbox.wantsRepair(now)) lacking.push(topic);
+      this.deliver(topic, inbox, inbox.overdue(now));
     }
     if (lacking.length > 0 && this.options.bus.connected) this.ask(lacking);
   }
 
   // What waits for a repair is delivered first: then it is forgotten, as one that has ended.
-  private forget(gateway: string): void {
+  private *forget(gateway: string): Generator<void> {
     for (const { inboxes } of this.interests.values()) {
+      // Heard again meanwhile, or as one that waits: it is forgotten another time.
+      if (this.publishers.has(gateway)) return;
       if (inboxes.get(gateway)?.isWaiting) {
         this.publishers.meet(gateway);
         this.publishers.ended(gateway);
       } else inboxes.delete(gateway);
+      yield;
     }
   }
 
@@ -184,7 +211,8 @@ export class Topics {
     this.options.publishHere(topic, payload, isBinary);
   }
 
-  private take(topic: string, { inboxes, isDoubtful, wantedAt }: Interest, batch: Batch, isAgain = false): void {
+  private take(topic: string, interest: Interest, batch: Batch, isAgain = false): void {
+    const { inboxes, returns, wantedAt } = interest;
     const { from, seq, ack, session } = batch.header;
     if (seq === 0 && session < this.firstAsked) return;
     let inbox = inboxes.get(from);
@@ -195,7 +223,8 @@ export class Topics {
     }
     // Sent again to those who have missed it: whoever came later never wanted it.
     if (isAgain && session < wantedAt) this.deliver(topic, inbox, inbox.passOver(seq));
-    this.deliver(topic, inbox, seq === 0 ? inbox.repaired(ack) : inbox.take(batch, isDoubtful));
+    this.deliver(topic, inbox, seq === 0 ? inbox.repaired(ack) : inbox.take(batch, returns < this.returns));
+    if (inbox.isWaiting) this.waiting.set(inbox, { topic, interest });
     if (inbox.wantsRepair(this.options.now())) this.ask([topic]);
   }
 

@@ -51,6 +51,7 @@ export class Transitions {
       later,
       limits: placement,
       connections: () => this.size,
+      busy: () => this.queues.active,
       reserved: () => this.quarantine.worker,
       hasRoom: () => this.leastLoaded() !== undefined,
       replace: (connection) => this.safely(connection, this.replace),
@@ -203,9 +204,9 @@ export class Transitions {
       case "close":
         return this.breakOff(connection, "connection.bug");
       case "leave":
-        return this.leave(connection);
+        return this.drop(connection, "gateway.forgotten", "fenced");
       case "abandon":
-        return this.abandon(connection);
+        return this.drop(connection, "route.removed", "abandoned");
       case "endQuarantine":
         this.free(this.quarantine.end());
         return this.runNextAlone();
@@ -229,7 +230,8 @@ export class Transitions {
     const { all } = this.candidates;
     const isReplaced = !worker.isDraining && !all.includes(worker);
     if (!isReplaced || all.some(({ table }) => matchRoute(table, connection.path) !== undefined)) this.happen(connection, "askedBack");
-    // Only a forced deploy takes a route away from open connections. The old worker, still warm, runs their onClose.
+    // Only a forced deploy takes a route away from open connections. The old worker, still warm, runs their onClose. Not in the table: no
+    // phase changes, as where a limit is passed.
     else this.options.onBreak(connection, "route.removed");
   }
 
@@ -261,17 +263,11 @@ export class Transitions {
     else this.breakOff(connection, "message.poison");
   }
 
-  private leave(connection: Connection): void {
-    this.breakOff(connection, "gateway.forgotten");
+  // After a second bug it is closed already, whatever the code.
+  private drop(connection: Connection, code: ErrorCode, counter: "fenced" | "abandoned"): void {
+    this.breakOff(connection, code);
     this.queues.dropAll(connection);
-    this.options.counters.fenced++;
-  }
-
-  // A bug has closed it before.
-  private abandon(connection: Connection): void {
-    this.breakOff(connection, "route.removed");
-    this.queues.dropAll(connection);
-    this.options.counters.abandoned++;
+    this.options.counters[counter]++;
   }
 
   private forget(connection: Connection): void {

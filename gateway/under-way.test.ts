@@ -10,6 +10,17 @@ function connection(slot: number, given: Partial<Pick<Connection, "worker" | "de
   return Object.assign(new Connection({ slot, id: `g-${slot}`, ...rest }), { worker, delivered: 1, route: "/a/:b", ...given });
 }
 
+test("of more connections than can be looked at in a few milliseconds it looks at those that were busy first", () => {
+  let lookedAt = 0;
+  const busy = {
+    *[Symbol.iterator]() {
+      for (; lookedAt < 1_000_000; lookedAt++) yield connection(lookedAt, {});
+    },
+  };
+  expect(underWayAt(worker, busy, {}).routes).toEqual({ "/a/:b": 50_000 });
+  expect(lookedAt).toBeLessThan(50_001);
+});
+
 test("counts what a worker has not committed by route, and names first what has waited longest", () => {
   const connections = [
     connection(0, {}),
