@@ -1,12 +1,16 @@
+import * as v from "valibot";
 import { beforeEach, expect, test } from "vitest";
 import { type Batch, decodeBatch } from "../protocol/envelope.ts";
 import { Link } from "../protocol/link.ts";
 import { packValue } from "../protocol/msgpack.ts";
 import { encodeClose, flag, type PinBody, toGateway, toWorker } from "../protocol/records.ts";
 import { compileRoutes } from "../protocol/route-table.ts";
+import { ExclusiveRunner } from "./exclusive-runner.ts";
 import { GatewayPeer } from "./gateway-peer.ts";
 import { GatewayRecords } from "./gateway-records.ts";
+import type { GatewayLostHooks } from "./gateway-lost-hooks.ts";
 import { defineHandler } from "./handler.ts";
+import type { Mailbox } from "./mailbox.ts";
 import { bench } from "./testing/bench.ts";
 
 const body: PinBody = { id: "g-0-1", path: "/a", query: "", ip: "", user: undefined, subprotocol: "", state: undefined, topics: [], next: 1 };
@@ -14,6 +18,7 @@ const body: PinBody = { id: "g-0-1", path: "/a", query: "", ip: "", user: undefi
 let faults: unknown[];
 let ran: string[];
 let gateway: GatewayPeer;
+let exclusive: ExclusiveRunner;
 let give: (...records: Array<[type: number, payload: Uint8Array, epoch?: number]>) => void;
 /** What the gateway is told. */
 let said: () => Array<{ type: number; flags: number; slot: number; epoch: number }>;
@@ -31,13 +36,25 @@ beforeEach(() => {
   ran = [];
   const answers: Batch[] = [];
   gateway = new GatewayPeer("g", link("w", "g", (batch) => answers.push(batch)), 0);
+  exclusive = new ExclusiveRunner({ isBusy: () => true, tell: () => Promise.resolve(), run: (mailbox) => turns.run(mailbox) });
   const handler = defineHandler({ path: "/a", onMessage: (_, message) => void ran.push(message.text()), onClose: () => void ran.push("close") });
+  const unfit = defineHandler({
+    path: "/unfit",
+    state: v.object({ name: v.string() }),
+    async onClose(conn) {
+      ran.push("close");
+      await conn.flush();
+      ran.push("flushed");
+    },
+  });
   const { turns } = bench({});
   const unused = undefined as never;
   const records = new GatewayRecords({
-    handlers: compileRoutes([handler]),
+    handlers: compileRoutes([handler, unfit]),
     turns,
-    ...{ exclusive: unused, requests: unused, gatewayLostHooks: unused, stateCheck: unused, appClient: unused },
+    exclusive,
+    gatewayLostHooks: { answer: async (_: string, number: number, lost: string) => void ran.push(`${number} lost ${lost}`) } as GatewayLostHooks,
+    ...{ requests: unused, stateCheck: unused, appClient: unused },
     onFault: (error) => faults.push(error),
   });
   const batches: Batch[] = [];
@@ -77,4 +94,27 @@ test("a connection with an event that cannot be read is given up: it would wait 
 test("an event of an earlier pin, or a record that a later version may know, gives nothing up", () => {
   give([toWorker.pin, packValue(body), 2], [toWorker.close, encodeClose(1000, Buffer.alloc(0)), 1], [31, Buffer.alloc(0), 2]);
   expect([faults.length, gateway.connections, said()]).toEqual([1, 1, []]);
+});
+
+test("the confirmation of the close of a connection whose state does not fit is not taken for that of a flush of its onClose", async () => {
+  const settled = () => new Promise((resolve) => setImmediate(resolve));
+  give([toWorker.pin, packValue({ ...body, path: "/unfit", state: packValue({ name: 1 }) })]);
+  expect(said().map(({ type, flags }) => [type, flags])).toEqual([[toGateway.close, flag.flush]]);
+  give([toWorker.close, encodeClose(1011, Buffer.alloc(0))], [toWorker.flushed, Buffer.alloc(0)]);
+  await settled();
+  expect(ran).toEqual(["close"]);
+  give([toWorker.flushed, Buffer.alloc(0)]);
+  await settled();
+  expect(ran).toEqual(["close", "flushed"]);
+});
+
+test("onGatewayLost does not run beside a message that may have killed workers", () => {
+  give([toWorker.pin, packValue(body)]);
+  const suspect = gateway.get(0) as Mailbox;
+  exclusive.add(suspect);
+  give([toWorker.gatewayLost, packValue("g2")]);
+  expect(ran).toEqual([]);
+  suspect.forget();
+  exclusive.step();
+  expect(ran).toEqual(["0 lost g2"]);
 });
