@@ -55,7 +55,7 @@ function workerOf(id: string): WorkerPeer {
     onCredit: () => undefined,
     onLost: () => undefined,
   });
-  return new WorkerPeer({ id, release: "1", routes: [], table: compileRoutes([]), link, now: 0 });
+  return new WorkerPeer({ id, release: "1", table: compileRoutes([]), link, now: 0 });
 }
 
 function begin(number: number): void {

@@ -187,7 +187,7 @@ class Stage {
       onLost: () => undefined,
     });
     const routes = [{ path, subprotocols: [], upgrades: false, answers: false, adopts: false }];
-    return new WorkerPeer({ id, release: "1", routes, table: compileRoutes(routes), link, now: 1 });
+    return new WorkerPeer({ id, release: "1", table: compileRoutes(routes), link, now: 1 });
   }
 
   /** A connection that is open and has sent `messages`, all with the worker. */

@@ -2,9 +2,9 @@
 // who come back do not all come at once; else all together, with 1001. A connection that is to leave takes nothing more, and is
 // closed once what it had taken has committed, its sends included, or when its time is up. Pure: sockets and the clock are handed in.
 
+import { runSlice, sliceMs } from "../process/time-slice.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import type { Connection } from "./connection.ts";
-import { runSlice, sliceMs } from "../process/time-slice.ts";
 
 export interface ConnectionDrainOptions {
   readonly now: () => number;

@@ -71,7 +71,7 @@ class Worker {
       onCredit: () => stage.dispatcher.creditBack(this.peer),
       onLost: () => undefined,
     });
-    this.peer = new WorkerPeer({ id, release, routes, table: compileRoutes(routes), link, now: stage.now });
+    this.peer = new WorkerPeer({ id, release, table: compileRoutes(routes), link, now: stage.now });
   }
 
   /** Reads all that has arrived, which gives the gateway credit. */
@@ -1157,7 +1157,12 @@ describe("an activation", () => {
     stage.finish();
     expect(worker.log.at(-1)).toBe("unpin c0");
     expect(next.log).toEqual(["pin c0", "c0 adopt"]);
-    expect(stage.dispatcher.handover.report({ remaining: stage.dispatcher.remaining, adopted: true })).toMatchObject({ generation: 2, before: 1, remaining: 0, moved: 1 });
+    expect(stage.dispatcher.handover.report({ remaining: stage.dispatcher.remaining, adopted: true })).toMatchObject({
+      generation: 2,
+      before: 1,
+      remaining: 0,
+      moved: 1,
+    });
   });
 
   test("counts as remaining also those that their worker was not asked for yet", () => {
@@ -1210,7 +1215,10 @@ describe("an activation", () => {
       expect(stage.dispatcher.handover.report({ remaining: stage.dispatcher.remaining, adopted: true })?.generation).toBe(1);
       if (isLost) stage.lose(two);
       else stage.start(two.peer, false);
-      expect(stage.dispatcher.handover.report({ remaining: stage.dispatcher.remaining, adopted: true })).toMatchObject({ generation: 2, before: 2 });
+      expect(stage.dispatcher.handover.report({ remaining: stage.dispatcher.remaining, adopted: true })).toMatchObject({
+        generation: 2,
+        before: 2,
+      });
       for (const { connection } of [before, between]) expect(connection.phase).toBe("leaving");
     }
   });

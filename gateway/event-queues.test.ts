@@ -11,7 +11,7 @@ function ignore(): void {}
 
 function workerPeer(): WorkerPeer {
   const options = { self: "g", peer: "w", session: 1, now: () => 0, transmit: ignore, onBegun: ignore, onCredit: ignore, onLost: ignore };
-  return new WorkerPeer({ id: "w", release: "1", routes: [], table: compileRoutes([]), link: new Link(options), now: 0 });
+  return new WorkerPeer({ id: "w", release: "1", table: compileRoutes([]), link: new Link(options), now: 0 });
 }
 
 function connectionTo(worker: WorkerPeer, slot: number): Connection {

@@ -175,7 +175,12 @@ export class Gateway {
         this.presence.announceSoon();
       },
     });
-    this.stalls = new StallDetector({ now, askNats: () => bus.flush(), onStoodStill: () => this.hub.stoodStill(), everyMs: gatewaySweepMs });
+    this.stalls = new StallDetector({
+      now,
+      askNats: () => bus.flush(),
+      onStoodStill: () => this.hub.stoodStill(),
+      everyMs: gatewaySweepMs,
+    });
     this.scrapes = new Scrapes((number) => bus.publish(this.subjects.scrape, encodeScrape({ to: this.id, number })));
     this.records = new WorkerRecords({
       slots: this.slots,

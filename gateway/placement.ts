@@ -2,10 +2,10 @@
 // there; and away from those that drain, were replaced or have more than their share. However many there are, the event loop is held up
 // for one slice at a time. An idle connection that gets a message does not wait for its slice: see Transitions.hurry. Pure.
 
+import { sliceMs } from "../process/time-slice.ts";
 import type { Candidates } from "./candidates.ts";
 import type { Connection } from "./connection.ts";
 import { LinkedConnections } from "./linked-connections.ts";
-import { sliceMs } from "../process/time-slice.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
 export interface PlacementLimits {

@@ -7,7 +7,7 @@ import type { Bus } from "../protocol/bus.ts";
 import { BatchBuilder, encodeEmptyBatch } from "../protocol/envelope.ts";
 import { isCodedError } from "../protocol/errors.ts";
 import { type Announcement, decodeAnnouncement, encodeAnnouncement, type GatewayHello } from "../protocol/membership.ts";
-import { parseRepair, toGateway, type RepairBody } from "../protocol/records.ts";
+import { parseRepair, type RepairBody, toGateway } from "../protocol/records.ts";
 import { frameHeader, subjectsOf } from "../protocol/subjects.ts";
 import { startNats, type TestNats } from "../test/nats.ts";
 import { Topics } from "./topics.ts";

@@ -15,7 +15,6 @@ export type Loss = "left" | "unreachable" | "exited" | "forgotUs";
 export class WorkerPeer {
   readonly id: string;
   readonly release: string;
-  readonly routes: readonly RouteHello[];
   readonly table: RouteTable<RouteHello>;
   readonly link: Link;
   /** When it was last heard of. */
@@ -48,14 +47,12 @@ export class WorkerPeer {
   constructor(options: {
     id: string;
     release: string;
-    routes: readonly RouteHello[];
     table: RouteTable<RouteHello>;
     link: Link;
     now: number;
   }) {
     this.id = options.id;
     this.release = options.release;
-    this.routes = options.routes;
     this.table = options.table;
     this.link = options.link;
     this.heardAt = options.now;

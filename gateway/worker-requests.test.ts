@@ -40,7 +40,7 @@ function worker(id: string): WorkerPeer {
     onCredit: () => undefined,
     onLost: () => undefined,
   });
-  return new WorkerPeer({ id, release: "1", routes: [], table: compileRoutes([]), link, now });
+  return new WorkerPeer({ id, release: "1", table: compileRoutes([]), link, now });
 }
 
 function ask(name: string, isOver = () => false): void {

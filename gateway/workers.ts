@@ -115,7 +115,7 @@ export class Workers {
     const link = hub.open(id);
     // One that has only stood still learns that it has lost what it had: else it would run its onClose at our end.
     link.probe();
-    const worker = new WorkerPeer({ id, release, routes, table: compileRoutes(routes), link, now: now() });
+    const worker = new WorkerPeer({ id, release, table: compileRoutes(routes), link, now: now() });
     this.peers.set(id, worker);
     log.info({ worker: id, release }, "worker joined");
     // What was silent because NATS had lost it was killed by no message; what hung may have been.

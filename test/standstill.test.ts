@@ -77,7 +77,11 @@ test("a NATS that stands still for longer than WORKER_TIMEOUT_MS is nobody's dea
 });
 
 test("a gateway that has stood still for so long that workers ran onClose: its clients are told to come back, and hear no second one", async () => {
-  system = await TestSystem.start({ gateways: 2, workers: 2, environment: { GATEWAY_TIMEOUT_MS: String(gatewayLimitMs), NATS_TIMEOUT_MS: String(natsLimitMs) } });
+  system = await TestSystem.start({
+    gateways: 2,
+    workers: 2,
+    environment: { GATEWAY_TIMEOUT_MS: String(gatewayLimitMs), NATS_TIMEOUT_MS: String(natsLimitMs) },
+  });
   const clients = await openMany("/script/forgotten", 12);
   for (const client of clients) client.send(turn);
   await Promise.all(clients.map((client) => client.receives(1)));

@@ -33,6 +33,8 @@ test("a gateway that has lost NATS closes its connections before workers run the
   expect(() => parse({ GATEWAY_TIMEOUT_MS: "23000" })).toThrow(
     "GATEWAY_TIMEOUT_MS=23000 is not at least 23001, which NATS_TIMEOUT_MS=3000 needs: raise it, or lower NATS_TIMEOUT_MS",
   );
-  expect(() => parse({ NATS_TIMEOUT_MS: "20000" })).toThrow("GATEWAY_TIMEOUT_MS=120000 is not at least 125001, which NATS_TIMEOUT_MS=20000 needs");
+  expect(() => parse({ NATS_TIMEOUT_MS: "20000" })).toThrow(
+    "GATEWAY_TIMEOUT_MS=120000 is not at least 125001, which NATS_TIMEOUT_MS=20000 needs",
+  );
   expect(parse({ GATEWAY_TIMEOUT_MS: "8001", NATS_TIMEOUT_MS: "500" })).toMatchObject({ GATEWAY_TIMEOUT_MS: 8_001, NATS_TIMEOUT_MS: 500 });
 });

@@ -6,14 +6,24 @@ import { packValue } from "../protocol/msgpack.ts";
 import { encodeClose, flag, type PinBody, toGateway, toWorker } from "../protocol/records.ts";
 import { compileRoutes } from "../protocol/route-table.ts";
 import { ExclusiveRunner } from "./exclusive-runner.ts";
+import type { GatewayLostHooks } from "./gateway-lost-hooks.ts";
 import { GatewayPeer } from "./gateway-peer.ts";
 import { GatewayRecords } from "./gateway-records.ts";
-import type { GatewayLostHooks } from "./gateway-lost-hooks.ts";
 import { defineHandler } from "./handler.ts";
 import type { Mailbox } from "./mailbox.ts";
 import { bench } from "./testing/bench.ts";
 
-const body: PinBody = { id: "g-0-1", path: "/a", query: "", ip: "", user: undefined, subprotocol: "", state: undefined, topics: [], next: 1 };
+const body: PinBody = {
+  id: "g-0-1",
+  path: "/a",
+  query: "",
+  ip: "",
+  user: undefined,
+  subprotocol: "",
+  state: undefined,
+  topics: [],
+  next: 1,
+};
 
 let faults: unknown[];
 let ran: string[];
@@ -35,9 +45,17 @@ beforeEach(() => {
   faults = [];
   ran = [];
   const answers: Batch[] = [];
-  gateway = new GatewayPeer("g", link("w", "g", (batch) => answers.push(batch)), 0);
+  gateway = new GatewayPeer(
+    "g",
+    link("w", "g", (batch) => answers.push(batch)),
+    0,
+  );
   exclusive = new ExclusiveRunner({ isBusy: () => true, tell: () => Promise.resolve(), run: (mailbox) => turns.run(mailbox) });
-  const handler = defineHandler({ path: "/a", onMessage: (_, message) => void ran.push(message.text()), onClose: () => void ran.push("close") });
+  const handler = defineHandler({
+    path: "/a",
+    onMessage: (_, message) => void ran.push(message.text()),
+    onClose: () => void ran.push("close"),
+  });
   const unfit = defineHandler({
     path: "/unfit",
     state: v.object({ name: v.string() }),
@@ -53,7 +71,9 @@ beforeEach(() => {
     handlers: compileRoutes([handler, unfit]),
     turns,
     exclusive,
-    gatewayLostHooks: { answer: async (_: string, number: number, lost: string) => void ran.push(`${number} lost ${lost}`) } as GatewayLostHooks,
+    gatewayLostHooks: {
+      answer: async (_: string, number: number, lost: string) => void ran.push(`${number} lost ${lost}`),
+    } as GatewayLostHooks,
     ...{ requests: unused, stateCheck: unused, appClient: unused },
     onFault: (error) => faults.push(error),
   });

@@ -3,8 +3,8 @@
 import { describe, expect, test } from "vitest";
 import { toWorker } from "../protocol/records.ts";
 import type { Connection, Turn } from "./handler.ts";
-import { ReceivedMessage } from "./message.ts";
 import { Mailbox } from "./mailbox.ts";
+import { ReceivedMessage } from "./message.ts";
 import { bench, type Count, close, deferred, fresh, message } from "./testing/bench.ts";
 
 describe("a turn that takes too long", () => {

@@ -107,7 +107,7 @@ class Scene {
       onCredit: () => this.dispatcher.creditBack(worker),
       onLost: () => undefined,
     });
-    const worker = new WorkerPeer({ id, release, routes, table: compileRoutes(routes), link, now: performance.now() });
+    const worker = new WorkerPeer({ id, release, table: compileRoutes(routes), link, now: performance.now() });
     this.loop.run(() => this.dispatcher.joined(worker));
     return worker;
   }
