@@ -109,7 +109,7 @@ export class WorkerRequests {
     }
   }
 
-  /** There may be a worker now. */
+  /** There may be a worker now. As many are asked as clients wait to be let in or answered: few beside the connections. */
   retry(): void {
     for (const ask of this.open.values()) if (ask.worker === undefined) this.send(ask);
   }
