@@ -27,7 +27,7 @@ const withProcesses = [
   "supervisor/releases/compiled.test.ts",
   "supervisor/releases/low-priority-process.test.ts",
   "supervisor/releases/release.test.ts",
-  "supervisor/releases/types.test.ts",
+  "supervisor/releases/type-check.test.ts",
   "worker/loader.test.ts",
 ];
 

@@ -3,9 +3,9 @@
 
 import { KeptState } from "../protocol/kept-state.ts";
 import type { PinBody } from "../protocol/records.ts";
+import type { ConnectionList } from "./connection-list.ts";
 import type { CrashRecord } from "./crash-attribution.ts";
 import type { ConnectionEvent } from "./event.ts";
-import type { LinkedConnections } from "./linked-connections.ts";
 import type { Phase } from "./phase.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
@@ -55,7 +55,7 @@ export class Connection {
   /** Where it is pinned, leaving or quarantined. One that was lost keeps its idle connections until their slice comes: see Placement. */
   worker: WorkerPeer | undefined;
   /** The one that it is in: of its worker, or of those that have none; and its place there. */
-  list: LinkedConnections | undefined;
+  list: ConnectionList | undefined;
   before: Connection | undefined;
   after: Connection | undefined;
   /** Grows with each pin, and across the connections that had this slot before. */

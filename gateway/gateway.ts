@@ -25,12 +25,12 @@ import { handoverStage, helloOf } from "./hello.ts";
 import { LiveSettings } from "./live-settings.ts";
 import { LostGateways } from "./lost-gateways.ts";
 import { PeerGateways } from "./peer-gateways.ts";
-import { Scrapes } from "./scrapes.ts";
 import { closeEveryone } from "./shutdown.ts";
 import { SlotTable } from "./slot-table.ts";
 import { Topics } from "./topics.ts";
 import { WorkerRecords } from "./worker-records.ts";
 import { WorkerRequests } from "./worker-requests.ts";
+import { Scrapes } from "./worker-scrapes.ts";
 import { Workers } from "./workers.ts";
 
 export interface GatewayOptions {

@@ -5,7 +5,7 @@
 import { sliceMs } from "../process/time-slice.ts";
 import type { Candidates } from "./candidates.ts";
 import type { Connection } from "./connection.ts";
-import { LinkedConnections } from "./linked-connections.ts";
+import { ConnectionList } from "./connection-list.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
 export interface PlacementLimits {
@@ -60,7 +60,7 @@ type PassState = "idle" | "running" | "scheduled" | "waiting";
 
 export class Placement {
   /** Those that have no worker because there was none, the oldest first. */
-  readonly parked = new LinkedConnections();
+  readonly parked = new ConnectionList();
   private readonly options: PlacementOptions;
   /** Workers that were lost, until a pass finds that none of their connections is left. */
   private readonly lost = new Set<WorkerPeer>();

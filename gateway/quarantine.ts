@@ -3,13 +3,13 @@
 // are the part of transitions.ts.
 
 import type { Connection } from "./connection.ts";
+import { ConnectionList } from "./connection-list.ts";
 import type { Alone } from "./crash-attribution.ts";
-import { LinkedConnections } from "./linked-connections.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
 export class Quarantine {
   /** Suspects that are to run alone. */
-  private readonly queue = new LinkedConnections();
+  private readonly queue = new ConnectionList();
   private reserved: WorkerPeer | undefined;
   private running: Connection | undefined;
   private hasBegun = false;

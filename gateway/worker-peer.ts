@@ -4,7 +4,7 @@ import type { Link } from "../protocol/link.ts";
 import type { RouteHello } from "../protocol/membership.ts";
 import type { RouteTable } from "../protocol/route-table.ts";
 import type { Connection } from "./connection.ts";
-import { LinkedConnections } from "./linked-connections.ts";
+import { ConnectionList } from "./connection-list.ts";
 
 /**
  * How a worker was lost. left: it said goodbye, or was asked to end; nothing has killed it. unreachable: nobody hears it. exited: its
@@ -34,9 +34,9 @@ export class WorkerPeer {
    */
   loss: Loss | undefined;
   /** Connections that are pinned to it. */
-  readonly pinned = new LinkedConnections();
+  readonly pinned = new ConnectionList();
   /** Connections that it was asked to give back, and has not. */
-  readonly leaving = new LinkedConnections();
+  readonly leaving = new ConnectionList();
   /** Events that it was given and has not committed. */
   inFlight = 0;
   /** The batch of its link that the last connection which had opened elsewhere was given to it in; 0: there was none. */

@@ -2,9 +2,9 @@
 
 import { parseFlags } from "../process/arguments.ts";
 import { CodedError } from "../protocol/errors.ts";
-import { webSocketUrl } from "../supervisor/address.ts";
 import { ownName } from "../supervisor/control.ts";
 import { SettingsRefused, settingNames } from "../supervisor/every-setting.ts";
+import { webSocketUrl } from "../supervisor/listen-address.ts";
 import { NatsServerMissing } from "../supervisor/nats-server/binary.ts";
 import { readSettings } from "../supervisor/services/environment-file.ts";
 import { install } from "../supervisor/services/install.ts";

@@ -2,10 +2,10 @@
 
 import { join, resolve } from "node:path";
 import type { BusSecurity } from "../nats/security.ts";
-import type { Address } from "./address.ts";
 import { Child, type ChildContext, type ChildSpec } from "./child.ts";
 import type { Config } from "./config.ts";
 import type { DebugPort } from "./debug-port.ts";
+import type { Address } from "./listen-address.ts";
 import type { Log } from "./log-display.ts";
 import type { Reaper } from "./reaper.ts";
 import { commonFlags, typeScriptLoader } from "./releases/node-flags.ts";

@@ -3,7 +3,7 @@ import { toWorker } from "../protocol/records.ts";
 import { ExclusiveRunner } from "./exclusive-runner.ts";
 import { defineHandler } from "./handler.ts";
 import { Mailbox } from "./mailbox.ts";
-import { nobody } from "./testing/bench.ts";
+import { nobody } from "./testing/turn-bench.ts";
 
 let exclusive: ExclusiveRunner;
 let isBusy: boolean;

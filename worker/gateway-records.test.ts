@@ -11,7 +11,7 @@ import { GatewayPeer } from "./gateway-peer.ts";
 import { GatewayRecords } from "./gateway-records.ts";
 import { defineHandler } from "./handler.ts";
 import type { Mailbox } from "./mailbox.ts";
-import { bench } from "./testing/bench.ts";
+import { bench } from "./testing/turn-bench.ts";
 
 const body: PinBody = {
   id: "g-0-1",

@@ -4,7 +4,7 @@ import { toWorker } from "../protocol/records.ts";
 import { defineHandler } from "./handler.ts";
 import { Mailbox, type MailboxEvent } from "./mailbox.ts";
 import { ReceivedMessage } from "./message.ts";
-import { nobody } from "./testing/bench.ts";
+import { nobody } from "./testing/turn-bench.ts";
 
 const handler = defineHandler({ path: "/a" });
 

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { type Connection, defineHandler } from "./handler.ts";
 import { Mailbox } from "./mailbox.ts";
 import { OrphanedCloses } from "./orphaned-closes.ts";
-import { Bench, bench, deferred, message } from "./testing/bench.ts";
+import { Bench, bench, deferred, message } from "./testing/turn-bench.ts";
 import type { Turns } from "./turns.ts";
 
 function closesOf(turns: Turns, passOn: (topic: string) => Promise<void>) {

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { expect, expectTypeOf, test, vi } from "vitest";
 import { type App, defineHandler, type } from "./handler.ts";
-import { deferred } from "./testing/bench.ts";
+import { deferred } from "./testing/turn-bench.ts";
 import { testHandler } from "./testing.ts";
 
 const counter = defineHandler({

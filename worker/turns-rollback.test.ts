@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { describe, expect, test } from "vitest";
 import { CodedError } from "../protocol/errors.ts";
 import { type Connection, defineHandler, type HandlerError } from "./handler.ts";
-import { Bench, bench, type Count, close, message, type Options, open, state } from "./testing/bench.ts";
+import { Bench, bench, type Count, close, message, type Options, open, state } from "./testing/turn-bench.ts";
 
 describe("a turn that throws", () => {
   const hooks = { onError: (conn: Connection, error: HandlerError) => conn.send(error.code) };

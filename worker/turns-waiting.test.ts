@@ -5,7 +5,7 @@ import { toWorker } from "../protocol/records.ts";
 import type { Connection, Turn } from "./handler.ts";
 import { Mailbox } from "./mailbox.ts";
 import { ReceivedMessage } from "./message.ts";
-import { bench, type Count, close, deferred, fresh, message } from "./testing/bench.ts";
+import { bench, type Count, close, deferred, fresh, message } from "./testing/turn-bench.ts";
 
 describe("a turn that takes too long", () => {
   test("is treated as thrown when its time is up, not before; what it does afterwards has no effect", async () => {

@@ -3,7 +3,7 @@ import { CodedError } from "../protocol/errors.ts";
 import { toWorker } from "../protocol/records.ts";
 import { defineHandler } from "./handler.ts";
 import type { MailboxEvent } from "./mailbox.ts";
-import { Bench, bench, close, deferred, fresh, message, open, state } from "./testing/bench.ts";
+import { Bench, bench, close, deferred, fresh, message, open, state } from "./testing/turn-bench.ts";
 
 describe("a turn that returns", () => {
   test("commits all that it asked for at once, without a promise where its hook is synchronous", () => {

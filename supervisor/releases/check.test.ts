@@ -6,12 +6,12 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ReleaseError } from "./refusal.ts";
 import { type MakeOptions, openReleases } from "./release.ts";
-import { type ScratchClone, scratchClone } from "./scratch-clone.ts";
+import { type TestClone, testClone } from "./test-clone.ts";
 
-let clone: ScratchClone;
+let clone: TestClone;
 
 beforeEach(async () => {
-  clone = await scratchClone();
+  clone = await testClone();
 });
 
 afterEach(() => clone.remove());

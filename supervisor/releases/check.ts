@@ -8,7 +8,7 @@ import { type CheckOptions, lastWords, lateText, runCheck } from "./check-proces
 import { routeHellos } from "./manifest.ts";
 import { commonFlags, typeScriptLoader } from "./node-flags.ts";
 import { ReleaseError, type ReleaseProblem } from "./refusal.ts";
-import { checkTypes } from "./types.ts";
+import { checkTypes } from "./type-check.ts";
 import { withReason } from "./why-missing.ts";
 
 const verdict = v.variant("ok", [

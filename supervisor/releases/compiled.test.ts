@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { compiledFolder, isNative } from "../../process/typescript.mjs";
 import { inheritCompiled } from "./compiled.ts";
 import { commonFlags, typeScriptLoader } from "./node-flags.ts";
-import { scratchClone } from "./scratch-clone.ts";
+import { testClone } from "./test-clone.ts";
 
 const run = promisify(execFile);
 
@@ -43,7 +43,7 @@ test("a release of a version that had tsx alone is run by tsx", async () => {
 
 // Older ones keep nothing.
 test.runIf(isNative)("what a trial has compiled, a worker of the release and the next release find", async () => {
-  const clone = await scratchClone();
+  const clone = await testClone();
   try {
     const first = await clone.store.make(clone.options());
     const second = await clone.store.make(clone.options({ previous: first.id }));

@@ -3,12 +3,12 @@ import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Release } from "./release.ts";
-import { type ScratchClone, scratchClone } from "./scratch-clone.ts";
+import { type TestClone, testClone } from "./test-clone.ts";
 
-let clone: ScratchClone;
+let clone: TestClone;
 
 beforeEach(async () => {
-  clone = await scratchClone();
+  clone = await testClone();
 });
 
 afterEach(() => clone.remove());

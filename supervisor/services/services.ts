@@ -3,13 +3,13 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { webSocketUrl } from "../address.ts";
 import type { Config } from "../config.ts";
 import { Cancelled } from "../control.ts";
 import { deploy, type RollbackOptions, rollback } from "../deploy.ts";
 import type { DeployReport } from "../deploy-report.ts";
 import type { Deployable, DeployableOptions } from "../deployable.ts";
 import { checkEverySetting } from "../every-setting.ts";
+import { webSocketUrl } from "../listen-address.ts";
 import type { Log } from "../log-display.ts";
 import { Membership } from "../presence.ts";
 import { ReleaseRetention } from "../release-retention.ts";

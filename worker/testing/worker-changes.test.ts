@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { expect, test } from "vitest";
 import { defineHandler, type } from "../handler.ts";
 import { testHandler } from "../testing.ts";
-import { deferred } from "./bench.ts";
+import { deferred } from "./turn-bench.ts";
 
 const counter = defineHandler({
   path: "/counter/:name",

@@ -8,7 +8,7 @@ import { copySources, listSources } from "./sources.ts";
 
 const ourClone = join(import.meta.dirname, "..", "..");
 
-export interface ScratchClone {
+export interface TestClone {
   readonly folder: string;
   readonly store: ReleaseStore;
   /** The folder of the store. */
@@ -19,7 +19,7 @@ export interface ScratchClone {
   remove(): Promise<void>;
 }
 
-export async function scratchClone(): Promise<ScratchClone> {
+export async function testClone(): Promise<TestClone> {
   // Inside our clone, which ignores it: on one file system, so that packages are linked.
   const folder = await mkdtemp(join(ourClone, ".thinstate-clone-"));
   const { signal } = new AbortController();

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Metric } from "../process/metric.ts";
-import { Scrapes } from "./scrapes.ts";
+import { Scrapes } from "./worker-scrapes.ts";
 
 const one: Metric = { type: "counter", name: "turns_total", help: "Turns.", samples: [{ labels: { route: "/" }, value: 1 }] };
 const first = { id: "w1", release: "1", hasMetrics: true };

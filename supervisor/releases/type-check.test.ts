@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type ScratchClone, scratchClone } from "./scratch-clone.ts";
-import { parseDiagnostics } from "./types.ts";
+import { type TestClone, testClone } from "./test-clone.ts";
+import { parseDiagnostics } from "./type-check.ts";
 
 describe("a handler in plain JavaScript", () => {
-  let clone: ScratchClone;
+  let clone: TestClone;
 
   beforeEach(async () => {
-    clone = await scratchClone();
+    clone = await testClone();
   });
 
   afterEach(() => clone.remove());

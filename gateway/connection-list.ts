@@ -3,7 +3,7 @@
 
 import type { Connection } from "./connection.ts";
 
-export class LinkedConnections implements Iterable<Connection> {
+export class ConnectionList implements Iterable<Connection> {
   size = 0;
   /** The oldest. */
   first: Connection | undefined;

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Connection } from "./connection.ts";
-import { LinkedConnections } from "./linked-connections.ts";
+import { ConnectionList } from "./connection-list.ts";
 
 function connection(slot: number): Connection {
   const rest = { path: "/", query: "", ip: "", user: undefined, subprotocol: "", state: undefined };
@@ -17,7 +17,7 @@ test("it is what a Set would be, also for several iterations while it changes", 
   fc.assert(
     fc.property(fc.array(anyStep, { maxLength: 80, size: "max" }), (steps) => {
       const all = Array.from({ length: 8 }, (_, slot) => connection(slot));
-      const list = new LinkedConnections();
+      const list = new ConnectionList();
       const set = new Set<Connection>();
       const iterations = new Map<number, [Generator<Connection, void>, IterableIterator<Connection>]>();
       for (const step of steps) {
@@ -53,7 +53,7 @@ test("it is what a Set would be, also for several iterations while it changes", 
 
 test("a connection leaves one list for another", () => {
   const [one, other, third] = [connection(0), connection(1), connection(2)];
-  const [from, to] = [new LinkedConnections(), new LinkedConnections()];
+  const [from, to] = [new ConnectionList(), new ConnectionList()];
   for (const each of [one, other, third]) from.add(each);
   for (const each of from) {
     from.delete(each);
