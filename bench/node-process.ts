@@ -12,10 +12,10 @@ export class Child {
   private errors = "";
   private hasExited = false;
 
-  /** @param script Relative to the folder. */
-  constructor(script: string, args: readonly string[] = [], folder: string = clone) {
+  /** @param script Relative to the folder. @param flags Of Node. */
+  constructor(script: string, args: readonly string[] = [], folder: string = clone, flags: readonly string[] = []) {
     // A group of its own: Ctrl-C is ours.
-    this.process = spawn(process.execPath, ["--import", "tsx", script, ...args], {
+    this.process = spawn(process.execPath, [...flags, "--import", "tsx", script, ...args], {
       cwd: folder,
       stdio: ["ignore", "ignore", "pipe", "ipc"],
       detached: true,

@@ -1,5 +1,6 @@
 // One measurement of a row on one side: what rows put together.
 
+import { commonFlags, gatewayFlags } from "../supervisor/node-flags.ts";
 import { canTellUsage, cpuSecondsOf, type MachineSeconds, machineSeconds } from "../testbed/usage.ts";
 import type { Job, Opening, Outcome } from "./load/job.ts";
 import { Load } from "./load-process.ts";
@@ -49,10 +50,12 @@ export class Trial {
     return this.running.use(this.side.start(shape), action);
   }
 
-  /** Runs a script of the side's own clone, which measures something within its process. @returns what it tells. */
+  /** Runs a script of the side's own clone as a gateway runs, to measure something within its process. @returns what it tells. */
   inProcess<T>(script: string, args: readonly string[]): Promise<T> {
     const { clone } = this.side;
-    return this.running.use(Promise.resolve(new Child(script, args, clone)), (child) => child.hears((figures) => figures as T));
+    return this.running.use(Promise.resolve(new Child(script, args, clone, [...commonFlags, ...gatewayFlags])), (child) =>
+      child.hears((figures) => figures as T),
+    );
   }
 
   /** Opens a load's connections on a server, and ends them afterwards. */

@@ -7,8 +7,8 @@ import type { Config } from "./config.ts";
 import type { DebugPort } from "./debug-port.ts";
 import type { Address } from "./listen-address.ts";
 import type { Log } from "./log-display.ts";
+import { commonFlags, gatewayFlags, typeScriptLoader } from "./node-flags.ts";
 import type { Reaper } from "./reaper.ts";
-import { commonFlags, typeScriptLoader } from "./releases/node-flags.ts";
 import type { Release } from "./releases/release.ts";
 
 export interface ProcessesOptions {
@@ -27,12 +27,6 @@ export interface ProcessesOptions {
 export interface NatsSettings extends BusSecurity {
   readonly NATS_URL: string;
 }
-
-/**
- * V8's young generation in MB, 16 by itself. A gateway keeps what a connection needs and hardly anything else: of one that has
- * just started, 10,000 idle connections take 2,100 to 2,500 bytes each with 4, 3,300 with 8 and 4,900 with 16; echo is as fast.
- */
-const gatewayFlags = ["--max-semi-space-size=4"];
 
 interface NodeProcess extends Pick<ChildSpec, "name" | "cwd" | "env"> {
   /** Flags of Node, and the file that it runs. */

@@ -9,6 +9,7 @@ import { Connection, type Socket } from "../../gateway/connection.ts";
 import { Dispatcher } from "../../gateway/dispatcher.ts";
 import { SlotTable } from "../../gateway/slot-table.ts";
 import { WorkerPeer } from "../../gateway/worker-peer.ts";
+import { collectSeldom } from "../../process/gc-tuning.ts";
 import { connectionId } from "../../protocol/connection-id.ts";
 import { type Batch, decodeBatch, encodeEmptyBatch } from "../../protocol/envelope.ts";
 import { Link } from "../../protocol/link.ts";
@@ -204,4 +205,5 @@ function collector(): () => void {
   return runInNewContext("gc") as () => void;
 }
 
+collectSeldom();
 process.send?.(await measure(Number(process.argv[2])));

@@ -4,9 +4,9 @@
 import { join } from "node:path";
 import * as v from "valibot";
 import type { RouteHello } from "../../protocol/membership.ts";
+import { commonFlags, typeScriptLoader } from "../node-flags.ts";
 import { type CheckOptions, lastWords, lateText, runCheck } from "./check-process.ts";
 import { routeHellos } from "./manifest.ts";
-import { commonFlags, typeScriptLoader } from "./node-flags.ts";
 import { ReleaseError, type ReleaseProblem } from "./refusal.ts";
 import { checkTypes } from "./type-check.ts";
 import { withReason } from "./why-missing.ts";

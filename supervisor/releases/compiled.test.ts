@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { compiledFolder, isNative } from "../../process/typescript.mjs";
+import { commonFlags, typeScriptLoader } from "../node-flags.ts";
 import { inheritCompiled } from "./compiled.ts";
-import { commonFlags, typeScriptLoader } from "./node-flags.ts";
 import { testClone } from "./test-clone.ts";
 
 const run = promisify(execFile);

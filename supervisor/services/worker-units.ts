@@ -3,7 +3,7 @@
 
 import { mkdir, open, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
-import { typeScriptLoader } from "../releases/node-flags.ts";
+import { typeScriptLoader } from "../node-flags.ts";
 import type { Release } from "../releases/release.ts";
 import { withSettings } from "./environment-file.ts";
 import { layout, units } from "./layout.ts";

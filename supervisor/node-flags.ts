@@ -10,6 +10,12 @@ import { join } from "node:path";
  */
 export const commonFlags = ["--always-sparkplug"];
 
+/**
+ * V8's young generation in MB, 16 by itself. A gateway keeps what a connection needs and hardly anything else: of one that has
+ * just started, 10,000 idle connections take 2,100 to 2,500 bytes each with 4, 3,300 with 8 and 4,900 with 16; echo is as fast.
+ */
+export const gatewayFlags = ["--max-semi-space-size=4"];
+
 const loader = "process/typescript.mjs";
 
 /**
