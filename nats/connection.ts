@@ -1,12 +1,14 @@
 // A bus over core NATS. Who is let in: security.ts; the socket: transport.ts. Nothing outside of this folder knows the client.
 
 import { setTimeout as pause } from "node:timers/promises";
-import type { ConnectionOptions, Msg } from "nats";
+import type { ConnectionOptions, Msg, NatsConnection } from "nats";
 import { NatsConnectionImpl, setTransportFactory } from "nats/lib/nats-base-client.js";
 import { nodeResolveHost } from "nats/lib/node_transport.js";
 import { usualNatsTimeoutMs } from "../process/settings.ts";
 import type { Bus, BusMessage, BusSubscription } from "../protocol/bus.ts";
+import type { OneTimeStore } from "../protocol/one-time-store.ts";
 import type { Listener } from "./frames.ts";
+import { NatsOneTimeStore } from "./one-time-store.ts";
 import { type BusSecurity, refusalOf, securityOf } from "./security.ts";
 import { NatsTransport } from "./transport.ts";
 
@@ -29,8 +31,16 @@ export interface BusOptions {
   readonly onEvent: (event: BusEvent) => void;
   /** How long to wait for the first connection. */
   readonly connectTimeoutMs?: number;
+  /** Subjects where NATS answers what is asked of its JetStream; undefined: its client's own. */
+  readonly replies?: string;
   /** A server that answers nothing for so long, and up to half as long again, is given up, though nobody has told us of its end. */
   readonly silenceMs?: number;
+}
+
+/** A bus with what NATS has besides. */
+export interface NatsBus extends Bus {
+  /** Where JetStream is on. Nothing is asked of it before the store is used. */
+  oneTimeStore(namespace: string): OneTimeStore;
 }
 
 const retryMs = 100;
@@ -41,13 +51,14 @@ const pings = 2;
  * Waits for the first connection for ever: a process may start before its NATS does.
  * @throws {CodedError} "config.invalid" where a file of `security` cannot be used, and where the server does not let us in.
  */
-export async function connectBus(options: BusOptions): Promise<Bus> {
+export async function connectBus(options: BusOptions): Promise<NatsBus> {
   // What the client's own connect does, but for the transport.
   setTransportFactory({ factory: () => new NatsTransport(), dnsResolveFn: nodeResolveHost });
   const first = {
     ...securityOf(options.url, options.security),
     servers: options.url.split(",").map((server) => server.trim()),
     name: options.name,
+    ...(options.replies !== undefined && { inboxPrefix: options.replies }),
     timeout: options.connectTimeoutMs ?? 5_000,
     // For ever, and often: sockets stay open meanwhile, so the first moment it is back counts.
     maxReconnectAttempts: -1,
@@ -62,7 +73,7 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
     noEcho: true,
   };
   const connection = await connectFirst(first, (error) => options.onEvent({ kind: "unreached", error }));
-  return new NatsBus(connection, options.onEvent);
+  return new CoreNatsBus(connection, options.onEvent);
 }
 
 // Not by the client's own waitOnFirstConnect, which would wait for ever where the server refuses us, and say nothing.
@@ -82,7 +93,7 @@ async function connectFirst(options: ConnectionOptions, onFailure: (error: unkno
   }
 }
 
-class NatsBus implements Bus {
+class CoreNatsBus implements NatsBus {
   private readonly connection: NatsConnectionImpl;
   private readonly onEvent: (event: BusEvent) => void;
   private readonly listeners = new Map<number, Listener>();
@@ -154,6 +165,10 @@ class NatsBus implements Bus {
         if (!this.connection.isClosed()) subscription.unsubscribe();
       },
     };
+  }
+
+  oneTimeStore(namespace: string): OneTimeStore {
+    return new NatsOneTimeStore(this.connection as NatsConnection, namespace);
   }
 
   atEndOfRead(action: () => void): boolean {

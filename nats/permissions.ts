@@ -1,7 +1,7 @@
 // What each kind of process may say and hear over NATS: a server that is told so by its configuration refuses everything else.
 // Compared with subjects.ts by a test.
 
-import { subjectsOf } from "../protocol/subjects.ts";
+import { oneTimeBucket, subjectsOf } from "../protocol/subjects.ts";
 
 /** Gateways and workers; who deploys and asks for the status; other programs that publish to topics. */
 export const roles = ["gateway", "worker", "operator", "publisher"] as const;
@@ -32,10 +32,17 @@ export function rightsOf(namespace: string): Readonly<Record<Role, Permissions>>
       subscribe: [...linked.subscribe, topics("*"), subjects.repair, `${namespace}.repaired.*.*`, subjects.scraped("*")],
     },
     worker: {
-      publish: [...linked.publish, subjects.scraped("*")],
-      subscribe: [subjects.members, subjects.link("*"), subjects.scrape],
+      publish: [...linked.publish, subjects.scraped("*"), ...bucketRights(oneTimeBucket(namespace))],
+      subscribe: [subjects.members, subjects.link("*"), subjects.scrape, `${subjects.replies}.*.*`],
     },
     operator: { publish: [subjects.members], subscribe: [subjects.members] },
     publisher: { publish: [topics("publish")], subscribe: [] },
   };
+}
+
+/** To make one bucket of JetStream, and to read and write its values. Source: NATS' JetStream wire API, and ADR-8 for the bucket. */
+function bucketRights(bucket: string): string[] {
+  const stream = `KV_${bucket}`;
+  const calls = ["INFO", `STREAM.INFO.${stream}`, `STREAM.CREATE.${stream}`, `STREAM.MSG.GET.${stream}`];
+  return [...calls.map((call) => `$JS.API.${call}`), `$KV.${bucket}.*`];
 }

@@ -12,8 +12,8 @@ test("docs/errors.md lists exactly the errors that exist, with their close codes
 });
 
 test("every close code may stand in a close frame that a server sends", () => {
-  // RFC 6455, 7.4.1, and the IANA registry for 1012 to 1014.
-  const allowed = [1000, 1001, 1007, 1008, 1009, 1011, 1012, 1013];
+  // RFC 6455, 7.4.1, and the IANA registry for 1012 to 1014; 7.4.2 for 4401, which is our own.
+  const allowed = [1000, 1001, 1007, 1008, 1009, 1011, 1012, 1013, 4401];
   for (const { close } of Object.values(errorTable)) expect(allowed).toContain(close);
 });
 

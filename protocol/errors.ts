@@ -5,6 +5,10 @@ export const errorTable = {
   "message.tooLarge": { close: 1009, text: "a client's message is larger than MESSAGE_BYTES" },
   "message.invalid": { close: 1007, text: "a client's message does not fit the handler's message schema" },
   "message.notJson": { close: 1007, text: "a client's message is not JSON, and the handler expects JSON" },
+  "auth.expired": { close: 4401, text: "a connection's expiresAt has come, and no turn has set a later one within EXPIRE_GRACE_MS" },
+  "auth.refused": { close: 4401, text: "a session, token or ticket is missing, wrong or no longer valid; answered with 401" },
+  "auth.unavailable": { close: 1013, text: "the keys for tokens, or the store of tickets, cannot be reached; answered with 503" },
+  "identity.invalid": { close: 1011, text: "a user is not text of 1 to 1024 bytes, or an expiresAt is not a valid Date" },
   "state.tooLarge": { close: 1011, text: "a connection's encoded state is larger than STATE_BYTES" },
   "state.invalid": {
     close: 1011,

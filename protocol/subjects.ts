@@ -30,6 +30,8 @@ export interface Subjects {
   readonly scrape: string;
   /** Where that gateway gets them. */
   scraped(gateway: string): string;
+  /** Where NATS answers a worker that asks its JetStream: a prefix, of two more tokens. */
+  readonly replies: string;
 }
 
 /** The NATS header by which a program outside marks what it publishes as text; without it, it is a binary frame. */
@@ -49,7 +51,13 @@ export function subjectsOf(namespace: string): Subjects {
     repairedTopic: (gateway, topic) => `${namespace}.repaired.${gateway}.${encodeTopic(topic)}`,
     scrape: `${namespace}.scrape`,
     scraped: (gateway) => `${namespace}.scraped.${gateway}`,
+    replies: `${namespace}.reply`,
   };
+}
+
+/** JetStream's key-value bucket for what is taken once. A bucket's name has no dots. */
+export function oneTimeBucket(namespace: string): string {
+  return `${namespace.replaceAll(".", "_")}-one-time`;
 }
 
 /** Whether a namespace can stand in front of a subject: letters, digits, `-` and `_`, in tokens parted by dots. */

@@ -28,8 +28,9 @@ export class OwnNats {
     mkdirSync(folder, { recursive: true });
     const [port = 0, monitoringPort = 0] = await freePorts(2, "127.0.0.1");
     const files = natsFiles(folder);
+    const storeDir = join(folder, "jetstream");
     // Without users: NATS_CREDENTIALS_FILE is one for gateways and workers alike. It has nobody's secrets, and ends with its run.
-    const text = natsConfiguration({ port, written: "at each run", users: undefined, payloadBytes: usualPayloadBytes, files });
+    const text = natsConfiguration({ port, written: "at each run", users: undefined, payloadBytes: usualPayloadBytes, files, storeDir });
     writeFileSync(files.config, `${text}\nhttp: "127.0.0.1:${monitoringPort}"\n`);
     const nats = new OwnNats({ executable, config: files.config, port, monitoringPort });
     await nats.answers();

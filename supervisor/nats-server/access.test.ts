@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connectBus } from "../../nats/connection.ts";
 import { type Role, roles } from "../../nats/permissions.ts";
 import { type BusSecurity, createCredentials } from "../../nats/security.ts";
+import type { OneTimeStore } from "../../protocol/one-time-store.ts";
 import { usualPayloadBytes } from "../../protocol/payload-limits.ts";
 import { type Subjects, subjectsOf } from "../../protocol/subjects.ts";
 import { startNats, type TestNats } from "../../test/nats.ts";
@@ -28,6 +29,7 @@ const table: Record<keyof Subjects, { subject: string; publish: Role[]; subscrib
   topicFromOutside: { subject: subjects.topicFromOutside("a:b"), publish: ["publisher"], subscribe: ["gateway"] },
   scrape: { subject: subjects.scrape, publish: ["gateway"], subscribe: ["worker"] },
   scraped: { subject: subjects.scraped("g1"), publish: ["worker"], subscribe: ["gateway"] },
+  replies: { subject: `${subjects.replies}.a.*`, publish: [], subscribe: ["worker"] },
   repair: { subject: subjects.repair, publish: ["gateway"], subscribe: ["gateway"] },
   repaired: { subject: subjects.repaired("g1"), publish: ["gateway"], subscribe: ["gateway"] },
   repairedTopic: { subject: subjects.repairedTopic("g1", "a:b"), publish: ["gateway"], subscribe: ["gateway"] },
@@ -40,7 +42,8 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "thinstate-access-"));
   const keys = ensureKeys(folder);
   const file = join(folder, "nats-server.conf");
-  const options = { port: 4222, written: "by a test", users: { namespace, keys, folder }, payloadBytes: usualPayloadBytes };
+  const users = { namespace, keys, folder };
+  const options = { port: 4222, written: "by a test", users, payloadBytes: usualPayloadBytes, storeDir: join(folder, "jetstream") };
   writeFileSync(file, natsConfiguration(options));
   nats = await startNats(0, ["-c", file]);
 });
@@ -83,6 +86,50 @@ describe.each(roles)("%s", (role) => {
     expect(await refused(role, "subscribe", `${namespace}.>`)).not.toEqual([]);
     expect(await refused(role, "publish", "elsewhere")).not.toEqual([]);
   });
+});
+
+function storeOf(role: Role, replies: string | undefined): Promise<{ store: OneTimeStore; close: () => Promise<void> }> {
+  const security = shown(credentialsFile(folder, role));
+  return connectBus({ url: nats.url, security, name: role, ...(replies && { replies }), onEvent: () => undefined }).then((bus) => ({
+    store: bus.oneTimeStore(namespace),
+    close: () => bus.close(),
+  }));
+}
+
+test("workers put what is taken once, and another one takes it: the same taker again, nobody else", async () => {
+  const [one, other] = await Promise.all([storeOf("worker", subjects.replies), storeOf("worker", subjects.replies)]);
+  await one.store.put("a-_", "hello");
+  const takers = ["x", "y", "z"];
+  const taken = await Promise.all(takers.map((taker, index) => (index % 2 === 0 ? one : other).store.take("a-_", taker)));
+  expect(taken.filter((value) => value === "hello")).toHaveLength(1);
+  const winner = takers[taken.indexOf("hello")] as string;
+  expect(await other.store.take("a-_", winner)).toBe("hello");
+  expect(await one.store.take("a-_", winner)).toBe("hello");
+  expect(await one.store.take("a-_", "nobody")).toBeUndefined();
+  expect(await one.store.take("never", winner)).toBeUndefined();
+  await Promise.all([one.close(), other.close()]);
+});
+
+test("what was put is there after the server has ended without a word", async () => {
+  const before = await storeOf("worker", subjects.replies);
+  await before.store.put("kept", "yes");
+  nats.process.kill("SIGKILL");
+  await nats.stop();
+  nats = await startNats(0, ["-c", join(folder, "nats-server.conf")]);
+  const after = await storeOf("worker", subjects.replies);
+  expect(await after.store.take("kept", "x")).toBe("yes");
+  await Promise.all([before.close(), after.close()]);
+});
+
+test("a bucket of another name is nobody's, and without JetStream the store says so", async () => {
+  const security = shown(credentialsFile(folder, "worker"));
+  const bus = await connectBus({ url: nats.url, security, name: "worker", replies: subjects.replies, onEvent: () => undefined });
+  const plain = await startNats();
+  const without = await connectBus({ url: plain.url, name: "worker", onEvent: () => undefined });
+  await expect(without.oneTimeStore(namespace).put("a", "b")).rejects.toThrow(/auth\.unavailable.*JetStream/);
+  await expect(bus.oneTimeStore("elsewhere").put("a", "b")).rejects.toThrow("auth.unavailable");
+  await Promise.all([bus.close(), without.close()]);
+  await plain.stop();
 });
 
 test("who shows nothing, or something else, is not let in", async () => {

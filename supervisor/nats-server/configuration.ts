@@ -1,4 +1,5 @@
-// The config file of a nats-server of ours. Only core NATS is used, so there is nothing on disk but logs.
+// The config file of a nats-server of ours. Messages take core NATS alone; JetStream has what handlers give it to keep for some minutes
+// (worker/auth/tickets.ts), so what is on disk is small, and may be lost.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -28,6 +29,8 @@ export interface NatsOptions {
   readonly pingSeconds?: number | undefined;
   /** Where it leaves its pid and its log; undefined: nowhere, the log is its output. */
   readonly files?: NatsFiles;
+  /** A folder of the server's own, for JetStream. */
+  readonly storeDir: string;
 }
 
 export interface NatsUsers {
@@ -52,7 +55,16 @@ export function configuredPayload(file: string): number | undefined {
 }
 
 /** Understood by nats-server 2.9 (Debian 12) and later. Nothing in it is secret. */
-export function natsConfiguration({ port, written, users, payloadBytes, serverName, pingSeconds = 5, files }: NatsOptions): string {
+export function natsConfiguration({
+  port,
+  written,
+  users,
+  payloadBytes,
+  serverName,
+  pingSeconds = 5,
+  files,
+  storeDir,
+}: NatsOptions): string {
   return [
     `# Written ${written}; what you change here is lost.`,
     `listen: "${natsHost}:${port}"`,
@@ -60,6 +72,7 @@ export function natsConfiguration({ port, written, users, payloadBytes, serverNa
     ...(files === undefined ? [] : [filesText(files)]),
     ...(users === undefined ? ["# There is no password."] : [usersText(users)]),
     limitsText(payloadBytes, pingSeconds),
+    jetStreamText(storeDir),
   ].join("\n\n");
 }
 
@@ -70,6 +83,16 @@ function numberIn(file: string, pattern: RegExp): number | undefined {
   } catch {
     return undefined;
   }
+}
+
+function jetStreamText(storeDir: string): string {
+  return `# For one-time tickets. On disk alone, and no more than this: a bucket has 64 MiB at most (nats/one-time-store.ts).
+jetstream {
+  store_dir: ${JSON.stringify(storeDir)}
+  max_memory_store: 0
+  max_file_store: 256MB
+}
+`;
 }
 
 function filesText({ pid, log }: NatsFiles): string {

@@ -5,6 +5,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Role } from "../../nats/permissions.ts";
 import type { Child, ChildSpec } from "../child.ts";
@@ -70,7 +71,8 @@ export class EmbeddedNats {
     for (let attempt = 1; ; attempt++) {
       const serverName = `thinstate-${randomBytes(8).toString("hex")}`;
       const written = "at each start of thinstate";
-      writeFileSync(files.config, natsConfiguration({ port, written, users, payloadBytes, serverName, pingSeconds, files }));
+      const storeDir = join(folder, "jetstream");
+      writeFileSync(files.config, natsConfiguration({ port, written, users, payloadBytes, serverName, pingSeconds, files, storeDir }));
       const restarter = new Restarter({
         start: () =>
           options.spawn({

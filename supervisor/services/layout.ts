@@ -27,6 +27,8 @@ export const layout = {
   natsConfiguration: join(settings, "nats-server.conf"),
   /** What each role shows to NATS: readable by root alone, handed to each service by systemd. */
   natsAccess: join(settings, "nats"),
+  /** What JetStream keeps for some minutes. systemd makes it (StateDirectory=). */
+  natsStore: join(state, "nats"),
   state,
   /** By instance: links to releases. */
   workers: join(state, "workers"),

@@ -43,7 +43,9 @@ export async function configureOwnServer(namespace: string, payloadBytes: number
   const folder = layout.natsAccess;
   const keys = ensureKeys(folder);
   const port = configuredPort(layout.natsConfiguration) ?? (await choosePort());
-  const text = natsConfiguration({ port, written: "by npm run install-service", users: { namespace, keys, folder }, payloadBytes });
+  const written = "by npm run install-service";
+  const users = { namespace, keys, folder };
+  const text = natsConfiguration({ port, written, users, payloadBytes, storeDir: layout.natsStore });
   writeFileSync(layout.natsConfiguration, text, { mode: 0o644 });
   return urlOf(port);
 }
