@@ -39,6 +39,11 @@ export class AppCommands {
         socket?.send(body.data, body.binary);
         return answer(socket === undefined ? 0 : 1);
       }
+      case "close": {
+        const socket = slots.find(body.connection)?.socket;
+        socket?.end(body.code, body.reason);
+        return answer(socket === undefined ? 0 : 1);
+      }
       case "closeUser":
         return this.userCloser.close(body.user, { code: body.code, reason: body.reason, onDone: answer });
       case "connections":

@@ -3,8 +3,10 @@
 import type { Logger } from "pino";
 import { connectionId } from "../protocol/connection-id.ts";
 import { type ErrorCode, errorTable } from "../protocol/errors.ts";
+import type { IdentityBody } from "../protocol/records.ts";
 import { Connection, type Socket } from "./connection.ts";
 import type { Dispatcher } from "./dispatcher.ts";
+import { Expiries } from "./expiry.ts";
 import type { SlotTable } from "./slot-table.ts";
 import type { TrustedProxies } from "./trusted-proxies.ts";
 import type { Admission } from "./upgrade.ts";
@@ -15,19 +17,31 @@ export interface ClientEventsOptions {
   readonly id: string;
   readonly slots: SlotTable;
   readonly dispatcher: Dispatcher;
+  readonly now: () => number;
   readonly log: Logger;
   readonly proxies: () => TrustedProxies;
-  readonly limits: () => { readonly MESSAGE_BYTES: number; readonly BACKPRESSURE_BYTES: number };
+  readonly limits: () => { readonly MESSAGE_BYTES: number; readonly BACKPRESSURE_BYTES: number; readonly EXPIRE_GRACE_MS: number };
 }
 
 export class ClientEvents {
   readonly counters = { bugs: 0, tooLarge: 0, slowConsumers: 0 };
   /** Connections that were closed for an error, by its code. */
   readonly broken: Record<string, number> = {};
+  readonly expiries: Expiries;
   private readonly options: ClientEventsOptions;
 
   constructor(options: ClientEventsOptions) {
     this.options = options;
+    const { dispatcher, now } = options;
+    this.expiries = new Expiries({
+      now,
+      wallClock: Date.now,
+      later: (run) => setImmediate(run),
+      graceMs: () => options.limits().EXPIRE_GRACE_MS,
+      park: (connection, event) => dispatcher.arrived(connection, event),
+      close: (connection, code) => dispatcher.breakOff(connection, code),
+      onBug: (connection, error) => this.meetBug(connection, error),
+    });
   }
 
   /** With the address of the client itself, where proxies stand between. */
@@ -41,15 +55,23 @@ export class ClientEvents {
   admit(admission: Admission): Connection {
     const { id, slots } = this.options;
     const { slot, epoch } = slots.take();
-    const { path, query, ip, user, subprotocol, state } = admission;
+    const { path, query, ip, user, subprotocol, state, expiresAt } = admission;
     // One by one: objects that are made by spreading get a shape of their own each, which costs memory and time.
-    return new Connection({ slot, epoch, id: connectionId(id, slot, slots.opened), path, query, ip, user, subprotocol, state });
+    const own = connectionId(id, slot, slots.opened);
+    return new Connection({ slot, epoch, id: own, path, query, ip, user, subprotocol, state, expiresAt });
   }
 
   open(connection: Connection, socket: Socket): void {
     connection.socket = socket;
     this.options.slots.put(connection);
     this.safely(connection, () => this.options.dispatcher.opened(connection));
+    if (connection.expiry !== undefined) this.expiries.set(connection, connection.expiry.at);
+  }
+
+  /** A turn has found out who the client is, or for how long that holds. */
+  learn(connection: Connection, { user, expiresAt }: IdentityBody): void {
+    if (user !== undefined) connection.user = user;
+    if (expiresAt !== undefined) this.expiries.set(connection, expiresAt);
   }
 
   receive(connection: Connection, message: Uint8Array, isBinary: boolean): void {
@@ -86,7 +108,9 @@ export class ClientEvents {
     const { close } = errorTable[code];
     this.countBroken(code);
     if (isReleaseFault(code, close)) this.options.dispatcher.handover.closed(code);
-    this.options.log.warn({ ...about(connection), code }, "connection closed");
+    // Whoever stays away from his page for long enough meets that: nothing is wrong.
+    const level = code === "auth.expired" ? "debug" : "warn";
+    this.options.log[level]({ ...about(connection), code }, "connection closed");
     connection.socket.end(close, code);
   }
 

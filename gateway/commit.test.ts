@@ -159,6 +159,7 @@ class Stage {
       topics: this.topics,
       publishHere,
       onError: () => undefined,
+      onIdentity: () => undefined,
       onBug: (connection, error) => {
         this.bugs.push({ id: connection.id, error });
         this.dispatcher.broken(connection);

@@ -2,7 +2,7 @@
 // group is applied to one connection in one go, under one cork, or not at all.
 
 import type { Batch } from "../protocol/envelope.ts";
-import { decodePublish, flag, toGateway, toWorker } from "../protocol/records.ts";
+import { decodePublish, flag, type IdentityBody, parseIdentity, toGateway, toWorker } from "../protocol/records.ts";
 import { checkTopic } from "../protocol/subjects.ts";
 import type { Connection } from "./connection.ts";
 import type { Dispatcher } from "./dispatcher.ts";
@@ -17,6 +17,8 @@ export interface CommitsOptions {
   readonly publishHere: (topic: string, data: Uint8Array, isBinary: boolean) => void;
   /** A bug met this connection: it is closed with 1011, no other notices. */
   readonly onBug: (connection: Connection, error: unknown) => void;
+  /** A turn has found out who the client is, or for how long. */
+  readonly onIdentity: (connection: Connection, identity: IdentityBody) => void;
   /** A worker of this release closes a connection for an error, with this close code. */
   readonly onError: (code: string, closeCode: number, release: string) => void;
 }
@@ -163,6 +165,8 @@ export class Commits {
         this.options.dispatcher.closing(connection);
         this.close(connection, { code: batch.extra(index), reason: batch.text(index), release });
         return;
+      case toGateway.identity:
+        return this.options.onIdentity(connection, parseIdentity(batch.payload(index)));
       case toGateway.nothing:
         return;
       default:
@@ -245,7 +249,7 @@ function isCorked(type: number): boolean {
 }
 
 function isOfPin(type: number): boolean {
-  return type >= toGateway.send && type <= toGateway.released;
+  return (type >= toGateway.send && type <= toGateway.released) || type === toGateway.identity;
 }
 
 /** Runs an action once no commit of the connection is held back. */

@@ -4,7 +4,17 @@ import * as v from "valibot";
 import { closesInTime, leastGatewayTimeout } from "../process/gateway-timeout.ts";
 import { holdsMessage, leastLimit, messageBytes } from "../process/message-limits.ts";
 import { notifySettings } from "../process/notify.ts";
-import { integer, logLevel, longestWaitMs, namespace, natsSettings, optionalInteger, parseSettings, text } from "../process/settings.ts";
+import {
+  integer,
+  logLevel,
+  longestWaitMs,
+  namespace,
+  natsSettings,
+  optionalInteger,
+  parseSettings,
+  text,
+  usualExpireGraceMs,
+} from "../process/settings.ts";
 import { checkFits } from "../protocol/payload-limits.ts";
 import { isProxyList } from "./trusted-proxies.ts";
 
@@ -44,6 +54,8 @@ const entries = v.object({
   /** The latest publishes, kept for repairs after a NATS fault. */
   TOPIC_RING_BYTES: integer({ least: 0, most: 2 ** 30, otherwise: 16 * 1024 * 1024 }),
   PARK_MS: integer({ least: 1, most: longestWaitMs, otherwise: 60_000 }),
+  /** How long a client may take to show a new token, once its handler's onExpire has asked for one. */
+  EXPIRE_GRACE_MS: integer({ least: 0, most: longestWaitMs, otherwise: usualExpireGraceMs }),
   /** A worker that is silent for this long loses its pins. At least two heartbeats: one may be late. */
   WORKER_TIMEOUT_MS: integer({ least: 2_000, most: longestWaitMs, otherwise: 5_000 }),
   /** Workers consider a gateway dead that is silent for this long. After three quarters of it without NATS, it closes its connections itself. */
@@ -126,6 +138,7 @@ export const liveSettings: ReadonlySet<keyof GatewayConfig> = new Set([
   "PARKED_BYTES",
   "PARKED_TOTAL_BYTES",
   "PARK_MS",
+  "EXPIRE_GRACE_MS",
   "WORKER_TIMEOUT_MS",
   "IDLE_TIMEOUT_MS",
   "BACKPRESSURE_BYTES",

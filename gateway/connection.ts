@@ -6,6 +6,7 @@ import type { PinBody } from "../protocol/records.ts";
 import type { ConnectionList } from "./connection-list.ts";
 import type { CrashRecord } from "./crash-attribution.ts";
 import type { ConnectionEvent } from "./event.ts";
+import { Expiry } from "./expiry.ts";
 import type { Phase } from "./phase.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
@@ -39,7 +40,7 @@ export class Connection {
   /** The raw query string. */
   readonly query: string;
   readonly ip: string;
-  readonly user: string | undefined;
+  user: string | undefined;
   readonly subprotocol: string;
   /** The path pattern of the release that it was last given to. */
   route = "";
@@ -83,6 +84,8 @@ export class Connection {
   isFenced = false;
   /** See Dispatcher.broken. */
   hasMetBug = false;
+  /** When it expires, and what has been done about it; undefined: it does not. */
+  expiry: Expiry | undefined;
   /** Commits that wait until NATS has confirmed a subscription, and what must wait for them. Each returns whether it has to wait again. */
   held: Array<() => boolean> | undefined;
 
@@ -96,6 +99,8 @@ export class Connection {
     user: string | undefined;
     subprotocol: string;
     state: Uint8Array | undefined;
+    /** Milliseconds since 1970; 0, or missing: never. */
+    expiresAt?: number;
   }) {
     this.slot = options.slot;
     this.epoch = options.epoch;
@@ -106,6 +111,7 @@ export class Connection {
     this.user = options.user;
     this.subprotocol = options.subprotocol;
     this.state = new KeptState(options.state);
+    this.expiry = options.expiresAt ? new Expiry(options.expiresAt) : undefined;
   }
 
   get parked(): number {
@@ -115,7 +121,7 @@ export class Connection {
 
 /** What a worker is told of a connection that it gets. */
 export function pinBodyOf(connection: Connection): PinBody {
-  const { id, path, query, ip, user, subprotocol, state, topics, firstEvent } = connection;
+  const { id, path, query, ip, user, subprotocol, state, topics, firstEvent, expiry } = connection;
   return {
     id,
     path,
@@ -127,5 +133,6 @@ export function pinBodyOf(connection: Connection): PinBody {
     topics: topics === undefined ? [] : [...topics],
     next: firstEvent,
     adopted: firstEvent > 0,
+    expiresAt: expiry?.at ?? 0,
   };
 }

@@ -133,7 +133,12 @@ export class Dispatcher {
     if (connection.intake !== "closed") this.transitions.routeCounts.closed(connection);
     connection.intake = "closed";
     connection.socket = undefined;
-    this.park(connection, new ConnectionEvent(toWorker.close, encodeClose(code, reason)));
+    this.arrived(connection, new ConnectionEvent(toWorker.close, encodeClose(code, reason)));
+  }
+
+  /** The server has something for its handler, behind all that the client has sent. */
+  arrived(connection: Connection, event: ConnectionEvent): void {
+    this.park(connection, event);
     this.transitions.hurry(connection);
     this.transitions.queues.advance(connection);
   }
@@ -285,7 +290,8 @@ export class Dispatcher {
     if (awayMs >= this.options.limits.forgottenMs) this.transitions.doubtfulSince = this.options.now();
   }
 
-  private breakOff(connection: Connection, code: ErrorCode): void {
+  /** What no worker has begun is discarded, and it is closed. */
+  breakOff(connection: Connection, code: ErrorCode): void {
     this.transitions.safely(connection, () => this.transitions.breakOff(connection, code));
   }
 }

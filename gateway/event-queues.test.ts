@@ -1,8 +1,11 @@
 import { expect, test } from "vitest";
 import { Link } from "../protocol/link.ts";
+import { toWorker } from "../protocol/records.ts";
 import { compileRoutes } from "../protocol/route-table.ts";
 import { Connection } from "./connection.ts";
+import { ConnectionEvent } from "./event.ts";
 import { EventQueues } from "./event-queues.ts";
+import { Expiry } from "./expiry.ts";
 import { Parking } from "./parking.ts";
 import { Quarantine } from "./quarantine.ts";
 import { WorkerPeer } from "./worker-peer.ts";
@@ -43,6 +46,23 @@ test.each([
   }
   const found = connections.map(({ events }) => events.map(({ payload }) => Buffer.from(payload).toString()));
   for (const [slot, texts] of sent.entries()) expect(found[slot]?.map(short)).toEqual(texts.map(short));
+});
+
+test("a worker whose handler has no onExpire is not told that the time has come, whenever it gets the connection", () => {
+  const worker = workerPeer();
+  const parking = new Parking({ parkedMessages: 9, parkedBytes: 9_000, parkedTotalBytes: 9_000 });
+  const queues = new EventQueues({ windowMessages: 1_000, windowBytes: 1e9 }, parking, new Quarantine());
+  const connection = connectionTo(worker, 0);
+  const expire = new ConnectionEvent(toWorker.expire, new Uint8Array(8));
+  connection.expiry = new Expiry(1);
+  connection.expiry.event = expire;
+  connection.expiry.phase = "asking";
+  queues.park(connection, new ConnectionEvent(toWorker.message, new Uint8Array(1)));
+  queues.park(connection, expire);
+  queues.park(connection, new ConnectionEvent(toWorker.message, new Uint8Array(2)));
+  queues.advance(connection);
+  expect(connection.events.map(({ length }) => length)).toEqual([1, 2]);
+  expect([connection.expiry.phase, connection.delivered, parking.bytes]).toEqual(["unasked", 2, 0]);
 });
 
 /** Readable where it differs. */

@@ -4,6 +4,7 @@
 import { flag, toWorker } from "../protocol/records.ts";
 import type { Connection } from "./connection.ts";
 import { ConnectionEvent } from "./event.ts";
+import { endExpire, hearsExpire } from "./expiry.ts";
 import type { Parking } from "./parking.ts";
 import type { Quarantine } from "./quarantine.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
@@ -50,7 +51,8 @@ export class EventQueues {
     while (connection.delivered < events.length && this.mayDeliver(connection, worker)) {
       const event = events[connection.delivered] as ConnectionEvent;
       this.parking.remove(connection, event);
-      this.deliver(connection, worker, event);
+      if (event.type === toWorker.expire && !hearsExpire(connection, worker)) this.dropExpire(connection, event);
+      else this.deliver(connection, worker, event);
     }
   }
 
@@ -82,7 +84,8 @@ export class EventQueues {
     connection.delivered--;
     connection.deliveredBytes -= event.length;
     if (connection.worker !== undefined) connection.worker.inFlight--;
-    if (event.type !== toWorker.adopt) connection.firstEvent++;
+    if (isCounted(event)) connection.firstEvent++;
+    else if (event.type === toWorker.expire) endExpire(connection, event, "asked");
     return event;
   }
 
@@ -122,15 +125,16 @@ export class EventQueues {
 
   /** The first event will not be handled. Nothing is with a worker. */
   setFirstAside(connection: Connection): ConnectionEvent {
-    connection.firstEvent++;
-    return this.dropFirst(connection);
+    const event = this.dropFirst(connection);
+    if (isCounted(event)) connection.firstEvent++;
+    return event;
   }
 
   /** Messages that no worker has are dropped; the open and the close of a connection never are. @returns how many messages. */
   dropMessages(connection: Connection): number {
     const waiting = connection.events.splice(connection.delivered);
     for (const event of waiting) {
-      if (event.type === toWorker.message) this.parking.remove(connection, event);
+      if (event.type === toWorker.message || event.type === toWorker.expire) this.parking.remove(connection, event);
       else connection.events.push(event);
     }
     return waiting.length - (connection.events.length - connection.delivered);
@@ -158,6 +162,12 @@ export class EventQueues {
     connection.stalledSince = 0;
     // The array keeps its room for seventeen events otherwise, which is a fifth of all that an idle connection takes.
     connection.events.length = 0;
+  }
+
+  /** The next that would be delivered. */
+  private dropExpire(connection: Connection, event: ConnectionEvent): void {
+    connection.events.splice(connection.delivered, 1);
+    endExpire(connection, event, "unasked");
   }
 
   private dropFirst(connection: Connection): ConnectionEvent {
@@ -196,6 +206,11 @@ export class EventQueues {
     worker.inFlight++;
     return at;
   }
+}
+
+/** Whether turns' ids count it: what the server itself makes of a connection has no number. */
+function isCounted({ type }: ConnectionEvent): boolean {
+  return type !== toWorker.adopt && type !== toWorker.expire;
 }
 
 // A batch stays in memory for as long as one of its payloads is referred to: what stays for long gets bytes of its own.

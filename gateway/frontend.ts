@@ -15,6 +15,8 @@ import { listen, type Server } from "./uws/server.ts";
 import type { WorkerRequests } from "./worker-requests.ts";
 
 export interface FrontendOptions {
+  /** Of the gateway. */
+  readonly id: string;
   readonly settings: LiveSettings;
   readonly clients: ClientEvents;
   readonly dispatcher: Dispatcher;
@@ -31,7 +33,7 @@ export class Frontend {
 
   constructor(options: FrontendOptions) {
     this.options = options;
-    const { settings, clients, dispatcher, requests, now, log } = options;
+    const { id, settings, clients, dispatcher, requests, now, log } = options;
     this.files = new FileGuard({
       files: openFiles(),
       now,
@@ -41,6 +43,7 @@ export class Frontend {
       listenAgain: async () => this.server?.listenAgain(),
     });
     this.upgrades = new Upgrades({
+      id,
       dispatcher,
       requests,
       now,
@@ -93,6 +96,7 @@ export class Frontend {
   /** To be called several times a second. */
   sweep(): void {
     this.upgrades.sweep();
+    this.options.clients.expiries.sweep();
     void this.files.step();
   }
 }

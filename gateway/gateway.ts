@@ -145,6 +145,7 @@ export class Gateway {
       id: options.id,
       slots: this.slots,
       dispatcher: this.dispatcher,
+      now,
       log: options.log,
       proxies: () => this.settings.proxies,
       limits: () => this.settings.config,
@@ -155,6 +156,7 @@ export class Gateway {
       topics: this.topics,
       publishHere,
       onBug: (connection, error) => this.clients.meetBug(connection, error),
+      onIdentity: (connection, identity) => this.clients.learn(connection, identity),
       onError: (code, closeCode, release) => this.clients.closedByWorker(code, closeCode, release),
     });
     this.requests = new WorkerRequests({
@@ -191,7 +193,7 @@ export class Gateway {
       log: options.log,
     });
     const { settings, clients, dispatcher, topics, workers, requests, peers, presence } = this;
-    this.frontend = new Frontend({ settings, clients, dispatcher, requests, now, log });
+    this.frontend = new Frontend({ id: this.id, settings, clients, dispatcher, requests, now, log });
     this.lostGateways = new LostGateways({
       self: options.id,
       identity: options.identity,
@@ -276,6 +278,7 @@ export class Gateway {
 
   private forget(connection: Connection): void {
     for (const topic of connection.topics ?? []) this.topics.release(topic);
+    this.clients.expiries.forget(connection);
     this.slots.free(connection);
   }
 

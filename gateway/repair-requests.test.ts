@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { encodeRepair } from "../protocol/records.ts";
+import { encodeRepair } from "../protocol/repair.ts";
 import { repairRequests } from "./repair-requests.ts";
 
 const seen = fc

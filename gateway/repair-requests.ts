@@ -1,6 +1,6 @@
 // What a gateway asks the others for, in requests that NATS takes. Pure.
 
-import type { RepairBody } from "../protocol/records.ts";
+import type { RepairBody } from "../protocol/repair.ts";
 
 export interface Lack {
   readonly topic: string;

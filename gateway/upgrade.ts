@@ -24,9 +24,13 @@ export interface Admission {
   readonly user: string | undefined;
   readonly subprotocol: string;
   readonly state: Uint8Array | undefined;
+  /** Milliseconds since 1970; 0: never. */
+  readonly expiresAt: number;
 }
 
 export interface UpgradesOptions<Data extends object> {
+  /** Of the gateway. */
+  readonly id: string;
   readonly dispatcher: Dispatcher;
   readonly requests: WorkerRequests;
   readonly now: () => number;
@@ -73,6 +77,8 @@ export class Upgrades<Data extends object> {
   /** Parked until there is a worker: until then nobody knows which paths exist. */
   private waiting: Waiting[] = [];
   private readonly bodies: RequestBodies;
+  /** Upgrades that workers were asked about. */
+  private asked = 0;
 
   constructor(options: UpgradesOptions<Data>) {
     this.options = options;
@@ -171,10 +177,11 @@ export class Upgrades<Data extends object> {
 
   private ask(incoming: Incoming, client: WaitingUpgrade<Data>, route: RouteHello): void {
     const { path, query, ip, headers } = incoming;
+    const id = `${this.options.id}:upgrade-${++this.asked}`;
     client.onGone = this.options.requests.ask({
       what: `onUpgrade of ${route.path}`,
       type: toWorker.upgrade,
-      body: (redelivered) => packValue({ path, query, ip, headers, redelivered }),
+      body: (redelivered) => packValue({ path, query, ip, headers, redelivered, id }),
       onAnswer: (payload) => {
         const body = parseUpgraded(payload);
         if (body.ok) this.accept(incoming, client, body, route);
@@ -196,7 +203,7 @@ export class Upgrades<Data extends object> {
     const { path, query, ip } = incoming;
     const admit = () => {
       this.outcomes.upgrade.count("accepted");
-      return this.options.admit({ path, query, ip, user: body.user, subprotocol, state: body.state });
+      return this.options.admit({ path, query, ip, user: body.user, subprotocol, state: body.state, expiresAt: body.expiresAt ?? 0 });
     };
     client.accept(admit, subprotocol, body.headers);
   }

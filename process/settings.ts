@@ -18,6 +18,8 @@ interface Range {
 }
 
 /** A day: as long as somebody may look at what a debugger has stopped. */
+/** EXPIRE_GRACE_MS, where it is not set. */
+export const usualExpireGraceMs = 10_000;
 export const longestWaitMs = 24 * 60 * 60 * 1000;
 
 /** A whole number in a range, with a default. */

@@ -25,6 +25,8 @@ export const routeHello = v.object({
   answers: v.boolean(),
   /** Whether it wants a turn of its own when it adopts a connection. */
   adopts: v.boolean(),
+  /** Whether it wants a turn of its own when a connection's `expiresAt` has come. Missing in hellos of versions that have none. */
+  expires: v.optional(v.boolean()),
 });
 
 /** What a gateway's or worker's id looks like. */

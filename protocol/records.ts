@@ -1,9 +1,8 @@
 // What a record of a batch can say, and the msgpack bodies of those that are rare. docs/wire.md tells the same in prose.
 
 import * as v from "valibot";
-import { protocolVersion } from "./envelope.ts";
 import { CodedError } from "./errors.ts";
-import { packValue, unpackValue } from "./msgpack.ts";
+import { unpackValue } from "./msgpack.ts";
 
 /** Gateway to worker. `slot` and `epoch` name a pin, but for upgrade, request and result: there slot counts requests. */
 export const toWorker = {
@@ -37,6 +36,8 @@ export const toWorker = {
   states: 15,
   /** A gateway has ended without a word, and nobody may have run onClose. slot: the question's number; body its id. Answered by `gatewayLostHandled`. */
   gatewayLost: 16,
+  /** An event, as those above: the connection's `expiresAt` has come. Only to workers whose route has `expires`. */
+  expire: 17,
 } as const;
 
 /** Worker to gateway. */
@@ -71,6 +72,8 @@ export const toGateway = {
   askStates: 47,
   /** Answers `gatewayLost`: body how many of the handlers' hooks have failed. */
   gatewayLostHandled: 48,
+  /** An effect, as those above: who the client is, and for how long. Body IdentityBody. Only of pins that have `expiresAt`. */
+  identity: 49,
 } as const;
 
 export const flag = {
@@ -99,6 +102,9 @@ export const responseChunkBytes = 64 * 1024;
 
 const bytes = v.custom<Uint8Array>((value) => value instanceof Uint8Array, "bytes");
 
+/** Milliseconds since 1970; 0: never. */
+const time = v.pipe(v.number(), v.finite(), v.minValue(0));
+
 const pin = v.object({
   id: v.string(),
   path: v.string(),
@@ -112,6 +118,14 @@ const pin = v.object({
   next: v.number(),
   /** Whether another worker has had it before. Workers of 0.2.0 refuse a pin without it; nobody reads it. */
   adopted: v.optional(v.boolean()),
+  /** Milliseconds since 1970; 0: the connection does not expire. Missing: this gateway does not know of such a thing. */
+  expiresAt: v.optional(time),
+});
+
+/** What of it has changed. */
+const identity = v.object({
+  user: v.optional(v.string()),
+  expiresAt: v.optional(time),
 });
 
 const headers = v.array(v.tuple([v.string(), v.string()]));
@@ -123,7 +137,15 @@ const answerHeaders = v.array(
 const status = v.pipe(v.number(), v.integer(), v.minValue(200), v.maxValue(599));
 const length = v.pipe(v.number(), v.integer(), v.minValue(0));
 
-const upgrade = v.object({ path: v.string(), query: v.string(), ip: v.string(), headers, redelivered: v.boolean() });
+const upgrade = v.object({
+  path: v.string(),
+  query: v.string(),
+  ip: v.string(),
+  headers,
+  redelivered: v.boolean(),
+  /** The same when another worker is asked, unique across gateways and restarts. Missing: this gateway makes none. */
+  id: v.optional(v.string()),
+});
 
 const upgraded = v.variant("ok", [
   v.object({
@@ -132,6 +154,8 @@ const upgraded = v.variant("ok", [
     state: v.optional(bytes),
     subprotocol: v.optional(v.string()),
     headers: answerHeaders,
+    /** As in a pin. */
+    expiresAt: v.optional(time),
   }),
   v.object({ ok: v.literal(false), status, headers: answerHeaders, body: bytes }),
 ]);
@@ -160,6 +184,7 @@ const credit = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(respons
 const command = v.variant("kind", [
   v.object({ kind: v.literal("publish"), topic: v.string(), data: bytes, binary: v.boolean() }),
   v.object({ kind: v.literal("send"), connection: v.string(), data: bytes, binary: v.boolean() }),
+  v.object({ kind: v.literal("close"), connection: v.string(), code: v.number(), reason: v.string() }),
   v.object({ kind: v.literal("closeUser"), user: v.string(), code: v.number(), reason: v.string() }),
   /** Who is there, from this slot on. */
   v.object({ kind: v.literal("connections"), from: length }),
@@ -188,20 +213,8 @@ const states = v.object({
   next: v.optional(v.number()),
 });
 
-const repair = v.object({
-  /** Who asks. */
-  to: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,64}$/)),
-  /** Its requests in order: the answer's end has the same number. */
-  number: v.optional(v.number(), 0),
-  /**
-   * Topics, the last batch of each gateway that it has, and, for those of which it has none, since when it may lack some
-   * (milliseconds since 1970: an age would grow on its way). Clocks that differ matter to these only.
-   */
-  topics: v.array(v.object({ topic: v.string(), since: v.number(), seen: v.record(v.string(), v.number()) })),
-});
-
-export type RepairBody = v.InferOutput<typeof repair>;
 export type PinBody = v.InferOutput<typeof pin>;
+export type IdentityBody = v.InferOutput<typeof identity>;
 export type UpgradeBody = v.InferOutput<typeof upgrade>;
 export type UpgradedBody = v.InferOutput<typeof upgraded>;
 export type RequestBody = v.InferOutput<typeof request>;
@@ -214,6 +227,7 @@ export type ResultBody = v.InferOutput<typeof result>;
 
 /** Reads a rare record's body. Each throws CodedError "envelope.malformed" and nothing else. */
 export const parsePin = parser(pin);
+export const parseIdentity = parser(identity);
 export const parseUpgrade = parser(upgrade);
 export const parseUpgraded = parser(upgraded);
 export const parseRequest = parser(request);
@@ -225,7 +239,6 @@ export const parseStates = parser(states);
 export const parseCount = parser(v.number());
 export const parseResult = parser(result);
 export const parseGatewayLost = parser(v.string());
-const parseRepairBody = parser(repair);
 
 function parser<S extends v.GenericSchema>(schema: S): (bytes: Uint8Array) => v.InferOutput<S> {
   return (bytes) => {
@@ -264,16 +277,4 @@ export function encodeClose(code: number, reason: Uint8Array): Uint8Array {
 export function decodeClose(payload: Buffer): { code: number; reason: string } {
   if (payload.length < 2) throw new CodedError("envelope.malformed", "a close without a code");
   return { code: payload.readUInt16LE(0), reason: payload.toString("utf8", 2) };
-}
-
-/** Not a record but a message of its own: one version byte, the letter R, then msgpack. */
-export function encodeRepair(body: RepairBody): Uint8Array {
-  return Buffer.concat([Buffer.from([protocolVersion, 0x52]), packValue(body)]);
-}
-
-/** @throws {CodedError} "envelope.version" or "envelope.malformed" */
-export function parseRepair(bytes: Uint8Array): RepairBody {
-  if (bytes.length < 3 || bytes[1] !== 0x52) throw new CodedError("envelope.malformed", "not a request for repair");
-  if (bytes[0] !== protocolVersion) throw new CodedError("envelope.version", `request for repair of version ${bytes[0]}`);
-  return parseRepairBody(bytes.subarray(2));
 }

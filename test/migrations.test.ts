@@ -194,6 +194,8 @@ const app: App = {
   workerId: "",
   publish: () => Promise.reject(new Error("no app")),
   send: () => Promise.reject(new Error("no app")),
+  oneTime: { put: () => Promise.reject(new Error("no app")), take: () => Promise.reject(new Error("no app")) },
+  close: () => Promise.reject(new Error("no app")),
   closeUser: () => Promise.reject(new Error("no app")),
   connections: () => Promise.reject(new Error("no app")),
 };
@@ -219,7 +221,7 @@ class Scene {
     this.releases.push(first);
     this.gateway = new InMemoryGateway(
       first,
-      { effectsBytes: 2 ** 20, stateBytes: 2 ** 14, topicsPerConnection: 1, turnTimeoutMs: 1 },
+      { effectsBytes: 2 ** 20, stateBytes: 2 ** 14, topicsPerConnection: 1, turnTimeoutMs: 1, expireGraceMs: 1 },
       () => app,
     );
   }
@@ -238,7 +240,7 @@ class Scene {
 
   async open(): Promise<void> {
     const { handler } = this.gateway.active;
-    const granted = await decideUpgrade(handler, { url: "/", options: {}, app, stateBytes: 2 ** 14 });
+    const granted = await decideUpgrade(handler, { url: "/", options: {}, app, stateBytes: 2 ** 14, isRedelivered: false });
     if (granted instanceof Response) throw new Error("refused");
     const { connection, opened } = this.gateway.connect(granted.admission);
     await opened;

@@ -5,6 +5,7 @@ import { gatewayOf } from "../protocol/connection-id.ts";
 import { CodedError } from "../protocol/errors.ts";
 import type { LinkHub } from "../protocol/link-hub.ts";
 import { packValue } from "../protocol/msgpack.ts";
+import type { OneTimeStore } from "../protocol/one-time-store.ts";
 import { type CommandBody, flag, type ResultBody, toGateway } from "../protocol/records.ts";
 import { checkTopic } from "../protocol/subjects.ts";
 import { type Frame, frameOf } from "./effects.ts";
@@ -27,11 +28,13 @@ export interface AppClientOptions {
   readonly limitBytes: number;
   readonly gateways: Pick<Gateways, "ids">;
   readonly hub: LinkHub;
+  readonly oneTime: OneTimeStore;
 }
 
 export class AppClient implements App {
   readonly release: string;
   readonly workerId: string;
+  readonly oneTime: OneTimeStore;
   private readonly options: AppClientOptions;
   private readonly waiting = new Map<number, Waiting>();
   private readonly unanswered = new Set<Promise<ResultBody>>();
@@ -43,6 +46,7 @@ export class AppClient implements App {
     this.options = options;
     this.release = options.release;
     this.workerId = options.workerId;
+    this.oneTime = options.oneTime;
   }
 
   async publish(topic: string, data: Sendable): Promise<void> {
@@ -61,6 +65,13 @@ export class AppClient implements App {
     const peer = gatewayOf(connectionId);
     if (this.options.hub.get(peer) === undefined) return false;
     return (await this.count(peer, { kind: "send", connection: connectionId, ...bytesOf(frameOf(data)) })) > 0;
+  }
+
+  async close(connectionId: string, code = 1000, reason = ""): Promise<boolean> {
+    checkClose(code, reason);
+    const peer = gatewayOf(connectionId);
+    if (this.options.hub.get(peer) === undefined) return false;
+    return (await this.count(peer, { kind: "close", connection: connectionId, code, reason })) > 0;
   }
 
   async closeUser(user: string, code = 1000, reason = ""): Promise<number> {

@@ -7,8 +7,8 @@ import type { HandlerError } from "./handler.ts";
 import type { Mailbox } from "./mailbox.ts";
 import type { HookName } from "./turn.ts";
 
-/** Thrown by our own parsing alone, never by a handler's code. */
-const codes = ["message.invalid", "message.notJson", "request.malformed", "request.method"] as const;
+/** Thrown by our own parsing and checking alone, never by a handler's code. */
+const codes = ["message.invalid", "message.notJson", "request.malformed", "request.method", "auth.refused"] as const;
 const clientFaults: ReadonlySet<ErrorCode> = new Set(codes);
 export type ClientFaultCode = (typeof codes)[number];
 
@@ -19,7 +19,7 @@ export function handlerErrorOf(thrown: unknown): HandlerError {
   return new CodedError("handler.thrown", text, { cause: thrown });
 }
 
-/** Whether a client has sent what could not be parsed: no release is to blame for that. */
+/** Whether a client has sent what could not be parsed, or is nobody we know: no release is to blame for that. */
 export function isClientFault(thrown: unknown): thrown is CodedError & { readonly code: ClientFaultCode } {
   return isCodedError(thrown) && clientFaults.has(thrown.code);
 }

@@ -108,6 +108,12 @@ export class GatewayRecords {
         mailbox.push({ type, code, reason, redelivered, flushed });
         return turns.run(mailbox);
       }
+      case toWorker.expire: {
+        const payload = batch.payload(index);
+        if (payload.length !== 8) throw new CodedError("envelope.malformed", "an expire without its time");
+        mailbox.push({ type, expiresAt: payload.readDoubleLE(0), redelivered, flushed });
+        return turns.run(mailbox);
+      }
       case toWorker.unpin:
         mailbox.leave();
         return turns.run(mailbox);
@@ -166,6 +172,7 @@ export class GatewayRecords {
       state,
       isMigrated,
       topics: new Set(body.topics),
+      expiresAt: body.expiresAt,
       fault,
       handler: match.route,
     });

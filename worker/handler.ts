@@ -59,6 +59,7 @@ const hookNames = [
   "onClose",
   "onError",
   "onAdopt",
+  "onExpire",
   "onStart",
   "onGatewayLost",
 ] as const;

@@ -1,6 +1,7 @@
 // What hooks are called with, and what they may return. Types only; handler modules import them from handler.ts.
 
 import type { CodedError, ErrorCode } from "../protocol/errors.ts";
+import type { OneTimeStore } from "../protocol/one-time-store.ts";
 import type { PathParams } from "../protocol/route-table.ts";
 
 /** One message of a client, as it came. */
@@ -38,8 +39,10 @@ export interface Connection<Params = PathParams, State = unknown> {
   readonly id: string;
   /** The gateway that has its socket, for as long as it is open: see onGatewayLost. */
   readonly gateway: string;
-  /** As onUpgrade named it. */
+  /** As onUpgrade or `setUser` named it. */
   readonly user: string | undefined;
+  /** When onExpire is called; undefined: never. As onUpgrade or `setExpiresAt` said. */
+  readonly expiresAt: Date | undefined;
   /** As the client asked for it: not decoded, without the query. */
   readonly path: string;
   readonly params: Params;
@@ -71,6 +74,16 @@ export interface Connection<Params = PathParams, State = unknown> {
    * @throws {CodedError} "state.invalid" with the path of anything else in `issues`.
    */
   setState(next: State): void;
+  /**
+   * Names the client that onUpgrade could not name, for `conn.user` and `app.closeUser`.
+   * @param user 1 to 1024 bytes. @throws {CodedError} "identity.invalid"
+   */
+  setUser(user: string): void;
+  /**
+   * The client has shown something that is valid for longer: an earlier time does not count any more.
+   * @param at undefined: the connection does not expire. @throws {CodedError} "identity.invalid"
+   */
+  setExpiresAt(at: Date | undefined): void;
   /** @param code 1000 (the default) or 3000 to 4999. @param reason at most 123 bytes. @throws {CodedError} "close.invalid" */
   close(code?: number, reason?: string): void;
   /** Commits what was asked for so far; `turn.flushed` counts it. Resolves when the gateway has it: then go on. */
@@ -103,9 +116,13 @@ export interface Turn {
 export interface App {
   readonly release: string;
   readonly workerId: string;
+  /** Kept in NATS' JetStream, for what worker/auth/tickets.ts is made of. */
+  readonly oneTime: OneTimeStore;
   publish(topic: string, data: Sendable): Promise<void>;
   /** @returns false where the connection is gone. */
   send(connectionId: string, data: Sendable): Promise<boolean>;
+  /** @returns false where the connection is gone. @param code 1000 (the default) or 3000 to 4999. */
+  close(connectionId: string, code?: number, reason?: string): Promise<boolean>;
   /** @returns how many connections of the user were closed, on all gateways. */
   closeUser(user: string, code?: number, reason?: string): Promise<number>;
   /**
@@ -154,6 +171,10 @@ export interface UpgradeRequest<Params = PathParams> {
   readonly ip: string;
   readonly origin: string | undefined;
   readonly app: App;
+  /** The same when onUpgrade runs a second time for this client, in another worker: the first one died. Unique across gateways and restarts. */
+  readonly id: string;
+  /** Whether a worker died with it in hand: what it did elsewhere may have happened. */
+  readonly redelivered: boolean;
   /** Aborts after TURN_TIMEOUT_MS, when the client is answered with 500, and when the client has given up. */
   readonly signal: AbortSignal;
 }
@@ -164,6 +185,8 @@ export interface Welcome<State = unknown> {
   /** Of what `setState` takes, after the schema. */
   readonly state?: State | undefined;
   readonly subprotocol?: string | undefined;
+  /** When onExpire is called, and the connection closed if nothing follows: until when what the client has shown is valid. */
+  readonly expiresAt?: Date | undefined;
   /** Added to the response, `set-cookie` for one. Not those of the handshake itself: "upgrade.headers". */
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
@@ -202,6 +225,11 @@ export interface Hooks<Params = PathParams, State = unknown, StateInput = unknow
   onClose?(conn: Connection<Params, State>, closing: Closing, turn: Turn): Settled;
   /** A turn of its own, after one that threw was rolled back. Where it is missing, the connection closes with the error's close code; where it throws too, with 1011. */
   onError?(conn: Connection<Params, State>, error: HandlerError, turn: Turn): Settled;
+  /**
+   * The connection's `expiresAt` has come: ask the client for a new token. If neither this turn nor a later one calls `setExpiresAt` within
+   * EXPIRE_GRACE_MS, the connection is closed with 4401; without this hook at once. Exactly once for each time that was set and has come.
+   */
+  onExpire?(conn: Connection<Params, State>, turn: Turn): Settled;
   /** A worker of this release has received a connection that opened under another worker. */
   onAdopt?(conn: Connection<Params, State>, turn: Turn): Settled;
   /**

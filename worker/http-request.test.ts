@@ -112,7 +112,17 @@ test("whatever a client sends, there is a Request of it or a refusal, and onUpgr
     fc.property(fc.oneof(text, fc.constantFrom("GET", "POST")), text, text, headers, (method, rest, query, pairs) => {
       const path = `/${rest}`;
       expect([undefined, 400, 405]).toContain(refused(ask({ method, path, query, headers: pairs })));
-      upgradeRequestOf({ path, query, headers: Object.fromEntries(pairs), params: {}, ip: "127.0.0.1", app: {} as App, signal });
+      upgradeRequestOf({
+        path,
+        query,
+        headers: Object.fromEntries(pairs),
+        params: {},
+        ip: "127.0.0.1",
+        app: {} as App,
+        signal,
+        id: "",
+        redelivered: false,
+      });
     }),
     { numRuns: 500 },
   );

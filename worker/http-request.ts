@@ -60,11 +60,10 @@ export function httpRequestOf(body: RequestBody, signal: AbortSignal): ClientReq
 /** What a client is answered whose request is at fault. @param error as httpRequestOf and ClientRequest.clientFaultOf make it. */
 export function refusalOf({ code, message }: CodedError): { status: number; headers: Array<[string, string]>; text: string } {
   const type: [string, string] = ["content-type", "text/plain; charset=utf-8"];
-  return {
-    status: code === "request.method" ? 405 : 400,
-    headers: code === "request.method" ? [type, ["allow", allow]] : [type],
-    text: message,
-  };
+  if (code === "request.method") return { status: 405, headers: [type, ["allow", allow]], text: message };
+  // RFC 9110, 15.5.2: with a challenge.
+  if (code === "auth.refused") return { status: 401, headers: [type, ["www-authenticate", "Bearer"]], text: message };
+  return { status: 400, headers: [type], text: message };
 }
 
 function parse({ method, path, query, headers: given, body }: RequestBody, signal: AbortSignal): ClientRequest {

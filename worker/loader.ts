@@ -91,6 +91,7 @@ function routeOf(handler: Handler): RouteHello {
     upgrades: handler.onUpgrade !== undefined || answersOnly(handler),
     answers: handler.onRequest !== undefined,
     adopts: handler.onAdopt !== undefined,
+    expires: handler.onExpire !== undefined,
   };
 }
 

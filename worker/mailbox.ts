@@ -17,6 +17,8 @@ export type MailboxEvent = {
   | { readonly type: typeof toWorker.open | typeof toWorker.adopt }
   | { readonly type: typeof toWorker.message; readonly message: ReceivedMessage }
   | { readonly type: typeof toWorker.close; readonly code: number; readonly reason: string }
+  /** Milliseconds since 1970: the time that has come. */
+  | { readonly type: typeof toWorker.expire; readonly expiresAt: number }
 );
 
 type CloseEvent = MailboxEvent & { readonly type: typeof toWorker.close };
@@ -57,6 +59,8 @@ export interface MailboxOptions {
   /** `migrate` has made it of what is stored. */
   readonly isMigrated: boolean;
   readonly topics: ReadonlySet<string>;
+  /** Milliseconds since 1970; 0: never. undefined: its gateway knows of no such thing. */
+  readonly expiresAt?: number | undefined;
   /** The number of the next event. */
   readonly next: number;
   /** Its stored state does not fit: the first event closes it, and no hook but onClose is called. */
@@ -69,6 +73,9 @@ export class Mailbox {
   /** As of the last commit. */
   state: unknown;
   topics: ReadonlySet<string>;
+  user: string | undefined;
+  /** As of the pin. */
+  expiresAt: number;
   /** The number of the event that runs or runs next: turn ids are made of it. */
   next: number;
   /** How often the event that runs has flushed, in dead workers and here, as far as its gateway has confirmed it. */
@@ -82,6 +89,8 @@ export class Mailbox {
     this.pin = pin;
     this.state = pin.state;
     this.topics = pin.topics;
+    this.user = pin.user;
+    this.expiresAt = pin.expiresAt ?? 0;
     this.next = pin.next;
   }
 
@@ -121,7 +130,7 @@ export class Mailbox {
   /** The event's turn has committed. @param closes whether it closed the connection. */
   done(event: MailboxEvent, closes: boolean): void {
     this.running = undefined;
-    if (event.type !== toWorker.adopt) this.next++;
+    if (event.type !== toWorker.adopt && event.type !== toWorker.expire) this.next++;
     if (event.type === toWorker.close) this.phase = "gone";
     if (!closes) return;
     if (this.phase === "open") this.phase = "closed";

@@ -58,10 +58,10 @@ export class OrphanedCloses implements TurnGateway {
   }
 
   /** @param mailbox of a gateway that has died; nothing of it runs any more. */
-  private adopt({ pin, state, topics }: Mailbox, { next, close }: CloseHandoff): void {
+  private adopt({ pin, state, topics, user }: Mailbox, { next, close }: CloseHandoff): void {
     this.open++;
     this.counters.adopted++;
-    const orphan = new Mailbox({ ...pin, gateway: this, state, topics, next });
+    const orphan = new Mailbox({ ...pin, gateway: this, state, topics, user, next });
     orphan.push(close);
     this.options.turns.run(orphan);
   }

@@ -9,6 +9,7 @@ import { matchRoute, type RouteTable } from "../protocol/route-table.ts";
 import { isClientFault } from "./failure.ts";
 import { type App, answersOnly, type Handler } from "./handler.ts";
 import { httpRequestOf, refusalOf } from "./http-request.ts";
+import { expiryTime } from "./identity.ts";
 import type { Refusals } from "./refusal-counts.ts";
 import { type Reply, replyOf, upgradeRefusalOf } from "./reply.ts";
 import { ResponseStream } from "./response-stream.ts";
@@ -88,8 +89,11 @@ export class RequestHandler {
       if (match === undefined) throw new CodedError("route.unknown", `${body.path} is not served here`);
       const { route: handler, params } = match;
       if (answersOnly(handler)) return plainOnly();
-      const { path, query, ip } = body;
-      const upgrade = upgradeRequestOf({ path, params, query, ip, app: this.options.app, signal, headers: recordOf(body.headers) });
+      const { path, query, ip, redelivered } = body;
+      // A gateway that makes no ids numbers its questions anew for each worker.
+      const id = body.id ?? `${peer}:question-${number}`;
+      const { app } = this.options;
+      const upgrade = upgradeRequestOf({ path, params, query, ip, app, signal, headers: recordOf(body.headers), id, redelivered });
       const welcome = await handler.onUpgrade?.(upgrade);
       if (welcome instanceof Response) return upgradeRefusalOf(welcome);
       checkSubprotocol(welcome?.subprotocol, upgrade.subprotocols);
@@ -101,6 +105,7 @@ export class RequestHandler {
         state: bytes,
         subprotocol: welcome?.subprotocol,
         headers: welcomeHeaders(welcome?.headers),
+        expiresAt: expiryTime(welcome?.expiresAt),
       };
     });
   }
@@ -261,7 +266,14 @@ function discard(decided: UpgradedBody | Response): void {
 /** What went wrong in a handler is no client's business, but for the code of an error of ours. */
 function failure(error: unknown): { ok: false; status: number; headers: HeaderList; body: Uint8Array } {
   const text = isCodedError(error) ? `${error.code}: ${errorTable[error.code].text}` : "internal error";
-  return { ok: false, status: 500, headers: [["content-type", "text/plain; charset=utf-8"]], body: Buffer.from(`${text}\n`) };
+  const type: readonly [string, string] = ["content-type", "text/plain; charset=utf-8"];
+  const isAway = isCodedError(error, "auth.unavailable");
+  return {
+    ok: false,
+    status: isAway ? 503 : 500,
+    headers: isAway ? [type, ["retry-after", "5"]] : [type],
+    body: Buffer.from(`${text}\n`),
+  };
 }
 
 // RFC 6455, 4.2.2: a server names one of those that the client offered, or none.

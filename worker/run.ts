@@ -11,6 +11,7 @@ import { Reload } from "../process/settings-reload.ts";
 import { thrownText } from "../process/thrown.ts";
 import { keepCompiled, readAllTypeScript } from "../process/typescript.mjs";
 import { isCodedError } from "../protocol/errors.ts";
+import { subjectsOf } from "../protocol/subjects.ts";
 import { checkPayload, liveSettings, parseWorkerConfig, type WorkerConfig } from "./config.ts";
 import { confine } from "./confinement.ts";
 import { loadHandlers, loadingTimeMs } from "./loader.ts";
@@ -65,6 +66,7 @@ export async function run(env: NodeJS.ProcessEnv): Promise<void> {
       silenceMs: config.NATS_TIMEOUT_MS,
       security: config,
       name: `worker ${id}`,
+      replies: subjectsOf(config.NAMESPACE).replies,
       onEvent: (event) => {
         if (event.kind === "unreached") return log.warn({ err: event.error }, "NATS cannot be reached: trying again");
         if (event.kind === "connected") worker?.reconnected();
@@ -79,7 +81,7 @@ export async function run(env: NodeJS.ProcessEnv): Promise<void> {
   identity.tell(bus, config.NAMESPACE);
   await identity.settle(identity.crashed);
   await identity.take();
-  worker = new Worker({ id, config, loaded, bus, log, now: () => performance.now() });
+  worker = new Worker({ id, config, loaded, bus, oneTime: bus.oneTimeStore(config.NAMESPACE), log, now: () => performance.now() });
   const started = worker;
   const apply = (changed: WorkerConfig) => {
     checkPayload(changed, bus.maxPayloadBytes);

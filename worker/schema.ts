@@ -46,7 +46,7 @@ export function type<Value>(initial?: Value): StandardSchemaV1<Value, Value> {
 }
 
 /** Codes that a value which does not fit is thrown with. */
-export type ValidationCode = "state.invalid" | "state.incompatible" | "message.invalid";
+export type ValidationCode = "state.invalid" | "state.incompatible" | "message.invalid" | "auth.refused";
 
 /**
  * @returns what the schema makes of the value; a promise of it only where the schema is asynchronous.

@@ -7,22 +7,23 @@
 //
 // handlers/chat.test.ts shows more. What the gateway alone decides (the Origin check, heartbeats, parking) is not in it.
 
+import { usualExpireGraceMs } from "../process/settings.ts";
 import { compileRoutes, matchRoute, type PathParams } from "../protocol/route-table.ts";
 import { parseWorkerConfig } from "./config.ts";
 import { frameOf } from "./effects.ts";
 import { isClientFault } from "./failure.ts";
 import type { App, Handler, Sendable } from "./handler.ts";
 import { ClientRequest, refusalOf } from "./http-request.ts";
-import { type CrashPoint, InMemoryGateway, type TestRelease } from "./testing/in-memory-gateway.ts";
+import { type CrashPoint, InMemoryGateway, type TestLimits as Limits, type TestRelease } from "./testing/in-memory-gateway.ts";
+import { InMemoryOneTimeStore } from "./testing/one-time-store.ts";
 import { type TestEffect, type TestFrame, wireFrame } from "./testing/seen.ts";
 import { TestConnection } from "./testing/test-connection.ts";
 import { type ConnectOptions, decideUpgrade, type Granted, partsOf } from "./testing/upgrade.ts";
-import type { TurnsOptions } from "./turns.ts";
 
 export type { ConnectOptions, CrashPoint, TestConnection, TestEffect, TestFrame };
 
 /** A worker's own limits, with their defaults, where a test does not set them. */
-export type TestLimits = Partial<TurnsOptions["limits"]>;
+export type TestLimits = Partial<Limits>;
 
 /** Starts a handler; resolves when its onStart has settled. @throws what onStart throws, and where it never settles. */
 export async function testHandler<Params extends PathParams, State, StateInput, Incoming>(
@@ -44,7 +45,11 @@ const startLimitMs = 4_000;
 
 export class TestApp<State = unknown> {
   private readonly gateway: InMemoryGateway;
-  private readonly limits: TurnsOptions["limits"];
+  private readonly limits: Limits;
+  /** `app.oneTime`: what handlers give NATS to keep, tickets for one. */
+  readonly oneTime = new InMemoryOneTimeStore(() => this.gateway.wallClock);
+  /** Upgrades that have run, by their id. */
+  private readonly upgrades = new Set<string>();
   private previous: TestRelease | undefined;
   private deploys = 0;
   /** The onStart that runs, and when it has settled. */
@@ -175,7 +180,7 @@ export class TestApp<State = unknown> {
     await this.gateway.active.handler.onGatewayLost?.(this.app(), { gateway, signal: new AbortController().signal });
   }
 
-  /** Moves the clock: turns that have taken too long are cut off. Nothing sleeps, and timers of the handler's own stay. */
+  /** Moves the clock: turns that have taken too long are cut off, and connections expire. Nothing sleeps, and timers of the handler's own stay. */
   advance(ms: number): void {
     this.gateway.advance(ms);
   }
@@ -207,26 +212,36 @@ export class TestApp<State = unknown> {
   }
 
   private upgrade(url: string, options: ConnectOptions): Promise<Response | Granted> {
-    return decideUpgrade(this.gateway.active.handler, { url, options, app: this.app(), stateBytes: this.limits.stateBytes });
+    const { id } = options;
+    const isRedelivered = id !== undefined && this.upgrades.has(id);
+    if (id !== undefined) this.upgrades.add(id);
+    const { stateBytes } = this.limits;
+    return decideUpgrade(this.gateway.active.handler, { url, options, app: this.app(), stateBytes, isRedelivered });
   }
 
   private app(release = this.release): App {
     return {
       release,
       workerId: "test",
+      oneTime: this.oneTime,
       publish: async (topic, data) => this.gateway.publish(topic, frameOf(data)),
       send: async (id, data) => {
         const connection = this.gateway.open.find((open) => open.id === id);
         connection?.frames.push(wireFrame(frameOf(data)));
         return connection !== undefined;
       },
+      close: async (id, code = 1000, reason = "") => {
+        const connection = this.gateway.open.find((open) => open.id === id);
+        if (connection !== undefined) this.gateway.end(connection, code, reason);
+        return connection !== undefined;
+      },
       closeUser: async (user, code = 1000, reason = "") => {
-        const met = this.gateway.open.filter(({ admission }) => admission.user === user);
+        const met = this.gateway.open.filter((open) => open.user === user);
         for (const connection of met) this.gateway.end(connection, code, reason);
         return met.length;
       },
       connections: async () =>
-        this.gateway.open.map(({ id, gateway: name, admission: { path, user } }) => ({ id, gateway: name, path, user })),
+        this.gateway.open.map(({ id, gateway: name, user, admission: { path } }) => ({ id, gateway: name, path, user })),
     };
   }
 }
@@ -241,12 +256,13 @@ async function inTime(settled: Promise<unknown>, text: string): Promise<void> {
   await Promise.race([settled, late]).finally(() => clearTimeout(timer));
 }
 
-function defaultLimits(): TurnsOptions["limits"] {
+function defaultLimits(): Limits {
   const config = parseWorkerConfig({ NATS_URL: "none" });
   return {
     effectsBytes: config.EFFECTS_BYTES,
     stateBytes: config.STATE_BYTES,
     topicsPerConnection: config.TOPICS_PER_CONNECTION,
     turnTimeoutMs: config.TURN_TIMEOUT_MS,
+    expireGraceMs: usualExpireGraceMs,
   };
 }

@@ -2,15 +2,17 @@
 
 import { gatewayOf } from "../protocol/connection-id.ts";
 import { CodedError } from "../protocol/errors.ts";
-import { flag, toGateway, toWorker } from "../protocol/records.ts";
+import { packValue } from "../protocol/msgpack.ts";
+import { flag, type IdentityBody, toGateway, toWorker } from "../protocol/records.ts";
 import { checkTopic } from "../protocol/subjects.ts";
 import { Effects, type Frame, frameOf, publishPayload } from "./effects.ts";
 import type { App, Connection, Query, Sendable, Turn } from "./handler.ts";
+import { checkUser, expiryTime } from "./identity.ts";
 import type { Mailbox, MailboxEvent } from "./mailbox.ts";
 import { ownCopy, readOnlyCopy } from "./read-only.ts";
 import type { MeasuredTurn } from "./turn-meter.ts";
 
-export type HookName = "onOpen" | "onMessage" | "onClose" | "onAdopt" | "onError";
+export type HookName = "onOpen" | "onMessage" | "onClose" | "onAdopt" | "onExpire" | "onError";
 
 export interface TurnLimits {
   readonly effectsBytes: number;
@@ -40,6 +42,8 @@ export class RunningTurn implements Turn, MeasuredTurn {
   state: unknown;
   topics: ReadonlySet<string>;
   stateIsSet = false;
+  /** What the turn has found out of who the client is, and for how long. */
+  identity: IdentityBody | undefined;
   private shownState: unknown;
   closing: { readonly code: number; readonly reason: string } | undefined;
   isOver = false;
@@ -60,7 +64,8 @@ export class RunningTurn implements Turn, MeasuredTurn {
 
   get id(): string {
     const { pin, next } = this.mailbox;
-    return this.event.type === toWorker.adopt ? `${pin.id}:adopt-${pin.epoch}` : `${pin.id}:${next}`;
+    if (this.event.type === toWorker.adopt) return `${pin.id}:adopt-${pin.epoch}`;
+    return this.event.type === toWorker.expire ? `${pin.id}:expire-${this.event.expiresAt}` : `${pin.id}:${next}`;
   }
 
   get flushed(): number {
@@ -95,6 +100,22 @@ export class RunningTurn implements Turn, MeasuredTurn {
     this.shownState = undefined;
   }
 
+  /** What was found out of the client becomes an effect. @throws {CodedError} "effects.tooLarge" */
+  storeIdentity(): void {
+    // A gateway that tells of no expiry does not know the record.
+    if (this.identity === undefined || this.mailbox.pin.expiresAt === undefined) return;
+    this.effects.add(toGateway.identity, packValue(this.identity));
+  }
+
+  /** It holds for the turns that follow. */
+  settleIdentity(): void {
+    const { identity, mailbox } = this;
+    if (identity === undefined) return;
+    mailbox.user = identity.user ?? mailbox.user;
+    mailbox.expiresAt = identity.expiresAt ?? mailbox.expiresAt;
+    this.identity = undefined;
+  }
+
   /** Whatever the hook still does has no effect. */
   end(reason?: Error): void {
     this.isOver = true;
@@ -106,6 +127,7 @@ export class RunningTurn implements Turn, MeasuredTurn {
     this.effects.clear();
     this.mailbox.state = this.state;
     this.mailbox.topics = this.topics;
+    this.settleIdentity();
     this.stateIsSet = false;
     this.flushes++;
   }
@@ -128,7 +150,14 @@ export class TurnConnection implements Connection {
   }
 
   get user(): string | undefined {
-    return this.#open().mailbox.pin.user;
+    const { identity, mailbox } = this.#open();
+    return identity?.user ?? mailbox.user;
+  }
+
+  get expiresAt(): Date | undefined {
+    const { identity, mailbox } = this.#open();
+    const at = identity?.expiresAt ?? mailbox.expiresAt;
+    return at === 0 ? undefined : new Date(at);
   }
 
   get path(): string {
@@ -196,6 +225,16 @@ export class TurnConnection implements Connection {
   setState(next: unknown): void {
     const turn = this.#open();
     turn.setState(readOnlyCopy(next));
+  }
+
+  setUser(user: string): void {
+    const turn = this.#open();
+    turn.identity = { ...turn.identity, user: checkUser(user) };
+  }
+
+  setExpiresAt(at: Date | undefined): void {
+    const turn = this.#open();
+    turn.identity = { ...turn.identity, expiresAt: expiryTime(at) };
   }
 
   close(code = 1000, reason = ""): void {

@@ -63,7 +63,9 @@ export class Turns implements TurnHost {
       const event = mailbox.begin();
       if (event === undefined) break;
       const { fault } = mailbox.pin;
-      if (fault !== undefined && event.type !== toWorker.close) this.giveUp(mailbox, event, { code: fault.closeCode, reason: fault.code });
+      if (isRenewed(mailbox, event)) this.commit(new RunningTurn(this, mailbox, event), true);
+      else if (fault !== undefined && event.type !== toWorker.close)
+        this.giveUp(mailbox, event, { code: fault.closeCode, reason: fault.code });
       else this.hook(mailbox, event, hookOf(event), undefined);
       if (mailbox.isRunning) return;
     }
@@ -110,6 +112,7 @@ export class Turns implements TurnHost {
   async flush(turn: RunningTurn): Promise<void> {
     const { mailbox } = turn;
     this.storeState(turn);
+    turn.storeIdentity();
     const { gateway } = mailbox.pin;
     gateway.commit(mailbox, turn.effects, flag.flush);
     turn.settleFlush();
@@ -162,6 +165,7 @@ export class Turns implements TurnHost {
     this.pending.delete(turn.mailbox);
     try {
       this.storeState(turn);
+      turn.storeIdentity();
       if (error !== undefined) closeAfterError(turn);
       if (turn.closing !== undefined) turn.effects.add(toGateway.close, turn.closing.reason, 0, turn.closing.code);
     } catch (thrown) {
@@ -197,6 +201,8 @@ export class Turns implements TurnHost {
         return handler.onOpen?.(conn, turn);
       case toWorker.adopt:
         return handler.onAdopt?.(conn, turn);
+      case toWorker.expire:
+        return handler.onExpire?.(conn, turn);
       case toWorker.close:
         return handler.onClose?.(conn, { code: event.code, reason: event.reason }, turn);
       case toWorker.message: {
@@ -236,6 +242,7 @@ export class Turns implements TurnHost {
   private commit(turn: RunningTurn, isRefused: boolean): void {
     const { mailbox } = turn;
     turn.end();
+    turn.settleIdentity();
     mailbox.state = turn.state;
     mailbox.topics = turn.topics;
     const closes = turn.closing !== undefined;
@@ -266,9 +273,15 @@ function closeAfterError(turn: RunningTurn): void {
   if (turn.event.type === toWorker.open) turn.closing ??= { code: 1011, reason: "onOpen threw" };
 }
 
+/** A turn before it has set another time. */
+function isRenewed(mailbox: Mailbox, event: MailboxEvent): boolean {
+  return event.type === toWorker.expire && event.expiresAt !== mailbox.expiresAt;
+}
+
 function hookOf(event: MailboxEvent): HookName {
   if (event.type === toWorker.message) return "onMessage";
   if (event.type === toWorker.open) return "onOpen";
+  if (event.type === toWorker.expire) return "onExpire";
   return event.type === toWorker.close ? "onClose" : "onAdopt";
 }
 

@@ -15,10 +15,12 @@ export interface UpgradeParts {
   readonly ip: string;
   readonly app: App;
   readonly signal: AbortSignal;
+  readonly id: string;
+  readonly redelivered: boolean;
 }
 
 export function upgradeRequestOf(parts: UpgradeParts): UpgradeRequest {
-  const { path, params, headers, ip, app, signal } = parts;
+  const { path, params, headers, ip, app, signal, id, redelivered } = parts;
   return {
     path,
     params,
@@ -30,6 +32,8 @@ export function upgradeRequestOf(parts: UpgradeParts): UpgradeRequest {
     origin: headers.origin,
     app,
     signal,
+    id,
+    redelivered,
   };
 }
 

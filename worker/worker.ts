@@ -7,6 +7,7 @@ import type { Bus } from "../protocol/bus.ts";
 import { LinkHub } from "../protocol/link-hub.ts";
 import type { WorkerHello } from "../protocol/membership.ts";
 import { packValue } from "../protocol/msgpack.ts";
+import type { OneTimeStore } from "../protocol/one-time-store.ts";
 import { Presence } from "../protocol/presence.ts";
 import { toGateway } from "../protocol/records.ts";
 import { compileRoutes } from "../protocol/route-table.ts";
@@ -40,6 +41,7 @@ export interface WorkerOptions {
   readonly config: WorkerConfig;
   readonly loaded: LoadedHandlers;
   readonly bus: Bus;
+  readonly oneTime: OneTimeStore;
   readonly log: Logger;
   readonly now: () => number;
 }
@@ -124,6 +126,7 @@ export class Worker {
       limitBytes: bus.maxPayloadBytes - 4096,
       gateways: this.gateways,
       hub,
+      oneTime: options.oneTime,
     });
     this.appClient = appClient;
     this.exclusive = new ExclusiveRunner({

@@ -11,7 +11,7 @@ import { ReceivedMessage } from "../message.ts";
 import { bytesOf, type TestEffect, type TestFrame } from "./seen.ts";
 
 /** Who connects, once the upgrade has been granted. */
-export type Admission = Pick<MailboxOptions, "path" | "params" | "query" | "ip" | "user" | "subprotocol"> & {
+export type Admission = Pick<MailboxOptions, "path" | "params" | "query" | "ip" | "user" | "subprotocol" | "expiresAt"> & {
   /** msgpack. */
   readonly stored: Uint8Array | undefined;
 };
@@ -20,6 +20,7 @@ export type Admission = Pick<MailboxOptions, "path" | "params" | "query" | "ip" 
 export type Arrival =
   | { readonly type: typeof toWorker.open | typeof toWorker.adopt }
   | { readonly type: typeof toWorker.message; readonly frame: Frame }
+  | { readonly type: typeof toWorker.expire; readonly expiresAt: number }
   | { readonly type: typeof toWorker.close; readonly code: number; readonly reason: string };
 
 interface HeldEvent {
@@ -41,6 +42,12 @@ export class HeldConnection {
   readonly errors: HandlerError[] = [];
   readonly topics = new Set<string>();
   readonly stored: KeptState;
+  user: string | undefined;
+  /** Milliseconds since 1970; 0: never. */
+  expiresAt: number;
+  /** Whether its handler was told that this time has come; and when the answer must be there: 0 until that turn has committed. */
+  isAsked = false;
+  answerBy = 0;
   /** How the client saw it end. */
   closed: { readonly code: number; readonly reason: string } | undefined;
   /** The last one that it was pinned to; where `isPinned` is false, that worker is dead or has given it back. */
@@ -58,6 +65,8 @@ export class HeldConnection {
     this.slot = slot;
     this.admission = admission;
     this.stored = new KeptState(admission.stored);
+    this.user = admission.user;
+    this.expiresAt = admission.expiresAt ?? 0;
   }
 
   get id(): string {
@@ -101,6 +110,8 @@ export class HeldConnection {
       slot: this.slot,
       epoch: this.epoch,
       topics: new Set(this.topics),
+      user: this.user,
+      expiresAt: this.expiresAt,
       next: this.firstEvent,
     });
     this.isPinned = true;
@@ -123,12 +134,21 @@ export class HeldConnection {
     if (event !== undefined) event.flushed++;
   }
 
-  /** The first event's turn has committed. */
-  committed(): void {
+  /** @param expiresAt Another time than before: that one does not count any more. */
+  setExpiresAt(expiresAt: number): void {
+    this.expiresAt = expiresAt;
+    this.isAsked = false;
+    this.answerBy = 0;
+  }
+
+  /** The first event's turn has committed. @param answerBy When the client has to have shown something new, if it was asked just now. */
+  committed(answerBy: number): void {
     const event = this.events.shift();
     if (event === undefined) return;
     this.delivered--;
-    if (event.arrival.type !== toWorker.adopt) this.firstEvent++;
+    const { type } = event.arrival;
+    if (type === toWorker.expire && this.isAsked) this.answerBy = answerBy;
+    if (type !== toWorker.adopt && type !== toWorker.expire) this.firstEvent++;
     event.onSettled();
   }
 
@@ -145,7 +165,7 @@ export class HeldConnection {
     const delivered = this.delivered;
     this.delivered = 0;
     for (const [index, event] of this.events.splice(0).entries()) {
-      if (event.arrival.type === toWorker.message) {
+      if (event.arrival.type === toWorker.message || event.arrival.type === toWorker.expire) {
         event.onSettled();
         continue;
       }

@@ -24,11 +24,16 @@ export interface TestRelease {
   readonly handler: Handler;
 }
 
+export type TestLimits = TurnsOptions["limits"] & {
+  /** How long a client may take to show something new, once onExpire has asked for it. */
+  readonly expireGraceMs: number;
+};
+
 export class InMemoryGateway {
   active: TestRelease;
   crashAt: CrashPoint | undefined;
   private readonly appOf: (release: string) => App;
-  private readonly limits: TurnsOptions["limits"];
+  private readonly limits: TestLimits;
   private readonly connections = new Map<number, HeldConnection>();
   /** The worker that gets work, last, and those before it that still have turns to finish. */
   private workers: Turns[] = [];
@@ -37,7 +42,7 @@ export class InMemoryGateway {
   private clockMs = 0;
   private onChange: Array<() => void> = [];
 
-  constructor(release: TestRelease, limits: TurnsOptions["limits"], appOf: (release: string) => App) {
+  constructor(release: TestRelease, limits: TestLimits, appOf: (release: string) => App) {
     this.appOf = appOf;
     this.active = release;
     this.limits = limits;
@@ -85,6 +90,23 @@ export class InMemoryGateway {
   advance(ms: number): void {
     this.clockMs += ms;
     for (const worker of this.workers) worker.sweep();
+    for (const connection of this.open) this.expire(connection);
+  }
+
+  /** Milliseconds since 1970: the machine's own clock, moved by as much as the test says. */
+  get wallClock(): number {
+    return Date.now() + this.clockMs;
+  }
+
+  // As gateway/expiry.ts does.
+  private expire(connection: HeldConnection): void {
+    const { expiresAt, isAsked, answerBy } = connection;
+    if (expiresAt === 0 || this.wallClock < expiresAt) return;
+    const isOver = isAsked ? answerBy > 0 && this.wallClock >= answerBy : this.active.handler.onExpire === undefined;
+    if (isOver) return this.end(connection, 4401, "auth.expired");
+    if (isAsked) return;
+    connection.isAsked = true;
+    void this.arrive(connection, { type: toWorker.expire, expiresAt });
   }
 
   /** Why open connections could not go on under a release. */
@@ -193,7 +215,7 @@ export class InMemoryGateway {
     connection.commits.push(effects.all.map(seenEffect));
     for (const effect of effects.all) this.apply(connection, effect, release);
     if (isFlush) connection.flushed();
-    else connection.committed();
+    else connection.committed(this.wallClock + this.limits.expireGraceMs);
     // Its onClose was the last of it.
     if (mailbox.isGone) this.connections.delete(connection.slot);
     const close = effects.all.find(({ type }) => type === toGateway.close);
@@ -222,6 +244,10 @@ export class InMemoryGateway {
           release,
           (effect.flags & flag.migrated) !== 0,
         );
+        return;
+      case "identify":
+        connection.user = seen.user ?? connection.user;
+        if ("expiresAt" in seen) connection.setExpiresAt(seen.expiresAt?.getTime() ?? 0);
     }
   }
 

@@ -1,6 +1,6 @@
 // What a test sees: effects and frames as the values that a handler or a client would name them by.
 
-import { decodePublish, flag, toGateway } from "../../protocol/records.ts";
+import { decodePublish, flag, parseIdentity, toGateway } from "../../protocol/records.ts";
 import type { Effect, Frame } from "../effects.ts";
 import { decodeState } from "../state-codec.ts";
 
@@ -10,6 +10,8 @@ export type TestEffect =
   | { readonly type: "publish"; readonly topic: string; readonly data: unknown; readonly self: boolean }
   | { readonly type: "subscribe" | "unsubscribe"; readonly topic: string }
   | { readonly type: "setState"; readonly state: unknown }
+  /** setUser and setExpiresAt: what of it was called. */
+  | { readonly type: "identify"; readonly user?: string; readonly expiresAt?: Date | undefined }
   | { readonly type: "close"; readonly code: number; readonly reason: string };
 
 /** A frame as it went over the wire: text, or bytes of the receiver's own. */
@@ -30,6 +32,14 @@ export function seenEffect(effect: Effect): TestEffect {
       return { type: "unsubscribe", topic: textOf(effect) };
     case toGateway.state:
       return { type: "setState", state: decodeState(bytesOf(effect)) };
+    case toGateway.identity: {
+      const { user, expiresAt } = parseIdentity(bytesOf(effect));
+      return {
+        type: "identify",
+        ...(user !== undefined && { user }),
+        ...(expiresAt !== undefined && { expiresAt: expiresAt === 0 ? undefined : new Date(expiresAt) }),
+      };
+    }
     case toGateway.close:
       return { type: "close", code: extra, reason: textOf(effect) };
     default:

@@ -25,7 +25,12 @@ export class TestConnection<State = unknown> {
   }
 
   get user(): string | undefined {
-    return this.held.admission.user;
+    return this.held.user;
+  }
+
+  /** When onExpire is called: `app.advance` moves the clock. */
+  get expiresAt(): Date | undefined {
+    return this.held.expiresAt === 0 ? undefined : new Date(this.held.expiresAt);
   }
 
   get subprotocol(): string {

@@ -20,8 +20,10 @@ export const state = type<Count>({ count: 0 });
 const notHere: App = {
   release: "1",
   workerId: "bench",
+  oneTime: { put: () => Promise.reject(new Error("no NATS")), take: () => Promise.reject(new Error("no NATS")) },
   publish: () => Promise.reject(new Error("no gateway")),
   send: () => Promise.reject(new Error("no gateway")),
+  close: () => Promise.reject(new Error("no gateway")),
   closeUser: () => Promise.reject(new Error("no gateway")),
   connections: () => Promise.reject(new Error("no gateway")),
 };
@@ -73,6 +75,7 @@ export class Bench implements TurnGateway {
       subprotocol: "",
       state: { count: 0 },
       topics: new Set<string>(),
+      expiresAt: 0,
       next: 0,
       isMigrated: false,
       fault: undefined,
@@ -131,6 +134,8 @@ function brief(effect: ReturnType<typeof seenEffect>): unknown {
       return `publish ${effect.topic}`;
     case "setState":
       return effect.state;
+    case "identify":
+      return { user: effect.user, expiresAt: effect.expiresAt };
     case "close":
       return `close ${effect.code} ${effect.reason}`;
     default:

@@ -1,8 +1,12 @@
 // A client's request to connect, as a test writes it: made into what onUpgrade sees, and decided.
 
+import { randomUUID } from "node:crypto";
 import { CodedError } from "../../protocol/errors.ts";
 import { compileRoutes, matchRoute } from "../../protocol/route-table.ts";
-import type { App, Handler } from "../handler.ts";
+import { isClientFault } from "../failure.ts";
+import type { App, Handler, UpgradeRequest, Welcome } from "../handler.ts";
+import { refusalOf } from "../http-request.ts";
+import { expiryTime } from "../identity.ts";
 import { initialState } from "../state.ts";
 import { encodeState } from "../state-codec.ts";
 import { queryOf, subprotocolsOf, upgradeRequestOf } from "../upgrade-request.ts";
@@ -16,6 +20,8 @@ export interface ConnectOptions {
   readonly subprotocols?: readonly string[];
   /** 127.0.0.1 unless given. */
   readonly ip?: string;
+  /** As `request.id`: the same once more is an upgrade that runs again since its worker died. New each time, where it is missing. */
+  readonly id?: string;
 }
 
 export interface Granted {
@@ -27,21 +33,41 @@ export interface Granted {
 /** @throws {CodedError} "route.unknown", "state.invalid", "state.tooLarge", "upgrade.headers", and what onUpgrade throws. */
 export async function decideUpgrade(
   handler: Handler,
-  request: { readonly url: string; readonly options: ConnectOptions; readonly app: App; readonly stateBytes: number },
+  request: {
+    readonly url: string;
+    readonly options: ConnectOptions;
+    readonly app: App;
+    readonly stateBytes: number;
+    readonly isRedelivered: boolean;
+  },
 ): Promise<Response | Granted> {
   const { path, query, params } = partsOf(handler, request.url);
   const { ip = "127.0.0.1" } = request.options;
   const headers = headersOf(request.options);
   const signal = new AbortController().signal;
-  const { app } = request;
-  const welcome = (await handler.onUpgrade?.(upgradeRequestOf({ path, params, query, headers, ip, app, signal }))) ?? {};
+  const { app, isRedelivered: redelivered } = request;
+  const id = request.options.id ?? `test:${randomUUID()}`;
+  const upgrade = upgradeRequestOf({ path, params, query, headers, ip, app, signal, id, redelivered });
+  const welcome = (await answerOf(handler, upgrade)) ?? {};
   if (welcome instanceof Response) return welcome;
   const state = initialState(handler, welcome);
   const stored = state === undefined ? undefined : encodeState(state, request.stateBytes);
   const offered = subprotocolsOf(headers["sec-websocket-protocol"]);
   const subprotocol = welcome.subprotocol ?? offered.find((name) => handler.subprotocols.includes(name)) ?? "";
-  const admission = { path, params, query: queryOf(query), ip, user: welcome.user, subprotocol, stored };
+  const expiresAt = expiryTime(welcome.expiresAt);
+  const admission = { path, params, query: queryOf(query), ip, user: welcome.user, subprotocol, stored, expiresAt };
   return { admission, headers: new Headers(welcomeHeaders(welcome.headers)) };
+}
+
+// A client that nobody knows is answered as a worker does it.
+async function answerOf(handler: Handler, upgrade: UpgradeRequest): Promise<Welcome | Response | undefined> {
+  try {
+    return (await handler.onUpgrade?.(upgrade)) ?? undefined;
+  } catch (error) {
+    if (!isClientFault(error)) throw error;
+    const { text, ...head } = refusalOf(error);
+    return new Response(`${text}\n`, head);
+  }
 }
 
 /** @throws {CodedError} "route.unknown" */

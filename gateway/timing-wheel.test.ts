@@ -1,0 +1,75 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { type Bucket, TimingWheel, tickMs } from "./timing-wheel.ts";
+
+function taken(wheel: TimingWheel<string>, now: number): string[] {
+  return wheel.take(now).flatMap(({ items }) => [...items]);
+}
+
+test("an item is due once, with the first tick after its time", () => {
+  const wheel = new TimingWheel<string>();
+  wheel.add("a", 10 * tickMs + 1);
+  expect(taken(wheel, 10 * tickMs + 1)).toEqual([]);
+  expect(taken(wheel, 11 * tickMs - 1)).toEqual([]);
+  expect(taken(wheel, 11 * tickMs)).toEqual(["a"]);
+  expect(taken(wheel, 20 * tickMs)).toEqual([]);
+});
+
+test("what is past already, or was put back by the clock, is due with the next tick", () => {
+  const wheel = new TimingWheel<string>();
+  taken(wheel, 100 * tickMs);
+  wheel.add("a", 1);
+  expect(taken(wheel, 100 * tickMs)).toEqual([]);
+  expect(taken(wheel, 50 * tickMs)).toEqual([]);
+  expect(taken(wheel, 101 * tickMs)).toEqual(["a"]);
+});
+
+test("a clock that leaps by fifty years takes no time, and leaves nothing behind", () => {
+  const wheel = new TimingWheel<string>();
+  const years = 50 * 365 * 24 * 3_600_000;
+  taken(wheel, 0);
+  wheel.add("later", years + tickMs);
+  wheel.add("second", 2 * tickMs);
+  wheel.add("first", tickMs);
+  const before = performance.now();
+  expect(taken(wheel, years)).toEqual(["first", "second"]);
+  expect(performance.now() - before).toBeLessThan(1_000);
+  expect(taken(wheel, years + tickMs)).toEqual(["later"]);
+});
+
+test("whatever is added, removed and taken: each item that was not removed is due once, when its time has come", () => {
+  const step = fc.oneof(
+    fc.record({ do: fc.constant("add" as const), at: fc.nat(5_000) }),
+    fc.record({ do: fc.constant("remove" as const), at: fc.nat(50) }),
+    fc.record({ do: fc.constant("take" as const), at: fc.nat(700) }),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const wheel = new TimingWheel<number>();
+      const open = new Map<number, { at: number; bucket: Bucket<number> }>();
+      let now = 0;
+      let next = 0;
+      const take = () => {
+        for (const item of wheel.take(now).flatMap(({ items }) => [...items])) {
+          expect(open.get(item)?.at).toBeLessThanOrEqual(now);
+          expect(open.delete(item)).toBe(true);
+        }
+        for (const { at } of open.values()) expect(Math.ceil(at / tickMs)).toBeGreaterThan(Math.floor(now / tickMs) - 1);
+      };
+      for (const { do: what, at } of steps) {
+        if (what === "add") open.set(++next, { at, bucket: wheel.add(next, at) });
+        const removed = what === "remove" ? open.get(at) : undefined;
+        if (removed !== undefined) {
+          wheel.remove(at, removed.bucket);
+          open.delete(at);
+        }
+        if (what !== "take") continue;
+        now += at;
+        take();
+      }
+      now += 10_000;
+      take();
+      expect(open.size).toBe(0);
+    }),
+  );
+});

@@ -1,0 +1,56 @@
+// What is due at some time of the wall clock: the items of one tick together, found by the tick's number. To add and to remove one
+// takes the same time however many there are, and a tick without items costs nothing. Pure.
+
+/** How exact it is: an item is due up to so much after its time. */
+export const tickMs = 250;
+
+/** The items of one tick. */
+export interface Bucket<Item> {
+  readonly tick: number;
+  readonly items: Set<Item>;
+}
+
+export class TimingWheel<Item> {
+  private readonly buckets = new Map<number, Bucket<Item>>();
+  /** The last tick that was taken. */
+  private taken = Number.NEGATIVE_INFINITY;
+
+  /**
+   * @param at Milliseconds since 1970. What is past is due with the next tick, also where the clock was put back.
+   * @returns where the item is, for `remove`.
+   */
+  add(item: Item, at: number): Bucket<Item> {
+    const tick = Math.max(Math.ceil(at / tickMs), this.taken + 1);
+    const bucket = this.buckets.get(tick) ?? { tick, items: new Set<Item>() };
+    bucket.items.add(item);
+    this.buckets.set(tick, bucket);
+    return bucket;
+  }
+
+  /** Also one that was taken already, if its bucket is still being worked on. */
+  remove(item: Item, bucket: Bucket<Item>): void {
+    bucket.items.delete(item);
+    // Else a tick far ahead would be kept for nobody.
+    if (bucket.items.size === 0 && this.buckets.get(bucket.tick) === bucket) this.buckets.delete(bucket.tick);
+  }
+
+  /** @returns what has become due since the last time, the earliest first. */
+  take(now: number): Array<Bucket<Item>> {
+    const last = Math.floor(now / tickMs);
+    const due: Array<Bucket<Item>> = [];
+    for (const tick of this.ticksUntil(last)) {
+      const bucket = this.buckets.get(tick);
+      if (bucket === undefined) continue;
+      this.buckets.delete(tick);
+      due.push(bucket);
+    }
+    this.taken = Math.max(this.taken, last);
+    return due;
+  }
+
+  // One by one, unless the clock has leapt by more ticks than there are buckets.
+  private ticksUntil(last: number): Iterable<number> {
+    if (last - this.taken > this.buckets.size) return [...this.buckets.keys()].filter((tick) => tick <= last).sort((a, b) => a - b);
+    return Array.from({ length: Math.max(0, last - this.taken) }, (_, index) => this.taken + 1 + index);
+  }
+}
