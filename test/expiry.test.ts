@@ -163,20 +163,22 @@ test("a release that does not ask any more: the connection is closed with 4401",
   expect(await client.closes()).toEqual({ code: 4401, reason: "auth.expired" });
 });
 
-test("a user who is named later is found by app.connections and app.closeUser; app.close closes one connection", async () => {
+test("a user who is named later is found by app.closeUser, also after a deploy; app.close closes one connection", async () => {
   system = await start(long, 2);
-  const [named, other] = await Promise.all(["a", "b"].map((room) => TestClient.open(`${system.url}/lease/${room}`)));
-  if (named === undefined || other === undefined) throw new Error("not opened");
+  const [named, other, third] = await Promise.all(["a", "b", "c"].map((room) => TestClient.open(`${system.url}/lease/${room}`)));
+  if (named === undefined || other === undefined || third === undefined) throw new Error("not opened");
   named.send({ user: "ada" });
   await settled(named);
   await system.deploy("2", { workers: 2 });
   await settled(named);
   expect(named.values.at(-1)).toEqual({ user: "ada", expiresAt: null });
-  const { opened } = named.values[0] as { opened: string };
+  other.send({ closeUser: "ada" });
+  expect(await named.closes()).toEqual({ code: 4011, reason: "banned" });
+  const { opened } = third.values[0] as { opened: string };
   other.send({ close: opened });
-  expect(await named.closes()).toEqual({ code: 4010, reason: "moved" });
+  expect(await third.closes()).toEqual({ code: 4010, reason: "moved" });
   other.send({ close: opened });
-  await other.receives(3);
-  expect(other.values.slice(1)).toEqual([{ closed: true }, { closed: false }]);
+  await other.receives(4);
+  expect(other.values.slice(1)).toEqual([{ closed: 1 }, { closed: true }, { closed: false }]);
   await other.close();
 });

@@ -15,7 +15,7 @@ export class Refusals {
   read(): Metric {
     return counter(
       "thinstate_refused_total",
-      "Messages and plain requests that could not be parsed, by error code: mistakes of clients. They do not count as turns.",
+      "Messages and requests that could not be parsed, or came from nobody we know, by error code: mistakes of clients. They do not count as turns.",
       this.samples(),
     );
   }

@@ -13,7 +13,7 @@ import { usualPayloadBytes } from "../../protocol/payload-limits.ts";
 import { type Subjects, subjectsOf } from "../../protocol/subjects.ts";
 import { startNats, type TestNats } from "../../test/nats.ts";
 import { credentialsFile, ensureKeys } from "./access.ts";
-import { natsConfiguration } from "./configuration.ts";
+import { configuredPayload, configuredPort, configuredStore, natsConfiguration } from "./configuration.ts";
 
 const namespace = "thinstate";
 const subjects = subjectsOf(namespace);
@@ -108,6 +108,13 @@ test("workers put what is taken once, and another one takes it: the same taker a
   expect(await one.store.take("a-_", "nobody")).toBeUndefined();
   expect(await one.store.take("never", winner)).toBeUndefined();
   await Promise.all([one.close(), other.close()]);
+});
+
+test("what is written says what it was written with", () => {
+  const file = join(folder, "nats-server.conf");
+  const said = [configuredPort(file), configuredPayload(file), configuredStore(file)];
+  expect(said).toEqual([4222, usualPayloadBytes, join(folder, "jetstream")]);
+  expect(configuredStore(join(folder, "nowhere"))).toBeUndefined();
 });
 
 test("what was put is there after the server has ended without a word", async () => {

@@ -76,10 +76,20 @@ export function natsConfiguration({
   ].join("\n\n");
 }
 
+/** @returns The folder of its JetStream; undefined: it has none. */
+export function configuredStore(file: string): string | undefined {
+  const text = textIn(file, /^ {2}store_dir: (".*")$/m);
+  return text === undefined ? undefined : (JSON.parse(text) as string);
+}
+
 function numberIn(file: string, pattern: RegExp): number | undefined {
+  const number = textIn(file, pattern);
+  return number === undefined ? undefined : Number(number);
+}
+
+function textIn(file: string, pattern: RegExp): string | undefined {
   try {
-    const number = pattern.exec(readFileSync(file, "utf8"))?.[1];
-    return number === undefined ? undefined : Number(number);
+    return pattern.exec(readFileSync(file, "utf8"))?.[1];
   } catch {
     return undefined;
   }

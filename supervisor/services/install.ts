@@ -8,7 +8,7 @@ import { parseEnv } from "node:util";
 import { startProgress } from "../../scripts/setup/progress.mjs";
 import type { Config } from "../config.ts";
 import { type Checked, checkEverySetting } from "../every-setting.ts";
-import { configuredPayload } from "../nats-server/configuration.ts";
+import { configuredPayload, configuredStore } from "../nats-server/configuration.ts";
 import { checkPort } from "../port.ts";
 import { portOwner } from "../port-owner.ts";
 import { readSettings, withSettings } from "./environment-file.ts";
@@ -64,8 +64,10 @@ export async function install({ clone, env, names }: InstallOptions): Promise<In
       installNatsServer(join(clone, ".thinstate", "nats"), { ...env, NATS_SERVER_MIRROR: parseEnv(settings).NATS_SERVER_MIRROR }),
     );
   }
-  // Those who are connected hear of another max_payload only when they connect again: a restart costs nobody a message.
-  const mustRestartNats = configuredPayload(layout.natsConfiguration) !== payloadBytes;
+  // Those who are connected hear of another max_payload only when they connect again, and JetStream cannot be turned on while it runs: a
+  // restart costs nobody a message.
+  const before = layout.natsConfiguration;
+  const mustRestartNats = configuredPayload(before) !== payloadBytes || configuredStore(before) !== layout.natsStore;
   let areNewUnits = false;
   await step("units", async () => {
     areNewUnits = await installUnits(clone, { config, payloadBytes }, env);

@@ -2,7 +2,7 @@
 
 import { defineHandler, type } from "../../../worker/handler.ts";
 
-type Wish = { extendMs: number } | { die: true } | { user: string } | { close: string } | { tell: true };
+type Wish = { extendMs: number } | { die: true } | { user: string } | { close: string } | { closeUser: string } | { tell: true };
 
 export default defineHandler({
   path: "/lease/:room",
@@ -19,6 +19,7 @@ export default defineHandler({
     if ("user" in wish) conn.setUser(wish.user);
     if ("die" in wish && !redelivered) process.exit(13);
     if ("close" in wish) conn.send({ closed: await app.close(wish.close, 4010, "moved") });
+    if ("closeUser" in wish) conn.send({ closed: await app.closeUser(wish.closeUser, 4011, "banned") });
     if ("tell" in wish) conn.send({ user: conn.user ?? null, expiresAt: conn.expiresAt?.getTime() ?? null });
   },
   onExpire(conn, turn) {
