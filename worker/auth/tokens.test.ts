@@ -84,6 +84,11 @@ describe("refused, with a text that has nothing of the token", () => {
   });
 });
 
+test.each([undefined, 7, {}, []])("what is no text is no token: %s", async (token) => {
+  const refused = bearerTokens({ ...issued, jwks: issuer.jwks }).verify(token);
+  await expect(refused).rejects.toThrow("auth.refused: a token is text");
+});
+
 test("a token in the query counts where the handler wants it, and the header first", async () => {
   const token = await issuer.token({ sub: "ada" });
   const request = { headers: {}, query: new URLSearchParams({ token }) };
