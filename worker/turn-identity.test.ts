@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { toWorker } from "../protocol/records.ts";
 import { defineHandler } from "./handler.ts";
 import type { MailboxEvent } from "./mailbox.ts";
-import { Bench, fresh, message, type Options, state } from "./testing/bench.ts";
+import { Bench, fresh, message, type Options, state } from "./testing/turn-bench.ts";
 
 const later = new Date(2_000_000);
 
