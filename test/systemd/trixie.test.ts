@@ -40,6 +40,15 @@ describe.skipIf(missing !== undefined)(`Debian 13${missing === undefined ? "" : 
     await load.close();
   });
 
+  test("a release has what its trial has compiled, and its workers find it", async () => {
+    const found = await installed.machine.run(
+      "sh",
+      "-c",
+      "find /var/lib/thinstate/releases/*/.thinstate/compiled -type f -user thinstate-worker",
+    );
+    expect(found.split("\n").length).toBeGreaterThan(100);
+  });
+
   test("larger messages are let in without a disconnect: NATS is told by install-service, the rest by a reload", async () => {
     const { machine, url } = installed;
     const load = await Load.open({ url, connections: 100, rate: 500 });
