@@ -1,13 +1,10 @@
 // Which files of the clone make a worker, copied and hashed. What git ignores stays behind, but for the handlers, and so
 // does what no worker runs.
 
-import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { constants, copyFile, mkdir, readdir, readFile, realpath, stat } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
-import { promisify } from "node:util";
-
-const run = promisify(execFile);
+import { git } from "./git.ts";
 
 /** Folders at the top of the clone that no worker imports: a change there makes no new release. */
 const parts = ["gateway", "supervisor", "scripts", "testbed", "bench", "chaos", "test", "docs", "systemd"];
@@ -139,10 +136,4 @@ function isTest(file: string): boolean {
 export async function ignoredFolders(clone: string): Promise<string[]> {
   const listed = await git(clone, ["ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory"]).catch(() => "");
   return listed.split("\0").flatMap((path) => (path.endsWith("/") ? [path.slice(0, -1)] : []));
-}
-
-async function git(clone: string, args: readonly string[]): Promise<string> {
-  // As root in a user's clone too: whoever runs our commands there trusts it already.
-  const { stdout } = await run("git", ["-c", "safe.directory=*", "-C", clone, ...args], { maxBuffer: 64 * 1024 * 1024 });
-  return stdout;
 }
