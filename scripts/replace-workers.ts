@@ -9,6 +9,7 @@ import type { Status } from "../supervisor/status.ts";
 import type { OnStep } from "../supervisor/steps.ts";
 import { clone } from "./setup/cache.mjs";
 import { type Progress, paint, startProgress } from "./setup/progress.mjs";
+import { visible } from "./setup/visible.mjs";
 import { findTarget, NotRoot, type Target, type TargetName } from "./target-installation.ts";
 
 /** What a shell says of a command that Ctrl-C has ended. */
@@ -31,7 +32,7 @@ export async function replaceWorkers(request: ControlRequest, { isJson, target: 
     if (isJson) return;
     // Where lines are not redrawn, the figures of a step would fill the log.
     if (event === "update") return process.stderr.isTTY ? progress?.update(step) : undefined;
-    if (event === "note") return progress === undefined ? void process.stderr.write(`${step}\n`) : progress.note(step);
+    if (event === "note") return progress === undefined ? void process.stderr.write(`${visible(step)}\n`) : progress.note(step);
     if (event === "failed") progress?.fail(step);
     else progress?.done();
     progress = event === "failed" ? undefined : startProgress(step);
@@ -64,7 +65,7 @@ export async function replaceWorkers(request: ControlRequest, { isJson, target: 
   if (isJson) {
     process.stdout.write(`${JSON.stringify(outcome.ok ? { ok: true, ...outcome.result } : { ...outcome, serving: serving ?? null })}\n`);
   } else if (outcome.ok) {
-    process.stdout.write(`${reportText(outcome.result)}\n`);
+    process.stdout.write(`${visible(reportText(outcome.result))}\n`);
   } else {
     process.stderr.write(`${failureText(outcome.error, outcome.problems, serving)}\n`);
   }
@@ -83,7 +84,7 @@ async function sayWhatIsLeft(target: Target, isJson: boolean): Promise<number> {
   if (isJson) {
     const serving = status?.release?.id ?? null;
     process.stdout.write(`${JSON.stringify({ ok: false, error: text, problems: [], serving })}\n`);
-  } else process.stderr.write(`${text}\n`);
+  } else process.stderr.write(`${visible(text)}\n`);
   return interrupted;
 }
 
@@ -110,7 +111,7 @@ async function statusOf(target: Target | undefined): Promise<Status | undefined>
 }
 
 function failureText(error: string, problems: readonly Problem[], serving: string | undefined): string {
-  const lines = problems.map(({ file, line, text }) => `${file}${line === undefined ? "" : `:${line}`}: ${text}`);
+  const lines = problems.map(({ file, line, text }) => visible(`${file}${line === undefined ? "" : `:${line}`}: ${text}`));
   const still = serving === undefined ? [] : [paint(process.stderr, "bold", `release ${serving} still serves`)];
-  return [paint(process.stderr, "red", error), ...lines, ...still].join("\n").replaceAll(`${clone}/`, "");
+  return [paint(process.stderr, "red", visible(error)), ...lines, ...still].join("\n").replaceAll(`${clone}/`, "");
 }

@@ -21,6 +21,7 @@ import type { Status } from "../supervisor/status.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
 import { unknownSettings } from "../supervisor/unknown-settings.ts";
 import { clone } from "./setup/cache.mjs";
+import { visible } from "./setup/visible.mjs";
 
 /** How long the gateways of a supervisor that was killed may hold their port: reaper.sh gives them two seconds. */
 const orphanPatienceMs = 4_000;
@@ -192,6 +193,6 @@ function isOfTheDisk(error: unknown): boolean {
 }
 
 function refuse(text: string): number {
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${visible(text)}\n`);
   return 1;
 }

@@ -3,6 +3,7 @@
 import { parseFlags } from "../process/arguments.ts";
 import { NotRunning } from "../supervisor/control.ts";
 import { type Status, statusText } from "../supervisor/status.ts";
+import { visible } from "./setup/visible.mjs";
 import { findTarget, NotRoot } from "./target-installation.ts";
 
 const usage = `npm run status [-- options]
@@ -19,7 +20,7 @@ export async function run(args: readonly string[]): Promise<number> {
     const target = await findTarget({ command: "status", wanted: flags.local ? "local" : undefined, env: process.env });
     const outcome = await target.ask<Status>({ request: "status" }, () => undefined);
     if (!outcome.ok) return fail(outcome.error);
-    process.stdout.write(`${flags.json ? JSON.stringify(outcome.result) : statusText(outcome.result)}\n`);
+    process.stdout.write(`${flags.json ? JSON.stringify(outcome.result) : visible(statusText(outcome.result))}\n`);
     return 0;
   } catch (error) {
     if (error instanceof NotRunning || error instanceof NotRoot) return fail(error.message);
@@ -28,6 +29,6 @@ export async function run(args: readonly string[]): Promise<number> {
 }
 
 function fail(text: string): number {
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${visible(text)}\n`);
   return 1;
 }

@@ -3,6 +3,7 @@
 
 import { isJournal, priorityPrefix } from "../process/journal-priority.ts";
 import { paint } from "../scripts/setup/progress.mjs";
+import { visible, visibleLine } from "../scripts/setup/visible.mjs";
 import { parseRecord } from "./log-record.ts";
 
 type Level = "info" | "warn" | "error";
@@ -35,7 +36,7 @@ export class Log {
 
   /** A line for the person who typed the command. */
   say(text: string): void {
-    this.stdout.write(`${text}\n`);
+    this.stdout.write(`${this.stdout.isTTY ? visible(text) : text}\n`);
   }
 
   /** An event of the supervisor's own. */
@@ -64,12 +65,12 @@ function inClone(text: string, folder: string | undefined): string {
 
 function shortLine(stream: NodeJS.WriteStream, name: string, line: string): string {
   const record = parseRecord(line);
-  if (record === undefined) return `${paint(stream, "dim", name)} ${line}`;
+  if (record === undefined) return `${paint(stream, "dim", name)} ${visible(line)}`;
   const [level, colour] = levels[record.level] ?? ["", "dim"];
   const time = new Date(record.time).toLocaleTimeString("en-GB");
   const fields = Object.entries(record)
     .filter(([key]) => !quiet.has(key))
-    .map(([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`);
-  const stack = record.err?.stack === undefined ? "" : `\n${record.err.stack}`;
-  return `${paint(stream, "dim", time)} ${paint(stream, colour, level.padEnd(5))} ${name} ${record.msg ?? ""} ${paint(stream, "dim", fields.join(" "))}${stack}`;
+    .map(([key, value]) => visibleLine(`${key}=${typeof value === "string" ? value : JSON.stringify(value)}`));
+  const stack = record.err?.stack === undefined ? "" : `\n${visible(String(record.err.stack))}`;
+  return `${paint(stream, "dim", time)} ${paint(stream, colour, level.padEnd(5))} ${name} ${visible(String(record.msg ?? ""))} ${paint(stream, "dim", fields.join(" "))}${stack}`;
 }

@@ -1,5 +1,7 @@
 // Shows a step that takes long: one line that is redrawn on a terminal, plain lines elsewhere.
 
+import { visible } from "./visible.mjs";
+
 const frames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 const frameMs = 80;
 
@@ -47,7 +49,7 @@ function redrawn(text, stream) {
   const startedAt = Date.now();
   let frame = 0;
   const draw = (/** @type {string} */ mark, /** @type {string} */ shown) => {
-    stream.write(`\r\x1b[2K${mark} ${shown} ${paint(stream, "dim", elapsed(startedAt))}`);
+    stream.write(`\r\x1b[2K${mark} ${visible(shown)} ${paint(stream, "dim", elapsed(startedAt))}`);
   };
   const spin = () => {
     // On one line, or the next one would not be drawn over it. The last one may be longer: it says why something failed.
@@ -68,7 +70,7 @@ function redrawn(text, stream) {
       text = next;
     },
     note: (line) => {
-      stream.write(`\r\x1b[2K${line}\n`);
+      stream.write(`\r\x1b[2K${visible(line)}\n`);
       spin();
     },
     done: (last) => end(paint(stream, "green", "✔"), last),
@@ -85,14 +87,14 @@ function plain(text, stream) {
   const startedAt = Date.now();
   const say = (/** @type {string} */ line) => {
     text = line;
-    stream.write(`${line}\n`);
+    stream.write(`${visible(line)}\n`);
   };
   say(`${text} …`);
   return {
     update: (next) => {
       if (next !== text) say(next);
     },
-    note: (line) => stream.write(`${line}\n`),
+    note: (line) => stream.write(`${visible(line)}\n`),
     done: (last) => say(`${last ?? text.replace(/ …$/, ": done")} (${elapsed(startedAt)})`),
     fail: (last) => say(`${last ?? text.replace(/ …$/, ": failed")} (${elapsed(startedAt)})`),
   };

@@ -23,3 +23,14 @@ test.each([
   });
   expect(said).toEqual(lines);
 });
+
+test.each([true, false])("what a step says commands no terminal (on a terminal: %j)", (isTTY) => {
+  const said = written(isTTY, (progress) => {
+    progress.note("of a client: \x1b[2J");
+    progress.fail("failed: \x07");
+  });
+  expect(said.filter((line) => line.includes("\\u"))).toEqual([
+    "of a client: \\u001b[2J",
+    expect.stringMatching(/^(✘ )?failed: \\u0007$/),
+  ]);
+});
