@@ -49,3 +49,14 @@ test("text is what the bytes say, a byte order mark and what is no UTF-8 include
     expect(message.text()).toBe(Buffer.from(bytes).toString("utf8"));
   }
 });
+
+test.each([
+  ['{"__proto__": {"isAdmin": true}, "a": [{"b": 1, "__proto__": {"c": 2}}]}', { a: [{ b: 1 }] }],
+  ['{"\\u005f_proto_\\u005F": {"isAdmin": true}, "a": "\\u00e9"}', { a: "é" }],
+  ['{"a": "__proto__"}', { a: "__proto__" }],
+])("no handler sees a __proto__ that a client has chosen: %s", (text, value) => {
+  const json = new ReceivedMessage(Buffer.from(text), false).json() as object;
+  expect(json).toEqual(value);
+  expect(Object.hasOwn(json, "__proto__")).toBe(false);
+  expect(Object.assign({}, json)).not.toHaveProperty("isAdmin");
+});

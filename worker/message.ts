@@ -6,6 +6,10 @@ import type { Message } from "./handler.ts";
 /** Half the time of a Buffer's for a short text, and the same text: a byte order mark stays, too. */
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
+/** What `__proto__` may be spelt as, for one look at the text: its letters may be escaped. Source: RFC 8259, section 7. */
+const proto = "__proto__";
+const escapedLetter = "\\u00";
+
 export class ReceivedMessage implements Message {
   readonly isBinary: boolean;
   /** What travels on when the message itself is sent. A view of its batch until `own`. */
@@ -31,7 +35,7 @@ export class ReceivedMessage implements Message {
 
   json(): unknown {
     try {
-      return JSON.parse(this.text());
+      return parse(this.text());
     } catch (cause) {
       throw new CodedError("message.notJson", `the message is not JSON: ${(cause as Error).message}`, { cause });
     }
@@ -45,4 +49,13 @@ export class ReceivedMessage implements Message {
   detach(): void {
     this.raw = new Uint8Array(this.raw);
   }
+}
+
+/**
+ * JSON.parse makes `__proto__` a key like any other, and copying the value then sets a prototype that a client has chosen: no handler
+ * sees that key, at any depth.
+ */
+function parse(text: string): unknown {
+  if (!text.includes(proto) && !text.includes(escapedLetter)) return JSON.parse(text);
+  return JSON.parse(text, (key, value: unknown) => (key === proto ? undefined : value));
 }
