@@ -7,7 +7,8 @@ import { SettingsFile } from "../process/settings-file.ts";
 import { onSignals } from "../process/signals.ts";
 import { isCodedError } from "../protocol/errors.ts";
 import type { Config } from "../supervisor/config.ts";
-import { askSupervisor, ControlServer, controlPath, NotRunning } from "../supervisor/control.ts";
+import { findControlSocket } from "../supervisor/control-socket.ts";
+import { askSupervisor, ControlServer, NotRunning } from "../supervisor/control.ts";
 import { DebugPort } from "../supervisor/debug-port.ts";
 import { DeployController } from "../supervisor/deploy-controller.ts";
 import { envFileName, readEnvFile } from "../supervisor/env-file.ts";
@@ -67,8 +68,8 @@ export async function serve({ isDev, inspectPort, onReady }: ServeOptions): Prom
   }
   const handlerEnv = environmentOfHandlers(env, log);
   if (handlerEnv === undefined) return 1;
-  const path = controlPath(config.cacheFolder);
-  const wasKilled = existsSync(path);
+  const left = findControlSocket(config.cacheFolder);
+  const wasKilled = left !== undefined && existsSync(left);
   const running = await runningText(config.cacheFolder);
   if (running !== undefined) return refuse(running);
 
@@ -81,7 +82,7 @@ export async function serve({ isDev, inspectPort, onReady }: ServeOptions): Prom
   const portPatienceMs = wasKilled ? orphanPatienceMs : 0;
   const supervisor = new Supervisor({ config, payloadBytes, env, handlerEnv, log, isDev, portPatienceMs, debugPort });
   const deploys = new DeployController(supervisor, log);
-  const control = await ControlServer.listen(path, deploys.answer);
+  const control = await ControlServer.listen(config.cacheFolder, deploys.answer);
   const asked = endOnSignals(supervisor);
   try {
     await supervisor.start();

@@ -1,18 +1,14 @@
 // The supervisor's unix socket, over which commands ask it things: one JSON value a line, a request, then steps, then one
 // outcome. Mode 0600: who may connect may replace what runs.
 
-import { createHash } from "node:crypto";
-import { chmodSync, rmSync } from "node:fs";
+import { chmodSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { tmpdir, userInfo } from "node:os";
-import { join } from "node:path";
+import { userInfo } from "node:os";
 import { createInterface } from "node:readline";
 import * as v from "valibot";
+import { findControlSocket, placeControlSocket, removeControlSocket } from "./control-socket.ts";
 import type { RollbackFacts } from "./rolled-back.ts";
 import type { OnStep, StepEvent } from "./steps.ts";
-
-/** sun_path has 108 bytes on Linux and 104 on macOS, with the zero at the end. */
-const socketPathLimitBytes = 103;
 
 const who = v.object({ pid: v.number(), user: v.string() });
 
@@ -69,28 +65,21 @@ export function ownName(): Who {
   return { pid: process.pid, user: userInfo().username };
 }
 
-export function controlPath(cacheFolder: string): string {
-  const path = join(cacheFolder, "control.sock");
-  if (Buffer.byteLength(path) <= socketPathLimitBytes) return path;
-  const hash = createHash("sha256").update(cacheFolder).digest("hex").slice(0, 16);
-  return join(tmpdir(), `thinstate-${hash}.sock`);
-}
-
 export class ControlServer {
   private readonly server: Server;
-  private readonly path: string;
+  private readonly cacheFolder: string;
   private readonly sockets = new Set<Socket>();
 
-  private constructor(server: Server, path: string) {
+  private constructor(server: Server, cacheFolder: string) {
     this.server = server;
-    this.path = path;
+    this.cacheFolder = cacheFolder;
   }
 
   /** Replaces a socket that a killed supervisor has left: call it only after nobody has answered there. */
-  static async listen(path: string, answer: Answer): Promise<ControlServer> {
-    rmSync(path, { force: true });
+  static async listen(cacheFolder: string, answer: Answer): Promise<ControlServer> {
+    const path = placeControlSocket(cacheFolder);
     const server = createServer();
-    const control = new ControlServer(server, path);
+    const control = new ControlServer(server, cacheFolder);
     server.on("connection", (socket) => control.serve(socket, answer));
     // Nobody may connect in between: bind() makes the file with what the mask leaves.
     const mask = process.umask(0o177);
@@ -109,7 +98,7 @@ export class ControlServer {
   close(): void {
     this.server.close();
     for (const socket of this.sockets) socket.destroy();
-    rmSync(this.path, { force: true });
+    removeControlSocket(this.cacheFolder);
   }
 
   private serve(socket: Socket, answer: Answer): void {
@@ -149,7 +138,9 @@ export class ControlServer {
  */
 export function askSupervisor<T>(cacheFolder: string, ask: ControlRequest, onStep: OnStep, signal?: AbortSignal): Promise<Outcome<T>> {
   return new Promise((resolve, reject) => {
-    const socket = connect(controlPath(cacheFolder), () => socket.write(`${JSON.stringify(ask)}\n`));
+    const path = findControlSocket(cacheFolder);
+    if (path === undefined) return reject(notRunning());
+    const socket = connect(path, () => socket.write(`${JSON.stringify(ask)}\n`));
     const breakOff = () => {
       socket.destroy();
       reject(new NotRunning("the command was interrupted"));
@@ -157,7 +148,7 @@ export function askSupervisor<T>(cacheFolder: string, ask: ControlRequest, onSte
     signal?.addEventListener("abort", breakOff, { once: true });
     createInterface({ input: socket })
       // readline hands on its input's errors.
-      .once("error", () => reject(new NotRunning("thinstate does not run here; start it with npm start")))
+      .once("error", () => reject(notRunning()))
       .on("line", (line) => {
         const reply = JSON.parse(line) as Outcome<T> | StepLine;
         if ("step" in reply) onStep(reply.step, reply.event ?? (reply.isUpdate === true ? "update" : "begun"));
@@ -166,6 +157,10 @@ export function askSupervisor<T>(cacheFolder: string, ask: ControlRequest, onSte
       // After an outcome this rejects nothing.
       .once("close", () => reject(new NotRunning("thinstate ended before it answered")));
   });
+}
+
+function notRunning(): NotRunning {
+  return new NotRunning("thinstate does not run here; start it with npm start");
 }
 
 function stepLine(step: string, event: StepEvent = "begun"): StepLine {

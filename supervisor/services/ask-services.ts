@@ -3,7 +3,7 @@
 
 import { onSignals } from "../../process/signals.ts";
 import type { ControlRequest, Outcome } from "../control.ts";
-import { askSupervisor, Cancelled, ControlServer, controlPath, NotRunning } from "../control.ts";
+import { askSupervisor, Cancelled, ControlServer, NotRunning } from "../control.ts";
 import { DeployController } from "../deploy-controller.ts";
 import { SettingsRefused } from "../every-setting.ts";
 import { NatsUnreachable } from "../presence.ts";
@@ -32,7 +32,7 @@ async function answer<T>(clone: string, ask: ControlRequest, onStep: OnStep): Pr
   const log = new Journal();
   const services = await Services.open({ clone, log });
   const deploys = new DeployController(services, log);
-  const control = await ControlServer.listen(controlPath(layout.run), deploys.answer);
+  const control = await ControlServer.listen(layout.run, deploys.answer);
   const cancelling = cancelOnSignals(services, () => {
     if (deploys.watchedUntil === null) return;
     const until = new Date(deploys.watchedUntil).toLocaleTimeString("en-GB");
