@@ -144,3 +144,12 @@ test("requests are answered one after the other on one connection", async () => 
   while (!client.received.includes("hidden")) await new Promise((resolve) => client.socket.once("data", resolve));
   client.socket.destroy();
 });
+
+test.each(["/gate/http", "/nowhere"])("a connection goes on behind an answer to HEAD: %s", async (path) => {
+  const client = await RawClient.send(system.url, `HEAD ${path} HTTP/1.1\r\nHost: h\r\n\r\n`);
+  while (!client.received.includes("\r\n\r\n")) await new Promise((resolve) => client.socket.once("data", resolve));
+  expect(client.received.toString()).toMatch(/\r\nContent-Length: [1-9]/i);
+  client.socket.write(hidden);
+  while (!client.received.includes("hidden")) await new Promise((resolve) => client.socket.once("data", resolve));
+  client.socket.destroy();
+});

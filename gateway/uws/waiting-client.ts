@@ -103,7 +103,8 @@ export class Client implements WaitingRequest {
         if (close === undefined) this.response.endWithoutBody();
         else this.linger(undefined);
       } else if (close === "linger") this.linger(bytes);
-      else if (this.isHead) this.response.endWithoutBody(bytes.length, close === "now");
+      else if (this.isHead && close === undefined) this.endHead(bytes.length);
+      else if (this.isHead) this.response.endWithoutBody(bytes.length, true);
       else this.response.end(bytes, close === "now");
     });
   }
@@ -113,9 +114,7 @@ export class Client implements WaitingRequest {
     if (this.isHead || bodiless.has(status)) {
       this.finish(() => {
         this.writeHead(status, headers);
-        // Not with undefined, which 20.30 takes for 0.
-        if (bodiless.has(status) || length === undefined) this.response.endWithoutBody();
-        else this.response.endWithoutBody(length);
+        this.endHead(bodiless.has(status) ? undefined : length);
       });
       return undefined;
     }
@@ -135,6 +134,12 @@ export class Client implements WaitingRequest {
     const parts = this.begin({ status, headers, length: body.length }, () => undefined);
     parts?.write(body);
     parts?.end();
+  }
+
+  // The length as a header of our own: 20.30 would wait for so many bytes, and close the connection where another request comes.
+  private endHead(length: number | undefined): void {
+    if (length !== undefined) this.response.writeHeader("Content-Length", String(length));
+    this.response.endWithoutBody();
   }
 
   private writeHead(status: number, headers: Answer["headers"]): void {
