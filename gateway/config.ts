@@ -45,6 +45,8 @@ const entries = v.object({
   /** Where SIGHUP is answered: see settings-reload.ts. */
   RELOAD_FILE: v.optional(v.string(), ""),
   MESSAGE_BYTES: messageBytes,
+  /** Of path and query. A whole head has 16 KiB at most: see library.ts. */
+  URL_BYTES: integer({ least: 256, most: 16_384, otherwise: 8_192 }),
   /** Uncommitted messages, and their bytes, of one connection that may be with its worker. */
   WINDOW_MESSAGES: integer({ least: 1, most: 65_536, otherwise: 128 }),
   WINDOW_BYTES: integer({ least: 1, most: 2 ** 30, otherwise: 256 * 1024 }),
@@ -147,6 +149,7 @@ export const liveSettings: ReadonlySet<keyof GatewayConfig> = new Set([
   "DRAIN_MS",
   "LOG_LEVEL",
   "TRUSTED_PROXIES",
+  "URL_BYTES",
   "TLS_CERT_FILE",
   "TLS_KEY_FILE",
 ]);

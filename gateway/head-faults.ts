@@ -35,6 +35,11 @@ export function headFault(incoming: Incoming): string | undefined {
   return undefined;
 }
 
+/** Whether path and query are longer than a gateway keeps them: a connection has them for life, here and in its worker. */
+export function isUrlTooLong({ path, query }: Incoming, limitBytes: number): boolean {
+  return Buffer.byteLength(path) + (query === "" ? 0 : 1 + Buffer.byteLength(query)) > limitBytes;
+}
+
 /** Of all headers of this name, in the order of the request. @param name in lower case. */
 export function valuesOf({ headers }: Incoming, name: string): string[] {
   const values: string[] = [];

@@ -2,15 +2,16 @@
 // wants to decide, the worker's answer. The same for plain HTTP.
 
 import type { Logger } from "pino";
-import { type ErrorCode, errorTable } from "../protocol/errors.ts";
+import { isForbiddenMethod } from "../protocol/http-methods.ts";
 import type { RouteHello } from "../protocol/membership.ts";
 import { packValue } from "../protocol/msgpack.ts";
 import { parseResponded, parseResponding, parseUpgraded, toWorker, type UpgradedBody } from "../protocol/records.ts";
 import type { StreamedAnswer } from "./answer-streams.ts";
 import type { Dispatcher } from "./dispatcher.ts";
-import { type HandshakeFault, handshakeFault, wantsWebSocket } from "./handshake.ts";
-import { bodyOf, headFault, listOf } from "./head-faults.ts";
+import { handshakeFault, wantsWebSocket } from "./handshake.ts";
+import { bodyOf, headFault, isUrlTooLong, listOf } from "./head-faults.ts";
 import { isAllowedOrigin } from "./origin.ts";
+import { type Kind, Refusals } from "./refusals.ts";
 import { RequestBodies } from "./request-bodies.ts";
 import type { Incoming } from "./uws/request.ts";
 import type { Answer, WaitingClient, WaitingRequest, WaitingUpgrade } from "./uws/waiting-client.ts";
@@ -34,7 +35,7 @@ export interface UpgradesOptions<Data extends object> {
   readonly dispatcher: Dispatcher;
   readonly requests: WorkerRequests;
   readonly now: () => number;
-  readonly limits: { readonly parkMs: number; readonly bodyBytes: number };
+  readonly limits: { readonly parkMs: number; readonly bodyBytes: number; readonly urlBytes: number };
   /** There are no files for more connections. */
   readonly isFull: () => boolean;
   readonly log: Logger;
@@ -42,11 +43,13 @@ export interface UpgradesOptions<Data extends object> {
   readonly admit: (admission: Admission) => Data;
 }
 
-type Kind = "upgrade" | "request";
-
-/** Of uWebSockets.js 20.30: it has room for nine digits. */
-const readableBytes = 999_999_999;
-const corkBytes = 16 * 1024;
+const urlTooLong = { status: 414, code: "url.tooLong" } as const;
+const foreign = { status: 403, code: "upgrade.origin" } as const;
+const unknown = { status: 404, code: "route.unknown" } as const;
+const full = { status: 503, code: "gateway.full" } as const;
+const restarts = { status: 503, code: "gateway.restarts" } as const;
+const undecided = { status: 503, code: "upgrade.parked" } as const;
+const broken = { status: 500, code: "envelope.malformed" } as const;
 
 interface Waiting {
   readonly kind: Kind;
@@ -55,35 +58,26 @@ interface Waiting {
   readonly proceed: () => void;
 }
 
-/** How many ended how: accepted, refused by the handler, an answer's status, or one of our errors' codes. */
-class Outcomes {
-  readonly counts: Record<string, number> = {};
-
-  /** @param usual those that are told of before the first. */
-  constructor(...usual: readonly string[]) {
-    for (const outcome of usual) this.counts[outcome] = 0;
-  }
-
-  count(outcome: string): void {
-    this.counts[outcome] = (this.counts[outcome] ?? 0) + 1;
-  }
-}
-
 export class Upgrades<Data extends object> {
   /** Clients are to look for another gateway. */
   isDraining = false;
-  readonly outcomes = { upgrade: new Outcomes("accepted", "refused"), request: new Outcomes() };
   private readonly options: UpgradesOptions<Data>;
   /** Parked until there is a worker: until then nobody knows which paths exist. */
   private waiting: Waiting[] = [];
   private readonly bodies: RequestBodies;
   /** Upgrades that workers were asked about. */
   private asked = 0;
+  private readonly refusals: Refusals;
 
   constructor(options: UpgradesOptions<Data>) {
     this.options = options;
-    const { dispatcher, now, limits } = options;
+    const { dispatcher, now, limits, log } = options;
     this.bodies = new RequestBodies({ parking: dispatcher.parking, now, limits });
+    this.refusals = new Refusals({ bodies: this.bodies, log });
+  }
+
+  get outcomes(): Refusals["outcomes"] {
+    return this.refusals.outcomes;
   }
 
   get parked(): number {
@@ -92,57 +86,74 @@ export class Upgrades<Data extends object> {
 
   upgrade(incoming: Incoming, client: WaitingUpgrade<Data>): void {
     const fault = handshakeFault(incoming);
-    if (fault !== undefined) return this.refuseHandshake(fault, client);
-    if (this.isDraining) return this.refuse("upgrade", client, 503, "gateway.restarts");
-    if (this.options.isFull()) return this.refuse("upgrade", client, 503, "gateway.full");
+    if (fault !== undefined) return this.refusals.handshake(fault, client);
+    if (this.isUrlTooLong(incoming)) return this.refusals.refuse("upgrade", client, urlTooLong);
+    if (this.isDraining) return this.refusals.refuse("upgrade", client, restarts);
+    if (this.options.isFull()) return this.refusals.refuse("upgrade", client, full);
     this.routeUpgrade(incoming, client);
   }
 
+  /** Whatever can be refused without its body is, before that arrives. */
   request(incoming: Incoming, client: WaitingRequest): void {
+    const { refusals } = this;
     const malformed = headFault(incoming);
-    if (malformed !== undefined) return this.refuseMalformed(malformed, client);
+    if (malformed !== undefined) return refusals.malformed(malformed, client);
     // What lacks a key, or has one of another length, is not taken for an upgrade by uWebSockets.js.
     const fault = wantsWebSocket(incoming) ? handshakeFault(incoming) : undefined;
-    if (fault !== undefined) return this.refuseHandshake(fault, client);
+    if (fault !== undefined) return refusals.handshake(fault, client);
     const body = bodyOf(incoming);
     const close = body === undefined ? undefined : "linger";
-    if (this.options.isFull()) return this.refuse("request", client, 503, "gateway.full", "now");
-    const match = this.options.dispatcher.route(incoming.path);
-    if (match === null) return this.refuse("request", client, 404, "route.unknown", close);
-    if (match?.route.answers === false) return this.refusePlain(client, close);
+    if (this.isUrlTooLong(incoming)) return refusals.refuse("request", client, { ...urlTooLong, close });
+    if (isForbiddenMethod(incoming.method)) return refusals.method(incoming.method, client, close);
+    if (this.options.isFull()) return refusals.refuse("request", client, { ...full, close: "now" });
+    const route = this.routeOf(incoming, client, close);
+    if (route === null) return;
     const bytes = body?.bytes ?? 0;
-    if (bytes > this.options.limits.bodyBytes) return this.refuseTooLarge(bytes, client);
+    if (bytes > this.options.limits.bodyBytes) return refusals.tooLarge(bytes, client);
     this.bodies.read(client, body?.bytes, {
       onWhole: (whole) => this.routeRequest(incoming, whole, client),
-      onRefused: (status, code) => this.refuse("request", client, status, code, "now"),
+      onRefused: (status, code) => refusals.refuse("request", client, { status, code, close: "now" }),
     });
+  }
+
+  private isUrlTooLong(incoming: Incoming): boolean {
+    return isUrlTooLong(incoming, this.options.limits.urlBytes);
   }
 
   private routeUpgrade(incoming: Incoming, client: WaitingUpgrade<Data>): void {
     const match = this.options.dispatcher.route(incoming.path);
     if (match === undefined) return this.park("upgrade", client, () => this.routeUpgrade(incoming, client));
-    if (match === null) return this.refuse("upgrade", client, 404, "route.unknown");
+    if (match === null) return this.refusals.refuse("upgrade", client, unknown);
     const { route } = match;
-    if (!isAllowedOrigin(incoming, route.origins)) return this.refuse("upgrade", client, 403, "upgrade.origin");
+    if (!isAllowedOrigin(incoming, route.origins)) return this.refusals.refuse("upgrade", client, foreign);
     if (route.upgrades) return this.ask(incoming, client, route);
     this.accept(incoming, client, { ok: true, subprotocol: undefined, headers: [] }, route);
   }
 
-  private routeRequest(incoming: Incoming, body: Uint8Array, client: WaitingClient): void {
+  /** @returns undefined while nobody knows which paths exist; null: the client has been refused. */
+  private routeOf(incoming: Incoming, client: WaitingClient, close: Answer["close"]): RouteHello | null | undefined {
     const match = this.options.dispatcher.route(incoming.path);
-    if (match === undefined) return this.park("request", client, () => this.routeRequest(incoming, body, client));
-    if (match === null) return this.refuse("request", client, 404, "route.unknown");
-    if (!match.route.answers) return this.refusePlain(client, undefined);
+    if (match === undefined) return undefined;
+    if (match === null) this.refusals.refuse("request", client, { ...unknown, close });
+    else if (!match.route.answers) this.refusals.plain(client, close);
+    else return match.route;
+    return null;
+  }
+
+  private routeRequest(incoming: Incoming, body: Uint8Array, client: WaitingClient): void {
+    const route = this.routeOf(incoming, client, undefined);
+    if (route === undefined) return this.park("request", client, () => this.routeRequest(incoming, body, client));
+    if (route === null) return;
     const { method, path, query, ip, headers } = incoming;
     client.onGone = this.options.requests.ask({
-      what: `onRequest of ${match.route.path}`,
+      what: `onRequest of ${route.path}`,
       type: toWorker.request,
       body: (redelivered) => packValue({ method, path, query, ip, headers, body, redelivered }),
       onAnswer: (payload) => this.answer(client, parseResponded(payload)),
       onBegun: (payload) => this.stream(incoming, client, payload),
-      onBroken: () => this.refuse("request", client, 500, "envelope.malformed"),
-      onTimeout: () => this.refuse("request", client, 503, "upgrade.parked"),
-      onPoison: () => this.refusePoison("request", incoming, client),
+      onBroken: () => this.refusals.refuse("request", client, broken),
+      onTimeout: () => this.refusals.refuse("request", client, undecided),
+      onPoison: () => this.refusals.poison("request", incoming, client),
       isOver: () => client.isGone,
     });
   }
@@ -150,7 +161,7 @@ export class Upgrades<Data extends object> {
   /** Takes no more upgrades. What a worker was asked is still answered. */
   drain(): void {
     this.isDraining = true;
-    for (const { kind, client } of this.waiting.splice(0)) if (!client.isGone) this.refuse(kind, client, 503, "gateway.restarts");
+    for (const { kind, client } of this.waiting.splice(0)) if (!client.isGone) this.refusals.refuse(kind, client, restarts);
   }
 
   /** There may be a worker now. */
@@ -165,7 +176,7 @@ export class Upgrades<Data extends object> {
     this.waiting = this.waiting.filter(({ kind, since, client }) => {
       if (client.isGone) return false;
       if (since > latest) return true;
-      this.refuse(kind, client, 503, "upgrade.parked");
+      this.refusals.refuse(kind, client, undecided);
       return false;
     });
     this.bodies.sweep();
@@ -190,9 +201,9 @@ export class Upgrades<Data extends object> {
           client.answer({ ...body, close: "now" });
         }
       },
-      onBroken: () => this.refuse("upgrade", client, 500, "envelope.malformed"),
-      onTimeout: () => this.refuse("upgrade", client, 503, "upgrade.parked"),
-      onPoison: () => this.refusePoison("upgrade", incoming, client),
+      onBroken: () => this.refusals.refuse("upgrade", client, broken),
+      onTimeout: () => this.refusals.refuse("upgrade", client, undecided),
+      onPoison: () => this.refusals.poison("upgrade", incoming, client),
       isOver: () => client.isGone,
     });
   }
@@ -231,57 +242,4 @@ export class Upgrades<Data extends object> {
       },
     };
   }
-
-  private refusePoison(kind: Kind, { method, path }: Incoming, client: WaitingClient): void {
-    this.options.log.error({ kind, method, path, code: "request.poison" }, "given up: it was with three workers that died");
-    this.refuse(kind, client, 500, "request.poison");
-  }
-
-  // Nobody answers plain HTTP there.
-  private refusePlain(client: WaitingClient, close: Answer["close"]): void {
-    this.answer(client, { ...text(426, "this path speaks WebSocket", [["upgrade", "websocket"]]), close });
-  }
-
-  private refuseTooLarge(bytes: number, client: WaitingClient): void {
-    this.outcomes.request.count("request.tooLarge");
-    const answer = text(413, `request.tooLarge: ${errorTable["request.tooLarge"].text}`);
-    client.answer(bytes > readableBytes ? unread(answer) : { ...answer, close: "linger" });
-  }
-
-  private refuseMalformed(what: string, client: WaitingClient): void {
-    this.outcomes.request.count("request.malformed");
-    client.answer(unread(text(400, `request.malformed: ${what}`)));
-  }
-
-  private refuseHandshake(fault: HandshakeFault, client: WaitingClient): void {
-    this.outcomes.upgrade.count("upgrade.handshake");
-    const headers: Answer["headers"] =
-      fault.status === 426
-        ? [
-            ["upgrade", "websocket"],
-            ["sec-websocket-version", "13"],
-          ]
-        : [];
-    client.answer(unread(text(fault.status, `upgrade.handshake: ${fault.text}`, headers)));
-  }
-
-  /** @param close a refused upgrade leaves no connection: what the client sends behind it may be frames. */
-  private refuse(kind: Kind, client: WaitingClient, status: number, code: ErrorCode, close?: Answer["close"]): void {
-    this.bodies.drop(client);
-    this.outcomes[kind].count(code);
-    const answer = text(status, `${code}: ${errorTable[code].text}`, status === 503 ? [["retry-after", "5"]] : []);
-    client.answer({ ...answer, close: kind === "upgrade" ? "now" : close });
-  }
-}
-
-function text(status: number, body: string, headers: Answer["headers"] = []): Answer {
-  return { status, headers: [["content-type", "text/plain; charset=utf-8"], ...headers], body: `${body}\n` };
-}
-
-/**
- * An answer that has left before uWebSockets.js looks at the request's length: it then closes without writing what is corked. More than
- * its cork takes is written at once. Source: CORK_BUFFER_SIZE in its LoopData.h.
- */
-function unread(answer: Answer): Answer {
-  return { ...answer, body: String(answer.body).padEnd(corkBytes), close: "now" };
 }

@@ -36,6 +36,7 @@ export const errorTable = {
   "request.method": { close: 1008, text: "a request's method is CONNECT, TRACE or TRACK; answered with 405" },
   "request.tooLarge": { close: 1009, text: "a request's body is larger than MESSAGE_BYTES; answered with 413" },
   "request.tooSlow": { close: 1008, text: "a request's body arrived too slowly; answered with 408" },
+  "url.tooLong": { close: 1008, text: "a request's path and query are longer than URL_BYTES; answered with 414" },
   "route.unknown": { close: 1008, text: "no handler serves this path; answered with 404" },
   "route.removed": { close: 1001, text: "a release that was forced in no longer serves this path" },
   "handler.invalid": { close: 1011, text: "a handler module's default export is not a result of defineHandler" },

@@ -144,7 +144,6 @@ test("a good release stays, and what was refused has a metric of its own", async
     ["/strict/:room", "message.notJson"],
     ["/strict/:room", "message.invalid"],
     ["/strict/:room", "request.malformed"],
-    ["/strict/:room", "request.method"],
     ["/loose", "message.notJson"],
   ] as const) {
     // As many as would undo a deploy.

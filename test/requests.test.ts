@@ -1,6 +1,7 @@
 // What clients send that no library sends, on a running system: RFC 9112 and RFC 6455, literally.
 
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { Exposition } from "./prometheus.ts";
 import { RawClient } from "./raw-client.ts";
 import { TestSystem } from "./system.ts";
 
@@ -71,6 +72,44 @@ test.each([
   expect(client.received.toString()).not.toContain("hidden");
 });
 
+// uWebSockets.js goes on to read what it has until the socket is uncorked, and would serve it.
+test.each([
+  ["/nowhere", {}],
+  ["/echo", { Origin: "https://example.org" }],
+  ["/gate/refuse", {}],
+  ["/gate/nothing", {}],
+  [`/echo?${"x".repeat(9_000)}`, {}],
+])("no request that comes in one piece with a refused upgrade is served: %s", async (path, headers) => {
+  const answer = await RawClient.untilClosed(system.url, lines(`GET ${path} HTTP/1.1`, { ...handshake, ...headers }) + hidden);
+  expect(answer).not.toContain("hidden");
+  expect(answer).not.toContain("HTTP/1.1 2");
+});
+
+test.each([
+  ["a path", `/gate/${"x".repeat(8_192 - 6)}`, 201, 414],
+  ["a query", `/gate/http?${"x".repeat(8_192 - 11)}`, 201, 414],
+  ["what is not ASCII, in bytes,", `/gate/http?${"é".repeat((8_192 - 11) / 2 - 0.5)}x`, 201, 414],
+])("%s of URL_BYTES is answered, and of one more 414", async (_, url, status, refused) => {
+  const ask = async (path: string) => {
+    const request = Buffer.from(lines(`GET ${path} HTTP/1.1`, { Host: "h" }));
+    return statusOf(await RawClient.until(system.url, request, "\r\n\r\n"));
+  };
+  expect(await ask(url)).toBe(status);
+  expect(await ask(`${url}x`)).toBe(refused);
+});
+
+test("a URL that is too long is refused with its code, upgrade or not, and counted", async () => {
+  const path = `/echo?${"x".repeat(9_000)}`;
+  for (const headers of [handshake, { Host: "h", "Content-Length": "5" }]) {
+    const answer = await RawClient.untilClosed(system.url, lines(`${"Upgrade" in headers ? "GET" : "POST"} ${path} HTTP/1.1`, headers));
+    expect(statusOf(answer)).toBe(414);
+    expect(answer).toContain("url.tooLong");
+  }
+  const metrics = await Exposition.of(system.gatewayHellos[0]?.adminPort, "/metrics");
+  expect(metrics.sum("thinstate_upgrades_total", { outcome: "url.tooLong" })).toBeGreaterThan(0);
+  expect(metrics.sum("thinstate_requests_total", { outcome: "url.tooLong" })).toBeGreaterThan(0);
+});
+
 test.each([
   ["Host: h\r\nHost: h"],
   ["Host: a\r\nHost: b"],
@@ -99,11 +138,16 @@ test.each([
   ["/echo", "Content-Length: 5", 426],
   ["/gate/http", "Content-Length: 999999", 413],
   ["/gate/http", "Content-Length: 4294967301", 413],
-])("a body that nobody takes is answered before it arrives, and the connection closed: %s %s", async (path, header, status) => {
-  const answer = await RawClient.untilClosed(system.url, `POST ${path} HTTP/1.1\r\nHost: h\r\n${header}\r\n\r\n`);
-  expect(statusOf(answer)).toBe(status);
-  expect(answer.toLowerCase()).toContain("\r\nconnection: close\r\n");
-});
+  ["/gate/http", "Content-Length: 5", 405, "TRACE"],
+  ["/nowhere", "Transfer-Encoding: chunked", 405, "TRACE"],
+])(
+  "a body that nobody takes is answered before it arrives, and the connection closed: %s %s",
+  async (path, header, status, method = "POST") => {
+    const answer = await RawClient.untilClosed(system.url, `${method} ${path} HTTP/1.1\r\nHost: h\r\n${header}\r\n\r\n`);
+    expect(statusOf(answer)).toBe(status);
+    expect(answer.toLowerCase()).toContain("\r\nconnection: close\r\n");
+  },
+);
 
 const chunked = "POST /gate/http HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
 

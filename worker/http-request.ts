@@ -1,15 +1,12 @@
 // A client's plain HTTP request, as onRequest sees it: made from what a gateway sends of it, or refused.
 
 import { CodedError } from "../protocol/errors.ts";
+import { allowedMethods, isForbiddenMethod } from "../protocol/http-methods.ts";
 import type { RequestBody } from "../protocol/records.ts";
 import { isClientFault } from "./failure.ts";
 
 /** RFC 9110, 7.2: uri-host [ ":" port ]. Whether such a host can be, the URL parser knows. */
 const hostAndPort = /^(?:\[[\da-f:.]+\]|[\w.~!$&'()*+,;=%-]+)(?::\d*)?$/i;
-/** Fetch, 2.2.1: a Request cannot have these methods, in any case. */
-const forbidden = /^(?:CONNECT|TRACE|TRACK)$/i;
-/** All others that uWebSockets.js lets through; RFC 9110, 15.5.6 wants them told. Which of them mean something is the handler's part. */
-const allow = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /** A Request that remembers whether it threw since its body is not what its client says: that is the client's fault. */
 export class ClientRequest extends Request {
@@ -47,7 +44,7 @@ export class ClientRequest extends Request {
  * @throws {CodedError} "request.malformed" or "request.method" where a client has sent what there can be no Request of.
  */
 export function httpRequestOf(body: RequestBody, signal: AbortSignal): ClientRequest {
-  if (forbidden.test(body.method)) throw new CodedError("request.method", `${body.method} is not served`);
+  if (isForbiddenMethod(body.method)) throw new CodedError("request.method", `${body.method} is not served`);
   try {
     return parse(body, signal);
   } catch (cause) {
@@ -60,7 +57,7 @@ export function httpRequestOf(body: RequestBody, signal: AbortSignal): ClientReq
 /** What a client is answered whose request is at fault. @param error as httpRequestOf and ClientRequest.clientFaultOf make it. */
 export function refusalOf({ code, message }: CodedError): { status: number; headers: Array<[string, string]>; text: string } {
   const type: [string, string] = ["content-type", "text/plain; charset=utf-8"];
-  if (code === "request.method") return { status: 405, headers: [type, ["allow", allow]], text: message };
+  if (code === "request.method") return { status: 405, headers: [type, ["allow", allowedMethods]], text: message };
   // RFC 9110, 15.5.2: with a challenge.
   if (code === "auth.refused") return { status: 401, headers: [type, ["www-authenticate", "Bearer"]], text: message };
   return { status: 400, headers: [type], text: message };

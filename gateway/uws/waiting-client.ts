@@ -5,16 +5,22 @@ import type * as uWS from "./library.ts";
 import { type BodyReader, readBody } from "./request.ts";
 import { type Body, corkedBytes, type Head, SocketBody } from "./response-body.ts";
 
+/**
+ * How a connection ends behind an answer, where nobody can tell where the next request begins, or nobody reads this one's body. No request
+ * behind it is served.
+ *
+ * - `now`: as soon as it is written. A client that has already sent another request behind this one gets no answer at all.
+ * - `linger`: once the client has had a second to read the answer, while nothing is read of it. A connection that is closed with something
+ *   unread is reset, and then the client may never see what it was answered: RFC 9112, 9.6.
+ * - `first`: the answer leaves before uWebSockets.js looks at the request's length, which makes it close at once.
+ */
+export type Close = "now" | "linger" | "first";
+
 export interface Answer {
   readonly status: number;
   readonly headers: ReadonlyArray<readonly [string, string]>;
   readonly body: Uint8Array | string;
-  /**
-   * The connection ends behind it: nobody can tell where the next request begins, or nobody reads this one's body. `linger`: once the
-   * client has had a second to read the answer, while nothing is read of it. A connection that is closed with something unread is
-   * reset, and then the client may never see what it was answered: RFC 9112, 9.6.
-   */
-  readonly close?: "now" | "linger" | undefined;
+  readonly close?: Close | undefined;
 }
 
 /** A client that waits for an answer. After it has gone, or was answered, calls do nothing. */
@@ -46,6 +52,8 @@ export interface WaitingUpgrade<Data extends object> extends WaitingClient {
 }
 
 const lingerMs = 1_000;
+/** What is longer is written at once, though the socket is corked. Source: CORK_BUFFER_SIZE in LoopData.h of uWebSockets. */
+const corkBytes = 16 * 1024;
 
 // uWebSockets.js frames the body itself.
 const ownHeaders = new Set(["content-length", "transfer-encoding", "connection", "date"]);
@@ -77,10 +85,11 @@ export class Client implements WaitingRequest {
     this.isHead = isHead;
     this.room = room;
     response.onAborted(() => {
+      const wasAnswered = this.isGone;
       this.isGone = true;
       this.isClosed = true;
       this.body?.abort();
-      this.onGone?.();
+      if (!wasAnswered) this.onGone?.();
     });
   }
 
@@ -97,15 +106,14 @@ export class Client implements WaitingRequest {
   answer({ status, headers, body, close }: Answer): void {
     const bytes = typeof body === "string" ? Buffer.from(body) : body;
     if (bytes.length > wholeBytes && !this.isHead && close === undefined) return this.answerInParts(status, headers, bytes);
+    if (close === "now") return this.answerAndClose(status, headers, bytes);
     this.finish(() => {
       this.writeHead(status, headers);
-      if (bodiless.has(status)) {
-        if (close === undefined) this.response.endWithoutBody();
-        else this.linger(undefined);
-      } else if (close === "linger") this.linger(bytes);
-      else if (this.isHead && close === undefined) this.endHead(bytes.length);
-      else if (this.isHead) this.response.endWithoutBody(bytes.length, true);
-      else this.response.end(bytes, close === "now");
+      if (close === "linger") this.linger(bodiless.has(status) ? undefined : bytes);
+      else if (close === "first") this.response.end(Buffer.concat([bytes, Buffer.alloc(corkBytes, " ")]), true);
+      else if (bodiless.has(status)) this.response.endWithoutBody();
+      else if (this.isHead) this.endHead(bytes.length);
+      else this.response.end(bytes);
     });
   }
 
@@ -128,6 +136,22 @@ export class Client implements WaitingRequest {
       body.open(headers);
     });
     return body;
+  }
+
+  // Not within the callback that has told of the request: what follows it in the same segment would be served before the socket is
+  // uncorked, and closed. As long as there is no answer, uWebSockets.js closes where another request follows.
+  private answerAndClose(status: number, headers: Answer["headers"], body: Uint8Array): void {
+    if (this.isGone) return;
+    this.isGone = true;
+    setImmediate(() => {
+      if (this.isClosed) return;
+      this.response.cork(() => {
+        this.writeHead(status, headers);
+        if (bodiless.has(status)) this.linger(undefined);
+        else if (this.isHead) this.response.endWithoutBody(body.length, true);
+        else this.response.end(body, true);
+      });
+    });
   }
 
   private answerInParts(status: number, headers: Answer["headers"], body: Uint8Array): void {

@@ -1,0 +1,101 @@
+// What a client is answered that is not let in, or whose request nobody gets: counted by error code, and with no connection left where
+// what follows could be mistaken for something else.
+
+import type { Logger } from "pino";
+import { type ErrorCode, errorTable } from "../protocol/errors.ts";
+import { allowedMethods } from "../protocol/http-methods.ts";
+import type { HandshakeFault } from "./handshake.ts";
+import type { RequestBodies } from "./request-bodies.ts";
+import type { Incoming } from "./uws/request.ts";
+import type { Answer, WaitingClient } from "./uws/waiting-client.ts";
+
+export type Kind = "upgrade" | "request";
+
+/** Of uWebSockets.js 20.30: it has room for nine digits. */
+const readableBytes = 999_999_999;
+
+/** How many ended how: accepted, refused by the handler, an answer's status, or one of our errors' codes. */
+class Outcomes {
+  readonly counts: Record<string, number> = {};
+
+  /** @param usual those that are told of before the first. */
+  constructor(...usual: readonly string[]) {
+    for (const outcome of usual) this.counts[outcome] = 0;
+  }
+
+  count(outcome: string): void {
+    this.counts[outcome] = (this.counts[outcome] ?? 0) + 1;
+  }
+}
+
+export interface RefusalsOptions {
+  readonly bodies: Pick<RequestBodies, "drop">;
+  readonly log: Logger;
+}
+
+interface Refusal {
+  readonly status: number;
+  readonly code: ErrorCode;
+  /** Instead of the code's usual text. */
+  readonly text?: string;
+  readonly headers?: Answer["headers"];
+  /** Of a request; a refused upgrade leaves no connection, since what the client sends behind it may be frames. */
+  readonly close?: Answer["close"];
+}
+
+export class Refusals {
+  readonly outcomes = { upgrade: new Outcomes("accepted", "refused"), request: new Outcomes() };
+  private readonly options: RefusalsOptions;
+
+  constructor(options: RefusalsOptions) {
+    this.options = options;
+  }
+
+  refuse(kind: Kind, client: WaitingClient, { status, code, text = errorTable[code].text, headers = [], close }: Refusal): void {
+    this.options.bodies.drop(client);
+    this.outcomes[kind].count(code);
+    const retry: Answer["headers"] = status === 503 ? [["retry-after", "5"]] : [];
+    const answer = textAnswer(status, `${code}: ${text}`, [...headers, ...retry]);
+    client.answer({ ...answer, close: kind === "upgrade" ? (close ?? "now") : close });
+  }
+
+  /** Nobody answers plain HTTP there. */
+  plain(client: WaitingClient, close: Answer["close"]): void {
+    this.options.bodies.drop(client);
+    this.outcomes.request.count("426");
+    client.answer({ ...textAnswer(426, "this path speaks WebSocket", [["upgrade", "websocket"]]), close });
+  }
+
+  method(method: string, client: WaitingClient, close: Answer["close"]): void {
+    const text = `${method} is not served`;
+    this.refuse("request", client, { status: 405, code: "request.method", text, headers: [["allow", allowedMethods]], close });
+  }
+
+  tooLarge(bytes: number, client: WaitingClient): void {
+    this.refuse("request", client, { status: 413, code: "request.tooLarge", close: bytes > readableBytes ? "first" : "linger" });
+  }
+
+  malformed(text: string, client: WaitingClient): void {
+    this.refuse("request", client, { status: 400, code: "request.malformed", text, close: "first" });
+  }
+
+  handshake({ status, text }: HandshakeFault, client: WaitingClient): void {
+    const headers: Answer["headers"] =
+      status === 426
+        ? [
+            ["upgrade", "websocket"],
+            ["sec-websocket-version", "13"],
+          ]
+        : [];
+    this.refuse("upgrade", client, { status, code: "upgrade.handshake", text, headers, close: "first" });
+  }
+
+  poison(kind: Kind, { method, path }: Incoming, client: WaitingClient): void {
+    this.options.log.error({ kind, method, path, code: "request.poison" }, "given up: it was with three workers that died");
+    this.refuse(kind, client, { status: 500, code: "request.poison" });
+  }
+}
+
+function textAnswer(status: number, body: string, headers: Answer["headers"]): Answer {
+  return { status, headers: [["content-type", "text/plain; charset=utf-8"], ...headers], body: `${body}\n` };
+}
