@@ -38,3 +38,11 @@ test("a gateway that has lost NATS closes its connections before workers run the
   );
   expect(parse({ GATEWAY_TIMEOUT_MS: "8001", NATS_TIMEOUT_MS: "500" })).toMatchObject({ GATEWAY_TIMEOUT_MS: 8_001, NATS_TIMEOUT_MS: 500 });
 });
+
+test.each([
+  [{ HOSTS: "https://example.com" }, "HOSTS=https://example.com is not host names (example.com:8443, *.example.com), separated by commas"],
+  [{ HOSTS: "example.com, *" }, "HOSTS=example.com, * is not host names"],
+  [{ URL_BYTES: "16385" }, "URL_BYTES=16385 is not a whole number from 256 to 16384"],
+])("what is no host, no switch or no size is refused: %j", (environment, message) => {
+  expect(() => parse(environment)).toThrow(message);
+});

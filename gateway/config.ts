@@ -16,6 +16,7 @@ import {
   usualExpireGraceMs,
 } from "../process/settings.ts";
 import { checkFits } from "../protocol/payload-limits.ts";
+import { isHostList } from "./hosts.ts";
 import { isProxyList } from "./trusted-proxies.ts";
 
 const entries = v.object({
@@ -38,6 +39,8 @@ const entries = v.object({
   TLS_KEY_FILE: v.optional(v.string(), ""),
   /** The proxies whose X-Forwarded-For is believed. */
   TRUSTED_PROXIES: v.optional(v.pipe(v.string(), v.check(isProxyList, "addresses or networks (10.0.0.0/8), separated by commas")), ""),
+  /** The names that pages are served under, as isHostPattern has them: pages of these may connect. */
+  HOSTS: v.optional(v.pipe(v.string(), v.check(isHostList, "host names (example.com:8443, *.example.com), separated by commas")), ""),
   LIFELINE_FD: integer({ least: 0, most: 1_000_000, otherwise: 0 }),
   ...notifySettings,
   /** Where the previous process, which has ended, left its id: see identity-file.ts. */
@@ -149,6 +152,7 @@ export const liveSettings: ReadonlySet<keyof GatewayConfig> = new Set([
   "DRAIN_MS",
   "LOG_LEVEL",
   "TRUSTED_PROXIES",
+  "HOSTS",
   "URL_BYTES",
   "TLS_CERT_FILE",
   "TLS_KEY_FILE",

@@ -49,6 +49,7 @@ export class Frontend {
       now,
       log,
       limits: settings.requests,
+      hosts: () => settings.hosts,
       isFull: () => this.files.isFull,
       admit: (admission) => clients.admit(admission),
     });

@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Certificate } from "./certificate.ts";
 import type { GatewayConfig } from "./config.ts";
 import type { DispatchLimits } from "./dispatch-options.ts";
+import { hostsOf } from "./hosts.ts";
 import { dispatchLimits, requestLimits, serverLimits, topicLimits, workerLimits } from "./limits.ts";
 import type { TopicLimits } from "./topics.ts";
 import { TrustedProxies } from "./trusted-proxies.ts";
@@ -16,6 +17,8 @@ export class LiveSettings {
   /** undefined: clients speak without TLS. */
   certificate: Certificate | undefined;
   proxies: TrustedProxies;
+  /** Those of HOSTS. */
+  hosts: readonly string[];
   /** Whoever was given one of these reads it each time. */
   readonly dispatch: DispatchLimits;
   readonly requests: UpgradesOptions<object>["limits"];
@@ -28,6 +31,7 @@ export class LiveSettings {
     this.config = config;
     this.certificate = certificate;
     this.proxies = new TrustedProxies(config.TRUSTED_PROXIES);
+    this.hosts = hostsOf(config.HOSTS);
     this.dispatch = dispatchLimits(config);
     this.requests = requestLimits(config);
     this.topics = topicLimits(config, maxPayloadBytes);
@@ -52,6 +56,7 @@ export class LiveSettings {
     this.config = config;
     this.certificate = certificate;
     this.proxies = new TrustedProxies(config.TRUSTED_PROXIES);
+    this.hosts = hostsOf(config.HOSTS);
     Object.assign(this.dispatch, dispatchLimits(config));
     Object.assign(this.requests, requestLimits(config));
     Object.assign(this.topics, topicLimits(config, this.maxPayloadBytes));

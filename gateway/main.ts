@@ -91,6 +91,9 @@ async function main(): Promise<void> {
   };
   reload = new Reload({ file, log, config, live: liveSettings, parse: parseGatewayConfig, apply, answerFile: config.RELOAD_FILE });
   log.info({ host: config.HOST, port, admin: admin.port, ...(certificate && aboutCertificate(certificate)) }, "gateway listens");
+  if (config.HOSTS === "" && !isLoopback(config.HOST)) {
+    log.warn({ host: config.HOST }, "HOSTS is not set: pages of any name that leads here may connect. Set it to the names of your site");
+  }
   keepCompiled();
   notify.ready(() => statusLine(started.dispatcher));
 }

@@ -2,6 +2,7 @@
 // what follows could be mistaken for something else.
 
 import type { Logger } from "pino";
+import { PacedLog } from "../process/paced-log.ts";
 import { type ErrorCode, errorTable } from "../protocol/errors.ts";
 import { allowedMethods } from "../protocol/http-methods.ts";
 import type { HandshakeFault } from "./handshake.ts";
@@ -30,6 +31,7 @@ class Outcomes {
 
 export interface RefusalsOptions {
   readonly bodies: Pick<RequestBodies, "drop">;
+  readonly now: () => number;
   readonly log: Logger;
 }
 
@@ -46,9 +48,11 @@ interface Refusal {
 export class Refusals {
   readonly outcomes = { upgrade: new Outcomes("accepted", "refused"), request: new Outcomes() };
   private readonly options: RefusalsOptions;
+  private readonly paced: PacedLog;
 
   constructor(options: RefusalsOptions) {
     this.options = options;
+    this.paced = new PacedLog(options);
   }
 
   refuse(kind: Kind, client: WaitingClient, { status, code, text = errorTable[code].text, headers = [], close }: Refusal): void {
@@ -88,6 +92,13 @@ export class Refusals {
           ]
         : [];
     this.refuse("upgrade", client, { status, code: "upgrade.handshake", text, headers, close: "first" });
+  }
+
+  /** @param fault as originFault tells it. The page only learns that it could not connect, so it is logged as well. */
+  origin(kind: Kind, fault: string, { client, route, ...rest }: { client: WaitingClient; route: string; close?: Answer["close"] }): void {
+    const code = kind === "upgrade" ? "upgrade.origin" : "request.origin";
+    this.paced.meet(`${code} ${route}`, (count) => this.options.log.warn({ route, code, count }, `refused with 403: ${fault}`));
+    this.refuse(kind, client, { status: 403, code, text: fault, ...rest });
   }
 
   poison(kind: Kind, { method, path }: Incoming, client: WaitingClient): void {

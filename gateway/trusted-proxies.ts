@@ -2,6 +2,7 @@
 // own proxies have added can be believed, and nothing to the left of it. Pure.
 
 import { BlockList, isIP, SocketAddress } from "node:net";
+import { entriesOf } from "../process/settings.ts";
 
 export class TrustedProxies {
   private readonly list: BlockList | undefined;
@@ -43,13 +44,6 @@ export function isProxyList(text: string): boolean {
   } catch {
     return false;
   }
-}
-
-function entriesOf(list: string): string[] {
-  return list
-    .split(",")
-    .map((entry) => entry.trim())
-    .filter((entry) => entry !== "");
 }
 
 /** @throws where it is neither an address nor a network. */

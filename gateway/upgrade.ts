@@ -10,7 +10,7 @@ import type { StreamedAnswer } from "./answer-streams.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { handshakeFault, wantsWebSocket } from "./handshake.ts";
 import { bodyOf, headFault, isUrlTooLong, listOf } from "./head-faults.ts";
-import { isAllowedOrigin } from "./origin.ts";
+import { isOriginChecked, originFault } from "./origin.ts";
 import { type Kind, Refusals } from "./refusals.ts";
 import { RequestBodies } from "./request-bodies.ts";
 import type { Incoming } from "./uws/request.ts";
@@ -36,6 +36,8 @@ export interface UpgradesOptions<Data extends object> {
   readonly requests: WorkerRequests;
   readonly now: () => number;
   readonly limits: { readonly parkMs: number; readonly bodyBytes: number; readonly urlBytes: number };
+  /** Those of HOSTS. */
+  readonly hosts: () => readonly string[];
   /** There are no files for more connections. */
   readonly isFull: () => boolean;
   readonly log: Logger;
@@ -44,7 +46,6 @@ export interface UpgradesOptions<Data extends object> {
 }
 
 const urlTooLong = { status: 414, code: "url.tooLong" } as const;
-const foreign = { status: 403, code: "upgrade.origin" } as const;
 const unknown = { status: 404, code: "route.unknown" } as const;
 const full = { status: 503, code: "gateway.full" } as const;
 const restarts = { status: 503, code: "gateway.restarts" } as const;
@@ -73,7 +74,7 @@ export class Upgrades<Data extends object> {
     this.options = options;
     const { dispatcher, now, limits, log } = options;
     this.bodies = new RequestBodies({ parking: dispatcher.parking, now, limits });
-    this.refusals = new Refusals({ bodies: this.bodies, log });
+    this.refusals = new Refusals({ bodies: this.bodies, now, log });
   }
 
   get outcomes(): Refusals["outcomes"] {
@@ -125,7 +126,8 @@ export class Upgrades<Data extends object> {
     if (match === undefined) return this.park("upgrade", client, () => this.routeUpgrade(incoming, client));
     if (match === null) return this.refusals.refuse("upgrade", client, unknown);
     const { route } = match;
-    if (!isAllowedOrigin(incoming, route.origins)) return this.refusals.refuse("upgrade", client, foreign);
+    const fault = originFault(incoming, route, this.options.hosts());
+    if (fault !== undefined) return this.refusals.origin("upgrade", fault, { client, route: route.path });
     if (route.upgrades) return this.ask(incoming, client, route);
     this.accept(incoming, client, { ok: true, subprotocol: undefined, headers: [] }, route);
   }
@@ -134,8 +136,10 @@ export class Upgrades<Data extends object> {
   private routeOf(incoming: Incoming, client: WaitingClient, close: Answer["close"]): RouteHello | null | undefined {
     const match = this.options.dispatcher.route(incoming.path);
     if (match === undefined) return undefined;
+    const fault = match !== null && isOriginChecked(incoming) ? originFault(incoming, match.route, this.options.hosts()) : undefined;
     if (match === null) this.refusals.refuse("request", client, { ...unknown, close });
     else if (!match.route.answers) this.refusals.plain(client, close);
+    else if (fault !== undefined) this.refusals.origin("request", fault, { client, route: match.route.path, close });
     else return match.route;
     return null;
   }

@@ -62,6 +62,14 @@ export const natsSettings = {
   ...natsFileSettings,
 };
 
+/** What a list names, parted by commas. */
+export function entriesOf(list: string): string[] {
+  return list
+    .split(",")
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== "");
+}
+
 /**
  * The content of a file that a variable names.
  * @throws {CodedError} "config.invalid" if it cannot be read.

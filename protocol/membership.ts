@@ -16,8 +16,10 @@ const activation = v.object({ release: v.pipe(v.string(), v.nonEmpty()), generat
 export const routeHello = v.object({
   /** As in defineHandler: `/chat/:room`. */
   path: v.string(),
-  /** Allowed Origin headers; undefined: same origin only; `*`: any. */
+  /** Allowed Origin headers, as isOriginPattern has them; undefined: the installation's own hosts only. */
   origins: v.optional(v.array(v.string())),
+  /** Whether clients that send no Origin are refused. Missing: they are not. */
+  requireOrigin: v.optional(v.boolean()),
   subprotocols: v.array(v.string()),
   /** Whether a worker is asked before an upgrade. */
   upgrades: v.boolean(),

@@ -138,6 +138,8 @@ test.each([
   ["/echo", "Content-Length: 5", 426],
   ["/gate/http", "Content-Length: 999999", 413],
   ["/gate/http", "Content-Length: 4294967301", 413],
+  ["/gate/http", "Content-Length: 5\r\nOrigin: https://example.org", 403],
+  ["/gate/http", "Transfer-Encoding: chunked\r\nOrigin: https://example.org", 403],
   ["/gate/http", "Content-Length: 5", 405, "TRACE"],
   ["/nowhere", "Transfer-Encoding: chunked", 405, "TRACE"],
 ])(

@@ -4,6 +4,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { RouteParams } from "regexparam";
 import { CodedError } from "../protocol/errors.ts";
+import { isOriginPattern } from "../protocol/origins.ts";
 import { checkRoutePath, type PathParams } from "../protocol/route-table.ts";
 import type { Hooks, Message } from "./hook-types.ts";
 import type { DeepReadonly, InputOf, OutputOf, Schema } from "./schema.ts";
@@ -21,8 +22,13 @@ export interface HandlerOptions<Path extends string, StateSchema extends Schema 
   > {
   /** `/chat/:room`; a final `*` takes the rest of the path. */
   readonly path: Path;
-  /** Origin headers that browsers may come with: `https://example.com`, or `*` for any. Without it: the gateway's own. */
+  /**
+   * Origin headers that browsers may come with: `https://example.com`, `https://*.example.com` for all names below, or `*` for any. Without
+   * it: the hosts of the setting HOSTS, or what the Host header says. Asked for WebSockets, and for HTTP requests that change something.
+   */
   readonly origins?: readonly string[];
+  /** Refuses clients that send no Origin. Browsers send one; programs usually do not. */
+  readonly requireOrigin?: boolean;
   /** Subprotocols that this handler speaks, the preferred one first. */
   readonly subprotocols?: readonly string[];
   /** Any synchronous Standard Schema: checked when a turn ends, and when a connection is adopted. Without it `conn.state` is undefined. */
@@ -39,6 +45,7 @@ export interface Handler<Params = PathParams, State = unknown, StateInput = unkn
   readonly [brand]: true;
   readonly path: string;
   readonly origins?: readonly string[];
+  readonly requireOrigin?: boolean;
   readonly subprotocols: readonly string[];
   readonly state?: Schema;
   readonly message?: Schema;
@@ -63,7 +70,7 @@ const hookNames = [
   "onStart",
   "onGatewayLost",
 ] as const;
-const optionNames: readonly string[] = ["path", "origins", "subprotocols", ...schemaNames, ...hookNames];
+const optionNames: readonly string[] = ["path", "origins", "requireOrigin", "subprotocols", ...schemaNames, ...hookNames];
 
 /**
  * Makes a handler module: `export default defineHandler({ path: "/echo", onMessage(conn, message) { conn.send(message); } })`.
@@ -93,6 +100,7 @@ export function defineHandler<
     if (given[name] !== undefined && !isSchema(given[name])) throw invalid(`${name} must be a Standard Schema, or type<T>()`);
   }
   for (const origin of options.origins ?? []) checkOrigin(origin);
+  if (!["boolean", "undefined"].includes(typeof options.requireOrigin)) throw invalid("requireOrigin must be true or false");
   for (const name of options.subprotocols ?? []) checkSubprotocol(name);
   const { state, message, origins, ...rest } = options;
   return Object.freeze({
@@ -116,8 +124,9 @@ function isSchema(value: unknown): value is StandardSchemaV1 {
 }
 
 function checkOrigin(origin: string): void {
-  if (origin === "*" || (URL.canParse(origin) && new URL(origin).origin === origin)) return;
-  throw invalid(`origins has ${JSON.stringify(origin)}: an origin is scheme, host and port, as in https://example.com, or * for any`);
+  if (typeof origin === "string" && isOriginPattern(origin)) return;
+  const examples = "as in https://example.com, https://*.example.com for all names below, or * for any";
+  throw invalid(`origins has ${JSON.stringify(origin)}: an origin is scheme, host and port, ${examples}`);
 }
 
 function checkSubprotocol(name: string): void {

@@ -81,8 +81,11 @@ test("a file that looks like a handler and is not served is a problem", async ()
 
 test("a gateway is told what it needs of a route", async () => {
   write({
-    "a.ts": handlerAt("/a", `origins: ["https://example.com", "*"], subprotocols: ["wamp.2.json"], onUpgrade() {}, onAdopt() {},`),
-    "b.ts": handlerAt("/b", "onOpen() {}, onRequest: () => new Response(),"),
+    "a.ts": handlerAt(
+      "/a",
+      `origins: ["https://example.com", "*"], requireOrigin: true, subprotocols: ["wamp.2.json"], onUpgrade() {}, onAdopt() {},`,
+    ),
+    "b.ts": handlerAt("/b", "requireOrigin: false, onOpen() {}, onRequest: () => new Response(),"),
     "c.ts": handlerAt("/c", "onRequest: () => new Response(),"),
   });
   expect((await trial()).verdict).toEqual({
@@ -91,6 +94,7 @@ test("a gateway is told what it needs of a route", async () => {
       {
         path: "/a",
         origins: ["https://example.com", "*"],
+        requireOrigin: true,
         subprotocols: ["wamp.2.json"],
         upgrades: true,
         answers: false,
@@ -162,6 +166,8 @@ describe("a problem names file and line:", () => {
       "d.ts": handlerAt("/d", `subprotocols: ["a b"]`),
       "e.ts": handlerAt("/e", "state: {}"),
       "f.ts": handlerAt("/f", "onOpen: 1"),
+      "g.ts": handlerAt("/g", `origins: ["https://*"]`),
+      "h.ts": handlerAt("/h", `requireOrigin: "yes"`),
     });
     const found = await problems();
     expect(found.map((text) => text.replace(/: (allowed|an origin|the options|a subprotocol|there).*/, ""))).toEqual([
@@ -171,6 +177,8 @@ describe("a problem names file and line:", () => {
       'd.ts:2: handler.invalid: subprotocols has "a b"',
       "e.ts:2: handler.invalid: state must be a Standard Schema, or type<T>()",
       "f.ts:2: handler.invalid: onOpen must be a function",
+      'g.ts:2: handler.invalid: origins has "https://*"',
+      "h.ts:2: handler.invalid: requireOrigin must be true or false",
     ]);
   });
 

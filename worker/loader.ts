@@ -87,6 +87,7 @@ function routeOf(handler: Handler): RouteHello {
   return {
     path: handler.path,
     ...(handler.origins && { origins: [...handler.origins] }),
+    ...(handler.requireOrigin && { requireOrigin: true }),
     subprotocols: [...handler.subprotocols],
     upgrades: handler.onUpgrade !== undefined || answersOnly(handler),
     answers: handler.onRequest !== undefined,
