@@ -2,9 +2,12 @@
 // says otherwise.
 
 import { createServer, type Server } from "node:http";
+import { hostname } from "node:os";
 import type { Metric } from "../process/metric.ts";
+import { shown } from "../process/settings.ts";
 import type { Gateway } from "./gateway.ts";
 import { helloOf } from "./hello.ts";
+import { isHostOfAdmin } from "./hosts.ts";
 import { gatewayMetrics } from "./metrics.ts";
 import { metricsText, metricsTextType } from "./metrics-text.ts";
 
@@ -27,8 +30,9 @@ const pages: Readonly<Record<string, (gateway: Gateway) => Page | Promise<Page>>
 
 /** @returns once it listens; rejects where the port is taken, or the host is none of this machine. */
 export function listenAdmin(gateway: Gateway, { host, port }: { host: string; port: number }): Promise<{ server: Server; port: number }> {
-  const server = createServer(async ({ method, url = "" }, response) => {
-    const { status, type, body } = await pageOf(gateway, method, url);
+  const server = createServer(async ({ method, url = "", headers }, response) => {
+    const isOurs = isHostOfAdmin(headers.host, [host, hostname(), ...gateway.settings.hosts]);
+    const { status, type, body } = isOurs ? await pageOf(gateway, method, url) : misdirected(headers.host ?? "");
     response.writeHead(status, { "content-type": type }).end(`${body}\n`);
   });
   return new Promise((resolve, reject) => {
@@ -57,6 +61,11 @@ async function pageOf(gateway: Gateway, method: string | undefined, url: string)
     gateway.meetFault(error);
     return text(500, "a bug: see the gateway's log");
   }
+}
+
+/** Not 403: nobody of ours is called so. RFC 9110, 15.5.20. */
+function misdirected(host: string): Page {
+  return text(421, `the admin port is not ${shown(host)}: ask it by its address, or add this name to HOSTS`);
 }
 
 /** Without the query, and a slash at the end. */

@@ -7,6 +7,7 @@ import { encodeAnnouncement } from "../protocol/membership.ts";
 import { toGateway } from "../protocol/records.ts";
 import { Installation } from "./installation.ts";
 import { Exposition } from "./prometheus.ts";
+import { RawClient } from "./raw-client.ts";
 import { TestSystem } from "./system.ts";
 
 let system: TestSystem | Installation;
@@ -26,6 +27,22 @@ test("every path is answered, also with a query or a slash behind it, and nobody
   }
   for (const path of ["/", "/nowhere", "/healthz/x", "/toString"]) expect(await status(path), path).toBe(404);
   for (const { output } of running.processes) expect(output).not.toContain(warning);
+});
+
+// DNS rebinding: a page that a browser on this machine shows has the name of its own site lead to 127.0.0.1.
+test("a Host of somebody else is refused on every path; addresses, localhost and those of HOSTS are answered", async () => {
+  const running = await TestSystem.start({ environment: { HOSTS: "*.example.com" } });
+  system = running;
+  const port = running.gatewayHellos[0]?.adminPort ?? 0;
+  const url = `http://127.0.0.1:${port}`;
+  const ask = (path: string, host: string) => RawClient.until(url, `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`, "\r\n\r\n");
+  for (const path of paths) expect(await ask(path, `evil.example:${port}`), path).toMatch(/^HTTP\/1\.1 421 Misdirected Request\r\n/);
+  expect(await RawClient.until(url, "GET /status HTTP/1.1\r\nHost: evil.example\r\n\r\n", "HOSTS")).not.toContain("counters");
+  for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, "[::1]", "gw1", "admin.example.com:1"]) {
+    expect(await ask("/healthz", host), host).toMatch(/^HTTP\/1\.1 200 /);
+  }
+  // Health checks of load balancers.
+  expect(await RawClient.until(url, "GET /healthz HTTP/1.0\r\n\r\n", "\r\n\r\n")).toMatch(/^HTTP\/1\.1 200 /);
 });
 
 test("ADMIN_HOST has it listen elsewhere, with a warning", async () => {
