@@ -42,6 +42,7 @@ test("a gateway that has lost NATS closes its connections before workers run the
 test.each([
   [{ HOSTS: "https://example.com" }, "HOSTS=https://example.com is not host names (example.com:8443, *.example.com), separated by commas"],
   [{ HOSTS: "example.com, *" }, "HOSTS=example.com, * is not host names"],
+  [{ COMPRESSION: "yes" }, "COMPRESSION=yes is not on or off"],
   [{ URL_BYTES: "16385" }, "URL_BYTES=16385 is not a whole number from 256 to 16384"],
 ])("what is no host, no switch or no size is refused: %j", (environment, message) => {
   expect(() => parse(environment)).toThrow(message);

@@ -41,6 +41,8 @@ const entries = v.object({
   TRUSTED_PROXIES: v.optional(v.pipe(v.string(), v.check(isProxyList, "addresses or networks (10.0.0.0/8), separated by commas")), ""),
   /** The names that pages are served under, as isHostPattern has them: pages of these may connect. */
   HOSTS: v.optional(v.pipe(v.string(), v.check(isHostList, "host names (example.com:8443, *.example.com), separated by commas")), ""),
+  /** permessage-deflate (RFC 7692). */
+  COMPRESSION: v.optional(v.picklist(["off", "on"], "on or off"), "off"),
   LIFELINE_FD: integer({ least: 0, most: 1_000_000, otherwise: 0 }),
   ...notifySettings,
   /** Where the previous process, which has ended, left its id: see identity-file.ts. */
@@ -132,8 +134,8 @@ const settings = v.pipe(
 export type GatewayConfig = Readonly<v.InferOutput<typeof settings>>;
 
 /**
- * Settings that may change while the gateway runs. BACKPRESSURE_BYTES, IDLE_TIMEOUT_MS and the certificate apply to new connections
- * only; so does MESSAGE_BYTES for messages far above it.
+ * Settings that may change while the gateway runs. BACKPRESSURE_BYTES, IDLE_TIMEOUT_MS, COMPRESSION and the certificate apply to new
+ * connections only; so does MESSAGE_BYTES for messages far above it.
  */
 export const liveSettings: ReadonlySet<keyof GatewayConfig> = new Set([
   "MESSAGE_BYTES",
@@ -154,6 +156,7 @@ export const liveSettings: ReadonlySet<keyof GatewayConfig> = new Set([
   "TRUSTED_PROXIES",
   "HOSTS",
   "URL_BYTES",
+  "COMPRESSION",
   "TLS_CERT_FILE",
   "TLS_KEY_FILE",
 ]);

@@ -43,5 +43,6 @@ export function serverLimits(config: GatewayConfig): ServerOptions["limits"] {
     frameBytes: Math.max(4 * config.MESSAGE_BYTES, 64 * 1024),
     backpressureBytes: config.BACKPRESSURE_BYTES,
     idleTimeoutMs: config.IDLE_TIMEOUT_MS,
+    compresses: config.COMPRESSION === "on",
   };
 }

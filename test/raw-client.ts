@@ -76,9 +76,20 @@ export class RawClient {
 
   /** A frame from a client: RFC 6455, 5.2. The mask is zero, which is one, too. */
   send(opcode: number, payload: Uint8Array): void {
-    const { length } = payload;
-    const size = length < 126 ? [0x80 | length] : [0x80 | 126, length >> 8, length & 0xff];
-    this.socket.write(Buffer.concat([Buffer.from([0x80 | opcode, ...size, 0, 0, 0, 0]), payload]));
+    this.frames(opcode, payload, payload.length);
+  }
+
+  /** A message in frames of so many bytes. @param first of the first frame: opcode and reserved bits, without FIN. */
+  frames(first: number, payload: Uint8Array, bytes: number): void {
+    for (let at = 0; at === 0 || at < payload.length; at += bytes) {
+      const part = payload.subarray(at, at + bytes);
+      const { length } = part;
+      const size = length < 126 ? [length] : length < 65_536 ? [126, length >> 8, length & 0xff] : [127, 0, 0, 0, 0, ...wide(length)];
+      const [start = 0, ...rest] = size;
+      const fin = at + bytes >= payload.length ? 0x80 : 0;
+      this.socket.write(Buffer.concat([Buffer.from([fin | (at === 0 ? first : 0), 0x80 | start, ...rest, 0, 0, 0, 0]), part]));
+      if (length === 0) return;
+    }
   }
 
   text(value: unknown): void {
@@ -103,4 +114,8 @@ export class RawClient {
   end(): void {
     this.socket.end();
   }
+}
+
+function wide(value: number): number[] {
+  return [value >>> 24, (value >> 16) & 0xff, (value >> 8) & 0xff, value & 0xff];
 }

@@ -10,7 +10,7 @@ interface Data {
   socket?: Socket;
 }
 
-const limits = { frameBytes: 65_536, backpressureBytes: 1_000_000, idleTimeoutMs: 120_000 };
+const limits = { frameBytes: 65_536, backpressureBytes: 1_000_000, idleTimeoutMs: 120_000, compresses: false };
 
 let server: Server;
 let client: RawClient;

@@ -5,7 +5,7 @@ import { TestClient } from "../../test/client.ts";
 import type { Socket } from "../connection.ts";
 import { listen, type Server } from "./server.ts";
 
-const limits = { frameBytes: 65_536, backpressureBytes: 64 * 1024 * 1024, idleTimeoutMs: 120_000 };
+const limits = { frameBytes: 65_536, backpressureBytes: 64 * 1024 * 1024, idleTimeoutMs: 120_000, compresses: false };
 
 let server: Server;
 let socket: Socket;

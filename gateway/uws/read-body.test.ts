@@ -5,7 +5,7 @@ import { afterEach, expect, test } from "vitest";
 import { patienceMs } from "../../testbed/patience.ts";
 import { listen, type Server } from "./server.ts";
 
-const limits = { frameBytes: 65_536, backpressureBytes: 65_536, idleTimeoutMs: 120_000 };
+const limits = { frameBytes: 65_536, backpressureBytes: 65_536, idleTimeoutMs: 120_000, compresses: false };
 const bodyBytes = 400_000;
 
 let server: Server;

@@ -12,7 +12,7 @@ import type { Body } from "./response-body.ts";
 import { listen, type Server } from "./server.ts";
 import type { WaitingClient } from "./waiting-client.ts";
 
-const limits = { frameBytes: 65_536, backpressureBytes: 65_536, idleTimeoutMs: 120_000 };
+const limits = { frameBytes: 65_536, backpressureBytes: 65_536, idleTimeoutMs: 120_000, compresses: false };
 /** More than the buffers of two sockets have. */
 const wholeBytes = 16 * 1024 * 1024;
 const windowBytes = 256 * 1024;

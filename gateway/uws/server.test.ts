@@ -12,7 +12,7 @@ import type { WaitingUpgrade } from "./waiting-client.ts";
 
 type Data = Record<string, never>;
 
-const limits = { frameBytes: 65_536, backpressureBytes: 65_536, idleTimeoutMs: 120_000 };
+const limits = { frameBytes: 65_536, backpressureBytes: 65_536, idleTimeoutMs: 120_000, compresses: false };
 const connections = 200;
 
 let server: Server;

@@ -32,6 +32,8 @@ export interface ServerOptions {
     readonly frameBytes: number;
     readonly backpressureBytes: number;
     readonly idleTimeoutMs: number;
+    /** Whether clients may use permessage-deflate. A message counts as what it inflates to. */
+    readonly compresses: boolean;
   };
 }
 
@@ -80,6 +82,8 @@ export async function listen<Data extends object>(options: ServerOptions, listen
  */
 interface Listener {
   readonly app: uWS.TemplatedApp;
+  /** See SocketRoom. */
+  readonly compressFrom: number;
   listening: uWS.us_listen_socket | undefined;
   connections: number;
 }
@@ -112,13 +116,14 @@ class UwsServer<Data extends object> implements Server {
   }
 
   publish(topic: string, data: Uint8Array, isBinary: boolean): void {
-    for (const { app } of this.openListeners) app.publish(topic, data, isBinary);
+    for (const { app, compressFrom } of this.openListeners) app.publish(topic, data, isBinary, data.length >= compressFrom);
   }
 
   async renew({ tls, limits }: Pick<ServerOptions, "tls" | "limits">): Promise<void> {
     if (this.hasStopped) return;
     const app = tls === undefined ? this.uWS.App() : this.uWS.SSLApp(tlsOptions(tls));
-    const listener: Listener = { app, listening: undefined, connections: 0 };
+    const compressFrom = limits.compresses ? compressedBytes : Number.POSITIVE_INFINITY;
+    const listener: Listener = { app, compressFrom, listening: undefined, connections: 0 };
     this.addRoutes(listener, limits, tls !== undefined);
     listener.listening = await listenOn(app, this.host, this.port);
     this.port = this.uWS.us_socket_local_port(listener.listening as unknown as uWS.us_socket);
@@ -174,13 +179,18 @@ class UwsServer<Data extends object> implements Server {
     const { listeners } = this;
     const room: SocketRoom = {
       publishElsewhere: (topic, data, isBinary) => {
-        for (const other of this.openListeners) if (other !== listener) other.app.publish(topic, data, isBinary);
+        for (const other of this.openListeners) {
+          if (other !== listener) other.app.publish(topic, data, isBinary, data.length >= other.compressFrom);
+        }
       },
       losesLarge: this.version === "20.30" && !isTls,
+      compressFrom: listener.compressFrom,
     };
     /** undefined: closed again before it was looked at. */
     let onUpgraded: (ws: Known<Data> | undefined) => void;
     app.ws<object>("/*", {
+      // One for all: 256 KiB a connection would be too much to keep, and no message depends on those before it.
+      compression: limits.compresses ? this.uWS.SHARED_COMPRESSOR | this.uWS.SHARED_DECOMPRESSOR : this.uWS.DISABLED,
       maxPayloadLength: limits.frameBytes,
       maxBackpressure: limits.backpressureBytes,
       // Else a publish to a slow subscriber would be dropped without a word. What is over the limit is dropped all the same, and
@@ -242,6 +252,9 @@ class UwsServer<Data extends object> implements Server {
     });
   }
 }
+
+/** Compressed from here on: shorter messages gain little where each is compressed by itself. As the package ws has it. */
+const compressedBytes = 1024;
 
 /** 20.69 answers by itself; 20.30 has no limit where a head arrives in one piece. */
 function isHeadTooLarge(incoming: Incoming): boolean {

@@ -6,7 +6,7 @@ import { afterEach, expect, test } from "vitest";
 import type { Socket } from "../connection.ts";
 import { listen, type Server } from "./server.ts";
 
-const limits = { frameBytes: 65_536, backpressureBytes: 100_000, idleTimeoutMs: 120_000 };
+const limits = { frameBytes: 65_536, backpressureBytes: 100_000, idleTimeoutMs: 120_000, compresses: false };
 
 // In a thread of its own, since the server does not wait for it. Reads as soon as it is told to, and tells what came.
 const reader = `

@@ -27,6 +27,8 @@ export interface SocketRoom {
   publishElsewhere(topic: string, data: Uint8Array, isBinary: boolean): void;
   /** It is one of 20.30, and without TLS. */
   readonly losesLarge: boolean;
+  /** From how many bytes on messages are compressed for clients that can read it. */
+  readonly compressFrom: number;
 }
 
 export class ServerSocket<Data> implements Socket {
@@ -35,12 +37,14 @@ export class ServerSocket<Data> implements Socket {
   isSlow = false;
   private readonly ws: uWS.WebSocket<unknown>;
   private readonly room: SocketRoom;
+  private readonly compressFrom: number;
   private losesLarge: boolean;
 
   constructor(ws: uWS.WebSocket<unknown>, data: Data, room: SocketRoom) {
     this.ws = ws;
     this.data = data;
     this.room = room;
+    this.compressFrom = room.compressFrom;
     this.losesLarge = room.losesLarge;
   }
 
@@ -52,7 +56,7 @@ export class ServerSocket<Data> implements Socket {
       this.losesLarge = false;
       this.ws.subscribe(anchor);
     }
-    if (this.ws.send(data, isBinary) === dropped) this.isSlow = true;
+    if (this.ws.send(data, isBinary, data.length >= this.compressFrom) === dropped) this.isSlow = true;
   }
 
   end(code: number, reason: string): void {
@@ -80,7 +84,7 @@ export class ServerSocket<Data> implements Socket {
   }
 
   publish(topic: string, data: Uint8Array, isBinary: boolean): void {
-    this.ws.publish(topic, data, isBinary);
+    this.ws.publish(topic, data, isBinary, data.length >= this.compressFrom);
     this.room.publishElsewhere(topic, data, isBinary);
   }
 }

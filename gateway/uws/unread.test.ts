@@ -10,7 +10,7 @@ import { hasOpenssl, writeCertificate } from "../../test/certificate.ts";
 import { listen, type Server } from "./server.ts";
 import type { WaitingRequest } from "./waiting-client.ts";
 
-const limits = { frameBytes: 65_536, backpressureBytes: 65_536, idleTimeoutMs: 120_000 };
+const limits = { frameBytes: 65_536, backpressureBytes: 65_536, idleTimeoutMs: 120_000, compresses: false };
 
 let server: Server;
 let folder: string | undefined;
