@@ -3,7 +3,7 @@
 import type { Logger } from "pino";
 import type { Batch } from "../protocol/envelope.ts";
 import { packValue } from "../protocol/msgpack.ts";
-import { flag, parseCount, toGateway, toWorker } from "../protocol/records.ts";
+import { flag, parseSlot, toGateway, toWorker } from "../protocol/records.ts";
 import type { AppCommands } from "./app-commands.ts";
 import type { Commits } from "./commit.ts";
 import { statesFrom } from "./connection-pages.ts";
@@ -67,7 +67,7 @@ export class WorkerRecords {
         return index + 1;
       }
       case toGateway.askStates: {
-        const states = statesFrom(slots.connections, parseCount(batch.payload(index)), worker.release);
+        const states = statesFrom(slots.connections, parseSlot(batch.payload(index)), worker.release);
         worker.link.append({ type: toWorker.states, flags: 0, extra: 0, slot: batch.slot(index), epoch: 0 }, packValue(states));
         return index + 1;
       }

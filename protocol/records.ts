@@ -3,6 +3,7 @@
 import * as v from "valibot";
 import { CodedError } from "./errors.ts";
 import { unpackValue } from "./msgpack.ts";
+import { isTopic } from "./subjects.ts";
 
 /** Gateway to worker. `slot` and `epoch` name a pin, but for upgrade, request and result: there slot counts requests. */
 export const toWorker = {
@@ -182,7 +183,7 @@ const responding = v.object({
 const credit = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(responseWindowBytes));
 
 const command = v.variant("kind", [
-  v.object({ kind: v.literal("publish"), topic: v.string(), data: bytes, binary: v.boolean() }),
+  v.object({ kind: v.literal("publish"), topic: v.pipe(v.string(), v.check(isTopic, "a topic")), data: bytes, binary: v.boolean() }),
   v.object({ kind: v.literal("send"), connection: v.string(), data: bytes, binary: v.boolean() }),
   v.object({ kind: v.literal("close"), connection: v.string(), code: v.number(), reason: v.string() }),
   v.object({ kind: v.literal("closeUser"), user: v.string(), code: v.number(), reason: v.string() }),
@@ -237,6 +238,7 @@ export const parseCredit = parser(credit);
 export const parseCommand = parser(command);
 export const parseStates = parser(states);
 export const parseCount = parser(v.number());
+export const parseSlot = parser(length);
 export const parseResult = parser(result);
 export const parseGatewayLost = parser(v.string());
 

@@ -78,6 +78,15 @@ export function checkTopic(topic: string): void {
   if (!topic.isWellFormed()) throw new CodedError("topic.invalid", "a topic is well-formed Unicode");
 }
 
+export function isTopic(topic: string): boolean {
+  try {
+    checkTopic(topic);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** One subject token: letters, digits, `-` and `_` stay, every other byte of the UTF-8 becomes `=` and two hex digits. */
 export function encodeTopic(topic: string): string {
   if (/^[A-Za-z0-9_-]+$/.test(topic)) return topic;

@@ -1,0 +1,24 @@
+import { expect, test } from "vitest";
+import { packValue } from "./msgpack.ts";
+import { parseCommand, parseCount, parseSlot } from "./records.ts";
+
+test("a slot to go on from is a whole number from 0", () => {
+  expect(parseSlot(packValue(0))).toBe(0);
+  expect(parseSlot(packValue(4_294_967_295))).toBe(4_294_967_295);
+  // To count up from -1e300 takes for ever: adding 1 to it changes nothing.
+  for (const wrong of [-1, -1e300, 0.5, Number.NaN, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, "1", null]) {
+    expect(() => parseSlot(packValue(wrong)), String(wrong)).toThrow("envelope.malformed");
+  }
+});
+
+test("a command publishes to what can be a topic", () => {
+  const publish = (topic: string) => packValue({ kind: "publish", topic, data: new Uint8Array(), binary: false });
+  expect(parseCommand(publish("room:é"))).toMatchObject({ topic: "room:é" });
+  // An empty one would be a subject with an empty token, which NATS refuses to everybody.
+  for (const wrong of ["", "x".repeat(257)]) expect(() => parseCommand(publish(wrong)), wrong).toThrow("envelope.malformed");
+});
+
+test("a count is any number", () => {
+  expect(parseCount(packValue(3))).toBe(3);
+  expect(() => parseCount(packValue("3"))).toThrow("envelope.malformed");
+});
