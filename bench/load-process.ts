@@ -1,7 +1,7 @@
 // A load process, as seen from here: it opens its connections, is told to begin, and tells what came back.
 
+import { Child } from "../testbed/node-process.ts";
 import type { Event, Job, Opening, Order, Outcome } from "./load/job.ts";
-import { Child } from "./node-process.ts";
 
 export class Load {
   /** Its connections are open. */

@@ -3,7 +3,7 @@
 import { clone as ourClone } from "../scripts/setup/cache.mjs";
 import type { SwitchReport } from "../supervisor/deploy-report.ts";
 import { Installation, type Shape } from "../testbed/installation.ts";
-import { Child } from "./node-process.ts";
+import { Child } from "../testbed/node-process.ts";
 import type { Ending } from "./running.ts";
 
 export interface Server extends Ending {

@@ -1,10 +1,10 @@
 // One measurement of a row on one side: what rows put together.
 
 import { commonFlags, gatewayFlags } from "../supervisor/node-flags.ts";
+import { Child } from "../testbed/node-process.ts";
 import { canTellUsage, cpuSecondsOf, type MachineSeconds, machineSeconds } from "../testbed/usage.ts";
 import type { Job, Opening, Outcome } from "./load/job.ts";
 import { Load } from "./load-process.ts";
-import { Child } from "./node-process.ts";
 import type { Sample } from "./row.ts";
 import type { Running } from "./running.ts";
 import type { BenchShape, Server, Side } from "./side.ts";

@@ -39,6 +39,8 @@ export interface Setting {
   readonly env?: Readonly<Record<string, string>>;
   /** Another clone than ours. */
   readonly clone?: string;
+  /** How many files each of its processes may have open; undefined: what ours may. */
+  readonly openFiles?: number;
 }
 
 interface Parts {
@@ -56,6 +58,8 @@ export class Installation {
   readonly complaints: string[] = [];
   /** The end of the log. */
   readonly lines: string[] = [];
+  /** Of all that was logged. */
+  loggedBytes = 0;
   /** What its commands need to find it. */
   readonly env: NodeJS.ProcessEnv;
   private readonly name: string;
@@ -75,7 +79,8 @@ export class Installation {
     this.env = env;
     this.nats = nats;
     // What `npm start` runs. Not npm itself: it would stand between us and the signals. A group of its own: Ctrl-C is ours.
-    this.process = spawn(process.execPath, ["scripts/start.mjs"], {
+    const [program = "", ...args] = commandOf(setting);
+    this.process = spawn(program, args, {
       cwd: this.clone,
       env: this.env,
       stdio: ["ignore", "pipe", "pipe"],
@@ -159,6 +164,11 @@ export class Installation {
   /** With which a gateway is let in by NATS; undefined where that lets in everybody. */
   get natsCredentialsFile(): string | undefined {
     return this.nats === undefined ? credentialsFile(join(this.folder, "nats"), "gateway") : undefined;
+  }
+
+  /** Where the supervisor listens for commands: see controlPath. */
+  get cacheFolder(): string {
+    return this.folder;
   }
 
   get supervisorPid(): number {
@@ -253,11 +263,17 @@ export class Installation {
   private read(line: string): void {
     const [, url] = /^ready (ws:\S+)$/.exec(line) ?? [];
     if (url !== undefined) this.foundUrl = url;
+    this.loggedBytes += Buffer.byteLength(line) + 1;
     this.lines.push(line);
     if (this.lines.length > keptLines) this.lines.shift();
     if (isComplaint(line)) this.complaints.push(line);
     this.signal.tell();
   }
+}
+
+function commandOf({ openFiles }: Setting): string[] {
+  const command = [process.execPath, "scripts/start.mjs"];
+  return openFiles === undefined ? command : ["sh", "-c", `ulimit -n ${openFiles}; exec "$@"`, "sh", ...command];
 }
 
 /** Whether a process is there; one that nobody has buried yet is, too. */

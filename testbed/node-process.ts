@@ -60,7 +60,7 @@ export class Child {
         }
       };
       this.listeners.add(listen);
-      void this.exited.then(() => settle(() => reject(new Error(`a process of the bench ended:\n${this.errors}`))));
+      void this.exited.then(() => settle(() => reject(new Error(`a process of the run ended:\n${this.errors}`))));
     });
   }
 
