@@ -14,6 +14,7 @@ const commands = {
   "test:watch": "the same, again at each save",
   bench: "measure the speed against a bare uWebSockets.js server",
   chaos: "kill each part under load, and count what is lost",
+  abuse: "do what strangers may try, and see what others notice",
   check: "check format, lint, import rules and types",
 };
 
@@ -51,7 +52,7 @@ async function main(argv) {
   try {
     const advice = await setUp({
       needsWebSockets: withWebSockets.includes(command),
-      withDevelopment: [...tests, "check", "bench", "chaos"].includes(command),
+      withDevelopment: [...tests, "check", "bench", "chaos", "abuse"].includes(command),
     });
     if (advice !== undefined && withAdvice.includes(command)) process.stderr.write(`${advice}\n`);
   } catch (error) {

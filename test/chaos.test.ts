@@ -1,27 +1,14 @@
 // The chaos run itself, shortened: most faults strike once, under a light load; then a minute of them at random.
 
-import { spawn } from "node:child_process";
-import { join } from "node:path";
 import { expect, test } from "vitest";
 import { faults } from "../chaos/faults/list.ts";
 import type { Row } from "../chaos/row.ts";
+import { runCommand } from "./command.ts";
 
 /** Left out is what takes long: what waits for time-outs, and several deploys. */
 const chosen = ["worker", "redelivery", "drain", "poison", "clients", "nats", "nats-away", "only", "gateway"];
 
-function chaos(...args: string[]): Promise<{ exitCode: number | null; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, ["scripts/start.mjs", "chaos", ...args], {
-    cwd: join(import.meta.dirname, ".."),
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const said = { stdout: "", stderr: "" };
-  for (const name of ["stdout", "stderr"] as const) {
-    child[name].on("data", (chunk: Buffer) => {
-      said[name] += chunk.toString();
-    });
-  }
-  return new Promise((resolve) => child.once("close", (exitCode) => resolve({ exitCode, ...said })));
-}
+const chaos = (...args: string[]) => runCommand("chaos", ...args);
 
 test("each fault under load: nothing is lost, doubled, reordered, and nobody is disconnected but whom the row names", async () => {
   const light = ["--times", "1", "--rate", "1000", "--connections", "30"];

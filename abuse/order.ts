@@ -1,0 +1,12 @@
+// What is said to the strangers' process, and what it answers.
+
+import type { AttackOptions } from "./attack.ts";
+
+export interface Order extends AttackOptions {
+  /** Its name. */
+  readonly abuse: string;
+}
+
+export interface Outcome {
+  readonly endings: Readonly<Record<string, number>>;
+}

@@ -1,0 +1,25 @@
+// Pings without end: each one is answered by the library, and no handler hears of it.
+
+import { type Abuse, onlyThese, times } from "../abuse.ts";
+import { WebStranger } from "../web-stranger.ts";
+
+const connections = 20;
+const payload = Buffer.alloc(125);
+
+export const pings: Abuse = {
+  name: "pings",
+  title: "pings without end",
+  strike: (attack) =>
+    attack.again(connections, 100, async (index) => {
+      const stranger = attack.watch(new WebStranger(attack, index, "/echo"));
+      await stranger.opened;
+      await stranger.floods(
+        (socket) => socket.ping(payload),
+        () => attack.isOver,
+      );
+    }),
+  faults: ({ endings }) => {
+    const faults = onlyThese(endings, "1008", "429", "503");
+    return times(endings, "1008") === 0 ? [...faults, "nobody was closed with 1008"] : faults;
+  },
+};

@@ -1,0 +1,34 @@
+// The abuse run itself, shortened.
+
+import { expect, test } from "vitest";
+import type { Row } from "../abuse/row.ts";
+import { abuses } from "../abuse/rows/list.ts";
+import { runCommand } from "./command.ts";
+
+const chosen = ["bodies", "sockets", "queries"];
+
+test("strangers are bounded, and a client beside them notices nothing", async () => {
+  const only = chosen.flatMap((name) => ["--only", name]);
+  const { exitCode, stdout, stderr } = await runCommand("abuse", "--json", "--seconds", "4", ...only);
+  const rows = stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Row);
+  expect(rows.map(({ abuse }) => abuse).sort(), stderr).toEqual([...chosen].sort());
+  for (const row of rows) {
+    expect(row.faults, stdout).toEqual([]);
+    expect(row.victim).toMatchObject({ lost: 0, doubled: 0, reordered: 0, disconnected: [] });
+    expect(row.victim.during.echoes).toBeGreaterThan(1_000);
+    // They were there.
+    expect(Object.keys(row.endings).length).toBeGreaterThan(0);
+  }
+  expect(exitCode).toBe(0);
+});
+
+test("--help names every row; one that does not exist is refused", async () => {
+  const [help, wrong] = await Promise.all([runCommand("abuse", "--help"), runCommand("abuse", "--only", "nothing")]);
+  for (const { name } of abuses) expect(help.stdout).toContain(name);
+  expect(help.exitCode).toBe(0);
+  expect(wrong).toMatchObject({ exitCode: 2, stdout: "" });
+  expect(wrong.stderr).toContain('there is no row "nothing"');
+});
