@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 import { testPatienceMs } from "./testbed/patience.ts";
 
-const besideTheCode = "{protocol,process,nats,gateway,worker,supervisor,scripts,testbed,bench,chaos,abuse}/**/*.test.ts";
+const besideTheCode = "{protocol,process,nats,gateway,worker,supervisor,scripts,testbed,bench,chaos,abuse,fuzz}/**/*.test.ts";
 
 /** Beside the code as well, but they start nats-server, npm, a compiler or other processes, or wait for time to pass. */
 const withProcesses = [
@@ -34,7 +34,7 @@ const withProcesses = [
 /** They take a minute and more. Begun last, one of them would run by itself while the other core has nothing to do. */
 const longest = [
   ...["systemd/bookworm", "deploy", "chaos", "taken-back", "automatic-rollback", "nats-faults", "supervisor", "standstill"],
-  ...["abuse", "cut-off", "systemd/trixie", "kill", "parking", "nats-server", "dev"],
+  ...["abuse", "fuzz", "cut-off", "systemd/trixie", "kill", "parking", "nats-server", "dev"],
 ];
 
 class LongestFirst extends BaseSequencer {

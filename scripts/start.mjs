@@ -15,6 +15,7 @@ const commands = {
   bench: "measure the speed against a bare uWebSockets.js server",
   chaos: "kill each part under load, and count what is lost",
   abuse: "do what strangers may try, and see what others notice",
+  fuzz: "send random bytes everywhere, and see who survives",
   check: "check format, lint, import rules and types",
 };
 
@@ -52,7 +53,7 @@ async function main(argv) {
   try {
     const advice = await setUp({
       needsWebSockets: withWebSockets.includes(command),
-      withDevelopment: [...tests, "check", "bench", "chaos", "abuse"].includes(command),
+      withDevelopment: [...tests, "check", "bench", "chaos", "abuse", "fuzz"].includes(command),
     });
     if (advice !== undefined && withAdvice.includes(command)) process.stderr.write(`${advice}\n`);
   } catch (error) {
