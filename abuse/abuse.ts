@@ -23,6 +23,8 @@ export interface Abuse {
 export interface Seen {
   /** How often each: "404", "1008", "open" (see attack.ts). */
   readonly endings: Endings;
+  /** How long the abuse lasted. */
+  readonly seconds: number;
   /** Topics that the gateway had subscribers for, at most. */
   readonly topics: number;
   /** What the gateway has used of one core, of 1. */

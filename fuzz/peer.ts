@@ -51,12 +51,15 @@ export class Peer {
     return new Peer(scene, workerHello(`${madeUp}-worker`));
   }
 
-  /** In a new life of its link, so that no case depends on the one before. Resolves when NATS has it. */
-  async send(to: string, records: readonly MadeUpRecord[]): Promise<void> {
+  /**
+   * Resolves when NATS has it.
+   * @param isReborn Whether in a new life of its link: then whoever hears it gives up what belonged to the one before.
+   */
+  async send(to: string, isReborn: boolean, records: readonly MadeUpRecord[]): Promise<void> {
     const { bus, subjects, pins } = this.scene;
     bus.publish(subjects.members, encodeAnnouncement(this.hello));
-    this.hub.close(to);
-    const link = this.hub.open(to);
+    if (isReborn) this.hub.close(to);
+    const link = this.hub.get(to) ?? this.hub.open(to);
     for (const { payload, stolen, ...head } of records) {
       const pin = stolen === undefined ? undefined : pins[stolen % Math.max(1, pins.length)];
       link.append({ ...head, ...pin }, payload);

@@ -10,6 +10,7 @@ import type { Scene } from "../scene.ts";
 import { target } from "../target.ts";
 
 const most = 20;
+const isReborn = fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, fc.constant(true));
 /** For as long as the scene: what they send is told apart by the life of their links. */
 const peers = new WeakMap<Scene, { readonly gateway: Peer; readonly worker: Peer }>();
 
@@ -34,11 +35,12 @@ export const toWorkers = target({
   cases: 100,
   arbitrary: fc.record({
     worker: fc.nat({ max: 7 }),
+    isReborn,
     records: fc.array(madeUpRecord(forWorkers, false), { minLength: 1, maxLength: most }),
   }),
-  strike: async (scene, { worker, records }) => {
+  strike: async (scene, { worker, isReborn: reborn, records }) => {
     const { workerIds } = scene;
-    await peersOf(scene).gateway.send(workerIds[worker % workerIds.length] ?? "", records);
+    await peersOf(scene).gateway.send(workerIds[worker % workerIds.length] ?? "", reborn, records);
   },
 });
 
@@ -46,8 +48,8 @@ export const toGateways = target({
   name: "to-gateways",
   title: "batches to a gateway, from what seems to be a worker, which name others' connections",
   cases: 100,
-  arbitrary: fc.array(madeUpRecord(Object.values(toGateway), true), { minLength: 1, maxLength: most }),
-  strike: async (scene, records) => peersOf(scene).worker.send(scene.gatewayId, records),
+  arbitrary: fc.record({ isReborn, records: fc.array(madeUpRecord(Object.values(toGateway), true), { minLength: 1, maxLength: most }) }),
+  strike: async (scene, { isReborn: reborn, records }) => peersOf(scene).worker.send(scene.gatewayId, reborn, records),
 });
 
 const damage = fc.record({

@@ -5,13 +5,14 @@ import { BatchBuilder, decodeBatch } from "../../protocol/envelope.ts";
 import { isCodedError } from "../../protocol/errors.ts";
 import { decodeAnnouncement } from "../../protocol/membership.ts";
 import * as records from "../../protocol/records.ts";
+import { parseRepair } from "../../protocol/repair.ts";
 import { madeUpRecord } from "../records.ts";
 import { target } from "../target.ts";
 
 const parsers: ReadonlyArray<(bytes: Buffer) => unknown> = [
   ...[records.parsePin, records.parseUpgrade, records.parseUpgraded, records.parseRequest, records.parseResponded],
   ...[records.parseResponding, records.parseCredit, records.parseCommand, records.parseStates, records.parseCount],
-  ...[records.parseResult, records.parseGatewayLost, records.parseRepair, records.decodePublish, records.decodeClose],
+  ...[records.parseResult, records.parseGatewayLost, parseRepair, records.decodePublish, records.decodeClose],
 ];
 
 const allTypes = [...Object.values(records.toWorker), ...Object.values(records.toGateway)];
