@@ -65,7 +65,13 @@ test("whatever a handler throws is said on a terminal, and in the last errors of
 });
 
 test("what a client or a handler had a hand in commands no terminal, and adds no line of its own to a field", () => {
-  const record = JSON.stringify({ level: 30, time: 1, msg: "\x1b[2J", path: "/a\nb\x9bc", err: { stack: "Error: \x1b]0;x\x07\n    at f" } });
+  const record = JSON.stringify({
+    level: 30,
+    time: 1,
+    msg: "\x1b[2J",
+    path: "/a\nb\x9bc",
+    err: { stack: "Error: \x1b]0;x\x07\n    at f" },
+  });
   const [first = "", ...rest] = written(undefined, [record, "\x1b[31mof a handler", '{"level":30,"time":1,"msg":{}}'], true);
   expect(first).toContain("\\u001b[2J path=/a\\nb\\u009bc");
   expect(rest.slice(0, 3)).toEqual(["Error: \\u001b]0;x\\u0007", "    at f", "worker-1.1 \\u001b[31mof a handler"]);

@@ -3,7 +3,7 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import fc from "fast-check";
-import { controlPath } from "../../supervisor/control.ts";
+import { findControlSocket } from "../../supervisor/control-socket.ts";
 import { target } from "../target.ts";
 
 const value = fc.jsonValue({ maxDepth: 3 });
@@ -33,7 +33,7 @@ export const control = target({
     leaves: fc.boolean(),
   }),
   strike: async ({ installation }, { lines, end, leaves }) => {
-    const socket = connect(controlPath(installation.cacheFolder));
+    const socket = connect(findControlSocket(installation.cacheFolder) ?? "");
     socket.on("error", () => undefined);
     let answer = "";
     socket.on("data", (chunk: Buffer) => {

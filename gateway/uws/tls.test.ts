@@ -22,7 +22,7 @@ describe.skipIf(!hasOpenssl)("TLS", () => {
         host: "127.0.0.1",
         port: 0,
         tls: { certFile: files.cert, keyFile: files.key },
-        limits: { frameBytes: 65_536, backpressureBytes: 65_536, idleTimeoutMs: 120_000 },
+        limits: { frameBytes: 65_536, backpressureBytes: 65_536, idleTimeoutMs: 120_000, compresses: false },
       },
       {
         onUpgrade: (_, client) => client.accept(() => ({}), "", []),

@@ -29,8 +29,5 @@ test.each([true, false])("what a step says commands no terminal (on a terminal: 
     progress.note("of a client: \x1b[2J");
     progress.fail("failed: \x07");
   });
-  expect(said.filter((line) => line.includes("\\u"))).toEqual([
-    "of a client: \\u001b[2J",
-    expect.stringMatching(/^(✘ )?failed: \\u0007$/),
-  ]);
+  expect(said.filter((line) => line.includes("\\u"))).toEqual(["of a client: \\u001b[2J", expect.stringMatching(/^(✘ )?failed: \\u0007$/)]);
 });
