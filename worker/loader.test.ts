@@ -99,10 +99,11 @@ test("a gateway is told what it needs of a route", async () => {
         upgrades: true,
         answers: false,
         adopts: true,
+        expires: false,
       },
-      { path: "/b", subprotocols: [], upgrades: false, answers: true, adopts: false },
+      { path: "/b", subprotocols: [], upgrades: false, answers: true, adopts: false, expires: false },
       // A worker refuses them: there is no WebSocket.
-      { path: "/c", subprotocols: [], upgrades: true, answers: true, adopts: false },
+      { path: "/c", subprotocols: [], upgrades: true, answers: true, adopts: false, expires: false },
     ],
   });
 });
