@@ -1,6 +1,7 @@
 // What happens on sockets, on its way to the dispatcher; and what closes them for an error, said in the log and counted.
 
 import type { Logger } from "pino";
+import { SparseLog } from "../process/sparse-log.ts";
 import { connectionId } from "../protocol/connection-id.ts";
 import { type ErrorCode, errorTable } from "../protocol/errors.ts";
 import type { IdentityBody } from "../protocol/records.ts";
@@ -28,6 +29,8 @@ export class ClientEvents {
   /** Connections that were closed for an error, by its code. */
   readonly broken: Record<string, number> = {};
   readonly expiries: Expiries;
+  /** For what clients cause. */
+  readonly sparseLog: SparseLog;
   private readonly options: ClientEventsOptions;
 
   constructor(options: ClientEventsOptions) {
@@ -42,6 +45,7 @@ export class ClientEvents {
       close: (connection, code) => dispatcher.breakOff(connection, code),
       onBug: (connection, error) => this.meetBug(connection, error),
     });
+    this.sparseLog = new SparseLog(options.log, options.now);
   }
 
   /** With the address of the client itself, where proxies stand between. */
@@ -88,7 +92,8 @@ export class ClientEvents {
     if (isSlow) {
       this.counters.slowConsumers++;
       const limitBytes = this.options.limits().BACKPRESSURE_BYTES;
-      this.options.log.warn({ ...about(connection), limitBytes }, "slow consumer: connection closed (BACKPRESSURE_BYTES)");
+      const { route } = connection;
+      this.sparseLog.warn({ route }, { ...about(connection), limitBytes }, "slow consumer: connection closed (BACKPRESSURE_BYTES)");
     }
     this.safely(connection, () => this.options.dispatcher.closed(connection, code, reason));
   }
@@ -109,8 +114,8 @@ export class ClientEvents {
     this.countBroken(code);
     if (isReleaseFault(code, close)) this.options.dispatcher.handover.closed(code);
     // Whoever stays away from his page for long enough meets that: nothing is wrong.
-    const level = code === "auth.expired" ? "debug" : "warn";
-    this.options.log[level]({ ...about(connection), code }, "connection closed");
+    if (code === "auth.expired") this.options.log.debug({ ...about(connection), code }, "connection closed");
+    else this.sparseLog.warn({ code, route: connection.route }, about(connection), "connection closed");
     connection.socket.end(close, code);
   }
 

@@ -48,6 +48,7 @@ export class Frontend {
       requests,
       now,
       log,
+      sparseLog: clients.sparseLog,
       limits: settings.requests,
       hosts: () => settings.hosts,
       isFull: () => this.files.isFull,
@@ -98,6 +99,7 @@ export class Frontend {
   sweep(): void {
     this.upgrades.sweep();
     this.options.clients.expiries.sweep();
+    this.options.clients.sparseLog.sweep();
     void this.files.step();
   }
 }

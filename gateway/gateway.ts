@@ -146,7 +146,7 @@ export class Gateway {
       slots: this.slots,
       dispatcher: this.dispatcher,
       now,
-      log: options.log,
+      log,
       proxies: () => this.settings.proxies,
       limits: () => this.settings.config,
     });
@@ -269,6 +269,7 @@ export class Gateway {
       await identity.leave().catch((error) => log.error({ err: error }, "cannot write IDENTITY_FILE: onGatewayLost will run"));
     }
     this.announcements.end();
+    this.clients.sparseLog.end();
     clearInterval(this.sweeping);
     this.hub.flush();
     this.hub.stop();

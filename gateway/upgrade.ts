@@ -2,6 +2,7 @@
 // wants to decide, the worker's answer. The same for plain HTTP.
 
 import type { Logger } from "pino";
+import type { SparseLog } from "../process/sparse-log.ts";
 import { isForbiddenMethod } from "../protocol/http-methods.ts";
 import type { RouteHello } from "../protocol/membership.ts";
 import { packValue } from "../protocol/msgpack.ts";
@@ -41,6 +42,8 @@ export interface UpgradesOptions<Data extends object> {
   /** There are no files for more connections. */
   readonly isFull: () => boolean;
   readonly log: Logger;
+  /** For what clients cause. */
+  readonly sparseLog: SparseLog;
   /** Makes what comes with all that the socket says. */
   readonly admit: (admission: Admission) => Data;
 }
@@ -242,7 +245,7 @@ export class Upgrades<Data extends object> {
       onCut: (reason) => {
         request.count("response.broken");
         const { method, path } = incoming;
-        this.options.log.warn({ method, path, reason, code: "response.broken" }, "an answer was cut off before it was whole");
+        this.options.sparseLog.warn({ code: "response.broken" }, { method, path, reason }, "an answer was cut off before it was whole");
       },
     };
   }

@@ -1,6 +1,7 @@
 // What a hook threw, as onError hears of it and the log tells it, and whose fault it is.
 
 import type { Logger } from "pino";
+import type { SparseLog } from "../process/sparse-log.ts";
 import { isError, valueText } from "../process/thrown.ts";
 import { CodedError, type ErrorCode, isCodedError } from "../protocol/errors.ts";
 import type { HandlerError } from "./handler.ts";
@@ -24,10 +25,10 @@ export function isClientFault(thrown: unknown): thrown is CodedError & { readonl
   return isCodedError(thrown) && clientFaults.has(thrown.code);
 }
 
-/** A turn was rolled back. */
-export function logThrown(log: Logger, { pin }: Mailbox, error: HandlerError, hook: HookName): void {
-  const fields = { connection: pin.id, gateway: pin.gateway.id, route: pin.handler.path, hook, code: error.code };
-  // What a client sent wrong is the client's business: it must not be able to fill the log.
-  if (isClientFault(error)) log.debug({ ...fields, issues: error.issues }, error.message);
-  else log.error({ ...fields, err: error.code === "handler.thrown" ? error.cause : error }, `${hook} was rolled back`);
+/** A turn was rolled back. Clients cause that, too, and must not be able to fill the log. */
+export function logThrown(logs: { log: Logger; sparseLog: SparseLog }, { pin }: Mailbox, error: HandlerError, hook: HookName): void {
+  const kind = { route: pin.handler.path, hook, code: error.code };
+  const about = { connection: pin.id, gateway: pin.gateway.id };
+  if (isClientFault(error)) logs.log.debug({ ...about, ...kind, issues: error.issues }, error.message);
+  else logs.sparseLog.error(kind, { ...about, err: error.code === "handler.thrown" ? error.cause : error }, `${hook} was rolled back`);
 }

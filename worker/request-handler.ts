@@ -1,6 +1,7 @@
 // Answers what gateways ask before there is a connection: may this client connect, and plain HTTP.
 
 import type { Logger } from "pino";
+import type { SparseLog } from "../process/sparse-log.ts";
 import { CodedError, type ErrorCode, errorTable, isCodedError } from "../protocol/errors.ts";
 import type { LinkHub } from "../protocol/link-hub.ts";
 import { packValue } from "../protocol/msgpack.ts";
@@ -29,6 +30,8 @@ export interface RequestHandlerOptions {
   /** Told of requests that could not be parsed. */
   readonly refusals: Refusals;
   readonly log: Logger;
+  /** For what clients cause. */
+  readonly sparseLog: SparseLog;
 }
 
 /** To a WebSocket on a path that has none. */
@@ -177,7 +180,7 @@ export class RequestHandler {
   }
 
   private async answer(question: Question, decide: (signal: AbortSignal) => Promise<UpgradedBody | Response>): Promise<void> {
-    const { limits, log } = this.options;
+    const { limits, log, sparseLog } = this.options;
     const { peer, number, path } = question;
     const open: Open = { controller: new AbortController() };
     const ofPeer = this.open.get(peer) ?? new Map<number, Open>();
@@ -199,7 +202,7 @@ export class RequestHandler {
         reply = { type: question.type, bytes: packValue({ ok: false, ...head, body: Buffer.from(`${text}\n`) }) };
       } else if (isWanted()) {
         this.counters.failed++;
-        log.error({ path, err: error }, "answered with 500");
+        sparseLog.error({ route: question.route }, { path, err: error }, "answered with 500");
         reply = { type: question.type, bytes: packValue(failure(error)) };
       } else log.debug({ path, err: error }, "gave up an answer that nobody waits for");
     } finally {
@@ -215,17 +218,17 @@ export class RequestHandler {
     link.append({ type: reply.type, flags: 0, extra: 0, slot: number, epoch: 0 }, reply.bytes);
     if (reply.ahead !== undefined) {
       open.stream = new ResponseStream({ link, number, ahead: reply.ahead, length: reply.length });
-      await this.send(open.stream, path);
+      await this.send(open.stream, question);
     }
     if (isWanted()) this.open.get(peer)?.delete(number);
   }
 
-  private async send(stream: ResponseStream, path: string): Promise<void> {
+  private async send(stream: ResponseStream, { route, path }: Question): Promise<void> {
     try {
       await stream.run();
     } catch (error) {
       this.counters.broken++;
-      this.options.log.error({ path, err: error }, "a Response was cut off before it was whole");
+      this.options.sparseLog.error({ route }, { path, err: error }, "a Response was cut off before it was whole");
     }
   }
 }

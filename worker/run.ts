@@ -8,6 +8,7 @@ import { Notify } from "../process/notify.ts";
 import { watchParent } from "../process/parent-watch.ts";
 import { SettingsFile } from "../process/settings-file.ts";
 import { Reload } from "../process/settings-reload.ts";
+import { SparseLog } from "../process/sparse-log.ts";
 import { thrownText } from "../process/thrown.ts";
 import { keepCompiled, readAllTypeScript } from "../process/typescript.mjs";
 import { isCodedError } from "../protocol/errors.ts";
@@ -27,6 +28,8 @@ export async function run(env: NodeJS.ProcessEnv): Promise<void> {
     base: { worker: id, release: config.RELEASE, pid: process.pid },
     journalStream: env.JOURNAL_STREAM,
   });
+  const now = () => performance.now();
+  const sparseLog = new SparseLog(log, now);
   const notify = new Notify(config);
   let worker: Worker | undefined;
   let reload: Reload<WorkerConfig> | undefined;
@@ -50,10 +53,10 @@ export async function run(env: NodeJS.ProcessEnv): Promise<void> {
   process.on("SIGHUP", () => void reload?.run());
   watchParent(config.LIFELINE_FD, () => end("its supervisor has ended"));
   // A promise that a handler let go of: its turn has committed without it, and no other connection is concerned.
-  process.on("unhandledRejection", (error) => log.error({ err: error }, "a promise that no handler awaited was rejected"));
+  process.on("unhandledRejection", (error) => sparseLog.error({}, { err: error }, "a promise that no handler awaited was rejected"));
   process.on("uncaughtException", (error) => {
     // A timer that used its turn's conn: it throws before it does anything, so that is no reason to end what others wait for.
-    if (isCodedError(error, "turn.over")) return log.error({ err: error }, "a conn was used after its turn");
+    if (isCodedError(error, "turn.over")) return sparseLog.error({ code: error.code }, { err: error }, "a conn was used after its turn");
     sayFatal(`worker: ${thrownText(error)}`, env.JOURNAL_STREAM);
     process.exit(1);
   });
@@ -81,7 +84,7 @@ export async function run(env: NodeJS.ProcessEnv): Promise<void> {
   identity.tell(bus, config.NAMESPACE);
   await identity.settle(identity.crashed);
   await identity.take();
-  worker = new Worker({ id, config, loaded, bus, oneTime: bus.oneTimeStore(config.NAMESPACE), log, now: () => performance.now() });
+  worker = new Worker({ id, config, loaded, bus, oneTime: bus.oneTimeStore(config.NAMESPACE), log, sparseLog, now });
   const started = worker;
   const apply = (changed: WorkerConfig) => {
     checkPayload(changed, bus.maxPayloadBytes);

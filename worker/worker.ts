@@ -3,6 +3,7 @@
 import type { Logger } from "pino";
 import { FaultMeter } from "../process/fault-meter.ts";
 import { ProcessMeter } from "../process/process-meter.ts";
+import type { SparseLog } from "../process/sparse-log.ts";
 import type { Bus } from "../protocol/bus.ts";
 import { LinkHub } from "../protocol/link-hub.ts";
 import type { WorkerHello } from "../protocol/membership.ts";
@@ -43,6 +44,8 @@ export interface WorkerOptions {
   readonly bus: Bus;
   readonly oneTime: OneTimeStore;
   readonly log: Logger;
+  /** For what clients cause. Swept here. */
+  readonly sparseLog: SparseLog;
   readonly now: () => number;
 }
 
@@ -73,7 +76,7 @@ export class Worker {
 
   constructor(options: WorkerOptions) {
     this.options = options;
-    const { id, config, loaded, bus, log, now } = options;
+    const { id, config, loaded, bus, log, sparseLog, now } = options;
     const { refusals } = this;
     const handlers = compileRoutes(loaded.handlers.map(({ handler }) => handler));
     const limits = turnLimits(config, bus.maxPayloadBytes);
@@ -149,10 +152,10 @@ export class Worker {
       app: appClient,
       exclusive: this.exclusive,
       refusals,
-      onThrown: (mailbox, error, hook) => logThrown(log, mailbox, error, hook),
+      onThrown: (mailbox, error, hook) => logThrown({ log, sparseLog }, mailbox, error, hook),
     });
     this.orphanedCloses = new OrphanedCloses({ turns: this.turns, appClient, log, now, later: (run) => setImmediate(run) });
-    this.requests = new RequestHandler({ handlers, release: config.RELEASE, limits, app: appClient, hub, refusals, log });
+    this.requests = new RequestHandler({ handlers, release: config.RELEASE, limits, app: appClient, hub, refusals, log, sparseLog });
     this.gatewayLostHooks = new GatewayLostHooks({ ...loaded, app: appClient, hub, limits, log });
     this.stateCheck = new StateCheck({
       routes: handlers,
@@ -223,7 +226,7 @@ export class Worker {
   /** Takes no new work, lets begun turns finish, gives the rest back, and leaves; at most DRAIN_MS. */
   async drain(): Promise<void> {
     const { onStart, gateways, requests, gatewayLostHooks, exclusive, orphanedCloses, hub } = this;
-    const { config, bus, now, log } = this.options;
+    const { config, bus, now, log, sparseLog } = this.options;
     this.state = "draining";
     onStart.end();
     this.presence.announce();
@@ -232,6 +235,7 @@ export class Worker {
     this.announcements.end();
     gateways.end();
     clearInterval(this.sweeping);
+    sparseLog.end();
     this.meter.stop();
     hub.flush();
     hub.stop();
@@ -251,5 +255,6 @@ export class Worker {
     this.turns.sweep();
     this.exclusive.step();
     this.onStart.step();
+    this.options.sparseLog.sweep();
   }
 }

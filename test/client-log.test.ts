@@ -1,0 +1,40 @@
+// Clients cannot fill the log, neither a gateway's nor a worker's, and what is left out is counted.
+
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { TestClient } from "./client.ts";
+import { TestSystem } from "./system.ts";
+
+let system: TestSystem;
+
+beforeEach(async () => {
+  system = await TestSystem.start({ environment: { MESSAGE_BYTES: "1000" } });
+});
+
+afterEach(() => system.stop());
+
+test("a connection whose every message makes a turn throw", async () => {
+  const client = await TestClient.open(`${system.url}/script/a`);
+  for (let count = 0; count < 500; count++) client.send([{ do: "throw", text: `number ${count}` }]);
+  await client.receives(500);
+  const [worker] = system.live("worker");
+  if (worker === undefined) throw new Error("there is none");
+  await client.close();
+  await worker.end();
+  const lines = worker.logged("onMessage was rolled back");
+  expect(lines).toHaveLength(6);
+  expect(lines.at(-1)).toMatchObject({ route: "/script/:room", code: "handler.thrown", leftOut: 495 });
+});
+
+test("clients that are closed for an error, one after the other", async () => {
+  for (let count = 0; count < 20; count++) {
+    const client = await TestClient.open(`${system.url}/echo`);
+    client.send("x".repeat(1001));
+    await client.closes();
+  }
+  const [gateway] = system.live("gateway");
+  if (gateway === undefined) throw new Error("there is none");
+  await gateway.end();
+  const lines = gateway.logged("connection closed");
+  expect(lines).toHaveLength(6);
+  expect(lines.at(-1)).toMatchObject({ route: "/echo", code: "message.tooLarge", leftOut: 15 });
+});
