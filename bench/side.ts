@@ -4,6 +4,7 @@ import { clone as ourClone } from "../scripts/setup/cache.mjs";
 import type { SwitchReport } from "../supervisor/deploy-report.ts";
 import { Installation, type Shape } from "../testbed/installation.ts";
 import { Child } from "../testbed/node-process.ts";
+import { unlimitedClients } from "../testbed/unlimited-clients.ts";
 import type { Ending } from "./running.ts";
 
 export interface Server extends Ending {
@@ -58,6 +59,7 @@ export function thinstate(name: string, clone: string): Side {
         name: "bench",
         shape: { ...shape, nats: "supervised" },
         handlersDir: "bench/handlers",
+        env: { ...unlimitedClients, CONNECTIONS: "1000000" },
         clone,
       });
       try {

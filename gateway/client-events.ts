@@ -5,11 +5,12 @@ import { SparseLog } from "../process/sparse-log.ts";
 import { connectionId } from "../protocol/connection-id.ts";
 import { type ErrorCode, errorTable } from "../protocol/errors.ts";
 import type { IdentityBody } from "../protocol/records.ts";
+import { ClientLimits } from "./client-limits.ts";
 import { Connection, type Socket } from "./connection.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { Expiries } from "./expiry.ts";
+import type { LiveSettings } from "./live-settings.ts";
 import type { SlotTable } from "./slot-table.ts";
-import type { TrustedProxies } from "./trusted-proxies.ts";
 import type { Admission } from "./upgrade.ts";
 import type { Incoming } from "./uws/request.ts";
 
@@ -20,8 +21,7 @@ export interface ClientEventsOptions {
   readonly dispatcher: Dispatcher;
   readonly now: () => number;
   readonly log: Logger;
-  readonly proxies: () => TrustedProxies;
-  readonly limits: () => { readonly MESSAGE_BYTES: number; readonly BACKPRESSURE_BYTES: number; readonly EXPIRE_GRACE_MS: number };
+  readonly settings: Pick<LiveSettings, "config" | "proxies" | "unlimited" | "clients">;
 }
 
 export class ClientEvents {
@@ -31,19 +31,25 @@ export class ClientEvents {
   readonly expiries: Expiries;
   /** For what clients cause. */
   readonly sparseLog: SparseLog;
+  readonly limits: ClientLimits;
   private readonly options: ClientEventsOptions;
 
   constructor(options: ClientEventsOptions) {
     this.options = options;
-    const { dispatcher, now } = options;
+    const { settings, dispatcher, now } = options;
     this.expiries = new Expiries({
       now,
       wallClock: Date.now,
       later: (run) => setImmediate(run),
-      graceMs: () => options.limits().EXPIRE_GRACE_MS,
+      graceMs: () => settings.config.EXPIRE_GRACE_MS,
       park: (connection, event) => dispatcher.arrived(connection, event),
       close: (connection, code) => dispatcher.breakOff(connection, code),
       onBug: (connection, error) => this.meetBug(connection, error),
+    });
+    this.limits = new ClientLimits({
+      now,
+      rates: settings.clients,
+      isExempt: (address) => settings.unlimited.isTrusted(address) || settings.proxies.isTrusted(address),
     });
     this.sparseLog = new SparseLog(options.log, options.now);
   }
@@ -52,7 +58,7 @@ export class ClientEvents {
   identified(incoming: Incoming): Incoming {
     const { method, path, query, headers } = incoming;
     const forwarded = headers.flatMap(([name, value]) => (name === "x-forwarded-for" ? [value] : []));
-    const ip = this.options.proxies().clientOf(incoming.ip, forwarded.length === 0 ? undefined : forwarded.join(","));
+    const ip = this.options.settings.proxies.clientOf(incoming.ip, forwarded.length === 0 ? undefined : forwarded.join(","));
     return { method, path, query, headers, ip };
   }
 
@@ -74,12 +80,16 @@ export class ClientEvents {
 
   /** A turn has found out who the client is, or for how long that holds. */
   learn(connection: Connection, { user, expiresAt }: IdentityBody): void {
-    if (user !== undefined) connection.user = user;
+    if (user !== undefined) {
+      connection.user = user;
+      if (connection.meter !== undefined) this.limits.learn(connection.meter, user);
+    }
     if (expiresAt !== undefined) this.expiries.set(connection, expiresAt);
   }
 
   receive(connection: Connection, message: Uint8Array, isBinary: boolean): void {
-    if (message.length > this.options.limits().MESSAGE_BYTES) {
+    if (connection.meter?.message(message.length) === false) return this.break(connection, "rate.sent");
+    if (message.length > this.options.settings.config.MESSAGE_BYTES) {
       this.counters.tooLarge++;
       this.break(connection, "message.tooLarge");
       return;
@@ -87,14 +97,20 @@ export class ClientEvents {
     this.safely(connection, () => this.options.dispatcher.received(connection, message, isBinary));
   }
 
+  pinged(connection: Connection): void {
+    if (connection.meter?.ping() === false) this.break(connection, "rate.sent");
+  }
+
   /** @param isSlow It was closed since it read too slowly. */
   closed(connection: Connection, { code, reason, isSlow }: { code: number; reason: Uint8Array; isSlow: boolean }): void {
     if (isSlow) {
       this.counters.slowConsumers++;
-      const limitBytes = this.options.limits().BACKPRESSURE_BYTES;
+      const limitBytes = this.options.settings.config.BACKPRESSURE_BYTES;
       const { route } = connection;
       this.sparseLog.warn({ route }, { ...about(connection), limitBytes }, "slow consumer: connection closed (BACKPRESSURE_BYTES)");
     }
+    if (connection.meter !== undefined) this.limits.close(connection.meter);
+    connection.meter = undefined;
     this.safely(connection, () => this.options.dispatcher.closed(connection, code, reason));
   }
 
@@ -113,9 +129,12 @@ export class ClientEvents {
     const { close } = errorTable[code];
     this.countBroken(code);
     if (isReleaseFault(code, close)) this.options.dispatcher.handover.closed(code);
+    const { meter, route, ip } = connection;
+    if (meter !== undefined && isClientFault(code, close)) this.limits.failed(meter.address);
+    const passed = code === "rate.sent" ? { passed: meter?.passed, ip } : {};
     // Whoever stays away from his page for long enough meets that: nothing is wrong.
     if (code === "auth.expired") this.options.log.debug({ ...about(connection), code }, "connection closed");
-    else this.sparseLog.warn({ code, route: connection.route }, about(connection), "connection closed");
+    else this.sparseLog.warn({ code, route }, { ...about(connection), ...passed }, "connection closed");
     connection.socket.end(close, code);
   }
 
@@ -148,6 +167,11 @@ export class ClientEvents {
 /** RFC 6455, 7.4.1: 1011 is the server's own fault. The other two are the release's as well, though a client that comes back is served. */
 function isReleaseFault(code: string, closeCode: number): boolean {
   return closeCode === 1011 || code === "route.removed" || code === "state.incompatible";
+}
+
+/** What makes its address suspect. */
+function isClientFault(code: ErrorCode, close: number): boolean {
+  return close === 1008 || close === 1009 || code === "parked.tooMuch";
 }
 
 /** For the log. */

@@ -16,6 +16,7 @@ import {
   usualExpireGraceMs,
 } from "../process/settings.ts";
 import { checkFits } from "../protocol/payload-limits.ts";
+import { clientLimitSettings } from "./client-limit-settings.ts";
 import { isHostList } from "./hosts.ts";
 import { isProxyList } from "./trusted-proxies.ts";
 
@@ -28,8 +29,11 @@ const entries = v.object({
   GATEWAY_INSTANCE: integer({ least: 1, most: 1_000, otherwise: 1 }),
   /** Names the active release, if no supervisor does. */
   ACTIVATION_FILE: v.optional(v.string(), ""),
-  /** How many connections it is meant for: the start warns if it may not open as many files. */
+  /** More are refused. The start warns if it may not open as many files. */
   CONNECTIONS: integer({ least: 1, most: 10_000_000, otherwise: 10_000 }),
+  /** Upgrades and plain requests that wait for a worker or its answer. More are refused. */
+  WAITING_UPGRADES: integer({ least: 1, most: 10_000_000, otherwise: 2_000 }),
+  ...clientLimitSettings,
   ...natsSettings,
   NAMESPACE: namespace,
   /** A file of settings that SIGHUP reads again. */
@@ -153,6 +157,9 @@ export const liveSettings: ReadonlySet<keyof GatewayConfig> = new Set([
   "CLOSE_PAUSE_MS",
   "DRAIN_MS",
   "LOG_LEVEL",
+  "CONNECTIONS",
+  "WAITING_UPGRADES",
+  ...(Object.keys(clientLimitSettings) as Array<keyof typeof clientLimitSettings>),
   "TRUSTED_PROXIES",
   "HOSTS",
   "URL_BYTES",

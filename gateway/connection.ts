@@ -4,6 +4,7 @@
 import { KeptState } from "../protocol/kept-state.ts";
 import type { PinBody } from "../protocol/records.ts";
 import type { ConnectionList } from "./connection-list.ts";
+import type { ConnectionMeter } from "./connection-meter.ts";
 import type { CrashRecord } from "./crash-attribution.ts";
 import type { ConnectionEvent } from "./event.ts";
 import { Expiry } from "./expiry.ts";
@@ -50,6 +51,9 @@ export class Connection {
   topics: Set<string> | undefined;
   /** Undefined from the moment it closes. */
   socket: Socket | undefined;
+
+  /** What its client sends; undefined where nobody measures. */
+  meter: ConnectionMeter | undefined;
 
   intake: Intake = "open";
   phase: Phase = "parked";

@@ -7,6 +7,7 @@ import type { ClientEvents } from "./client-events.ts";
 import type { GatewayConfig } from "./config.ts";
 import type { Connection } from "./connection.ts";
 import type { Dispatcher } from "./dispatcher.ts";
+import { Entrance } from "./entrance.ts";
 import { FileGuard } from "./file-guard.ts";
 import type { LiveSettings } from "./live-settings.ts";
 import { openFiles } from "./open-files.ts";
@@ -29,6 +30,7 @@ export class Frontend {
   readonly upgrades: Upgrades<Connection>;
   private readonly options: FrontendOptions;
   private readonly files: FileGuard;
+  private readonly entrance: Entrance;
   private server: Server | undefined;
 
   constructor(options: FrontendOptions) {
@@ -51,9 +53,11 @@ export class Frontend {
       sparseLog: clients.sparseLog,
       limits: settings.requests,
       hosts: () => settings.hosts,
-      isFull: () => this.files.isFull,
+      isFull: () => this.isFull,
+      mayEnter: (user) => clients.limits.mayEnter(user),
       admit: (admission) => clients.admit(admission),
     });
+    this.entrance = new Entrance({ limits: clients.limits, upgrades: this.upgrades, sparseLog: clients.sparseLog });
   }
 
   /** 0 until it listens. */
@@ -76,17 +80,20 @@ export class Frontend {
     // Hundreds may come before the first sweep: all of those whom an earlier gateway served.
     await this.files.step();
     this.server = await listen<Connection>(settings.server, {
-      onUpgrade: (incoming, client) => this.upgrades.upgrade(clients.identified(incoming), client),
-      onRequest: (incoming, client) => this.upgrades.request(clients.identified(incoming), client),
+      isBarred: (ip) => clients.limits.isBarred(ip),
+      onUpgrade: (incoming, client) => this.entrance.upgrade(clients.identified(incoming), client),
+      onRequest: (incoming, client) => this.entrance.request(clients.identified(incoming), client),
       onOpen: (connection, socket) => clients.open(connection, socket),
       onMessage: (connection, message, isBinary) => clients.receive(connection, message, isBinary),
+      onPing: (connection) => clients.pinged(connection),
       onClose: (connection, code, reason, isSlow) => clients.closed(connection, { code, reason, isSlow }),
     });
   }
 
   /** As LiveSettings has it. */
-  change(config: GatewayConfig, certificate: Certificate | undefined): Promise<void> {
-    return this.options.settings.change(config, certificate, this.server);
+  async change(config: GatewayConfig, certificate: Certificate | undefined): Promise<void> {
+    await this.options.settings.change(config, certificate, this.server);
+    this.options.clients.limits.addresses.forgetExempt();
   }
 
   /** Lets no one in any more; those who are in stay. */
@@ -95,10 +102,21 @@ export class Frontend {
     this.upgrades.drain();
   }
 
+  /** Whether the next newcomer is one too many. An upgrade counts as a connection from its beginning. */
+  private get isFull(): boolean {
+    const { dispatcher, settings, clients } = this.options;
+    if (this.files.isFull) return true;
+    const limit = settings.config.CONNECTIONS;
+    if (dispatcher.size + this.entrance.waiting <= limit) return false;
+    clients.sparseLog.warn({ code: "gateway.full" }, { limit }, "newcomers are refused: as many connections as CONNECTIONS allows");
+    return true;
+  }
+
   /** To be called several times a second. */
   sweep(): void {
     this.upgrades.sweep();
     this.options.clients.expiries.sweep();
+    this.options.clients.limits.sweep();
     this.options.clients.sparseLog.sweep();
     void this.files.step();
   }

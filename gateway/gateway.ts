@@ -147,8 +147,7 @@ export class Gateway {
       dispatcher: this.dispatcher,
       now,
       log,
-      proxies: () => this.settings.proxies,
-      limits: () => this.settings.config,
+      settings: this.settings,
     });
     this.commits = new Commits({
       connections: this.slots.connections,

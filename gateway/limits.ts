@@ -34,7 +34,12 @@ export function workerLimits(config: GatewayConfig): WorkerLimits {
 }
 
 export function requestLimits(config: GatewayConfig): UpgradesOptions<object>["limits"] {
-  return { parkMs: config.PARK_MS, bodyBytes: config.MESSAGE_BYTES, urlBytes: config.URL_BYTES };
+  return {
+    parkMs: config.PARK_MS,
+    bodyBytes: config.MESSAGE_BYTES,
+    urlBytes: config.URL_BYTES,
+    waiting: config.WAITING_UPGRADES,
+  };
 }
 
 export function serverLimits(config: GatewayConfig): ServerOptions["limits"] {

@@ -2,6 +2,8 @@
 
 import { isDeepStrictEqual } from "node:util";
 import type { Certificate } from "./certificate.ts";
+import { clientLimitRates } from "./client-limit-settings.ts";
+import type { ClientLimitsOptions } from "./client-limits.ts";
 import type { GatewayConfig } from "./config.ts";
 import type { DispatchLimits } from "./dispatch-options.ts";
 import { hostsOf } from "./hosts.ts";
@@ -19,8 +21,11 @@ export class LiveSettings {
   proxies: TrustedProxies;
   /** Those of HOSTS. */
   hosts: readonly string[];
+  /** The addresses of UNLIMITED_ADDRESSES. */
+  unlimited: TrustedProxies;
   /** Whoever was given one of these reads it each time. */
   readonly dispatch: DispatchLimits;
+  readonly clients: ClientLimitsOptions["rates"];
   readonly requests: UpgradesOptions<object>["limits"];
   readonly topics: TopicLimits;
   readonly workers: WorkerLimits;
@@ -32,7 +37,9 @@ export class LiveSettings {
     this.certificate = certificate;
     this.proxies = new TrustedProxies(config.TRUSTED_PROXIES);
     this.hosts = hostsOf(config.HOSTS);
+    this.unlimited = unlimitedOf(config);
     this.dispatch = dispatchLimits(config);
+    this.clients = clientLimitRates(config);
     this.requests = requestLimits(config);
     this.topics = topicLimits(config, maxPayloadBytes);
     this.workers = workerLimits(config);
@@ -57,9 +64,15 @@ export class LiveSettings {
     this.certificate = certificate;
     this.proxies = new TrustedProxies(config.TRUSTED_PROXIES);
     this.hosts = hostsOf(config.HOSTS);
+    this.unlimited = unlimitedOf(config);
     Object.assign(this.dispatch, dispatchLimits(config));
+    Object.assign(this.clients, clientLimitRates(config));
     Object.assign(this.requests, requestLimits(config));
     Object.assign(this.topics, topicLimits(config, this.maxPayloadBytes));
     Object.assign(this.workers, workerLimits(config));
   }
+}
+
+function unlimitedOf({ UNLIMITED_ADDRESSES }: GatewayConfig): TrustedProxies {
+  return new TrustedProxies(UNLIMITED_ADDRESSES === "none" ? "" : UNLIMITED_ADDRESSES);
 }

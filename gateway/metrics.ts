@@ -19,7 +19,7 @@ export function gatewayMetrics(gateway: Gateway): Metric[] {
 }
 
 function clientMetrics(gateway: Gateway): Metric[] {
-  const { counters, clients, slots, dispatcher, commits } = gateway;
+  const { counters, clients, slots, dispatcher, commits, settings } = gateway;
   const { upgrades } = gateway.frontend;
   return [
     gauge(
@@ -33,6 +33,13 @@ function clientMetrics(gateway: Gateway): Metric[] {
       "Connections that were closed for an error, by its code: see docs/errors.md.",
       by("code", clients.broken),
     ),
+    gauge("thinstate_connections_limit", "How many connections may be open: CONNECTIONS.", settings.config.CONNECTIONS),
+    counter(
+      "thinstate_client_limits_passed_total",
+      "How often a limit was passed, by whose limit it is (connection, address, user) and of what: see docs/limits.md.",
+      clients.limits.passedBy(),
+    ),
+    gauge("thinstate_client_addresses", "Addresses whose use is remembered.", clients.limits.addresses.size),
     counter(
       "thinstate_slow_consumers_total",
       "Connections that were closed because they read too slowly (BACKPRESSURE_BYTES).",

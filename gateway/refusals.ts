@@ -58,7 +58,7 @@ export class Refusals {
   refuse(kind: Kind, client: WaitingClient, { status, code, text = errorTable[code].text, headers = [], close }: Refusal): void {
     this.options.bodies.drop(client);
     this.outcomes[kind].count(code);
-    const retry: Answer["headers"] = status === 503 ? [["retry-after", "5"]] : [];
+    const retry: Answer["headers"] = status === 503 || status === 429 ? [["retry-after", "5"]] : [];
     const answer = textAnswer(status, `${code}: ${text}`, [...headers, ...retry]);
     client.answer({ ...answer, close: kind === "upgrade" ? (close ?? "now") : close });
   }

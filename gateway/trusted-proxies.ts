@@ -32,7 +32,8 @@ export class TrustedProxies {
     return client;
   }
 
-  private isTrusted(address: string): boolean {
+  /** @param address as `clientOf` has it. */
+  isTrusted(address: string): boolean {
     return this.list?.check(address, isIP(address) === 6 ? "ipv6" : "ipv4") ?? false;
   }
 }

@@ -36,11 +36,13 @@ export interface UpgradesOptions<Data extends object> {
   readonly dispatcher: Dispatcher;
   readonly requests: WorkerRequests;
   readonly now: () => number;
-  readonly limits: { readonly parkMs: number; readonly bodyBytes: number; readonly urlBytes: number };
+  readonly limits: { readonly parkMs: number; readonly bodyBytes: number; readonly urlBytes: number; readonly waiting: number };
   /** Those of HOSTS. */
   readonly hosts: () => readonly string[];
   /** There are no files for more connections. */
   readonly isFull: () => boolean;
+  /** Whether one more connection of this user may be let in. */
+  readonly mayEnter: (user: string | undefined) => boolean;
   readonly log: Logger;
   /** For what clients cause. */
   readonly sparseLog: SparseLog;
@@ -51,6 +53,8 @@ export interface UpgradesOptions<Data extends object> {
 const urlTooLong = { status: 414, code: "url.tooLong" } as const;
 const unknown = { status: 404, code: "route.unknown" } as const;
 const full = { status: 503, code: "gateway.full" } as const;
+const tooMany = { status: 503, code: "upgrade.tooMany" } as const;
+const tooFast = { status: 429, code: "rate.requests" } as const;
 const restarts = { status: 503, code: "gateway.restarts" } as const;
 const undecided = { status: 503, code: "upgrade.parked" } as const;
 const broken = { status: 500, code: "envelope.malformed" } as const;
@@ -71,7 +75,7 @@ export class Upgrades<Data extends object> {
   private readonly bodies: RequestBodies;
   /** Upgrades that workers were asked about. */
   private asked = 0;
-  private readonly refusals: Refusals;
+  readonly refusals: Refusals;
 
   constructor(options: UpgradesOptions<Data>) {
     this.options = options;
@@ -151,6 +155,7 @@ export class Upgrades<Data extends object> {
     const route = this.routeOf(incoming, client, undefined);
     if (route === undefined) return this.park("request", client, () => this.routeRequest(incoming, body, client));
     if (route === null) return;
+    if (this.refuseBeyond("request", client)) return;
     const { method, path, query, ip, headers } = incoming;
     client.onGone = this.options.requests.ask({
       what: `onRequest of ${route.path}`,
@@ -189,11 +194,20 @@ export class Upgrades<Data extends object> {
     this.bodies.sweep();
   }
 
+  /** @returns whether the client was refused, since too many wait. */
+  private refuseBeyond(kind: Kind, client: WaitingClient): boolean {
+    const isBeyond = this.parked >= this.options.limits.waiting;
+    if (isBeyond) this.refusals.refuse(kind, client, tooMany);
+    return isBeyond;
+  }
+
   private park(kind: Kind, client: WaitingClient, proceed: () => void): void {
+    if (this.refuseBeyond(kind, client)) return;
     this.waiting.push({ kind, since: this.options.now(), client, proceed });
   }
 
   private ask(incoming: Incoming, client: WaitingUpgrade<Data>, route: RouteHello): void {
+    if (this.refuseBeyond("upgrade", client)) return;
     const { path, query, ip, headers } = incoming;
     const id = `${this.options.id}:upgrade-${++this.asked}`;
     client.onGone = this.options.requests.ask({
@@ -216,6 +230,7 @@ export class Upgrades<Data extends object> {
   }
 
   private accept(incoming: Incoming, client: WaitingUpgrade<Data>, body: UpgradedBody & { ok: true }, route: RouteHello): void {
+    if (!this.options.mayEnter(body.user)) return this.refusals.refuse("upgrade", client, tooFast);
     const subprotocol =
       body.subprotocol ?? listOf(incoming, "sec-websocket-protocol").find((offered) => route.subprotocols.includes(offered)) ?? "";
     const { path, query, ip } = incoming;

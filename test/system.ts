@@ -12,6 +12,7 @@ import { type Subjects, subjectsOf } from "../protocol/subjects.ts";
 import { freePort } from "../supervisor/port.ts";
 import { patienceMs } from "../testbed/patience.ts";
 import { Signal } from "../testbed/signal.ts";
+import { unlimitedClients } from "../testbed/unlimited-clients.ts";
 import { startNats, type TestNats } from "./nats.ts";
 
 const clone = join(import.meta.dirname, "..");
@@ -268,7 +269,7 @@ export class TestSystem {
   }
 
   private spawn(name: "gateway" | "worker", environment: Record<string, string>): TestProcess {
-    const ours = { PATH: process.env.PATH, NATS_URL: this.nats.url, READY_TIMEOUT_MS: String(patienceMs) };
+    const ours = { ...unlimitedClients, PATH: process.env.PATH, NATS_URL: this.nats.url, READY_TIMEOUT_MS: String(patienceMs) };
     const env = { ...ours, ...this.environment, ...environment };
     const command = [process.execPath, "--import", "./process/typescript.mjs", `${name}/main.ts`];
     // Node takes what it may have: it is the hard limit that counts.

@@ -12,6 +12,11 @@ export interface Incoming {
   readonly ip: string;
 }
 
+/** The address at the other end of the TCP connection. */
+export function peerOf(response: uWS.HttpResponse): string {
+  return Buffer.from(response.getRemoteAddressAsText()).toString();
+}
+
 export function incomingOf(response: uWS.HttpResponse, request: uWS.HttpRequest): Incoming {
   const headers: Array<readonly [string, string]> = [];
   request.forEach((name, value) => headers.push([name, value]));
@@ -20,7 +25,7 @@ export function incomingOf(response: uWS.HttpResponse, request: uWS.HttpRequest)
     path: request.getUrl(),
     query: request.getQuery() ?? "",
     headers,
-    ip: Buffer.from(response.getRemoteAddressAsText()).toString(),
+    ip: peerOf(response),
   };
 }
 

@@ -4,17 +4,21 @@
 import type { Socket } from "../connection.ts";
 import type * as uWS from "./library.ts";
 import { headLimitBytes, loadLibrary } from "./library.ts";
-import { headBytesOf, type Incoming, incomingOf } from "./request.ts";
+import { headBytesOf, type Incoming, incomingOf, peerOf } from "./request.ts";
 import { isOverLimit, type Known, ServerSocket, type SocketRoom } from "./socket.ts";
 import { type AnswerRoom, Client, type WaitingRequest, type WaitingUpgrade } from "./waiting-client.ts";
 
 export interface ServerListeners<Data extends object> {
+  /** Whether a request is not to be looked at, but cut off. @param ip of the TCP connection. */
+  isBarred?(ip: string): boolean;
   onUpgrade(incoming: Incoming, client: WaitingUpgrade<Data>): void;
   /** Its body has not arrived yet: to be read, or answered without. */
   onRequest(incoming: Incoming, client: WaitingRequest): void;
   onOpen(data: Data, socket: Socket): void;
   /** @param message valid during the call only. */
   onMessage(data: Data, message: Uint8Array, isBinary: boolean): void;
+  /** A ping, or a pong. The library has answered it. */
+  onPing?(data: Data): void;
   /**
    * The socket must not be used any more.
    * @param isSlow it was closed because it read too slowly: more than `limits.backpressureBytes` waited for it.
@@ -199,6 +203,7 @@ class UwsServer<Data extends object> implements Server {
       idleTimeout: Math.max(8, Math.round(limits.idleTimeoutMs / 1000)),
       sendPingsAutomatically: true,
       upgrade: (response, request, context) => {
+        if (listeners.isBarred?.(peerOf(response))) return void response.close();
         const incoming = incomingOf(response, request);
         if (isHeadTooLarge(incoming)) return new Client(response, false, this.answers).answer(headTooLarge);
         const key = request.getHeader("sec-websocket-key");
@@ -232,6 +237,12 @@ class UwsServer<Data extends object> implements Server {
       message: ({ socket }: Known<Data>, message, isBinary) => {
         if (socket !== undefined) listeners.onMessage(socket.data, new Uint8Array(message), isBinary);
       },
+      ping: ({ socket }: Known<Data>) => {
+        if (socket !== undefined) listeners.onPing?.(socket.data);
+      },
+      pong: ({ socket }: Known<Data>) => {
+        if (socket !== undefined) listeners.onPing?.(socket.data);
+      },
       // The last moment when a socket that closes can still be asked: `close` comes too late for that. What is sent tells
       // itself that it was dropped; what is published does not, but who it was published to has subscribed.
       subscription: (ws: Known<Data>, _topic, count, countBefore) => {
@@ -246,6 +257,7 @@ class UwsServer<Data extends object> implements Server {
       },
     });
     app.any("/*", (response, request) => {
+      if (listeners.isBarred?.(peerOf(response))) return void response.close();
       const incoming = incomingOf(response, request);
       if (isHeadTooLarge(incoming)) return new Client(response, false, this.answers).answer({ ...headTooLarge, close: "linger" });
       listeners.onRequest(incoming, new Client(response, incoming.method === "HEAD", this.answers));

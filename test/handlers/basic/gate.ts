@@ -12,6 +12,7 @@ export default defineHandler({
     if (params.mode === "nothing") return new Response(null, { status: 204 });
     if (params.mode === "throw") throw new Error("upgrade broke");
     if (params.mode === "exit") process.exit(13);
+    if (params.mode === "never") return new Promise(() => undefined);
     if (params.mode === "open") return undefined;
     if (params.mode === "headers") return { state: { from: `${headers.constructor} ${headers.toString}` } };
     if (params.mode === "handshake") return { headers: { "sec-websocket-protocol": "v9" } };

@@ -1,0 +1,80 @@
+import { expect, test } from "vitest";
+import { ClientLimits } from "./client-limits.ts";
+
+const unlimited = Number.POSITIVE_INFINITY;
+
+function clientLimits(isExempt = (_: string) => false) {
+  const clock = { now: 1_000 };
+  const rates = {
+    connection: { messages: 100, bytes: unlimited, pings: 1 },
+    addressFactor: 2,
+    userFactor: 2,
+    connections: 2,
+    upgrades: 10,
+    failures: 1,
+    requests: 1,
+  };
+  return { limits: new ClientLimits({ now: () => clock.now, rates, isExempt }), clock, rates };
+}
+
+test("an address is forgotten when it has no connection and its past use lasts no longer", () => {
+  const { limits, clock } = clientLimits();
+  const address = limits.addressOf("192.0.2.1");
+  limits.upgrade(address);
+  limits.addresses.enter(address);
+  const meter = limits.open(address, undefined);
+  clock.now += 60_000;
+  limits.sweep();
+  expect(limits.addresses.size).toBe(1);
+  for (let count = 0; count < 100; count++) meter.message(1);
+  limits.close(meter);
+  limits.sweep();
+  expect(limits.addressOf("192.0.2.1")).toBe(address);
+  // 100 messages, at 200 a second.
+  clock.now += 501;
+  limits.sweep();
+  expect(limits.addresses.size).toBe(0);
+});
+
+test("strangers who come once each leave nothing behind", () => {
+  const { limits, clock } = clientLimits();
+  for (let count = 0; count < 10_000; count++) limits.upgrade(limits.addressOf(`2001:db8:${count.toString(16)}::1`));
+  clock.now += 101;
+  limits.sweep();
+  expect(limits.addresses.size).toBe(0);
+});
+
+test("an address is let in again once its failures lie back", () => {
+  const { limits, clock } = clientLimits();
+  const address = limits.addressOf("192.0.2.1");
+  for (let count = 0; count < 10; count++) limits.failed(address);
+  expect(limits.upgrade(address)).toEqual({ code: "rate.requests", passed: "address failures" });
+  expect(limits.isBarred("192.0.2.1")).toBe(false);
+  for (let count = 0; count < 100; count++) limits.upgrade(address);
+  expect(limits.isBarred("192.0.2.1")).toBe(true);
+  expect(limits.isBarred("192.0.2.2")).toBe(false);
+  clock.now += 1_001;
+  expect(limits.isBarred("192.0.2.1")).toBe(false);
+  expect(limits.upgrade(address)).toBeUndefined();
+});
+
+test("no limit holds for an exempt address, but those of its connections do", () => {
+  const { limits } = clientLimits((address) => address === "127.0.0.1");
+  const address = limits.addressOf("127.0.0.1");
+  for (let count = 0; count < 100; count++) {
+    limits.failed(address);
+    limits.addresses.enter(address);
+    expect([limits.upgrade(address), limits.request(address)]).toEqual([undefined, undefined]);
+  }
+  const meter = limits.open(address, undefined);
+  const pings = Array.from({ length: 10 }, () => meter.ping());
+  expect(pings.at(-1)).toBe(false);
+  expect(meter.passed).toBe("connection pings");
+});
+
+test("a changed rate holds at once", () => {
+  const { limits, rates } = clientLimits();
+  const meter = limits.open(limits.addressOf("192.0.2.1"), "jo");
+  rates.connection.messages = unlimited;
+  for (let count = 0; count < 10_000; count++) expect(meter.message(1)).toBe(true);
+});

@@ -1,0 +1,134 @@
+// How much clients may do, by connection, address and user: connections, upgrades, failed upgrades, requests, and what they send. Pure.
+// Behind a trusted proxy, the address is the client's.
+
+import type { ErrorCode } from "../protocol/errors.ts";
+import { networkOf } from "./address-network.ts";
+import { ConnectionMeter, type MeterRoom, type Passed } from "./connection-meter.ts";
+import { Parties, type Party } from "./parties.ts";
+import { isExceeded, use } from "./rate.ts";
+
+/** As many refusals are answered for each failed upgrade that is allowed: many may share an address, and not all of them have failed. */
+const refusalsPerFailure = 10;
+
+export interface ClientLimitRates {
+  /** Of an address. */
+  readonly connections: number;
+  readonly upgrades: number;
+  readonly failures: number;
+  readonly requests: number;
+}
+
+export interface ClientLimitsOptions {
+  readonly now: () => number;
+  /** Read each time. */
+  readonly rates: MeterRoom["rates"] & ClientLimitRates;
+  /** Addresses without limits. */
+  readonly isExempt: (address: string) => boolean;
+}
+
+/** Why a client is refused with 429. */
+export interface Refusal {
+  readonly code: ErrorCode;
+  readonly passed: Passed;
+}
+
+export class ClientLimits implements MeterRoom {
+  /** How often each limit was passed: "address messages". */
+  readonly passed: Record<string, number> = {};
+  readonly now: () => number;
+  readonly rates: ClientLimitsOptions["rates"];
+  readonly addresses: Parties;
+  private readonly users = new Parties();
+
+  constructor({ now, rates, isExempt }: ClientLimitsOptions) {
+    this.now = now;
+    this.rates = rates;
+    this.addresses = new Parties(isExempt);
+  }
+
+  count(passed: Passed): void {
+    this.passed[passed] = (this.passed[passed] ?? 0) + 1;
+  }
+
+  /** For the metrics. */
+  passedBy(): Array<readonly [{ by: string; what: string }, number]> {
+    return Object.entries(this.passed).map(([passed, count]) => {
+      const [by = "", what = ""] = passed.split(" ");
+      return [{ by, what }, count];
+    });
+  }
+
+  addressOf(ip: string): Party {
+    return this.addresses.get(networkOf(ip));
+  }
+
+  /** Whether this address goes on although it has been refused often: it is not answered any more. @param ip of the TCP connection. */
+  isBarred(ip: string): boolean {
+    const address = this.addresses.find(networkOf(ip));
+    if (address === undefined || !isExceeded(address, "refusals", this.now())) return false;
+    this.count("address refusals");
+    return true;
+  }
+
+  /** An upgrade has come. */
+  upgrade(address: Party): Refusal | undefined {
+    if (address.isExempt) return undefined;
+    const now = this.now();
+    if (isExceeded(address, "failures", now)) return this.refuse(address, "rate.requests", "address failures");
+    if (!use(address, "upgrades", 1, this.rates.upgrades, now)) return this.refuse(address, "rate.requests", "address upgrades");
+    if (address.connections >= this.rates.connections) return this.refuse(address, "address.connections", "address connections");
+    return undefined;
+  }
+
+  /** A plain request has come. */
+  request(address: Party): Refusal | undefined {
+    if (address.isExempt || use(address, "requests", 1, this.rates.requests, this.now())) return undefined;
+    return this.refuse(address, "rate.requests", "address requests");
+  }
+
+  /** @returns whether another connection of this user may be let in. */
+  mayEnter(user: string | undefined): boolean {
+    if (user === undefined || use(this.users.get(user), "upgrades", 1, this.rates.upgrades, this.now())) return true;
+    this.count("user upgrades");
+    return false;
+  }
+
+  /** A client of this address has done what it may not. */
+  failed(address: Party): void {
+    if (!address.isExempt) use(address, "failures", 1, this.rates.failures, this.now());
+  }
+
+  /** A connection is let in, which has its place at its address already. */
+  open(address: Party, user: string | undefined): ConnectionMeter {
+    const party = user === undefined ? undefined : this.users.get(user);
+    if (party !== undefined) this.users.enter(party);
+    return new ConnectionMeter(this, address, party);
+  }
+
+  /** The client of a connection turns out to be another user. What it sent before is the former one's. */
+  learn(meter: ConnectionMeter, user: string): void {
+    meter.settle();
+    if (meter.user !== undefined) this.users.leave(meter.user);
+    meter.user = this.users.get(user);
+    this.users.enter(meter.user);
+  }
+
+  close(meter: ConnectionMeter): void {
+    // What it sent last counts, though it is not closed for it any more.
+    if (meter.passed === undefined) meter.settle();
+    this.addresses.leave(meter.address);
+    if (meter.user !== undefined) this.users.leave(meter.user);
+  }
+
+  sweep(): void {
+    const now = this.now();
+    this.addresses.sweep(now);
+    this.users.sweep(now);
+  }
+
+  private refuse(address: Party, code: ErrorCode, passed: Passed): Refusal {
+    this.count(passed);
+    use(address, "refusals", 1, refusalsPerFailure * this.rates.failures, this.now());
+    return { code, passed };
+  }
+}

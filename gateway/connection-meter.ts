@@ -1,0 +1,88 @@
+// What a connection's client sends, measured: messages, bytes and pings, and its part in what its address and its user send. Pure.
+//
+// The clock is looked at, and address and user are told, once for several messages: that costs a few nanoseconds for each of them. A
+// connection can so send these few more than it may.
+
+import type { Party } from "./parties.ts";
+import { type Usage, use } from "./rate.ts";
+
+/** Between two looks at the clock. */
+const fewMessages = 32;
+const fewBytes = 64 * 1024;
+
+export type Sent = "messages" | "bytes" | "pings";
+
+/** What each connection may send; Infinity: without a limit. */
+export type SendRates = Readonly<Record<Sent, number>>;
+
+/** Whose limit was passed: "address messages". */
+export type Passed = `${"connection" | "address" | "user"} ${string}`;
+
+export interface MeterRoom {
+  readonly now: () => number;
+  readonly rates: {
+    readonly connection: SendRates;
+    /** How many connections' worth an address may send, and a user. */
+    readonly addressFactor: number;
+    readonly userFactor: number;
+  };
+  count(passed: Passed): void;
+}
+
+export class ConnectionMeter implements Usage<Sent> {
+  messages = 0;
+  bytes = 0;
+  pings = 0;
+  readonly address: Party;
+  user: Party | undefined;
+  /** The limit that it was closed for. */
+  passed: Passed | undefined;
+  private readonly room: MeterRoom;
+  /** Since the clock was looked at. */
+  private newMessages = 0;
+  private newBytes = 0;
+
+  constructor(room: MeterRoom, address: Party, user: Party | undefined) {
+    this.room = room;
+    this.address = address;
+    this.user = user;
+  }
+
+  /** A message has come. @returns false where that is too much: see `passed`. */
+  message(bytes: number): boolean {
+    this.newMessages++;
+    this.newBytes += bytes;
+    if (this.newMessages < fewMessages && this.newBytes < fewBytes) return true;
+    return this.settle();
+  }
+
+  /** A ping has come, or a pong. @returns false where that is too much: see `passed`. */
+  ping(): boolean {
+    return this.use("pings", 1, this.room.now());
+  }
+
+  /** Counts what has come since the last time. */
+  settle(): boolean {
+    const { newMessages, newBytes } = this;
+    this.newMessages = 0;
+    this.newBytes = 0;
+    const now = this.room.now();
+    return this.use("messages", newMessages, now) && this.use("bytes", newBytes, now);
+  }
+
+  private use(kind: Sent, amount: number, now: number): boolean {
+    const { connection, addressFactor, userFactor } = this.room.rates;
+    const { address, user } = this;
+    const perSecond = connection[kind];
+    if (!use(this, kind, amount, perSecond, now)) return this.pass(`connection ${kind}`);
+    if (!address.isExempt && !use(address, kind, amount, perSecond * addressFactor, now)) return this.pass(`address ${kind}`);
+    if (user !== undefined && !use(user, kind, amount, perSecond * userFactor, now)) return this.pass(`user ${kind}`);
+    return true;
+  }
+
+  private pass(passed: Passed): false {
+    this.passed = passed;
+    this.room.count(passed);
+    return false;
+  }
+}

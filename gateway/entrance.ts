@@ -1,0 +1,61 @@
+// Who may come in, before anything else is looked at: by address, and by how many there are.
+
+import type { SparseLog } from "../process/sparse-log.ts";
+import type { ClientLimits, Refusal } from "./client-limits.ts";
+import type { Connection } from "./connection.ts";
+import { CountedUpgrade } from "./counted-upgrade.ts";
+import type { Upgrades } from "./upgrade.ts";
+import type { Incoming } from "./uws/request.ts";
+import type { WaitingClient, WaitingRequest, WaitingUpgrade } from "./uws/waiting-client.ts";
+
+export interface EntranceOptions {
+  readonly limits: ClientLimits;
+  readonly upgrades: Pick<Upgrades<Connection>, "upgrade" | "request" | "refusals">;
+  readonly sparseLog: SparseLog;
+}
+
+export class Entrance {
+  /** Upgrades that have not been answered. */
+  waiting = 0;
+  private readonly options: EntranceOptions;
+
+  constructor(options: EntranceOptions) {
+    this.options = options;
+  }
+
+  /** @param incoming with the address of the client itself. */
+  upgrade(incoming: Incoming, client: WaitingUpgrade<Connection>): void {
+    const { limits, upgrades } = this.options;
+    const address = limits.addressOf(incoming.ip);
+    const refusal = limits.upgrade(address);
+    if (refusal !== undefined) return this.refuse("upgrade", incoming, client, refusal);
+    this.waiting++;
+    limits.addresses.enter(address);
+    const counted = new CountedUpgrade(client, {
+      onAdmitted: (connection) => {
+        this.waiting--;
+        connection.meter = limits.open(address, connection.user);
+      },
+      onRefused: (status) => {
+        if (status >= 400 && status < 500 && status !== 429) limits.failed(address);
+      },
+      onOver: () => {
+        this.waiting--;
+        limits.addresses.leave(address);
+      },
+    });
+    upgrades.upgrade(incoming, counted);
+  }
+
+  request(incoming: Incoming, client: WaitingRequest): void {
+    const { limits, upgrades } = this.options;
+    const refusal = limits.request(limits.addressOf(incoming.ip));
+    if (refusal !== undefined) this.refuse("request", incoming, client, refusal);
+    else upgrades.request(incoming, client);
+  }
+
+  private refuse(kind: "upgrade" | "request", { ip }: Incoming, client: WaitingClient, { code, passed }: Refusal): void {
+    this.options.sparseLog.warn({ code, passed }, { ip }, "refused with 429");
+    this.options.upgrades.refusals.refuse(kind, client, { status: 429, code, close: "now" });
+  }
+}

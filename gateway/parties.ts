@@ -1,0 +1,84 @@
+// What several connections have in common, an address or a user: how many there are, and what they have used. It is remembered for as long
+// as past use lasts, so that nobody starts anew by connecting again. Pure.
+
+import type { Usage } from "./rate.ts";
+
+type Kind = "messages" | "bytes" | "pings" | "upgrades" | "failures" | "requests" | "refusals";
+
+export class Party implements Usage<Kind> {
+  readonly key: string;
+  /** No limit holds for it. */
+  readonly isExempt: boolean;
+  /** Those that are open, and upgrades that have not been answered. */
+  connections = 0;
+  messages = 0;
+  bytes = 0;
+  pings = 0;
+  upgrades = 0;
+  /** Failed upgrades, and connections that were closed for what their client had done. */
+  failures = 0;
+  requests = 0;
+  /** Answers that there were too many of the others. */
+  refusals = 0;
+
+  constructor(key: string, isExempt: boolean) {
+    this.key = key;
+    this.isExempt = isExempt;
+  }
+}
+
+export class Parties {
+  private readonly all = new Map<string, Party>();
+  /** Those without a connection. */
+  private readonly leaving = new Set<Party>();
+  private readonly isExempt: (key: string) => boolean;
+
+  /** @param isExempt asked once for each party, while it is remembered. */
+  constructor(isExempt: (key: string) => boolean = () => false) {
+    this.isExempt = isExempt;
+  }
+
+  get size(): number {
+    return this.all.size;
+  }
+
+  find(key: string): Party | undefined {
+    return this.all.get(key);
+  }
+
+  /** Made where it is not known. */
+  get(key: string): Party {
+    const known = this.all.get(key);
+    if (known !== undefined) return known;
+    const party = new Party(key, this.isExempt(key));
+    this.all.set(key, party);
+    this.leaving.add(party);
+    return party;
+  }
+
+  enter(party: Party): void {
+    party.connections++;
+    this.leaving.delete(party);
+  }
+
+  leave(party: Party): void {
+    party.connections--;
+    if (party.connections === 0) this.leaving.add(party);
+  }
+
+  /** Forgets those whose past use lasts no longer. */
+  sweep(now: number): void {
+    for (const party of this.leaving) {
+      const { messages, bytes, pings, upgrades, failures, requests, refusals } = party;
+      if (Math.max(messages, bytes, pings, upgrades, failures, requests, refusals) > now) continue;
+      this.leaving.delete(party);
+      this.all.delete(party.key);
+    }
+  }
+
+  /** What is exempt has changed: it is asked again for everybody who comes. Those who are there keep their places. */
+  forgetExempt(): void {
+    for (const party of this.leaving) this.all.delete(party.key);
+    this.leaving.clear();
+  }
+}
