@@ -7,7 +7,8 @@ import { runCommand } from "./command.ts";
 
 const chosen = ["bodies", "sockets", "queries"];
 
-test("strangers are bounded, and a client beside them notices nothing", async () => {
+// Again where the machine was busy with something else for a moment: what is wrong with us is wrong each time.
+test("strangers are bounded, and a client beside them notices nothing", { retry: 2 }, async () => {
   const only = chosen.flatMap((name) => ["--only", name]);
   const { exitCode, stdout, stderr } = await runCommand("abuse", "--json", "--seconds", "4", ...only);
   const rows = stdout

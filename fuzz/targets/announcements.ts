@@ -69,7 +69,7 @@ export const announcements = target({
     cut: fc.oneof({ weight: 8, arbitrary: fc.constant(1) }, fc.double({ min: 0, max: 1, noNaN: true })),
   }),
   strike: async ({ bus, subjects }, { body, version, letter, cut }) => {
-    const packed = packedOr(body);
+    const packed = packedOrNot(body);
     const bytes = Buffer.concat([Buffer.from([version, letter]), packed]);
     bus.publish(subjects.members, bytes.subarray(0, Math.ceil(cut * bytes.length)));
     await bus.flush();
@@ -77,7 +77,7 @@ export const announcements = target({
 });
 
 /** A symbol or a function has no msgpack: any bytes do. */
-function packedOr(body: unknown): Uint8Array {
+function packedOrNot(body: unknown): Uint8Array {
   try {
     return pack(body);
   } catch {
