@@ -58,7 +58,8 @@ export interface MailboxOptions {
   readonly state: unknown;
   /** `migrate` has made it of what is stored. */
   readonly isMigrated: boolean;
-  readonly topics: ReadonlySet<string>;
+  /** The mailbox's own from now on. */
+  readonly topics: Set<string>;
   /** Milliseconds since 1970; 0: never. undefined: its gateway knows of no such thing. */
   readonly expiresAt?: number | undefined;
   /** The number of the next event. */
@@ -72,7 +73,7 @@ export class Mailbox {
   readonly pin: MailboxOptions;
   /** As of the last commit. */
   state: unknown;
-  topics: ReadonlySet<string>;
+  readonly topics: Set<string>;
   user: string | undefined;
   /** As of the pin. */
   expiresAt: number;

@@ -11,6 +11,7 @@ import { checkUser, expiryTime } from "./identity.ts";
 import type { Mailbox, MailboxEvent } from "./mailbox.ts";
 import { ownCopy, readOnlyCopy } from "./read-only.ts";
 import type { MeasuredTurn } from "./turn-meter.ts";
+import { TurnTopics } from "./turn-topics.ts";
 
 export type HookName = "onOpen" | "onMessage" | "onClose" | "onAdopt" | "onExpire" | "onError";
 
@@ -40,7 +41,6 @@ export class RunningTurn implements Turn, MeasuredTurn {
   flushes = 0;
   /** As it was, or as the turn has set it. */
   state: unknown;
-  topics: ReadonlySet<string>;
   stateIsSet = false;
   /** What the turn has found out of who the client is, and for how long. */
   identity: IdentityBody | undefined;
@@ -50,6 +50,8 @@ export class RunningTurn implements Turn, MeasuredTurn {
   startedAt = 0;
   weight = 0;
   private controller: AbortController | undefined;
+  /** Made when the hook asks for it: most turns do not. */
+  private ownTopics: TurnTopics | undefined;
 
   constructor(host: TurnHost, mailbox: Mailbox, event: MailboxEvent) {
     this.host = host;
@@ -59,7 +61,6 @@ export class RunningTurn implements Turn, MeasuredTurn {
     this.redelivered = event.redelivered;
     this.release = host.release;
     this.state = mailbox.state;
-    this.topics = mailbox.topics;
   }
 
   get id(): string {
@@ -74,6 +75,12 @@ export class RunningTurn implements Turn, MeasuredTurn {
 
   get app(): App {
     return this.host.app;
+  }
+
+  /** As they were, or as the turn has changed them. */
+  get topics(): TurnTopics {
+    this.ownTopics ??= new TurnTopics(this.mailbox.topics);
+    return this.ownTopics;
   }
 
   get signal(): AbortSignal {
@@ -126,10 +133,14 @@ export class RunningTurn implements Turn, MeasuredTurn {
   settleFlush(): void {
     this.effects.clear();
     this.mailbox.state = this.state;
-    this.mailbox.topics = this.topics;
+    this.commitTopics();
     this.settleIdentity();
     this.stateIsSet = false;
     this.flushes++;
+  }
+
+  commitTopics(): void {
+    this.ownTopics?.commit();
   }
 }
 
@@ -185,7 +196,7 @@ export class TurnConnection implements Connection {
   }
 
   get topics(): ReadonlySet<string> {
-    return this.#open().topics;
+    return this.#open().topics.all;
   }
 
   send(data: Sendable): void {
@@ -209,7 +220,7 @@ export class TurnConnection implements Connection {
     if (turn.topics.size >= limit)
       throw new CodedError("topics.tooMany", `a connection has at most ${limit} topics (TOPICS_PER_CONNECTION)`);
     turn.effects.add(toGateway.subscribe, topic);
-    turn.topics = new Set(turn.topics).add(topic);
+    turn.topics.add(topic);
   }
 
   unsubscribe(topic: string): void {
@@ -217,9 +228,7 @@ export class TurnConnection implements Connection {
     checkTopic(topic);
     if (!turn.topics.has(topic)) return;
     turn.effects.add(toGateway.unsubscribe, topic);
-    const rest = new Set(turn.topics);
-    rest.delete(topic);
-    turn.topics = rest;
+    turn.topics.delete(topic);
   }
 
   setState(next: unknown): void {

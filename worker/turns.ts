@@ -244,7 +244,7 @@ export class Turns implements TurnHost {
     turn.end();
     turn.settleIdentity();
     mailbox.state = turn.state;
-    mailbox.topics = turn.topics;
+    turn.commitTopics();
     const closes = turn.closing !== undefined;
     const isGone = mailbox.isGone;
     mailbox.done(turn.event, closes);
