@@ -10,6 +10,7 @@ import { startNats, type TestNats } from "../test/nats.ts";
 import { Commits } from "./commit.ts";
 import { Connection, type Socket } from "./connection.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import { PacedInterest } from "./paced-interest.ts";
 import { Topics } from "./topics.ts";
 import { WorkerPeer } from "./worker-peer.ts";
 
@@ -157,7 +158,14 @@ class Stage {
       connections: this.connections,
       dispatcher: this.dispatcher,
       topics: this.topics,
+      interest: new PacedInterest({
+        topics: this.topics,
+        limits: { topics: 100, subscriptions: 100 },
+        now: () => 1,
+        later: (run) => setImmediate(run),
+      }),
       publishHere,
+      onTooManyTopics: ({ socket }) => socket?.end(1013, "topics.total"),
       onError: () => undefined,
       onIdentity: () => undefined,
       onBug: (connection, error) => {
@@ -232,6 +240,8 @@ class Stage {
 
   /** NATS has confirmed what was subscribed to until now, and what waited for it has been applied. */
   async confirmed(): Promise<void> {
+    // It is asked at the end of this step of the event loop.
+    await new Promise((resolve) => setImmediate(resolve));
     await bus.flush();
     await new Promise((resolve) => setImmediate(resolve));
   }

@@ -6,6 +6,7 @@ import { decodePublish, flag, type IdentityBody, parseIdentity, toGateway, toWor
 import { checkTopic } from "../protocol/subjects.ts";
 import type { Connection } from "./connection.ts";
 import type { Dispatcher } from "./dispatcher.ts";
+import type { PacedInterest } from "./paced-interest.ts";
 import type { Topics } from "./topics.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
@@ -14,11 +15,14 @@ export interface CommitsOptions {
   readonly connections: ReadonlyArray<Connection | undefined>;
   readonly dispatcher: Dispatcher;
   readonly topics: Topics;
+  readonly interest: PacedInterest;
   readonly publishHere: (topic: string, data: Uint8Array, isBinary: boolean) => void;
   /** A bug met this connection: it is closed with 1011, no other notices. */
   readonly onBug: (connection: Connection, error: unknown) => void;
   /** A turn has found out who the client is, or for how long. */
   readonly onIdentity: (connection: Connection, identity: IdentityBody) => void;
+  /** There is no room for its topics: it is closed, and what its turn asks for besides goes on. */
+  readonly onTooManyTopics: (connection: Connection) => void;
   /** A worker of this release closes a connection for an error, with this close code. */
   readonly onError: (code: string, closeCode: number, release: string) => void;
 }
@@ -32,6 +36,8 @@ interface Run {
   readonly batch: Batch;
   readonly from: number;
   readonly to: number;
+  /** Its topics were asked for. */
+  hasAsked: boolean;
 }
 
 export class Commits {
@@ -52,7 +58,7 @@ export class Commits {
     let to = index + 1;
     while (to < batch.records && batch.slot(to) === slot && batch.epoch(to) === epoch && isOfPin(batch.type(to))) to++;
     const connection = this.options.connections[slot];
-    const run = { worker, batch, from: index, to };
+    const run: Run = { worker, batch, from: index, to, hasAsked: false };
     if (connection === undefined) this.refuse(run);
     else this.take(connection, run);
     return to;
@@ -90,21 +96,22 @@ export class Commits {
 
   // The sends of a turn that subscribes leave only when NATS has the subscription; so does everything after it.
   private waitsForInterest(connection: Connection, run: Run): boolean {
+    if (run.hasAsked) return false;
     const topics = topicsOf(run);
-    let waits: Promise<void>[] | undefined;
-    for (const topic of topics) {
-      const confirmed = this.options.topics.want(topic);
-      if (confirmed === undefined) this.options.topics.release(topic);
-      // What was wanted here is released when it has been applied, and thereby wanted for good.
-      else {
-        waits ??= [];
-        waits.push(confirmed.then(() => afterHeld(connection, () => this.options.topics.release(topic))));
-      }
-    }
-    if (waits === undefined) return false;
+    if (topics.length === 0 || connection.socket === undefined) return false;
+    run.hasAsked = true;
+    const { interest, onTooManyTopics } = this.options;
+    const asked = interest.ask(topics, () => connection.socket !== undefined);
+    if (asked === "refused") onTooManyTopics(connection);
+    if (typeof asked === "string") return false;
     connection.held ??= [];
     connection.held.unshift(() => this.begin(connection, run));
-    void Promise.all(waits).then(() => this.applyHeld(connection));
+    void asked.then(({ isRefused, wanted }) => {
+      if (isRefused) onTooManyTopics(connection);
+      // What was wanted here is released when it has been applied, and thereby wanted for good.
+      afterHeld(connection, () => interest.release(wanted));
+      this.applyHeld(connection);
+    });
     return true;
   }
 

@@ -62,6 +62,9 @@ const entries = v.object({
   PARKED_MESSAGES: integer({ least: 1, most: 1_000_000, otherwise: 8_192 }),
   PARKED_BYTES: optionalInteger({ least: 1, most: 2 ** 30 }),
   PARKED_TOTAL_BYTES: integer({ least: 1, most: 2 ** 40, otherwise: 256 * 1024 * 1024 }),
+  /** Topics that have a subscriber at this gateway; and what its connections subscribe to, all together. */
+  TOPICS: integer({ least: 1, most: 100_000_000, otherwise: 50_000 }),
+  SUBSCRIPTIONS: integer({ least: 1, most: 1_000_000_000, otherwise: 1_000_000 }),
   /** The latest publishes, kept for repairs after a NATS fault. */
   TOPIC_RING_BYTES: integer({ least: 0, most: 2 ** 30, otherwise: 16 * 1024 * 1024 }),
   PARK_MS: integer({ least: 1, most: longestWaitMs, otherwise: 60_000 }),
@@ -150,6 +153,8 @@ export const liveSettings: ReadonlySet<keyof GatewayConfig> = new Set([
   "PARKED_TOTAL_BYTES",
   "PARK_MS",
   "EXPIRE_GRACE_MS",
+  "TOPICS",
+  "SUBSCRIPTIONS",
   "WORKER_TIMEOUT_MS",
   "IDLE_TIMEOUT_MS",
   "BACKPRESSURE_BYTES",

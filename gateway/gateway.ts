@@ -24,6 +24,7 @@ import { Frontend } from "./frontend.ts";
 import { handoverStage, helloOf } from "./hello.ts";
 import { LiveSettings } from "./live-settings.ts";
 import { LostGateways } from "./lost-gateways.ts";
+import { PacedInterest } from "./paced-interest.ts";
 import { PeerGateways } from "./peer-gateways.ts";
 import { closeEveryone } from "./shutdown.ts";
 import { SlotTable } from "./slot-table.ts";
@@ -55,6 +56,7 @@ export class Gateway {
   readonly slots = new SlotTable();
   readonly dispatcher: Dispatcher;
   readonly topics: Topics;
+  readonly interest: PacedInterest;
   readonly commits: Commits;
   readonly clients: ClientEvents;
   readonly frontend: Frontend;
@@ -126,6 +128,7 @@ export class Gateway {
       onBegun: () => this.hub.flushSoon(),
       limits: this.settings.topics,
     });
+    this.interest = new PacedInterest({ topics: this.topics, limits: this.settings.interest, now, later: (run) => setImmediate(run) });
     this.hub.onFlush(() => this.topics.flush());
     this.dispatcher = new Dispatcher({
       connections: () => this.slots.all(),
@@ -153,7 +156,9 @@ export class Gateway {
       connections: this.slots.connections,
       dispatcher: this.dispatcher,
       topics: this.topics,
+      interest: this.interest,
       publishHere,
+      onTooManyTopics: (connection) => this.clients.break(connection, "topics.total"),
       onBug: (connection, error) => this.clients.meetBug(connection, error),
       onIdentity: (connection, identity) => this.clients.learn(connection, identity),
       onError: (code, closeCode, release) => this.clients.closedByWorker(code, closeCode, release),
@@ -277,8 +282,8 @@ export class Gateway {
   }
 
   private forget(connection: Connection): void {
-    for (const topic of connection.topics ?? []) this.topics.release(topic);
     this.clients.expiries.forget(connection);
+    if (connection.topics !== undefined) this.interest.release(connection.topics);
     this.slots.free(connection);
   }
 

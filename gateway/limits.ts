@@ -3,6 +3,7 @@
 import { fenceMs, unnoticedMs } from "../process/gateway-timeout.ts";
 import type { GatewayConfig } from "./config.ts";
 import type { DispatchLimits } from "./dispatch-options.ts";
+import type { InterestLimits } from "./paced-interest.ts";
 import type { TopicLimits } from "./topics.ts";
 import type { UpgradesOptions } from "./upgrade.ts";
 import type { ServerOptions } from "./uws/server.ts";
@@ -27,6 +28,10 @@ export function topicLimits(config: GatewayConfig, maxPayloadBytes: number): Top
     externalBytes: config.MESSAGE_BYTES,
     ringBytes: config.TOPIC_RING_BYTES,
   };
+}
+
+export function interestLimits(config: GatewayConfig): InterestLimits {
+  return { topics: config.TOPICS, subscriptions: config.SUBSCRIPTIONS };
 }
 
 export function workerLimits(config: GatewayConfig): WorkerLimits {

@@ -7,7 +7,8 @@ import type { ClientLimitsOptions } from "./client-limits.ts";
 import type { GatewayConfig } from "./config.ts";
 import type { DispatchLimits } from "./dispatch-options.ts";
 import { hostsOf } from "./hosts.ts";
-import { dispatchLimits, requestLimits, serverLimits, topicLimits, workerLimits } from "./limits.ts";
+import { dispatchLimits, interestLimits, requestLimits, serverLimits, topicLimits, workerLimits } from "./limits.ts";
+import type { InterestLimits } from "./paced-interest.ts";
 import type { TopicLimits } from "./topics.ts";
 import { TrustedProxies } from "./trusted-proxies.ts";
 import type { UpgradesOptions } from "./upgrade.ts";
@@ -28,6 +29,7 @@ export class LiveSettings {
   readonly clients: ClientLimitsOptions["rates"];
   readonly requests: UpgradesOptions<object>["limits"];
   readonly topics: TopicLimits;
+  readonly interest: InterestLimits;
   readonly workers: WorkerLimits;
   private readonly maxPayloadBytes: number;
 
@@ -42,6 +44,7 @@ export class LiveSettings {
     this.clients = clientLimitRates(config);
     this.requests = requestLimits(config);
     this.topics = topicLimits(config, maxPayloadBytes);
+    this.interest = interestLimits(config);
     this.workers = workerLimits(config);
     this.maxPayloadBytes = maxPayloadBytes;
   }
@@ -69,6 +72,7 @@ export class LiveSettings {
     Object.assign(this.clients, clientLimitRates(config));
     Object.assign(this.requests, requestLimits(config));
     Object.assign(this.topics, topicLimits(config, this.maxPayloadBytes));
+    Object.assign(this.interest, interestLimits(config));
     Object.assign(this.workers, workerLimits(config));
   }
 }

@@ -116,10 +116,13 @@ function handoverMetrics({ dispatcher }: Gateway): Metric[] {
   ];
 }
 
-function topicMetrics({ topics }: Gateway): Metric[] {
+function topicMetrics({ topics, settings }: Gateway): Metric[] {
   const { published, received, external, missed } = topics.counters;
   return [
     gauge("thinstate_topics", "Topics that have a subscriber here.", topics.size),
+    gauge("thinstate_topics_limit", "How many may have one: TOPICS.", settings.config.TOPICS),
+    gauge("thinstate_subscriptions", "Topics of all connections together.", topics.subscriptions),
+    gauge("thinstate_subscriptions_limit", "How many they may be: SUBSCRIPTIONS.", settings.config.SUBSCRIPTIONS),
     counter(
       "thinstate_publishes_total",
       "Publishes of turns and of app.publish, each once, however many subscribers there are.",

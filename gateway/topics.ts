@@ -15,6 +15,7 @@ import type { Announcement } from "../protocol/membership.ts";
 import { flag } from "../protocol/records.ts";
 import { encodeRepair } from "../protocol/repair.ts";
 import { decodeTopic, frameHeader } from "../protocol/subjects.ts";
+import { Confirmations } from "./confirmations.ts";
 import { Publishers, silenceMs } from "./known-publishers.ts";
 import { repairRequests } from "./repair-requests.ts";
 import { TopicInbox } from "./topic-inbox.ts";
@@ -56,10 +57,13 @@ const askedAtOnce = 1_000;
 
 export class Topics {
   readonly counters = { published: 0, received: 0, external: 0, missed: 0 };
+  /** Local subscribers of all topics, and turns about to commit one. */
+  subscriptions = 0;
   private readonly options: TopicsOptions;
   private readonly interests = new Map<string, Interest>();
   private readonly known = new KnownHeaders();
   private readonly outbox: TopicOutbox;
+  private readonly confirmations: Confirmations;
   private readonly publishers = new Publishers();
   /** What waits for a repair. */
   private readonly waiting = new Map<TopicInbox, { readonly topic: string; readonly interest: Interest }>();
@@ -73,6 +77,7 @@ export class Topics {
   constructor(options: TopicsOptions) {
     this.options = options;
     this.outbox = new TopicOutbox(options);
+    this.confirmations = new Confirmations(options.bus);
     const { bus, subjects, self } = options;
     bus.subscribe(subjects.repaired(self), ({ subject, payload }) => {
       const topic = decodeTopic(subject.slice(subject.lastIndexOf(".") + 1));
@@ -83,6 +88,17 @@ export class Topics {
 
   get size(): number {
     return this.interests.size;
+  }
+
+  /** It has a subscriber here. */
+  has(topic: string): boolean {
+    return this.interests.has(topic);
+  }
+
+  /** It has one, and everything that is published from now on arrives here. */
+  isConfirmed(topic: string): boolean {
+    const interest = this.interests.get(topic);
+    return interest !== undefined && interest.confirmed === undefined;
   }
 
   /** Of other gateways, whose publishes are told apart from those that come again for as long as they may. */
@@ -96,6 +112,7 @@ export class Topics {
    * @returns undefined where everything published from now on arrives here; else what to wait for.
    */
   want(topic: string): Promise<void> | undefined {
+    this.subscriptions++;
     const known = this.interests.get(topic);
     if (known !== undefined) {
       known.count++;
@@ -107,7 +124,7 @@ export class Topics {
     const wantedAt = this.options.wallClock();
     const { returns } = this;
     const interest: Interest = { subscription, wantedAt, returns, count: 1, confirmed: undefined, inboxes: new Map() };
-    interest.confirmed = this.confirm().then(() => {
+    interest.confirmed = this.confirmations.confirm().then(() => {
       interest.confirmed = undefined;
     });
     this.interests.set(topic, interest);
@@ -116,7 +133,9 @@ export class Topics {
 
   release(topic: string): void {
     const interest = this.interests.get(topic);
-    if (interest === undefined || --interest.count > 0) return;
+    if (interest === undefined) return;
+    this.subscriptions--;
+    if (--interest.count > 0) return;
     this.interests.delete(topic);
     interest.subscription.unsubscribe();
   }
@@ -251,18 +270,6 @@ export class Topics {
     });
     for (const lacking of repairRequests(lacks, limits.batchBytes)) {
       bus.publish(subjects.repair, encodeRepair({ to: self, number: ++this.asked, topics: lacking }));
-    }
-  }
-
-  // A connection that breaks meanwhile has its subscriptions again once it is back: then the next flush confirms them.
-  private async confirm(): Promise<void> {
-    for (;;) {
-      try {
-        await this.options.bus.flush();
-        return;
-      } catch {
-        await this.options.bus.whenConnected();
-      }
     }
   }
 }

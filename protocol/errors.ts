@@ -28,6 +28,7 @@ export const errorTable = {
   "parked.tooMuch": { close: 1013, text: "a connection's parked messages exceed PARKED_BYTES or PARKED_MESSAGES" },
   "parked.total": { close: 1013, text: "all parked messages of a gateway exceed PARKED_TOTAL_BYTES; a request is answered with 503" },
   "parked.tooLong": { close: 1013, text: "no worker took a connection's messages within PARK_MS" },
+  "topics.total": { close: 1013, text: "a gateway has as many topics as TOPICS, or as many subscriptions as SUBSCRIPTIONS" },
   "upgrade.parked": { close: 1013, text: "no worker decided about an upgrade within PARK_MS; answered with 503" },
   "upgrade.tooMany": { close: 1013, text: "WAITING_UPGRADES upgrades and requests wait for a worker; answered with 503" },
   "upgrade.handshake": { close: 1008, text: "a request is not a valid WebSocket handshake (RFC 6455); answered with 400 or 426" },

@@ -1,0 +1,184 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { type Granted, PacedInterest } from "./paced-interest.ts";
+
+/** Topics, and NATS, which confirms what it was asked for when the test says so. */
+class PlayedTopics {
+  readonly counts = new Map<string, number>();
+  readonly asked: string[] = [];
+  subscriptions = 0;
+  private confirmed = new Set<string>();
+  private waits = new Map<string, PromiseWithResolversOf>();
+
+  get size(): number {
+    return this.counts.size;
+  }
+
+  get unconfirmed(): number {
+    return this.waits.size;
+  }
+
+  has(topic: string): boolean {
+    return this.counts.has(topic);
+  }
+
+  isConfirmed(topic: string): boolean {
+    return this.confirmed.has(topic);
+  }
+
+  want(topic: string): Promise<void> | undefined {
+    this.subscriptions++;
+    this.counts.set(topic, (this.counts.get(topic) ?? 0) + 1);
+    if (this.confirmed.has(topic)) return undefined;
+    const known = this.waits.get(topic);
+    if (known !== undefined) return known.promise;
+    this.asked.push(topic);
+    let resolve: () => void = () => undefined;
+    const promise = new Promise<void>((settle) => {
+      resolve = settle;
+    });
+    this.waits.set(topic, { promise, resolve });
+    return promise;
+  }
+
+  release(topic: string): void {
+    this.subscriptions--;
+    const count = (this.counts.get(topic) ?? 0) - 1;
+    if (count > 0) this.counts.set(topic, count);
+    else {
+      this.counts.delete(topic);
+      this.confirmed.delete(topic);
+    }
+  }
+
+  /** All that it was asked for, and what follows from that. */
+  async confirm(): Promise<void> {
+    for (const [topic, { resolve }] of this.waits) {
+      this.waits.delete(topic);
+      this.confirmed.add(topic);
+      resolve();
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+interface PromiseWithResolversOf {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+}
+
+const limits = { topics: 10_000, subscriptions: 10_000 };
+const here = () => true;
+
+let topics: PlayedTopics;
+let interest: PacedInterest;
+let later: Array<() => void>;
+
+beforeEach(() => {
+  topics = new PlayedTopics();
+  later = [];
+  interest = make(limits);
+});
+
+function make(limits: { topics: number; subscriptions: number }): PacedInterest {
+  let time = 0;
+  return new PacedInterest({ topics, limits, now: () => time++, later: (run) => later.push(run) });
+}
+
+function named(name: string, count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `${name}-${index}`);
+}
+
+test("what is known already is ready at once", async () => {
+  const first = interest.ask(["a"], here);
+  await topics.confirm();
+  expect(await first).toEqual({ isRefused: false, wanted: ["a"] });
+  expect(interest.ask(["a"], here)).toBe("ready");
+});
+
+test("NATS is asked for a bounded number at a time, until all are confirmed", async () => {
+  let granted: Granted | undefined;
+  void Promise.resolve(interest.ask(named("topic", 1_000), here)).then((outcome) => {
+    granted = outcome as Granted;
+  });
+  let rounds = 0;
+  for (; granted === undefined; rounds++) {
+    expect(topics.unconfirmed).toBeLessThanOrEqual(128);
+    await topics.confirm();
+  }
+  expect(granted).toEqual({ isRefused: false, wanted: named("topic", 1_000) });
+  expect(rounds).toBeGreaterThanOrEqual(1_000 / 128);
+});
+
+test("somebody's first topic is asked for with the next ones, not behind a thousand of others", async () => {
+  const many = named("a", 1_000);
+  void interest.ask(many, here);
+  void interest.ask(named("b", 1_000), here);
+  void interest.ask(["mine"], here);
+  await topics.confirm();
+  expect(topics.asked).toContain("mine");
+  expect(topics.asked).not.toContain(many.at(-1));
+});
+
+test("topics that NATS has confirmed meanwhile hold up nothing: the rest goes on in another step of the event loop", async () => {
+  const known = named("known", 200);
+  const first = interest.ask(known, here);
+  while (topics.counts.size < 200) await topics.confirm();
+  await topics.confirm();
+  await first;
+  const second = interest.ask([...known, "new"], here);
+  while (!topics.asked.includes("new")) later.shift()?.();
+  await topics.confirm();
+  expect(await second).toEqual({ isRefused: false, wanted: [...known, "new"] });
+});
+
+test("a client that has gone gets no further ones, and what was wanted for it is told", async () => {
+  let isThere = true;
+  const asked = interest.ask(named("topic", 1_000), () => isThere);
+  isThere = false;
+  await topics.confirm();
+  const { isRefused, wanted } = (await asked) as Granted;
+  expect(isRefused).toBe(false);
+  expect(topics.asked).toEqual(wanted);
+  expect(wanted.length).toBeLessThanOrEqual(128);
+});
+
+describe("limits", () => {
+  test("of topics: known ones may have more subscribers, others are refused until there is room again", async () => {
+    interest = make({ topics: 3, subscriptions: 100 });
+    const first = interest.ask(["a", "b"], here);
+    await topics.confirm();
+    await first;
+    const second = interest.ask(["c", "d", "e"], here);
+    await topics.confirm();
+    const { isRefused, wanted } = (await second) as Granted;
+    expect([isRefused, wanted]).toEqual([true, ["c"]]);
+    interest.release(wanted);
+    expect(interest.ask(["a", "b"], here)).toBe("ready");
+    const third = interest.ask(["d"], here);
+    await topics.confirm();
+    expect(await third).toEqual({ isRefused: false, wanted: ["d"] });
+  });
+
+  test("of subscriptions: known topics, too, are refused", async () => {
+    interest = make({ topics: 100, subscriptions: 3 });
+    const first = interest.ask(["a", "b"], here);
+    await topics.confirm();
+    await first;
+    expect(interest.ask(["a"], here)).toBe("ready");
+    expect(interest.ask(["a", "b"], here)).toBe("refused");
+    const second = interest.ask(["c", "d"], here);
+    await topics.confirm();
+    expect(await second).toEqual({ isRefused: true, wanted: ["c"] });
+  });
+});
+
+test("many are released bit by bit, and all of them in the end", async () => {
+  const many = named("topic", 100);
+  const asked = interest.ask(many, here);
+  await topics.confirm();
+  await asked;
+  interest.release(new Set(many));
+  expect(topics.size).toBeGreaterThan(0);
+  while (later.length > 0) later.shift()?.();
+  expect(topics.size).toBe(0);
+});
