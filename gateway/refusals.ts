@@ -2,7 +2,7 @@
 // what follows could be mistaken for something else.
 
 import type { Logger } from "pino";
-import { PacedLog } from "../process/paced-log.ts";
+import type { SparseLog } from "../process/sparse-log.ts";
 import { type ErrorCode, errorTable } from "../protocol/errors.ts";
 import { allowedMethods } from "../protocol/http-methods.ts";
 import type { HandshakeFault } from "./handshake.ts";
@@ -31,8 +31,9 @@ class Outcomes {
 
 export interface RefusalsOptions {
   readonly bodies: Pick<RequestBodies, "drop">;
-  readonly now: () => number;
   readonly log: Logger;
+  /** For what clients cause. */
+  readonly sparseLog: SparseLog;
 }
 
 interface Refusal {
@@ -48,11 +49,9 @@ interface Refusal {
 export class Refusals {
   readonly outcomes = { upgrade: new Outcomes("accepted", "refused"), request: new Outcomes() };
   private readonly options: RefusalsOptions;
-  private readonly paced: PacedLog;
 
   constructor(options: RefusalsOptions) {
     this.options = options;
-    this.paced = new PacedLog(options);
   }
 
   refuse(kind: Kind, client: WaitingClient, { status, code, text = errorTable[code].text, headers = [], close }: Refusal): void {
@@ -97,7 +96,7 @@ export class Refusals {
   /** @param fault as originFault tells it. The page only learns that it could not connect, so it is logged as well. */
   origin(kind: Kind, fault: string, { client, route, ...rest }: { client: WaitingClient; route: string; close?: Answer["close"] }): void {
     const code = kind === "upgrade" ? "upgrade.origin" : "request.origin";
-    this.paced.meet(`${code} ${route}`, (count) => this.options.log.warn({ route, code, count }, `refused with 403: ${fault}`));
+    this.options.sparseLog.warn({ code, route }, { fault }, "refused with 403");
     this.refuse(kind, client, { status: 403, code, text: fault, ...rest });
   }
 

@@ -79,9 +79,9 @@ export class Upgrades<Data extends object> {
 
   constructor(options: UpgradesOptions<Data>) {
     this.options = options;
-    const { dispatcher, now, limits, log } = options;
+    const { dispatcher, now, limits, log, sparseLog } = options;
     this.bodies = new RequestBodies({ parking: dispatcher.parking, now, limits });
-    this.refusals = new Refusals({ bodies: this.bodies, now, log });
+    this.refusals = new Refusals({ bodies: this.bodies, log, sparseLog });
   }
 
   get outcomes(): Refusals["outcomes"] {
