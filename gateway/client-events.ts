@@ -138,6 +138,15 @@ export class ClientEvents {
     connection.socket.end(close, code);
   }
 
+  /** Closes one that reads too slowly: a close frame would wait behind all that it has not read. */
+  cut(connection: Connection, code: ErrorCode): void {
+    if (connection.socket === undefined) return;
+    this.counters.slowConsumers++;
+    this.countBroken(code);
+    this.options.log.warn({ ...about(connection), code, bytes: connection.socket.waitingBytes }, "slow consumer: connection closed");
+    connection.socket.cut();
+  }
+
   /** A worker of this release has closed one for an error. */
   closedByWorker(code: string, closeCode: number, release: string): void {
     const { dispatcher } = this.options;

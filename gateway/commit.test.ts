@@ -59,6 +59,13 @@ class PlayedSocket implements Socket {
     this.listeners.onEnd(code);
   }
 
+  readonly waitingBytes = 0;
+
+  cut(): void {
+    this.log.push("cut");
+    this.listeners.onEnd(1006);
+  }
+
   cork(write: () => void): void {
     this.log.push("cork");
     write();

@@ -78,6 +78,10 @@ const entries = v.object({
   IDLE_TIMEOUT_MS: integer({ least: 8_000, most: 960_000, otherwise: 120_000 }),
   /** Bytes that a client has not read yet. Beyond it, the client is a slow consumer, and closed. */
   BACKPRESSURE_BYTES: optionalInteger({ least: 1, most: 2 ** 30 }),
+  /** The same of all clients together. Beyond it, the slowest are closed. */
+  BACKPRESSURE_TOTAL_BYTES: integer({ least: 1, most: 2 ** 40, otherwise: 128 * 1024 * 1024 }),
+  /** How long something may wait for a client without a pause. */
+  BACKPRESSURE_MS: integer({ least: 1_000, most: longestWaitMs, otherwise: 60_000 }),
   /** Shutdown while another gateway serves: how many connections to close at a time, and the pause in between. */
   CLOSE_BATCH: integer({ least: 1, most: 1_000_000, otherwise: 200 }),
   CLOSE_PAUSE_MS: integer({ least: 0, most: 60_000, otherwise: 100 }),
@@ -128,6 +132,14 @@ const settings = v.pipe(
     ["BACKPRESSURE_BYTES"],
   ),
   v.forward(
+    v.partialCheck(
+      [["MESSAGE_BYTES"], ["BACKPRESSURE_TOTAL_BYTES"]],
+      (named) => holdsMessage(named.BACKPRESSURE_TOTAL_BYTES, named.MESSAGE_BYTES),
+      ({ input }) => leastLimit(input),
+    ),
+    ["BACKPRESSURE_TOTAL_BYTES"],
+  ),
+  v.forward(
     v.partialCheck([["GATEWAY_TIMEOUT_MS"], ["NATS_TIMEOUT_MS"]], closesInTime, ({ input }) => leastGatewayTimeout(input)),
     ["GATEWAY_TIMEOUT_MS"],
   ),
@@ -158,6 +170,8 @@ export const liveSettings: ReadonlySet<keyof GatewayConfig> = new Set([
   "WORKER_TIMEOUT_MS",
   "IDLE_TIMEOUT_MS",
   "BACKPRESSURE_BYTES",
+  "BACKPRESSURE_TOTAL_BYTES",
+  "BACKPRESSURE_MS",
   "CLOSE_BATCH",
   "CLOSE_PAUSE_MS",
   "DRAIN_MS",

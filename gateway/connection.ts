@@ -19,6 +19,10 @@ export interface Socket {
    * this socket: then TCP stays open, and a client that waits for its end hears of the close seconds later.
    */
   end(code: number, reason: string): void;
+  /** Closes it at once, without a close frame: what waits for it is dropped. The close is reported before this returns. */
+  cut(): void;
+  /** Bytes that it was sent and has not been able to write. */
+  readonly waitingBytes: number;
   /** Writes everything that is sent meanwhile in one system call. */
   cork(write: () => void): void;
   subscribe(topic: string): void;

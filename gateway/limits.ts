@@ -4,6 +4,7 @@ import { fenceMs, unnoticedMs } from "../process/gateway-timeout.ts";
 import type { GatewayConfig } from "./config.ts";
 import type { DispatchLimits } from "./dispatch-options.ts";
 import type { InterestLimits } from "./paced-interest.ts";
+import type { SlowClientLimits } from "./slow-clients.ts";
 import type { TopicLimits } from "./topics.ts";
 import type { UpgradesOptions } from "./upgrade.ts";
 import type { ServerOptions } from "./uws/server.ts";
@@ -32,6 +33,10 @@ export function topicLimits(config: GatewayConfig, maxPayloadBytes: number): Top
 
 export function interestLimits(config: GatewayConfig): InterestLimits {
   return { topics: config.TOPICS, subscriptions: config.SUBSCRIPTIONS };
+}
+
+export function slowClientLimits(config: GatewayConfig): SlowClientLimits {
+  return { totalBytes: config.BACKPRESSURE_TOTAL_BYTES, waitMs: config.BACKPRESSURE_MS };
 }
 
 export function workerLimits(config: GatewayConfig): WorkerLimits {

@@ -9,6 +9,7 @@ import type { DispatchLimits } from "./dispatch-options.ts";
 import { hostsOf } from "./hosts.ts";
 import { dispatchLimits, interestLimits, requestLimits, serverLimits, topicLimits, workerLimits } from "./limits.ts";
 import type { InterestLimits } from "./paced-interest.ts";
+import type { SlowClientLimits } from "./slow-clients.ts";
 import type { TopicLimits } from "./topics.ts";
 import { TrustedProxies } from "./trusted-proxies.ts";
 import type { UpgradesOptions } from "./upgrade.ts";
@@ -30,6 +31,7 @@ export class LiveSettings {
   readonly requests: UpgradesOptions<object>["limits"];
   readonly topics: TopicLimits;
   readonly interest: InterestLimits;
+  readonly slowClients: SlowClientLimits;
   readonly workers: WorkerLimits;
   private readonly maxPayloadBytes: number;
 
@@ -45,6 +47,7 @@ export class LiveSettings {
     this.requests = requestLimits(config);
     this.topics = topicLimits(config, maxPayloadBytes);
     this.interest = interestLimits(config);
+    this.slowClients = slowClientLimits(config);
     this.workers = workerLimits(config);
     this.maxPayloadBytes = maxPayloadBytes;
   }
@@ -73,6 +76,7 @@ export class LiveSettings {
     Object.assign(this.requests, requestLimits(config));
     Object.assign(this.topics, topicLimits(config, this.maxPayloadBytes));
     Object.assign(this.interest, interestLimits(config));
+    Object.assign(this.slowClients, slowClientLimits(config));
     Object.assign(this.workers, workerLimits(config));
   }
 }

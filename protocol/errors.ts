@@ -28,6 +28,11 @@ export const errorTable = {
   "parked.tooMuch": { close: 1013, text: "a connection's parked messages exceed PARKED_BYTES or PARKED_MESSAGES" },
   "parked.total": { close: 1013, text: "all parked messages of a gateway exceed PARKED_TOTAL_BYTES; a request is answered with 503" },
   "parked.tooLong": { close: 1013, text: "no worker took a connection's messages within PARK_MS" },
+  "backpressure.total": { close: 1013, text: "what waits for clients exceeds BACKPRESSURE_TOTAL_BYTES; the slowest are cut off" },
+  "backpressure.tooLong": {
+    close: 1013,
+    text: "something has waited for a slow client for BACKPRESSURE_MS without a pause; it is cut off",
+  },
   "topics.total": { close: 1013, text: "a gateway has as many topics as TOPICS, or as many subscriptions as SUBSCRIPTIONS" },
   "upgrade.parked": { close: 1013, text: "no worker decided about an upgrade within PARK_MS; answered with 503" },
   "upgrade.tooMany": { close: 1013, text: "WAITING_UPGRADES upgrades and requests wait for a worker; answered with 503" },

@@ -63,6 +63,14 @@ export class ServerSocket<Data> implements Socket {
     this.ws.end(code, reason);
   }
 
+  cut(): void {
+    this.ws.close();
+  }
+
+  get waitingBytes(): number {
+    return this.ws.getBufferedAmount();
+  }
+
   cork(write: () => void): void {
     this.ws.cork(write);
   }
