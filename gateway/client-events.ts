@@ -5,6 +5,7 @@ import { SparseLog } from "../process/sparse-log.ts";
 import { connectionId } from "../protocol/connection-id.ts";
 import { type ErrorCode, errorTable } from "../protocol/errors.ts";
 import type { IdentityBody } from "../protocol/records.ts";
+import { identified } from "./client-identity.ts";
 import { ClientLimits } from "./client-limits.ts";
 import { Connection, type Socket } from "./connection.ts";
 import type { Dispatcher } from "./dispatcher.ts";
@@ -54,12 +55,9 @@ export class ClientEvents {
     this.sparseLog = new SparseLog(options.log, options.now);
   }
 
-  /** With the address of the client itself, where proxies stand between. */
+  /** As its client has made it, where proxies stand between. */
   identified(incoming: Incoming): Incoming {
-    const { method, path, query, headers } = incoming;
-    const forwarded = headers.flatMap(([name, value]) => (name === "x-forwarded-for" ? [value] : []));
-    const ip = this.options.settings.proxies.clientOf(incoming.ip, forwarded.length === 0 ? undefined : forwarded.join(","));
-    return { method, path, query, headers, ip };
+    return identified(incoming, this.options.settings.proxies);
   }
 
   admit(admission: Admission): Connection {

@@ -41,7 +41,7 @@ const entries = v.object({
   /** Files in PEM, both or none. Clients then connect with wss://. */
   TLS_CERT_FILE: v.optional(v.string(), ""),
   TLS_KEY_FILE: v.optional(v.string(), ""),
-  /** The proxies whose X-Forwarded-For is believed. */
+  /** The proxies who are believed when they say who the client is. */
   TRUSTED_PROXIES: v.optional(v.pipe(v.string(), v.check(isProxyList, "addresses or networks (10.0.0.0/8), separated by commas")), ""),
   /** The names that pages are served under, as isHostPattern has them: pages of these may connect. */
   HOSTS: v.optional(v.pipe(v.string(), v.check(isHostList, "host names (example.com:8443, *.example.com), separated by commas")), ""),
@@ -74,8 +74,11 @@ const entries = v.object({
   WORKER_TIMEOUT_MS: integer({ least: 2_000, most: longestWaitMs, otherwise: 5_000 }),
   /** Workers consider a gateway dead that is silent for this long. After three quarters of it without NATS, it closes its connections itself. */
   GATEWAY_TIMEOUT_MS: integer({ least: 100, most: 3_600_000, otherwise: 120_000 }),
-  /** A client that is silent for this long is pinged, and closed if it does not answer. uWebSockets.js: 8 s to 16 min. */
-  IDLE_TIMEOUT_MS: integer({ least: 8_000, most: 960_000, otherwise: 120_000 }),
+  /**
+   * A client that is silent for this long is closed; it is pinged 16 s before. uWebSockets.js: 8 s to 16 min. The ping comes before a
+   * proxy gives up: after 50 s in Debian's HAProxy, 60 s in nginx and Varnish.
+   */
+  IDLE_TIMEOUT_MS: integer({ least: 8_000, most: 960_000, otherwise: 45_000 }),
   /** Bytes that a client has not read yet. Beyond it, the client is a slow consumer, and closed. */
   BACKPRESSURE_BYTES: optionalInteger({ least: 1, most: 2 ** 30 }),
   /** The same of all clients together. Beyond it, the slowest are closed. */

@@ -20,6 +20,7 @@ export function bodyOf(incoming: Incoming): RequestBody | undefined {
 
 /** @returns What is wrong, for the client; undefined where nothing is. */
 export function headFault(incoming: Incoming): string | undefined {
+  if (incoming.fault !== undefined) return incoming.fault;
   const hosts = valuesOf(incoming, "host");
   // RFC 9112, 3.2.
   if (hosts.length !== 1) return "a request has exactly one Host header";

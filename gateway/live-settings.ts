@@ -7,7 +7,7 @@ import type { ClientLimitsOptions } from "./client-limits.ts";
 import type { GatewayConfig } from "./config.ts";
 import type { DispatchLimits } from "./dispatch-options.ts";
 import { hostsOf } from "./hosts.ts";
-import { dispatchLimits, interestLimits, requestLimits, serverLimits, topicLimits, workerLimits } from "./limits.ts";
+import { dispatchLimits, interestLimits, requestLimits, serverLimits, slowClientLimits, topicLimits, workerLimits } from "./limits.ts";
 import type { InterestLimits } from "./paced-interest.ts";
 import type { SlowClientLimits } from "./slow-clients.ts";
 import type { TopicLimits } from "./topics.ts";

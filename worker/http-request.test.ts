@@ -158,3 +158,17 @@ test.each(["POST", "PATCH", "DELETE"])("%s comes with its body", async (method) 
   const request = ask({ method }) as Request;
   expect([request.method, await request.text()]).toEqual([method, "body"]);
 });
+
+test("the URL has the scheme that a trusted proxy has told the gateway", () => {
+  const urlOf = (proto: string) =>
+    (
+      ask({
+        headers: [
+          ["host", "example.com"],
+          ["x-forwarded-proto", proto],
+        ],
+      }) as ClientRequest
+    ).url;
+  expect(urlOf("https")).toBe("https://example.com/public/1");
+  expect(urlOf("http")).toBe("http://example.com/public/1");
+});

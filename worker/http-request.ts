@@ -67,7 +67,9 @@ function parse({ method, path, query, headers: given, body }: RequestBody, signa
   const headers = new Headers();
   for (const [name, value] of given) append(headers, name, value);
   // RFC 9110, 7.2: empty where the client's URL names none.
-  const url = urlOf(headers.get("host") || "localhost", path, query);
+  // The gateway lets nobody but trusted proxies say it: see client-identity.ts there.
+  const scheme = headers.get("x-forwarded-proto") === "https" ? "https" : "http";
+  const url = urlOf(scheme, headers.get("host") || "localhost", path, query);
   if (url === undefined) throw new CodedError("request.malformed", "the Host header is not a host and a port");
   if (decodeURIComponent(url.pathname) !== decodeURIComponent(path))
     throw new CodedError("request.malformed", "a URL cannot have this path");
@@ -85,9 +87,9 @@ function append(headers: Headers, name: string, value: string): void {
 }
 
 // Part by part: what stands in one cannot become another.
-function urlOf(host: string, path: string, query: string): URL | undefined {
-  if (!hostAndPort.test(host) || !URL.canParse(`http://${host}`)) return undefined;
-  const url = new URL(`http://${host}`);
+function urlOf(scheme: "http" | "https", host: string, path: string, query: string): URL | undefined {
+  if (!hostAndPort.test(host) || !URL.canParse(`${scheme}://${host}`)) return undefined;
+  const url = new URL(`${scheme}://${host}`);
   url.pathname = path;
   if (query !== "") url.search = `?${query}`;
   return url;

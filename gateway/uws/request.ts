@@ -10,6 +10,10 @@ export interface Incoming {
   /** Names in lower case, in the order of the request; a name may come twice. */
   readonly headers: ReadonlyArray<readonly [string, string]>;
   readonly ip: string;
+  /** Whom the other end of the TCP connection says that it speaks for: PROXY protocol v2. */
+  readonly proxiedIp?: string | undefined;
+  /** What forbids to serve it, for the client. */
+  readonly fault?: string | undefined;
 }
 
 /** The address at the other end of the TCP connection. */
@@ -17,7 +21,11 @@ export function peerOf(response: uWS.HttpResponse): string {
   return Buffer.from(response.getRemoteAddressAsText()).toString();
 }
 
-export function incomingOf(response: uWS.HttpResponse, request: uWS.HttpRequest): Incoming {
+/**
+ * @param readsProxied whether a PROXY header is read. In 20.30 a later request on the same connection may bring another one, which
+ * replaces the first: a client behind a TCP proxy could so send its own.
+ */
+export function incomingOf(response: uWS.HttpResponse, request: uWS.HttpRequest, readsProxied: boolean): Incoming {
   const headers: Array<readonly [string, string]> = [];
   request.forEach((name, value) => headers.push([name, value]));
   return {
@@ -26,6 +34,7 @@ export function incomingOf(response: uWS.HttpResponse, request: uWS.HttpRequest)
     query: request.getQuery() ?? "",
     headers,
     ip: peerOf(response),
+    proxiedIp: readsProxied ? Buffer.from(response.getProxiedRemoteAddressAsText()).toString() || undefined : undefined,
   };
 }
 

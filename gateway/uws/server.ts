@@ -204,7 +204,7 @@ class UwsServer<Data extends object> implements Server {
       sendPingsAutomatically: true,
       upgrade: (response, request, context) => {
         if (listeners.isBarred?.(peerOf(response))) return void response.close();
-        const incoming = incomingOf(response, request);
+        const incoming = incomingOf(response, request, this.version !== "20.30");
         if (isHeadTooLarge(incoming)) return new Client(response, false, this.answers).answer(headTooLarge);
         const key = request.getHeader("sec-websocket-key");
         const extensions = request.getHeader("sec-websocket-extensions");
@@ -258,7 +258,7 @@ class UwsServer<Data extends object> implements Server {
     });
     app.any("/*", (response, request) => {
       if (listeners.isBarred?.(peerOf(response))) return void response.close();
-      const incoming = incomingOf(response, request);
+      const incoming = incomingOf(response, request, this.version !== "20.30");
       if (isHeadTooLarge(incoming)) return new Client(response, false, this.answers).answer({ ...headTooLarge, close: "linger" });
       listeners.onRequest(incoming, new Client(response, incoming.method === "HEAD", this.answers));
     });

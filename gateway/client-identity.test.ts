@@ -1,0 +1,114 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { identified } from "./client-identity.ts";
+import { TrustedProxies } from "./trusted-proxies.ts";
+import type { Incoming } from "./uws/request.ts";
+
+const proxies = new TrustedProxies("127.0.0.1, 10.0.0.0/8");
+
+type Headers = Readonly<Record<string, string>>;
+
+function incomingOf(headers: Headers, ip = "127.0.0.1", proxiedIp?: string): Incoming {
+  const lines = Object.entries({ host: "inner", ...headers });
+  return { method: "GET", path: "/", query: "", headers: lines, ip, proxiedIp };
+}
+
+/** Address, host and scheme; or the fault alone. */
+function see(headers: Headers, ip?: string, proxiedIp?: string): unknown {
+  const { ip: client, headers: seen, fault } = identified(incomingOf(headers, ip, proxiedIp), proxies);
+  if (fault !== undefined) return fault;
+  const value = (name: string) => seen.find(([key]) => key === name)?.[1];
+  return [client, value("host"), value("x-forwarded-proto")];
+}
+
+const usual = { "x-forwarded-for": "192.0.2.7", "x-forwarded-host": "example.com", "x-forwarded-proto": "https" };
+
+test.each<[string, Headers, [string, string, string | undefined]]>([
+  ["X-Forwarded-For, -Host and -Proto", usual, ["192.0.2.7", "example.com", "https"]],
+  ["Forwarded", { forwarded: 'for="192.0.2.7:4711";host="example.com";proto=https' }, ["192.0.2.7", "example.com", "https"]],
+  ["both, saying the same", { ...usual, forwarded: "for=192.0.2.7;host=example.com;proto=wss" }, ["192.0.2.7", "example.com", "https"]],
+  ["a proxy that says nothing", {}, ["127.0.0.1", "inner", undefined]],
+  ["a proxy that says only the scheme", { "x-forwarded-proto": "https" }, ["127.0.0.1", "inner", "https"]],
+  ["a scheme that is none", { ...usual, "x-forwarded-proto": "ftp" }, ["192.0.2.7", "example.com", undefined]],
+  [
+    "two proxies, each of which adds a host: the first one's counts",
+    { "x-forwarded-for": "192.0.2.7, 10.0.0.1", "x-forwarded-host": "evil.example, example.com, middle" },
+    ["192.0.2.7", "example.com", undefined],
+  ],
+  [
+    "two proxies, the second of which passes the host on",
+    { "x-forwarded-for": "192.0.2.7, 10.0.0.1", "x-forwarded-host": "example.com" },
+    ["192.0.2.7", "example.com", undefined],
+  ],
+  [
+    "two proxies with Forwarded, behind a client that lies",
+    { forwarded: "for=198.51.100.1;host=evil.example, for=192.0.2.7;host=example.com, for=10.0.0.1;proto=http;host=middle" },
+    ["192.0.2.7", "example.com", "http"],
+  ],
+  ["a client that adds a host", { ...usual, "x-forwarded-host": "evil.example, example.com" }, ["192.0.2.7", "example.com", "https"]],
+])("a trusted proxy is believed: %s", (_, headers, seen) => {
+  expect(see(headers)).toEqual(seen);
+});
+
+test.each<[string, Headers]>([
+  ["another address", { ...usual, forwarded: "for=198.51.100.1" }],
+  ["another host", { ...usual, forwarded: "for=192.0.2.7;host=evil.example" }],
+  ["another scheme", { ...usual, forwarded: "for=192.0.2.7;proto=http" }],
+  ["no address", { ...usual, forwarded: "host=example.com" }],
+])("a client that sends the header that its proxy does not write is refused: %s", (_, headers) => {
+  expect(see(headers)).toContain("contradicts");
+});
+
+test("a Forwarded that is malformed is refused", () => {
+  expect(see({ forwarded: 'for=", for=192.0.2.7' })).toContain("malformed");
+});
+
+test("a PROXY header is believed as its sender is, and what comes behind it as the one whom it names is", () => {
+  expect(see(usual, "127.0.0.1", "198.51.100.9")).toEqual(["198.51.100.9", "inner", undefined]);
+  expect(see(usual, "127.0.0.1", "10.0.0.1")).toEqual(["192.0.2.7", "example.com", "https"]);
+  expect(see(usual, "198.51.100.9", "192.0.2.7")).toEqual(["198.51.100.9", "inner", undefined]);
+});
+
+const address = fc.constantFrom("192.0.2.7", "198.51.100.1", "10.0.0.1", "127.0.0.1", "2001:db8::7", "[2001:db8::7]:80", "unknown", "");
+const anything = fc.record(
+  {
+    forwarded: fc.oneof(
+      fc.string(),
+      address.map((text) => `for="${text}"`),
+    ),
+    "x-forwarded-for": fc.oneof(fc.string(), fc.array(address).map(String)),
+    "x-forwarded-host": fc.string(),
+    "x-forwarded-proto": fc.string(),
+  },
+  { requiredKeys: [] },
+);
+
+test("nobody else is believed, and no handler sees what was said", () => {
+  fc.assert(
+    fc.property(anything, (headers) => {
+      const seen = identified(incomingOf(headers, "192.0.2.9", "198.51.100.1"), proxies);
+      expect(seen).toEqual({ method: "GET", path: "/", query: "", headers: [["host", "inner"]], ip: "192.0.2.9" });
+    }),
+  );
+});
+
+test("whatever a client sends: its proxy's word counts, or it is refused", () => {
+  fc.assert(
+    fc.property(anything, ({ "x-forwarded-for": sent, ...headers }) => {
+      const { ip, fault } = identified(incomingOf({ ...headers, "x-forwarded-for": `${sent ?? ""}, 192.0.2.7` }), proxies);
+      if (fault === undefined) expect(ip).toBe("192.0.2.7");
+    }),
+  );
+});
+
+test("what comes from the client's side does not change the host that the first proxy adds", () => {
+  fc.assert(
+    fc.property(fc.array(address), fc.array(fc.domain()), (addresses, hosts) => {
+      const headers = {
+        "x-forwarded-for": [...addresses, "192.0.2.7"].join(", "),
+        "x-forwarded-host": [...hosts, "example.com"].join(", "),
+      };
+      expect(see(headers)).toEqual(["192.0.2.7", "example.com", undefined]);
+    }),
+  );
+});
