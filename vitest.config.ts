@@ -69,7 +69,10 @@ export default defineConfig({
           setupFiles: "testbed/property-time.ts",
         },
       },
-      { extends: true, test: { name: "system", include: ["test/*.test.ts", ...withProcesses], exclude: generated } },
+      {
+        extends: true,
+        test: { name: "system", include: ["test/*.test.ts", "test/proxies/*.test.ts", ...withProcesses], exclude: generated },
+      },
       // Machines with systemd boot in containers: needs root.
       { extends: true, test: { name: "systemd", include: ["test/systemd/*.test.ts"], exclude: generated } },
     ],

@@ -87,7 +87,7 @@ test("nobody else is believed, and no handler sees what was said", () => {
   fc.assert(
     fc.property(anything, (headers) => {
       const seen = identified(incomingOf(headers, "192.0.2.9", "198.51.100.1"), proxies);
-      expect(seen).toEqual({ method: "GET", path: "/", query: "", headers: [["host", "inner"]], ip: "192.0.2.9" });
+      expect(seen).toEqual({ method: "GET", path: "/", query: "", headers: [["host", "inner"]], ip: "192.0.2.9", fault: undefined });
     }),
   );
 });

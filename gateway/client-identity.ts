@@ -21,11 +21,11 @@ interface Told {
  * the client sent it. Which is which cannot be told.
  */
 export function identified(incoming: Incoming, proxies: TrustedProxies): Incoming {
-  const { method, path, query, headers, ip, proxiedIp } = incoming;
+  const { method, path, query, headers, ip, proxiedIp, fault } = incoming;
   const nearest = normalizedAddress(ip);
   const peer = proxiedIp !== undefined && proxies.isTrusted(nearest) ? normalizedAddress(proxiedIp) : nearest;
   const others = headers.filter(([name]) => !told.has(name));
-  if (!proxies.isTrusted(peer)) return { method, path, query, ip: peer, headers: others };
+  if (!proxies.isTrusted(peer) || fault !== undefined) return { method, path, query, ip: peer, headers: others, fault };
   const forwarded = joined(incoming, "forwarded");
   const elements = forwarded === undefined ? undefined : parseForwarded(forwarded);
   const asked = { method, path, query, ip: peer, headers };

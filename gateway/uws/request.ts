@@ -21,20 +21,19 @@ export function peerOf(response: uWS.HttpResponse): string {
   return Buffer.from(response.getRemoteAddressAsText()).toString();
 }
 
-/**
- * @param readsProxied whether a PROXY header is read. In 20.30 a later request on the same connection may bring another one, which
- * replaces the first: a client behind a TCP proxy could so send its own.
- */
-export function incomingOf(response: uWS.HttpResponse, request: uWS.HttpRequest, readsProxied: boolean): Incoming {
+/** @param believesProxy whether only the first PROXY header of a connection counts: see docs/uwebsockets.md. */
+export function incomingOf(response: uWS.HttpResponse, request: uWS.HttpRequest, believesProxy: boolean): Incoming {
   const headers: Array<readonly [string, string]> = [];
   request.forEach((name, value) => headers.push([name, value]));
+  const proxied = response.getProxiedRemoteAddressAsText();
   return {
     method: request.getCaseSensitiveMethod(),
     path: request.getUrl(),
     query: request.getQuery() ?? "",
     headers,
     ip: peerOf(response),
-    proxiedIp: readsProxied ? Buffer.from(response.getProxiedRemoteAddressAsText()).toString() || undefined : undefined,
+    proxiedIp: proxied.byteLength > 0 ? Buffer.from(proxied).toString() : undefined,
+    fault: proxied.byteLength > 0 && !believesProxy ? "the PROXY protocol needs a gateway with Node 22 or newer" : undefined,
   };
 }
 
