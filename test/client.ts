@@ -1,5 +1,6 @@
 // A real WebSocket client that remembers all it was told.
 
+import type { LookupFunction } from "node:net";
 import { WebSocket } from "ws";
 import { patienceMs } from "../testbed/patience.ts";
 
@@ -7,7 +8,7 @@ export interface ClientOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly subprotocols?: readonly string[];
   /** Of wss:// */
-  readonly tls?: { readonly rejectUnauthorized: boolean };
+  readonly tls?: { readonly rejectUnauthorized: boolean; readonly localAddress?: string; readonly lookup?: LookupFunction };
 }
 
 export class TestClient {
@@ -116,7 +117,7 @@ export function refusal(
   url: string,
   options: ClientOptions = {},
 ): Promise<{ status: number; body: string; headers: Record<string, unknown> }> {
-  const socket = new WebSocket(url, [...(options.subprotocols ?? [])], { headers: { ...options.headers } });
+  const socket = new WebSocket(url, [...(options.subprotocols ?? [])], { headers: { ...options.headers }, ...options.tls });
   return new Promise((resolve, reject) => {
     socket.on("error", reject);
     socket.on("open", () => {
