@@ -1,12 +1,13 @@
 import { beforeEach, expect, test } from "vitest";
 import type { BusMessage } from "../protocol/bus.ts";
 import { type Announcement, encodeAnnouncement } from "../protocol/membership.ts";
+import { subjectsOf } from "../protocol/subjects.ts";
 import { gateway, worker } from "../test/hellos.ts";
 import { Announcements } from "./announcements.ts";
 
 let told: string[];
 let generation: number;
-let listener: ((message: BusMessage) => void) | undefined;
+const listeners = new Map<string, (message: BusMessage) => void>();
 let announcements: Announcements;
 
 beforeEach(() => {
@@ -15,16 +16,12 @@ beforeEach(() => {
   const hears = (part: string) => ({ hear: ({ kind }: Announcement) => void told.push(`${part} hears ${kind}`) });
   announcements = new Announcements({
     bus: {
-      subscribe: (_subject, hear) => {
-        listener = hear;
-        return {
-          unsubscribe: () => {
-            listener = undefined;
-          },
-        };
+      subscribe: (subject, hear) => {
+        listeners.set(subject, hear);
+        return { unsubscribe: () => listeners.delete(subject) };
       },
     },
-    subject: "members",
+    subjects: subjectsOf("test"),
     dispatcher: {
       activate: (activation) => {
         const isNews = activation.generation > generation;
@@ -42,9 +39,11 @@ beforeEach(() => {
   announcements.begin();
 });
 
-function say(announcement: Announcement): string[] {
+const { members, membersFromWorkers } = subjectsOf("test");
+
+function say(announcement: Announcement, subject = members): string[] {
   told = [];
-  listener?.({ payload: encodeAnnouncement(announcement) } as BusMessage);
+  listeners.get(subject)?.({ payload: encodeAnnouncement(announcement) } as BusMessage);
   // Three parts hear everything.
   return told.filter((text) => !/^(peers|topics|lostGateways) /.test(text));
 }
@@ -52,14 +51,15 @@ function say(announcement: Announcement): string[] {
 test("each goes to the part that it is for, and all of them to those that watch other gateways", () => {
   expect(say({ kind: "ask" })).toEqual(["announces"]);
   expect(told).toEqual(["peers hears ask", "topics hears ask", "lostGateways hears ask", "announces"]);
-  expect(say(worker)).toEqual(["workers hears worker"]);
+  for (const subject of [members, membersFromWorkers]) expect(say(worker, subject)).toEqual(["workers hears worker"]);
   expect(say({ kind: "gone", id: "w1", reason: "exited" })).toEqual(["w1 is gone: exited"]);
   expect(say(gateway)).toEqual([]);
 });
 
-test("an activation is taken from whoever tells it, and is passed on at once where it is news", () => {
+test("an activation is taken from operators and gateways, and is passed on at once where it is news", () => {
   const activation = { release: "2", generation: 2 };
-  expect(say({ ...worker, activation })).toEqual(["logs", "announces", "workers hears worker"]);
+  for (const subject of [members, membersFromWorkers]) expect(say({ ...worker, activation }, subject)).toEqual(["workers hears worker"]);
+  expect(say({ kind: "activate", activation })).toEqual(["logs", "announces"]);
   expect(say({ kind: "activate", activation })).toEqual([]);
   expect(say({ ...gateway, activation: { release: "3", generation: 3 } })).toEqual(["logs", "announces"]);
   expect(say({ kind: "activate", activation })).toEqual([]);
@@ -69,6 +69,20 @@ test("an activation is taken from whoever tells it, and is passed on at once whe
 test("a worker of another protocol is not heard, and tells no activation", () => {
   expect(say({ ...worker, protocol: worker.protocol + 1, activation: { release: "2", generation: 2 } })).toEqual([]);
   expect(generation).toBe(0);
+});
+
+test("a worker speaks of workers only: it activates nothing, is no gateway, and ends none", () => {
+  const activation = { release: "2", generation: 2 };
+  for (const forged of [
+    { kind: "activate" as const, activation },
+    { ...gateway, activation },
+    { kind: "checkStates" as const, worker: "w1", number: 1, gateways: [] },
+  ]) {
+    expect(() => say(forged, membersFromWorkers)).toThrow(`a worker may not announce ${forged.kind}`);
+    expect(told).toEqual([]);
+  }
+  say({ kind: "gone", id: gateway.id, reason: "exited" }, membersFromWorkers);
+  expect(told).toEqual([`${gateway.id} is gone: exited`]);
 });
 
 test("at the end nobody is heard or answered any more", () => {

@@ -5,6 +5,8 @@ import type { Bus, BusSubscription } from "../protocol/bus.ts";
 import { protocolVersion } from "../protocol/envelope.ts";
 import { type Activation, type Announcement, decodeAnnouncement } from "../protocol/membership.ts";
 import type { Presence } from "../protocol/presence.ts";
+import type { Subjects } from "../protocol/subjects.ts";
+import { decodeWorkerAnnouncement, type WorkerAnnouncement } from "../protocol/worker-announcement.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { LostGateways } from "./lost-gateways.ts";
 import type { PeerGateways } from "./peer-gateways.ts";
@@ -13,8 +15,7 @@ import type { Workers } from "./workers.ts";
 
 export interface AnnouncementsOptions {
   readonly bus: Pick<Bus, "subscribe">;
-  /** The subject that all members share. */
-  readonly subject: string;
+  readonly subjects: Pick<Subjects, "members" | "membersFromWorkers">;
   readonly dispatcher: Pick<Dispatcher, "activate">;
   readonly workers: Pick<Workers, "hear" | "gone">;
   readonly peers: Pick<PeerGateways, "hear">;
@@ -26,38 +27,49 @@ export interface AnnouncementsOptions {
 
 export class Announcements {
   private readonly options: AnnouncementsOptions;
-  private subscription: BusSubscription | undefined;
+  private subscriptions: BusSubscription[] = [];
 
   constructor(options: AnnouncementsOptions) {
     this.options = options;
   }
 
   begin(): void {
-    const { bus, subject } = this.options;
-    this.subscription = bus.subscribe(subject, ({ payload }) => this.hear(decodeAnnouncement(payload)));
+    const { bus, subjects } = this.options;
+    this.subscriptions = [
+      bus.subscribe(subjects.members, ({ payload }) => this.hear(decodeAnnouncement(payload))),
+      bus.subscribe(subjects.membersFromWorkers, ({ payload }) => this.hearWorker(decodeWorkerAnnouncement(payload))),
+    ];
   }
 
   /** Hears nobody any more, and so answers nobody. */
   end(): void {
-    this.subscription?.unsubscribe();
+    for (const subscription of this.subscriptions) subscription.unsubscribe();
   }
 
   private hear(announcement: Announcement): void {
-    const { workers, peers, lostGateways, topics, presence } = this.options;
+    const { peers, lostGateways, topics } = this.options;
     peers.hear(announcement);
     topics.hear(announcement);
     lostGateways.hear(announcement);
     switch (announcement.kind) {
       case "worker":
-        if (announcement.protocol !== protocolVersion) return;
-        // First: it may be why the worker's onStart has ended.
-        this.activate(announcement.activation);
-        return workers.hear(announcement);
       case "ask":
-        return presence.announce();
+      case "gone":
+        return this.hearWorker(announcement);
       case "activate":
       case "gateway":
         return this.activate(announcement.activation);
+    }
+  }
+
+  /** Which release is active is not for workers to say. */
+  private hearWorker(announcement: WorkerAnnouncement): void {
+    const { workers, presence } = this.options;
+    switch (announcement.kind) {
+      case "worker":
+        return announcement.protocol === protocolVersion ? workers.hear(announcement) : undefined;
+      case "ask":
+        return presence.announce();
       case "gone":
         return workers.gone(announcement.id, announcement.reason);
     }

@@ -93,6 +93,7 @@ export class Gateway {
       self: options.id,
       bus,
       subjects: this.subjects,
+      inboxes: [this.subjects.linkFromWorkers(options.id), this.subjects.link(options.id)],
       now,
       onBatch: (peer, batch) => {
         const worker = this.workers.get(peer);
@@ -113,7 +114,7 @@ export class Gateway {
     this.presence = new Presence({
       id: options.id,
       bus,
-      subject: this.subjects.members,
+      subjects: () => [this.subjects.members],
       now,
       hello: () => helloOf(this),
       stage: () => handoverStage(this.dispatcher),
@@ -216,8 +217,8 @@ export class Gateway {
       onHandled: (gateway) => presence.say({ kind: "gone", id: gateway, reason: "exited" }),
     });
     const { lostGateways } = this;
-    const subject = this.subjects.members;
-    this.announcements = new Announcements({ bus, subject, dispatcher, workers, peers, lostGateways, topics, presence, log });
+    const { subjects } = this;
+    this.announcements = new Announcements({ bus, subjects, dispatcher, workers, peers, lostGateways, topics, presence, log });
     if (options.activation !== undefined) this.dispatcher.activate(options.activation);
   }
 

@@ -23,6 +23,7 @@ export function helloOf(gateway: Gateway): GatewayHello {
     messagesOut: commits.counters.messagesOut,
     draining: frontend.upgrades.isDraining,
     tellsStates: true,
+    hearsWorkers: true,
     serving: dispatcher.serving,
     routes: dispatcher.routes,
     pins: Object.fromEntries([...workers.all()].map((worker) => [worker.id, worker.pins])),

@@ -15,6 +15,7 @@ import { thrownText } from "../process/thrown.ts";
 import { keepCompiled } from "../process/typescript.mjs";
 import { exitCodeOf, isCodedError } from "../protocol/errors.ts";
 import type { Activation } from "../protocol/membership.ts";
+import { subjectsOf } from "../protocol/subjects.ts";
 import { isLoopback, listenAdmin } from "./admin.ts";
 import { aboutCertificate, readCertificate } from "./certificate.ts";
 import { checkPayload, type GatewayConfig, liveSettings, parseGatewayConfig } from "./config.ts";
@@ -68,7 +69,7 @@ async function main(): Promise<void> {
   });
   checkPayload(config, bus.maxPayloadBytes);
   const identity = identityFile(config.IDENTITY_FILE, id, log);
-  identity.tell(bus, config.NAMESPACE);
+  identity.tell(bus, subjectsOf(config.NAMESPACE).members);
   const activation = recordedActivation(config.ACTIVATION_FILE, log);
   gateway = new Gateway({ id, config, certificate, bus, log, identity, now: () => performance.now(), ...(activation && { activation }) });
   const adminPort = config.ADMIN_PORT === 0 ? 0 : config.ADMIN_PORT + config.GATEWAY_INSTANCE - 1;

@@ -3,8 +3,11 @@
 
 import { oneTimeBucket, subjectsOf } from "../protocol/subjects.ts";
 
-/** Gateways and workers; who deploys and asks for the status; other programs that publish to topics. */
-export const roles = ["gateway", "worker", "operator", "publisher"] as const;
+/**
+ * Gateways and workers; workers of releases that 0.2 has made, or whose gateways are of 0.2; who deploys and asks for the status; other
+ * programs that publish to topics.
+ */
+export const roles = ["gateway", "worker", "olderWorker", "operator", "publisher"] as const;
 
 export type Role = (typeof roles)[number];
 
@@ -15,6 +18,9 @@ export interface Permissions {
 }
 
 /**
+ * A worker runs code that clients can reach, and packages that others have written. So it may speak as nothing but a worker: where
+ * gateways and operators speak, and on the links of workers, it may only listen. An olderWorker may, since it knows no other subjects.
+ *
  * Processes of one role share a user, and ids are new with each start, so each may write to the links of all: what is not from a
  * peer is refused by the link (docs/wire.md, section 5). Who may hear a link is not told apart within a role either.
  */
@@ -22,27 +28,38 @@ export function rightsOf(namespace: string): Readonly<Record<Role, Permissions>>
   const subjects = subjectsOf(namespace);
   // Not by `subjects.topic`, which would encode the wildcard.
   const topics = (kind: "gateway" | "again" | "publish" | "*") => `${namespace}.topic.*.${kind}`;
-  const linked = {
-    publish: [subjects.members, subjects.link("*")],
-    subscribe: [subjects.members, subjects.link("*"), subjects.unheard("*", "*")],
-  };
+  const members = [subjects.members, subjects.membersFromWorkers];
+  const gatewayLinks = [subjects.link("*"), subjects.linkFromWorkers("*"), subjects.unheard("*", "*")];
+  const bucket = bucketRights(oneTimeBucket(namespace));
+  const tickets = [...bucket.look, ...bucket.use];
+  const replies = `${subjects.replies}.*.*`;
   return {
     gateway: {
-      publish: [...linked.publish, topics("gateway"), topics("again"), subjects.repair, `${namespace}.repaired.*.*`, subjects.scrape],
-      subscribe: [...linked.subscribe, topics("*"), subjects.repair, `${namespace}.repaired.*.*`, subjects.scraped("*")],
+      publish: [subjects.members, subjects.link("*"), topics("gateway"), topics("again"), subjects.repair, `${namespace}.repaired.*.*`, subjects.scrape],
+      subscribe: [...members, ...gatewayLinks, topics("*"), subjects.repair, `${namespace}.repaired.*.*`, subjects.scraped("*")],
     },
     worker: {
-      publish: [...linked.publish, subjects.scraped("*"), ...bucketRights(oneTimeBucket(namespace))],
-      subscribe: [subjects.members, subjects.link("*"), subjects.scrape, `${subjects.replies}.*.*`],
+      publish: [subjects.membersFromWorkers, subjects.linkFromWorkers("*"), subjects.scraped("*"), ...tickets],
+      subscribe: [...members, subjects.link("*"), subjects.scrape, replies],
     },
-    operator: { publish: [subjects.members], subscribe: [subjects.members] },
+    olderWorker: {
+      publish: [...members, subjects.link("*"), subjects.linkFromWorkers("*"), subjects.scraped("*"), ...tickets],
+      subscribe: [...members, subjects.link("*"), subjects.scrape, replies],
+    },
+    operator: { publish: [subjects.members, ...bucket.look, ...bucket.make], subscribe: [...members, replies] },
     publisher: { publish: [topics("publish")], subscribe: [] },
   };
 }
 
-/** To make one bucket of JetStream, and to read and write its values. Source: NATS' JetStream wire API, and ADR-8 for the bucket. */
-function bucketRights(bucket: string): string[] {
+/**
+ * Of one bucket of JetStream. Whoever makes it may have NATS publish what is put there to any subject (`republish`), so workers do not.
+ * Source: NATS' JetStream wire API, and ADR-8 for the bucket.
+ */
+function bucketRights(bucket: string): Readonly<Record<"look" | "make" | "use", readonly string[]>> {
   const stream = `KV_${bucket}`;
-  const calls = ["INFO", `STREAM.INFO.${stream}`, `STREAM.CREATE.${stream}`, `STREAM.MSG.GET.${stream}`];
-  return [...calls.map((call) => `$JS.API.${call}`), `$KV.${bucket}.*`];
+  return {
+    look: ["$JS.API.INFO", `$JS.API.STREAM.INFO.${stream}`],
+    make: [`$JS.API.STREAM.CREATE.${stream}`],
+    use: [`$JS.API.STREAM.MSG.GET.${stream}`, `$KV.${bucket}.*`],
+  };
 }

@@ -5,7 +5,6 @@ import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Bus } from "../protocol/bus.ts";
 import { encodeAnnouncement, memberId } from "../protocol/membership.ts";
-import { subjectsOf } from "../protocol/subjects.ts";
 import { replaceFile, replaceFileSync } from "./replace-file.ts";
 
 const mode = 0o600;
@@ -34,9 +33,9 @@ export class IdentityFile {
     return [...this.ids];
   }
 
-  /** Announces their ends. Said again where this process ends soon: no harm in it. */
-  tell(bus: Bus, namespace: string): void {
-    for (const id of this.ids) bus.publish(subjectsOf(namespace).members, encodeAnnouncement({ kind: "gone", id, reason: "exited" }));
+  /** Announces their ends. @param subject Where processes of this kind speak to everybody. Said again where this process ends soon: no harm in it. */
+  tell(bus: Bus, subject: string): void {
+    for (const id of this.ids) bus.publish(subject, encodeAnnouncement({ kind: "gone", id, reason: "exited" }));
   }
 
   /** From now on a crash of this process would matter. Resolves when that is on the disk. @throws what the file system throws. */

@@ -15,6 +15,10 @@ export interface LinkHubOptions {
   readonly self: string;
   readonly bus: Bus;
   readonly subjects: Subjects;
+  /** Where peers write to this process; undefined: to its link. */
+  readonly inboxes?: readonly string[];
+  /** Where this process writes to a peer; undefined: to its link. */
+  readonly subjectOf?: (peer: string) => string;
   readonly now: () => number;
   /** A batch is next in order: its records must be handled now. */
   readonly onBatch: (peer: string, batch: Batch) => void;
@@ -57,7 +61,8 @@ export class LinkHub {
   constructor(options: LinkHubOptions) {
     this.options = options;
     this.limits = { ...linkLimits, batchBytes: Math.min(linkLimits.batchBytes, options.bus.maxPayloadBytes - 4096) };
-    options.bus.subscribe(options.subjects.link(options.self), ({ payload }) => this.receive(payload));
+    const { inboxes = [options.subjects.link(options.self)] } = options;
+    for (const inbox of inboxes) options.bus.subscribe(inbox, ({ payload }) => this.receive(payload));
     if (options.onUnheard !== undefined) {
       options.bus.subscribe(options.subjects.unheard(options.self, "*"), ({ subject, isUnheard }) => {
         if (!isUnheard) throw new CodedError("envelope.malformed", `only NATS itself speaks on ${subject}`);
@@ -84,7 +89,8 @@ export class LinkHub {
 
   open(peer: string): Link {
     const { bus, subjects, self, onUnheard } = this.options;
-    const subject = subjects.link(peer);
+    const inbox = subjects.link(peer);
+    const subjectOf = this.options.subjectOf ?? (() => inbox);
     const unheardTo = onUnheard === undefined ? undefined : subjects.unheard(self, peer);
     this.session = Math.max(this.session + 1, Date.now());
     const link = new Link({
@@ -93,7 +99,7 @@ export class LinkHub {
       session: this.session,
       now: this.options.now,
       limits: this.limits,
-      transmit: (bytes) => bus.publish(subject, bytes, unheardTo),
+      transmit: (bytes) => bus.publish(subjectOf(peer), bytes, unheardTo),
       onBegun: () => {
         this.begun.push(link);
         this.flushSoon();

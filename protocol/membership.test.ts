@@ -144,3 +144,17 @@ test("of two activations the higher generation wins, and the one that was there 
   expect(laterActivation(young, old)).toBe(young);
   expect(laterActivation(old, { release: "2", generation: 1 })).toBe(old);
 });
+
+test("a generation far ahead of what is known is no later one, and the next deploy goes on behind any that was taken", () => {
+  const known = { release: "1", generation: 7 };
+  const forged = (generation: number) => ({ release: "forged", generation });
+  expect(laterActivation(known, forged(2 ** 52))).toBe(known);
+  expect(laterActivation(known, forged(known.generation + 2 ** 20 + 1))).toBe(known);
+  expect(laterActivation(undefined, forged(2 ** 52))).toBeUndefined();
+  for (const first of [forged(2 ** 52 - 2 ** 40), laterActivation(known, forged(1_000_000))]) {
+    const taken = laterActivation(undefined, first);
+    const next = { release: "2", generation: (taken?.generation ?? 0) + 1 };
+    expect(laterActivation(taken, next)).toBe(next);
+    expect(decodeAnnouncement(encodeAnnouncement({ kind: "activate", activation: next }))).toMatchObject({ activation: next });
+  }
+});

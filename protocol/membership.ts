@@ -10,7 +10,10 @@ import { CodedError } from "./errors.ts";
 export const heartbeatMs = 1_000;
 
 /** Which release gets the work. The highest generation wins; everyone repeats the highest that it has heard of. */
-const activation = v.object({ release: v.pipe(v.string(), v.nonEmpty()), generation: v.pipe(v.number(), v.integer(), v.minValue(1)) });
+const activation = v.object({
+  release: v.pipe(v.string(), v.nonEmpty()),
+  generation: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(2 ** 52)),
+});
 
 /** What a gateway has to know of a route before a worker is asked. */
 export const routeHello = v.object({
@@ -131,6 +134,8 @@ const gateway = v.object({
   draining: v.optional(v.boolean()),
   /** Whether it tells a worker which states it keeps. */
   tellsStates: v.optional(v.boolean()),
+  /** Whether it hears workers on the subjects that are theirs alone. */
+  hearsWorkers: v.optional(v.boolean()),
   /** Whether a message could be answered: a worker of the active release is linked. */
   serving: v.boolean(),
   /** Open connections by path pattern of the release that serves them. */
@@ -198,8 +203,19 @@ export function decodeAnnouncement(bytes: Uint8Array): Announcement {
   return parsed.output;
 }
 
-/** The later of two activations. */
-export function laterActivation(a: Activation | undefined, b: Activation | undefined): Activation | undefined {
-  if (a === undefined || b === undefined) return a ?? b;
-  return b.generation > a.generation ? b : a;
+/** No installation deploys so often while one of its processes looks away. */
+const leapLimit = 2 ** 20;
+/** However far a first word is ahead, this many deploys can follow it. */
+const firstLimit = 2 ** 52 - 2 ** 40;
+
+/**
+ * The later of two activations. One that is far ahead of what is known is a mistake or a forgery, and no later one: generations have
+ * an end, behind which nothing could be activated any more.
+ * @param known What this process goes by.
+ */
+export function laterActivation(known: Activation | undefined, heard: Activation | undefined): Activation | undefined {
+  if (heard === undefined) return known;
+  if (known === undefined) return heard.generation <= firstLimit ? heard : undefined;
+  const leap = heard.generation - known.generation;
+  return leap > 0 && leap <= leapLimit ? heard : known;
 }

@@ -22,7 +22,7 @@ beforeEach(() => {
   presence = new Presence({
     id: "a",
     bus,
-    subject: "members",
+    subjects: () => ["members"],
     now: Date.now,
     hello: () => ({ kind: "activate", activation: { release: "1", generation: 1 } }),
     stage: () => stage,

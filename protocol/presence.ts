@@ -12,8 +12,8 @@ const forgottenMs = 10_000;
 export interface PresenceOptions {
   readonly id: string;
   readonly bus: Pick<Bus, "connected" | "publish">;
-  /** The subject that all members share. */
-  readonly subject: string;
+  /** Where members of its kind speak to everybody. */
+  readonly subjects: () => readonly string[];
   readonly now: () => number;
   readonly hello: () => Announcement;
   /** What others wait for and nobody announces: another value is told soon, not with the next heartbeat. */
@@ -76,13 +76,14 @@ export class Presence {
   /** Nothing before `begin`, and nothing after the last word. */
   say(announcement: Announcement): void {
     if (this.phase !== "present") return;
-    const { bus, subject } = this.options;
+    const { bus, subjects } = this.options;
     if (bus.connected) {
       const now = this.options.now();
       if (this.isLong(now - this.saidAt)) this.silentUntil = now;
       this.saidAt = now;
     }
-    bus.publish(subject, encodeAnnouncement(announcement));
+    const bytes = encodeAnnouncement(announcement);
+    for (const subject of subjects()) bus.publish(subject, bytes);
   }
 
   /** The last word: whoever heard more of this member would think that it is there again. */

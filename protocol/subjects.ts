@@ -7,10 +7,14 @@ import { CodedError } from "./errors.ts";
 export const topicLimitBytes = 256;
 
 export interface Subjects {
-  /** Hellos, heartbeats, activations: everyone hears everyone. */
+  /** Hellos, heartbeats, activations of gateways and operators: everyone hears them. Workers of 0.2 speak here, too. */
   readonly members: string;
-  /** The inbox of one process' links. */
+  /** What workers announce: everyone hears it. */
+  readonly membersFromWorkers: string;
+  /** The inbox of one process' links, for what gateways say. Workers of 0.2 write to gateways here, too. */
   link(processId: string): string;
+  /** The inbox of a gateway's links, for what workers say. */
+  linkFromWorkers(gateway: string): string;
   /** Where NATS says that nobody heard what this process sent to a peer's link. */
   unheard(processId: string, peer: string): string;
   /** Everything that is published to a topic: a pattern over the three below. */
@@ -40,6 +44,8 @@ export const frameHeader = "Thinstate-Frame";
 export function subjectsOf(namespace: string): Subjects {
   return {
     members: `${namespace}.members`,
+    membersFromWorkers: `${namespace}.members.worker`,
+    linkFromWorkers: (gateway) => `${namespace}.link.worker.${gateway}`,
     link: (processId) => `${namespace}.link.${processId}`,
     unheard: (processId, peer) => `${namespace}.unheard.${processId}.${peer}`,
     topic: (topic) => `${namespace}.topic.${encodeTopic(topic)}.*`,

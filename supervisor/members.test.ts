@@ -33,9 +33,10 @@ test("a member is found by its process, but not where another machine has one of
   expect(members.gatewaysAmong([7, 8, 9])).toEqual([gateway]);
 });
 
-test("the highest generation that anybody speaks of is kept", () => {
+test("the highest generation that a gateway or an operator speaks of is kept", () => {
   const members = new Members("here", () => undefined);
-  members.hear({ ...worker, activation: { release: "3", generation: 5 } }, 0);
+  members.hear({ ...gateway, activation: { release: "3", generation: 5 } }, 0);
+  members.hear({ ...worker, activation: { release: "4", generation: 6 } }, 0);
   members.hear({ kind: "activate", activation: { release: "2", generation: 4 } }, 1);
   expect(members.heardActivation).toEqual({ release: "3", generation: 5 });
 });

@@ -70,8 +70,8 @@ export class Members {
         this.heardActivation = laterActivation(this.heardActivation, announcement.activation);
         break;
       case "worker":
+        // Which release is active is not for workers to say.
         this.seenWorkers.set(announcement.id, { hello: announcement, heardAtMs: nowMs });
-        this.heardActivation = laterActivation(this.heardActivation, announcement.activation);
         break;
       case "activate":
         this.heardActivation = laterActivation(this.heardActivation, announcement.activation);

@@ -5,7 +5,8 @@ import { hostname } from "node:os";
 import { connectBus } from "../nats/connection.ts";
 import type { BusSecurity } from "../nats/security.ts";
 import { FaultMeter } from "../process/fault-meter.ts";
-import type { Bus } from "../protocol/bus.ts";
+import type { Bus, BusMessage } from "../protocol/bus.ts";
+import { CodedError } from "../protocol/errors.ts";
 import {
   type Activation,
   type Announcement,
@@ -15,6 +16,7 @@ import {
   type UnderWay,
 } from "../protocol/membership.ts";
 import { subjectsOf } from "../protocol/subjects.ts";
+import { decodeWorkerAnnouncement, type WorkerAnnouncement } from "../protocol/worker-announcement.ts";
 import { ExitNotices } from "./exit-notices.ts";
 import { Watchdog } from "./hung-workers.ts";
 import type { Log } from "./log-display.ts";
@@ -45,13 +47,13 @@ export class Membership {
   private activation: Activation | undefined;
 
   private constructor(bus: Bus, options: MembershipOptions, onFault: (error: unknown) => void) {
-    const subject = subjectsOf(options.namespace).members;
+    const { members: subject, membersFromWorkers } = subjectsOf(options.namespace);
     this.bus = bus;
     this.subject = subject;
     this.watchdog = new Watchdog({ host: hostname(), limitMs: options.hungAfterMs });
-    bus.subscribe(subject, ({ payload }) => {
+    const hear = (decode: (payload: Uint8Array) => Announcement) => (message: BusMessage) => {
       try {
-        const announcement = decodeAnnouncement(payload);
+        const announcement = decode(message.payload);
         this.members.hear(announcement, performance.now());
         this.watchdog.hear(announcement);
         this.exitNotices.hear(announcement);
@@ -60,7 +62,12 @@ export class Membership {
       } catch (error) {
         onFault(error);
       }
-    });
+    };
+    bus.subscribe(subject, hear(decodeAnnouncement));
+    bus.subscribe(
+      membersFromWorkers,
+      hear((payload) => this.ofWorkers(decodeWorkerAnnouncement(payload))),
+    );
     this.say({ kind: "ask" });
     this.heartbeat = setInterval(() => {
       this.members.forgetSilent(performance.now());
@@ -124,6 +131,14 @@ export class Membership {
   private underWayAt(pid: number): UnderWay[] {
     const id = this.exitNotices.memberOf(pid);
     return this.members.gateways.flatMap(({ silent }) => (id === undefined ? [] : (silent?.[id] ?? [])));
+  }
+
+  /** @throws {CodedError} "envelope.malformed" where a worker speaks of a gateway. */
+  private ofWorkers(announcement: WorkerAnnouncement): WorkerAnnouncement {
+    if (announcement.kind !== "ask" && this.members.gateways.some(({ id }) => id === announcement.id)) {
+      throw new CodedError("envelope.malformed", `a worker speaks of gateway ${announcement.id}`);
+    }
+    return announcement;
   }
 
   private reconnected(): void {

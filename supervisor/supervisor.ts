@@ -24,6 +24,7 @@ import { Processes } from "./processes.ts";
 import { Reaper } from "./reaper.ts";
 import { ReleaseRetention } from "./release-retention.ts";
 import { openReleases, type ReleaseStore } from "./releases/release.ts";
+import { workerRole } from "./releases/worker-role.ts";
 import { RollbackHistory } from "./rollback-history.ts";
 import { type Status, statusOf, type UnderWay } from "./status.ts";
 import type { DeployParts } from "./switch-over.ts";
@@ -250,7 +251,7 @@ export class Supervisor implements Deployable {
           size,
           standbys,
           members,
-          spawn: (of, index) => watched(processes.worker(of, index, nats.settings("worker"))),
+          spawn: (of, index) => watched(processes.worker(of, index, nats.settings(workerRole(of.folder)))),
           onEnd,
         }),
       record: this.record,

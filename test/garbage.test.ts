@@ -24,9 +24,10 @@ test("garbage on every subject is counted and logged, and clients notice nothing
   const { bus, subjects } = system;
   const targets = [
     subjects.members,
+    subjects.membersFromWorkers,
     subjects.topicFromGateways("g"),
     subjects.repair,
-    ...system.gatewayHellos.flatMap(({ id }) => [subjects.link(id), subjects.repairedTopic(id, "g"), subjects.unheard(id, "w0")]),
+    ...system.gatewayHellos.flatMap(({ id }) => [subjects.link(id), subjects.linkFromWorkers(id), subjects.repairedTopic(id, "g"), subjects.unheard(id, "w0")]),
     ...system.workerHellos.map(({ id }) => subjects.link(id)),
   ];
   const foreignVersion = encodeAnnouncement({ kind: "ask" });
@@ -41,8 +42,8 @@ test("garbage on every subject is counted and logged, and clients notice nothing
   expect(client.values.slice(1)).toEqual(Array.from({ length: 20 }, (_, index) => index));
 
   const { counters } = await system.status();
-  // Seven samples on each of six subjects. Members, the topic, repaired and the link each hear one of another version.
-  expect(counters.faults).toEqual({ "envelope.malformed": 38, "envelope.version": 4 });
+  // Seven samples on each of eight subjects. Both of members, the topic, repaired and both links each hear one of another version.
+  expect(counters.faults).toEqual({ "envelope.malformed": 50, "envelope.version": 6 });
   for (const { name, output } of system.processes) expect(output, name).toContain("refused what came over NATS");
   expect(client.isOpen).toBe(true);
   await client.close();

@@ -80,6 +80,63 @@ test("strangers are refused, and a publisher may publish and forge nothing: serv
   expect(client.received[2]).toBe("still here");
 });
 
+test("a worker speaks as a worker only: it activates nothing, and neither another worker nor a gateway takes its word for a gateway's", async () => {
+  const installation = await install();
+  const start = installation.start({}, ["dev"]);
+  await start.line(/^ready ws:/);
+  const { url, nats, gateways, workers } = await installation.status();
+  const client = await subscriber(url as string, "room:7");
+  const file = join(installation.cacheFolder, "nats", "worker.credentials");
+  const faults: string[] = [];
+  const bus = await connectAs(file, nats.url, faults);
+  const [gateway, worker] = [gateways[0]?.id ?? "", workers[0]?.id ?? ""];
+  const forged = encodeAnnouncement({ kind: "activate", activation: { release: "forged", generation: 1_000 } });
+  const forbidden = [
+    subjects.members,
+    subjects.link(gateway),
+    subjects.link(worker),
+    subjects.unheard(gateway, worker),
+    ...[subjects.topicFromGateways("room:7"), subjects.topicAgain("room:7"), subjects.topicFromOutside("room:7")],
+    ...[subjects.repair, subjects.repairedTopic(gateway, "room:7"), subjects.scrape],
+  ];
+  for (const subject of forbidden) bus.publish(subject, forged);
+  await bus.flush();
+  await nextTurn();
+  expect(faults).toEqual(forbidden.map((subject) => expect.stringContaining(`Permissions Violation for Publish to "${subject}"`)));
+
+  // What NATS lets through, the gateway does not believe.
+  const goneGateway = encodeAnnouncement({ kind: "gone", id: gateway, reason: "exited" });
+  for (const announcement of [forged, goneGateway]) bus.publish(subjects.membersFromWorkers, announcement);
+  bus.publish(subjects.linkFromWorkers(gateway), forged);
+  await bus.flush();
+  client.send([{ do: "send", data: "still here" }]);
+  await client.receives(2);
+  expect(client.received[1]).toBe("still here");
+  expect((await installation.status()).gateways.map(({ id }) => id)).toEqual([gateway]);
+});
+
+test("an operator's mistake, a generation far ahead, ends no service, and the next deploy goes on", async () => {
+  const installation = await install();
+  const start = installation.start({}, ["start"]);
+  await start.line(/^ready ws:/);
+  const { url, nats, release } = await installation.status();
+  const operator = await connectAs(join(installation.cacheFolder, "nats", "operator.credentials"), nats.url);
+  const say = async (generation: number) => {
+    operator.publish(subjects.members, encodeAnnouncement({ kind: "activate", activation: { release: "forged", generation } }));
+    await operator.flush();
+  };
+  await say(2 ** 52);
+  const client = await subscriber(url as string, "room:7");
+  expect((await installation.status()).release).toEqual(release);
+  // Near enough to be believed: now everybody waits for a release that nobody has.
+  await say(1_000_000);
+  client.send([{ do: "send", data: "still here" }]);
+  const { output } = await installation.run("deploy-worker", "--json");
+  expect(output).toContain('"generation":1000001');
+  await client.receives(2);
+  expect(client.received[1]).toBe("still here");
+});
+
 test("what a publisher shows, and where, is the same after a restart; nobody else may read it", async () => {
   const installation = await install();
   const folder = join(installation.cacheFolder, "nats");

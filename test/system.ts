@@ -115,7 +115,9 @@ export class TestSystem {
     this.port = port;
     this.handlers = options.handlers ?? "basic";
     this.environment = options.environment ?? {};
-    bus.subscribe(this.subjects.members, ({ payload }) => this.hear(decodeAnnouncement(payload)));
+    for (const subject of [this.subjects.members, this.subjects.membersFromWorkers]) {
+      bus.subscribe(subject, ({ payload }) => this.hear(decodeAnnouncement(payload)));
+    }
   }
 
   /** Resolves when a message could be answered; without workers, when the gateways have said hello. */

@@ -81,7 +81,7 @@ export async function run(env: NodeJS.ProcessEnv): Promise<void> {
   ]);
   checkPayload(config, bus.maxPayloadBytes);
   const identity = new IdentityFile({ file: config.IDENTITY_FILE, id });
-  identity.tell(bus, config.NAMESPACE);
+  identity.tell(bus, subjectsOf(config.NAMESPACE).membersFromWorkers);
   await identity.settle(identity.crashed);
   await identity.take();
   worker = new Worker({ id, config, loaded, bus, oneTime: bus.oneTimeStore(config.NAMESPACE), log, sparseLog, now });

@@ -31,6 +31,7 @@ import { OrphanedCloses } from "./orphaned-closes.ts";
 import { Refusals } from "./refusal-counts.ts";
 import { RequestHandler } from "./request-handler.ts";
 import { finishWork } from "./shutdown.ts";
+import { Speech } from "./speech.ts";
 import { StateCheck } from "./state-check.ts";
 import { Turns, type TurnsOptions } from "./turns.ts";
 
@@ -82,10 +83,11 @@ export class Worker {
     const limits = turnLimits(config, bus.maxPayloadBytes);
     this.limits = limits;
     const subjects = subjectsOf(config.NAMESPACE);
+    const speech = new Speech(subjects);
     this.presence = new Presence({
       id,
       bus,
-      subject: subjects.members,
+      subjects: () => speech.members,
       now,
       hello: () => helloOf(this),
     });
@@ -93,6 +95,7 @@ export class Worker {
       self: id,
       bus,
       subjects,
+      subjectOf: speech.link,
       now,
       onBatch: (peer, batch) => {
         const gateway = this.gateways.get(peer);
@@ -120,7 +123,10 @@ export class Worker {
         // Not every gateway has heard of this worker.
         this.presence.announce();
       },
-      onLost: (gateway, isDead) => this.lost(gateway, isDead),
+      onLost: (gateway, isDead) => {
+        speech.forget(gateway.id);
+        this.lost(gateway, isDead);
+      },
     });
     const appClient = new AppClient({
       workerId: id,
@@ -189,7 +195,7 @@ export class Worker {
       onFault: (error) => this.meetFault(error),
     });
     const { gateways, presence, onStart, stateCheck } = this;
-    this.announcements = new Announcements({ id, bus, subject: subjects.members, gateways, presence, onStart, stateCheck });
+    this.announcements = new Announcements({ id, bus, subjects, gateways, speech, presence, onStart, stateCheck });
   }
 
   get connections(): number {

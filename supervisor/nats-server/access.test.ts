@@ -18,18 +18,22 @@ import { configuredPayload, configuredPort, configuredStore, natsConfiguration }
 const namespace = "thinstate";
 const subjects = subjectsOf(namespace);
 
+const members: Role[] = ["gateway", "worker", "olderWorker", "operator"];
+
 /** By what it is in subjects.ts: an example, who publishes it, and who subscribes to it. What is new there is missing here. */
 const table: Record<keyof Subjects, { subject: string; publish: Role[]; subscribe: Role[] }> = {
-  members: { subject: subjects.members, publish: ["gateway", "worker", "operator"], subscribe: ["gateway", "worker", "operator"] },
-  link: { subject: subjects.link("w1"), publish: ["gateway", "worker"], subscribe: ["gateway", "worker"] },
+  members: { subject: subjects.members, publish: ["gateway", "olderWorker", "operator"], subscribe: members },
+  membersFromWorkers: { subject: subjects.membersFromWorkers, publish: ["worker", "olderWorker"], subscribe: members },
+  link: { subject: subjects.link("w1"), publish: ["gateway", "olderWorker"], subscribe: ["gateway", "worker", "olderWorker"] },
+  linkFromWorkers: { subject: subjects.linkFromWorkers("g1"), publish: ["worker", "olderWorker"], subscribe: ["gateway"] },
   unheard: { subject: subjects.unheard("g1", "*"), publish: [], subscribe: ["gateway"] },
   topic: { subject: subjects.topic("a:b"), publish: [], subscribe: ["gateway"] },
   topicFromGateways: { subject: subjects.topicFromGateways("a:b"), publish: ["gateway"], subscribe: ["gateway"] },
   topicAgain: { subject: subjects.topicAgain("a:b"), publish: ["gateway"], subscribe: ["gateway"] },
   topicFromOutside: { subject: subjects.topicFromOutside("a:b"), publish: ["publisher"], subscribe: ["gateway"] },
-  scrape: { subject: subjects.scrape, publish: ["gateway"], subscribe: ["worker"] },
-  scraped: { subject: subjects.scraped("g1"), publish: ["worker"], subscribe: ["gateway"] },
-  replies: { subject: `${subjects.replies}.a.*`, publish: [], subscribe: ["worker"] },
+  scrape: { subject: subjects.scrape, publish: ["gateway"], subscribe: ["worker", "olderWorker"] },
+  scraped: { subject: subjects.scraped("g1"), publish: ["worker", "olderWorker"], subscribe: ["gateway"] },
+  replies: { subject: `${subjects.replies}.a.*`, publish: [], subscribe: ["worker", "olderWorker", "operator"] },
   repair: { subject: subjects.repair, publish: ["gateway"], subscribe: ["gateway"] },
   repaired: { subject: subjects.repaired("g1"), publish: ["gateway"], subscribe: ["gateway"] },
   repairedTopic: { subject: subjects.repairedTopic("g1", "a:b"), publish: ["gateway"], subscribe: ["gateway"] },
@@ -145,6 +149,20 @@ test("who shows nothing, or something else, is not let in", async () => {
   for (const security of [undefined, shown(stranger)]) {
     const connecting = connectBus({ url: nats.url, ...(security && { security }), name: "stranger", onEvent: () => undefined });
     await expect(connecting).rejects.toThrow(/config\.invalid.*Authorization Violation.*NATS_CREDENTIALS_FILE/);
+  }
+});
+
+test("the key that workers of 0.2 show goes on to be theirs, and those of today get another one", () => {
+  const old = mkdtempSync(join(tmpdir(), "thinstate-keys-"));
+  try {
+    const { seed, publicKey } = createCredentials();
+    writeFileSync(credentialsFile(old, "worker"), seed);
+    const keys = ensureKeys(old);
+    expect(keys.olderWorker).toBe(publicKey);
+    expect(keys.worker).not.toBe(publicKey);
+    expect(ensureKeys(old)).toEqual(keys);
+  } finally {
+    rmSync(old, { recursive: true });
   }
 });
 

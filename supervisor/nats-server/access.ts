@@ -23,6 +23,7 @@ export function ensureKeys(folder: string): PublicKeys {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   // It may be older than what is secret in it.
   chmodSync(folder, 0o700);
+  passOnOldKey(folder);
   return Object.fromEntries(roles.map((role) => [role, ensureKey(credentialsFile(folder, role))])) as PublicKeys;
 }
 
@@ -35,6 +36,14 @@ function ensureKey(file: string): string {
   writeFileSync(fresh, seed, { mode: 0o600 });
   renameSync(fresh, file);
   return publicKey;
+}
+
+/** Until 0.2, the workers' key was an olderWorker's: those that still run go on with it, and others get another one. */
+function passOnOldKey(folder: string): void {
+  const [file, older] = [credentialsFile(folder, "worker"), credentialsFile(folder, "olderWorker")];
+  if (existsSync(older) || !existsSync(file)) return;
+  keyIn(file);
+  renameSync(file, older);
 }
 
 function keyIn(file: string): string {

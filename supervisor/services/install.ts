@@ -2,7 +2,7 @@
 // is right already as it is, so a second run updates.
 
 import { existsSync } from "node:fs";
-import { appendFile, copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, copyFile, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { parseEnv } from "node:util";
 import { startProgress } from "../../scripts/setup/progress.mjs";
@@ -11,10 +11,12 @@ import { type Checked, checkEverySetting } from "../every-setting.ts";
 import { configuredPayload, configuredStore } from "../nats-server/configuration.ts";
 import { checkPort } from "../port.ts";
 import { portOwner } from "../port-owner.ts";
+import { isReleaseName } from "../releases/release-name.ts";
+import { workerRole } from "../releases/worker-role.ts";
 import { readSettings, withSettings } from "./environment-file.ts";
 import { currentSettings, InstallRefused, installSettings, refuseUnreadable } from "./install-settings.ts";
 import { dropInName, layout, unitFiles, units } from "./layout.ts";
-import { accessDropIn, configureOwnServer, takeAccess } from "./nats-access.ts";
+import { accessDropIn, configureOwnServer, hasAccess, linkAccess, takeAccess } from "./nats-access.ts";
 import { installCode, installNatsServer, installNode } from "./software.ts";
 import { enabledUnits, isBooted, journalSince, run, SystemdError, systemctl, unitStates } from "./systemd.ts";
 
@@ -132,6 +134,7 @@ async function installUnits(
     if (name === units.nats && !isOwn) continue;
     if (await write(join(layout.units, name), await readFile(join(clone, "systemd", name), "utf8"))) changed.add(name);
   }
+  await linkOlderReleases();
   for (const role of ["gateway", "worker"] as const) {
     const folder = join(layout.units, `thinstate-${role}@.service.d`);
     await ensureFolder(folder);
@@ -139,6 +142,14 @@ async function installUnits(
   }
   if (changed.size > 0) await systemctl("daemon-reload");
   return changed.has("thinstate-gateway@.service");
+}
+
+/** What 0.2 has made, and may still run, has no link of its own to what it shows to NATS. */
+async function linkOlderReleases(): Promise<void> {
+  const folder = join(layout.state, "releases");
+  for (const name of (await readdir(folder)).filter(isReleaseName)) {
+    if (!(await hasAccess(join(folder, name)))) await linkAccess(join(folder, name), workerRole(join(folder, name)));
+  }
 }
 
 /** @returns whether there was another text, or none. */

@@ -3,13 +3,14 @@
 // services (LoadCredential=).
 
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { chmod, copyFile } from "node:fs/promises";
+import { chmod, copyFile, lstat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Role } from "../../nats/permissions.ts";
 import { ensureKeys, credentialsFile as fileIn } from "../nats-server/access.ts";
 import { configuredPort, natsConfiguration, natsHost } from "../nats-server/configuration.ts";
 import { checkPort } from "../port.ts";
 import { layout, units } from "./layout.ts";
+import { pointTo } from "./software.ts";
 
 /** NATS' own; where somebody has it, the next one that is free. */
 const usualPort = 4222;
@@ -17,8 +18,27 @@ const usualPort = 4222;
 /** Files for TLS, by variable, as they are called in our folder. */
 const tlsFiles = { NATS_CA_FILE: "ca.pem", NATS_CERT_FILE: "cert.pem", NATS_KEY_FILE: "key.pem" } as const;
 
+/** In a release: a link, since releases of 0.2 need another one. systemd follows it as root. */
+const releaseAccess = "nats.credentials";
+
 export function credentialsFile(role: Role): string {
   return fileIn(layout.natsAccess, role);
+}
+
+/**
+ * Links what the workers of a release show to where their unit finds it.
+ * @param folder Of the release.
+ */
+export async function linkAccess(folder: string, role: "worker" | "olderWorker"): Promise<void> {
+  await pointTo(join(folder, releaseAccess), credentialsFile(role));
+}
+
+/** Whether there is such a link. */
+export function hasAccess(folder: string): Promise<boolean> {
+  return lstat(join(folder, releaseAccess)).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Settings by which a command connects as operator. */
@@ -54,7 +74,7 @@ export async function configureOwnServer(namespace: string, payloadBytes: number
 export async function takeAccess(environment: NodeJS.ProcessEnv): Promise<void> {
   mkdirSync(layout.natsAccess, { recursive: true, mode: 0o700 });
   const credentials = environment.NATS_CREDENTIALS_FILE;
-  if (credentials) for (const role of ["gateway", "worker", "operator"] as const) await takeFile(credentials, credentialsFile(role));
+  if (credentials) for (const role of ["gateway", "worker", "olderWorker", "operator"] as const) await takeFile(credentials, credentialsFile(role));
   for (const [variable, name] of Object.entries(tlsFiles)) {
     const file = environment[variable];
     if (file) await takeFile(file, join(layout.natsAccess, name));
@@ -72,10 +92,12 @@ async function takeFile(from: string, to: string): Promise<void> {
  * @param ownUrl undefined: NATS_URL is a setting like the others.
  */
 export function accessDropIn(role: "gateway" | "worker", ownUrl: string | undefined): string {
+  const tls = Object.entries(tlsFiles).map(([variable, name]) => [variable, join(layout.natsAccess, name)] as const);
+  const credentials = role === "gateway" ? credentialsFile(role) : join(layout.workers, "%i", releaseAccess);
   const loaded = [
-    ["NATS_CREDENTIALS_FILE", credentialsFile(role)] as const,
-    ...Object.entries(tlsFiles).map(([variable, name]) => [variable, join(layout.natsAccess, name)] as const),
-  ].filter(([, file]) => existsSync(file));
+    ...(existsSync(credentialsFile(role)) ? [["NATS_CREDENTIALS_FILE", credentials] as const] : []),
+    ...tls.filter(([, file]) => existsSync(file)),
+  ];
   return [
     "# Written by npm run install-service; what you change here is lost.",
     ...(ownUrl === undefined ? [] : ["[Unit]", `Wants=${units.nats}`, `After=${units.nats}`, ""]),

@@ -7,6 +7,7 @@ import { CpuThrottle } from "../deploy-priority.ts";
 import { ErrorTail } from "../error-tail.ts";
 import type { Members } from "../members.ts";
 import type { Release } from "../releases/release.ts";
+import { workerRole } from "../releases/worker-role.ts";
 import type { DeployPool } from "../switch-over.ts";
 import { StandbyError } from "../worker-pool.ts";
 import { Crashes } from "./crashes.ts";
@@ -50,7 +51,9 @@ export class ServicePool implements DeployPool {
     try {
       // They end by themselves where this command does before their activation. And those that are about to end may stay.
       await drainLater(this.release.id, timeoutMs + patienceMs);
-      await placeWorkers(this.release, this.units);
+      // A gateway of 0.2 hears workers only where all speak.
+      const areOlder = this.members.gateways.some(({ hearsWorkers }) => hearsWorkers !== true);
+      await placeWorkers(this.release, this.units, areOlder ? "olderWorker" : workerRole(this.release.folder));
       // A unit is started when its worker has said hello.
       const starting = systemctl("start", ...this.units);
       void this.holdBack(throttles, starting);

@@ -5,8 +5,10 @@ import { mkdir, open, readdir, rm, stat, symlink, writeFile } from "node:fs/prom
 import { join, relative, resolve } from "node:path";
 import { typeScriptLoader } from "../node-flags.ts";
 import type { Release } from "../releases/release.ts";
+import type { WorkerRole } from "../releases/worker-role.ts";
 import { withSettings } from "./environment-file.ts";
 import { layout, units } from "./layout.ts";
+import { linkAccess } from "./nats-access.ts";
 import { enabledUnits, run, systemctl, unitStates } from "./systemd.ts";
 
 const wants = join(layout.units, `${units.workers}.wants`);
@@ -27,9 +29,10 @@ export async function runningReleases(): Promise<Map<string, number>> {
   return found;
 }
 
-/** Makes what the units need that run a release. */
-export async function placeWorkers({ id, folder, manifest }: Release, names: readonly string[]): Promise<void> {
+/** Makes what the units need that run a release. @param role As what its workers connect to NATS. */
+export async function placeWorkers({ id, folder, manifest }: Release, names: readonly string[], role: WorkerRole): Promise<void> {
   const handlers = resolve(folder, manifest.handlersDir);
+  await linkAccess(folder, role);
   await writeFile(
     join(folder, "release.env"),
     withSettings("", { RELEASE: id, HANDLERS_DIR: handlers, LOADER: typeScriptLoader(folder) }),
