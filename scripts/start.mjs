@@ -25,6 +25,11 @@ const commands = {
  */
 const forRoot = { "install-service": "install", "uninstall-service": "remove" };
 
+/**
+ * What root runs of a clone that need not be root's: packages may then run no scripts of their own while they are installed.
+ */
+const forServices = ["install-service", "uninstall-service", "deploy-worker", "rollback-worker", "status"];
+
 /** Those that serve: they say what people should know of this machine. */
 const withAdvice = ["start", "dev"];
 
@@ -54,6 +59,7 @@ async function main(argv) {
     const advice = await setUp({
       needsWebSockets: withWebSockets.includes(command),
       withDevelopment: [...tests, "check", "bench", "chaos", "abuse", "fuzz"].includes(command),
+      withScripts: process.getuid?.() !== 0 || !forServices.includes(command),
     });
     if (advice !== undefined && withAdvice.includes(command)) process.stderr.write(`${advice}\n`);
   } catch (error) {

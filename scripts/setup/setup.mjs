@@ -15,7 +15,8 @@ export class SetupError extends Error {}
 
 /**
  * What a command needs.
- * @typedef {{ needsWebSockets: boolean, withDevelopment: boolean }} Needs
+ * @typedef {{ needsWebSockets: boolean, withDevelopment: boolean, withScripts: boolean }} Needs withScripts: packages may run their own
+ *   while they are installed. Those of ours work without.
  */
 
 /**
@@ -23,7 +24,7 @@ export class SetupError extends Error {}
  * @returns {Promise<string | undefined>} What people should know of what runs here, one line.
  * @throws {SetupError}
  */
-export async function setUp({ needsWebSockets, withDevelopment }) {
+export async function setUp({ needsWebSockets, withDevelopment, withScripts }) {
   const machine = thisMachine();
   const build = needsWebSockets ? chooseBuild(machine) : undefined;
   if (typeof build === "string") throw new SetupError(build);
@@ -35,22 +36,22 @@ export async function setUp({ needsWebSockets, withDevelopment }) {
     await withInstallLock(clone, async (own) => {
       // Another start may have done it while this one waited.
       if (listMissing().length === 0) return;
-      await installPackages(new Npm({ clone, logFolder: cacheFolder(process.env), env: process.env, onStart: own }), listMissing);
+      await installPackages(new Npm({ clone, logFolder: cacheFolder(process.env), env: process.env, onStart: own }), { listMissing, withScripts });
     });
   }
   return build && adviceOn(build, machine);
 }
 
 /**
- * @param {Npm} npm
- * @param {() => string[]} listMissing
+ * @param {Pick<Npm, "run">} npm
+ * @param {{ listMissing: () => string[], withScripts: boolean }} options
  */
-async function installPackages(npm, listMissing) {
+export async function installPackages(npm, { listMissing, withScripts }) {
   const progress = startProgress(`installing packages (${listMissing().length} missing)`);
   // `npm ci` begins by removing all that is there, and where it fails nothing is left; `npm install` puts back what was.
   const command = existsSync(join(clone, "node_modules")) ? ["install", "--no-save"] : ["ci"];
   // Development packages too: the type check of a deploy reads @types/node. NODE_ENV=production would leave them out.
-  const failure = await npm.run([...command, "--include=dev"]);
+  const failure = await npm.run([...command, "--include=dev", ...(withScripts ? [] : ["--ignore-scripts"])]);
   if (failure !== undefined) {
     progress.fail();
     const hint = failure.isOfNetwork ? "\n\nCan this machine reach the npm registry? Then try again." : "";
