@@ -1,6 +1,8 @@
 // What both checks of a release have in common: how their processes are run, and what is said of one that was cut off.
 
-import { type ChildResult, runChild } from "./low-priority-process.ts";
+import { join } from "node:path";
+import { compiledFolder } from "../../process/typescript.mjs";
+import { type ChildOptions, type ChildResult, runChild } from "./low-priority-process.ts";
 
 export interface CheckOptions {
   readonly clone: string;
@@ -26,8 +28,19 @@ export interface RunAs {
   readonly user: string;
   /** A Node.js that the user may run. */
   readonly node: string;
-  /** On top of our own environment. */
-  readonly env: NodeJS.ProcessEnv;
+  /** A command that runs another one as workers run; `runChild` has to be told so. */
+  readonly sandboxed: (command: readonly string[], options: SandboxOptions) => readonly string[];
+}
+
+export interface SandboxOptions {
+  /** Where it runs. */
+  readonly folder: string;
+  /** What it may write to. */
+  readonly writable: string;
+  /** Of each of its processes. */
+  readonly processorLimitMs: number;
+  /** Whether it leaves the processors to others. */
+  readonly isModest: boolean;
 }
 
 /** On a busy machine, who has low priority gets a tenth of a core, and less: by the clock, a check may take so many times as long. */
@@ -35,8 +48,19 @@ const clockFactor = 30;
 
 /** @throws the signal's reason. */
 export function runCheck(command: readonly string[], options: CheckOptions, env: NodeJS.ProcessEnv = {}): Promise<ChildResult> {
-  const { folder, signal, limitMs, isFirst } = options;
-  return runChild(command, { cwd: folder, signal, env, processorLimitMs: limitMs, limitMs: clockFactor * limitMs, isModest: !isFirst });
+  return runChild(command, { ...childOptions(options), env });
+}
+
+/** As `runCheck`, where and how workers run. */
+export function runAsWorker(command: readonly string[], options: CheckOptions, runAs: RunAs): Promise<ChildResult> {
+  const child = childOptions(options);
+  const { cwd: folder, processorLimitMs, isModest } = child;
+  const sandbox = { folder, writable: join(folder, compiledFolder), processorLimitMs, isModest };
+  return runChild(runAs.sandboxed(command, sandbox), { ...child, isElsewhere: true });
+}
+
+function childOptions({ folder, signal, limitMs, isFirst }: CheckOptions): Omit<ChildOptions, "env"> {
+  return { cwd: folder, signal, processorLimitMs: limitMs, limitMs: clockFactor * limitMs, isModest: !isFirst };
 }
 
 /** "20 s of processor time: does it loop?"; undefined where it was not cut off. @param question What to ask of one that had all of it. */

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import * as v from "valibot";
 import type { RouteHello } from "../../protocol/membership.ts";
 import { commonFlags, typeScriptLoader } from "../node-flags.ts";
-import { type CheckOptions, lastWords, lateText, runCheck } from "./check-process.ts";
+import { type CheckOptions, lastWords, lateText, runAsWorker, runCheck } from "./check-process.ts";
 import { routeHellos } from "./manifest.ts";
 import { ReleaseError, type ReleaseProblem } from "./refusal.ts";
 import { checkTypes } from "./type-check.ts";
@@ -36,9 +36,7 @@ export async function checkRelease(options: CheckOptions): Promise<RouteHello[]>
 
 async function tryHandlers(options: CheckOptions): Promise<{ problems: ReleaseProblem[]; routes: RouteHello[] }> {
   const { folder, handlersDir, sharedDir, handlerEnv, runAs } = options;
-  const user = runAs === undefined ? [] : ["setpriv", `--reuid=${runAs.user}`, `--regid=${runAs.user}`, "--clear-groups", "--"];
   const command = [
-    ...user,
     runAs?.node ?? process.execPath,
     ...commonFlags,
     "--import",
@@ -46,8 +44,10 @@ async function tryHandlers(options: CheckOptions): Promise<{ problems: ReleasePr
     join("worker", "trial.ts"),
     handlersDir,
   ];
-  const env = { ...handlerEnv, ...runAs?.env, SHARED_DIR: sharedDir };
-  const result = await runCheck(command, options, env);
+  const result =
+    runAs === undefined
+      ? await runCheck(command, options, { ...handlerEnv, SHARED_DIR: sharedDir })
+      : await runAsWorker(command, options, runAs);
   const fault = (text: string) => ({ problems: [{ file: lastBegun(result.stdout) ?? handlersDir, text }], routes: [] });
   // Handlers may print too; the verdict is the last line.
   const line = result.stdout.trimEnd().split("\n").at(-1) ?? "";

@@ -16,6 +16,11 @@ export interface ChildOptions {
   readonly limitMs: number;
   /** Whether it leaves the processors to others. */
   readonly isModest: boolean;
+  /**
+   * The command only waits for one that somebody else runs, and passes its input and output on: `insideScript` has to run that one, which
+   * ends when its input closes.
+   */
+  readonly isElsewhere?: boolean;
   /** On top of our own environment. */
   readonly env?: NodeJS.ProcessEnv;
 }
@@ -58,6 +63,7 @@ export async function runChild(command: readonly string[], options: ChildOptions
     } catch {
       // It has ended by itself.
     }
+    child.stdin?.destroy();
   };
   const timer = setTimeout(() => {
     isLate = true;
@@ -92,12 +98,20 @@ export async function runChild(command: readonly string[], options: ChildOptions
 // feature"): two of eight runs of three deploys had a p99.9 of 60 ms without it, none of more than 32 ms with it. What was taken of
 // the processor time, `times` tells: the shell's own in its first line, then that of all that it waited for. Standard input is a
 // pipe that closes when whoever started this is killed: then a watch ends the group, which may wait for something for ever.
-function shellScript({ processorLimitMs, isModest }: ChildOptions): string {
+function shellScript({ processorLimitMs, isModest, isElsewhere = false }: ChildOptions): string {
   const limitS = Math.ceil(processorLimitMs / 1000);
   const limits = `ulimit -S -t ${limitS}; ulimit -H -t ${limitS + graceS}; ulimit -c 0`;
   const modesty = isModest ? "echo 10 2>/dev/null >/proc/self/autogroup; nice -n 10" : "";
+  const input = isElsewhere ? "<&4" : "4<&-";
+  return `${limits}; ${watched(`${modesty} "$@" 3>&- ${input}; code=$?`)}; times >&3; exit $code`;
+}
+
+/** The same for a command that somebody else runs: limits and priority are up to them. It leads a process group. */
+export const insideScript = `${watched('"$@"; code=$?')}; exit $code`;
+
+function watched(script: string): string {
   const watch = "{ read -r _; kill -s KILL -- -$$; } <&4 >/dev/null 2>&1 3>&- & watch=$!";
-  return `${limits}; exec 4<&0 </dev/null; ${watch}; ${modesty} "$@" 3>&- 4<&-; code=$?; kill $watch; times >&3; exit $code`;
+  return `exec 4<&0 </dev/null; ${watch}; ${script}; kill $watch`;
 }
 
 /** @param times As POSIX has it: `0m0.00s 0m0.01s`, user and system, and a second line for children. */

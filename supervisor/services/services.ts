@@ -1,7 +1,6 @@
 // An installation on systemd, for the time of one command: which units run, what gateways and workers say of themselves over
 // NATS, and which release is active.
 
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../config.ts";
 import { Cancelled } from "../control.ts";
@@ -13,7 +12,6 @@ import { webSocketUrl } from "../listen-address.ts";
 import type { Log } from "../log-display.ts";
 import { Membership } from "../presence.ts";
 import { ReleaseRetention } from "../release-retention.ts";
-import type { RunAs } from "../releases/check-process.ts";
 import { openReleases, type ReleaseStore } from "../releases/release.ts";
 import { RollbackHistory } from "../rollback-history.ts";
 import { type Status, statusOf, type UnderWay } from "../status.ts";
@@ -24,6 +22,7 @@ import { layout, units } from "./layout.ts";
 import { operatorAccess, ownServerUrl } from "./nats-access.ts";
 import { ServicePools } from "./service-pools.ts";
 import { unitStates } from "./systemd.ts";
+import { workerSandbox } from "./worker-sandbox.ts";
 
 /** How long those that run may take to say hello. */
 const helloMs = 3_000;
@@ -66,7 +65,8 @@ export class Services implements Deployable {
     const config = serviceConfig();
     const { sharedDir, checkTimeoutMs: checkLimitMs } = config;
     const folder = join(layout.state, "releases");
-    const releases = openReleases({ clone, folder, sharedDir, checkLimitMs, runAs: workersRunAs() });
+    const runAs = { user: "thinstate-worker", node: layout.node, sandboxed: await workerSandbox() };
+    const releases = openReleases({ clone, folder, sharedDir, checkLimitMs, runAs });
     const membership = await Membership.join({
       natsUrl: config.natsUrl ?? "",
       natsSecurity: config.natsSecurity,
@@ -168,12 +168,6 @@ export class Services implements Deployable {
     const used = [...this.pools.releases, this.pools.active?.release.manifest.previous ?? null];
     return this.retention.prune(used.filter((id) => id !== null));
   }
-}
-
-/** As their unit has it. */
-function workersRunAs(): RunAs {
-  const own = existsSync(layout.workerSettingsFile) ? readSettings(layout.workerSettingsFile) : {};
-  return { user: "thinstate-worker", node: layout.node, env: { ...process.env, HOME: "/", ...readSettings(), ...own } };
 }
 
 /** Of gateways, workers and commands of this machine. @throws {SettingsRefused} */
