@@ -40,7 +40,7 @@ export interface BusOptions {
 /** A bus with what NATS has besides. */
 export interface NatsBus extends Bus {
   /** Where JetStream is on. Nothing is asked of it before the store is used. */
-  oneTimeStore(namespace: string): OneTimeStore;
+  oneTimeStore(namespace: string): OneTimeStore & Pick<NatsOneTimeStore, "prepare">;
 }
 
 const retryMs = 100;
@@ -167,7 +167,7 @@ class CoreNatsBus implements NatsBus {
     };
   }
 
-  oneTimeStore(namespace: string): OneTimeStore {
+  oneTimeStore(namespace: string): NatsOneTimeStore {
     return new NatsOneTimeStore(this.connection as NatsConnection, namespace);
   }
 

@@ -2,7 +2,7 @@
 // process of its own has ended.
 
 import { hostname } from "node:os";
-import { connectBus } from "../nats/connection.ts";
+import { connectBus, type NatsBus } from "../nats/connection.ts";
 import type { BusSecurity } from "../nats/security.ts";
 import { FaultMeter } from "../process/fault-meter.ts";
 import type { Bus, BusMessage } from "../protocol/bus.ts";
@@ -88,6 +88,7 @@ export class Membership {
         url: natsUrl,
         security: natsSecurity,
         name: "supervisor",
+        replies: subjectsOf(options.namespace).replies,
         connectTimeoutMs,
         onEvent: (event) => {
           if (event.kind === "unreached") return onFailure(event.error as Error);
@@ -97,6 +98,8 @@ export class Membership {
         },
       }),
     );
+    // A NATS of somebody's own may have no JetStream, or let workers do this: it is they who say so when a handler needs it.
+    await bus.oneTimeStore(options.namespace).prepare().catch(() => undefined);
     membership = new Membership(bus, options, onFault);
     return membership;
   }
@@ -161,7 +164,7 @@ export class Membership {
 
 /** The client itself waits for ever: a gateway may start before its NATS does. */
 /** A person waits: a name that nobody has is told of at once, and else why the last attempt has failed. */
-function withinTime(natsUrl: string, connect: (onFailure: (error: NodeJS.ErrnoException) => void) => Promise<Bus>): Promise<Bus> {
+function withinTime(natsUrl: string, connect: (onFailure: (error: NodeJS.ErrnoException) => void) => Promise<NatsBus>): Promise<NatsBus> {
   return new Promise((resolve, reject) => {
     let reason = "";
     const end = (settle: () => void) => {

@@ -5,12 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { connectBus } from "../../nats/connection.ts";
+import { connectBus, type NatsBus } from "../../nats/connection.ts";
 import { type Role, roles } from "../../nats/permissions.ts";
 import { type BusSecurity, createCredentials } from "../../nats/security.ts";
-import type { OneTimeStore } from "../../protocol/one-time-store.ts";
 import { usualPayloadBytes } from "../../protocol/payload-limits.ts";
-import { type Subjects, subjectsOf } from "../../protocol/subjects.ts";
+import { oneTimeBucket, type Subjects, subjectsOf } from "../../protocol/subjects.ts";
 import { startNats, type TestNats } from "../../test/nats.ts";
 import { credentialsFile, ensureKeys } from "./access.ts";
 import { configuredPayload, configuredPort, configuredStore, natsConfiguration } from "./configuration.ts";
@@ -92,13 +91,32 @@ describe.each(roles)("%s", (role) => {
   });
 });
 
-function storeOf(role: Role, replies: string | undefined): Promise<{ store: OneTimeStore; close: () => Promise<void> }> {
+function storeOf(role: Role, replies: string | undefined): Promise<{ store: ReturnType<NatsBus["oneTimeStore"]>; close: () => Promise<void> }> {
   const security = shown(credentialsFile(folder, role));
   return connectBus({ url: nats.url, security, name: role, ...(replies && { replies }), onEvent: () => undefined }).then((bus) => ({
     store: bus.oneTimeStore(namespace),
     close: () => bus.close(),
   }));
 }
+
+test("a worker may not make the bucket: whoever does may have NATS publish to any subject", async () => {
+  const bus = await connectBus({
+    url: nats.url,
+    security: shown(credentialsFile(folder, "worker")),
+    name: "worker",
+    replies: subjects.replies,
+    onEvent: () => undefined,
+  });
+  await expect(bus.oneTimeStore(namespace).put("early", "hello")).rejects.toThrow("auth.unavailable");
+  await bus.close();
+  const stream = `KV_${oneTimeBucket(namespace)}`;
+  for (const call of [`CREATE.${stream}`, `UPDATE.${stream}`, `DELETE.${stream}`, `PURGE.${stream}`, "CREATE.other"]) {
+    expect(await refused("worker", "publish", `$JS.API.STREAM.${call}`)).toHaveLength(1);
+  }
+  const operator = await storeOf("operator", subjects.replies);
+  await operator.store.prepare();
+  await operator.close();
+});
 
 test("workers put what is taken once, and another one takes it: the same taker again, nobody else", async () => {
   const [one, other] = await Promise.all([storeOf("worker", subjects.replies), storeOf("worker", subjects.replies)]);
