@@ -35,7 +35,15 @@ export function rightsOf(namespace: string): Readonly<Record<Role, Permissions>>
   const replies = `${subjects.replies}.*.*`;
   return {
     gateway: {
-      publish: [subjects.members, subjects.link("*"), topics("gateway"), topics("again"), subjects.repair, `${namespace}.repaired.*.*`, subjects.scrape],
+      publish: [
+        subjects.members,
+        subjects.link("*"),
+        topics("gateway"),
+        topics("again"),
+        subjects.repair,
+        `${namespace}.repaired.*.*`,
+        subjects.scrape,
+      ],
       subscribe: [...members, ...gatewayLinks, topics("*"), subjects.repair, `${namespace}.repaired.*.*`, subjects.scraped("*")],
     },
     worker: {

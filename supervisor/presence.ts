@@ -99,7 +99,10 @@ export class Membership {
       }),
     );
     // A NATS of somebody's own may have no JetStream, or let workers do this: it is they who say so when a handler needs it.
-    await bus.oneTimeStore(options.namespace).prepare().catch(() => undefined);
+    await bus
+      .oneTimeStore(options.namespace)
+      .prepare()
+      .catch(() => undefined);
     membership = new Membership(bus, options, onFault);
     return membership;
   }

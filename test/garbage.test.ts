@@ -27,7 +27,12 @@ test("garbage on every subject is counted and logged, and clients notice nothing
     subjects.membersFromWorkers,
     subjects.topicFromGateways("g"),
     subjects.repair,
-    ...system.gatewayHellos.flatMap(({ id }) => [subjects.link(id), subjects.linkFromWorkers(id), subjects.repairedTopic(id, "g"), subjects.unheard(id, "w0")]),
+    ...system.gatewayHellos.flatMap(({ id }) => [
+      subjects.link(id),
+      subjects.linkFromWorkers(id),
+      subjects.repairedTopic(id, "g"),
+      subjects.unheard(id, "w0"),
+    ]),
     ...system.workerHellos.map(({ id }) => subjects.link(id)),
   ];
   const foreignVersion = encodeAnnouncement({ kind: "ask" });

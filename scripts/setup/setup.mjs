@@ -36,7 +36,10 @@ export async function setUp({ needsWebSockets, withDevelopment, withScripts }) {
     await withInstallLock(clone, async (own) => {
       // Another start may have done it while this one waited.
       if (listMissing().length === 0) return;
-      await installPackages(new Npm({ clone, logFolder: cacheFolder(process.env), env: process.env, onStart: own }), { listMissing, withScripts });
+      await installPackages(new Npm({ clone, logFolder: cacheFolder(process.env), env: process.env, onStart: own }), {
+        listMissing,
+        withScripts,
+      });
     });
   }
   return build && adviceOn(build, machine);

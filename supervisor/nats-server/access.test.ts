@@ -91,7 +91,10 @@ describe.each(roles)("%s", (role) => {
   });
 });
 
-function storeOf(role: Role, replies: string | undefined): Promise<{ store: ReturnType<NatsBus["oneTimeStore"]>; close: () => Promise<void> }> {
+function storeOf(
+  role: Role,
+  replies: string | undefined,
+): Promise<{ store: ReturnType<NatsBus["oneTimeStore"]>; close: () => Promise<void> }> {
   const security = shown(credentialsFile(folder, role));
   return connectBus({ url: nats.url, security, name: role, ...(replies && { replies }), onEvent: () => undefined }).then((bus) => ({
     store: bus.oneTimeStore(namespace),

@@ -74,7 +74,8 @@ export async function configureOwnServer(namespace: string, payloadBytes: number
 export async function takeAccess(environment: NodeJS.ProcessEnv): Promise<void> {
   mkdirSync(layout.natsAccess, { recursive: true, mode: 0o700 });
   const credentials = environment.NATS_CREDENTIALS_FILE;
-  if (credentials) for (const role of ["gateway", "worker", "olderWorker", "operator"] as const) await takeFile(credentials, credentialsFile(role));
+  if (credentials)
+    for (const role of ["gateway", "worker", "olderWorker", "operator"] as const) await takeFile(credentials, credentialsFile(role));
   for (const [variable, name] of Object.entries(tlsFiles)) {
     const file = environment[variable];
     if (file) await takeFile(file, join(layout.natsAccess, name));

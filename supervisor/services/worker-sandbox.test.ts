@@ -9,7 +9,10 @@ const unit = readFileSync(join(clone, "systemd", "thinstate-worker@.service"), "
 test("the trial of handlers has the workers' user, environment and restrictions, and nothing of how a worker is run", () => {
   const properties = sandboxOf(`# /etc/systemd/system/thinstate-worker@.service\n${unit}`);
   const [, hardening = ""] = unit.split("\nCapabilityBoundingSet=");
-  const restrictions = `CapabilityBoundingSet=${hardening}`.split("\n\n[Install]")[0]?.split("\n").filter((line) => !line.startsWith("#"));
+  const restrictions = `CapabilityBoundingSet=${hardening}`
+    .split("\n\n[Install]")[0]
+    ?.split("\n")
+    .filter((line) => !line.startsWith("#"));
   expect(properties).toEqual(expect.arrayContaining(restrictions ?? []));
   expect(properties).toEqual(
     expect.arrayContaining([

@@ -141,7 +141,10 @@ throw new Error(JSON.stringify([process.getuid?.() === 0, files, { ROOTS, PASSWO
     const trials = async () => (await machine.run("systemctl", "list-units", "--plain", "--no-legend", "run-*.service")).trim();
     await machine.write("chaos/handlers/looping.ts", "for (;;);");
     const { exitCode, stderr } = await machine.try("env", "node", "scripts/start.mjs", "deploy-worker");
-    expect({ exitCode, stderr }).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/looping\.ts: did not load within .*processor time/) });
+    expect({ exitCode, stderr }).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringMatching(/looping\.ts: did not load within .*processor time/),
+    });
     expect(await trials()).toBe("");
     const script = "node scripts/start.mjs deploy-worker >/dev/null 2>&1 & echo $!";
     const pid = (await machine.run("sh", "-c", script)).trim();
