@@ -1,6 +1,7 @@
 // Rounds of random input, one target after the other, until the time is up. A round's seed repeats it.
 
 import { Installation, type Setting } from "../testbed/installation.ts";
+import { unlimitedClients } from "../testbed/unlimited-clients.ts";
 import { Scene } from "./scene.ts";
 import type { Failure, Target } from "./target.ts";
 import { Vitals } from "./vitals.ts";
@@ -9,6 +10,7 @@ const setting: Setting = {
   name: "fuzz",
   shape: { workers: 2, gateways: 1, nats: "supervised" },
   handlersDir: "fuzz/handlers",
+  env: unlimitedClients,
 };
 
 /** Of the time: caches and pools fill, and the code is compiled. */
