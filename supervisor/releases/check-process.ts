@@ -28,7 +28,7 @@ export interface RunAs {
   readonly user: string;
   /** A Node.js that the user may run. */
   readonly node: string;
-  /** A command that runs another one as workers run; `runChild` has to be told so. */
+  /** A command that runs another one as workers run, and ends it when its own input closes. */
   readonly sandboxed: (command: readonly string[], options: SandboxOptions) => readonly string[];
 }
 

@@ -16,10 +16,7 @@ export interface ChildOptions {
   readonly limitMs: number;
   /** Whether it leaves the processors to others. */
   readonly isModest: boolean;
-  /**
-   * The command only waits for one that somebody else runs, and passes its input and output on: `insideScript` has to run that one, which
-   * ends when its input closes.
-   */
+  /** The command only waits for what somebody else runs. It gets an input that closes when that has to end. */
   readonly isElsewhere?: boolean;
   /** On top of our own environment. */
   readonly env?: NodeJS.ProcessEnv;
@@ -103,15 +100,8 @@ function shellScript({ processorLimitMs, isModest, isElsewhere = false }: ChildO
   const limits = `ulimit -S -t ${limitS}; ulimit -H -t ${limitS + graceS}; ulimit -c 0`;
   const modesty = isModest ? "echo 10 2>/dev/null >/proc/self/autogroup; nice -n 10" : "";
   const input = isElsewhere ? "<&4" : "4<&-";
-  return `${limits}; ${watched(`${modesty} "$@" 3>&- ${input}; code=$?`)}; times >&3; exit $code`;
-}
-
-/** The same for a command that somebody else runs: limits and priority are up to them. It leads a process group. */
-export const insideScript = `${watched('"$@"; code=$?')}; exit $code`;
-
-function watched(script: string): string {
   const watch = "{ read -r _; kill -s KILL -- -$$; } <&4 >/dev/null 2>&1 3>&- & watch=$!";
-  return `exec 4<&0 </dev/null; ${watch}; ${script}; kill $watch`;
+  return `${limits}; exec 4<&0 </dev/null; ${watch}; ${modesty} "$@" 3>&- ${input}; code=$?; kill $watch; times >&3; exit $code`;
 }
 
 /** @param times As POSIX has it: `0m0.00s 0m0.01s`, user and system, and a second line for children. */

@@ -35,6 +35,7 @@ ReadWritePaths=/srv/a \\
 BindPaths=/srv/b
 Environment=A=1 B=%i C=50%%
 Environment="D=%t"
+Environment=E=%d/E
 LoadCredential=X:/x
 [Install]
 User=root`;

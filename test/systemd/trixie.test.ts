@@ -22,9 +22,9 @@ describe.skipIf(missing !== undefined)(`Debian 13${missing === undefined ? "" : 
 
   test("no sandbox is rated worse than it was", async () => {
     const [nats, gateway, worker] = await Promise.all((await installed.kinds()).map((unit) => installed.exposure(unit)));
-    expect(nats).toBeLessThanOrEqual(1.3);
+    expect(nats).toBeLessThanOrEqual(1.1);
     expect(gateway).toBeLessThanOrEqual(1.6);
-    expect(worker).toBeLessThanOrEqual(1.1);
+    expect(worker).toBeLessThanOrEqual(1.3);
   });
 
   test("a deploy and restarts under load cost no client anything", async () => {
