@@ -12,6 +12,7 @@ import type { Dispatcher } from "./dispatcher.ts";
 import { Expiries } from "./expiry.ts";
 import type { LiveSettings } from "./live-settings.ts";
 import type { SlotTable } from "./slot-table.ts";
+import { SlowClients } from "./slow-clients.ts";
 import type { Admission } from "./upgrade.ts";
 import type { Incoming } from "./uws/request.ts";
 
@@ -22,7 +23,7 @@ export interface ClientEventsOptions {
   readonly dispatcher: Dispatcher;
   readonly now: () => number;
   readonly log: Logger;
-  readonly settings: Pick<LiveSettings, "config" | "proxies" | "unlimited" | "clients">;
+  readonly settings: Pick<LiveSettings, "config" | "proxies" | "unlimited" | "clients" | "slowClients">;
 }
 
 export class ClientEvents {
@@ -33,6 +34,7 @@ export class ClientEvents {
   /** For what clients cause. */
   readonly sparseLog: SparseLog;
   readonly limits: ClientLimits;
+  readonly slowClients: SlowClients;
   private readonly options: ClientEventsOptions;
 
   constructor(options: ClientEventsOptions) {
@@ -52,7 +54,21 @@ export class ClientEvents {
       rates: settings.clients,
       isExempt: (address) => settings.unlimited.isTrusted(address) || settings.proxies.isTrusted(address),
     });
+    this.slowClients = new SlowClients({
+      connections: options.slots.connections,
+      now,
+      limits: settings.slowClients,
+      onTooSlow: (connection, code) => this.cut(connection, code),
+    });
     this.sparseLog = new SparseLog(options.log, options.now);
+  }
+
+  /** To be called several times a second. */
+  sweep(): void {
+    this.expiries.sweep();
+    this.limits.sweep();
+    this.slowClients.sweep();
+    this.sparseLog.sweep();
   }
 
   /** As its client has made it, where proxies stand between. */

@@ -115,9 +115,7 @@ export class Frontend {
   /** To be called several times a second. */
   sweep(): void {
     this.upgrades.sweep();
-    this.options.clients.expiries.sweep();
-    this.options.clients.limits.sweep();
-    this.options.clients.sparseLog.sweep();
+    this.options.clients.sweep();
     void this.files.step();
   }
 }

@@ -28,7 +28,6 @@ import { PacedInterest } from "./paced-interest.ts";
 import { PeerGateways } from "./peer-gateways.ts";
 import { closeEveryone } from "./shutdown.ts";
 import { SlotTable } from "./slot-table.ts";
-import { SlowClients } from "./slow-clients.ts";
 import { Topics } from "./topics.ts";
 import { WorkerRecords } from "./worker-records.ts";
 import { WorkerRequests } from "./worker-requests.ts";
@@ -60,7 +59,6 @@ export class Gateway {
   readonly interest: PacedInterest;
   readonly commits: Commits;
   readonly clients: ClientEvents;
-  readonly slowClients: SlowClients;
   readonly frontend: Frontend;
   readonly hub: LinkHub;
   readonly workers: Workers;
@@ -155,12 +153,6 @@ export class Gateway {
       log,
       settings: this.settings,
     });
-    this.slowClients = new SlowClients({
-      connections: this.slots.connections,
-      now,
-      limits: this.settings.slowClients,
-      onTooSlow: (connection, code) => this.clients.cut(connection, code),
-    });
     this.commits = new Commits({
       connections: this.slots.connections,
       dispatcher: this.dispatcher,
@@ -216,8 +208,7 @@ export class Gateway {
       now,
       onHandled: (gateway) => presence.say({ kind: "gone", id: gateway, reason: "exited" }),
     });
-    const { lostGateways } = this;
-    const { subjects } = this;
+    const { lostGateways, subjects } = this;
     this.announcements = new Announcements({ bus, subjects, dispatcher, workers, peers, lostGateways, topics, presence, log });
     if (options.activation !== undefined) this.dispatcher.activate(options.activation);
   }
@@ -300,7 +291,6 @@ export class Gateway {
     this.dispatcher.sweep(this.awaySince === undefined ? 0 : this.options.now() - this.awaySince);
     this.frontend.sweep();
     this.topics.sweep();
-    this.slowClients.sweep();
     if (!this.stalls.check()) this.excuse();
     if (!this.options.bus.connected) return;
     this.workers.sweep();

@@ -45,13 +45,13 @@ function clientMetrics(gateway: Gateway): Metric[] {
       "Connections that were closed because they read too slowly (BACKPRESSURE_BYTES, BACKPRESSURE_TOTAL_BYTES, BACKPRESSURE_MS).",
       counters.slowConsumers,
     ),
-    gauge("thinstate_backpressure_bytes", "Bytes that wait for clients which have not read them yet.", gateway.slowClients.bytes),
+    gauge("thinstate_backpressure_bytes", "Bytes that wait for clients which have not read them yet.", gateway.clients.slowClients.bytes),
     gauge(
       "thinstate_backpressure_limit_bytes",
       "What they may be: BACKPRESSURE_TOTAL_BYTES.",
       gateway.settings.config.BACKPRESSURE_TOTAL_BYTES,
     ),
-    gauge("thinstate_backpressure_connections", "Connections whose clients have not read all of it yet.", gateway.slowClients.size),
+    gauge("thinstate_backpressure_connections", "Connections whose clients have not read all of it yet.", gateway.clients.slowClients.size),
     counter("thinstate_messages_in_total", "Messages from clients.", dispatcher.counters.messagesIn),
     counter("thinstate_messages_in_bytes_total", "Bytes of messages from clients.", dispatcher.counters.bytesIn),
     counter(
