@@ -62,12 +62,14 @@ export class Announcements {
     }
   }
 
-  /** Which release is active is not for workers to say. */
   private hearWorker(announcement: WorkerAnnouncement): void {
     const { workers, presence } = this.options;
     switch (announcement.kind) {
       case "worker":
-        return announcement.protocol === protocolVersion ? workers.hear(announcement) : undefined;
+        if (announcement.protocol !== protocolVersion) return;
+        // First: it may be why the worker's onStart has ended. Workers repeat what they have heard, for a gateway that was away or is new.
+        this.activate(announcement.activation);
+        return workers.hear(announcement);
       case "ask":
         return presence.announce();
       case "gone":

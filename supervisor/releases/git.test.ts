@@ -1,6 +1,5 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { git } from "./git.ts";
@@ -11,7 +10,8 @@ const owner = 12_345;
 test.runIf(process.getuid?.() === 0)(
   "root runs git as the owner of the clone: what its configuration names is run without root's rights",
   async () => {
-    const clone = mkdtempSync(join(tmpdir(), "thinstate-git-"));
+    // Not TMPDIR, which may be a folder that only root may enter.
+    const clone = mkdtempSync("/tmp/thinstate-git-");
     onTestFinished(() => rmSync(clone, { recursive: true }));
     const [program, witness] = [join(clone, "program"), join(clone, "witness")];
     execFileSync("git", ["init", "--quiet"], { cwd: clone });
