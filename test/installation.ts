@@ -8,6 +8,7 @@ import { askSupervisor } from "../supervisor/control.ts";
 import { findNatsServer } from "../supervisor/nats-server/binary.ts";
 import type { Status } from "../supervisor/status.ts";
 import { patienceMs } from "../testbed/patience.ts";
+import { unlimitedClients } from "../testbed/unlimited-clients.ts";
 
 const ourClone = join(import.meta.dirname, "..");
 
@@ -218,5 +219,5 @@ async function environment(env: Environment): Promise<NodeJS.ProcessEnv> {
   const natsServer = await findNatsServer({ folder: join(ourClone, ".thinstate", "nats"), environment: process.env });
   const PATH = [dirname(natsServer), process.env.PATH].join(delimiter);
   const ours = { PORT: "0", ADMIN_PORT: "0", NATS_PORT: "0", WATCH_MS: "300", READY_TIMEOUT_MS: String(patienceMs) };
-  return { ...process.env, PATH, ...ours, ...env };
+  return { ...process.env, PATH, ...unlimitedClients, ...ours, ...env };
 }

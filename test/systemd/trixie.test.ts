@@ -59,7 +59,9 @@ describe.skipIf(missing !== undefined)(`Debian 13${missing === undefined ? "" : 
     Object.assign(machine.environment, { MESSAGE_BYTES: "2000000", EFFECTS_BYTES: "3000000" });
     expect(await machine.npm("install-service")).toMatchObject({ exitCode: 0 });
     expect(await machine.run("cat", "/etc/thinstate/nats-server.conf")).toMatch(/^max_payload: 3004096$/m);
-    await machine.run("systemctl", "reload", "thinstate-*@*");
+    // Refused until all have met the NATS that was just started again.
+    const reload = async () => (await machine.try("systemctl", "reload", "thinstate-*@*")).exitCode === 0;
+    await until(reload, "all take the larger sizes");
     const readAgain = async () => (await machine.journal()).split('"msg":"settings were read again"').length - 1;
     await until(async () => (await readAgain()) >= 4, "gateways and workers read their settings again");
     const client = await TestClient.open(`${url}/sequence/large`);
