@@ -4,7 +4,7 @@
 
 import { writeSync } from "node:fs";
 import { resolve } from "node:path";
-import { readAllTypeScript } from "../process/typescript.mjs";
+import { readAllTypeScript } from "../process/native-typescript.mjs";
 import { confine } from "./confinement.ts";
 import { HandlersError, type Problem, problemOf } from "./load-problem.ts";
 import { loadHandlers } from "./loader.ts";

@@ -1,7 +1,7 @@
 // What both checks of a release have in common: how their processes are run, and what is said of one that was cut off.
 
 import { join } from "node:path";
-import { compiledFolder } from "../../process/typescript.mjs";
+import { compiledFolder } from "../../process/native-typescript.mjs";
 import { type ChildOptions, type ChildResult, runChild } from "./low-priority-process.ts";
 
 export interface CheckOptions {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { compiledFolder, isNative } from "../../process/typescript.mjs";
+import { compiledFolder, isNative } from "../../process/native-typescript.mjs";
 import { commonFlags, typeScriptLoader } from "../node-flags.ts";
 import { inheritCompiled } from "./compiled.ts";
 import { testClone } from "./test-clone.ts";

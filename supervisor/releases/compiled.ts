@@ -5,7 +5,7 @@ import { execFile } from "node:child_process";
 import { link, mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { compiledFolder } from "../../process/typescript.mjs";
+import { compiledFolder } from "../../process/native-typescript.mjs";
 
 export interface CompiledOptions {
   /** The folder of the release before; undefined: there is none. */
