@@ -54,9 +54,11 @@ export class OwnNats {
     await this.answers();
   }
 
+  /** Of its clients. The server has some of its own, for JetStream, and not always as many. */
   async subscriptions(): Promise<number> {
-    const response = await fetch(`${this.monitoringUrl}/subsz`);
-    return ((await response.json()) as { num_subscriptions: number }).num_subscriptions;
+    const response = await fetch(`${this.monitoringUrl}/connz`);
+    const { connections } = (await response.json()) as { connections: ReadonlyArray<{ subscriptions: number }> };
+    return connections.reduce((sum, { subscriptions }) => sum + subscriptions, 0);
   }
 
   private spawn(): ChildProcess {
