@@ -8,6 +8,7 @@ const besideTheCode = "{protocol,process,nats,gateway,worker,supervisor,scripts,
 
 /** Beside the code as well, but they start nats-server, npm, a compiler or other processes, or wait for time to pass. */
 const withProcesses = [
+  "bench/load-group.test.ts",
   "bench/load-process.test.ts",
   "gateway/commit.test.ts",
   "gateway/topics.test.ts",

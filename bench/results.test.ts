@@ -51,7 +51,7 @@ const alone = figureOf({
 });
 
 test("the table has the ratio first, then both sides, their costs and the load's", () => {
-  const lines = markdownOf({ rows: [rowOf(figureOf(), alone)], names, provenance }).split("\n");
+  const lines = markdownOf({ rows: [rowOf(figureOf(), alone)], unmeasured: [], names, provenance }).split("\n");
   expect(lines).toContain("|  |  | thinstate/bare | goal | thinstate | bare | CPU of each | CPU of the load |");
   expect(lines).toContain(
     "| echo of 64 bytes | echoes | 0.52 (0.50–0.55) | ≥ 0.50 ✔ | 561,000/s | 1,090,000/s | 2.92 / 0.635 µs | 12 / 31 % |",
@@ -60,11 +60,11 @@ test("the table has the ratio first, then both sides, their costs and the load's
 });
 
 test("the page says where the figures come from, and that nothing was lost", () => {
-  const page = markdownOf({ rows: [rowOf(figureOf())], names, provenance });
+  const page = markdownOf({ rows: [rowOf(figureOf())], unmeasured: [], names, provenance });
   expect(page).toContain("`npm run bench` on 2026-11-22, commit 0ddc9eb: Node 20.20.2, 2 cores (a processor), Linux 6.1.");
   expect(page).toContain("Lost, doubled, reordered, malformed, disconnected: 0.");
   const broken = { ...rowOf(figureOf()), faults: { subject: { ...noFaults, lost: 3, disconnected: 1 }, reference: noFaults } };
-  const other = markdownOf({ rows: [broken, rowOf()], names, provenance });
+  const other = markdownOf({ rows: [broken, rowOf()], unmeasured: [], names, provenance });
   expect(other).toContain("echo: thinstate has 3 lost, 1 disconnected");
   expect(other).not.toContain("disconnected: 0");
 });
@@ -153,7 +153,7 @@ test("in the chart, bare is 1 long and thinstate its share", () => {
 
 test("a ratio that the load flatters is shown as what it is at least", () => {
   const rows = [rowOf(figureOf({ ratioAtLeast: 0.25 }))];
-  expect(markdownOf({ rows, names, provenance })).toContain("| 0.52 (0.50–0.55), ≥ 0.25 | ≥ 0.50 ✘ |");
+  expect(markdownOf({ rows, unmeasured: [], names, provenance })).toContain("| 0.52 (0.50–0.55), ≥ 0.25 | ≥ 0.50 ✘ |");
   const chart = chartOf(rows);
   const [track, bar] = [...chart.matchAll(/<rect x="150" .*? width="([0-9.]+)"/g)].map(([, width]) => Number(width));
   expect(bar).toBe((track as number) / 4);
@@ -177,4 +177,11 @@ test("on a dark page, each of the chart's colours is another", () => {
 
 test("text in the chart is escaped", () => {
   expect(chartOf([{ ...rowOf(figureOf()), title: "a < b & c" }])).toContain("a &lt; b &amp; c");
+});
+
+test("a row that this machine cannot measure is named, with the reason", () => {
+  const unmeasured = [{ title: "deploys", why: "It opens 60000 connections.\n  ulimit -Hn 60100" }];
+  expect(markdownOf({ rows: [rowOf(figureOf())], unmeasured, names, provenance })).toContain(
+    "\nNot measured: deploys. It opens 60000 connections. ulimit -Hn 60100\n",
+  );
 });

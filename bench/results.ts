@@ -9,8 +9,15 @@ import { isClean, type RowResult } from "./comparison.ts";
 import type { Provenance } from "./provenance.ts";
 import { type Names, remarksOn } from "./remarks.ts";
 
+export interface UnmeasuredRow {
+  readonly title: string;
+  readonly why: string;
+}
+
 export interface Results {
   readonly rows: readonly RowResult[];
+  /** What this machine cannot measure. */
+  readonly unmeasured: readonly UnmeasuredRow[];
   readonly names: Names;
   readonly provenance: Provenance;
 }
@@ -23,7 +30,7 @@ export function writeResults(results: Results): readonly string[] {
   return Object.keys(files);
 }
 
-export function markdownOf({ rows, names, provenance }: Results): string {
+export function markdownOf({ rows, unmeasured, names, provenance }: Results): string {
   const { command, commit, date, node, cores, cpu, system } = provenance;
   const times = rows[0]?.times ?? 0;
   return `# How fast
@@ -34,7 +41,7 @@ export function markdownOf({ rows, names, provenance }: Results): string {
 
 ${tableOf(rows, names)}
 
-${[...(rows.every(isClean) ? ["Lost, doubled, reordered, malformed, disconnected: 0."] : []), ...remarksOn(rows, names)].join("\n\n")}
+${[...(rows.every(isClean) ? ["Lost, doubled, reordered, malformed, disconnected: 0."] : []), ...remarksOn(rows, names), ...unmeasured.map(notMeasured)].join("\n\n")}
 
 ## How to read it
 
@@ -49,6 +56,10 @@ ${[...(rows.every(isClean) ? ["Lost, doubled, reordered, malformed, disconnected
 - Memory is the growth of a process while the connections opened. It is negative if the process released more than they took; then there
   is no ratio.
 `;
+}
+
+function notMeasured({ title, why }: UnmeasuredRow): string {
+  return `Not measured: ${title}. ${why.replaceAll(/\s*\n\s*/g, " ")}`;
 }
 
 function tableOf(rows: readonly RowResult[], { subject, reference }: Names): string {

@@ -9,7 +9,7 @@ export interface Row {
   /** For the table. */
   readonly title: string;
   readonly figures: readonly Figure[];
-  /** Open at a time, each of them a file of the processes on both of its ends. */
+  /** Open at a time in one process, each of them a file of it. */
   readonly connections: number;
   /** Whether the bare server has nothing to compare with. */
   readonly isAlone?: boolean;

@@ -4,7 +4,7 @@ import { commonFlags, gatewayFlags } from "../supervisor/node-flags.ts";
 import { Child } from "../testbed/node-process.ts";
 import { canTellUsage, cpuSecondsOf, type MachineSeconds, machineSeconds } from "../testbed/usage.ts";
 import type { Job, Opening, Outcome } from "./load/job.ts";
-import { Load } from "./load-process.ts";
+import { type AnyLoad, startLoad } from "./load-group.ts";
 import type { Sample } from "./row.ts";
 import type { Running } from "./running.ts";
 import type { BenchShape, Server, Side } from "./side.ts";
@@ -59,11 +59,11 @@ export class Trial {
   }
 
   /** Opens a load's connections on a server, and ends them afterwards. */
-  open<T>(server: Server, asked: Asked, action: (load: Load, opened: Opened) => Promise<T>): Promise<T> {
+  open<T>(server: Server, asked: Asked, action: (load: AnyLoad, opened: Opened) => Promise<T>): Promise<T> {
     const { host, port } = server;
     const job = { host, port, payloadBytes, isGreeted: false, warmUpSeconds, patienceSeconds, seconds: this.seconds, ...asked };
     const before = cpuSecondsOf(server.pids);
-    return this.running.use(Promise.resolve(new Load(job)), async (load) => {
+    return this.running.use(Promise.resolve(startLoad(job)), async (load) => {
       const opening = await load.opened;
       return action(load, { ...opening, serverSeconds: cpuSecondsOf(server.pids) - before });
     });

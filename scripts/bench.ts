@@ -4,7 +4,7 @@ import { compare, isClean, type RowResult, type Sides } from "../bench/compariso
 import { fileLimit, fileLimitFault } from "../bench/file-limit.ts";
 import { type Options, parseOptions, usage } from "../bench/options.ts";
 import { provenanceOf } from "../bench/provenance.ts";
-import { writeResults } from "../bench/results.ts";
+import { type UnmeasuredRow, writeResults } from "../bench/results.ts";
 import type { Row } from "../bench/row.ts";
 import { Report } from "../bench/run-report.ts";
 import { Running } from "../bench/running.ts";
@@ -28,10 +28,10 @@ async function againstBare(options: Options, args: readonly string[], running: R
   const sides = { subject: thinstate("thinstate", clone), reference: bare };
   // Before, since somebody may go on editing meanwhile.
   const provenance = await provenanceOf(args);
-  const { results, isWell } = await measureAll(options, sides, running);
-  if (options.isWritten && results.length === options.chosen.length) {
+  const { results, unmeasured, isWell } = await measureAll(options, sides, running);
+  if (options.isWritten && results.length + unmeasured.length === options.chosen.length) {
     const names = { subject: sides.subject.name, reference: sides.reference.name };
-    const files = writeResults({ rows: results, names, provenance });
+    const files = writeResults({ rows: results, unmeasured, names, provenance });
     if (!options.isJson) process.stdout.write(`\nwritten: ${files.join(", ")}\n`);
   }
   return isWell ? 0 : 1;
@@ -67,11 +67,19 @@ function shortened(ref: string): string {
   return /^[0-9a-f]{12,40}$/.test(ref) ? ref.slice(0, 7) : ref;
 }
 
-/** @returns also whether every row could be measured, and nothing went wrong in any. */
-async function measureAll(options: Options, sides: Sides, running: Running): Promise<{ results: RowResult[]; isWell: boolean }> {
+interface Measured {
+  readonly results: RowResult[];
+  /** What this machine cannot measure. */
+  readonly unmeasured: UnmeasuredRow[];
+  /** Every row was measured, and nothing went wrong in any. */
+  readonly isWell: boolean;
+}
+
+async function measureAll(options: Options, sides: Sides, running: Running): Promise<Measured> {
   const { chosen, times, seconds, isJson } = options;
   const report = new Report({ subject: sides.subject.name, reference: sides.reference.name }, isJson);
   const results: RowResult[] = [];
+  const unmeasured: UnmeasuredRow[] = [];
   const limit = fileLimit();
   report.head();
   for (const row of chosen) {
@@ -79,6 +87,7 @@ async function measureAll(options: Options, sides: Sides, running: Running): Pro
     const fault = faultOf(row, limit);
     if (fault !== undefined) {
       report.failed(row.title, fault);
+      unmeasured.push({ title: row.title, why: fault });
       continue;
     }
     try {
@@ -91,7 +100,7 @@ async function measureAll(options: Options, sides: Sides, running: Running): Pro
     }
   }
   report.end();
-  return { results, isWell: results.length === chosen.length && results.every(isClean) };
+  return { results, unmeasured, isWell: results.length === chosen.length && results.every(isClean) };
 }
 
 /** @returns why a row cannot be measured here. */

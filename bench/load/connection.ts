@@ -20,6 +20,7 @@ export interface Endpoint {
   readonly host: string;
   readonly port: number;
   readonly path: string;
+  readonly localAddress?: string | undefined;
 }
 
 const endOfHead = "\r\n\r\n";
@@ -38,7 +39,7 @@ export class Connection {
 
   /** @param buffer What is read into, by all connections: it is done with when the call returns. */
   constructor(endpoint: Endpoint, options: { listener: ConnectionListener; frames: OutgoingFrames; buffer: Uint8Array }) {
-    const { host, port } = endpoint;
+    const { host, port, localAddress } = endpoint;
     this.listener = options.listener;
     this.frames = options.frames;
     this.reader = new FrameReader({
@@ -49,6 +50,7 @@ export class Connection {
     this.socket = connect({
       host,
       port,
+      ...(localAddress !== undefined && { localAddress }),
       noDelay: true,
       onread: {
         buffer: options.buffer,

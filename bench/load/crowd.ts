@@ -65,10 +65,10 @@ export class Crowd {
   }
 
   private fill(): void {
-    const { host, port, path, connections } = this.job;
+    const { host, port, localAddress, path, connections } = this.job;
     while (this.clients.length < connections && this.clients.length - this.accepted < pendingLimit) {
       const topic = topicOf(this.job, this.clients.length);
-      this.clients.push(new Client({ host, port, path: path.replace(":topic", String(topic)) }, this.context));
+      this.clients.push(new Client({ host, port, localAddress, path: path.replace(":topic", String(topic)) }, this.context));
     }
   }
 

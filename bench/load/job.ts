@@ -15,6 +15,8 @@ export type Work =
 export interface Job {
   readonly host: string;
   readonly port: number;
+  /** Where its connections come from; undefined: the system chooses. */
+  readonly localAddress?: string;
   /** `:topic` stands for the number of the connection's topic. */
   readonly path: string;
   readonly connections: number;
