@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { startNats, type TestNats } from "../test/nats.ts";
+import { keptPort, startNats, type TestNats } from "../test/nats.ts";
 import { connectBus } from "./connection.ts";
 import { type BusSecurity, createCredentials, publicKeyOf } from "./security.ts";
 
@@ -25,8 +25,8 @@ function file(name: string, text: string): string {
   return path;
 }
 
-async function serve(configuration: string): Promise<void> {
-  nats = await startNats(0, ["-c", file("nats-server.conf", configuration)]);
+async function serve(configuration: string, port = 0): Promise<void> {
+  nats = await startNats(port, ["-c", file("nats-server.conf", configuration)]);
 }
 
 async function connects(security: Partial<BusSecurity> = {}, url = nats.url): Promise<void> {
@@ -49,6 +49,26 @@ describe("credentials", () => {
     await serve('authorization: { user: "ada", password: "x:y" }');
     await connects({ NATS_CREDENTIALS_FILE: file("password", "ada:x:y\n") });
     await expect(connects({ NATS_CREDENTIALS_FILE: file("password", "ada:wrong") })).rejects.toThrow("config.invalid");
+  });
+
+  test("a login that came too late is tried again", async () => {
+    const { seed, publicKey } = createCredentials();
+    const users = `users: [{ nkey: ${publicKey} }]`;
+    const port = await keptPort();
+    await serve(`authorization: { timeout: 0.00001, ${users} }`, port);
+    const security = { NATS_CREDENTIALS_FILE: file("seed", seed), NATS_CA_FILE: "", NATS_CERT_FILE: "", NATS_KEY_FILE: "" };
+    let tellUnreached: (error: Error) => void = () => undefined;
+    const unreached = new Promise<Error>((resolve) => {
+      tellUnreached = resolve;
+    });
+    const connecting = connectBus({
+      ...{ url: nats.url, security, name: "test" },
+      onEvent: (event) => event.kind === "unreached" && tellUnreached(event.error as Error),
+    });
+    expect((await Promise.race([unreached, connecting.then(() => new Error("let in"))])).message).toMatch(/Authentication Timeout/i);
+    await nats.stop();
+    await serve(`authorization: { ${users} }`, port);
+    await (await connecting).close();
   });
 
   test("what is none of these, and what cannot be read, is named", async () => {

@@ -40,7 +40,8 @@ export function securityOf(url: string, security: BusSecurity | undefined): Pick
 /** What was wrong with an attempt to connect, where trying again is of no use: the server does not trust us, or we not the server. */
 export function refusalOf(error: unknown, servers: string | string[] | undefined): CodedError | undefined {
   const { message, code = "" } = error as NodeJS.ErrnoException;
-  const isCredentials = error instanceof errors.AuthorizationError;
+  // A timeout says nothing about them: this process or the server was too busy.
+  const isCredentials = error instanceof errors.AuthorizationError && !/timeout/i.test(message);
   const isTls = /CERT|TLS|SSL|SIGNATURE/.test(code) || /'tls'/.test(message);
   if (!isCredentials && !isTls) return undefined;
   const doubtful = isCredentials ? "NATS_CREDENTIALS_FILE" : "NATS_CA_FILE, NATS_CERT_FILE and NATS_KEY_FILE";

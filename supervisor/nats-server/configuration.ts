@@ -6,6 +6,9 @@ import { join } from "node:path";
 import { type Permissions, rightsOf, roles } from "../../nats/permissions.ts";
 import type { PublicKeys } from "./access.ts";
 
+/** As patient as `write_deadline`. */
+const loginSeconds = 10;
+
 /** Nobody reaches it from another machine. */
 export const natsHost = "127.0.0.1";
 
@@ -116,6 +119,8 @@ function usersText({ namespace, keys, folder }: NatsUsers): string {
   const users = roles.map((role) => `    # ${role}\n${userText(keys[role], permissions[role])}`);
   return `# Each role may say and hear what it has to. What it shows is in ${join(folder, "<role>.credentials")}.
 authorization: {
+  # Seconds to log in, on a machine that may be busy; the default is 2.
+  timeout: ${loginSeconds}
   users: [
 ${users.join("\n")}
   ]
