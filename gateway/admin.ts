@@ -25,7 +25,7 @@ const pages: Readonly<Record<string, (gateway: Gateway) => Page | Promise<Page>>
   },
   "/status": (gateway) => ({ status: 200, type: "application/json", body: JSON.stringify(status(gateway), undefined, 2) }),
   "/metrics": async (gateway) => metrics([gatewayMetrics(gateway), gateway.meter.read()]),
-  "/metrics/workers": async (gateway) => metrics(await gateway.scrapes.scrape([...gateway.workers.all()])),
+  "/metrics/workers": async (gateway) => metrics(await gateway.backend.scrapes.scrape([...gateway.backend.workers.all()])),
 };
 
 /** @returns once it listens; rejects where the port is taken, or the host is none of this machine. */
@@ -58,7 +58,7 @@ async function pageOf(gateway: Gateway, method: string | undefined, url: string)
     return await page(gateway);
   } catch (error) {
     // Whoever asks must not end what serves clients.
-    gateway.meetFault(error);
+    gateway.backend.meetFault(error);
     return text(500, "a bug: see the gateway's log");
   }
 }
@@ -84,7 +84,7 @@ function text(status: number, body: string): Page {
 
 function whyNotReady(gateway: Gateway): string | undefined {
   if (gateway.frontend.upgrades.isDraining) return "it ends: no new connections";
-  if (!gateway.connected) return "NATS is not connected: messages park";
+  if (!gateway.backend.connected) return "NATS is not connected: messages park";
   if (!gateway.dispatcher.serving) return "no worker of the active release: messages park";
   return undefined;
 }
@@ -92,7 +92,7 @@ function whyNotReady(gateway: Gateway): string | undefined {
 function status(gateway: Gateway): object {
   return {
     ...helloOf(gateway),
-    nats: { connected: gateway.connected },
+    nats: { connected: gateway.backend.connected },
     counters: {
       ...gateway.counters,
       ...gateway.dispatcher.counters,
@@ -100,7 +100,7 @@ function status(gateway: Gateway): object {
       upgrades: gateway.frontend.upgrades.outcomes.upgrade.counts,
       requests: gateway.frontend.upgrades.outcomes.request.counts,
       topics: { subscribed: gateway.topics.size, ...gateway.topics.counters },
-      faults: gateway.faults.counts,
+      faults: gateway.backend.faults.counts,
     },
     memory: process.memoryUsage.rss(),
     timers: process.getActiveResourcesInfo().filter((name) => name === "Timeout").length,

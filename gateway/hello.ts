@@ -7,7 +7,8 @@ import type { Dispatcher } from "./dispatcher.ts";
 import type { Gateway } from "./gateway.ts";
 
 export function helloOf(gateway: Gateway): GatewayHello {
-  const { dispatcher, workers, commits, frontend } = gateway;
+  const { dispatcher, commits, frontend } = gateway;
+  const { workers } = gateway.backend;
   return {
     kind: "gateway",
     id: gateway.id,

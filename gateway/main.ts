@@ -61,9 +61,9 @@ async function main(): Promise<void> {
     name: `gateway ${id}`,
     onEvent: (event) => {
       if (event.kind === "unreached") return log.warn({ err: event.error }, "NATS cannot be reached: trying again");
-      if (event.kind === "connected") gateway?.reconnected();
-      if (event.kind === "disconnected") gateway?.disconnected();
-      if (event.kind === "fault") gateway?.meetFault(event.error);
+      if (event.kind === "connected") gateway?.backend.reconnected();
+      if (event.kind === "disconnected") gateway?.backend.disconnected();
+      if (event.kind === "fault") gateway?.backend.meetFault(event.error);
       else log.warn(event.kind === "connected" ? "NATS is back" : "NATS is gone: messages park");
     },
   });

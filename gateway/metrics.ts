@@ -143,7 +143,7 @@ function topicMetrics({ topics, settings }: Gateway): Metric[] {
   ];
 }
 
-function workerMetrics({ id, workers, dispatcher }: Gateway): Metric[] {
+function workerMetrics({ id, dispatcher, backend: { workers } }: Gateway): Metric[] {
   const { activation } = dispatcher;
   const all = [...workers.all()];
   const each = (value: (worker: (typeof all)[number]) => number) =>
@@ -177,7 +177,7 @@ function workerMetrics({ id, workers, dispatcher }: Gateway): Metric[] {
   ];
 }
 
-function natsMetrics({ connected, counters, commits, faults, hub }: Gateway): Metric[] {
+function natsMetrics({ counters, commits, backend: { connected, faults, hub } }: Gateway): Metric[] {
   const { retransmitted, doubles, gaps, refused } = hub.counters;
   return [
     gauge("thinstate_nats_connected", "1 while NATS is there.", Number(connected)),

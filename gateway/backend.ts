@@ -1,0 +1,222 @@
+// The side that workers are on, over NATS: the links to them, what they say and are asked, and what members of the installation tell
+// each other. The side that clients are on is frontend.ts.
+
+import type { Logger } from "pino";
+import { FaultMeter } from "../process/fault-meter.ts";
+import { gatewaySweepMs } from "../process/gateway-timeout.ts";
+import type { IdentityFile } from "../process/identity-file.ts";
+import { encodeScrape, parseScraped } from "../process/scrape.ts";
+import type { Bus } from "../protocol/bus.ts";
+import { LinkHub } from "../protocol/link-hub.ts";
+import type { GatewayHello } from "../protocol/membership.ts";
+import { Presence } from "../protocol/presence.ts";
+import { StallDetector } from "../protocol/stall-detector.ts";
+import type { Subjects } from "../protocol/subjects.ts";
+import { Announcements } from "./announcements.ts";
+import { AppCommands } from "./app-commands.ts";
+import type { Commits } from "./commit.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import { handoverStage } from "./hello.ts";
+import type { LiveSettings } from "./live-settings.ts";
+import { LostGateways } from "./lost-gateways.ts";
+import { PeerGateways } from "./peer-gateways.ts";
+import type { SlotTable } from "./slot-table.ts";
+import type { Topics } from "./topics.ts";
+import { WorkerRecords } from "./worker-records.ts";
+import { WorkerRequests } from "./worker-requests.ts";
+import { Scrapes } from "./worker-scrapes.ts";
+import { Workers } from "./workers.ts";
+
+export interface BackendOptions {
+  /** Of the gateway. */
+  readonly id: string;
+  readonly bus: Bus;
+  readonly subjects: Subjects;
+  readonly identity: Pick<IdentityFile, "crashed" | "add" | "settle">;
+  readonly settings: LiveSettings;
+  readonly slots: SlotTable;
+  readonly dispatcher: Dispatcher;
+  readonly topics: Topics;
+  readonly commits: Commits;
+  /** To every subscriber of this gateway. */
+  readonly publishHere: (topic: string, data: Uint8Array, isBinary: boolean) => void;
+  readonly hello: () => GatewayHello;
+  readonly now: () => number;
+  readonly log: Logger;
+}
+
+export class Backend {
+  readonly hub: LinkHub;
+  readonly workers: Workers;
+  readonly requests: WorkerRequests;
+  readonly scrapes: Scrapes;
+  readonly peers: PeerGateways;
+  readonly presence: Presence;
+  readonly faults = new FaultMeter();
+  /** How often NATS came back. */
+  reconnects = 0;
+  private readonly options: BackendOptions;
+  private readonly lostGateways: LostGateways;
+  private readonly announcements: Announcements;
+  private readonly records: WorkerRecords;
+  private readonly stalls: StallDetector;
+  /** Since when NATS is gone. */
+  private awaySince: number | undefined;
+
+  constructor(options: BackendOptions) {
+    this.options = options;
+    const { id, bus, subjects, settings, slots, dispatcher, topics, commits, publishHere, now, log } = options;
+    this.peers = new PeerGateways(now);
+    this.hub = new LinkHub({
+      self: id,
+      bus,
+      subjects,
+      inboxes: [subjects.linkFromWorkers(id), subjects.link(id)],
+      now,
+      onBatch: (peer, batch) => {
+        const worker = this.workers.get(peer);
+        if (worker !== undefined) this.records.handle(worker, batch);
+      },
+      // Workers speak only when they were given something; a stranger's frame is from before our time.
+      onStranger: () => undefined,
+      onCredit: (peer) => {
+        const worker = this.workers.get(peer);
+        if (worker !== undefined) dispatcher.creditBack(worker);
+      },
+      onLost: (peer) => {
+        if (this.presence.mayBeForgotten) this.workers.lose(peer, "it took this gateway for dead", "forgotUs");
+        else this.workers.lose(peer, "it has begun another life", "left");
+      },
+      onUnheard: (peer) => this.workers.lose(peer, "nobody hears it", "unreachable"),
+    });
+    this.hub.onFlush(() => topics.flush());
+    this.presence = new Presence({
+      id,
+      bus,
+      subjects: () => [subjects.members],
+      now,
+      hello: options.hello,
+      stage: () => handoverStage(dispatcher),
+      limits: settings.dispatch,
+    });
+    this.requests = new WorkerRequests({
+      now,
+      limits: settings.dispatch,
+      choose: () => dispatcher.leastLoaded(),
+      memory: dispatcher.parking,
+    });
+    this.workers = new Workers({
+      hub: this.hub,
+      dispatcher,
+      requests: this.requests,
+      log,
+      now,
+      limits: settings.workers,
+      onLost: (worker, how) => {
+        this.requests.lost(worker, how);
+        this.presence.announceSoon();
+      },
+    });
+    this.stalls = new StallDetector({
+      now,
+      askNats: () => bus.flush(),
+      onStoodStill: () => this.hub.stoodStill(),
+      everyMs: gatewaySweepMs,
+    });
+    this.scrapes = new Scrapes((number) => bus.publish(subjects.scrape, encodeScrape({ to: id, number })));
+    const { requests, workers, peers, presence } = this;
+    const appCommands = new AppCommands({ slots, topics, publishHere, now, later: (run) => setImmediate(run) });
+    this.records = new WorkerRecords({ slots, dispatcher, commits, requests, appCommands, log });
+    this.lostGateways = new LostGateways({
+      self: id,
+      identity: options.identity,
+      requests,
+      log,
+      silenceMs: () => settings.config.GATEWAY_TIMEOUT_MS,
+      now,
+      onHandled: (gateway) => presence.say({ kind: "gone", id: gateway, reason: "exited" }),
+    });
+    const { lostGateways } = this;
+    this.announcements = new Announcements({ bus, subjects, dispatcher, workers, peers, lostGateways, topics, presence, log });
+  }
+
+  get connected(): boolean {
+    return this.options.bus.connected;
+  }
+
+  /** For how long NATS has been gone; 0 while it is there. */
+  get awayMs(): number {
+    return this.awaySince === undefined ? 0 : this.options.now() - this.awaySince;
+  }
+
+  /** Records from workers that could not be read. */
+  get malformed(): number {
+    return this.records.malformed;
+  }
+
+  /** Hears the others, and says nothing yet. */
+  listen(): void {
+    const { id, bus, subjects } = this.options;
+    this.announcements.begin();
+    bus.subscribe(subjects.scraped(id), ({ payload }) => this.scrapes.answered(parseScraped(payload)));
+  }
+
+  /** Tells everybody that the gateway is there. */
+  begin(): void {
+    this.presence.begin();
+    this.lostGateways.begin();
+  }
+
+  /** Something came over NATS that nobody of ours sends, or a bug met no connection in particular. */
+  meetFault(error: unknown): void {
+    this.faults.meet(error, (text, count) => this.options.log.error({ err: error, count }, text));
+  }
+
+  /** NATS is gone: messages park. */
+  disconnected(): void {
+    this.awaySince = this.options.now();
+    this.options.topics.disconnected();
+  }
+
+  /** NATS is back: links resume where they were, and nobody is thought dead for the silence. */
+  reconnected(): void {
+    const { dispatcher, topics } = this.options;
+    dispatcher.reconnected(this.awayMs);
+    this.awaySince = undefined;
+    this.reconnects++;
+    this.excuse();
+    this.hub.reconnected();
+    topics.reconnected();
+    this.presence.say({ kind: "ask" });
+    this.presence.announce();
+  }
+
+  /** To be called every `gatewaySweepMs`. */
+  sweep(): void {
+    if (!this.stalls.check()) this.excuse();
+    if (!this.connected) return;
+    this.workers.sweep();
+    this.lostGateways.sweep();
+  }
+
+  /** The gateway ends: others are told, and gateways that were lost are left to them. */
+  drain(): void {
+    this.lostGateways.end();
+    this.presence.announce();
+  }
+
+  /** The last word. */
+  async end(): Promise<void> {
+    this.announcements.end();
+    this.hub.flush();
+    this.hub.stop();
+    this.presence.leave();
+    await this.options.bus.close();
+  }
+
+  // Whoever was silent until now could not be heard.
+  private excuse(): void {
+    this.workers.excuse();
+    this.lostGateways.excuse();
+  }
+}
