@@ -5,11 +5,11 @@ import type { Logger } from "pino";
 import { connectBus } from "../nats/connection.ts";
 import { readActivation } from "../process/activation-file.ts";
 import { collectSeldom } from "../process/gc-tuning.ts";
+import { shutDownGracefully } from "../process/graceful-shutdown.ts";
 import { IdentityFile } from "../process/identity-file.ts";
 import { openLog, sayFatal } from "../process/log.ts";
 import { keepCompiled } from "../process/native-typescript.mjs";
 import { Notify } from "../process/notify.ts";
-import { watchParent } from "../process/parent-watch.ts";
 import { SettingsFile } from "../process/settings-file.ts";
 import { Reload } from "../process/settings-reload.ts";
 import { thrownText } from "../process/thrown.ts";
@@ -31,25 +31,17 @@ async function main(): Promise<void> {
   const notify = new Notify(config);
   let gateway: Gateway | undefined;
   let reload: Reload<GatewayConfig> | undefined;
-  let isEnding = false;
 
-  const end = (reason: string) => {
-    // A second signal ends at once.
-    if (isEnding) process.exit(1);
-    isEnding = true;
-    log.info({ reason }, "gateway ends");
-    notify.stopping(config.DRAIN_MS);
-    if (gateway === undefined) process.exit(0);
-    void gateway
-      .drain()
-      .then(() => notify.end())
-      .then(() => process.exit(0));
-  };
-  process.on("SIGTERM", () => end("SIGTERM"));
-  process.on("SIGINT", () => end("SIGINT"));
+  shutDownGracefully({
+    log,
+    text: "gateway ends",
+    notify,
+    drainMs: config.DRAIN_MS,
+    lifelineFd: config.LIFELINE_FD,
+    drain: () => gateway?.drain(),
+  });
   // While it starts: what would be read again has just been read.
   process.on("SIGHUP", () => void reload?.run());
-  watchParent(config.LIFELINE_FD, () => end("its supervisor has ended"));
 
   const fewFiles = openFilesWarning(config.CONNECTIONS);
   if (fewFiles !== undefined) log.warn(fewFiles);

@@ -2,11 +2,11 @@
 
 import { randomBytes } from "node:crypto";
 import { connectBus } from "../nats/connection.ts";
+import { shutDownGracefully } from "../process/graceful-shutdown.ts";
 import { IdentityFile } from "../process/identity-file.ts";
 import { openLog, sayFatal } from "../process/log.ts";
 import { keepCompiled, readAllTypeScript } from "../process/native-typescript.mjs";
 import { Notify } from "../process/notify.ts";
-import { watchParent } from "../process/parent-watch.ts";
 import { SettingsFile } from "../process/settings-file.ts";
 import { Reload } from "../process/settings-reload.ts";
 import { SparseLog } from "../process/sparse-log.ts";
@@ -33,25 +33,18 @@ export async function run(env: NodeJS.ProcessEnv): Promise<void> {
   const notify = new Notify(config);
   let worker: Worker | undefined;
   let reload: Reload<WorkerConfig> | undefined;
-  let isEnding = false;
 
-  const end = (reason: string) => {
-    // A second signal ends at once: what was begun is redelivered.
-    if (isEnding) process.exit(1);
-    isEnding = true;
-    log.info({ reason }, "worker drains");
-    notify.stopping(config.DRAIN_MS);
-    if (worker === undefined) process.exit(0);
-    void worker
-      .drain()
-      .then(() => notify.end())
-      .then(() => process.exit(0));
-  };
-  process.on("SIGTERM", () => end("SIGTERM"));
-  process.on("SIGINT", () => end("SIGINT"));
+  // A second signal ends it at once: what was begun is redelivered.
+  shutDownGracefully({
+    log,
+    text: "worker drains",
+    notify,
+    drainMs: config.DRAIN_MS,
+    lifelineFd: config.LIFELINE_FD,
+    drain: () => worker?.drain(),
+  });
   // While it starts: what would be read again has just been read.
   process.on("SIGHUP", () => void reload?.run());
-  watchParent(config.LIFELINE_FD, () => end("its supervisor has ended"));
   // A promise that a handler let go of: its turn has committed without it, and no other connection is concerned.
   process.on("unhandledRejection", (error) => sparseLog.error({}, { err: error }, "a promise that no handler awaited was rejected"));
   process.on("uncaughtException", (error) => {
