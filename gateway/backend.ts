@@ -6,6 +6,7 @@ import { FaultMeter } from "../process/fault-meter.ts";
 import { gatewaySweepMs } from "../process/gateway-timeout.ts";
 import type { IdentityFile } from "../process/identity-file.ts";
 import { encodeScrape, parseScraped } from "../process/scrape.ts";
+import type { SparseLog } from "../process/sparse-log.ts";
 import type { Bus } from "../protocol/bus.ts";
 import { LinkHub } from "../protocol/link-hub.ts";
 import type { GatewayHello } from "../protocol/membership.ts";
@@ -43,6 +44,8 @@ export interface BackendOptions {
   readonly hello: () => GatewayHello;
   readonly now: () => number;
   readonly log: Logger;
+  /** Swept elsewhere. */
+  readonly sparseLog: Pick<SparseLog, "error">;
 }
 
 export class Backend {
@@ -52,7 +55,7 @@ export class Backend {
   readonly scrapes: Scrapes;
   readonly peers: PeerGateways;
   readonly presence: Presence;
-  readonly faults = new FaultMeter();
+  readonly faults: FaultMeter;
   /** How often NATS came back. */
   reconnects = 0;
   private readonly options: BackendOptions;
@@ -66,6 +69,7 @@ export class Backend {
   constructor(options: BackendOptions) {
     this.options = options;
     const { id, bus, subjects, settings, slots, dispatcher, topics, commits, publishHere, now, log } = options;
+    this.faults = new FaultMeter((kind, err, text) => options.sparseLog.error(kind, { err }, text));
     this.peers = new PeerGateways(now);
     this.hub = new LinkHub({
       self: id,
@@ -169,7 +173,7 @@ export class Backend {
 
   /** Something came over NATS that nobody of ours sends, or a bug met no connection in particular. */
   meetFault(error: unknown): void {
-    this.faults.meet(error, (text, count) => this.options.log.error({ err: error, count }, text));
+    this.faults.meet(error);
   }
 
   /** NATS is gone: messages park. */

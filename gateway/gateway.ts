@@ -101,8 +101,22 @@ export class Gateway {
       onError: (code, closeCode, release) => this.clients.closedByWorker(code, closeCode, release),
     });
     const { clients, commits } = this;
-    const hello = () => helloOf(this);
-    this.backend = new Backend({ id, bus, subjects, identity, settings, slots, dispatcher, topics, commits, publishHere, hello, now, log });
+    this.backend = new Backend({
+      id,
+      bus,
+      subjects,
+      identity,
+      settings,
+      slots,
+      dispatcher,
+      topics,
+      commits,
+      publishHere,
+      hello: () => helloOf(this),
+      now,
+      log,
+      sparseLog: clients.sparseLog,
+    });
     this.frontend = new Frontend({ id, settings, clients, dispatcher, requests: this.backend.requests, now, log });
     if (options.activation !== undefined) dispatcher.activate(options.activation);
   }

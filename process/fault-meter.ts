@@ -1,22 +1,23 @@
-// Counts what went wrong, by code, and logs it without letting garbage fill the log: the first of its kind at once, then at
-// most one line in ten seconds that tells how many there were.
+// Counts what a process has met outside of any connection, by its error's code: what it refused, and bugs.
 
 import { isCodedError } from "../protocol/errors.ts";
-
-const pauseMs = 10_000;
+import type { Kind } from "./sparse-log.ts";
 
 export class FaultMeter {
   /** By code; what has none is a bug. */
   readonly counts: Record<string, number> = {};
-  private readonly loggedAt = new Map<string, number>();
+  private readonly log: (kind: Kind, error: unknown, text: string) => void;
 
-  meet(error: unknown, log: (text: string, count: number) => void): void {
-    const code = isCodedError(error) ? error.code : "bug";
-    const count = (this.counts[code] ?? 0) + 1;
-    this.counts[code] = count;
-    const now = performance.now();
-    if (now - (this.loggedAt.get(code) ?? Number.NEGATIVE_INFINITY) < pauseMs) return;
-    this.loggedAt.set(code, now);
-    log(isCodedError(error) ? "refused what came over NATS" : "bug outside of any connection", count);
+  /** @param log Sparse: whoever speaks on NATS may send garbage without end. */
+  constructor(log: (kind: Kind, error: unknown, text: string) => void) {
+    this.log = log;
+  }
+
+  meet(error: unknown): void {
+    const code = isCodedError(error) ? error.code : undefined;
+    const name = code ?? "bug";
+    this.counts[name] = (this.counts[name] ?? 0) + 1;
+    if (code === undefined) this.log({}, error, "bug outside of any connection");
+    else this.log({ code }, error, "refused what came over NATS");
   }
 }

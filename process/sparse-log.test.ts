@@ -4,8 +4,8 @@ import { SparseLog } from "./sparse-log.ts";
 function sparseLog() {
   const lines: Array<[level: string, fields: object, text: string]> = [];
   const clock = { now: 0 };
-  const write = (level: string) => (fields: object, text?: string) => lines.push([level, fields, text ?? ""]);
-  const log = new SparseLog({ warn: write("warn"), error: write("error") } as never, () => clock.now);
+  const write = (level: string) => (fields: object, text: string) => lines.push([level, fields, text]);
+  const log = new SparseLog({ warn: write("warn"), error: write("error") }, () => clock.now);
   return { log, lines, clock };
 }
 

@@ -1,10 +1,14 @@
-// A log that clients cannot fill: of each kind of line it writes the first few of a minute, and then how many it has left out.
-
-import type { Logger } from "pino";
+// A log that nobody can fill: of each kind of line it writes the first few of a minute, and then how many it has left out.
 
 const minuteMs = 60_000;
 /** Of one kind, in a minute. */
 const mostLines = 5;
+
+/** A log, as pino has it: what it is about, then its text. */
+interface Target {
+  warn(fields: object, text: string): void;
+  error(fields: object, text: string): void;
+}
 
 /** What a kind has in common, besides its text: a code, a route. From a set that clients cannot make larger. */
 export type Kind = Readonly<Record<string, string>>;
@@ -18,11 +22,12 @@ interface Recent {
 }
 
 export class SparseLog {
-  private readonly log: Pick<Logger, "warn" | "error">;
+  private readonly log: Target;
   private readonly now: () => number;
   private readonly recent = new Map<string, Recent>();
 
-  constructor(log: Pick<Logger, "warn" | "error">, now: () => number) {
+  /** @param now in milliseconds */
+  constructor(log: Target, now: () => number) {
     this.log = log;
     this.now = now;
   }

@@ -5,6 +5,7 @@ import { hostname } from "node:os";
 import { connectBus, type NatsBus } from "../nats/connection.ts";
 import type { BusSecurity } from "../nats/security.ts";
 import { FaultMeter } from "../process/fault-meter.ts";
+import { SparseLog } from "../process/sparse-log.ts";
 import type { Bus, BusMessage } from "../protocol/bus.ts";
 import { CodedError } from "../protocol/errors.ts";
 import {
@@ -37,6 +38,12 @@ export interface MembershipOptions {
   readonly onHung: (pid: number, underWay: readonly UnderWay[]) => void;
 }
 
+/** What is said of them, and where. */
+interface Faults {
+  readonly sparseLog: SparseLog;
+  readonly onFault: (error: unknown) => void;
+}
+
 export class Membership {
   readonly members = new Members(hostname(), (announcement) => this.say(announcement));
   private readonly exitNotices = new ExitNotices(hostname());
@@ -44,11 +51,13 @@ export class Membership {
   private readonly bus: Bus;
   private readonly subject: string;
   private readonly heartbeat: NodeJS.Timeout;
+  private readonly sparseLog: SparseLog;
   private activation: Activation | undefined;
 
-  private constructor(bus: Bus, options: MembershipOptions, onFault: (error: unknown) => void) {
+  private constructor(bus: Bus, options: MembershipOptions, { sparseLog, onFault }: Faults) {
     const { members: subject, membersFromWorkers } = subjectsOf(options.namespace);
     this.bus = bus;
+    this.sparseLog = sparseLog;
     this.subject = subject;
     this.watchdog = new Watchdog({ host: hostname(), limitMs: options.hungAfterMs });
     const hear = (decode: (payload: Uint8Array) => Announcement) => (message: BusMessage) => {
@@ -74,14 +83,16 @@ export class Membership {
       for (const pid of this.watchdog.tick(performance.now(), bus.connected)) options.onHung(pid, this.underWayAt(pid));
       this.sayActivation();
       if (bus.connected) this.repeatExitNotices();
+      sparseLog.sweep();
     }, heartbeatMs);
   }
 
   /** @throws {NatsUnreachable} */
   static async join(options: MembershipOptions): Promise<Membership> {
     const { natsUrl, natsSecurity, log } = options;
-    const faults = new FaultMeter();
-    const onFault = (error: unknown) => faults.meet(error, (text, count) => log.event("warn", text, { count, err: describe(error) }));
+    const sparseLog = sparseOf(log);
+    const faults = new FaultMeter((kind, error, text) => sparseLog.warn(kind, { err: describe(error) }, text));
+    const onFault = (error: unknown) => faults.meet(error);
     let membership: Membership | undefined;
     const bus = await withinTime(natsUrl, (onFailure) =>
       connectBus({
@@ -103,7 +114,7 @@ export class Membership {
       .oneTimeStore(options.namespace)
       .prepare()
       .catch(() => undefined);
-    membership = new Membership(bus, options, onFault);
+    membership = new Membership(bus, options, { sparseLog, onFault });
     return membership;
   }
 
@@ -130,6 +141,7 @@ export class Membership {
 
   async leave(): Promise<void> {
     clearInterval(this.heartbeat);
+    this.sparseLog.end();
     await this.bus.close();
   }
 
@@ -186,6 +198,11 @@ function withinTime(natsUrl: string, connect: (onFailure: (error: NodeJS.ErrnoEx
       (error: Error) => fail(error.message, error),
     );
   });
+}
+
+function sparseOf(log: Pick<Log, "event">): SparseLog {
+  const write = (level: "warn" | "error") => (fields: object, text: string) => log.event(level, text, { ...fields });
+  return new SparseLog({ warn: write("warn"), error: write("error") }, () => performance.now());
 }
 
 function describe(error: unknown): { message: string; stack?: string | undefined } {

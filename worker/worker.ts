@@ -45,14 +45,14 @@ export interface WorkerOptions {
   readonly bus: Bus;
   readonly oneTime: OneTimeStore;
   readonly log: Logger;
-  /** For what clients cause. Swept here. */
+  /** For what others cause. Swept here. */
   readonly sparseLog: SparseLog;
   readonly now: () => number;
 }
 
 export class Worker {
   readonly turns: Turns;
-  readonly faults = new FaultMeter();
+  readonly faults: FaultMeter;
   /** What clients sent wrong. */
   readonly refusals = new Refusals();
   readonly hub: LinkHub;
@@ -79,6 +79,7 @@ export class Worker {
     this.options = options;
     const { id, config, loaded, bus, log, sparseLog, now } = options;
     const { refusals } = this;
+    this.faults = new FaultMeter((kind, err, text) => sparseLog.error(kind, { err }, text));
     const handlers = compileRoutes(loaded.handlers.map(({ handler }) => handler));
     const limits = turnLimits(config, bus.maxPayloadBytes);
     this.limits = limits;
@@ -226,7 +227,7 @@ export class Worker {
 
   /** Something came over NATS that nobody of ours sends, or a bug met no connection in particular. */
   meetFault(error: unknown): void {
-    this.faults.meet(error, (text, count) => this.options.log.error({ err: error, count }, text));
+    this.faults.meet(error);
   }
 
   /** Takes no new work, lets begun turns finish, gives the rest back, and leaves; at most DRAIN_MS. */
