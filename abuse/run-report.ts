@@ -1,6 +1,7 @@
-// What the run says: what it does at the moment, and rows as they are finished; or JSON, for programs.
+// The table that the run prints.
 
-import { type Progress, paint, startProgress } from "../scripts/setup/progress.mjs";
+import { paint } from "../scripts/setup/progress.mjs";
+import { RunReport } from "../testbed/run-report.ts";
 import type { Endings } from "./abuse.ts";
 import { mib } from "./judgement.ts";
 import type { Row } from "./row.ts";
@@ -9,46 +10,15 @@ const titleWidth = 68;
 const headings = ["victim p50/p99 before", "during (ms)", "gateway MiB", "worker", "nats", "log KiB"] as const;
 const widths = [21, 18, 20, 16, 14, 8] as const;
 
-export class Report {
-  private readonly isJson: boolean;
-  private progress: Progress | undefined;
-
-  constructor(isJson: boolean) {
-    this.isJson = isJson;
-  }
-
+export class Report extends RunReport {
   head(): void {
     this.say(["abuse".padEnd(titleWidth), ...headings.map((heading, index) => heading.padEnd(widths[index] ?? 0))].join("  ").trimEnd());
     this.say(`${"".padEnd(titleWidth + 2 + widths[0] + 2 + widths[1] + 2)}before → peak → after\n`);
   }
 
-  begin(title: string): void {
-    this.progress = startProgress(title);
-  }
-
-  update(step: string): void {
-    this.progress?.update(step);
-  }
-
   row(row: Row): void {
     this.end(row.faults.length === 0);
-    process.stdout.write(`${this.isJson ? JSON.stringify(row) : rowText(row, process.stdout)}\n`);
-  }
-
-  /** A row could not be run. */
-  failed(why: string): void {
-    this.end(false);
-    process.stderr.write(`${why}\n`);
-  }
-
-  private end(isWell: boolean): void {
-    if (isWell) this.progress?.done();
-    else this.progress?.fail();
-    this.progress = undefined;
-  }
-
-  private say(text: string): void {
-    if (!this.isJson) process.stdout.write(`${text}\n`);
+    this.value(row, rowText(row, process.stdout));
   }
 }
 

@@ -1,6 +1,6 @@
 // What the bench is asked for on its command line.
 
-import { parseValues, parseWhole, UsageError } from "../process/arguments.ts";
+import { parseChosen, parseValues, parseWhole, UsageError } from "../process/arguments.ts";
 import type { Row } from "./row.ts";
 import { rows } from "./rows/list.ts";
 
@@ -41,11 +41,9 @@ export function parseOptions(args: readonly string[]): Options | undefined {
   });
   if (values.help) return undefined;
   const { only = [], against } = values;
-  const unknown = only.find((name) => !rows.some((row) => row.name === name));
-  if (unknown !== undefined) throw new UsageError(`there is no row "${unknown}"`);
+  const chosen = parseChosen("row", only, rows);
   if (values.write && against !== undefined)
     throw new UsageError("--write keeps what is measured against the bare server, --against is not");
-  const chosen = only.length === 0 ? rows : rows.filter(({ name }) => only.includes(name));
   return {
     chosen,
     times: parseWhole("times", values.times, 1),

@@ -58,7 +58,6 @@ export async function runRandom(options: RandomOptions, report: Report): Promise
         random: seededRandom(options.seed + rows),
         onStep: (step) => report.update(`${fault.title}: ${step}`),
       });
-      report.end(isClean(row));
       report.row(row);
       isWell &&= isClean(row);
     };

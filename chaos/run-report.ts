@@ -1,48 +1,20 @@
-// What the run says: what it does at the moment, and rows as they are finished; or JSON, for programs.
+// The table that the run prints.
 
-import { type Progress, paint, startProgress } from "../scripts/setup/progress.mjs";
+import { paint } from "../scripts/setup/progress.mjs";
+import { RunReport } from "../testbed/run-report.ts";
 import { isClean, type Row } from "./row.ts";
 
 const columns = ["times", "messages", "redelivered", "lost", "doubled", "reordered", "disconnected"] as const;
 const titleWidth = 76;
 
-export class Report {
-  private readonly isJson: boolean;
-  private progress: Progress | undefined;
-
-  constructor(isJson: boolean) {
-    this.isJson = isJson;
-  }
-
-  /** A line for people. */
-  say(text: string): void {
-    if (!this.isJson) process.stdout.write(`${text}\n`);
-  }
-
-  begin(step: string): void {
-    this.progress = startProgress(step);
-  }
-
-  update(step: string): void {
-    this.progress?.update(step);
-  }
-
-  end(isWell: boolean): void {
-    if (isWell) this.progress?.done();
-    else this.progress?.fail();
-    this.progress = undefined;
-  }
-
+export class Report extends RunReport {
   head(): void {
     this.say(["fault".padEnd(titleWidth), ...columns, "longest silence"].join("  "));
   }
 
   row(row: Row): void {
+    this.end(isClean(row));
     this.value(row, rowText(row, process.stdout));
-  }
-
-  value(value: object, text: string): void {
-    process.stdout.write(`${this.isJson ? JSON.stringify(value) : text}\n`);
   }
 }
 

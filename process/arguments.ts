@@ -87,3 +87,18 @@ export function parseWhole(name: string, text: string, least: number): number {
   if (!/^[0-9]+$/.test(text) || Number(text) < least) throw new UsageError(`--${name} ${text}: a whole number, at least ${least}`);
   return Number(text);
 }
+
+/**
+ * @param what One of `all` is called that.
+ * @param names undefined, or empty: all of them.
+ * @throws {UsageError}
+ */
+export function parseChosen<T extends { readonly name: string }>(
+  what: string,
+  names: readonly string[] | undefined,
+  all: readonly T[],
+): readonly T[] {
+  const unknown = names?.find((wanted) => !all.some(({ name }) => name === wanted));
+  if (unknown !== undefined) throw new UsageError(`there is no ${what} "${unknown}"`);
+  return names === undefined || names.length === 0 ? all : all.filter(({ name }) => names.includes(name));
+}

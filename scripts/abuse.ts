@@ -5,7 +5,7 @@ import { runRow } from "../abuse/row.ts";
 import { abuses } from "../abuse/rows/list.ts";
 import { Report } from "../abuse/run-report.ts";
 import { abuseSetting } from "../abuse/setting.ts";
-import { parseCommandLine, parseValues, parseWhole, UsageError } from "../process/arguments.ts";
+import { parseChosen, parseCommandLine, parseValues, parseWhole } from "../process/arguments.ts";
 import { Installation } from "../testbed/installation.ts";
 
 const usage = `npm run abuse [-- options]
@@ -45,11 +45,8 @@ function parseOptions(args: readonly string[]): Options | undefined {
     help: { type: "boolean", short: "h", default: false },
   });
   if (values.help) return undefined;
-  const names = values.only ?? [];
-  const unknown = names.find((name) => !abuses.some((abuse) => abuse.name === name));
-  if (unknown !== undefined) throw new UsageError(`there is no row "${unknown}"`);
   return {
-    chosen: names.length === 0 ? abuses : abuses.filter(({ name }) => names.includes(name)),
+    chosen: parseChosen("row", values.only, abuses),
     seconds: parseWhole("seconds", values.seconds, 1),
     isJson: values.json,
   };

@@ -8,7 +8,7 @@ import { isClean, type RowOptions, runRow } from "../chaos/row.ts";
 import { Report } from "../chaos/run-report.ts";
 import { seededRandom } from "../chaos/seeded-random.ts";
 import { chaosSetting } from "../chaos/setting.ts";
-import { parseCommandLine, parseValues, parseWhole, UsageError } from "../process/arguments.ts";
+import { parseChosen, parseCommandLine, parseValues, parseWhole } from "../process/arguments.ts";
 import { Installation, type Shape } from "../testbed/installation.ts";
 
 const usage = `npm run chaos [-- options]
@@ -58,11 +58,8 @@ function parseOptions(args: readonly string[]): Options | undefined {
     help: { type: "boolean", short: "h", default: false },
   });
   if (values.help) return undefined;
-  const names = values.fault ?? [];
-  const unknown = names.find((name) => !faults.some((fault) => fault.name === name));
-  if (unknown !== undefined) throw new UsageError(`there is no fault "${unknown}"`);
   return {
-    chosen: names.length === 0 ? faults : faults.filter(({ name }) => names.includes(name)),
+    chosen: parseChosen("fault", values.fault, faults),
     times: parseWhole("times", values.times, 1),
     rate: parseWhole("rate", values.rate, 1),
     connections: parseWhole("connections", values.connections, 1),
@@ -95,13 +92,11 @@ async function strike(
   report.begin(fault.title);
   try {
     const row = await runRow(installation, fault, { ...options, onStep: (step) => report.update(`${fault.title}: ${step}`) });
-    report.end(isClean(row));
     report.row(row);
     return isClean(row);
   } catch (error) {
     // Connections did not even open.
-    report.end(false);
-    process.stderr.write(`${fault.title}: ${(error as Error).message}\n`);
+    report.failed(`${fault.title}: ${(error as Error).message}`);
     return false;
   }
 }

@@ -3,7 +3,7 @@
 import { type Result, type Results, runFuzz } from "../fuzz/run.ts";
 import type { Target } from "../fuzz/target.ts";
 import { targets } from "../fuzz/targets/list.ts";
-import { parseCommandLine, parseValues, parseWhole, UsageError } from "../process/arguments.ts";
+import { parseChosen, parseCommandLine, parseValues, parseWhole } from "../process/arguments.ts";
 import { paint, startProgress } from "./setup/progress.mjs";
 
 const usage = `npm run fuzz [-- options]
@@ -49,11 +49,8 @@ function parseOptions(args: readonly string[]): Options | undefined {
     help: { type: "boolean", short: "h", default: false },
   });
   if (values.help) return undefined;
-  const names = values.only ?? [];
-  const unknown = names.find((name) => !targets.some((target) => target.name === name));
-  if (unknown !== undefined) throw new UsageError(`there is no target "${unknown}"`);
   return {
-    chosen: names.length === 0 ? targets : targets.filter(({ name }) => names.includes(name)),
+    chosen: parseChosen("target", values.only, targets),
     seconds: parseWhole("seconds", values.seconds, 1),
     // fast-check's seeds have 32 bits; rounds count up from it.
     seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 30) : parseWhole("seed", values.seed, 0),
