@@ -117,7 +117,10 @@ const pin = v.object({
   topics: v.array(v.string()),
   /** The number of the next event: turn ids go on where they were. */
   next: v.number(),
-  /** Whether another worker has had it before. Workers of 0.2.0 refuse a pin without it; nobody reads it. */
+  /**
+   * Whether another worker has had it before. Nobody reads it, but workers of 0.2.0 refuse a pin without it, and a rollback may bring
+   * those back: it stays for as long as 0.2 can be updated to the present version.
+   */
   adopted: v.optional(v.boolean()),
   /** Milliseconds since 1970; 0: the connection does not expire. Missing: this gateway does not know of such a thing. */
   expiresAt: v.optional(time),
