@@ -105,9 +105,11 @@ export class Backend {
     });
     this.requests = new WorkerRequests({
       now,
+      later: (run) => setImmediate(run),
       limits: settings.dispatch,
       choose: () => dispatcher.leastLoaded(),
       memory: dispatcher.parking,
+      onBug: (error) => this.meetFault(error),
     });
     this.workers = new Workers({
       hub: this.hub,

@@ -49,6 +49,7 @@ export class Frontend {
       dispatcher,
       requests,
       now,
+      later: (run) => setImmediate(run),
       log,
       sparseLog: clients.sparseLog,
       limits: settings.requests,

@@ -3,6 +3,7 @@
 
 import type { Logger } from "pino";
 import type { SparseLog } from "../process/sparse-log.ts";
+import type { Slices } from "../process/time-slice.ts";
 import { isForbiddenMethod } from "../protocol/http-methods.ts";
 import type { RouteHello } from "../protocol/membership.ts";
 import { packValue } from "../protocol/msgpack.ts";
@@ -12,6 +13,7 @@ import type { Dispatcher } from "./dispatcher.ts";
 import { handshakeFault, wantsWebSocket } from "./handshake.ts";
 import { bodyOf, headFault, isUrlTooLong, listOf } from "./head-faults.ts";
 import { isOriginChecked, originFault } from "./origin.ts";
+import { ParkedClients } from "./parked-clients.ts";
 import { type Kind, Refusals } from "./refusals.ts";
 import { RequestBodies } from "./request-bodies.ts";
 import type { Incoming } from "./uws/request.ts";
@@ -30,12 +32,11 @@ export interface Admission {
   readonly expiresAt: number;
 }
 
-export interface UpgradesOptions<Data extends object> {
+export interface UpgradesOptions<Data extends object> extends Slices {
   /** Of the gateway. */
   readonly id: string;
   readonly dispatcher: Dispatcher;
   readonly requests: WorkerRequests;
-  readonly now: () => number;
   readonly limits: { readonly parkMs: number; readonly bodyBytes: number; readonly urlBytes: number; readonly waiting: number };
   /** Those of HOSTS. */
   readonly hosts: () => readonly string[];
@@ -58,20 +59,13 @@ const tooFast = { status: 429, code: "rate.requests" } as const;
 const restarts = { status: 503, code: "gateway.restarts" } as const;
 const undecided = { status: 503, code: "upgrade.parked" } as const;
 const broken = { status: 500, code: "envelope.malformed" } as const;
-
-interface Waiting {
-  readonly kind: Kind;
-  readonly since: number;
-  readonly client: WaitingClient;
-  readonly proceed: () => void;
-}
+const bug = { status: 500, code: "connection.bug" } as const;
 
 export class Upgrades<Data extends object> {
   /** Clients are to look for another gateway. */
   isDraining = false;
   private readonly options: UpgradesOptions<Data>;
-  /** Parked until there is a worker: until then nobody knows which paths exist. */
-  private waiting: Waiting[] = [];
+  private readonly waiting: ParkedClients;
   private readonly bodies: RequestBodies;
   /** Upgrades that workers were asked about. */
   private asked = 0;
@@ -79,9 +73,20 @@ export class Upgrades<Data extends object> {
 
   constructor(options: UpgradesOptions<Data>) {
     this.options = options;
-    const { dispatcher, now, limits, log, sparseLog } = options;
+    const { dispatcher, now, later, limits, log, sparseLog } = options;
     this.bodies = new RequestBodies({ parking: dispatcher.parking, now, limits });
     this.refusals = new Refusals({ bodies: this.bodies, log, sparseLog });
+    this.waiting = new ParkedClients({
+      now,
+      later,
+      limits,
+      isServing: () => dispatcher.serving,
+      onTimeout: (kind, client) => this.refusals.refuse(kind, client, undecided),
+      onBug: (kind, client, error) => {
+        log.error({ err: error }, "bug: a client that was parked gets an error, no other notices");
+        this.refusals.refuse(kind, client, bug);
+      },
+    });
   }
 
   get outcomes(): Refusals["outcomes"] {
@@ -89,7 +94,7 @@ export class Upgrades<Data extends object> {
   }
 
   get parked(): number {
-    return this.waiting.length + this.options.requests.size;
+    return this.waiting.size + this.options.requests.size;
   }
 
   upgrade(incoming: Incoming, client: WaitingUpgrade<Data>): void {
@@ -173,24 +178,18 @@ export class Upgrades<Data extends object> {
   /** Takes no more upgrades. What a worker was asked is still answered. */
   drain(): void {
     this.isDraining = true;
-    for (const { kind, client } of this.waiting.splice(0)) if (!client.isGone) this.refusals.refuse(kind, client, restarts);
+    this.waiting.clear((kind, client) => this.refusals.refuse(kind, client, restarts));
   }
 
   /** There may be a worker now. */
   retry(): void {
-    if (this.options.dispatcher.serving) for (const { client, proceed } of this.waiting.splice(0)) if (!client.isGone) proceed();
+    this.waiting.retry();
     this.options.requests.retry();
   }
 
   sweep(): void {
     this.options.requests.sweep();
-    const latest = this.options.now() - this.options.limits.parkMs;
-    this.waiting = this.waiting.filter(({ kind, since, client }) => {
-      if (client.isGone) return false;
-      if (since > latest) return true;
-      this.refusals.refuse(kind, client, undecided);
-      return false;
-    });
+    this.waiting.sweep();
     this.bodies.sweep();
   }
 
@@ -203,7 +202,7 @@ export class Upgrades<Data extends object> {
 
   private park(kind: Kind, client: WaitingClient, proceed: () => void): void {
     if (this.refuseBeyond(kind, client)) return;
-    this.waiting.push({ kind, since: this.options.now(), client, proceed });
+    this.waiting.add(kind, client, proceed);
   }
 
   private ask(incoming: Incoming, client: WaitingUpgrade<Data>, route: RouteHello): void {

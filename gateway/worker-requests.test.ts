@@ -14,6 +14,10 @@ let chosen: WorkerPeer | undefined;
 /** What workers were asked: who, the question's number, its body. */
 let asked: string[];
 let answers: string[];
+let later: Array<() => void>;
+let bugs: unknown[];
+/** How long it takes to ask one. */
+let askMs: number;
 let requests: WorkerRequests;
 
 beforeEach(() => {
@@ -21,7 +25,18 @@ beforeEach(() => {
   chosen = undefined;
   asked = [];
   answers = [];
-  requests = new WorkerRequests({ now: () => now, limits: { parkMs: timeoutMs }, choose: () => chosen, memory });
+  later = [];
+  bugs = [];
+  askMs = 0;
+  requests = new WorkerRequests({
+    now: () => now,
+    later: (run) => void later.push(run),
+    sliceMs: 5,
+    limits: { parkMs: timeoutMs },
+    choose: () => chosen,
+    memory,
+    onBug: (error) => void bugs.push(error),
+  });
 });
 
 const memory = { keepBody: () => true, dropBody: () => undefined };
@@ -47,7 +62,10 @@ function ask(name: string, isOver = () => false): void {
   requests.ask({
     what: "onRequest of /a",
     type: toWorker.upgrade,
-    body: (isRedelivered) => Buffer.from(isRedelivered ? `${name} again` : name),
+    body: (isRedelivered) => {
+      now += askMs;
+      return Buffer.from(isRedelivered ? `${name} again` : name);
+    },
     onAnswer: (payload) => {
       if (String(payload) === "garbage") throw new Error("not an answer");
       answers.push(`${name}: ${payload}`);
@@ -160,4 +178,67 @@ test("the worker of a question that is over is told that nobody waits", () => {
   requests.sweep();
   first.link.flush();
   expect(asked).toEqual(["w1 1 a", "w1 1 "]);
+});
+
+/** Runs all slices. @returns the most that one of them has asked `worker`. */
+function runSlices(worker: WorkerPeer): number {
+  let most = 0;
+  for (let run = later.shift(); run !== undefined; run = later.shift()) {
+    const before = asked.length;
+    run();
+    worker.link.flush();
+    most = Math.max(most, asked.length - before);
+  }
+  return most;
+}
+
+test("thousands of a worker that was lost are asked again in slices, the oldest first", () => {
+  const first = worker("w1");
+  const second = worker("w2");
+  const names = Array.from({ length: 3_000 }, (_, index) => String(index));
+  chosen = first;
+  for (const name of names) ask(name);
+  asked = [];
+  askMs = 1;
+  chosen = second;
+  requests.lost(first, "exited");
+  second.link.flush();
+  expect([asked.length, later.length]).toEqual([5, 1]);
+  // The pass is under way: no second one.
+  requests.retry();
+  expect([asked.length, later.length]).toEqual([5, 1]);
+  expect(runSlices(second)).toBe(5);
+  expect(asked).toEqual(names.map((name, index) => `w2 ${index + 1} ${name} again`));
+});
+
+test("a worker that is lost between two slices: what it was just asked comes first again", () => {
+  const [first, second, third] = [worker("w1"), worker("w2"), worker("w3")];
+  chosen = first;
+  for (let index = 0; index < 8; index++) ask(String(index));
+  asked = [];
+  askMs = 1;
+  chosen = second;
+  requests.lost(first, "exited");
+  chosen = third;
+  requests.lost(second, "exited");
+  runSlices(third);
+  expect(asked).toEqual(Array.from({ length: 8 }, (_, index) => `w3 ${index + 1} ${index} again`));
+});
+
+test("what cannot be asked again is told of, waits on, and concerns no other", () => {
+  const first = worker("w1");
+  chosen = first;
+  for (const name of ["a", "b", "c"]) ask(name);
+  const second = worker("w2");
+  asked = [];
+  chosen = second;
+  const bug = new Error("oops");
+  const { append } = second.link;
+  second.link.append = (header, payload) => {
+    if (header.slot === 2) throw bug;
+    return append.call(second.link, header, payload);
+  };
+  requests.lost(first, "exited");
+  second.link.flush();
+  expect([asked, bugs, requests.size]).toEqual([["w2 1 a again", "w2 3 c again"], [bug], 3]);
 });

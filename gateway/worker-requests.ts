@@ -1,6 +1,7 @@
 // Questions to workers that belong to no connection: may this client connect, plain HTTP, and what is to be done for a gateway that
 // crashed. Like events they wait while there is no worker, and are asked again when the worker that had them is lost; not for ever, since one may kill workers.
 
+import { runSlices, type Slices } from "../process/time-slice.ts";
 import { CodedError } from "../protocol/errors.ts";
 import { AnswerStreams, type AnswerStreamsOptions, cancelAt, type StreamedAnswer } from "./answer-streams.ts";
 import type { Loss, WorkerPeer } from "./worker-peer.ts";
@@ -31,23 +32,31 @@ export interface Question {
 interface Ask extends Question {
   readonly number: number;
   readonly askedAt: number;
+  /** undefined: it waits for one. */
   worker: WorkerPeer | undefined;
   wasAsked: boolean;
   deaths: number;
 }
 
+export interface WorkerRequestsOptions extends AnswerStreamsOptions, Slices {
+  readonly limits: { readonly parkMs: number };
+  readonly choose: () => WorkerPeer | undefined;
+  /** One could not be asked again. It goes on to wait. */
+  readonly onBug: (error: unknown) => void;
+}
+
 export class WorkerRequests {
-  private readonly options: AnswerStreamsOptions & {
-    readonly now: () => number;
-    readonly limits: { readonly parkMs: number };
-    readonly choose: () => WorkerPeer | undefined;
-  };
+  private readonly options: WorkerRequestsOptions;
   /** Those that are answered, but for their body's end. */
   readonly streams: AnswerStreams;
+  /** The oldest first. */
   private readonly open = new Map<number, Ask>();
   private last = 0;
+  private isPassing = false;
+  /** One that was passed already may wait now. */
+  private isPassStale = false;
 
-  constructor(options: WorkerRequests["options"]) {
+  constructor(options: WorkerRequestsOptions) {
     this.options = options;
     this.streams = new AnswerStreams(options);
   }
@@ -94,24 +103,21 @@ export class WorkerRequests {
     return counts;
   }
 
-  /** Asks again what this worker has not answered. */
+  /** What this worker has not answered is asked again, as by `retry`. */
   lost(worker: WorkerPeer, how: Loss): void {
     this.streams.lost(worker);
     for (const ask of this.open.values()) {
       if (ask.worker !== worker) continue;
       ask.worker = undefined;
       if (how === "exited" || how === "unreachable") ask.deaths++;
-      if (ask.deaths < mostDeaths) this.send(ask);
-      else {
-        this.open.delete(ask.number);
-        ask.onPoison();
-      }
     }
+    this.retry();
   }
 
-  /** There may be a worker now. As many are asked as clients wait to be let in or answered: few beside the connections. */
+  /** There may be a worker now: whatever waits for one is asked in slices, the first of them at once. */
   retry(): void {
-    for (const ask of this.open.values()) if (ask.worker === undefined) this.send(ask);
+    this.isPassStale = true;
+    if (!this.isPassing) runSlices(this.passes(), this.options);
   }
 
   sweep(): void {
@@ -142,6 +148,40 @@ export class WorkerRequests {
     this.streams.gone(ask.number);
     if (!this.open.delete(ask.number)) return;
     if (ask.worker !== undefined) cancelAt(ask.worker, ask.number);
+  }
+
+  private *passes(): Generator<void> {
+    this.isPassing = true;
+    try {
+      while (this.isPassStale) {
+        this.isPassStale = false;
+        yield* this.pass();
+      }
+    } finally {
+      this.isPassing = false;
+    }
+  }
+
+  // Those that a worker has are passed over at next to no cost.
+  private *pass(): Generator<void> {
+    for (const ask of this.open.values()) {
+      if (ask.worker !== undefined) continue;
+      this.askAgain(ask);
+      yield;
+      if (this.isPassStale) return;
+    }
+  }
+
+  private askAgain(ask: Ask): void {
+    try {
+      if (ask.deaths < mostDeaths) return this.send(ask);
+      this.open.delete(ask.number);
+      ask.onPoison();
+    } catch (error) {
+      // In a slice nobody else would meet it.
+      ask.worker = undefined;
+      this.options.onBug(error);
+    }
   }
 
   private send(ask: Ask): void {
