@@ -84,10 +84,10 @@ export async function runRow(installation: Installation, abuse: Abuse, { seconds
 }
 
 async function strike({ title }: Abuse, order: Order): Promise<Endings> {
-  const strangers = new Child("abuse/main.ts", [JSON.stringify(order)]);
+  const strangers = new Child<Outcome>("abuse/main.ts", [JSON.stringify(order)]);
   const late = AbortSignal.timeout(order.seconds * 1000 + patienceMs);
   try {
-    const outcome = strangers.hears((message) => message as Outcome);
+    const outcome = strangers.hears((outcome) => outcome);
     const isLate = new Promise<never>((_, reject) => {
       late.addEventListener("abort", () => reject(new Error(`${title}: the strangers do not end`)), { once: true });
     });

@@ -10,7 +10,7 @@ export class Load {
   readonly measuring: Promise<true>;
   readonly measured: Promise<true>;
   readonly finished: Promise<Outcome>;
-  private readonly child: Child;
+  private readonly child: Child<Event, Order>;
 
   constructor(job: Job) {
     this.child = new Child("bench/load/main.ts", [JSON.stringify(job)]);
@@ -21,12 +21,12 @@ export class Load {
   }
 
   begin(): void {
-    this.tell("begin");
+    this.child.tell("begin");
   }
 
   /** Where its job names no time. */
   stop(): void {
-    this.tell("stop");
+    this.child.tell("stop");
   }
 
   end(): Promise<void> {
@@ -34,17 +34,9 @@ export class Load {
   }
 
   private hears<T>(take: (event: Event) => T | undefined): Promise<T> {
-    const heard = this.child.hears((message) => {
-      const event = message as Event;
-      if (event.event === "failed") throw new Error(event.why);
-      return take(event);
-    });
+    const heard = this.child.hears(take);
     // Whoever waits for an earlier event is told, too.
     heard.catch(() => undefined);
     return heard;
-  }
-
-  private tell(order: Order): void {
-    this.child.tell(order);
   }
 }

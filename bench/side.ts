@@ -41,8 +41,8 @@ export const bare: Side = {
   isBare: true,
   clone: ourClone,
   async start() {
-    const child = new Child("bench/bare/main.ts");
-    const { host, port } = await child.hears((message) => message as { host: string; port: number });
+    const child = new Child<{ host: string; port: number }>("bench/bare/main.ts");
+    const { host, port } = await child.hears((listening) => listening);
     const own = { gatewayPids: [child.pid], workerPids: [], pids: [child.pid], adminPorts: [], nats: undefined, deploy: undefined };
     return { host, port, ...own, end: () => child.end() };
   },

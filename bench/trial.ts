@@ -51,10 +51,10 @@ export class Trial {
   }
 
   /** Runs a script of the side's own clone as a gateway runs, to measure something within its process. @returns what it tells. */
-  inProcess<T>(script: string, args: readonly string[]): Promise<T> {
+  inProcess<T extends object>(script: string, args: readonly string[]): Promise<T> {
     const { clone } = this.side;
-    return this.running.use(Promise.resolve(new Child(script, args, clone, [...commonFlags, ...gatewayFlags])), (child) =>
-      child.hears((figures) => figures as T),
+    return this.running.use(Promise.resolve(new Child<T>(script, args, clone, [...commonFlags, ...gatewayFlags])), (child) =>
+      child.hears((figures) => figures),
     );
   }
 

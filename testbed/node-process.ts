@@ -5,7 +5,13 @@ import { clone } from "../scripts/setup/cache.mjs";
 
 const keptBytes = 4_000;
 
-export class Child {
+/** What a child says that cannot do what it was started for: nothing else follows. */
+export interface Failure {
+  readonly failed: string;
+}
+
+/** `Order` is what it is told, `Said` what it says besides a `Failure`. */
+export class Child<Said extends object, Order extends string = never> {
   private readonly process: ChildProcess;
   private readonly exited: Promise<void>;
   private readonly listeners = new Set<(message: unknown) => void>();
@@ -43,9 +49,9 @@ export class Child {
 
   /**
    * @param take What is made of a message; undefined: it is not the one.
-   * @throws where the process ends, or `take` throws.
+   * @throws where the process fails or ends, or `take` throws.
    */
-  hears<T>(take: (message: unknown) => T | undefined): Promise<T> {
+  hears<T>(take: (said: Said) => T | undefined): Promise<T> {
     return new Promise((resolve, reject) => {
       const settle = (action: () => void) => {
         this.listeners.delete(listen);
@@ -53,7 +59,8 @@ export class Child {
       };
       const listen = (message: unknown) => {
         try {
-          const taken = take(message);
+          if (isFailure(message)) throw new Error(message.failed);
+          const taken = take(message as Said);
           if (taken !== undefined) settle(() => resolve(taken));
         } catch (error) {
           settle(() => reject(error));
@@ -64,12 +71,16 @@ export class Child {
     });
   }
 
-  tell(message: string): void {
-    this.process.send?.(message);
+  tell(order: Order): void {
+    this.process.send?.(order);
   }
 
   async end(): Promise<void> {
     if (!this.hasExited) this.process.kill("SIGKILL");
     await this.exited;
   }
+}
+
+function isFailure(message: unknown): message is Failure {
+  return typeof message === "object" && message !== null && "failed" in message;
 }

@@ -1,6 +1,7 @@
 // The victim: connections that echo at a steady rate, in a process of their own, so that nothing else makes them wait.
 
 import { setTimeout as pause } from "node:timers/promises";
+import type { Failure } from "../../testbed/node-process.ts";
 import { patienceMs } from "../../testbed/patience.ts";
 import { Echoes } from "./echoes.ts";
 import { latencyOf } from "./latency.ts";
@@ -16,11 +17,11 @@ process.once("disconnect", () => process.exit());
 const echoes = Array.from({ length: connections }, () => new Echoes(process.argv[2] ?? ""));
 let timer: NodeJS.Timeout | undefined;
 
-async function open(): Promise<Report> {
+async function open(): Promise<Report | Failure> {
   try {
     await Promise.all(echoes.map(({ opened }) => opened));
   } catch (error) {
-    return { report: "failed", why: (error as Error).message };
+    return { failed: `the victim could not connect: ${(error as Error).message}` };
   }
   let turn = 0;
   const startedAt = performance.now();
@@ -45,8 +46,8 @@ async function settle(): Promise<VictimOutcome> {
   return outcome;
 }
 
-function tell(report: Report): void {
-  process.send?.(report);
+function tell(said: Report | Failure): void {
+  process.send?.(said);
 }
 
 process.on("message", async (order: Order) => {

@@ -6,7 +6,7 @@ import type { Latency } from "./latency.ts";
 export type Order = "lap" | "settle";
 
 export type Report =
-  | { readonly report: "open" | "failed"; readonly why?: string }
+  | { readonly report: "open" }
   | { readonly report: "lap"; readonly latency: Latency }
   | { readonly report: "settled"; readonly outcome: VictimOutcome };
 

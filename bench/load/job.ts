@@ -39,9 +39,7 @@ export type Event =
   | ({ readonly event: "open" } & Opening)
   | { readonly event: "measuring" }
   | { readonly event: "measured" }
-  | { readonly event: "finished"; readonly outcome: Outcome }
-  /** Not even its connections opened. */
-  | { readonly event: "failed"; readonly why: string };
+  | { readonly event: "finished"; readonly outcome: Outcome };
 
 export interface Opening {
   /** From the first attempt to the last one's 101. */

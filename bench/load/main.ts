@@ -2,6 +2,7 @@
 
 import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
+import type { Failure } from "../../testbed/node-process.ts";
 import type { Client } from "./client.ts";
 import { Crowd, topicOf } from "./crowd.ts";
 import { Echo } from "./echo.ts";
@@ -19,7 +20,7 @@ const lookMs = 10;
 
 // Whoever has started it has ended.
 process.once("disconnect", () => process.exit());
-await run(JSON.parse(process.argv[2] ?? "") as Job).catch((error: Error) => tell({ event: "failed", why: error.message }));
+await run(JSON.parse(process.argv[2] ?? "") as Job).catch((error: Error) => tell({ failed: error.message }));
 process.disconnect();
 
 async function run(job: Job): Promise<void> {
@@ -72,8 +73,8 @@ function faultsOf(workload: Workload, clients: readonly Client[], { malformed, d
   return { lost: workload.lost(), doubled: sum("doubled"), reordered: sum("reordered"), malformed, disconnected };
 }
 
-function tell(event: Event): void {
-  process.send?.(event);
+function tell(said: Event | Failure): void {
+  process.send?.(said);
 }
 
 async function order(awaited: Order): Promise<void> {
