@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findNatsServer } from "../supervisor/nats-server/binary.ts";
 import { freePorts } from "../supervisor/port.ts";
+import { endsWithUs } from "../testbed/ends-with-us.ts";
 
 export interface TestNats {
   readonly url: string;
@@ -23,9 +24,7 @@ export async function startNats(port = 0, more: readonly string[] = []): Promise
   const folder = mkdtempSync(join(tmpdir(), "thinstate-nats-"));
   const args = ["-a", "127.0.0.1", "-p", String(port === 0 ? -1 : port), "--ports_file_dir", folder, ...more];
   const child = spawn(executable, args, { stdio: ["ignore", "ignore", "pipe"] });
-  const kill = () => child.kill("SIGKILL");
-  process.once("exit", kill);
-  child.once("exit", () => process.removeListener("exit", kill));
+  endsWithUs(child, "SIGKILL");
   let log = "";
   child.stderr.on("data", (chunk: Buffer) => {
     log += chunk.toString();

@@ -10,6 +10,7 @@ import { configExitCode } from "../protocol/errors.ts";
 import { type Announcement, decodeAnnouncement, encodeAnnouncement, type GatewayHello, type WorkerHello } from "../protocol/membership.ts";
 import { type Subjects, subjectsOf } from "../protocol/subjects.ts";
 import { freePort } from "../supervisor/port.ts";
+import { endsWithUs } from "../testbed/ends-with-us.ts";
 import { patienceMs } from "../testbed/patience.ts";
 import { Signal } from "../testbed/signal.ts";
 import { unlimitedClients } from "../testbed/unlimited-clients.ts";
@@ -36,10 +37,7 @@ export class TestProcess {
   constructor(name: string, child: ChildProcess) {
     this.name = name;
     this.child = child;
-    // A test that is given up leaves nothing behind.
-    const kill = () => child.kill("SIGKILL");
-    process.once("exit", kill);
-    child.once("exit", () => process.removeListener("exit", kill));
+    endsWithUs(child, "SIGKILL");
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on("data", (chunk: Buffer) => {
         this.output += chunk.toString();

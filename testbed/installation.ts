@@ -13,6 +13,7 @@ import type { DeployReport, SwitchReport } from "../supervisor/deploy-report.ts"
 import { credentialsFile } from "../supervisor/nats-server/access.ts";
 import { findNatsServer } from "../supervisor/nats-server/binary.ts";
 import type { Status } from "../supervisor/status.ts";
+import { endsWithUs } from "./ends-with-us.ts";
 import { natsFolder, OwnNats } from "./own-nats.ts";
 import { patienceMs } from "./patience.ts";
 import { Signal, WaitedInVain } from "./signal.ts";
@@ -89,11 +90,9 @@ export class Installation {
     for (const stream of [this.process.stdout, this.process.stderr]) {
       if (stream !== null) createInterface({ input: stream }).on("line", (line) => this.read(line));
     }
-    const kill = () => this.process.kill("SIGTERM");
-    process.once("exit", kill);
+    endsWithUs(this.process, "SIGTERM");
     this.exited = new Promise((resolve) => {
       this.process.once("exit", () => {
-        process.off("exit", kill);
         this.hasExited = true;
         this.signal.tell();
         resolve();

@@ -2,6 +2,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { clone } from "../scripts/setup/cache.mjs";
+import { endsWithUs } from "./ends-with-us.ts";
 
 const keptBytes = 4_000;
 
@@ -32,11 +33,9 @@ export class Child<Said extends object, Order extends string = never> {
     this.process.on("message", (message) => {
       for (const listener of [...this.listeners]) listener(message);
     });
-    const kill = () => this.process.kill("SIGKILL");
-    process.once("exit", kill);
+    endsWithUs(this.process, "SIGKILL");
     this.exited = new Promise((resolve) => {
       this.process.once("close", () => {
-        process.off("exit", kill);
         this.hasExited = true;
         resolve();
       });

@@ -7,6 +7,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { usualPayloadBytes } from "../protocol/payload-limits.ts";
 import { natsConfiguration, natsFiles } from "../supervisor/nats-server/configuration.ts";
 import { freePorts } from "../supervisor/port.ts";
+import { endsWithUs } from "./ends-with-us.ts";
 import { patienceMs } from "./patience.ts";
 
 export class OwnNats {
@@ -64,9 +65,7 @@ export class OwnNats {
   private spawn(): ChildProcess {
     // A group of its own: Ctrl-C is ours.
     const child = spawn(this.executable, ["-c", this.config], { stdio: "ignore", detached: true });
-    const kill = () => child.kill("SIGKILL");
-    process.once("exit", kill);
-    child.once("exit", () => process.removeListener("exit", kill));
+    endsWithUs(child, "SIGKILL");
     return child;
   }
 
