@@ -11,6 +11,8 @@ export interface Abuse {
   readonly env?: Readonly<Record<string, string>>;
   /** How many files each process of its installation may have open; undefined: what ours may. */
   readonly openFiles?: number;
+  /** What its settings let all strangers have in the gateway at a time, in bytes; undefined: what the totals allow. */
+  readonly heldBytes?: number;
   /** What the log may grow by. */
   readonly logBytes?: number;
   /** Runs in a process of its own. When it resolves, the strangers have given up; what they still hold is closed then. */

@@ -9,7 +9,7 @@ const clean: Measured = {
   victim: { before: latency, during: latency, messages: 2_000, lost: 0, doubled: 0, reordered: 0, disconnected: [] },
   memory: { before: memory, peak: memory },
   loggedBytes: 0,
-  bounds: { latencyMs: 50, logBytes: 1_000 },
+  bounds: { latencyMs: 50, logBytes: 1_000, heldBytes: 10 * mib },
 };
 
 function withP99(before: number, during: number): Measured {
@@ -41,7 +41,7 @@ test("a victim without echoes did not have a good time", () => {
 
 test("each process may grow by its own bound, at its peak", () => {
   for (const process of ["gateway", "worker", "nats"] as const) {
-    const peak = { ...memory, [process]: memory[process] + growthBytes[process] };
+    const peak = { ...memory, [process]: memory[process] + growthBytes(10 * mib)[process] };
     expect(faultsOf({ ...clean, memory: { before: memory, peak } })).toEqual([]);
     const more = { ...memory, [process]: peak[process] + mib };
     expect(faultsOf({ ...clean, memory: { before: memory, peak: more } })).toHaveLength(1);

@@ -5,7 +5,7 @@ import type { Installation } from "../testbed/installation.ts";
 import { Child } from "../testbed/node-process.ts";
 import { patienceMs, stretchedMs } from "../testbed/patience.ts";
 import type { Abuse, Endings } from "./abuse.ts";
-import { type Bounds, faultsOf } from "./judgement.ts";
+import { type Bounds, faultsOf, totalHeldBytes } from "./judgement.ts";
 import type { Order, Outcome } from "./order.ts";
 import type { Latency } from "./victim/latency.ts";
 import type { VictimOutcome } from "./victim/orders.ts";
@@ -46,7 +46,7 @@ export async function runRow(installation: Installation, abuse: Abuse, { seconds
     await pause(warmUpMs);
     await victim.lap();
     // What a quiet machine does in 50 ms takes longer beside other programs: asked before there is an abuse.
-    const bounds = { latencyMs: stretchedMs(quickMs), logBytes: abuse.logBytes ?? logBytes };
+    const bounds = { latencyMs: stretchedMs(quickMs), logBytes: abuse.logBytes ?? logBytes, heldBytes: abuse.heldBytes ?? totalHeldBytes };
     const watch = await Watch.start(installation);
     const loggedBefore = installation.loggedBytes;
     await pause(beforeMs);

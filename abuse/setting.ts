@@ -8,6 +8,7 @@ export const totalBytes = 64 * 1024 * 1024;
 
 const usual = {
   PARKED_TOTAL_BYTES: String(totalBytes),
+  BACKPRESSURE_TOTAL_BYTES: String(totalBytes),
   // The victim's own; strangers have others: see attack.ts.
   UNLIMITED_ADDRESSES: "127.0.0.1",
 };

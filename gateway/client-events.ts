@@ -1,6 +1,7 @@
 // What happens on sockets, on its way to the dispatcher; and what closes them for an error, said in the log and counted.
 
 import type { Logger } from "pino";
+import { gatewaySweepMs } from "../process/gateway-timeout.ts";
 import { SparseLog } from "../process/sparse-log.ts";
 import { connectionId } from "../protocol/connection-id.ts";
 import { type ErrorCode, errorTable } from "../protocol/errors.ts";
@@ -13,6 +14,7 @@ import { Expiries } from "./expiry.ts";
 import type { LiveSettings } from "./live-settings.ts";
 import type { SlotTable } from "./slot-table.ts";
 import { SlowClients } from "./slow-clients.ts";
+import { UnfinishedMessages } from "./unfinished-messages.ts";
 import type { Admission } from "./upgrade.ts";
 import type { Incoming } from "./uws/request.ts";
 
@@ -35,6 +37,7 @@ export class ClientEvents {
   readonly sparseLog: SparseLog;
   readonly limits: ClientLimits;
   readonly slowClients: SlowClients;
+  private readonly unfinished: UnfinishedMessages;
   private readonly options: ClientEventsOptions;
 
   constructor(options: ClientEventsOptions) {
@@ -60,14 +63,21 @@ export class ClientEvents {
       limits: settings.slowClients,
       onTooSlow: (connection, code) => this.cut(connection, code),
     });
+    this.unfinished = new UnfinishedMessages({
+      connections: options.slots.connections,
+      sweepMs: gatewaySweepMs,
+      idleTimeoutMs: () => settings.config.IDLE_TIMEOUT_MS,
+      onUnfinished: (connection) => this.cutUnfinished(connection),
+    });
     this.sparseLog = new SparseLog(options.log, options.now);
   }
 
-  /** To be called several times a second. */
+  /** To be called every `gatewaySweepMs`. */
   sweep(): void {
     this.expiries.sweep();
     this.limits.sweep();
     this.slowClients.sweep();
+    this.unfinished.sweep();
     this.sparseLog.sweep();
   }
 
@@ -88,6 +98,7 @@ export class ClientEvents {
   open(connection: Connection, socket: Socket): void {
     connection.socket = socket;
     this.options.slots.put(connection);
+    this.unfinished.heard(connection);
     this.safely(connection, () => this.options.dispatcher.opened(connection));
     if (connection.expiry !== undefined) this.expiries.set(connection, connection.expiry.at);
   }
@@ -102,6 +113,7 @@ export class ClientEvents {
   }
 
   receive(connection: Connection, message: Uint8Array, isBinary: boolean): void {
+    this.unfinished.heard(connection);
     if (connection.meter?.message(message.length) === false) return this.break(connection, "rate.sent");
     if (message.length > this.options.settings.config.MESSAGE_BYTES) {
       this.counters.tooLarge++;
@@ -112,6 +124,7 @@ export class ClientEvents {
   }
 
   pinged(connection: Connection): void {
+    this.unfinished.heard(connection);
     if (connection.meter?.ping() === false) this.break(connection, "rate.sent");
   }
 
@@ -159,6 +172,16 @@ export class ClientEvents {
     this.countBroken(code);
     this.options.log.warn({ ...about(connection), code, bytes: connection.socket.waitingBytes }, "slow consumer: connection closed");
     connection.socket.cut();
+  }
+
+  /** Closes one in the middle of a message: it may never read a close frame, and what it has sent is kept until it is gone. */
+  private cutUnfinished(connection: Connection): void {
+    const code = "message.unfinished";
+    this.countBroken(code);
+    const { meter, route, ip } = connection;
+    if (meter !== undefined) this.limits.failed(meter.address);
+    this.sparseLog.warn({ code, route }, { ...about(connection), ip, code }, "connection cut off");
+    connection.socket?.cut();
   }
 
   /** A worker of this release has closed one for an error. */

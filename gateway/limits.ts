@@ -55,7 +55,7 @@ export function requestLimits(config: GatewayConfig): UpgradesOptions<object>["l
 export function serverLimits(config: GatewayConfig): ServerOptions["limits"] {
   return {
     // Far enough above the limit that a client hears 1009 from us, before uWebSockets.js cuts it off without a word.
-    frameBytes: Math.max(4 * config.MESSAGE_BYTES, 64 * 1024),
+    frameBytes: Math.max(2 * config.MESSAGE_BYTES, 64 * 1024),
     backpressureBytes: config.BACKPRESSURE_BYTES,
     idleTimeoutMs: config.IDLE_TIMEOUT_MS,
     compresses: config.COMPRESSION === "on",

@@ -33,6 +33,7 @@ export const errorTable = {
     close: 1013,
     text: "something has waited for a slow client for BACKPRESSURE_MS without a pause; it is cut off",
   },
+  "message.unfinished": { close: 1008, text: "a message that had begun did not end, and its client answered no ping; it is cut off" },
   "topics.total": { close: 1013, text: "a gateway has as many topics as TOPICS, or as many subscriptions as SUBSCRIPTIONS" },
   "upgrade.parked": { close: 1013, text: "no worker decided about an upgrade within PARK_MS; answered with 503" },
   "upgrade.tooMany": { close: 1013, text: "WAITING_UPGRADES upgrades and requests wait for a worker; answered with 503" },

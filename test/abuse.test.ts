@@ -5,7 +5,7 @@ import type { Row } from "../abuse/row.ts";
 import { abuses } from "../abuse/rows/list.ts";
 import { runCommand } from "./command.ts";
 
-const chosen = ["bodies", "sockets", "queries"];
+const chosen = ["bodies", "sockets", "queries", "fragments"];
 
 // How long the victim waits, and whether every stranger is answered before a shortened run ends, says more of the machine than of us
 // when other tests run beside it: npm run abuse judges that.

@@ -59,3 +59,23 @@ test("a client for which something has waited for BACKPRESSURE_MS is closed, how
   expect(await publishUntil("backpressure.tooLong", 1)).toBeGreaterThan(0);
   client.socket.destroy();
 });
+
+test("a message that does not end is cut off; who answers pings between its frames, or only listens, stays", async () => {
+  system = await TestSystem.start({ environment: { IDLE_TIMEOUT_MS: "8000" } });
+  const trickling = await RawClient.open(system.url, "/script/trickling");
+  // The head of a frame of 100 bytes, and then a byte now and then: uWebSockets.js takes each for a sign of life.
+  trickling.socket.write(Buffer.from([0x82, 0x80 | 100, 0, 0, 0, 0]));
+  const drops = setInterval(() => trickling.socket.write("x"), 1_000);
+  const between = await RawClient.open(system.url, "/script/between");
+  between.socket.write(Buffer.from([0x02, 0x80 | 1, 0, 0, 0, 0, 1]));
+  const pongs = setInterval(() => between.send(0x0a, Buffer.alloc(0)), 1_000);
+  const listener = await TestClient.open(`${system.url}/script/listener`);
+  await trickling.closed();
+  clearInterval(drops);
+  clearInterval(pongs);
+  const exposition = await Exposition.of(system.gatewayHellos[0]?.adminPort, "/metrics");
+  expect(exposition.sum("thinstate_connections_broken_total", { code: "message.unfinished" })).toBe(1);
+  expect([between.socket.closed, listener.isOpen]).toEqual([false, true]);
+  between.socket.destroy();
+  await listener.close();
+});
