@@ -1,19 +1,24 @@
 // Against a real nats-server, which may be away.
 
 import { EventEmitter, once } from "node:events";
-import { hostname } from "node:os";
-import { afterEach, expect, test } from "vitest";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, expect, test, vi } from "vitest";
 import { connectBus } from "../nats/connection.ts";
 import type { Bus } from "../protocol/bus.ts";
 import { type Announcement, decodeAnnouncement, encodeAnnouncement } from "../protocol/membership.ts";
+import { usualPayloadBytes } from "../protocol/payload-limits.ts";
 import { subjectsOf } from "../protocol/subjects.ts";
+import { gateway } from "../test/hellos.ts";
 import { keptPort, startNats, type TestNats } from "../test/nats.ts";
+import { joinOperator, type Operator } from "../test/operator.ts";
 import { patienceMs } from "../testbed/patience.ts";
-import { Membership } from "./presence.ts";
+import { credentialsFile, ensureKeys } from "./nats-server/access.ts";
+import { natsConfiguration } from "./nats-server/configuration.ts";
 
-const { members: subject } = subjectsOf("test");
-const noSecurity = { NATS_CREDENTIALS_FILE: "", NATS_CA_FILE: "", NATS_CERT_FILE: "", NATS_KEY_FILE: "" };
-const options = { natsSecurity: noSecurity, namespace: "test", hungAfterMs: Number.POSITIVE_INFINITY, onHung: () => undefined };
+const namespace = "test";
+const { members: subject, replies } = subjectsOf(namespace);
 const pid = 999_001;
 const gone = { kind: "gone", id: "g1", reason: "exited" } as const;
 
@@ -47,9 +52,7 @@ class Peer {
 
   /** A gateway that runs as the process. */
   hello(): void {
-    const counts = { connections: 5, parked: 0, messagesIn: 0, messagesOut: 0 };
-    const place = { pid, host: hostname(), protocol: 1, port: 1, adminPort: 1, startedAt: 0 };
-    this.bus.publish(subject, encodeAnnouncement({ kind: "gateway", id: "g1", ...place, ...counts, serving: true, routes: {}, pins: {} }));
+    this.bus.publish(subject, encodeAnnouncement({ ...gateway, pid, host: hostname() }));
   }
 
   /** Resolves when somebody asks for hellos: whoever does can hear them. */
@@ -63,12 +66,15 @@ class Peer {
   }
 }
 
-interface Joined {
+interface Joined extends Operator {
   readonly nats: TestNats;
-  readonly membership: Membership;
   readonly peer: Peer;
-  /** "NATS is gone", "NATS is back" */
-  readonly events: EventEmitter;
+}
+
+async function joins(...parameters: Parameters<typeof joinOperator>): Promise<Operator> {
+  const operator = await joinOperator(...parameters);
+  cleanUps.push(() => operator.membership.leave());
+  return operator;
 }
 
 /** A supervisor that has heard of a gateway of its own, and somebody who hears the supervisor. */
@@ -76,14 +82,8 @@ async function joined(port = 0): Promise<Joined> {
   const nats = await startNats(port);
   cleanUps.push(() => nats.stop());
   const peer = await Peer.join(nats.url);
-  const events = new EventEmitter();
   const asked = peer.isAsked();
-  const membership = await Membership.join({
-    ...options,
-    natsUrl: nats.url,
-    log: { event: (_level, text) => events.emit(text) },
-  });
-  cleanUps.push(() => membership.leave());
+  const { membership, events } = await joins(nats.url, namespace);
   const isKnown = membership.members.until(() => membership.members.gateways.length === 1, AbortSignal.timeout(patienceMs));
   await asked;
   peer.hello();
@@ -118,6 +118,31 @@ test("an end that came while NATS was away is told when it is back", async () =>
 });
 
 test("a NATS whose name nobody has is told of at once", async () => {
-  const joining = Membership.join({ ...options, natsUrl: "nats://nobody.invalid:4222", log: { event: () => undefined } });
+  const joining = joinOperator("nats://nobody.invalid:4222", namespace);
   await expect(joining).rejects.toThrow(/NATS_URL=nats:\/\/nobody\.invalid:4222 cannot be reached: getaddrinfo \w+ nobody\.invalid/);
+});
+
+test("a nats-server that has lost what was on its disk has the bucket of tickets again, and workers may use it", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "thinstate-presence-"));
+  cleanUps.push(() => rmSync(folder, { recursive: true }));
+  const [file, storeDir, port] = [join(folder, "nats-server.conf"), join(folder, "jetstream"), await keptPort()];
+  const users = { namespace, keys: ensureKeys(folder), folder };
+  writeFileSync(file, natsConfiguration({ port, written: "by a test", users, payloadBytes: usualPayloadBytes, storeDir }));
+  let nats = await startNats(port, ["-c", file]);
+  cleanUps.push(() => nats.stop());
+  const { events } = await joins(nats.url, namespace, credentialsFile(folder, "operator"));
+  const security = { NATS_CREDENTIALS_FILE: credentialsFile(folder, "worker"), NATS_CA_FILE: "", NATS_CERT_FILE: "", NATS_KEY_FILE: "" };
+  const bus = await connectBus({ url: nats.url, security, name: "worker", replies, onEvent: () => undefined });
+  cleanUps.push(() => bus.close());
+  const store = bus.oneTimeStore(namespace);
+  await store.put("before", "there");
+  for (let time = 1; time <= 2; time++) {
+    const back = once(events, "NATS is back");
+    await nats.stop();
+    rmSync(storeDir, { recursive: true });
+    nats = await startNats(port, ["-c", file]);
+    await back;
+    await vi.waitFor(() => store.put(`after-${time}`, "there"), patienceMs);
+  }
+  expect(await store.take("before", "x")).toBeUndefined();
 });

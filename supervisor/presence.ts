@@ -1,5 +1,5 @@
-// Connects the supervisor to NATS: it hears what members say, repeats which release is active, and tells the others when a
-// process of its own has ended.
+// Connects the supervisor to NATS: it hears what members say, repeats which release is active, tells the others when a process of its
+// own has ended, and makes what workers may only use.
 
 import { hostname } from "node:os";
 import { connectBus, type NatsBus } from "../nats/connection.ts";
@@ -105,15 +105,14 @@ export class Membership {
           if (event.kind === "unreached") return onFailure(event.error as Error);
           if (event.kind === "fault") return onFault(event.error);
           log.event("info", event.kind === "connected" ? "NATS is back" : "NATS is gone");
-          if (event.kind === "connected") membership?.reconnected();
+          if (event.kind === "disconnected") return;
+          membership?.reconnected();
+          // It may be another nats-server, or one that has lost its disk.
+          void prepareTickets(bus, options.namespace);
         },
       }),
     );
-    // A NATS of somebody's own may have no JetStream, or let workers do this: it is they who say so when a handler needs it.
-    await bus
-      .oneTimeStore(options.namespace)
-      .prepare()
-      .catch(() => undefined);
+    await prepareTickets(bus, options.namespace);
     membership = new Membership(bus, options, { sparseLog, onFault });
     return membership;
   }
@@ -177,8 +176,21 @@ export class Membership {
   }
 }
 
-/** The client itself waits for ever: a gateway may start before its NATS does. */
-/** A person waits: a name that nobody has is told of at once, and else why the last attempt has failed. */
+/**
+ * Makes the bucket of tickets where it is missing. A NATS of somebody's own may have no JetStream, or let workers do this: it is they who
+ * say so when a handler needs it.
+ */
+async function prepareTickets(bus: NatsBus, namespace: string): Promise<void> {
+  await bus
+    .oneTimeStore(namespace)
+    .prepare()
+    .catch(() => undefined);
+}
+
+/**
+ * The client itself waits for ever: a gateway may start before its NATS does. Here a person waits: a name that nobody has is told of at
+ * once, and else why the last attempt has failed.
+ */
 function withinTime(natsUrl: string, connect: (onFailure: (error: NodeJS.ErrnoException) => void) => Promise<NatsBus>): Promise<NatsBus> {
   return new Promise((resolve, reject) => {
     let reason = "";
