@@ -56,19 +56,18 @@ test("each goes to the part that it is for, and all of them to those that watch 
   expect(say(gateway)).toEqual([]);
 });
 
-test("an activation is taken from whoever tells it, and is passed on at once where it is news", () => {
+test("an activation is taken from operators and gateways, and is passed on at once where it is news", () => {
   const activation = { release: "2", generation: 2 };
+  for (const subject of [members, membersFromWorkers]) expect(say({ ...worker, activation }, subject)).toEqual(["workers hears worker"]);
   expect(say({ kind: "activate", activation })).toEqual(["logs", "announces"]);
   expect(say({ kind: "activate", activation })).toEqual([]);
   expect(say({ ...gateway, activation: { release: "3", generation: 3 } })).toEqual(["logs", "announces"]);
   expect(say({ kind: "activate", activation })).toEqual([]);
-  // A worker repeats what it has heard: a gateway may be new, or have been away.
-  expect(say({ ...worker, activation: { release: "4", generation: 4 } }, membersFromWorkers)).toEqual([
-    "logs",
-    "announces",
-    "workers hears worker",
-  ]);
-  expect(say({ ...worker, activation }, members)).toEqual(["workers hears worker"]);
+  // The operator's record.
+  told = [];
+  announcements.activate({ release: "4", generation: 4 });
+  announcements.activate({ release: "4", generation: 4 });
+  expect(told).toEqual(["logs", "announces"]);
   expect(generation).toBe(4);
 });
 

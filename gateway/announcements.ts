@@ -46,6 +46,14 @@ export class Announcements {
     for (const subscription of this.subscriptions) subscription.unsubscribe();
   }
 
+  /** An operator's word, or a gateway's that repeats it. */
+  activate(activation: Activation): void {
+    const { dispatcher, presence, log } = this.options;
+    if (!dispatcher.activate(activation)) return;
+    log.info({ release: activation.release, generation: activation.generation }, "release activated");
+    presence.announce();
+  }
+
   private hear(announcement: Announcement): void {
     const { peers, lostGateways, topics } = this.options;
     peers.hear(announcement);
@@ -58,29 +66,21 @@ export class Announcements {
         return this.hearWorker(announcement);
       case "activate":
       case "gateway":
-        return this.activate(announcement.activation);
+        if (announcement.activation !== undefined) this.activate(announcement.activation);
+        return;
     }
   }
 
+  /** Which release is active is not for workers to say: what they repeat of it is for other workers' onStart. */
   private hearWorker(announcement: WorkerAnnouncement): void {
     const { workers, presence } = this.options;
     switch (announcement.kind) {
       case "worker":
-        if (announcement.protocol !== protocolVersion) return;
-        // First: it may be why the worker's onStart has ended. Workers repeat what they have heard, for a gateway that was away or is new.
-        this.activate(announcement.activation);
-        return workers.hear(announcement);
+        return announcement.protocol === protocolVersion ? workers.hear(announcement) : undefined;
       case "ask":
         return presence.announce();
       case "gone":
         return workers.gone(announcement.id, announcement.reason);
     }
-  }
-
-  private activate(activation: Activation | undefined): void {
-    const { dispatcher, presence, log } = this.options;
-    if (activation === undefined || !dispatcher.activate(activation)) return;
-    log.info({ release: activation.release, generation: activation.generation }, "release activated");
-    presence.announce();
   }
 }

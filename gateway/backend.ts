@@ -53,6 +53,7 @@ export class Backend {
   readonly workers: Workers;
   readonly requests: WorkerRequests;
   readonly scrapes: Scrapes;
+  readonly announcements: Announcements;
   readonly peers: PeerGateways;
   readonly presence: Presence;
   readonly faults: FaultMeter;
@@ -60,7 +61,6 @@ export class Backend {
   reconnects = 0;
   private readonly options: BackendOptions;
   private readonly lostGateways: LostGateways;
-  private readonly announcements: Announcements;
   private readonly records: WorkerRecords;
   private readonly stalls: StallDetector;
   /** Since when NATS is gone. */

@@ -5,7 +5,6 @@ import { gatewaySweepMs } from "../process/gateway-timeout.ts";
 import type { IdentityFile } from "../process/identity-file.ts";
 import { ProcessMeter } from "../process/process-meter.ts";
 import type { Bus } from "../protocol/bus.ts";
-import type { Activation } from "../protocol/membership.ts";
 import { subjectsOf } from "../protocol/subjects.ts";
 import { Backend } from "./backend.ts";
 import type { Certificate } from "./certificate.ts";
@@ -31,8 +30,6 @@ export interface GatewayOptions {
   readonly bus: Bus;
   readonly log: Logger;
   readonly now: () => number;
-  /** What was active when the last gateway ended, where that is known. */
-  readonly activation?: Activation;
 }
 
 export class Gateway {
@@ -118,7 +115,6 @@ export class Gateway {
       sparseLog: clients.sparseLog,
     });
     this.frontend = new Frontend({ id, settings, clients, dispatcher, requests: this.backend.requests, now, log });
-    if (options.activation !== undefined) dispatcher.activate(options.activation);
   }
 
   get counters() {

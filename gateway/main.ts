@@ -3,7 +3,6 @@
 import { randomBytes } from "node:crypto";
 import type { Logger } from "pino";
 import { connectBus } from "../nats/connection.ts";
-import { readActivation } from "../process/activation-file.ts";
 import { collectSeldom } from "../process/gc-tuning.ts";
 import { shutDownGracefully } from "../process/graceful-shutdown.ts";
 import { IdentityFile } from "../process/identity-file.ts";
@@ -14,13 +13,13 @@ import { SettingsFile } from "../process/settings-file.ts";
 import { Reload } from "../process/settings-reload.ts";
 import { thrownText } from "../process/thrown.ts";
 import { exitCodeOf, isCodedError } from "../protocol/errors.ts";
-import type { Activation } from "../protocol/membership.ts";
 import { subjectsOf } from "../protocol/subjects.ts";
 import { isLoopback, listenAdmin } from "./admin.ts";
 import { aboutCertificate, readCertificate } from "./certificate.ts";
 import { checkPayload, type GatewayConfig, liveSettings, parseGatewayConfig } from "./config.ts";
 import { Gateway } from "./gateway.ts";
 import { openFilesWarning } from "./open-files.ts";
+import { RecordedActivation } from "./recorded-activation.ts";
 
 async function main(): Promise<void> {
   const file = new SettingsFile(process.env.SETTINGS_FILE ?? "", process.env);
@@ -62,8 +61,14 @@ async function main(): Promise<void> {
   checkPayload(config, bus.maxPayloadBytes);
   const identity = identityFile(config.IDENTITY_FILE, id, log);
   identity.tell(bus, subjectsOf(config.NAMESPACE).members);
-  const activation = recordedActivation(config.ACTIVATION_FILE, log);
-  gateway = new Gateway({ id, config, certificate, bus, log, identity, now: () => performance.now(), ...(activation && { activation }) });
+  gateway = new Gateway({ id, config, certificate, bus, log, identity, now: () => performance.now() });
+  const { announcements } = gateway.backend;
+  const recorded = new RecordedActivation({
+    file: config.ACTIVATION_FILE,
+    log,
+    onRead: (activation) => announcements.activate(activation),
+  });
+  await recorded.begin();
   const adminPort = config.ADMIN_PORT === 0 ? 0 : config.ADMIN_PORT + config.GATEWAY_INSTANCE - 1;
   const admin = await listenAdmin(gateway, { host: config.ADMIN_HOST, port: adminPort });
   if (!isLoopback(config.ADMIN_HOST)) {
@@ -98,16 +103,6 @@ function identityFile(file: string, id: string, log: Logger): IdentityFile {
   } catch (error) {
     log.error({ err: error }, "cannot read IDENTITY_FILE: if the gateway before this one crashed, onGatewayLost will not run for it");
     return new IdentityFile({ file: "", id });
-  }
-}
-
-/** What cannot be read is no reason to serve nobody: the others say which release is active, too. */
-function recordedActivation(file: string, log: Logger): Activation | undefined {
-  try {
-    return file === "" ? undefined : readActivation(file);
-  } catch (error) {
-    log.error({ err: error }, "which release is active could not be read; other gateways and workers will say");
-    return undefined;
   }
 }
 

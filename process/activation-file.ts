@@ -1,8 +1,8 @@
 // The record of what is active, on disk: what serves again after a restart. Written before anybody is told.
 
 import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import * as v from "valibot";
-
 import type { Activation } from "../protocol/membership.ts";
 import { replaceFileSync } from "./replace-file.ts";
 
@@ -10,13 +10,28 @@ const record = v.object({ release: v.pipe(v.string(), v.nonEmpty()), generation:
 
 /** @throws where the file is there and cannot be understood: which release should serve is then a person's decision. */
 export function readActivation(file: string): Activation | undefined {
-  let text: string;
   try {
-    text = readFileSync(file, "utf8");
+    return parseActivation(file, readFileSync(file, "utf8"));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
+    return undefinedIfMissing(error);
   }
+}
+
+/** As `readActivation`, and holds up nobody while the disk is slow. */
+export async function loadActivation(file: string): Promise<Activation | undefined> {
+  try {
+    return parseActivation(file, await readFile(file, "utf8"));
+  } catch (error) {
+    return undefinedIfMissing(error);
+  }
+}
+
+/** Returns when it is on the disk; a crash leaves the old record or the new one. Everybody may read it. */
+export function writeActivation(file: string, activation: Activation): void {
+  replaceFileSync(file, `${JSON.stringify(activation)}\n`, 0o644);
+}
+
+function parseActivation(file: string, text: string): Activation {
   try {
     return v.parse(record, JSON.parse(text));
   } catch (cause) {
@@ -24,7 +39,6 @@ export function readActivation(file: string): Activation | undefined {
   }
 }
 
-/** Returns when it is on the disk; a crash leaves the old record or the new one. Everybody may read it. */
-export function writeActivation(file: string, activation: Activation): void {
-  replaceFileSync(file, `${JSON.stringify(activation)}\n`, 0o644);
+function undefinedIfMissing(error: unknown): undefined {
+  if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
 }

@@ -7,10 +7,10 @@ import { join } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
 import { connectBus } from "../nats/connection.ts";
 import type { Bus } from "../protocol/bus.ts";
-import { type Announcement, decodeAnnouncement, encodeAnnouncement } from "../protocol/membership.ts";
+import { type Activation, type Announcement, decodeAnnouncement, encodeAnnouncement, heartbeatMs } from "../protocol/membership.ts";
 import { usualPayloadBytes } from "../protocol/payload-limits.ts";
 import { subjectsOf } from "../protocol/subjects.ts";
-import { gateway } from "../test/hellos.ts";
+import { gateway, worker } from "../test/hellos.ts";
 import { keptPort, startNats, type TestNats } from "../test/nats.ts";
 import { joinOperator, type Operator } from "../test/operator.ts";
 import { patienceMs } from "../testbed/patience.ts";
@@ -18,7 +18,7 @@ import { credentialsFile, ensureKeys } from "./nats-server/access.ts";
 import { natsConfiguration } from "./nats-server/configuration.ts";
 
 const namespace = "test";
-const { members: subject, replies } = subjectsOf(namespace);
+const { members: subject, membersFromWorkers, replies } = subjectsOf(namespace);
 const pid = 999_001;
 const gone = { kind: "gone", id: "g1", reason: "exited" } as const;
 
@@ -31,6 +31,7 @@ afterEach(async () => {
 /** Somebody else on the same NATS. */
 class Peer {
   readonly gone: Announcement[] = [];
+  readonly activations: Activation[] = [];
   readonly bus: Bus;
   private readonly changes = new EventEmitter();
 
@@ -39,6 +40,7 @@ class Peer {
     bus.subscribe(subject, ({ payload }) => {
       const announcement = decodeAnnouncement(payload);
       if (announcement.kind === "gone") this.gone.push(announcement);
+      if (announcement.kind === "activate") this.activations.push(announcement.activation);
       this.changes.emit(announcement.kind);
     });
   }
@@ -50,14 +52,31 @@ class Peer {
     return peer;
   }
 
+  say(announcement: Announcement, where = subject): void {
+    this.bus.publish(where, encodeAnnouncement(announcement));
+  }
+
   /** A gateway that runs as the process. */
   hello(): void {
-    this.bus.publish(subject, encodeAnnouncement({ ...gateway, pid, host: hostname() }));
+    this.say({ ...gateway, pid, host: hostname() });
+  }
+
+  /** Asks so often that heartbeats alone would take longer than a test may. @returns What it is told then. */
+  async asks(): Promise<Activation[]> {
+    const times = (2 * patienceMs) / heartbeatMs;
+    const before = this.activations.length;
+    for (let time = 0; time < times; time++) this.say({ kind: "ask" });
+    while (this.activations.length < before + times) await once(this.changes, "activate");
+    return this.activations.splice(0);
   }
 
   /** Resolves when somebody asks for hellos: whoever does can hear them. */
   async isAsked(): Promise<void> {
     await once(this.changes, "ask");
+  }
+
+  async hearsActivation(): Promise<void> {
+    await once(this.changes, "activate");
   }
 
   async hears(count: number): Promise<Announcement[]> {
@@ -120,6 +139,26 @@ test("an end that came while NATS was away is told when it is back", async () =>
 test("a NATS whose name nobody has is told of at once", async () => {
   const joining = joinOperator("nats://nobody.invalid:4222", namespace);
   await expect(joining).rejects.toThrow(/NATS_URL=nats:\/\/nobody\.invalid:4222 cannot be reached: getaddrinfo \w+ nobody\.invalid/);
+});
+
+test("whoever asks is told at once which release is active, and everybody again and again", async () => {
+  const { membership, peer } = await joined();
+  const activation = { release: "1", generation: 3 };
+  membership.announce(activation);
+  for (const told of await peer.asks()) expect(told).toEqual(activation);
+  while (peer.activations.length < 2) await peer.hearsActivation();
+});
+
+test("of several operators, each repeats the highest that any has activated; what workers say of it, none", async () => {
+  const { membership, peer } = await joined();
+  const latest = async () => (await peer.asks()).at(-1);
+  peer.say({ kind: "activate", activation: { release: "another's", generation: 7 } });
+  expect(await latest()).toEqual({ release: "another's", generation: 7 });
+  membership.announce({ release: "ours", generation: 3 });
+  peer.say({ ...worker, activation: { release: "forged", generation: 9 } }, membersFromWorkers);
+  expect(await latest()).toEqual({ release: "another's", generation: 7 });
+  membership.announce({ release: "ours", generation: 8 });
+  expect(await latest()).toEqual({ release: "ours", generation: 8 });
 });
 
 test("a nats-server that has lost what was on its disk has the bucket of tickets again, and workers may use it", async () => {

@@ -14,6 +14,7 @@ import {
   decodeAnnouncement,
   encodeAnnouncement,
   heartbeatMs,
+  laterActivation,
   type UnderWay,
 } from "../protocol/membership.ts";
 import { subjectsOf } from "../protocol/subjects.ts";
@@ -159,6 +160,8 @@ export class Membership {
   }
 
   private reconnected(): void {
+    // A gateway may have asked while this was away.
+    this.sayActivation();
     this.exitNotices.reconnected();
     this.repeatExitNotices();
   }
@@ -167,8 +170,10 @@ export class Membership {
     for (const departure of this.exitNotices.repeat()) this.say(departure);
   }
 
+  /** Also what another operator has activated: it outlives that one. */
   private sayActivation(): void {
-    if (this.activation !== undefined) this.say({ kind: "activate", activation: this.activation });
+    const activation = laterActivation(this.activation, this.members.heardActivation);
+    if (activation !== undefined) this.say({ kind: "activate", activation });
   }
 
   private say(announcement: Announcement): void {

@@ -8,10 +8,11 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
 import { connectBus } from "../nats/connection.ts";
 import type { Bus } from "../protocol/bus.ts";
-import { encodeAnnouncement } from "../protocol/membership.ts";
+import { decodeAnnouncement, encodeAnnouncement } from "../protocol/membership.ts";
 import { messageRoomBytes, mostPayloadBytes } from "../protocol/payload-limits.ts";
 import { subjectsOf } from "../protocol/subjects.ts";
 import { TestClient } from "./client.ts";
+import * as hellos from "./hellos.ts";
 import { type Environment, Installation } from "./installation.ts";
 
 const handlers = { HANDLERS_DIR: "test/handlers/basic", WORKERS: "1" };
@@ -113,6 +114,30 @@ test("a worker speaks as a worker only: it activates nothing, and neither anothe
   await client.receives(2);
   expect(client.received[1]).toBe("still here");
   expect((await installation.status()).gateways.map(({ id }) => id)).toEqual([gateway]);
+});
+
+test("which release is active is not for workers to say: a gateway that is new hears the supervisor, whoever is faster", async () => {
+  const installation = await install();
+  await installation.start({}, ["start"]).line(/^ready ws:/);
+  const { url, nats, gateways, release } = await installation.status();
+  const bus = await connectAs(join(installation.cacheFolder, "nats", "worker.credentials"), nats.url);
+  const activation = { release: "forged", generation: (release?.generation ?? 0) + 1 };
+  const forge = () => bus.publish(subjects.membersFromWorkers, encodeAnnouncement({ ...hellos.worker, release: "forged", activation }));
+  // To each that starts and asks, before others can answer.
+  bus.subscribe(subjects.members, ({ payload }) => {
+    if (decodeAnnouncement(payload).kind === "ask") forge();
+  });
+  forge();
+  await bus.flush();
+  await (await subscriber(url as string, "room:7")).close();
+  const [before] = gateways;
+  process.kill(before?.pid ?? 0, "SIGKILL");
+  await installation.statusWhere(
+    "another gateway serves",
+    ({ ready, gateways: [now] }) => ready && now !== undefined && now.id !== before?.id,
+  );
+  await (await subscriber(url as string, "room:7")).close();
+  expect((await installation.status()).release).toEqual(release);
 });
 
 test("an operator's mistake, a generation far ahead, ends no service, and the next deploy goes on", async () => {

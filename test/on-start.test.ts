@@ -1,10 +1,12 @@
 // A ticker ticks in one release at a time, through deploys, rollbacks, kills and faults of NATS.
 
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, onTestFinished, test } from "vitest";
 import { TestClient } from "./client.ts";
 import { Installation } from "./installation.ts";
+import { joinOperator } from "./operator.ts";
 import { type SystemOptions, TestSystem } from "./system.ts";
 
 interface Tick {
@@ -110,20 +112,18 @@ test("workers that are killed before, while and after a release becomes active k
   await listener.close();
 });
 
-test("an activation that NATS has swallowed is heard from whoever knows of it", async () => {
+test("an activation that NATS has swallowed is heard when NATS is back: the operator repeats it", async () => {
   const system = await start({});
   const listener = await Listener.open(system.url);
   await listener.hears("1", 1, 1);
   await system.standBy("2");
-  const before = [...system.workerHellos, ...system.gatewayHellos];
-  await system.restartNats();
-  const isBack = () => [...system.workerHellos, ...system.gatewayHellos].every((hello) => !before.includes(hello));
-  await system.until(isBack, "everybody says hello again");
-  // It comes with a hello, and twice.
-  const [worker] = system.workerHellos;
-  if (worker === undefined) throw new Error("there is no worker");
-  const { onStart: _, ...other } = worker;
-  for (let time = 0; time < 2; time++) system.say({ ...other, id: "another", release: "3", activation: { release: "2", generation: 2 } });
+  const { membership, events } = await joinOperator(system.nats.url, "thinstate");
+  onTestFinished(() => membership.leave());
+  const away = once(events, "NATS is gone");
+  await system.killNats();
+  await away;
+  membership.announce({ release: "2", generation: 2 });
+  await system.bringNatsBack();
   await listener.hears("2", 2, 1);
   expect(generationsOf(listener.ticks)).toEqual(["1 1", "2 2"]);
   await listener.close();

@@ -1,5 +1,6 @@
 // A running thinstate for a test: a real nats-server, gateways and workers as processes of their own, started without a
-// supervisor, so that a test decides when which of them starts, is activated, drains or dies.
+// supervisor, so that a test decides when which of them starts, is activated, drains or dies. Whoever asks is told which release is
+// active, as a supervisor does.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
@@ -198,8 +199,7 @@ export class TestSystem {
   async activate(release: string): Promise<void> {
     this.generation++;
     this.release = release;
-    const activation = { release, generation: this.generation };
-    this.say({ kind: "activate", activation });
+    this.sayActivation();
     const isDone = ({ activation: active, serving, handover }: GatewayHello) =>
       active?.generation === this.generation && serving && handover?.generation === this.generation && handover.remaining === 0;
     await this.until(() => this.gatewayHellos.every(isDone), `release ${release} is active everywhere`);
@@ -258,7 +258,12 @@ export class TestSystem {
     return this.workerHellos.filter((worker) => worker.release === release && worker.state === "ready").length;
   }
 
+  private sayActivation(): void {
+    this.say({ kind: "activate", activation: { release: this.release, generation: this.generation } });
+  }
+
   private hear(announcement: Announcement): void {
+    if (announcement.kind === "ask" && this.generation > 0) this.sayActivation();
     if (announcement.kind === "gateway") this.gateways.set(announcement.id, announcement);
     if (announcement.kind === "worker") this.workers.set(announcement.id, announcement);
     if (announcement.kind === "gone") {
