@@ -53,8 +53,26 @@ test("an address is let in again once its failures lie back", () => {
   for (let count = 0; count < 100; count++) limits.upgrade(address);
   expect(limits.isBarred("192.0.2.1")).toBe(true);
   expect(limits.isBarred("192.0.2.2")).toBe(false);
-  clock.now += 1_001;
+  clock.now += 5_001;
   expect(limits.isBarred("192.0.2.1")).toBe(false);
+  expect(limits.upgrade(address)).toBeUndefined();
+});
+
+test("clients that were let in together and fail together all count, for a minute at most", () => {
+  const { limits, clock } = clientLimits();
+  const address = limits.addressOf("192.0.2.1");
+  for (let count = 0; count < 5; count++) limits.failed(address);
+  const together = Array.from({ length: 20 }, () => limits.upgrade(address));
+  expect(together.filter((refusal) => refusal === undefined).length).toBe(20);
+  for (let count = 0; count < 20; count++) limits.failed(address);
+  clock.now += 19_999;
+  expect(limits.upgrade(address)).toEqual({ code: "rate.requests", passed: "address failures" });
+  clock.now += 1;
+  expect(limits.upgrade(address)).toBeUndefined();
+  for (let count = 0; count < 1_000; count++) limits.failed(address);
+  clock.now += 54_999;
+  expect(limits.upgrade(address)).toBeDefined();
+  clock.now += 1;
   expect(limits.upgrade(address)).toBeUndefined();
 });
 

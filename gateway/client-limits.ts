@@ -5,7 +5,7 @@ import type { ErrorCode } from "../protocol/errors.ts";
 import { networkOf } from "./address-network.ts";
 import { ConnectionMeter, type MeterRoom, type Passed } from "./connection-meter.ts";
 import { Parties, type Party } from "./parties.ts";
-import { isExceeded, use } from "./rate.ts";
+import { charge, isExceeded, use } from "./rate.ts";
 
 /** As many refusals are answered for each failed upgrade that is allowed: many may share an address, and not all of them have failed. */
 const refusalsPerFailure = 10;
@@ -93,9 +93,9 @@ export class ClientLimits implements MeterRoom {
     return false;
   }
 
-  /** A client of this address has done what it may not. */
+  /** A client of this address has done what it may not. Each one counts: many may be let in before the first of them fails. */
   failed(address: Party): void {
-    if (!address.isExempt) use(address, "failures", 1, this.rates.failures, this.now());
+    if (!address.isExempt) charge(address, "failures", 1, this.rates.failures, this.now());
   }
 
   /** A connection is let in, which has its place at its address already. */

@@ -9,6 +9,9 @@ export const burstSeconds = 5;
 
 const burstMs = burstSeconds * 1_000;
 
+/** What is charged lasts no longer than this: others may share an address with whoever has caused it. */
+const longestMs = 60_000;
+
 /** Until when past use lasts, of each kind. In ms, by the clock that is handed in; 0: no use. */
 export type Usage<Kind extends string> = Record<Kind, number>;
 
@@ -26,4 +29,9 @@ export function use<Kind extends string>(usage: Usage<Kind>, kind: Kind, amount:
   if (isExceeded(usage, kind, now)) return false;
   usage[kind] = Math.max(usage[kind], now) + (amount * 1_000) / perSecond;
   return true;
+}
+
+/** Counts what has happened already, also beyond what is allowed: it has to be made up for before anything more may come. */
+export function charge<Kind extends string>(usage: Usage<Kind>, kind: Kind, amount: number, perSecond: number, now: number): void {
+  usage[kind] = Math.min(Math.max(usage[kind], now) + (amount * 1_000) / perSecond, now + longestMs);
 }
