@@ -128,6 +128,11 @@ export class ClientEvents {
     if (connection.meter?.ping() === false) this.break(connection, "rate.sent");
   }
 
+  /** It is cut off for what its client has sent: see `closed`. */
+  faulted({ meter }: Connection): void {
+    if (meter !== undefined) this.limits.failed(meter.address);
+  }
+
   /** @param isSlow It was closed since it read too slowly. */
   closed(connection: Connection, { code, reason, isSlow }: { code: number; reason: Uint8Array; isSlow: boolean }): void {
     if (isSlow) {
@@ -157,7 +162,7 @@ export class ClientEvents {
     this.countBroken(code);
     if (isReleaseFault(code, close)) this.options.dispatcher.handover.closed(code);
     const { meter, route, ip } = connection;
-    if (meter !== undefined && isClientFault(code, close)) this.limits.failed(meter.address);
+    if (isClientFault(code, close)) this.faulted(connection);
     const passed = code === "rate.sent" ? { passed: meter?.passed, ip } : {};
     // Whoever stays away from his page for long enough meets that: nothing is wrong.
     if (code === "auth.expired") this.options.log.debug({ ...about(connection), code }, "connection closed");

@@ -88,6 +88,7 @@ export class Frontend {
       onMessage: (connection, message, isBinary) => clients.receive(connection, message, isBinary),
       onPing: (connection) => clients.pinged(connection),
       onClose: (connection, code, reason, isSlow) => clients.closed(connection, { code, reason, isSlow }),
+      onFault: (connection) => clients.faulted(connection),
     });
   }
 

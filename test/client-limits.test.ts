@@ -140,6 +140,18 @@ describe("who comes", () => {
 
   test("an address that goes on although it is refused is cut off without an answer", async () => {
     await start({ FAILED_UPGRADES_PER_SECOND: "1" });
+  test.each([
+    ["closed with 1009", 1_025],
+    ["cut off by the library", 70_000],
+  ])("connections that were %s for what they sent count as failed upgrades", async (_, bytes) => {
+    await start({ ...proxied, FAILED_UPGRADES_PER_SECOND: "1", MESSAGE_BYTES: "1024" });
+    const clients = await Promise.all(atOnce.map(() => TestClient.open(`${system.url}/echo`, from("192.0.2.1"))));
+    for (const client of clients) client.send("x".repeat(bytes));
+    await Promise.all(clients.map((client) => client.closes()));
+    expect((await refusal(`${system.url}/echo`, from("192.0.2.1"))).status).toBe(429);
+    await (await TestClient.open(`${system.url}/echo`, from("192.0.2.2"))).close();
+  });
+
     const answers = await Promise.allSettled([...atOnce, ...atOnce, ...atOnce].map(() => refusal(`${system.url}/nowhere`)));
     const errors = answers.flatMap((answer) => (answer.status === "rejected" ? [String(answer.reason)] : []));
     expect(errors[0]).toMatch(/socket hang up|ECONNRESET/);

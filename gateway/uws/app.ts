@@ -5,7 +5,7 @@ import type * as uWS from "./library.ts";
 import { headLimitBytes, type loadLibrary } from "./library.ts";
 import { headBytesOf, type Incoming, incomingOf, peerOf } from "./request.ts";
 import type { ServerListeners, ServerOptions } from "./server.ts";
-import { isOverLimit, type Known, ServerSocket, type SocketRoom } from "./socket.ts";
+import { isClientFault, isOverLimit, type Known, ServerSocket, type SocketRoom } from "./socket.ts";
 import { type AnswerRoom, Client, type WaitingUpgrade } from "./waiting-client.ts";
 
 export interface AppOptions<Data extends object> extends Pick<ServerOptions, "tls" | "limits"> {
@@ -140,6 +140,7 @@ export class App<Data extends object> {
       },
       close: ({ socket }: Known<Data>, code, message) => {
         if (socket === undefined) return onUpgraded(undefined);
+        if (code === 1006 && isClientFault(message)) listeners.onFault?.(socket.data);
         listeners.onClose(socket.data, code, new Uint8Array(message).slice(), code === 1006 && socket.isSlow);
         this.connections--;
         onCount();

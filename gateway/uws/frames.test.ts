@@ -15,8 +15,10 @@ const limits = { frameBytes: 65_536, backpressureBytes: 1_000_000, idleTimeoutMs
 let server: Server;
 let client: RawClient;
 let closed: Promise<{ code: number; reason: string }>;
+let faults: number;
 
 beforeEach(async () => {
+  faults = 0;
   let onClosed: (close: { code: number; reason: string }) => void;
   closed = new Promise((resolve) => {
     onClosed = resolve;
@@ -30,6 +32,9 @@ beforeEach(async () => {
         data.socket = socket;
       },
       onMessage: (data, message, isBinary) => data.socket?.send(message, isBinary),
+      onFault: () => {
+        faults++;
+      },
       onClose: (_, code, reason) => onClosed({ code, reason: Buffer.from(reason).toString() }),
     },
   );
@@ -140,6 +145,28 @@ describe("breaks the connection off, and its close is 1006", () => {
     await goes();
     expect(client.received).toEqual(Buffer.alloc(0));
     expect((await closed).code).toBe(1006);
+  });
+});
+
+describe("tells that it was the client's fault", () => {
+  test.each<[string, Buffer[]]>([
+    ["text that is not UTF-8", [frame(final | opcode.text, Buffer.from([0xff]))]],
+    ["the head of more than frameBytes", [head(final | opcode.binary, 65_537, 0x80), Buffer.alloc(4)]],
+  ])("%s", async (_, frames) => {
+    client.socket.write(Buffer.concat(frames));
+    await closed;
+    expect(faults).toBe(1);
+  });
+
+  test.each<[string, () => void]>([
+    ["not where it breaks off", () => client.socket.destroy()],
+    ["not where it ends TCP", () => client.socket.end()],
+    ["not where its close code is one that the library does not know", () => client.socket.write(closeFrame(3000, "bye"))],
+    ["not where it closes", () => client.socket.write(closeFrame(1000, "bye"))],
+  ])("%s", async (_, leave) => {
+    leave();
+    await closed;
+    expect(faults).toBe(0);
   });
 });
 

@@ -17,6 +17,8 @@ export interface ServerListeners<Data extends object> {
   onMessage(data: Data, message: Uint8Array, isBinary: boolean): void;
   /** A ping, or a pong. The library has answered it. */
   onPing?(data: Data): void;
+  /** The library cuts it off for what its client has sent; its close follows. */
+  onFault?(data: Data): void;
   /**
    * The socket must not be used any more.
    * @param isSlow it was closed because it read too slowly: more than `limits.backpressureBytes` waited for it.
