@@ -136,7 +136,7 @@ export class App<Data extends object> {
       // itself that it was dropped; what is published does not, but who it was published to has subscribed.
       subscription: (ws: Known<Data>, _topic, count, countBefore) => {
         const { socket } = ws;
-        if (socket !== undefined && count < countBefore) socket.isSlow ||= isOverLimit(ws, limits.backpressureBytes);
+        if (socket !== undefined && !socket.hasEnded && count < countBefore) socket.isSlow ||= isOverLimit(ws, limits.backpressureBytes);
       },
       close: ({ socket }: Known<Data>, code, message) => {
         if (socket === undefined) return onUpgraded(undefined);

@@ -35,6 +35,8 @@ export class ServerSocket<Data> implements Socket {
   readonly data: Data;
   /** Something for it was dropped. */
   isSlow = false;
+  /** We have closed it: nothing may be asked of it any more. */
+  hasEnded = false;
   private readonly ws: uWS.WebSocket<unknown>;
   private readonly room: SocketRoom;
   private readonly compressFrom: number;
@@ -60,10 +62,12 @@ export class ServerSocket<Data> implements Socket {
   }
 
   end(code: number, reason: string): void {
+    this.hasEnded = true;
     this.ws.end(code, reason);
   }
 
   cut(): void {
+    this.hasEnded = true;
     this.ws.close();
   }
 
