@@ -170,6 +170,7 @@ class Stage {
         limits: { topics: 100, subscriptions: 100 },
         now: () => 1,
         later: (run) => setImmediate(run),
+        after: (ms, run) => setTimeout(run, ms),
       }),
       publishHere,
       onTooManyTopics: ({ socket }) => socket?.end(1013, "topics.total"),

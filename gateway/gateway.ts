@@ -69,7 +69,13 @@ export class Gateway {
       onBegun: () => this.backend.hub.flushSoon(),
       limits: settings.topics,
     });
-    this.interest = new PacedInterest({ topics: this.topics, limits: settings.interest, now, later: (run) => setImmediate(run) });
+    this.interest = new PacedInterest({
+      topics: this.topics,
+      limits: settings.interest,
+      now,
+      later: (run) => setImmediate(run),
+      after: (ms, run) => setTimeout(run, ms),
+    });
     this.dispatcher = new Dispatcher({
       connections: () => slots.all(),
       now,

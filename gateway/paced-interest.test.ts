@@ -72,16 +72,24 @@ const here = () => true;
 let topics: PlayedTopics;
 let interest: PacedInterest;
 let later: Array<() => void>;
+let time: number;
+let timers: Array<() => void>;
 
 beforeEach(() => {
   topics = new PlayedTopics();
   later = [];
+  time = 0;
+  timers = [];
   interest = make(limits);
 });
 
 function make(limits: { topics: number; subscriptions: number }): PacedInterest {
-  let time = 0;
-  return new PacedInterest({ topics, limits, now: () => time++, later: (run) => later.push(run) });
+  const after = (ms: number, run: () => void) =>
+    timers.push(() => {
+      time += ms;
+      run();
+    });
+  return new PacedInterest({ topics, limits, now: () => time++, later: (run) => later.push(run), after });
 }
 
 function named(name: string, count: number): string[] {
@@ -89,20 +97,21 @@ function named(name: string, count: number): string[] {
 }
 
 test("what is known already is ready at once", async () => {
-  const first = interest.ask(["a"], here);
+  const first = interest.ask(["a"], 0, here);
   await topics.confirm();
   expect(await first).toEqual({ isRefused: false, wanted: ["a"] });
-  expect(interest.ask(["a"], here)).toBe("ready");
+  expect(interest.ask(["a"], 0, here)).toBe("ready");
 });
 
 test("NATS is asked for a bounded number at a time, until all are confirmed", async () => {
   let granted: Granted | undefined;
-  void Promise.resolve(interest.ask(named("topic", 1_000), here)).then((outcome) => {
+  void Promise.resolve(interest.ask(named("topic", 1_000), 0, here)).then((outcome) => {
     granted = outcome as Granted;
   });
   let rounds = 0;
   for (; granted === undefined; rounds++) {
     expect(topics.unconfirmed).toBeLessThanOrEqual(128);
+    timers.shift()?.();
     await topics.confirm();
   }
   expect(granted).toEqual({ isRefused: false, wanted: named("topic", 1_000) });
@@ -111,30 +120,52 @@ test("NATS is asked for a bounded number at a time, until all are confirmed", as
 
 test("somebody's first topic is asked for with the next ones, not behind a thousand of others", async () => {
   const many = named("a", 1_000);
-  void interest.ask(many, here);
-  void interest.ask(named("b", 1_000), here);
-  void interest.ask(["mine"], here);
+  void interest.ask(many, 0, here);
+  void interest.ask(named("b", 1_000), 0, here);
+  void interest.ask(["mine"], 0, here);
   await topics.confirm();
   expect(topics.asked).toContain("mine");
   expect(topics.asked).not.toContain(many.at(-1));
 });
 
+test("connections with many topics get further ones at a rate that they share, and nobody else waits for them", async () => {
+  void interest.ask(named("a", 1_000), 0, here);
+  for (let index = 0; index < 50; index++) void interest.ask(named(`b${index}`, 10), 500, here);
+  while (topics.unconfirmed > 0) await topics.confirm();
+  // The first few, and what may come at once of further ones.
+  expect(topics.asked.length).toBeLessThan(32 + 100);
+  const startedAt = time;
+  for (let count = 0; count < 20; count++) {
+    expect(timers.length).toBe(1);
+    timers.shift()?.();
+    await topics.confirm();
+    const mine = interest.ask([`mine-${count}`], 0, here);
+    await topics.confirm();
+    expect(await mine).toEqual({ isRefused: false, wanted: [`mine-${count}`] });
+    expect(topics.asked.length).toBeLessThan(32 + 100 + count + 1 + 2 * (time - startedAt));
+  }
+});
+
 test("topics that NATS has confirmed meanwhile hold up nothing: the rest goes on in another step of the event loop", async () => {
   const known = named("known", 200);
-  const first = interest.ask(known, here);
-  while (topics.counts.size < 200) await topics.confirm();
+  const first = interest.ask(known, 0, here);
+  while (topics.counts.size < 200) {
+    timers.shift()?.();
+    await topics.confirm();
+  }
   await topics.confirm();
   await first;
-  const second = interest.ask([...known, "new"], here);
-  while (!topics.asked.includes("new")) later.shift()?.();
+  const second = interest.ask([...known, "new"], 0, here);
+  while (!topics.asked.includes("new")) (later.shift() ?? timers.shift())?.();
   await topics.confirm();
   expect(await second).toEqual({ isRefused: false, wanted: [...known, "new"] });
 });
 
 test("a client that has gone gets no further ones, and what was wanted for it is told", async () => {
   let isThere = true;
-  const asked = interest.ask(named("topic", 1_000), () => isThere);
+  const asked = interest.ask(named("topic", 1_000), 0, () => isThere);
   isThere = false;
+  timers.shift()?.();
   await topics.confirm();
   const { isRefused, wanted } = (await asked) as Granted;
   expect(isRefused).toBe(false);
@@ -145,28 +176,28 @@ test("a client that has gone gets no further ones, and what was wanted for it is
 describe("limits", () => {
   test("of topics: known ones may have more subscribers, others are refused until there is room again", async () => {
     interest = make({ topics: 3, subscriptions: 100 });
-    const first = interest.ask(["a", "b"], here);
+    const first = interest.ask(["a", "b"], 0, here);
     await topics.confirm();
     await first;
-    const second = interest.ask(["c", "d", "e"], here);
+    const second = interest.ask(["c", "d", "e"], 0, here);
     await topics.confirm();
     const { isRefused, wanted } = (await second) as Granted;
     expect([isRefused, wanted]).toEqual([true, ["c"]]);
     interest.release(wanted);
-    expect(interest.ask(["a", "b"], here)).toBe("ready");
-    const third = interest.ask(["d"], here);
+    expect(interest.ask(["a", "b"], 0, here)).toBe("ready");
+    const third = interest.ask(["d"], 0, here);
     await topics.confirm();
     expect(await third).toEqual({ isRefused: false, wanted: ["d"] });
   });
 
   test("of subscriptions: known topics, too, are refused", async () => {
     interest = make({ topics: 100, subscriptions: 3 });
-    const first = interest.ask(["a", "b"], here);
+    const first = interest.ask(["a", "b"], 0, here);
     await topics.confirm();
     await first;
-    expect(interest.ask(["a"], here)).toBe("ready");
-    expect(interest.ask(["a", "b"], here)).toBe("refused");
-    const second = interest.ask(["c", "d"], here);
+    expect(interest.ask(["a"], 0, here)).toBe("ready");
+    expect(interest.ask(["a", "b"], 0, here)).toBe("refused");
+    const second = interest.ask(["c", "d"], 0, here);
     await topics.confirm();
     expect(await second).toEqual({ isRefused: true, wanted: ["c"] });
   });
@@ -174,8 +205,11 @@ describe("limits", () => {
 
 test("many are released bit by bit, and all of them in the end", async () => {
   const many = named("topic", 100);
-  const asked = interest.ask(many, here);
-  await topics.confirm();
+  const asked = interest.ask(many, 0, here);
+  while (topics.unconfirmed > 0 || timers.length > 0) {
+    timers.shift()?.();
+    await topics.confirm();
+  }
   await asked;
   interest.release(new Set(many));
   expect(topics.size).toBeGreaterThan(0);

@@ -1,6 +1,7 @@
-// Asks NATS for the topics that turns subscribe to: a bounded number at a time, a few of each connection in turn. So a client
-// that makes a handler subscribe to a thousand topics holds up neither the event loop nor NATS, and another one's first topic
-// waits for milliseconds. Counts them, and grants none beyond the gateway's limits. Pure, but for the topics.
+// Asks NATS for the topics that turns subscribe to: a bounded number at a time, a few of each connection in turn. Connections that have
+// more than a few get further ones at a bounded rate, which all of them share. So clients that make a handler subscribe to a thousand
+// topics each take a small part of the event loop's time, and of NATS's, and another one's first topic waits for milliseconds. Counts
+// them, and grants none beyond the gateway's limits. Pure, but for the topics.
 
 import { runSlices, type Slices } from "../process/time-slice.ts";
 import type { Topics } from "./topics.ts";
@@ -12,7 +13,8 @@ export interface InterestLimits {
   readonly subscriptions: number;
 }
 
-export interface PacedInterestOptions extends Slices {
+export interface PacedInterestOptions extends Pick<Slices, "now" | "later"> {
+  readonly after: (ms: number, run: () => void) => void;
   readonly topics: Pick<Topics, "want" | "release" | "has" | "isConfirmed" | "size" | "subscriptions">;
   readonly limits: InterestLimits;
 }
@@ -27,6 +29,8 @@ interface Request {
   readonly topics: readonly string[];
   /** The client is still there: else nothing more is asked for. */
   readonly isWanted: () => boolean;
+  /** So many others its connection has. */
+  readonly had: number;
   /** So many of them are wanted. */
   wanted: number;
   /** Those among them that NATS has not confirmed. */
@@ -38,12 +42,23 @@ interface Request {
 
 /** So many may be with NATS, unconfirmed. More in one step of the event loop, or with NATS, hold up others for longer, and are no faster. */
 const window = 128;
-/** So many of one connection, before it is another one's turn. */
+/** So many of one connection, before it is another one's turn. So many topics are few. */
 const share = 32;
+/** For all connections that have more than a few. Each topic takes 0.1 ms of the gateway's time, with the turn that wants it. */
+const furtherPerSecond = 2_000;
+/** So much of a rate may come at once. Timers are no more exact. */
+const tickMs = 10;
+/** How long a slice of what is released may hold up the event loop: nobody waits for it. */
+const releaseSliceMs = 1;
 
 export class PacedInterest {
   private readonly options: PacedInterestOptions;
   private readonly requests: Request[] = [];
+  /** Those of connections that have more than a few topics. */
+  private readonly further: Request[] = [];
+  /** When the next one of them may be asked for, by `now`. */
+  private furtherAt = Number.NEGATIVE_INFINITY;
+  private isPaused = false;
   private readonly releasing: Array<Iterable<string>> = [];
   private unconfirmed = 0;
 
@@ -53,15 +68,16 @@ export class PacedInterest {
 
   /**
    * Wants topics for a turn that is about to subscribe to them.
+   * @param had how many its connection has.
    * @returns ready: everything that is published to them from now on arrives here, and nothing is to be released. refused: they are too
    * many. Else what to wait for; never rejects.
    */
-  ask(topics: readonly string[], isWanted: () => boolean): "ready" | "refused" | Promise<Granted> {
+  ask(topics: readonly string[], had: number, isWanted: () => boolean): "ready" | "refused" | Promise<Granted> {
     if (topics.every((topic) => this.options.topics.isConfirmed(topic))) {
       return this.options.topics.subscriptions + topics.length > this.options.limits.subscriptions ? "refused" : "ready";
     }
     return new Promise((end) => {
-      this.requests.push({ topics, isWanted, wanted: 0, unconfirmed: 0, isAsked: false, isRefused: false, end });
+      this.queue({ topics, isWanted, had, wanted: 0, unconfirmed: 0, isAsked: false, isRefused: false, end });
       this.step();
     });
   }
@@ -74,7 +90,7 @@ export class PacedInterest {
       return;
     }
     this.releasing.push(topics);
-    if (this.releasing.length === 1) runSlices(this.releaseAll(), this.options);
+    if (this.releasing.length === 1) runSlices(this.releaseAll(), { ...this.options, sliceMs: releaseSliceMs });
   }
 
   private *releaseAll(): Generator<void> {
@@ -87,23 +103,41 @@ export class PacedInterest {
     }
   }
 
+  private queue(request: Request): void {
+    (request.had + request.wanted < share ? this.requests : this.further).push(request);
+  }
+
   private step(): void {
     let asked = 0;
     while (this.unconfirmed < window && asked < window) {
-      const request = this.requests.shift();
+      const request = this.requests.shift() ?? this.takeFurther();
       if (request === undefined) return;
       asked += share;
       this.askSome(request);
-      if (!request.isAsked) this.requests.push(request);
+      if (!request.isAsked) this.queue(request);
     }
     // Those that are known already have nothing to wait for.
     if (this.unconfirmed === 0) this.options.later(() => this.step());
+  }
+
+  private takeFurther(): Request | undefined {
+    if (this.further.length === 0 || this.isPaused) return undefined;
+    const now = this.options.now();
+    this.furtherAt = Math.max(this.furtherAt, now - tickMs);
+    if (this.furtherAt <= now) return this.further.shift();
+    this.isPaused = true;
+    this.options.after(this.furtherAt - now + tickMs, () => {
+      this.isPaused = false;
+      this.step();
+    });
+    return undefined;
   }
 
   private askSome(request: Request): void {
     const { topics } = request;
     const to = request.isWanted() ? Math.min(topics.length, request.wanted + share) : request.wanted;
     const waits: Promise<void>[] = [];
+    const { wanted } = request;
     while (request.wanted < to && !request.isRefused) {
       const topic = topics[request.wanted] as string;
       if (this.isFullFor(topic)) {
@@ -114,6 +148,7 @@ export class PacedInterest {
       request.wanted++;
       if (confirmed !== undefined) waits.push(confirmed);
     }
+    if (request.had + wanted >= share) this.furtherAt += ((request.wanted - wanted) * 1_000) / furtherPerSecond;
     request.isAsked = request.isRefused || request.wanted === topics.length || !request.isWanted();
     request.unconfirmed += waits.length;
     this.unconfirmed += waits.length;

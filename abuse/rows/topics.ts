@@ -26,6 +26,6 @@ export const topics: Abuse = {
   },
   faults: ({ endings, topics: most }) => [
     ...(most > mostTopics ? [`the gateway took ${most} topics, above ${mostTopics}`] : []),
-    ...(times(endings, "1008", "1013") === 0 ? ["nobody was closed with 1008 or 1013"] : []),
+    ...(most >= mostTopics && times(endings, "1008", "1013") === 0 ? ["nobody was closed with 1008 or 1013"] : []),
   ],
 };
