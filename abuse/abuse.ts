@@ -29,6 +29,8 @@ export interface Seen {
   readonly seconds: number;
   /** Topics that the gateway had subscribers for, at most. */
   readonly topics: number;
+  /** Files that the gateway had open at most, more than before; 0 where the system does not tell. */
+  readonly openFiles: number;
   /** What the gateway has used of one core, of 1. */
   readonly gatewayCpu: number;
 }

@@ -74,7 +74,7 @@ export async function runRow(installation: Installation, abuse: Abuse, { seconds
       ...faultsOf(row),
       ...(health.failed > 0 ? [`/healthz and /status failed ${health.failed} of ${health.asked} times`] : []),
       ...(await watch.missing(installation)),
-      ...abuse.faults({ endings, seconds, topics: mostTopics, gatewayCpu }),
+      ...abuse.faults({ endings, seconds, topics: mostTopics, openFiles: watch.moreOpenFiles, gatewayCpu }),
       ...installation.complaints.map((line) => `in the log: ${line}`),
     ];
     return { ...row, faults };

@@ -1,7 +1,7 @@
 // Looks at an installation while it is abused: memory, /healthz, topics.
 
 import type { Installation } from "../testbed/installation.ts";
-import { cpuSecondsOf, residentBytesOf } from "../testbed/usage.ts";
+import { cpuSecondsOf, openFilesOf, residentBytesOf } from "../testbed/usage.ts";
 
 /** Bytes of each process; of the largest worker. */
 export interface Memory {
@@ -27,10 +27,13 @@ export class Watch {
   /** Of its answers and of what was asked. */
   readonly health = { failed: 0, asked: 0 };
   mostTopics = 0;
+  /** Of the gateway, at most, more than at the start. */
+  moreOpenFiles = 0;
   private readonly pids: Pids;
   private readonly adminPort: number;
   private readonly timers: NodeJS.Timeout[];
   private readonly cpuSeconds: number;
+  private readonly openFilesBefore: number;
   private readonly startedAt = performance.now();
   private pending: Promise<void> = Promise.resolve();
 
@@ -39,6 +42,7 @@ export class Watch {
     this.adminPort = adminPort;
     this.before = this.peak = this.memory();
     this.cpuSeconds = cpuSecondsOf([pids.gateway]);
+    this.openFilesBefore = openFilesOf(pids.gateway);
     this.timers = [setInterval(() => this.look(), lookMs), setInterval(() => this.askNext(), askMs)];
   }
 
@@ -88,6 +92,7 @@ export class Watch {
       worker: Math.max(this.peak.worker, now.worker),
       nats: Math.max(this.peak.nats, now.nats),
     };
+    this.moreOpenFiles = Math.max(this.moreOpenFiles, openFilesOf(this.pids.gateway) - this.openFilesBefore);
   }
 
   // One after the other: what is not answered must not pile up here.

@@ -96,3 +96,27 @@ test("a changed rate holds at once", () => {
   rates.connection.messages = unlimited;
   for (let count = 0; count < 10_000; count++) expect(meter.message(1)).toBe(true);
 });
+
+test("an address that connects faster than it may ask for anything is not taken; it is remembered like others", () => {
+  const { limits, clock } = clientLimits((address) => address === "127.0.0.1");
+  const taken = (ip: string) => Array.from({ length: 100 }, () => limits.mayConnect(ip)).filter(Boolean).length;
+  // Upgrades and requests together: 11 a second, for five seconds.
+  expect([taken("192.0.2.1"), taken("192.0.2.2"), taken("127.0.0.1")]).toEqual([55, 55, 100]);
+  clock.now += 1_000;
+  expect(taken("192.0.2.1")).toBe(11);
+  expect(limits.passed).toEqual({ "address sockets": 45 + 45 + 89 });
+  clock.now += 5_000;
+  limits.sweep();
+  expect(limits.addresses.size).toBe(1);
+  clock.now += 100;
+  limits.sweep();
+  expect(limits.addresses.size).toBe(0);
+});
+
+test("a barred address is not taken either", () => {
+  const { limits } = clientLimits();
+  const address = limits.addressOf("192.0.2.1");
+  for (let count = 0; count < 10; count++) limits.failed(address);
+  for (let count = 0; count < 100; count++) limits.upgrade(address);
+  expect([limits.mayConnect("192.0.2.1"), limits.mayConnect("192.0.2.2")]).toEqual([false, true]);
+});

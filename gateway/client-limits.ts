@@ -62,6 +62,21 @@ export class ClientLimits implements MeterRoom {
     return this.addresses.get(networkOf(ip));
   }
 
+  /**
+   * Whether a TCP connection is taken. Who asks for nothing is not counted among connections, so an address may connect as often as it may
+   * ask: uWebSockets.js closes those that have not asked after 12 s at most.
+   * @param ip of the TCP connection.
+   */
+  mayConnect(ip: string): boolean {
+    const address = this.addressOf(ip);
+    if (address.isExempt) return true;
+    if (this.isBarred(ip)) return false;
+    const { upgrades, requests } = this.rates;
+    if (use(address, "sockets", 1, upgrades + requests, this.now())) return true;
+    this.count("address sockets");
+    return false;
+  }
+
   /** Whether this address goes on although it has been refused often: it is not answered any more. @param ip of the TCP connection. */
   isBarred(ip: string): boolean {
     const address = this.addresses.find(networkOf(ip));

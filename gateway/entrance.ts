@@ -23,6 +23,14 @@ export class Entrance {
     this.options = options;
   }
 
+  /** @returns whether a TCP connection is taken. @param ip of its other end. */
+  mayConnect(ip: string): boolean {
+    const { limits, sparseLog } = this.options;
+    if (limits.mayConnect(ip)) return true;
+    sparseLog.warn({ code: "rate.requests" }, { ip }, "cut off: its address connects too often, or goes on although it is refused");
+    return false;
+  }
+
   /** @param incoming with the address of the client itself. */
   upgrade(incoming: Incoming, client: WaitingUpgrade<Connection>): void {
     const { limits, upgrades } = this.options;

@@ -81,14 +81,15 @@ export class Frontend {
     // Hundreds may come before the first sweep: all of those whom an earlier gateway served.
     await this.files.step();
     this.server = await listen<Connection>(settings.server, {
+      mayConnect: (ip) => this.entrance.mayConnect(ip),
       isBarred: (ip) => clients.limits.isBarred(ip),
       onUpgrade: (incoming, client) => this.entrance.upgrade(clients.identified(incoming), client),
       onRequest: (incoming, client) => this.entrance.request(clients.identified(incoming), client),
       onOpen: (connection, socket) => clients.open(connection, socket),
       onMessage: (connection, message, isBinary) => clients.receive(connection, message, isBinary),
       onPing: (connection) => clients.pinged(connection),
-      onClose: (connection, code, reason, isSlow) => clients.closed(connection, { code, reason, isSlow }),
       onFault: (connection) => clients.faulted(connection),
+      onClose: (connection, code, reason, isSlow) => clients.closed(connection, { code, reason, isSlow }),
     });
   }
 

@@ -3,7 +3,7 @@
 
 import type { Usage } from "./rate.ts";
 
-type Kind = "messages" | "bytes" | "pings" | "upgrades" | "failures" | "requests" | "refusals";
+type Kind = "messages" | "bytes" | "pings" | "upgrades" | "failures" | "requests" | "refusals" | "sockets";
 
 export class Party implements Usage<Kind> {
   readonly key: string;
@@ -20,6 +20,8 @@ export class Party implements Usage<Kind> {
   requests = 0;
   /** Answers that there were too many of the others. */
   refusals = 0;
+  /** TCP connections, whatever became of them. */
+  sockets = 0;
 
   constructor(key: string, isExempt: boolean) {
     this.key = key;
@@ -69,8 +71,8 @@ export class Parties {
   /** Forgets those whose past use lasts no longer. */
   sweep(now: number): void {
     for (const party of this.leaving) {
-      const { messages, bytes, pings, upgrades, failures, requests, refusals } = party;
-      if (Math.max(messages, bytes, pings, upgrades, failures, requests, refusals) > now) continue;
+      const { messages, bytes, pings, upgrades, failures, requests, refusals, sockets } = party;
+      if (Math.max(messages, bytes, pings, upgrades, failures, requests, refusals, sockets) > now) continue;
       this.leaving.delete(party);
       this.all.delete(party.key);
     }

@@ -1,6 +1,6 @@
 // What processes use of a machine: processor time and memory, as Linux tells of them in /proc.
 
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { statFields } from "../process/proc-stat.ts";
 
@@ -35,6 +35,15 @@ export function machineSeconds(): MachineSeconds {
   const times = cpus().map(({ times: { user, nice, sys, irq, idle } }) => ({ busy: user + nice + sys + irq, idle }));
   const busy = times.reduce((sum, core) => sum + core.busy, 0) / 1000;
   return { busy, all: busy + times.reduce((sum, core) => sum + core.idle, 0) / 1000 };
+}
+
+/** Files and sockets of a process; 0 where it has ended, or the system does not tell. */
+export function openFilesOf(pid: number): number {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).length;
+  } catch {
+    return 0;
+  }
 }
 
 /** Memory that is really there, of all of them together; one that has ended has none. */

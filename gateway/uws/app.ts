@@ -48,6 +48,7 @@ export class App<Data extends object> {
     this.options = options;
     this.app = tls === undefined ? library.uWS.App() : library.uWS.SSLApp(tlsOptions(tls));
     this.compressFrom = limits.compresses ? compressedBytes : Number.POSITIVE_INFINITY;
+    this.addFilter();
     this.addWebSockets();
     this.addRequests();
   }
@@ -72,6 +73,16 @@ export class App<Data extends object> {
   /** To each of its subscribers. */
   publish(topic: string, data: Uint8Array, isBinary: boolean): void {
     this.app.publish(topic, data, isBinary, data.length >= this.compressFrom);
+  }
+
+  private addFilter(): void {
+    const { library, listeners } = this.options;
+    // 20.30 does not tell of a connection before its first request.
+    if (listeners.mayConnect === undefined || library.version === "20.30") return;
+    this.app.filter((response, change) => {
+      // -1: it has been closed.
+      if (Number(change) > 0 && !listeners.mayConnect?.(peerOf(response))) response.close();
+    });
   }
 
   private addWebSockets(): void {

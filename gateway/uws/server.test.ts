@@ -16,14 +16,15 @@ const limits = { frameBytes: 65_536, backpressureBytes: 65_536, idleTimeoutMs: 1
 const connections = 200;
 
 let server: Server;
-let listeners: Pick<ServerListeners<Data>, "onUpgrade" | "onOpen">;
+let listeners: Pick<Required<ServerListeners<Data>>, "mayConnect" | "onUpgrade" | "onOpen">;
 const clients: TestClient[] = [];
 
 beforeEach(async () => {
-  listeners = { onUpgrade: (_, client) => client.accept(() => ({}), "", []), onOpen: () => undefined };
+  listeners = { mayConnect: () => true, onUpgrade: (_, client) => client.accept(() => ({}), "", []), onOpen: () => undefined };
   server = await listen<Data>(
     { host: "127.0.0.1", port: 0, tls: undefined, limits },
     {
+      mayConnect: (ip) => listeners.mayConnect(ip),
       onUpgrade: (incoming, client) => listeners.onUpgrade(incoming, client),
       onRequest: (_, client) => client.answer({ status: 404, headers: [], body: "" }),
       onOpen: (data, socket) => listeners.onOpen(data, socket),
@@ -74,6 +75,22 @@ test("a client that goes while it waits is never admitted", async () => {
   client.socket.destroy();
   await vi.waitFor(() => expect(waiting?.isGone).toBe(true), patienceMs);
   waiting?.accept(() => expect.fail("admitted"), "", []);
+});
+
+test.runIf(loadLibrary().version === "20.69")("who may not connect is cut off before it has asked for anything, and asked about once", async () => {
+  const asked: string[] = [];
+  listeners.mayConnect = (ip) => {
+    asked.push(ip);
+    return asked.length > 2;
+  };
+  const url = `http://127.0.0.1:${server.port}`;
+  // The second one says nothing.
+  expect(await RawClient.untilClosed(url, requestOf(100))).toBe("");
+  expect(await RawClient.untilClosed(url, "")).toBe("");
+  expect(await RawClient.until(url, requestOf(100), "\r\n\r\n")).toMatch(/^HTTP\/1\.1 404 /);
+  const client = await TestClient.open(`ws://127.0.0.1:${server.port}/`);
+  await client.close();
+  expect(asked).toEqual(["127.0.0.1", "127.0.0.1", "127.0.0.1", "127.0.0.1"]);
 });
 
 /** @returns a request of so many bytes. */

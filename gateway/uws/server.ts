@@ -7,6 +7,8 @@ import type { Incoming } from "./request.ts";
 import type { AnswerRoom, WaitingRequest, WaitingUpgrade } from "./waiting-client.ts";
 
 export interface ServerListeners<Data extends object> {
+  /** Whether a TCP connection is taken; else it is closed at once, before TLS begins. Not asked by 20.30. @param ip of its other end. */
+  mayConnect?(ip: string): boolean;
   /** Whether a request is not to be looked at, but cut off. @param ip of the TCP connection. */
   isBarred?(ip: string): boolean;
   onUpgrade(incoming: Incoming, client: WaitingUpgrade<Data>): void;

@@ -7,11 +7,14 @@ import { join } from "node:path";
 import { type ConnectionOptions, connect } from "node:tls";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hasOpenssl, writeCertificate } from "../../test/certificate.ts";
+import { RawClient } from "../../test/raw-client.ts";
+import { loadLibrary } from "./library.ts";
 import { listen, type Server } from "./server.ts";
 
 describe.skipIf(!hasOpenssl)("TLS", () => {
   let folder: string;
   let server: Server;
+  let mayConnect = true;
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "thinstate-tls-"));
@@ -25,6 +28,7 @@ describe.skipIf(!hasOpenssl)("TLS", () => {
         limits: { frameBytes: 65_536, backpressureBytes: 65_536, idleTimeoutMs: 120_000, compresses: false },
       },
       {
+        mayConnect: () => mayConnect,
         onUpgrade: (_, client) => client.accept(() => ({}), "", []),
         onRequest: (_, client) => client.answer({ status: 404, headers: [], body: "" }),
         onOpen: () => undefined,
@@ -65,5 +69,13 @@ describe.skipIf(!hasOpenssl)("TLS", () => {
     { minVersion: "TLSv1.1", maxVersion: "TLSv1.1", ciphers: "ALL:@SECLEVEL=0" },
   ] as const)("%j is refused", async (options) => {
     await expect(agreed(options)).rejects.toThrow(/alert|handshake|ECONNRESET/i);
+  });
+
+  test.runIf(loadLibrary().version === "20.69")("who may not connect is cut off before TLS begins", async () => {
+    mayConnect = false;
+    expect(await RawClient.untilClosed(`http://127.0.0.1:${server.port}`, "")).toBe("");
+    await expect(agreed({})).rejects.toThrow(/before secure TLS|ECONNRESET/);
+    mayConnect = true;
+    expect(await agreed({})).toMatch(/^TLSv1\.3/);
   });
 });
