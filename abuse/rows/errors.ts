@@ -1,6 +1,6 @@
 // One connection whose every message makes an error with a code: what clients cause must not fill the log.
 
-import type { Abuse } from "../abuse.ts";
+import { type Abuse, times } from "../abuse.ts";
 import { WebStranger } from "../web-stranger.ts";
 
 export const errors: Abuse = {
@@ -10,6 +10,7 @@ export const errors: Abuse = {
   strike: (attack) =>
     attack.again(1, 1_000, async (index) => {
       const stranger = attack.watch(new WebStranger(attack, index, "/errors"));
+      stranger.socket.on("message", (data: Buffer) => attack.count(data.toString()));
       await stranger.opened;
       await stranger.floods(
         (socket) => socket.send("x"),
@@ -17,5 +18,5 @@ export const errors: Abuse = {
       );
     }),
   // However it ends: its log counts.
-  faults: () => [],
+  faults: ({ endings }) => (times(endings, "topic.invalid") === 0 ? ["no error was made"] : []),
 };

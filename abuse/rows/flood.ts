@@ -27,7 +27,7 @@ export const flood: Abuse = {
     // Those that are in when the address has reached its limit have not been closed yet.
     const most = connections + closesPerSecond * (5 + seconds);
     return [
-      ...(times(endings, "1008") === 0 ? ["nobody was closed with 1008"] : []),
+      ...(times(endings, "1008") === 0 ? ["no flood was closed with 1008"] : []),
       ...(entries > most ? [`they were let in ${entries} times, above ${most}`] : []),
     ];
   },

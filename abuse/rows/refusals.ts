@@ -4,10 +4,14 @@ import { type Abuse, onlyThese, times } from "../abuse.ts";
 import { RawStranger, upgradeHead } from "../raw-stranger.ts";
 
 const connections = 20;
+/** How often an address may fail, a second, and how often it is told so beyond; five seconds' worth at once: docs/limits.md. */
+const failuresPerSecond = 4;
+const answersPerSecond = 40;
 
 export const refusals: Abuse = {
   name: "refusals",
   title: "failed upgrades (Origin of another site) without end",
+  env: { FAILED_UPGRADES_PER_SECOND: String(failuresPerSecond) },
   strike: (attack) =>
     attack.again(connections, 0, async () => {
       const stranger = attack.watch(new RawStranger(attack, 0));
@@ -16,9 +20,15 @@ export const refusals: Abuse = {
       // A refused upgrade closes its connection: whoever pipelines a request behind it is not served.
       await stranger.ended;
     }),
-  faults: ({ endings }) => {
+  faults: ({ endings, seconds }) => {
     // cut: an address that goes on although it gets 429 is not answered any more.
     const faults = onlyThese(endings, "403", "429", "cut");
-    return times(endings, "429") === 0 ? [...faults, "nobody was refused with 429 in the end"] : faults;
+    const [failed, refused] = [times(endings, "403"), times(endings, "429")];
+    // Those that are under way when the address has reached its limit are answered, and so is what began within the time.
+    const lasted = 5 + seconds + 3;
+    const [mostFailed, mostRefused] = [connections + failuresPerSecond * lasted, answersPerSecond * lasted];
+    if (failed > mostFailed) faults.push(`${failed} failed, above ${mostFailed}`);
+    if (refused > mostRefused) faults.push(`${refused} were refused with 429, above ${mostRefused}`);
+    return refused === 0 ? [...faults, "nobody was refused with 429 in the end"] : faults;
   },
 };
