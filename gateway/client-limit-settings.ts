@@ -14,7 +14,7 @@ export const clientLimitSettings = {
   BYTES_PER_SECOND: perSecond(4 * 1024 * 1024),
   PINGS_PER_SECOND: perSecond(10),
   /** An address, and a user, may send as much as this many connections. */
-  ADDRESS_FACTOR: integer({ least: 1, most: 1_000_000, otherwise: 10 }),
+  ADDRESS_FACTOR: integer({ least: 1, most: 1_000_000, otherwise: 25 }),
   USER_FACTOR: integer({ least: 1, most: 1_000_000, otherwise: 10 }),
   /** Of one address, and of one user. All that ADDRESS_CONNECTIONS lets in may come back at once. */
   UPGRADES_PER_SECOND: perSecond(100),

@@ -90,6 +90,83 @@ test("no limit holds for an exempt address, but those of its connections do", ()
   expect(meter.passed).toBe("connection pings");
 });
 
+test("of an address that sends too much, those are closed that send more than their share", () => {
+  const { limits, clock } = clientLimits();
+  const address = limits.addressOf("192.0.2.1");
+  // All together may send 200 messages a second.
+  const enter = () => {
+    limits.addresses.enter(address);
+    return limits.open(address, undefined);
+  };
+  const [quiet, loud, alsoLoud] = [[enter(), enter()], enter(), enter()];
+  const closed = new Set<unknown>();
+  for (let ms = 0; ms < 60_000; ms += 10) {
+    clock.now += 10;
+    // 100 a second each, as a connection may, and 20.
+    for (const meter of [loud, alsoLoud]) if (!closed.has(meter) && !meter.message(1)) closed.add(meter);
+    if (ms % 50 === 0) for (const meter of quiet) if (!meter.message(1)) closed.add(meter);
+  }
+  expect(closed.has(loud) || closed.has(alsoLoud)).toBe(true);
+  expect(quiet.some((meter) => closed.has(meter))).toBe(false);
+  expect(Object.keys(limits.passed)).toEqual(["address messages"]);
+});
+
+test("of a user, too; where all send the same, all of them are above it", () => {
+  const { limits, clock } = clientLimits();
+  const meters = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"].map((ip) => {
+    const address = limits.addressOf(ip);
+    limits.addresses.enter(address);
+    return limits.open(address, "jo");
+  });
+  const closed = new Set<unknown>();
+  for (let ms = 0; ms < 120_000; ms += 10) {
+    clock.now += 10;
+    for (const meter of meters) if (!closed.has(meter) && !meter.message(1)) closed.add(meter);
+    if (closed.size === 2) break;
+  }
+  expect(closed.size).toBe(2);
+  expect(Object.keys(limits.passed)).toEqual(["user messages"]);
+});
+
+test("many open connections of an address allow it more failures", () => {
+  const { limits, clock } = clientLimits();
+  const [few, many] = [limits.addressOf("192.0.2.1"), limits.addressOf("192.0.2.2")];
+  for (let open = 0; open < 90; open++) limits.addresses.enter(many);
+  const { rates } = limits;
+  Object.assign(rates, { connections: 1_000 });
+  // Six a second: one is allowed, and one more for each ten connections.
+  for (let failure = 0; failure < 60; failure++) {
+    clock.now += 166;
+    for (const address of [few, many]) limits.failed(address);
+  }
+  expect([few, many].map((address) => limits.upgrade(address)?.passed)).toEqual(["address failures", undefined]);
+});
+
+test("an IPv6 address may be exempt by itself or with its network, and its neighbours are not", () => {
+  const exempt = new Set(["::1", "2001:db8::5"]);
+  const { limits } = clientLimits((address) => exempt.has(address));
+  expect(["::1", "2001:db8::5", "2001:db8::6", "::ffff:192.0.2.1"].map((ip) => limits.addressOf(ip).isExempt)).toEqual([
+    ...[true, true, false, false],
+  ]);
+  expect(limits.addressOf("2001:db8::6")).toBe(limits.addressOf("2001:db8::7"));
+});
+
+test("a change of what is exempt holds for those who are there", () => {
+  const exempt = new Set<string>();
+  const { limits, rates } = clientLimits((address) => exempt.has(address));
+  const [office, provider] = [limits.addressOf("192.0.2.1"), limits.addressOf("2001:db8::6")];
+  for (const address of [office, provider]) for (let open = 0; open < rates.connections; open++) limits.addresses.enter(address);
+  expect(limits.upgrade(office)?.passed).toBe("address connections");
+  exempt.add("192.0.2.1");
+  // The first of its /64, as a list that has the network answers.
+  exempt.add("2001:db8:0:0::");
+  limits.exemptAgain();
+  expect([limits.upgrade(office), limits.upgrade(provider)]).toEqual([undefined, undefined]);
+  exempt.clear();
+  limits.exemptAgain();
+  expect(limits.upgrade(office)?.passed).toBe("address connections");
+});
+
 test("a changed rate holds at once", () => {
   const { limits, rates } = clientLimits();
   const meter = limits.open(limits.addressOf("192.0.2.1"), "jo");

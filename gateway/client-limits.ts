@@ -6,9 +6,12 @@ import { networkOf } from "./address-network.ts";
 import { ConnectionMeter, type MeterRoom, type Passed } from "./connection-meter.ts";
 import { Parties, type Party } from "./parties.ts";
 import { charge, isExceeded, use } from "./rate.ts";
+import { normalizedAddress } from "./trusted-proxies.ts";
 
 /** As many refusals are answered for each failed upgrade that is allowed: many may share an address, and not all of them have failed. */
 const refusalsPerFailure = 10;
+/** So many open connections of an address allow it one more failure a second: where many are well, a few may fail. */
+const connectionsPerFailure = 10;
 
 export interface ClientLimitRates {
   /** Of an address. */
@@ -39,11 +42,13 @@ export class ClientLimits implements MeterRoom {
   readonly rates: ClientLimitsOptions["rates"];
   readonly addresses: Parties;
   private readonly users = new Parties();
+  private readonly isExempt: ClientLimitsOptions["isExempt"];
 
   constructor({ now, rates, isExempt }: ClientLimitsOptions) {
     this.now = now;
     this.rates = rates;
-    this.addresses = new Parties(isExempt);
+    this.isExempt = isExempt;
+    this.addresses = new Parties();
   }
 
   count(passed: Passed): void {
@@ -58,8 +63,18 @@ export class ClientLimits implements MeterRoom {
     });
   }
 
+  /** One that is exempt stands for itself, any other for its network. */
   addressOf(ip: string): Party {
-    return this.addresses.get(networkOf(ip));
+    const address = normalizedAddress(ip);
+    const isExempt = this.isExempt(address);
+    const party = this.addresses.get(isExempt ? address : networkOf(address));
+    party.isExempt = isExempt;
+    return party;
+  }
+
+  /** What is exempt has changed: it holds for those who are there, too. */
+  exemptAgain(): void {
+    for (const party of this.addresses.values()) party.isExempt = this.isExempt(party.key.replace(/\/64$/, ""));
   }
 
   /**
@@ -80,7 +95,7 @@ export class ClientLimits implements MeterRoom {
   /** Whether this address goes on although it has been refused often: it is not answered any more. @param ip of the TCP connection. */
   isBarred(ip: string): boolean {
     const address = this.addresses.find(networkOf(ip));
-    if (address === undefined || !isExceeded(address, "refusals", this.now())) return false;
+    if (address === undefined || !isExceeded(address, "refusals", this.now()) || this.isExempt(normalizedAddress(ip))) return false;
     this.count("address refusals");
     return true;
   }
@@ -110,7 +125,8 @@ export class ClientLimits implements MeterRoom {
 
   /** A client of this address has done what it may not. Each one counts: many may be let in before the first of them fails. */
   failed(address: Party): void {
-    if (!address.isExempt) charge(address, "failures", 1, this.rates.failures, this.now());
+    const perSecond = this.rates.failures + address.connections / connectionsPerFailure;
+    if (!address.isExempt) charge(address, "failures", 1, perSecond, this.now());
   }
 
   /** A connection is let in, which has its place at its address already. */

@@ -2,6 +2,9 @@
 //
 // The clock is looked at, and address and user are told, once for several messages: that costs a few nanoseconds for each of them. A
 // connection can so send these few more than it may.
+//
+// Where all connections of an address or a user together send too much, those are closed that send more than their share of what is
+// allowed: the others are not to pay for them.
 
 import type { Party } from "./parties.ts";
 import { type Usage, use } from "./rate.ts";
@@ -41,11 +44,14 @@ export class ConnectionMeter implements Usage<Sent> {
   /** Since the clock was looked at. */
   private newMessages = 0;
   private newBytes = 0;
+  private settledAt: number;
+  private pingedAt: number;
 
   constructor(room: MeterRoom, address: Party, user: Party | undefined) {
     this.room = room;
     this.address = address;
     this.user = user;
+    this.settledAt = this.pingedAt = room.now();
   }
 
   /** A message has come. @returns false where that is too much: see `passed`. */
@@ -58,7 +64,10 @@ export class ConnectionMeter implements Usage<Sent> {
 
   /** A ping has come, or a pong. @returns false where that is too much: see `passed`. */
   ping(): boolean {
-    return this.use("pings", 1, this.room.now());
+    const now = this.room.now();
+    const elapsedMs = now - this.pingedAt;
+    this.pingedAt = now;
+    return this.use("pings", { amount: 1, elapsedMs, now });
   }
 
   /** Counts what has come since the last time. */
@@ -67,16 +76,18 @@ export class ConnectionMeter implements Usage<Sent> {
     this.newMessages = 0;
     this.newBytes = 0;
     const now = this.room.now();
-    return this.use("messages", newMessages, now) && this.use("bytes", newBytes, now);
+    const elapsedMs = now - this.settledAt;
+    this.settledAt = now;
+    return this.use("messages", { amount: newMessages, elapsedMs, now }) && this.use("bytes", { amount: newBytes, elapsedMs, now });
   }
 
-  private use(kind: Sent, amount: number, now: number): boolean {
+  private use(kind: Sent, sent: Amount): boolean {
     const { connection, addressFactor, userFactor } = this.room.rates;
     const { address, user } = this;
     const perSecond = connection[kind];
-    if (!use(this, kind, amount, perSecond, now)) return this.pass(`connection ${kind}`);
-    if (!address.isExempt && !use(address, kind, amount, perSecond * addressFactor, now)) return this.pass(`address ${kind}`);
-    if (user !== undefined && !use(user, kind, amount, perSecond * userFactor, now)) return this.pass(`user ${kind}`);
+    if (!use(this, kind, sent.amount, perSecond, sent.now)) return this.pass(`connection ${kind}`);
+    if (!address.isExempt && !mayShare(address, kind, perSecond * addressFactor, sent)) return this.pass(`address ${kind}`);
+    if (user !== undefined && !mayShare(user, kind, perSecond * userFactor, sent)) return this.pass(`user ${kind}`);
     return true;
   }
 
@@ -85,4 +96,17 @@ export class ConnectionMeter implements Usage<Sent> {
     this.room.count(passed);
     return false;
   }
+}
+
+interface Amount {
+  readonly amount: number;
+  /** In which it came. */
+  readonly elapsedMs: number;
+  readonly now: number;
+}
+
+/** Whether all of the party together have sent no more than they may, or this connection no more than its share of that. */
+function mayShare(party: Party, kind: Sent, perSecond: number, { amount, elapsedMs, now }: Amount): boolean {
+  if (use(party, kind, amount, perSecond, now)) return true;
+  return amount * 1_000 * Math.max(1, party.connections) <= perSecond * elapsedMs;
 }

@@ -96,7 +96,7 @@ export class Frontend {
   /** As LiveSettings has it. */
   async change(config: GatewayConfig, certificate: Certificate | undefined): Promise<void> {
     await this.options.settings.change(config, certificate, this.server);
-    this.options.clients.limits.addresses.forgetExempt();
+    this.options.clients.limits.exemptAgain();
   }
 
   /** Lets no one in any more; those who are in stay. */

@@ -8,7 +8,7 @@ type Kind = "messages" | "bytes" | "pings" | "upgrades" | "failures" | "requests
 export class Party implements Usage<Kind> {
   readonly key: string;
   /** No limit holds for it. */
-  readonly isExempt: boolean;
+  isExempt = false;
   /** Those that are open, and upgrades that have not been answered. */
   connections = 0;
   messages = 0;
@@ -23,9 +23,8 @@ export class Party implements Usage<Kind> {
   /** TCP connections, whatever became of them. */
   sockets = 0;
 
-  constructor(key: string, isExempt: boolean) {
+  constructor(key: string) {
     this.key = key;
-    this.isExempt = isExempt;
   }
 }
 
@@ -33,15 +32,13 @@ export class Parties {
   private readonly all = new Map<string, Party>();
   /** Those without a connection. */
   private readonly leaving = new Set<Party>();
-  private readonly isExempt: (key: string) => boolean;
-
-  /** @param isExempt asked once for each party, while it is remembered. */
-  constructor(isExempt: (key: string) => boolean = () => false) {
-    this.isExempt = isExempt;
-  }
 
   get size(): number {
     return this.all.size;
+  }
+
+  values(): Iterable<Party> {
+    return this.all.values();
   }
 
   find(key: string): Party | undefined {
@@ -52,7 +49,7 @@ export class Parties {
   get(key: string): Party {
     const known = this.all.get(key);
     if (known !== undefined) return known;
-    const party = new Party(key, this.isExempt(key));
+    const party = new Party(key);
     this.all.set(key, party);
     this.leaving.add(party);
     return party;
@@ -76,11 +73,5 @@ export class Parties {
       this.leaving.delete(party);
       this.all.delete(party.key);
     }
-  }
-
-  /** What is exempt has changed: it is asked again for everybody who comes. Those who are there keep their places. */
-  forgetExempt(): void {
-    for (const party of this.leaving) this.all.delete(party.key);
-    this.leaving.clear();
   }
 }

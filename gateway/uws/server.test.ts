@@ -77,21 +77,24 @@ test("a client that goes while it waits is never admitted", async () => {
   waiting?.accept(() => expect.fail("admitted"), "", []);
 });
 
-test.runIf(loadLibrary().version === "20.69")("who may not connect is cut off before it has asked for anything, and asked about once", async () => {
-  const asked: string[] = [];
-  listeners.mayConnect = (ip) => {
-    asked.push(ip);
-    return asked.length > 2;
-  };
-  const url = `http://127.0.0.1:${server.port}`;
-  // The second one says nothing.
-  expect(await RawClient.untilClosed(url, requestOf(100))).toBe("");
-  expect(await RawClient.untilClosed(url, "")).toBe("");
-  expect(await RawClient.until(url, requestOf(100), "\r\n\r\n")).toMatch(/^HTTP\/1\.1 404 /);
-  const client = await TestClient.open(`ws://127.0.0.1:${server.port}/`);
-  await client.close();
-  expect(asked).toEqual(["127.0.0.1", "127.0.0.1", "127.0.0.1", "127.0.0.1"]);
-});
+test.runIf(loadLibrary().version === "20.69")(
+  "who may not connect is cut off before it has asked for anything, and asked about once",
+  async () => {
+    const asked: string[] = [];
+    listeners.mayConnect = (ip) => {
+      asked.push(ip);
+      return asked.length > 2;
+    };
+    const url = `http://127.0.0.1:${server.port}`;
+    // The second one says nothing.
+    expect(await RawClient.untilClosed(url, requestOf(100))).toBe("");
+    expect(await RawClient.untilClosed(url, "")).toBe("");
+    expect(await RawClient.until(url, requestOf(100), "\r\n\r\n")).toMatch(/^HTTP\/1\.1 404 /);
+    const client = await TestClient.open(`ws://127.0.0.1:${server.port}/`);
+    await client.close();
+    expect(asked).toEqual(["127.0.0.1", "127.0.0.1", "127.0.0.1", "127.0.0.1"]);
+  },
+);
 
 /** @returns a request of so many bytes. */
 function requestOf(bytes: number, lines: readonly string[] = []): string {
