@@ -10,29 +10,29 @@ import { runCommand } from "./command.ts";
 const aboutTime = ["the victim's p99", "× unanswered", "× no answer to the head", "no flood was closed with 1008"];
 const isAboutTime = (fault: string) => aboutTime.some((text) => fault.includes(text));
 
-test.each([
-  [["bodies", "sockets", "silent", "queries", "fragments"]],
-  [["flood", "pings", "errors", "refusals"]],
-])("strangers are bounded, and a client beside them loses nothing: %s", async (chosen) => {
-  const only = chosen.flatMap((name) => ["--only", name]);
-  const { exitCode, stdout, stderr } = await runCommand("abuse", "--json", "--seconds", "4", ...only);
-  const rows = stdout
-    .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line) as Row);
-  expect(rows.map(({ abuse }) => abuse).sort(), stderr).toEqual([...chosen].sort());
-  for (const row of rows) {
-    expect(
-      row.faults.filter((fault) => !isAboutTime(fault)),
-      stdout,
-    ).toEqual([]);
-    expect(row.victim).toMatchObject({ lost: 0, doubled: 0, reordered: 0, disconnected: [] });
-    expect(row.victim.during.echoes).toBeGreaterThan(0);
-    // They were there.
-    expect(Object.keys(row.endings).length).toBeGreaterThan(0);
-  }
-  expect(exitCode).toBe(rows.some(({ faults }) => faults.length > 0) ? 1 : 0);
-});
+test.each([[["bodies", "sockets", "silent", "queries", "fragments"]], [["flood", "pings", "errors", "refusals"]]])(
+  "strangers are bounded, and a client beside them loses nothing: %s",
+  async (chosen) => {
+    const only = chosen.flatMap((name) => ["--only", name]);
+    const { exitCode, stdout, stderr } = await runCommand("abuse", "--json", "--seconds", "4", ...only);
+    const rows = stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Row);
+    expect(rows.map(({ abuse }) => abuse).sort(), stderr).toEqual([...chosen].sort());
+    for (const row of rows) {
+      expect(
+        row.faults.filter((fault) => !isAboutTime(fault)),
+        stdout,
+      ).toEqual([]);
+      expect(row.victim).toMatchObject({ lost: 0, doubled: 0, reordered: 0, disconnected: [] });
+      expect(row.victim.during.echoes).toBeGreaterThan(0);
+      // They were there.
+      expect(Object.keys(row.endings).length).toBeGreaterThan(0);
+    }
+    expect(exitCode).toBe(rows.some(({ faults }) => faults.length > 0) ? 1 : 0);
+  },
+);
 
 test("--help names every row; one that does not exist is refused", async () => {
   const [help, wrong] = await Promise.all([runCommand("abuse", "--help"), runCommand("abuse", "--only", "nothing")]);

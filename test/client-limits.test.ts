@@ -161,15 +161,18 @@ describe("who comes", () => {
   });
 
   // Linux has the whole network 127.0.0.0/8; 20.30 does not tell of such sockets.
-  test.runIf(process.platform === "linux" && loadLibrary().version === "20.69")("sockets that ask for nothing: an address may connect as often as it may ask", async () => {
-    await start({ UPGRADES_PER_SECOND: "1", REQUESTS_PER_SECOND: "1" });
-    const sockets = atOnce.map(() => connect(system.port, "127.0.0.1").on("error", () => undefined));
-    await Promise.race(sockets.map((socket) => once(socket, "close")));
-    expect(await passed()).toEqual({ "address sockets": expect.any(Number) });
-    const client = await TestClient.open(`${system.url}/echo`, { tls: { rejectUnauthorized: false, localAddress: "127.0.0.2" } });
-    await client.close();
-    for (const socket of sockets) socket.destroy();
-  });
+  test.runIf(process.platform === "linux" && loadLibrary().version === "20.69")(
+    "sockets that ask for nothing: an address may connect as often as it may ask",
+    async () => {
+      await start({ UPGRADES_PER_SECOND: "1", REQUESTS_PER_SECOND: "1" });
+      const sockets = atOnce.map(() => connect(system.port, "127.0.0.1").on("error", () => undefined));
+      await Promise.race(sockets.map((socket) => once(socket, "close")));
+      expect(await passed()).toEqual({ "address sockets": expect.any(Number) });
+      const client = await TestClient.open(`${system.url}/echo`, { tls: { rejectUnauthorized: false, localAddress: "127.0.0.2" } });
+      await client.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  );
 
   test("requests", async () => {
     await start({ REQUESTS_PER_SECOND: "1" });

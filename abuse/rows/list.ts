@@ -12,4 +12,17 @@ import { sockets } from "./sockets.ts";
 import { topics } from "./topics.ts";
 import { upgrades } from "./upgrades.ts";
 
-export const abuses: readonly Abuse[] = [bodies, sockets, silent, unfinished, deaf, queries, upgrades, topics, flood, pings, errors, refusals];
+export const abuses: readonly Abuse[] = [
+  bodies,
+  sockets,
+  silent,
+  unfinished,
+  deaf,
+  queries,
+  upgrades,
+  topics,
+  flood,
+  pings,
+  errors,
+  refusals,
+];
