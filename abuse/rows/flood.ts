@@ -6,8 +6,9 @@ import { WebStranger } from "../web-stranger.ts";
 const connections = 20;
 const letIn = "let in";
 const text = "x".repeat(64);
-/** How often an address may make us close, a second; five seconds' worth at once: docs/limits.md. */
+/** How often an address may make us close, a second, and once more for each ten connections; five seconds' worth at once: docs/limits.md. */
 const closesPerSecond = 4;
+const mostPerSecond = closesPerSecond + connections / 10;
 
 export const flood: Abuse = {
   name: "flood",
@@ -25,7 +26,7 @@ export const flood: Abuse = {
   faults: ({ endings, seconds }) => {
     const entries = times(endings, letIn);
     // Those that are in when the address has reached its limit have not been closed yet.
-    const most = connections + closesPerSecond * (5 + seconds);
+    const most = connections + mostPerSecond * (5 + seconds);
     return [
       ...(times(endings, "1008") === 0 ? ["no flood was closed with 1008"] : []),
       ...(entries > most ? [`they were let in ${entries} times, above ${most}`] : []),

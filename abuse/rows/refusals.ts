@@ -7,6 +7,8 @@ const connections = 20;
 /** How often an address may fail, a second, and how often it is told so beyond; five seconds' worth at once: docs/limits.md. */
 const failuresPerSecond = 4;
 const answersPerSecond = 40;
+/** Once more for each ten connections, and upgrades under way count as such. */
+const mostPerSecond = failuresPerSecond + connections / 10;
 
 export const refusals: Abuse = {
   name: "refusals",
@@ -26,7 +28,7 @@ export const refusals: Abuse = {
     const [failed, refused] = [times(endings, "403"), times(endings, "429")];
     // Those that are under way when the address has reached its limit are answered, and so is what began within the time.
     const lasted = 5 + seconds + 3;
-    const [mostFailed, mostRefused] = [connections + failuresPerSecond * lasted, answersPerSecond * lasted];
+    const [mostFailed, mostRefused] = [connections + mostPerSecond * lasted, answersPerSecond * lasted];
     if (failed > mostFailed) faults.push(`${failed} failed, above ${mostFailed}`);
     if (refused > mostRefused) faults.push(`${refused} were refused with 429, above ${mostRefused}`);
     return refused === 0 ? [...faults, "nobody was refused with 429 in the end"] : faults;
