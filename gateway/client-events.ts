@@ -9,7 +9,7 @@ import type { IdentityBody } from "../protocol/records.ts";
 import { identified } from "./client-identity.ts";
 import { ClientLimits } from "./client-limits.ts";
 import { Connection, type Socket } from "./connection.ts";
-import type { Passed } from "./connection-meter.ts";
+import type { ConnectionMeter } from "./connection-meter.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { Expiries } from "./expiry.ts";
 import type { LiveSettings } from "./live-settings.ts";
@@ -163,7 +163,7 @@ export class ClientEvents {
     this.countBroken(code);
     if (isReleaseFault(code, close)) this.options.dispatcher.handover.closed(code);
     const { meter, route, ip } = connection;
-    if (isClientFault(code, close, meter?.passed)) this.faulted(connection);
+    if (isClientFault(code, close, meter)) this.faulted(connection);
     const passed = code === "rate.sent" ? { passed: meter?.passed, ip } : {};
     // Whoever stays away from his page for long enough meets that: nothing is wrong.
     if (code === "auth.expired") this.options.log.debug({ ...about(connection), code }, "connection closed");
@@ -222,9 +222,9 @@ function isReleaseFault(code: string, closeCode: number): boolean {
 }
 
 /** What makes its address suspect. */
-function isClientFault(code: ErrorCode, close: number, passed: Passed | undefined): boolean {
-  // What all of an address or a user do together is not the fault of the one that was closed for it.
-  if (code === "rate.sent" && passed?.startsWith("connection ") === false) return false;
+function isClientFault(code: ErrorCode, close: number, meter: ConnectionMeter | undefined): boolean {
+  // What all of an address or a user do together is not the fault of the one that was closed for it, unless it floods.
+  if (code === "rate.sent") return meter?.isFlooding === true;
   return close === 1008 || close === 1009 || code === "parked.tooMuch";
 }
 

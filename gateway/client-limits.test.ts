@@ -197,3 +197,21 @@ test("a barred address is not taken either", () => {
   for (let count = 0; count < 100; count++) limits.upgrade(address);
   expect([limits.mayConnect("192.0.2.1"), limits.mayConnect("192.0.2.2")]).toEqual([false, true]);
 });
+
+test("who comes to an address that has sent too much is flooding if it sends faster than a connection may, and not if it is slower", () => {
+  const { limits, clock } = clientLimits();
+  const address = limits.addressOf("192.0.2.1");
+  const sends = (everyMs: number) => {
+    limits.addresses.enter(address);
+    const meter = limits.open(address, undefined);
+    for (let count = 0; count < 500 && meter.message(1); count++) clock.now += everyMs;
+    limits.close(meter);
+    return [meter.passed, meter.isFlooding];
+  };
+  for (let count = 0; count < 2; count++) expect(sends(0)).toEqual([undefined, false]);
+  expect(sends(0)).toEqual(["address messages", true]);
+  // Others go on.
+  for (let count = 0; count < 9; count++) limits.addresses.enter(address);
+  address.messages = clock.now + 60_000;
+  expect(sends(20)).toEqual(["address messages", false]);
+});

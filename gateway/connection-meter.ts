@@ -40,6 +40,8 @@ export class ConnectionMeter implements Usage<Sent> {
   user: Party | undefined;
   /** The limit that it was closed for. */
   passed: Passed | undefined;
+  /** When it was closed, it was sending faster than a connection may, whether or not its own burst was spent. */
+  isFlooding = false;
   private readonly room: MeterRoom;
   /** Since the clock was looked at. */
   private newMessages = 0;
@@ -85,14 +87,16 @@ export class ConnectionMeter implements Usage<Sent> {
     const { connection, addressFactor, userFactor } = this.room.rates;
     const { address, user } = this;
     const perSecond = connection[kind];
+    const isFlooding = sent.amount * 1_000 > perSecond * sent.elapsedMs;
     if (!use(this, kind, sent.amount, perSecond, sent.now)) return this.pass(`connection ${kind}`);
-    if (!address.isExempt && !mayShare(address, kind, perSecond * addressFactor, sent)) return this.pass(`address ${kind}`);
-    if (user !== undefined && !mayShare(user, kind, perSecond * userFactor, sent)) return this.pass(`user ${kind}`);
+    if (!address.isExempt && !mayShare(address, kind, perSecond * addressFactor, sent)) return this.pass(`address ${kind}`, isFlooding);
+    if (user !== undefined && !mayShare(user, kind, perSecond * userFactor, sent)) return this.pass(`user ${kind}`, isFlooding);
     return true;
   }
 
-  private pass(passed: Passed): false {
+  private pass(passed: Passed, isFlooding = true): false {
     this.passed = passed;
+    this.isFlooding = isFlooding;
     this.room.count(passed);
     return false;
   }
