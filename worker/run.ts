@@ -13,6 +13,7 @@ import { SparseLog } from "../process/sparse-log.ts";
 import { thrownText } from "../process/thrown.ts";
 import { isCodedError } from "../protocol/errors.ts";
 import { subjectsOf } from "../protocol/subjects.ts";
+import { onWarning } from "./auth/warnings.ts";
 import { checkPayload, liveSettings, parseWorkerConfig, type WorkerConfig } from "./config.ts";
 import { confine } from "./confinement.ts";
 import { loadHandlers, loadingTimeMs } from "./loader.ts";
@@ -47,6 +48,7 @@ export async function run(env: NodeJS.ProcessEnv): Promise<void> {
   process.on("SIGHUP", () => void reload?.run());
   // A promise that a handler let go of: its turn has committed without it, and no other connection is concerned.
   process.on("unhandledRejection", (error) => sparseLog.error({}, { err: error }, "a promise that no handler awaited was rejected"));
+  onWarning(({ text, error }) => sparseLog.warn({ code: "auth.unavailable" }, { err: error }, text));
   process.on("uncaughtException", (error) => {
     // A timer that used its turn's conn: it throws before it does anything, so that is no reason to end what others wait for.
     if (isCodedError(error, "turn.over")) return sparseLog.error({ code: error.code }, { err: error }, "a conn was used after its turn");

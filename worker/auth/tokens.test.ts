@@ -1,9 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type JWTHeaderParameters, SignJWT, UnsecuredJWT } from "jose";
 import * as v from "valibot";
-import { afterAll, beforeAll, describe, expect, expectTypeOf, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, expectTypeOf, test, vi } from "vitest";
 import { keysInFile } from "./key-file.ts";
 import { type TestIssuer, testIssuer } from "./testing.ts";
 import { bearerTokens } from "./tokens.ts";
@@ -100,6 +102,37 @@ test("a token in the query counts where the handler wants it, and the header fir
 
 test.each([undefined, "", "short", []])("without a secret that is long enough, nothing loads: %s", (given) => {
   expect(() => bearerTokens({ ...issued, secret: given })).toThrow(/secret/);
+});
+
+test("an issuer that is away locks nobody out for hours, and is asked at most every 30 s", async () => {
+  let fetches = 0;
+  let isAway = false;
+  const server = createServer((_request, response) => {
+    fetches++;
+    if (isAway) response.writeHead(500).end();
+    else response.end(JSON.stringify(issuer.jwks));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  vi.useFakeTimers({ toFake: ["Date", "performance"] });
+  try {
+    const tokens = bearerTokens({ ...issued, jwks: `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks.json` });
+    const token = await issuer.token({ sub: "ada" }, 24 * 3_600_000);
+    const verify = () => tokens.verify(token).then(({ user }) => user);
+    expect(await verify()).toBe("ada");
+    isAway = true;
+    vi.advanceTimersByTime(11 * 60_000);
+    expect(await Promise.all(Array.from({ length: 20 }, verify))).toEqual(Array(20).fill("ada"));
+    expect(await verify()).toBe("ada");
+    expect(fetches).toBe(2);
+    vi.advanceTimersByTime(4 * 3_600_000);
+    await expect(verify()).rejects.toMatchObject({ code: "auth.unavailable" });
+    isAway = false;
+    vi.advanceTimersByTime(1_000);
+    expect(await verify()).toBe("ada");
+  } finally {
+    vi.useRealTimers();
+    server.close();
+  }
 });
 
 describe("keys in a file", () => {

@@ -7,11 +7,12 @@
 //     return { user, expiresAt };
 //   },
 
-import { createLocalJWKSet, createRemoteJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey, jwtVerify } from "jose";
+import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey, jwtVerify } from "jose";
 import { isCodedError } from "../../protocol/errors.ts";
 import type { Schema } from "../schema.ts";
 import { type ClaimsOf, headerOf, type Identity, identityOf, parameterOf, refused, type ShownIn, unavailable } from "./identity.ts";
 import { keysInFile } from "./key-file.ts";
+import { keysAt } from "./key-url.ts";
 import { secretKeys } from "./secret.ts";
 
 export interface TokenOptions<ClaimsSchema extends Schema | undefined> {
@@ -21,7 +22,8 @@ export interface TokenOptions<ClaimsSchema extends Schema | undefined> {
   readonly audience: string | readonly string[];
   /**
    * The issuer's public keys (RFC 7517): a URL, a file, or the set itself. A URL is fetched when it is needed first, after ten minutes, and
-   * for a key that is unknown, at most every 30 s; a file is read again in the same way after 10 s.
+   * for a key that is unknown, at most every 30 s; while that fails, its keys stay good for four hours. A file is read again in the same way
+   * after 10 s.
    */
   readonly jwks?: string | JSONWebKeySet;
   /** Instead of `jwks`, for HS256: shared with the issuer, at least 32 bytes. Of several each is accepted. */
@@ -38,7 +40,6 @@ export interface TokenOptions<ClaimsSchema extends Schema | undefined> {
 
 /** Signatures with a key pair: what a set of public keys is for. */
 const publicAlgorithms = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"];
-const fetchTimeoutMs = 5_000;
 
 /** The client's token is wrong, and nothing else. */
 const tokenFaults = /^ERR_(?:JWT|JWS|JOSE_ALG|JOSE_NOT_SUPPORTED|JWKS_NO_MATCHING_KEY|JWKS_MULTIPLE_MATCHING_KEYS)/;
@@ -99,8 +100,7 @@ export class Tokens<ClaimsSchema extends Schema | undefined> {
 
 function keysOf(jwks: string | JSONWebKeySet): JWTVerifyGetKey {
   if (typeof jwks !== "string") return createLocalJWKSet(jwks);
-  if (!/^https?:\/\//.test(jwks)) return keysInFile(jwks);
-  return createRemoteJWKSet(new URL(jwks), { timeoutDuration: fetchTimeoutMs });
+  return /^https?:\/\//.test(jwks) ? keysAt(jwks) : keysInFile(jwks);
 }
 
 // Without its cause: an error of jose's has the payload.
