@@ -28,6 +28,7 @@ beforeAll(async () => {
   const environment = {
     SESSION_SECRET: "a secret of at least thirty-two bytes",
     JWKS: `http://127.0.0.1:${port}/jwks.json`,
+    JWKS_FILE: join(folder, "jwks.json"),
     LOG_LEVEL: "trace",
     EXPIRE_GRACE_MS: "1",
   };
@@ -128,6 +129,19 @@ test("the issuer's keys may change: a token with a new one is let in", async () 
   // The workers that have fetched the keys just now ask for unknown ones after 30 s only: others have fetched none yet.
   await system.deploy("2", { workers: 2 });
   expect(await firstWords(`/token/query?token=${await next.token({ sub: "ada", role: "player" })}`)).toMatchObject({ user: "ada" });
+});
+
+test("a key file that is gone is warned of in the worker's log", async () => {
+  const file = join(folder, "jwks.json");
+  writeFileSync(file, JSON.stringify(issuer.jwks));
+  const token = await issuer.token({ sub: "ada" });
+  expect(await firstWords(`/file?token=${token}`)).toEqual({ user: "ada" });
+  rmSync(file);
+  const stranger = await (await testIssuer(issued)).token({ sub: "ada" });
+  const warnings = () => system.processes.flatMap((process) => process.logged("those read before are good for 1 h"));
+  // An unknown key is looked for once a second at most.
+  while (warnings().length === 0) await refusal(`${system.url}/file?token=${stranger}`);
+  expect(warnings()[0]).toMatchObject({ level: 40, code: "auth.unavailable", msg: expect.stringContaining(file) });
 });
 
 test("neither tokens nor tickets nor cookies are in any log, whatever becomes of the request, at any level", async () => {

@@ -145,6 +145,7 @@ describe("keys in a file", () => {
     const has = (of: TestIssuer) => Promise.resolve(keys(header(of), { payload: "", signature: "" })).then(() => true);
     await expect(has(issuer)).rejects.toMatchObject({ code: "auth.unavailable" });
     writeFileSync(file, JSON.stringify(issuer.jwks));
+    nowMs += 1_000;
     expect(await has(issuer)).toBe(true);
     await expect(has(next)).rejects.toThrow("no applicable key");
     writeFileSync(file, JSON.stringify({ keys: [...issuer.jwks.keys, ...next.jwks.keys] }));
@@ -156,6 +157,24 @@ describe("keys in a file", () => {
     writeFileSync(file, "{");
     nowMs += 10_000;
     expect(await has(next)).toBe(true);
+  });
+
+  test("a file that is removed, or stays broken, is good for an hour, until there is one again", async () => {
+    const file = join(folder, "removed.json");
+    writeFileSync(file, JSON.stringify(issuer.jwks));
+    let nowMs = 0;
+    const keys = keysInFile(file, () => nowMs);
+    const ask = () => Promise.resolve(keys({ alg: "ES256", kid: issuer.jwks.keys[0]?.kid ?? "" }, { payload: "", signature: "" }));
+    await ask();
+    rmSync(file);
+    nowMs += 3_600_000 - 1;
+    await ask();
+    writeFileSync(file, "{");
+    nowMs += 1_000;
+    await expect(ask()).rejects.toMatchObject({ code: "auth.unavailable", message: expect.stringContaining(file) });
+    writeFileSync(file, JSON.stringify(issuer.jwks));
+    nowMs += 1_000;
+    await ask();
   });
 
   test("unknown keys make nobody read the file more than once a second", async () => {

@@ -23,7 +23,7 @@ export interface TokenOptions<ClaimsSchema extends Schema | undefined> {
   /**
    * The issuer's public keys (RFC 7517): a URL, a file, or the set itself. A URL is fetched when it is needed first, after ten minutes, and
    * for a key that is unknown, at most every 30 s; while that fails, its keys stay good for four hours. A file is read again in the same way
-   * after 10 s.
+   * after 10 s, and its keys stay good for an hour.
    */
   readonly jwks?: string | JSONWebKeySet;
   /** Instead of `jwks`, for HS256: shared with the issuer, at least 32 bytes. Of several each is accepted. */
