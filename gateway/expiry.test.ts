@@ -9,17 +9,20 @@ const graceMs = 10_000;
 const step = 500;
 
 let nowMs: number;
+/** What the wall clock is ahead. */
+let aheadMs: number;
 let later: Array<() => void>;
 let closed: Connection[];
 let expiries: Expiries;
 
 beforeEach(() => {
   nowMs = 1_000_000;
+  aheadMs = 0;
   later = [];
   closed = [];
   expiries = new Expiries({
     now: () => nowMs,
-    wallClock: () => nowMs,
+    wallClock: () => nowMs + aheadMs,
     later: (run) => later.push(run),
     graceMs: () => graceMs,
     park: ({ events }, event) => void events.push(event),
@@ -84,6 +87,22 @@ test("the grace period begins when the turn has committed, and ends with a close
   pass(60_000);
   expect(closed).toHaveLength(1);
 });
+
+test.each([-3_600_000, 3_600_000])(
+  "the clock is put by %s ms: grace periods are as long as before, and new times come as they are set",
+  (ms) => {
+    const inGrace = open(nowMs);
+    pass(step);
+    commit(inGrace);
+    pass(step);
+    aheadMs = ms;
+    const next = open(nowMs + ms + graceMs);
+    pass(graceMs - 2 * step);
+    expect([closed, asks(next)]).toEqual([[], 0]);
+    pass(3 * step);
+    expect([closed, asks(next)]).toEqual([[inGrace], 1]);
+  },
+);
 
 test("nobody wants to hear of it: closed at once", () => {
   const connection = open(nowMs);

@@ -44,7 +44,9 @@ export interface ExpiriesOptions extends Slices {
 
 export class Expiries {
   private readonly options: ExpiriesOptions;
-  private readonly wheel = new TimingWheel<Connection>();
+  private readonly times = new TimingWheel<Connection>();
+  /** By `now`: how long a grace period takes is no matter of the wall clock, which may be put forward or back meanwhile. */
+  private readonly waits = new TimingWheel<Connection>();
   /** Buckets that are due, and not all of their connections looked at. */
   private readonly due: Array<Bucket<Connection>> = [];
   private isLooking = false;
@@ -57,18 +59,18 @@ export class Expiries {
   set(connection: Connection, at: number): void {
     this.forget(connection);
     connection.expiry = at === 0 ? undefined : new Expiry(at);
-    if (connection.expiry !== undefined) this.lookAt(connection, connection.expiry, at);
+    if (connection.expiry !== undefined) connection.expiry.bucket = this.times.add(connection, at);
   }
 
   /** It has ended. */
   forget(connection: Connection): void {
     const bucket = connection.expiry?.bucket;
-    if (bucket !== undefined) this.wheel.remove(connection, bucket);
+    if (bucket !== undefined) for (const wheel of [this.times, this.waits]) wheel.remove(connection, bucket);
   }
 
   /** To be called several times a second. */
   sweep(): void {
-    this.due.push(...this.wheel.take(this.options.wallClock()));
+    this.due.push(...this.times.take(this.options.wallClock()), ...this.waits.take(this.options.now()));
     if (this.isLooking || this.due.length === 0) return;
     this.isLooking = true;
     runSlices(this.looks(), this.options);
@@ -97,15 +99,14 @@ export class Expiries {
   }
 
   private step(connection: Connection, expiry: Expiry): void {
-    const now = this.options.wallClock();
     if (expiry.phase === "set") this.ask(connection, expiry);
     if (expiry !== connection.expiry) return;
     if (expiry.phase === "asked") {
       expiry.phase = "grace";
-      this.lookAt(connection, expiry, now + this.options.graceMs());
+      this.lookIn(this.options.graceMs(), connection, expiry);
     } else if (expiry.phase === "unasked" || (expiry.phase === "grace" && isHeard(connection, expiry))) {
       this.options.close(connection, "auth.expired");
-    } else this.lookAt(connection, expiry, now);
+    } else this.lookIn(0, connection, expiry);
   }
 
   private ask(connection: Connection, expiry: Expiry): void {
@@ -116,8 +117,8 @@ export class Expiries {
     this.options.park(connection, expiry.event);
   }
 
-  private lookAt(connection: Connection, expiry: Expiry, at: number): void {
-    expiry.bucket = this.wheel.add(connection, at);
+  private lookIn(ms: number, connection: Connection, expiry: Expiry): void {
+    expiry.bucket = this.waits.add(connection, this.options.now() + ms);
   }
 }
 

@@ -15,13 +15,26 @@ test("an item is due once, with the first tick after its time", () => {
   expect(taken(wheel, 20 * tickMs)).toEqual([]);
 });
 
-test("what is past already, or was put back by the clock, is due with the next tick", () => {
+test("what is past when it is added is due at once", () => {
   const wheel = new TimingWheel<string>();
   taken(wheel, 100 * tickMs);
   wheel.add("a", 1);
-  expect(taken(wheel, 100 * tickMs)).toEqual([]);
-  expect(taken(wheel, 50 * tickMs)).toEqual([]);
-  expect(taken(wheel, 101 * tickMs)).toEqual(["a"]);
+  expect(taken(wheel, 100 * tickMs)).toEqual(["a"]);
+  expect(taken(wheel, 200 * tickMs)).toEqual([]);
+});
+
+test("a clock that is put back by an hour makes nothing late, whether it was looked at before or not", () => {
+  const wheel = new TimingWheel<string>();
+  const hour = 3_600_000;
+  taken(wheel, hour);
+  wheel.add("as it was", hour + 10_000);
+  wheel.add("unnoticed", 10_000);
+  expect(taken(wheel, 0)).toEqual([]);
+  wheel.add("noticed", 10_000);
+  expect(taken(wheel, 9_999)).toEqual([]);
+  expect(taken(wheel, 10_000)).toEqual(["unnoticed", "noticed"]);
+  expect(taken(wheel, hour + 9_999)).toEqual([]);
+  expect(taken(wheel, hour + 10_000)).toEqual(["as it was"]);
 });
 
 test("a clock that leaps by fifty years takes no time, and leaves nothing behind", () => {
@@ -37,11 +50,12 @@ test("a clock that leaps by fifty years takes no time, and leaves nothing behind
   expect(taken(wheel, years + tickMs)).toEqual(["later"]);
 });
 
-test("whatever is added, removed and taken: each item that was not removed is due once, when its time has come", () => {
+test("whatever is added, removed and taken, and however the clock is put: each item is due once, and neither early nor late", () => {
   const step = fc.oneof(
     fc.record({ do: fc.constant("add" as const), at: fc.nat(5_000) }),
     fc.record({ do: fc.constant("remove" as const), at: fc.nat(50) }),
     fc.record({ do: fc.constant("take" as const), at: fc.nat(700) }),
+    fc.record({ do: fc.constant("put back" as const), at: fc.nat(3_000) }),
   );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
@@ -54,7 +68,7 @@ test("whatever is added, removed and taken: each item that was not removed is du
           expect(open.get(item)?.at).toBeLessThanOrEqual(now);
           expect(open.delete(item)).toBe(true);
         }
-        for (const { bucket } of open.values()) expect(bucket.tick).toBeGreaterThan(Math.floor(now / tickMs));
+        for (const { at } of open.values()) expect(Math.ceil(at / tickMs)).toBeGreaterThan(Math.floor(now / tickMs));
       };
       for (const { do: what, at } of steps) {
         if (what === "add") open.set(++next, { at, bucket: wheel.add(next, at) });
@@ -63,11 +77,12 @@ test("whatever is added, removed and taken: each item that was not removed is du
           wheel.remove(at, removed.bucket);
           open.delete(at);
         }
+        if (what === "put back") now -= at;
         if (what !== "take") continue;
         now += at;
         take();
       }
-      now += 10_000;
+      now = 10_000;
       take();
       expect(open.size).toBe(0);
     }),

@@ -1,5 +1,5 @@
-// What is due at some time of the wall clock: the items of one tick together, found by the tick's number. To add and to remove one
-// takes the same time however many there are, and a tick without items costs nothing. Pure.
+// What is due at some time of a clock, which may be put forward and back: the items of one tick together, found by the tick's number. To add
+// and to remove one takes the same time however many there are, and a tick without items costs nothing. Pure.
 
 /** How exact it is: an item is due up to so much after its time. */
 export const tickMs = 250;
@@ -12,18 +12,19 @@ export interface Bucket<Item> {
 
 export class TimingWheel<Item> {
   private readonly buckets = new Map<number, Bucket<Item>>();
-  /** The last tick that was taken. */
+  /** No item is in this tick or an earlier one. */
   private taken = Number.NEGATIVE_INFINITY;
 
   /**
-   * @param at Milliseconds since 1970. What is past is due with the next tick, also where the clock was put back.
+   * @param at Milliseconds. What is past by then is due when `take` is called next.
    * @returns where the item is, for `remove`.
    */
   add(item: Item, at: number): Bucket<Item> {
-    const tick = Math.max(Math.ceil(at / tickMs), this.taken + 1);
+    const tick = Math.ceil(at / tickMs);
     const bucket = this.buckets.get(tick) ?? { tick, items: new Set<Item>() };
     bucket.items.add(item);
     this.buckets.set(tick, bucket);
+    this.taken = Math.min(this.taken, tick - 1);
     return bucket;
   }
 
@@ -34,7 +35,7 @@ export class TimingWheel<Item> {
     if (bucket.items.size === 0 && this.buckets.get(bucket.tick) === bucket) this.buckets.delete(bucket.tick);
   }
 
-  /** @returns what has become due since the last time, the earliest first. */
+  /** @param now May be less than the last time. @returns what is due by then, the earliest first. */
   take(now: number): Array<Bucket<Item>> {
     const last = Math.floor(now / tickMs);
     const due: Array<Bucket<Item>> = [];
@@ -44,7 +45,7 @@ export class TimingWheel<Item> {
       this.buckets.delete(tick);
       due.push(bucket);
     }
-    this.taken = Math.max(this.taken, last);
+    this.taken = last;
     return due;
   }
 
