@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type JWTHeaderParameters, SignJWT, UnsecuredJWT } from "jose";
+import { exportJWK, type GenerateKeyPairResult, generateKeyPair, type JWTHeaderParameters, SignJWT, UnsecuredJWT } from "jose";
 import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, expectTypeOf, test, vi } from "vitest";
 import { keysInFile } from "./key-file.ts";
@@ -102,6 +102,23 @@ test("a token in the query counts where the handler wants it, and the header fir
 
 test.each([undefined, "", "short", []])("without a secret that is long enough, nothing loads: %s", (given) => {
   expect(() => bearerTokens({ ...issued, secret: given })).toThrow(/secret/);
+});
+
+test("a token that names no key is tried with each key of its kind", async () => {
+  const pairs = await Promise.all(Array.from({ length: 3 }, () => generateKeyPair("ES256")));
+  const [old, next, strange] = pairs as [GenerateKeyPairResult, GenerateKeyPairResult, GenerateKeyPairResult];
+  const keys = await Promise.all([old, next].map(async ({ publicKey }, index) => ({ ...(await exportJWK(publicKey)), kid: `${index}` })));
+  const tokens = bearerTokens({ ...issued, jwks: { keys } });
+  const signed = ({ privateKey }: GenerateKeyPairResult, exp: string) =>
+    new SignJWT({ sub: "ada", iss: issued.issuer, aud: issued.audience })
+      .setProtectedHeader({ alg: "ES256" })
+      .setExpirationTime(exp)
+      .sign(privateKey);
+  for (const pair of [old, next]) {
+    expect(await tokens.verify(await signed(pair, "1h"))).toMatchObject({ user: "ada" });
+    await expect(tokens.verify(await signed(pair, "1h ago"))).rejects.toThrow("auth.refused: the token has expired");
+  }
+  await expect(tokens.verify(await signed(strange, "1h"))).rejects.toMatchObject({ code: "auth.refused" });
 });
 
 test("an issuer that is away locks nobody out for hours, and is asked at most every 30 s", async () => {

@@ -7,7 +7,16 @@
 //     return { user, expiresAt };
 //   },
 
-import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey, jwtVerify } from "jose";
+import {
+  type CryptoKey,
+  createLocalJWKSet,
+  errors,
+  type JSONWebKeySet,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  type JWTVerifyOptions,
+  jwtVerify,
+} from "jose";
 import { isCodedError } from "../../protocol/errors.ts";
 import type { Schema } from "../schema.ts";
 import { type ClaimsOf, headerOf, type Identity, identityOf, parameterOf, refused, type ShownIn, unavailable } from "./identity.ts";
@@ -42,7 +51,7 @@ export interface TokenOptions<ClaimsSchema extends Schema | undefined> {
 const publicAlgorithms = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"];
 
 /** The client's token is wrong, and nothing else. */
-const tokenFaults = /^ERR_(?:JWT|JWS|JOSE_ALG|JOSE_NOT_SUPPORTED|JWKS_NO_MATCHING_KEY|JWKS_MULTIPLE_MATCHING_KEYS)/;
+const tokenFaults = /^ERR_(?:JWT|JWS|JOSE_ALG|JOSE_NOT_SUPPORTED|JWKS_NO_MATCHING_KEY)/;
 
 /** @throws where the options name no keys, or too short a secret: the handler then does not load. */
 export function bearerTokens<ClaimsSchema extends Schema | undefined = undefined>(
@@ -53,13 +62,13 @@ export function bearerTokens<ClaimsSchema extends Schema | undefined = undefined
 
 export class Tokens<ClaimsSchema extends Schema | undefined> {
   private readonly options: TokenOptions<ClaimsSchema>;
-  private readonly keys: ReadonlyArray<JWTVerifyGetKey | Uint8Array>;
+  private readonly keys: JWTVerifyGetKey | readonly Uint8Array[];
   private readonly algorithms: string[];
 
   constructor(options: TokenOptions<ClaimsSchema>) {
     this.options = options;
     if (options.jwks === undefined) this.keys = secretKeys(options.secret);
-    else this.keys = [keysOf(options.jwks)];
+    else this.keys = keysOf(options.jwks);
     this.algorithms = options.jwks === undefined ? ["HS256"] : publicAlgorithms;
   }
 
@@ -80,22 +89,45 @@ export class Tokens<ClaimsSchema extends Schema | undefined> {
     return identityOf({ user: payload[user], claims: payload, expiresAt: new Date(Number(payload.exp) * 1000) }, claims as ClaimsSchema);
   }
 
-  private async payloadOf(token: string) {
+  private async payloadOf(token: string): Promise<JWTPayload> {
     const { issuer, audience, toleranceMs = 5_000 } = this.options;
-    const { algorithms } = this;
-    const expected = { issuer: [issuer].flat(), audience: [audience].flat(), algorithms, clockTolerance: toleranceMs / 1000 };
-    let fault: unknown;
-    for (const key of this.keys) {
-      try {
-        const options = { ...expected, requiredClaims: ["exp"] };
-        return (typeof key === "function" ? await jwtVerify(token, key, options) : await jwtVerify(token, key, options)).payload;
-      } catch (error) {
-        fault = error;
-        if (!(error instanceof errors.JWSSignatureVerificationFailed)) break;
-      }
+    const { algorithms, keys } = this;
+    const clockTolerance = toleranceMs / 1000;
+    const expected = { issuer: [issuer].flat(), audience: [audience].flat(), algorithms, clockTolerance, requiredClaims: ["exp"] };
+    try {
+      return await (typeof keys === "function" ? payloadBySet(keys, token, expected) : payloadByAny(keys, token, expected));
+    } catch (error) {
+      throw refusalOf(error);
     }
-    throw refusalOf(fault);
   }
+}
+
+async function payloadBySet(getKey: JWTVerifyGetKey, token: string, expected: JWTVerifyOptions): Promise<JWTPayload> {
+  try {
+    return (await jwtVerify(token, getKey, expected)).payload;
+  } catch (error) {
+    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+    // The token names no key, and several of them may have signed it: an issuer that leaves `kid` out replaces its key.
+    return payloadByAny(error, token, expected);
+  }
+}
+
+/** Tries one key after the other. @throws what the last one that was tried is refused with. */
+async function payloadByAny(
+  keys: Iterable<Uint8Array> | AsyncIterable<CryptoKey>,
+  token: string,
+  expected: JWTVerifyOptions,
+): Promise<JWTPayload> {
+  let fault = new errors.JWSSignatureVerificationFailed();
+  for await (const key of keys) {
+    try {
+      return (await jwtVerify(token, key, expected)).payload;
+    } catch (error) {
+      if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+      fault = error;
+    }
+  }
+  throw fault;
 }
 
 function keysOf(jwks: string | JSONWebKeySet): JWTVerifyGetKey {
