@@ -11,7 +11,7 @@ import { oneTimeTickets } from "./tickets.ts";
 import { bearerTokens } from "./tokens.ts";
 
 const sessions = sessionCookie({ secret: "s".repeat(32) });
-const tickets = oneTimeTickets({ claims: v.object({ room: v.string() }) });
+const tickets = oneTimeTickets({ purpose: "blue room", claims: v.object({ room: v.string() }) });
 
 const handler = defineHandler({
   path: "/",
@@ -63,8 +63,14 @@ test("a ticket of another purpose is none", async () => {
   await expect(tickets.check({ ...request, app: { oneTime } as never })).resolves.toMatchObject({ user: "ada" });
 });
 
+test("tickets need a purpose, so that no handler takes those of another one by accident", () => {
+  // @ts-expect-error: a deploy checks types, too.
+  expect(() => oneTimeTickets({})).toThrow("tickets need a purpose");
+  expect(() => oneTimeTickets({ purpose: "" })).toThrow("tickets need a purpose");
+});
+
 test("a ticket that is shown too late is refused, unless its upgrade had begun before", async () => {
-  const late = oneTimeTickets({ lifetimeMs: 1 });
+  const late = oneTimeTickets({ purpose: "chat", lifetimeMs: 1 });
   const values = new Map<string, string>();
   const oneTime = { put: async (key: string, value: string) => void values.set(key, value), take: async (key: string) => values.get(key) };
   const ticket = await late.issue({ oneTime }, { user: "ada" });
@@ -77,7 +83,7 @@ test("a ticket that is shown too late is refused, unless its upgrade had begun b
 });
 
 test.each([0, -1, 300_001, Number.NaN])("a lifetime of %s ms is none", (lifetimeMs) => {
-  expect(() => oneTimeTickets({ lifetimeMs })).toThrow(RangeError);
+  expect(() => oneTimeTickets({ purpose: "chat", lifetimeMs })).toThrow(RangeError);
 });
 
 test("a token in the first message, and a later one when it has expired", async () => {

@@ -1,7 +1,7 @@
 // One-time tickets: a page fetches one over HTTP, where it has its cookies and headers, and shows it in the WebSocket's URL. What is
 // then in a proxy's log is of no use to anybody. Any worker may issue it, any other may be shown it: they keep it in NATS (JetStream).
 //
-//   const tickets = oneTimeTickets();
+//   const tickets = oneTimeTickets({ purpose: "chat" });
 //   …
 //   async onRequest(request, { app }) {
 //     const { user } = await sessions.check(request);
@@ -19,12 +19,12 @@ import type { Schema } from "../schema.ts";
 import { type AnyClaims, type ClaimsOf, type Identity, identityOf, refused } from "./identity.ts";
 
 export interface TicketOptions<ClaimsSchema extends Schema | undefined> {
+  /** What the tickets are for. One of another purpose is refused: handlers that take each other's tickets have the same one. */
+  readonly purpose: string;
   /** How long it may take to show a ticket, in milliseconds: 30 s, and five minutes at most. */
   readonly lifetimeMs?: number;
   /** The query's parameter: `ticket`. */
   readonly query?: string;
-  /** What they are for: one that was issued for something else is refused. */
-  readonly purpose?: string;
   /** A Standard Schema, synchronous, for what a ticket says beside its user. It is kept as JSON. */
   readonly claims?: ClaimsSchema;
 }
@@ -49,9 +49,9 @@ const usualLifetimeMs = 30_000;
 /** As long as the store keeps it. */
 const mostLifetimeMs = 5 * 60_000;
 
-/** @throws where the lifetime is none: the handler then does not load. */
+/** @throws where there is no purpose, or the lifetime is none: the handler then does not load. */
 export function oneTimeTickets<ClaimsSchema extends Schema | undefined = undefined>(
-  options: TicketOptions<ClaimsSchema> = {},
+  options: TicketOptions<ClaimsSchema>,
 ): Tickets<ClaimsSchema> {
   return new Tickets(options);
 }
@@ -63,6 +63,8 @@ export class Tickets<ClaimsSchema extends Schema | undefined> {
   constructor(options: TicketOptions<ClaimsSchema>) {
     this.options = options;
     this.lifetimeMs = options.lifetimeMs ?? usualLifetimeMs;
+    // Handlers in JavaScript, or with a variable that is not set, have no type check.
+    if (typeof options.purpose !== "string" || options.purpose === "") throw new TypeError("tickets need a purpose");
     if (this.lifetimeMs > 0 && this.lifetimeMs <= mostLifetimeMs) return;
     throw new RangeError(`lifetimeMs is more than 0 and at most ${mostLifetimeMs}, not ${this.lifetimeMs}`);
   }
@@ -96,8 +98,6 @@ export class Tickets<ClaimsSchema extends Schema | undefined> {
 
   // Whoever reads the store finds no ticket that he could show.
   private keyOf(ticket: string): string {
-    return createHash("sha256")
-      .update(`${this.options.purpose ?? ""}\0${ticket}`)
-      .digest("base64url");
+    return createHash("sha256").update(`${this.options.purpose}\0${ticket}`).digest("base64url");
   }
 }

@@ -8,7 +8,7 @@ const page = "https://example.com";
 const headers = { "access-control-allow-origin": page, "access-control-allow-credentials": "true" };
 
 const sessions = sessionCookie({ secret: process.env.SESSION_SECRET });
-const tickets = oneTimeTickets();
+const tickets = oneTimeTickets({ purpose: "chat" });
 
 export default defineHandler({
   path: "/chat",

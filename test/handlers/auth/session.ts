@@ -5,7 +5,7 @@ import { oneTimeTickets } from "../../../worker/auth/tickets.ts";
 import { defineHandler } from "../../../worker/handler.ts";
 
 const sessions = sessionCookie({ secret: process.env.SESSION_SECRET, secure: false });
-const tickets = oneTimeTickets();
+const tickets = oneTimeTickets({ purpose: "ticket" });
 
 export default defineHandler({
   path: "/session",

@@ -4,7 +4,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { oneTimeTickets } from "../../../worker/auth/tickets.ts";
 import { defineHandler } from "../../../worker/handler.ts";
 
-const tickets = oneTimeTickets();
+const tickets = oneTimeTickets({ purpose: "ticket" });
 
 export default defineHandler({
   path: "/ticket",
