@@ -1,5 +1,7 @@
 import * as v from "valibot";
 import { expect, expectTypeOf, test } from "vitest";
+import { defineHandler } from "../handler.ts";
+import { testHandler } from "../testing.ts";
 import { type SessionOptions, sessionCookie } from "./sessions.ts";
 import { bearerTokens } from "./tokens.ts";
 
@@ -66,4 +68,27 @@ test("a session cannot be made of claims that it could not be read with", async 
   const sessions = sessionCookie({ secret, claims: v.object({ room: v.string() }) });
   await expect(sessions.cookie({ user: "ada" })).rejects.toThrow("auth.refused");
   await expect(sessions.cookie({ user: "", claims: { room: "x" } })).rejects.toThrow("auth.refused");
+});
+
+test("a session stays valid after a ban: it is the handler's own list that keeps its user out, also while one is being let in", async () => {
+  const sessions = sessionCookie({ secret });
+  const answers = [false, false, true, false, true];
+  const isBanned = async (_user: string | undefined) => answers.shift();
+  const app = await testHandler(
+    defineHandler({
+      path: "/",
+      async onUpgrade(request) {
+        const { user, expiresAt } = await sessions.check(request);
+        if (await isBanned(user)) return new Response("banned", { status: 403 });
+        return { user, expiresAt };
+      },
+      async onOpen(conn) {
+        if (await isBanned(conn.user)) conn.close(4403, "banned");
+      },
+    }),
+  );
+  const headers = { cookie: (await sessions.cookie({ user: "ada" })).split(";")[0] ?? "" };
+  expect((await app.connect("/", { headers })).closed).toBeUndefined();
+  expect((await app.refused("/", { headers })).status).toBe(403);
+  expect((await app.connect("/", { headers })).closed).toEqual({ code: 4403, reason: "banned" });
 });
