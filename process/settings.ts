@@ -17,9 +17,10 @@ interface Range {
   readonly most: number;
 }
 
-/** A day: as long as somebody may look at what a debugger has stopped. */
 /** EXPIRE_GRACE_MS, where it is not set. */
 export const usualExpireGraceMs = 10_000;
+
+/** A day: as long as somebody may look at what a debugger has stopped. */
 export const longestWaitMs = 24 * 60 * 60 * 1000;
 
 /** A whole number in a range, with a default. */
