@@ -15,10 +15,12 @@ export async function syncPath(path: string): Promise<void> {
 /**
  * The same for all files and folders in a folder (a release has no links but hard ones), packages too: the clone's may have been
  * installed a moment ago.
+ * @param except A folder in it that is left out, with all below.
  * @throws the signal's reason.
  */
-export async function syncTree(folder: string, signal: AbortSignal): Promise<void> {
-  const paths = (await readdir(folder, { recursive: true })).map((path) => join(folder, path));
+export async function syncTree(folder: string, signal: AbortSignal, except: string): Promise<void> {
+  const names = (await readdir(folder, { recursive: true })).filter((name) => !`${name}/`.startsWith(`${except}/`));
+  const paths = names.map((name) => join(folder, name));
   const syncNext = async () => {
     for (let path = paths.pop(); path !== undefined; path = paths.pop()) {
       signal.throwIfAborted();

@@ -4,11 +4,12 @@
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { isAbsolute, join, normalize } from "node:path";
+import { compiledFolder } from "../../process/native-typescript.mjs";
 import { protocolVersion } from "../../protocol/envelope.ts";
 import type { RouteHello } from "../../protocol/membership.ts";
 import { checkRelease } from "./check.ts";
 import type { RunAs } from "./check-process.ts";
-import { inheritCompiled } from "./compiled.ts";
+import { copyCompiled, prepareCompiled, takeCompiled } from "./compiled.ts";
 import { syncPath, syncTree } from "./durable.ts";
 import { type Manifest, readManifest, writeManifest } from "./manifest.ts";
 import { openToAll } from "./modes.ts";
@@ -203,7 +204,7 @@ class ReleaseFolder implements ReleaseStore {
       revisionOf(this.clone),
     ]);
     if (check) onStep("checking types and loading the handlers");
-    const [routes] = check ? await Promise.all([this.check(folder, files, options), syncTree(folder, signal)]) : [[]];
+    const [routes] = check ? await Promise.all([this.check(folder, files, options), syncTree(folder, signal, compiledFolder)]) : [[]];
     signal.throwIfAborted();
     const facts = {
       createdAt: createdAt.toISOString(),
@@ -235,18 +236,23 @@ class ReleaseFolder implements ReleaseStore {
     // Settled, all of them: what still writes while the folder is removed would leave something behind.
     for (const result of copied) if (result.status === "rejected") throw result.reason;
     if (this.runAs !== undefined) await openToAll(folder);
-    const before = previous === null ? undefined : join(this.folder, previous);
-    await inheritCompiled({ from: before, to: folder, user: this.runAs?.user });
+    await prepareCompiled(folder, this.runAs?.user);
+    if (!check && previous !== null) await copyCompiled({ from: join(this.folder, previous), to: folder });
     return files;
   }
 
-  private check(
+  private async check(
     folder: string,
     files: readonly string[],
     { handlersDir, signal, isFirst = false, onStep }: MakeOptions,
   ): Promise<RouteHello[]> {
     const { clone, sharedDir, handlerEnv, checkLimitMs: limitMs, runAs } = this;
-    return checkRelease({ clone, folder, files, handlersDir, sharedDir, handlerEnv, limitMs, signal, isFirst, onStep, runAs });
+    try {
+      return await checkRelease({ clone, folder, files, handlersDir, sharedDir, handlerEnv, limitMs, signal, isFirst, onStep, runAs });
+    } finally {
+      // Of a release that is refused, too: it is removed then, and what others can change meanwhile would lead astray.
+      if (runAs !== undefined) await takeCompiled(folder);
+    }
   }
 
   private async publish(folder: string, manifest: Manifest): Promise<Release> {

@@ -43,13 +43,11 @@ describe.skipIf(missing !== undefined)(`Debian 13${missing === undefined ? "" : 
     await load.close();
   });
 
-  test("a release has what its trial has compiled, and its workers find it", async () => {
-    const found = await installed.machine.run(
-      "sh",
-      "-c",
-      "find /var/lib/thinstate/releases/*/.thinstate/compiled -type f -user thinstate-worker",
-    );
-    expect(found.split("\n").length).toBeGreaterThan(100);
+  test("a release has what its trial has compiled, and its workers cannot change it", async () => {
+    const find = (...conditions: string[]) =>
+      installed.machine.run("sh", "-c", 'find /var/lib/thinstate/releases/*/.thinstate/compiled "$@"', "sh", ...conditions);
+    expect((await find("-type", "f", "-perm", "644", "-user", "root")).split("\n").length).toBeGreaterThan(100);
+    expect(await find("(", "!", "-user", "root", "-o", "-perm", "/022", ")")).toBe("");
   });
 
   test("larger messages are let in without a disconnect: NATS is told by install-service, the rest by a reload", async () => {
