@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { compiledFolder } from "../../process/native-typescript.mjs";
 import { type ChildOptions, type ChildResult, runChild } from "./low-priority-process.ts";
+import { ReleaseError } from "./refusal.ts";
 
 export interface CheckOptions {
   readonly clone: string;
@@ -26,9 +27,15 @@ export interface CheckOptions {
 /** How handlers are loaded to try them. */
 export interface RunAs {
   readonly user: string;
+  /** What says how workers run. */
+  readonly unit: string;
   /** A Node.js that the user may run. */
   readonly node: string;
-  /** A command that runs another one as workers run, and ends it when its own input closes. */
+  /**
+   * A command that runs another one as workers run, and ends it when its own input closes. Where it cannot, its exit code is 126, and
+   * what it writes to stderr says why.
+   * @throws {ReleaseError} with what the unit says that does not hold for a trial.
+   */
   readonly sandboxed: (command: readonly string[], options: SandboxOptions) => readonly string[];
 }
 
@@ -43,6 +50,9 @@ export interface SandboxOptions {
   readonly isModest: boolean;
 }
 
+/** Source: POSIX, "Exit Status for Commands": found, but not run. */
+const notRun = 126;
+
 /** On a busy machine, who has low priority gets a tenth of a core, and less: by the clock, a check may take so many times as long. */
 const clockFactor = 30;
 
@@ -51,12 +61,15 @@ export function runCheck(command: readonly string[], options: CheckOptions, env:
   return runChild(command, { ...childOptions(options), env });
 }
 
-/** As `runCheck`, where and how workers run. */
-export function runAsWorker(command: readonly string[], options: CheckOptions, runAs: RunAs): Promise<ChildResult> {
+/** As `runCheck`, where and how workers run. @throws {ReleaseError} where nothing can run like that; the signal's reason. */
+export async function runAsWorker(command: readonly string[], options: CheckOptions, runAs: RunAs): Promise<ChildResult> {
   const child = childOptions(options);
   const { cwd: folder, processorLimitMs, isModest } = child;
   const sandbox = { folder, writable: join(folder, compiledFolder), processorLimitMs, isModest };
-  return runChild(runAs.sandboxed(command, sandbox), { ...child, isElsewhere: true });
+  const result = await runChild(runAs.sandboxed(command, sandbox), { ...child, isElsewhere: true });
+  // The trial itself says something before it loads what may end it with any code.
+  if (result.exitCode !== notRun || result.stdout !== "") return result;
+  throw new ReleaseError([{ file: runAs.unit, text: `handlers cannot be tried as workers run: ${lastWords(result.stderr)}` }]);
 }
 
 function childOptions({ folder, signal, limitMs, isFirst }: CheckOptions): Omit<ChildOptions, "env"> {

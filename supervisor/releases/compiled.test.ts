@@ -152,7 +152,8 @@ throw new Error("refused");\n`,
   test.runIf(isRoot)("that another user tries, its workers find it, and may not write to it", async () => {
     const as = ["setpriv", `--reuid=${nobody}`, "--clear-groups"];
     await run("chmod", ["-R", "a+rX", clone.folder]);
-    const runAs = { user: nobody, node: process.execPath, sandboxed: (command: readonly string[]) => [...as, ...command] };
+    const sandboxed = (command: readonly string[]) => [...as, ...command];
+    const runAs = { user: nobody, unit: "worker.service", node: process.execPath, sandboxed };
     const store = openReleases({ clone: clone.folder, folder: clone.releases, sharedDir: clone.folder, runAs });
     const { folder: release } = await store.make(clone.options());
     const said = await startWorker(release, as);

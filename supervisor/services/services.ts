@@ -65,7 +65,7 @@ export class Services implements Deployable {
     const config = serviceConfig();
     const { sharedDir, checkTimeoutMs: checkLimitMs } = config;
     const folder = join(layout.state, "releases");
-    const runAs = { user: "thinstate-worker", node: layout.node, sandboxed: await workerSandbox() };
+    const runAs = { user: "thinstate-worker", node: layout.node, ...(await workerSandbox()) };
     const releases = openReleases({ clone, folder, sharedDir, checkLimitMs, runAs });
     const membership = await Membership.join({
       natsUrl: config.natsUrl ?? "",

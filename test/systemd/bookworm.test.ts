@@ -137,6 +137,30 @@ throw new Error(JSON.stringify([process.getuid?.() === 0, files, { ROOTS, PASSWO
     await machine.run("rm", "/var/lib/thinstate/shared/a");
   });
 
+  test("an administrator's changes to the workers' sandbox hold for the trial, too; what cannot hold refuses the deploy", async () => {
+    const folder = "/etc/systemd/system/thinstate-worker@.service.d";
+    const problemsWith = async (settings: string) => {
+      await machine.write(`${folder}/tighter.conf`, `[Service]\n${settings}\n`);
+      await machine.run("systemctl", "daemon-reload");
+      const { exitCode, stdout } = await machine.npm("deploy-worker", "--json");
+      expect(exitCode).toBe(1);
+      return (JSON.parse(stdout) as { problems: { file: string; text: string }[] }).problems;
+    };
+    const trying = `import { readFileSync } from "node:fs";
+throw new Error(/^Cpus_allowed_list:.*/m.exec(readFileSync("/proc/self/status", "utf8"))?.[0]);`;
+    await machine.write("chaos/handlers/trying.ts", trying);
+    expect(await problemsWith("DevicePolicy = closed\nKeyringMode=private\nCPUAffinity = 0")).toEqual([
+      expect.objectContaining({ file: "chaos/handlers/trying.ts", text: expect.stringMatching(/Cpus_allowed_list:\s+0$/) }),
+    ]);
+    await machine.run("rm", "chaos/handlers/trying.ts");
+    const refused = (text: string) => [{ file: "thinstate-worker@.service", text: expect.stringContaining(text) }];
+    expect(await problemsWith("LimitNOFILE=many")).toEqual(refused("handlers cannot be tried as workers run: "));
+    expect(await problemsWith("RootDirectory=/nowhere")).toEqual(refused("Failed at step NAMESPACE"));
+    expect(await problemsWith("InaccessiblePaths=/srv/%i")).toEqual(refused("InaccessiblePaths=/srv/%i"));
+    await machine.run("rm", `${folder}/tighter.conf`);
+    await machine.run("systemctl", "daemon-reload");
+  });
+
   test("handlers that loop for ever while they load are ended, and so are those whose deploy is killed", async () => {
     const trials = async () => (await machine.run("systemctl", "list-units", "--plain", "--no-legend", "thinstate-trial-*")).trim();
     await machine.write("chaos/handlers/looping.ts", "for (;;);");
