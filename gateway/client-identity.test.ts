@@ -69,6 +69,30 @@ test("a PROXY header is believed as its sender is, and what comes behind it as t
   expect(see(usual, "198.51.100.9", "192.0.2.7")).toEqual(["198.51.100.9", "inner", undefined]);
 });
 
+test("handlers see of the proxies' headers what trusted proxies say, and nothing that the client has sent", () => {
+  const forged = {
+    "x-forwarded-for": "6.6.6.6, 203.0.113.1",
+    "x-forwarded-host": "evil.example, example.com",
+    "x-forwarded-proto": "http, https",
+    "x-forwarded-port": "6666",
+    "x-forwarded-ssl": "off",
+    "x-real-ip": "6.6.6.6",
+    cookie: "a=b",
+  };
+  const seenOf = (headers: Headers) => identified(incomingOf(headers), proxies).headers;
+  const expected = [
+    ["host", "example.com"],
+    ["cookie", "a=b"],
+    ["x-forwarded-for", "203.0.113.1"],
+    ["x-forwarded-host", "example.com"],
+    ["x-forwarded-proto", "https"],
+  ];
+  expect(seenOf(forged)).toEqual(expected);
+  const forwarded = "for=6.6.6.6;host=evil.example, for=203.0.113.1;host=example.com;proto=https";
+  expect(seenOf({ cookie: "a=b", forwarded, "x-real-ip": "6.6.6.6" })).toEqual(expected);
+  expect(seenOf({ "x-real-ip": "6.6.6.6" })).toEqual([["host", "inner"]]);
+});
+
 const address = fc.constantFrom("192.0.2.7", "198.51.100.1", "10.0.0.1", "127.0.0.1", "2001:db8::7", "[2001:db8::7]:80", "unknown", "");
 const anything = fc.record(
   {
@@ -79,6 +103,8 @@ const anything = fc.record(
     "x-forwarded-for": fc.oneof(fc.string(), fc.array(address).map(String)),
     "x-forwarded-host": fc.string(),
     "x-forwarded-proto": fc.string(),
+    "x-forwarded-port": fc.string(),
+    "x-real-ip": address,
   },
   { requiredKeys: [] },
 );

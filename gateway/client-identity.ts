@@ -1,5 +1,5 @@
 // A request as its client has made it, where trusted proxies stand between: with the client's address, and the host and the scheme that
-// the client has used. What others than trusted proxies say of these is taken away, so that no handler believes it. Pure.
+// the client has used. Handlers see none of the headers that tell these as they came, but what trusted proxies say in them. Pure.
 
 import { entriesOf } from "../process/settings.ts";
 import { type ForwardedElement, parseForwarded } from "./forwarded.ts";
@@ -7,7 +7,16 @@ import { valuesOf } from "./head-faults.ts";
 import { normalizedAddress, type TrustedProxies } from "./trusted-proxies.ts";
 import type { Incoming } from "./uws/request.ts";
 
-const told = new Set(["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"]);
+/** In these, proxies say who the client is and what it has used, and clients pretend to be one. */
+const tellingNames = new Set([
+  "forwarded",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-port",
+  "x-forwarded-proto",
+  "x-forwarded-ssl",
+  "x-real-ip",
+]);
 
 /** What the trusted proxies say. */
 interface Told {
@@ -16,33 +25,42 @@ interface Told {
   readonly scheme: "http" | "https" | undefined;
 }
 
+/** What forbids to believe them, for the client. */
+type Fault = string;
+
 /**
- * @returns With `fault` where the two kinds of headers contradict each other: the proxy writes one of them, and has passed the other on as
- * the client sent it. Which is which cannot be told.
+ * @returns With the headers X-Forwarded-For (the client alone), -Host and -Proto as far as trusted proxies have said these, and no other
+ * that tells them. With `fault` where it cannot be told what a proxy has written, and what it has passed on as the client sent it.
  */
 export function identified(incoming: Incoming, proxies: TrustedProxies): Incoming {
-  const { method, path, query, headers, ip, proxiedIp, fault } = incoming;
+  const { method, path, query, ip, proxiedIp, fault } = incoming;
   const nearest = normalizedAddress(ip);
   const peer = proxiedIp !== undefined && proxies.isTrusted(nearest) ? normalizedAddress(proxiedIp) : nearest;
-  const others = headers.filter(([name]) => !told.has(name));
-  if (!proxies.isTrusted(peer) || fault !== undefined) return { method, path, query, ip: peer, headers: others, fault };
-  const forwarded = joined(incoming, "forwarded");
-  const elements = forwarded === undefined ? undefined : parseForwarded(forwarded);
-  const asked = { method, path, query, ip: peer, headers };
-  if (forwarded !== undefined && elements === undefined) return { ...asked, fault: "the Forwarded header is malformed (RFC 7239)" };
-  const standard = elements && ofForwarded(peer, elements, proxies);
-  const hasUsual = forwarded === undefined || joined(incoming, "x-forwarded-for") !== undefined;
-  const usual = hasUsual ? ofUsual(peer, incoming, proxies) : undefined;
-  if (standard !== undefined && usual !== undefined && contradict(standard, usual)) {
-    return { ...asked, fault: "Forwarded contradicts X-Forwarded-For, -Host or -Proto: a proxy has to remove what it does not write" };
-  }
-  const host = standard?.host ?? usual?.host;
-  const scheme = standard?.scheme ?? usual?.scheme;
-  const seen = headers
-    .filter(([name]) => name !== "x-forwarded-proto")
-    .map(([name, value]): readonly [string, string] => [name, name === "host" && host !== undefined ? host : value]);
+  const headers = incoming.headers.filter(([name]) => !tellingNames.has(name));
+  if (!proxies.isTrusted(peer) || fault !== undefined) return { method, path, query, ip: peer, headers, fault };
+  const told = toldOf(peer, incoming, proxies);
+  if (typeof told === "string") return { method, path, query, ip: peer, headers, fault: told };
+  const { client, host, scheme } = told;
+  const seen = headers.map(([name, value]): readonly [string, string] => [name, name === "host" && host !== undefined ? host : value]);
+  if (client !== peer) seen.push(["x-forwarded-for", client]);
+  if (host !== undefined) seen.push(["x-forwarded-host", host]);
   if (scheme !== undefined) seen.push(["x-forwarded-proto", scheme]);
-  return { method, path, query, ip: standard?.client ?? usual?.client ?? peer, headers: seen };
+  return { method, path, query, ip: client, headers: seen };
+}
+
+function toldOf(peer: string, incoming: Incoming, proxies: TrustedProxies): Told | Fault {
+  const forwarded = joined(incoming, "forwarded");
+  if (forwarded === undefined) return ofUsual(peer, incoming, proxies);
+  const elements = parseForwarded(forwarded);
+  if (elements === undefined) return "the Forwarded header is malformed (RFC 7239)";
+  const standard = ofForwarded(peer, elements, proxies);
+  if (joined(incoming, "x-forwarded-for") === undefined) return standard;
+  const usual = ofUsual(peer, incoming, proxies);
+  if (typeof usual === "string") return usual;
+  if (contradict(standard, usual)) {
+    return "Forwarded contradicts X-Forwarded-For, -Host or -Proto: a proxy has to remove what it does not write";
+  }
+  return { client: standard.client, host: standard.host ?? usual.host, scheme: standard.scheme ?? usual.scheme };
 }
 
 function ofForwarded(peer: string, elements: readonly ForwardedElement[], proxies: TrustedProxies): Told {
@@ -53,7 +71,7 @@ function ofForwarded(peer: string, elements: readonly ForwardedElement[], proxie
   return { client, host: ours.find(({ host }) => host)?.host, scheme: schemeOf(ours.find(({ proto }) => proto)?.proto) };
 }
 
-function ofUsual(peer: string, incoming: Incoming, proxies: TrustedProxies): Told {
+function ofUsual(peer: string, incoming: Incoming, proxies: TrustedProxies): Told | Fault {
   const { client, believed } = proxies.trace(peer, entriesOf(joined(incoming, "x-forwarded-for") ?? ""));
   // Some proxies add theirs to what they were sent, as with addresses; others replace it. What the client has sent is left of both.
   const ofFirstProxy = (name: string) => {

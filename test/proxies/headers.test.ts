@@ -40,7 +40,10 @@ test("a proxy that is trusted tells who the client is, and what it asked for; wh
   system = await TestSystem.start({ environment: { TRUSTED_PROXIES: "127.0.0.1, 10.0.0.0/8" } });
   expect(await seen()).toEqual(["192.0.2.7", "192.0.2.7", "192.0.2.7"]);
   const expected = { ip: "192.0.2.7", url: "https://example.com/who-asks" };
-  expect(await ask(headers)).toMatchObject(expected);
+  const asked = await ask({ ...headers, "x-real-ip": "198.51.100.1", "x-forwarded-port": "1" });
+  expect(asked).toMatchObject(expected);
+  const told = (name: string) => /forwarded|real-ip/.test(name);
+  expect(asked.headers.filter(told).sort()).toEqual(["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"]);
   expect(await ask({ forwarded: 'for="192.0.2.7:80";host=example.com;proto=https' })).toMatchObject(expected);
   // Its page may connect, as the browser has it.
   await (await TestClient.open(`${system.url}/echo`, { headers: { ...headers, origin: "https://example.com" } })).close();
@@ -53,9 +56,9 @@ test("a proxy that is trusted tells who the client is, and what it asked for; wh
 test("by default nobody is trusted", async () => {
   system = await TestSystem.start();
   expect(await seen()).toEqual(["127.0.0.1", "127.0.0.1", "127.0.0.1"]);
-  const asked = await ask({ ...headers, forwarded: "for=192.0.2.7" });
+  const asked = await ask({ ...headers, forwarded: "for=192.0.2.7", "x-real-ip": "192.0.2.7" });
   expect(asked).toMatchObject({ ip: "127.0.0.1", url: `http://127.0.0.1:${system.port}/who-asks` });
-  expect(asked.headers.filter((name) => name.includes("forwarded"))).toEqual([]);
+  expect(asked.headers.filter((name) => /forwarded|real-ip/.test(name))).toEqual([]);
 });
 
 /** Source: https://www.haproxy.org/download/2.6/doc/proxy-protocol.txt, 2.2: TCP over IPv4. */
