@@ -31,8 +31,8 @@ test.each<[string, Headers, [string, string, string | undefined]]>([
   ["a proxy that says only the scheme", { "x-forwarded-proto": "https" }, ["127.0.0.1", "inner", "https"]],
   ["a scheme that is none", { ...usual, "x-forwarded-proto": "ftp" }, ["192.0.2.7", "example.com", undefined]],
   [
-    "two proxies, each of which adds a host: the first one's counts",
-    { "x-forwarded-for": "192.0.2.7, 10.0.0.1", "x-forwarded-host": "evil.example, example.com, middle" },
+    "two proxies, each of which adds the same host",
+    { "x-forwarded-for": "192.0.2.7, 10.0.0.1", "x-forwarded-host": "evil.example, example.com, example.com" },
     ["192.0.2.7", "example.com", undefined],
   ],
   [
@@ -57,6 +57,31 @@ test.each<[string, Headers]>([
   ["no address", { ...usual, forwarded: "host=example.com" }],
 ])("a client that sends the header that its proxy does not write is refused: %s", (_, headers) => {
   expect(see(headers)).toContain("contradicts");
+});
+
+// 203.0.113.1 asks 10.0.0.2, which asks 10.0.0.1, which asks the gateway.
+test.each<[string, Headers]>([
+  ["hosts: the client's, and the first proxy's", { "x-forwarded-host": "evil.example, example.com" }],
+  ["hosts: the first proxy's, and what it has called the second one", { "x-forwarded-host": "example.com, inner.example" }],
+  ["hosts, more than proxies", { "x-forwarded-host": "evil.example, evil.example, example.com" }],
+  ["schemes", { "x-forwarded-proto": "http, https" }],
+])("behind two proxies, nobody knows who has said which of several %s", (_, headers) => {
+  expect(see({ ...headers, "x-forwarded-for": "203.0.113.1, 10.0.0.2" }, "10.0.0.1")).toContain("values of several proxies");
+});
+
+test("behind two proxies, no client names the host that a handler sees, however many it sends", () => {
+  const firstAdds = (sent: readonly string[]) => [...sent, "example.com"];
+  const seconds = [(hosts: readonly string[]) => hosts, (hosts: readonly string[]) => [...hosts, "example.com"], () => ["example.com"]];
+  fc.assert(
+    fc.property(fc.array(fc.domain()), fc.array(address), fc.constantFrom(...seconds), (sent, addresses, secondPasses) => {
+      const headers = {
+        "x-forwarded-for": [...addresses, "203.0.113.1", "10.0.0.2"].join(", "),
+        "x-forwarded-host": secondPasses(firstAdds(sent)).join(", "),
+      };
+      const seen = see(headers, "10.0.0.1");
+      if (typeof seen !== "string") expect(seen).toEqual(["203.0.113.1", "example.com", undefined]);
+    }),
+  );
 });
 
 test("a Forwarded that is malformed is refused", () => {

@@ -73,12 +73,27 @@ function ofForwarded(peer: string, elements: readonly ForwardedElement[], proxie
 
 function ofUsual(peer: string, incoming: Incoming, proxies: TrustedProxies): Told | Fault {
   const { client, believed } = proxies.trace(peer, entriesOf(joined(incoming, "x-forwarded-for") ?? ""));
-  // Some proxies add theirs to what they were sent, as with addresses; others replace it. What the client has sent is left of both.
-  const ofFirstProxy = (name: string) => {
-    const values = entriesOf(joined(incoming, name) ?? "");
-    return values[Math.max(0, values.length - Math.max(1, believed))];
-  };
-  return { client, host: ofFirstProxy("x-forwarded-host"), scheme: schemeOf(ofFirstProxy("x-forwarded-proto")) };
+  const host = ofFirstProxy("x-forwarded-host", incoming, believed);
+  const proto = ofFirstProxy("x-forwarded-proto", incoming, believed);
+  if (host === ambiguous) return ambiguityOf("X-Forwarded-Host");
+  if (proto === ambiguous) return ambiguityOf("X-Forwarded-Proto");
+  return { client, host, scheme: schemeOf(proto) };
+}
+
+const ambiguous = Symbol("ambiguous");
+
+/**
+ * Some proxies add theirs to what they were sent, as with addresses; others replace it, or pass it on. So behind several proxies it is
+ * not known how many of the values they have written: any of the last ones may be the first proxy's, and what is left of that the client's.
+ * @param hops How many proxies have added an address.
+ */
+function ofFirstProxy(name: string, incoming: Incoming, hops: number): string | undefined | typeof ambiguous {
+  const values = entriesOf(joined(incoming, name) ?? "").slice(-Math.max(1, hops));
+  return new Set(values).size > 1 ? ambiguous : values[0];
+}
+
+function ambiguityOf(name: string): Fault {
+  return `${name} has values of several proxies, or of the client: let the first proxy set it, and the others pass it on`;
 }
 
 function contradict(a: Told, b: Told): boolean {
