@@ -6,7 +6,7 @@ import { SparseLog } from "../process/sparse-log.ts";
 import { connectionId } from "../protocol/connection-id.ts";
 import { type ErrorCode, errorTable } from "../protocol/errors.ts";
 import type { IdentityBody } from "../protocol/records.ts";
-import { identified } from "./client-identity.ts";
+import { identified, whyUnnamed } from "./client-identity.ts";
 import { ClientLimits } from "./client-limits.ts";
 import { Connection, type Socket } from "./connection.ts";
 import type { ConnectionMeter } from "./connection-meter.ts";
@@ -84,7 +84,17 @@ export class ClientEvents {
 
   /** As its client has made it, where proxies stand between. */
   identified(incoming: Incoming): Incoming {
-    return identified(incoming, this.options.settings.proxies);
+    const { proxies } = this.options.settings;
+    const seen = identified(incoming, proxies);
+    const reason = seen.fault === undefined ? whyUnnamed(incoming, seen.ip, proxies) : undefined;
+    if (reason !== undefined) {
+      this.sparseLog.warn(
+        { reason },
+        { ip: seen.ip },
+        "a proxy names no client: its own address is taken, which has no limits (TRUSTED_PROXIES)",
+      );
+    }
+    return seen;
   }
 
   admit(admission: Admission): Connection {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { identified } from "./client-identity.ts";
+import { identified, whyUnnamed } from "./client-identity.ts";
 import { TrustedProxies } from "./trusted-proxies.ts";
 import type { Incoming } from "./uws/request.ts";
 
@@ -88,6 +88,17 @@ test("a Forwarded that is malformed is refused", () => {
   expect(see({ forwarded: 'for=", for=192.0.2.7' })).toContain("malformed");
 });
 
+test.each<[string, Headers, string | undefined]>([
+  ["it has said it", usual, undefined],
+  ["with Forwarded", { forwarded: "for=192.0.2.7" }, undefined],
+  ["it says nothing", { "x-forwarded-proto": "https" }, "X-Forwarded-For is missing"],
+  ["it does not know", { "x-forwarded-for": "unknown" }, "X-Forwarded-For, or Forwarded, names trusted proxies only, or nobody"],
+  ["it names itself", { "x-forwarded-for": "127.0.0.1" }, "X-Forwarded-For, or Forwarded, names trusted proxies only, or nobody"],
+])("whether a trusted proxy names the client: %s", (_, headers, why) => {
+  const incoming = incomingOf(headers);
+  expect(whyUnnamed(incoming, identified(incoming, proxies).ip, proxies)).toBe(why);
+});
+
 test("a PROXY header is believed as its sender is, and what comes behind it as the one whom it names is", () => {
   expect(see(usual, "127.0.0.1", "198.51.100.9")).toEqual(["198.51.100.9", "inner", undefined]);
   expect(see(usual, "127.0.0.1", "10.0.0.1")).toEqual(["192.0.2.7", "example.com", "https"]);
@@ -138,7 +149,16 @@ test("nobody else is believed, and no handler sees what was said", () => {
   fc.assert(
     fc.property(anything, (headers) => {
       const seen = identified(incomingOf(headers, "192.0.2.9", "198.51.100.1"), proxies);
-      expect(seen).toEqual({ method: "GET", path: "/", query: "", headers: [["host", "inner"]], ip: "192.0.2.9", fault: undefined });
+      const isForwarded = headers.forwarded !== undefined || headers["x-forwarded-for"] !== undefined;
+      expect(seen).toEqual({
+        method: "GET",
+        path: "/",
+        query: "",
+        headers: [["host", "inner"]],
+        ip: "192.0.2.9",
+        isForwarded,
+        fault: undefined,
+      });
     }),
   );
 });

@@ -37,7 +37,11 @@ export function identified(incoming: Incoming, proxies: TrustedProxies): Incomin
   const nearest = normalizedAddress(ip);
   const peer = proxiedIp !== undefined && proxies.isTrusted(nearest) ? normalizedAddress(proxiedIp) : nearest;
   const headers = incoming.headers.filter(([name]) => !tellingNames.has(name));
-  if (!proxies.isTrusted(peer) || fault !== undefined) return { method, path, query, ip: peer, headers, fault };
+  if (!proxies.isTrusted(peer)) {
+    const isForwarded = incoming.headers.some(([name]) => name === "forwarded" || name === "x-forwarded-for");
+    return { method, path, query, ip: peer, headers, isForwarded, fault };
+  }
+  if (fault !== undefined) return { method, path, query, ip: peer, headers, fault };
   const told = toldOf(peer, incoming, proxies);
   if (typeof told === "string") return { method, path, query, ip: peer, headers, fault: told };
   const { client, host, scheme } = told;
@@ -46,6 +50,16 @@ export function identified(incoming: Incoming, proxies: TrustedProxies): Incomin
   if (host !== undefined) seen.push(["x-forwarded-host", host]);
   if (scheme !== undefined) seen.push(["x-forwarded-proto", scheme]);
   return { method, path, query, ip: client, headers: seen };
+}
+
+/**
+ * @param client As `identified` has found it for the request.
+ * @returns Why nobody knows on whose behalf a trusted proxy asks; undefined: it has said it.
+ */
+export function whyUnnamed({ headers }: Incoming, client: string, proxies: TrustedProxies): string | undefined {
+  if (!proxies.isTrusted(client)) return undefined;
+  const isTold = headers.some(([name]) => name === "forwarded" || name === "x-forwarded-for");
+  return isTold ? "X-Forwarded-For, or Forwarded, names trusted proxies only, or nobody" : "X-Forwarded-For is missing";
 }
 
 function toldOf(peer: string, incoming: Incoming, proxies: TrustedProxies): Told | Fault {

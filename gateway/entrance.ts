@@ -62,8 +62,9 @@ export class Entrance {
     else upgrades.request(incoming, client);
   }
 
-  private refuse(kind: "upgrade" | "request", { ip }: Incoming, client: WaitingClient, { code, passed }: Refusal): void {
-    this.options.sparseLog.warn({ code, passed }, { ip }, "refused with 429");
+  private refuse(kind: "upgrade" | "request", { ip, isForwarded }: Incoming, client: WaitingClient, { code, passed }: Refusal): void {
+    const question = isForwarded === true ? ": is this a proxy? TRUSTED_PROXIES does not have it" : "";
+    this.options.sparseLog.warn({ code, passed }, { ip }, `refused with 429${question}`);
     this.options.upgrades.refusals.refuse(kind, client, { status: 429, code, close: "now" });
   }
 }

@@ -114,6 +114,31 @@ describe("who comes", () => {
     await clients.pop()?.close();
   });
 
+  test("behind a proxy that is not in TRUSTED_PROXIES, the log asks whether it is one", async () => {
+    await start({ ADDRESS_CONNECTIONS: "1" });
+    const client = await TestClient.open(`${system.url}/echo`, from("192.0.2.1"));
+    expect(await refusal(`${system.url}/echo`)).toMatchObject({ status: 429 });
+    expect(await refusal(`${system.url}/echo`, from("192.0.2.1"))).toMatchObject({ status: 429 });
+    const [gateway] = system.live("gateway");
+    await gateway?.says("is this a proxy?");
+    expect(gateway?.logged("refused with 429").map(({ code, msg }) => [code, msg])).toEqual([
+      ["address.connections", "refused with 429"],
+      ["address.connections", "refused with 429: is this a proxy? TRUSTED_PROXIES does not have it"],
+    ]);
+    await client.close();
+  });
+
+  test("a proxy that names no client has no limits, and the log says which header is missing, a few times", async () => {
+    await start({ ...proxied, ADDRESS_CONNECTIONS: "1" });
+    for (const client of await Promise.all(atOnce.map(() => TestClient.open(`${system.url}/echo`)))) client.breakOff();
+    const [gateway] = system.live("gateway");
+    await gateway?.end();
+    const lines = gateway?.logged("a proxy names no client");
+    expect(lines).toHaveLength(6);
+    expect(lines?.[0]).toMatchObject({ reason: "X-Forwarded-For is missing", ip: "127.0.0.1" });
+    expect(lines?.[5]).toMatchObject({ leftOut: atOnce.length - 5 });
+  });
+
   test("upgrades that follow each other too fast are refused with 429", async () => {
     await start({ UPGRADES_PER_SECOND: "1", FAILED_UPGRADES_PER_SECOND: "0" });
     const clients = await Promise.all(atOnce.map(() => TestClient.open(`${system.url}/echo`)));

@@ -12,6 +12,8 @@ export interface Incoming {
   readonly ip: string;
   /** Whom the other end of the TCP connection says that it speaks for: PROXY protocol v2. */
   readonly proxiedIp?: string | undefined;
+  /** Whether who is not trusted says that it speaks for somebody else: a proxy that TRUSTED_PROXIES lacks, or a client that lies. */
+  readonly isForwarded?: boolean;
   /** What forbids to serve it, for the client. */
   readonly fault?: string | undefined;
 }
