@@ -186,7 +186,8 @@ export class ClientEvents {
     if (connection.socket === undefined) return;
     this.counters.slowConsumers++;
     this.countBroken(code);
-    this.options.log.warn({ ...about(connection), code, bytes: connection.socket.waitingBytes }, "slow consumer: connection closed");
+    const { route, socket } = connection;
+    this.sparseLog.warn({ code, route }, { ...about(connection), bytes: socket.waitingBytes }, "slow consumer: connection closed");
     connection.socket.cut();
   }
 

@@ -52,6 +52,20 @@ test("beyond BACKPRESSURE_TOTAL_BYTES the slowest are closed, and nobody else", 
   for (const { socket } of clients) socket.destroy();
 });
 
+test("the log is not filled by them", async () => {
+  const environment = { BACKPRESSURE_TOTAL_BYTES: "1000000", BACKPRESSURE_BYTES: "1000000000" };
+  system = await TestSystem.start({ environment });
+  const clients = await Promise.all(Array.from({ length: 12 }, () => deaf()));
+  await publishUntil("backpressure.total", 8);
+  for (const { socket } of clients) socket.destroy();
+  const [gateway] = system.live("gateway");
+  await gateway?.end();
+  const lines = gateway?.logged("slow consumer") ?? [];
+  expect(lines).toHaveLength(6);
+  expect(lines[0]).toMatchObject({ code: "backpressure.total", route: "/script/:room", bytes: expect.any(Number) });
+  expect(lines[5]).toMatchObject({ code: "backpressure.total", leftOut: expect.any(Number) });
+});
+
 test("a client for which something has waited for BACKPRESSURE_MS is closed, however little it is", async () => {
   const environment = { BACKPRESSURE_MS: "1000", BACKPRESSURE_BYTES: "1000000000", BACKPRESSURE_TOTAL_BYTES: "1000000000" };
   system = await TestSystem.start({ environment });
