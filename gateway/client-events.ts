@@ -56,7 +56,7 @@ export class ClientEvents {
     this.limits = new ClientLimits({
       now,
       rates: settings.clients,
-      isExempt: (address) => settings.unlimited.isTrusted(address) || settings.proxies.isTrusted(address),
+      isExempt: (address) => settings.unlimited.has(address) || settings.proxies.has(address),
     });
     this.slowClients = new SlowClients({
       connections: options.slots.connections,

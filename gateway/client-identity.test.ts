@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { AddressList } from "./address-list.ts";
 import { identified, whyUnnamed } from "./client-identity.ts";
-import { TrustedProxies } from "./trusted-proxies.ts";
 import type { Incoming } from "./uws/request.ts";
 
-const proxies = new TrustedProxies("127.0.0.1, 10.0.0.0/8");
+const proxies = new AddressList("127.0.0.1, 10.0.0.0/8");
 
 type Headers = Readonly<Record<string, string>>;
 

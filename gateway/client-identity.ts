@@ -2,9 +2,10 @@
 // the client has used. Handlers see none of the headers that tell these as they came, but what trusted proxies say in them. Pure.
 
 import { entriesOf } from "../process/settings.ts";
+import { type AddressList, normalizedAddress } from "./address-list.ts";
 import { type ForwardedElement, parseForwarded } from "./forwarded.ts";
 import { valuesOf } from "./head-faults.ts";
-import { normalizedAddress, type TrustedProxies } from "./trusted-proxies.ts";
+import { traceClient } from "./trusted-proxies.ts";
 import type { Incoming } from "./uws/request.ts";
 
 /** In these, proxies say who the client is and what it has used, and clients pretend to be one. */
@@ -32,12 +33,12 @@ type Fault = string;
  * @returns With the headers X-Forwarded-For (the client alone), -Host and -Proto as far as trusted proxies have said these, and no other
  * that tells them. With `fault` where it cannot be told what a proxy has written, and what it has passed on as the client sent it.
  */
-export function identified(incoming: Incoming, proxies: TrustedProxies): Incoming {
+export function identified(incoming: Incoming, proxies: AddressList): Incoming {
   const { method, path, query, ip, proxiedIp, fault } = incoming;
   const nearest = normalizedAddress(ip);
-  const peer = proxiedIp !== undefined && proxies.isTrusted(nearest) ? normalizedAddress(proxiedIp) : nearest;
+  const peer = proxiedIp !== undefined && proxies.has(nearest) ? normalizedAddress(proxiedIp) : nearest;
   const headers = incoming.headers.filter(([name]) => !tellingNames.has(name));
-  if (!proxies.isTrusted(peer)) {
+  if (!proxies.has(peer)) {
     const isForwarded = incoming.headers.some(([name]) => name === "forwarded" || name === "x-forwarded-for");
     return { method, path, query, ip: peer, headers, isForwarded, fault };
   }
@@ -56,13 +57,13 @@ export function identified(incoming: Incoming, proxies: TrustedProxies): Incomin
  * @param client As `identified` has found it for the request.
  * @returns Why nobody knows on whose behalf a trusted proxy asks; undefined: it has said it.
  */
-export function whyUnnamed({ headers }: Incoming, client: string, proxies: TrustedProxies): string | undefined {
-  if (!proxies.isTrusted(client)) return undefined;
+export function whyUnnamed({ headers }: Incoming, client: string, proxies: AddressList): string | undefined {
+  if (!proxies.has(client)) return undefined;
   const isTold = headers.some(([name]) => name === "forwarded" || name === "x-forwarded-for");
   return isTold ? "X-Forwarded-For, or Forwarded, names trusted proxies only, or nobody" : "X-Forwarded-For is missing";
 }
 
-function toldOf(peer: string, incoming: Incoming, proxies: TrustedProxies): Told | Fault {
+function toldOf(peer: string, incoming: Incoming, proxies: AddressList): Told | Fault {
   const forwarded = joined(incoming, "forwarded");
   if (forwarded === undefined) return ofUsual(peer, incoming, proxies);
   const elements = parseForwarded(forwarded);
@@ -77,16 +78,16 @@ function toldOf(peer: string, incoming: Incoming, proxies: TrustedProxies): Told
   return { client: standard.client, host: standard.host ?? usual.host, scheme: standard.scheme ?? usual.scheme };
 }
 
-function ofForwarded(peer: string, elements: readonly ForwardedElement[], proxies: TrustedProxies): Told {
+function ofForwarded(peer: string, elements: readonly ForwardedElement[], proxies: AddressList): Told {
   const hops = elements.map((element) => element.for ?? "unknown");
-  const { client, believed } = proxies.trace(peer, hops);
+  const { client, believed } = traceClient(peer, hops, proxies);
   // The first of our proxies knows best, if it says it.
   const ours = elements.slice(elements.length - believed);
   return { client, host: ours.find(({ host }) => host)?.host, scheme: schemeOf(ours.find(({ proto }) => proto)?.proto) };
 }
 
-function ofUsual(peer: string, incoming: Incoming, proxies: TrustedProxies): Told | Fault {
-  const { client, believed } = proxies.trace(peer, entriesOf(joined(incoming, "x-forwarded-for") ?? ""));
+function ofUsual(peer: string, incoming: Incoming, proxies: AddressList): Told | Fault {
+  const { client, believed } = traceClient(peer, entriesOf(joined(incoming, "x-forwarded-for") ?? ""), proxies);
   const host = ofFirstProxy("x-forwarded-host", incoming, believed);
   const proto = ofFirstProxy("x-forwarded-proto", incoming, believed);
   if (host === ambiguous) return ambiguityOf("X-Forwarded-Host");

@@ -2,8 +2,8 @@
 
 import * as v from "valibot";
 import { integer } from "../process/settings.ts";
+import { isAddressList } from "./address-list.ts";
 import type { ClientLimitsOptions } from "./client-limits.ts";
-import { isProxyList } from "./trusted-proxies.ts";
 
 /** A second; 0: without a limit. */
 const perSecond = (otherwise: number) => integer({ least: 0, most: 1_000_000_000, otherwise });
@@ -26,7 +26,7 @@ export const clientLimitSettings = {
   UNLIMITED_ADDRESSES: v.optional(
     v.pipe(
       v.string(),
-      v.check((text) => text === "none" || isProxyList(text), "none, or addresses or networks (10.0.0.0/8), separated by commas"),
+      v.check((text) => text === "none" || isAddressList(text), "none, or addresses or networks (10.0.0.0/8), separated by commas"),
     ),
     "127.0.0.0/8,::1",
   ),

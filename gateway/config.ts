@@ -16,9 +16,9 @@ import {
   usualExpireGraceMs,
 } from "../process/settings.ts";
 import { checkFits } from "../protocol/payload-limits.ts";
+import { isAddressList } from "./address-list.ts";
 import { clientLimitSettings } from "./client-limit-settings.ts";
 import { isHostList } from "./hosts.ts";
-import { isProxyList } from "./trusted-proxies.ts";
 
 const entries = v.object({
   HOST: v.optional(text, "127.0.0.1"),
@@ -42,7 +42,7 @@ const entries = v.object({
   TLS_CERT_FILE: v.optional(v.string(), ""),
   TLS_KEY_FILE: v.optional(v.string(), ""),
   /** The proxies who are believed when they say who the client is. */
-  TRUSTED_PROXIES: v.optional(v.pipe(v.string(), v.check(isProxyList, "addresses or networks (10.0.0.0/8), separated by commas")), ""),
+  TRUSTED_PROXIES: v.optional(v.pipe(v.string(), v.check(isAddressList, "addresses or networks (10.0.0.0/8), separated by commas")), ""),
   /** The names that pages are served under, as isHostPattern has them: pages of these may connect. */
   HOSTS: v.optional(v.pipe(v.string(), v.check(isHostList, "host names (example.com:8443, *.example.com), separated by commas")), ""),
   /** permessage-deflate (RFC 7692). */

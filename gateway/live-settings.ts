@@ -1,6 +1,7 @@
 // The settings as they are now, and what each part is given of them: some change while the gateway runs.
 
 import { isDeepStrictEqual } from "node:util";
+import { AddressList } from "./address-list.ts";
 import type { Certificate } from "./certificate.ts";
 import { clientLimitRates } from "./client-limit-settings.ts";
 import type { ClientLimitsOptions } from "./client-limits.ts";
@@ -11,7 +12,6 @@ import { dispatchLimits, interestLimits, requestLimits, serverLimits, slowClient
 import type { InterestLimits } from "./paced-interest.ts";
 import type { SlowClientLimits } from "./slow-clients.ts";
 import type { TopicLimits } from "./topics.ts";
-import { TrustedProxies } from "./trusted-proxies.ts";
 import type { UpgradesOptions } from "./upgrade.ts";
 import type { Server, ServerOptions } from "./uws/server.ts";
 import type { WorkerLimits } from "./workers.ts";
@@ -20,11 +20,12 @@ export class LiveSettings {
   config: GatewayConfig;
   /** undefined: clients speak without TLS. */
   certificate: Certificate | undefined;
-  proxies: TrustedProxies;
+  /** Those of TRUSTED_PROXIES. */
+  proxies: AddressList;
   /** Those of HOSTS. */
   hosts: readonly string[];
-  /** The addresses of UNLIMITED_ADDRESSES. */
-  unlimited: TrustedProxies;
+  /** Those of UNLIMITED_ADDRESSES. */
+  unlimited: AddressList;
   /** Whoever was given one of these reads it each time. */
   readonly dispatch: DispatchLimits;
   readonly clients: ClientLimitsOptions["rates"];
@@ -39,7 +40,7 @@ export class LiveSettings {
   constructor(config: GatewayConfig, certificate: Certificate | undefined, maxPayloadBytes: number) {
     this.config = config;
     this.certificate = certificate;
-    this.proxies = new TrustedProxies(config.TRUSTED_PROXIES);
+    this.proxies = new AddressList(config.TRUSTED_PROXIES);
     this.hosts = hostsOf(config.HOSTS);
     this.unlimited = unlimitedOf(config);
     this.dispatch = dispatchLimits(config);
@@ -68,7 +69,7 @@ export class LiveSettings {
     if (!isSameServer) await server?.renew({ tls: certificate, limits });
     this.config = config;
     this.certificate = certificate;
-    this.proxies = new TrustedProxies(config.TRUSTED_PROXIES);
+    this.proxies = new AddressList(config.TRUSTED_PROXIES);
     this.hosts = hostsOf(config.HOSTS);
     this.unlimited = unlimitedOf(config);
     Object.assign(this.dispatch, dispatchLimits(config));
@@ -81,6 +82,6 @@ export class LiveSettings {
   }
 }
 
-function unlimitedOf({ UNLIMITED_ADDRESSES }: GatewayConfig): TrustedProxies {
-  return new TrustedProxies(UNLIMITED_ADDRESSES === "none" ? "" : UNLIMITED_ADDRESSES);
+function unlimitedOf({ UNLIMITED_ADDRESSES }: GatewayConfig): AddressList {
+  return new AddressList(UNLIMITED_ADDRESSES === "none" ? "" : UNLIMITED_ADDRESSES);
 }

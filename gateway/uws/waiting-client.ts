@@ -30,7 +30,7 @@ export interface WaitingClient {
   onGone: (() => void) | undefined;
   answer(answer: Answer): void;
   /**
-   * Begins an answer whose body follows. Not within a callback of the server, where uWebSockets.js has corked the socket: see body.ts.
+   * Begins an answer whose body follows. Not within a callback of the server, where uWebSockets.js has corked the socket: see response-body.ts.
    * @param onTaken told how many bytes of the body the socket has taken: before, they wait in memory.
    * @returns undefined where no body is to follow: the client has gone, or its request was HEAD.
    */
@@ -57,7 +57,7 @@ const corkBytes = 16 * 1024;
 
 // uWebSockets.js frames the body itself.
 const ownHeaders = new Set(["content-length", "transfer-encoding", "connection", "date"]);
-/** Up to this, with a usual head, an answer is written at once: see body.ts. */
+/** Up to this, with a usual head, an answer is written at once: see response-body.ts. */
 const wholeBytes = corkedBytes / 2;
 /** RFC 9110, 8.6: no Content-Length in these; 15.3.5 and 15.4.5: no body. */
 const bodiless = new Set([204, 304]);
@@ -66,7 +66,7 @@ const bodiless = new Set([204, 304]);
 export interface AnswerRoom {
   /** Bodies that are not written whole yet. */
   readonly writing: Set<SocketBody>;
-  /** See body.ts. */
+  /** See response-body.ts. */
   readonly corksAll: boolean;
 }
 
