@@ -74,11 +74,26 @@ test("who speaks is never pinged; who has gone is forgotten", () => {
 
 test("one sweep asks 10,000 connections, the next one others", () => {
   const scene = new Scene();
-  for (let opened = 0; opened < 15_000; opened++) scene.open();
+  const talkers = Array.from({ length: 10_000 }, () => scene.open());
+  scene.open();
   scene.sweep(silent);
-  expect(scene.pings).toHaveLength(0);
-  scene.sweep(1);
-  expect(scene.pings).toHaveLength(10_000);
-  scene.sweep(1);
-  expect(new Set(scene.pings).size).toBe(15_000);
+  for (const talker of talkers) scene.messages.heard(talker);
+  expect(scene.pings).toEqual([]);
+  scene.sweep(2);
+  expect(scene.pings).toEqual([10_000]);
+});
+
+test("one sweep pings 500 and closes 500; the others have their turn, and nobody has two", () => {
+  const scene = new Scene();
+  for (let opened = 0; opened < 1_200; opened++) scene.open();
+  const grown = (list: readonly number[]) => {
+    const before = list.length;
+    scene.sweep(1);
+    return list.length - before;
+  };
+  scene.sweep(silent);
+  expect([grown(scene.pings), grown(scene.pings), grown(scene.pings), grown(scene.pings)]).toEqual([500, 500, 200, 0]);
+  scene.sweep(silent - 3);
+  expect([grown(scene.unfinished), grown(scene.unfinished), grown(scene.unfinished)]).toEqual([500, 500, 200]);
+  expect([new Set(scene.pings).size, new Set(scene.unfinished).size]).toEqual([1_200, 1_200]);
 });

@@ -14,8 +14,10 @@ export interface UnfinishedMessagesOptions {
   readonly onUnfinished: (connection: Connection) => void;
 }
 
-/** So many are asked in one sweep, less than a millisecond; those that were pinged besides. */
+/** So many are asked in one sweep, less than a millisecond. */
 const askedAtOnce = 10_000;
+/** So many are pinged in one sweep, and so closed in a later one: each takes a system call or more. */
+const pingedAtOnce = 500;
 /** uWebSockets.js keeps its time-outs to a few seconds, and closes those of which nothing at all is heard. */
 const slackMs = 6_000;
 
@@ -24,7 +26,7 @@ export class UnfinishedMessages {
   /** Sweeps so far: a small number is cheaper to keep with each message than a time. */
   private sweeps = 0;
   private next = 0;
-  /** When they were pinged, in sweeps. */
+  /** When they were pinged, in sweeps; the first one first. Whoever answers stays in it for as long as he had time to. */
   private readonly pinged = new Map<Connection, number>();
 
   constructor(options: UnfinishedMessagesOptions) {
@@ -41,19 +43,18 @@ export class UnfinishedMessages {
     const { connections, sweepMs, idleTimeoutMs, onUnfinished } = this.options;
     const silent = Math.ceil((idleTimeoutMs() + slackMs) / sweepMs);
     this.sweeps++;
-    for (let asked = Math.min(askedAtOnce, connections.length); asked > 0; asked--) {
+    for (let asked = Math.min(askedAtOnce, connections.length), pings = 0; asked > 0 && pings < pingedAtOnce; asked--) {
       if (this.next >= connections.length) this.next = 0;
       const connection = connections[this.next++];
       if (connection?.socket === undefined || this.sweeps - connection.heardSweep <= silent || this.pinged.has(connection)) continue;
       this.pinged.set(connection, this.sweeps);
       connection.socket.ping();
+      pings++;
     }
     for (const [connection, since] of this.pinged) {
-      if (connection.socket === undefined || connection.heardSweep >= since) this.pinged.delete(connection);
-      else if (this.sweeps - since > silent) {
-        this.pinged.delete(connection);
-        onUnfinished(connection);
-      }
+      if (this.sweeps - since <= silent) break;
+      this.pinged.delete(connection);
+      if (connection.socket !== undefined && connection.heardSweep < since) onUnfinished(connection);
     }
   }
 }
