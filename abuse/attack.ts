@@ -13,6 +13,8 @@ export interface AttackOptions {
 
 /** For what is under way when the time is up. */
 const graceMs = 3_000;
+/** For the end of strangers whom the gateway has to end: it is waited for, so that a busy machine only takes longer. */
+export const endMs = 60_000;
 
 /** A connection of a stranger. */
 export interface Stranger {

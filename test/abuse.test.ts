@@ -10,7 +10,7 @@ import { runCommand } from "./command.ts";
 const aboutTime = ["the victim's p99", "× unanswered", "× no answer to the head", "no flood was closed with 1008"];
 const isAboutTime = (fault: string) => aboutTime.some((text) => fault.includes(text));
 
-test.each([[["bodies", "sockets", "silent", "queries", "fragments"]], [["flood", "pings", "errors", "refusals"]]])(
+test.each([[["bodies", "sockets", "silent", "queries", "fragments"]], [["deaf", "flood", "pings", "errors", "refusals"]]])(
   "strangers are bounded, and a client beside them loses nothing: %s",
   async (chosen) => {
     const only = chosen.flatMap((name) => ["--only", name]);

@@ -1,7 +1,8 @@
-// Messages that begin and never end, as large as the library lets them be.
+// Messages that begin and never end, as large as the library lets them be; and then larger.
 
+import { setTimeout as pause } from "node:timers/promises";
 import { type Abuse, onlyThese, times } from "../abuse.ts";
-import type { Attack } from "../attack.ts";
+import { type Attack, endMs } from "../attack.ts";
 import { WebStranger } from "../web-stranger.ts";
 
 const connections = 400;
@@ -10,10 +11,11 @@ const messageBytes = 262_144;
 const factor = 2;
 const fragment = Buffer.alloc(messageBytes / 4);
 
-async function begin(attack: Attack, index: number): Promise<void> {
+async function begin(attack: Attack, index: number): Promise<WebStranger> {
   const stranger = attack.watch(new WebStranger(attack, index, "/echo"));
-  if (!(await stranger.opened)) return;
+  if (!(await stranger.opened)) return stranger;
   for (let sent = 0; sent < factor * messageBytes; sent += fragment.length) stranger.socket.send(fragment, { fin: false });
+  return stranger;
 }
 
 export const unfinished: Abuse = {
@@ -22,12 +24,14 @@ export const unfinished: Abuse = {
   env: { MESSAGE_BYTES: String(messageBytes) },
   heldBytes: connections * factor * messageBytes,
   strike: async (attack) => {
-    await Promise.race([Promise.all(Array.from({ length: connections }, (_, index) => begin(attack, index))), attack.over()]);
+    const strangers = await Promise.all(Array.from({ length: connections }, (_, index) => begin(attack, index)));
     await attack.over();
+    // They may stay: they answer pings, as far as they are pinged before. Whoever sends more may not.
+    for (const { socket, ending } of strangers) if (ending === undefined) socket.send(fragment, { fin: false });
+    await Promise.race([Promise.all(strangers.map(({ ended }) => ended)), pause(endMs)]);
   },
-  // They answer pings, as far as they are pinged before the abuse is over: then they may stay.
   faults: ({ endings }) => [
-    ...onlyThese(endings, "open", "1008", "1009", "1013", "cut", "429", "503"),
-    ...(times(endings, "open", "cut") === 0 ? ["nobody began a message"] : []),
+    ...onlyThese(endings, "1009", "1013", "cut", "429", "503"),
+    ...(times(endings, "cut", "1009") === 0 ? ["nobody began a message"] : []),
   ],
 };
