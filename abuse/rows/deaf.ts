@@ -4,16 +4,21 @@ import { setTimeout as pause } from "node:timers/promises";
 import { WebSocket } from "ws";
 import { type Abuse, onlyThese, times } from "../abuse.ts";
 import { endMs } from "../attack.ts";
+import { totalHeldBytes } from "../judgement.ts";
 import { WebStranger } from "../web-stranger.ts";
 
 const connections = 200;
 /** Some may stay: they wait for less than the total allows, until BACKPRESSURE_MS. */
 const cutAtLeast = connections / 2;
 const pingMs = 500;
+/** What comes for all of them before the gateway looks again, four times a second, at 400 KB a second each: docs/limits.md. */
+const betweenBytes = (connections * 400 * 1024) / 4;
 
 export const deaf: Abuse = {
   name: "deaf",
   title: `${connections} that never read while their topic is busy`,
+  // As in the totals, buffers that grow may take twice as much as is in them.
+  heldBytes: totalHeldBytes + 2 * betweenBytes,
   strike: async (attack) => {
     const strangers = Array.from({ length: connections }, (_, index) => attack.watch(new WebStranger(attack, index, "/busy")));
     for (const { opened, socket } of strangers) void opened.then(() => socket.pause());
