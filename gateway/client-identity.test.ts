@@ -59,6 +59,18 @@ test.each<[string, Headers]>([
   expect(see(headers)).toContain("contradicts");
 });
 
+test.each<[string, Headers]>([
+  ["host", { forwarded: "for=203.0.113.1;host=evil.example", "x-forwarded-host": "example.com" }],
+  ["scheme", { forwarded: "for=203.0.113.1;proto=http", "x-forwarded-proto": "https" }],
+])("Forwarded that contradicts the %s is refused where nobody tells X-Forwarded-For, too", (_, headers) => {
+  expect(see(headers)).toContain("contradicts");
+});
+
+test("Forwarded tells the client where the other headers tell host and scheme alone", () => {
+  const headers = { forwarded: "for=203.0.113.1", "x-forwarded-host": "example.com", "x-forwarded-proto": "https" };
+  expect(see(headers)).toEqual(["203.0.113.1", "example.com", "https"]);
+});
+
 // 203.0.113.1 asks 10.0.0.2, which asks 10.0.0.1, which asks the gateway.
 test.each<[string, Headers]>([
   ["hosts: the client's, and the first proxy's", { "x-forwarded-host": "evil.example, example.com" }],

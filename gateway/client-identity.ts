@@ -69,10 +69,10 @@ function toldOf(peer: string, incoming: Incoming, proxies: AddressList): Told | 
   const elements = parseForwarded(forwarded);
   if (elements === undefined) return "the Forwarded header is malformed (RFC 7239)";
   const standard = ofForwarded(peer, elements, proxies);
-  if (joined(incoming, "x-forwarded-for") === undefined) return standard;
   const usual = ofUsual(peer, incoming, proxies);
   if (typeof usual === "string") return usual;
-  if (contradict(standard, usual)) {
+  const isClientTold = joined(incoming, "x-forwarded-for") !== undefined;
+  if (contradict(standard, isClientTold ? usual : { ...usual, client: standard.client })) {
     return "Forwarded contradicts X-Forwarded-For, -Host or -Proto: a proxy has to remove what it does not write";
   }
   return { client: standard.client, host: standard.host ?? usual.host, scheme: standard.scheme ?? usual.scheme };

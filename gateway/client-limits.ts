@@ -2,11 +2,11 @@
 // Behind a trusted proxy, the address is the client's.
 
 import type { ErrorCode } from "../protocol/errors.ts";
+import { normalizedAddress } from "./address-list.ts";
 import { networkOf } from "./address-network.ts";
 import { ConnectionMeter, type MeterRoom, type Passed } from "./connection-meter.ts";
 import { Parties, type Party } from "./parties.ts";
 import { charge, isExceeded, use } from "./rate.ts";
-import { normalizedAddress } from "./trusted-proxies.ts";
 
 /** As many refusals are answered for each failed upgrade that is allowed: many may share an address, and not all of them have failed. */
 const refusalsPerFailure = 10;
