@@ -88,7 +88,7 @@ test("the grace period begins when the turn has committed, and ends with a close
   expect(closed).toHaveLength(1);
 });
 
-test.each([-3_600_000, 3_600_000])(
+test.each([-600_000, 600_000])(
   "the clock is put by %s ms: grace periods are as long as before, and new times come as they are set",
   (ms) => {
     const inGrace = open(nowMs);
