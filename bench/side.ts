@@ -59,7 +59,7 @@ export function thinstate(name: string, clone: string): Side {
         name: "bench",
         shape: { ...shape, nats: "supervised" },
         handlersDir: "bench/handlers",
-        env: { ...unlimitedClients, CONNECTIONS: "1000000" },
+        env: { ...unlimitedClients, CONNECTIONS: "1000000", TOPICS: "1000000", SUBSCRIPTIONS: "10000000" },
         clone,
       });
       try {

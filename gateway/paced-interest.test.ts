@@ -161,6 +161,20 @@ test("topics that NATS has confirmed meanwhile hold up nothing: the rest goes on
   expect(await second).toEqual({ isRefused: false, wanted: [...known, "new"] });
 });
 
+test("a gateway that everybody comes back to asks once for each topic, and at the rate of these", async () => {
+  const startedAt = time;
+  const all = Array.from({ length: 50 }, () => interest.ask(named("ours", 100), 0, here));
+  let ended = 0;
+  for (const each of all) void Promise.resolve(each).then(() => ended++);
+  while (ended < all.length) {
+    (later.shift() ?? timers.shift())?.();
+    await topics.confirm();
+  }
+  expect(topics.asked).toHaveLength(100);
+  // 68 topics beyond the first few, at 2,000 a second, and not 50 times as many.
+  expect(time - startedAt).toBeLessThan(200);
+});
+
 test("a client that has gone gets no further ones, and what was wanted for it is told", async () => {
   let isThere = true;
   const asked = interest.ask(named("topic", 1_000), 0, () => isThere);

@@ -138,6 +138,7 @@ export class PacedInterest {
     const to = request.isWanted() ? Math.min(topics.length, request.wanted + share) : request.wanted;
     const waits: Promise<void>[] = [];
     const { wanted } = request;
+    const before = this.options.topics.size;
     while (request.wanted < to && !request.isRefused) {
       const topic = topics[request.wanted] as string;
       if (this.isFullFor(topic)) {
@@ -148,7 +149,8 @@ export class PacedInterest {
       request.wanted++;
       if (confirmed !== undefined) waits.push(confirmed);
     }
-    if (request.had + wanted >= share) this.furtherAt += ((request.wanted - wanted) * 1_000) / furtherPerSecond;
+    // Those that others have here cost next to nothing.
+    if (request.had + wanted >= share) this.furtherAt += ((this.options.topics.size - before) * 1_000) / furtherPerSecond;
     request.isAsked = request.isRefused || request.wanted === topics.length || !request.isWanted();
     request.unconfirmed += waits.length;
     this.unconfirmed += waits.length;
