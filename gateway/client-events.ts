@@ -7,6 +7,7 @@ import { connectionId } from "../protocol/connection-id.ts";
 import { type ErrorCode, errorTable } from "../protocol/errors.ts";
 import type { IdentityBody } from "../protocol/records.ts";
 import { identified, whyUnnamed } from "./client-identity.ts";
+import { settingsOf } from "./client-limit-settings.ts";
 import { ClientLimits } from "./client-limits.ts";
 import { Connection, type Socket } from "./connection.ts";
 import type { ConnectionMeter } from "./connection-meter.ts";
@@ -174,7 +175,7 @@ export class ClientEvents {
     if (isReleaseFault(code, close)) this.options.dispatcher.handover.closed(code);
     const { meter, route, ip } = connection;
     if (isClientFault(code, close, meter)) this.faulted(connection);
-    const passed = code === "rate.sent" ? { passed: meter?.passed, ip } : {};
+    const passed = code === "rate.sent" && meter?.passed !== undefined ? { passed: meter.passed, limit: settingsOf(meter.passed), ip } : {};
     // Whoever stays away from his page for long enough meets that: nothing is wrong.
     if (code === "auth.expired") this.options.log.debug({ ...about(connection), code }, "connection closed");
     else this.sparseLog.warn({ code, route }, { ...about(connection), ...passed }, "connection closed");

@@ -4,6 +4,7 @@ import * as v from "valibot";
 import { integer } from "../process/settings.ts";
 import { isAddressList } from "./address-list.ts";
 import type { ClientLimitsOptions } from "./client-limits.ts";
+import type { Passed } from "./connection-meter.ts";
 
 /** A second; 0: without a limit. */
 const perSecond = (otherwise: number) => integer({ least: 0, most: 1_000_000_000, otherwise });
@@ -48,6 +49,27 @@ export function clientLimitRates(config: ClientLimitConfig): ClientLimitsOptions
     failures: limitOf(config.FAILED_UPGRADES_PER_SECOND),
     requests: limitOf(config.REQUESTS_PER_SECOND),
   };
+}
+
+const settingsOfWhat: Readonly<Record<string, string>> = {
+  messages: "MESSAGES_PER_SECOND",
+  bytes: "BYTES_PER_SECOND",
+  pings: "PINGS_PER_SECOND",
+  upgrades: "UPGRADES_PER_SECOND",
+  failures: "FAILED_UPGRADES_PER_SECOND",
+  refusals: "FAILED_UPGRADES_PER_SECOND",
+  requests: "REQUESTS_PER_SECOND",
+  sockets: "UPGRADES_PER_SECOND + REQUESTS_PER_SECOND",
+  connections: "ADDRESS_CONNECTIONS",
+};
+
+/** @returns The settings that make this limit: "MESSAGES_PER_SECOND × ADDRESS_FACTOR". */
+export function settingsOf(passed: Passed): string {
+  const [by, what = ""] = passed.split(" ");
+  const setting = settingsOfWhat[what] ?? what;
+  const isSent = what === "messages" || what === "bytes" || what === "pings";
+  if (!isSent || by === "connection") return setting;
+  return `${setting} × ${by === "user" ? "USER_FACTOR" : "ADDRESS_FACTOR"}`;
 }
 
 function limitOf(setting: number): number {

@@ -1,12 +1,21 @@
 // Who may come in, before anything else is looked at: by address, and by how many there are.
 
 import type { SparseLog } from "../process/sparse-log.ts";
+import { settingsOf } from "./client-limit-settings.ts";
 import type { ClientLimits, Refusal } from "./client-limits.ts";
 import type { Connection } from "./connection.ts";
+import type { Passed } from "./connection-meter.ts";
 import { CountedUpgrade } from "./counted-upgrade.ts";
 import type { Upgrades } from "./upgrade.ts";
 import type { Incoming } from "./uws/request.ts";
 import type { WaitingClient, WaitingRequest, WaitingUpgrade } from "./uws/waiting-client.ts";
+
+/** For the client: which of them there were too many of. */
+const tooMany: Readonly<Partial<Record<Passed, string>>> = {
+  "address failures": "too many upgrades from your address have failed lately",
+  "address upgrades": "too many upgrades come from your address",
+  "address requests": "too many requests come from your address",
+};
 
 export interface EntranceOptions {
   readonly limits: ClientLimits;
@@ -64,7 +73,8 @@ export class Entrance {
 
   private refuse(kind: "upgrade" | "request", { ip, isForwarded }: Incoming, client: WaitingClient, { code, passed }: Refusal): void {
     const question = isForwarded === true ? ": is this a proxy? TRUSTED_PROXIES does not have it" : "";
-    this.options.sparseLog.warn({ code, passed }, { ip }, `refused with 429${question}`);
-    this.options.upgrades.refusals.refuse(kind, client, { status: 429, code, close: "now" });
+    this.options.sparseLog.warn({ code, passed }, { limit: settingsOf(passed), ip }, `refused with 429${question}`);
+    const text = tooMany[passed];
+    this.options.upgrades.refusals.refuse(kind, client, { status: 429, code, ...(text !== undefined && { text }), close: "now" });
   }
 }

@@ -44,7 +44,10 @@ export function originFault(
   }
   const host = valuesOf(incoming, "host")[0] ?? "";
   if (page !== undefined && isOfHost(page, host)) return undefined;
-  const advice = page !== undefined && isOfWeb(page) ? `; set HOSTS=${quoted(hostOf(origin))}, or have the proxy pass Host on` : "";
+  const advice =
+    page !== undefined && isOfWeb(page)
+      ? `; if that is a page of yours, have the proxy pass Host on, or set HOSTS=${quoted(hostOf(origin))}`
+      : "";
   return `${came}, allowed is ${quoted(host)}, the Host header, as HOSTS is not set${advice}`;
 }
 

@@ -10,6 +10,9 @@ import type { RequestBodies } from "./request-bodies.ts";
 import type { Incoming } from "./uws/request.ts";
 import type { Answer, WaitingClient } from "./uws/waiting-client.ts";
 
+/** Of a path, in the log. */
+const loggedCharacters = 200;
+
 export type Kind = "upgrade" | "request";
 
 /** Of uWebSockets.js 20.30: it has room for nine digits. */
@@ -62,6 +65,14 @@ export class Refusals {
     client.answer({ ...answer, close: kind === "upgrade" ? (close ?? "now") : close });
   }
 
+  /** Refuses what somebody has set up wrongly, and cannot see: a page only learns that it could not connect. */
+  misled(kind: Kind, { path }: Incoming, client: WaitingClient, { hint = "", ...refusal }: Refusal & { readonly hint?: string }): void {
+    const { status, code, text = errorTable[code].text } = refusal;
+    const about = { path: path.slice(0, loggedCharacters), fault: text };
+    this.options.sparseLog.warn({ code }, about, `${kind} refused with ${status}${hint}`);
+    this.refuse(kind, client, refusal);
+  }
+
   /** Nobody answers plain HTTP there. */
   plain(client: WaitingClient, close: Answer["close"]): void {
     this.options.bodies.drop(client);
@@ -78,11 +89,11 @@ export class Refusals {
     this.refuse("request", client, { status: 413, code: "request.tooLarge", close: bytes > readableBytes ? "first" : "linger" });
   }
 
-  malformed(text: string, client: WaitingClient): void {
-    this.refuse("request", client, { status: 400, code: "request.malformed", text, close: "first" });
+  malformed(text: string, incoming: Incoming, client: WaitingClient): void {
+    this.misled("request", incoming, client, { status: 400, code: "request.malformed", text, close: "first" });
   }
 
-  handshake({ status, text }: HandshakeFault, client: WaitingClient): void {
+  handshake({ status, text }: HandshakeFault, incoming: Incoming, client: WaitingClient): void {
     const headers: Answer["headers"] =
       status === 426
         ? [
@@ -90,7 +101,8 @@ export class Refusals {
             ["sec-websocket-version", "13"],
           ]
         : [];
-    this.refuse("upgrade", client, { status, code: "upgrade.handshake", text, headers, close: "first" });
+    const hint = status === 426 ? ": does a proxy pass Upgrade and Connection on?" : "";
+    this.misled("upgrade", incoming, client, { status, code: "upgrade.handshake", text, headers, close: "first", hint });
   }
 
   /** @param fault as originFault tells it. The page only learns that it could not connect, so it is logged as well. */

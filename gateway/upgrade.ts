@@ -53,6 +53,7 @@ export interface UpgradesOptions<Data extends object> extends Slices {
 
 const urlTooLong = { status: 414, code: "url.tooLong" } as const;
 const unknown = { status: 404, code: "route.unknown" } as const;
+const unknownHint = ": is it the path of a handler, and does a proxy pass it on as it came?";
 const full = { status: 503, code: "gateway.full" } as const;
 const tooMany = { status: 503, code: "upgrade.tooMany" } as const;
 const tooFast = { status: 429, code: "rate.requests" } as const;
@@ -99,8 +100,8 @@ export class Upgrades<Data extends object> {
 
   upgrade(incoming: Incoming, client: WaitingUpgrade<Data>): void {
     const fault = handshakeFault(incoming);
-    if (fault !== undefined) return this.refusals.handshake(fault, client);
-    if (this.isUrlTooLong(incoming)) return this.refusals.refuse("upgrade", client, urlTooLong);
+    if (fault !== undefined) return this.refusals.handshake(fault, incoming, client);
+    if (this.isUrlTooLong(incoming)) return this.refusals.misled("upgrade", incoming, client, urlTooLong);
     if (this.isDraining) return this.refusals.refuse("upgrade", client, restarts);
     if (this.options.isFull()) return this.refusals.refuse("upgrade", client, full);
     this.routeUpgrade(incoming, client);
@@ -110,13 +111,13 @@ export class Upgrades<Data extends object> {
   request(incoming: Incoming, client: WaitingRequest): void {
     const { refusals } = this;
     const malformed = headFault(incoming);
-    if (malformed !== undefined) return refusals.malformed(malformed, client);
+    if (malformed !== undefined) return refusals.malformed(malformed, incoming, client);
     // What lacks a key, or has one of another length, is not taken for an upgrade by uWebSockets.js.
     const fault = wantsWebSocket(incoming) ? handshakeFault(incoming) : undefined;
-    if (fault !== undefined) return refusals.handshake(fault, client);
+    if (fault !== undefined) return refusals.handshake(fault, incoming, client);
     const body = bodyOf(incoming);
     const close = body === undefined ? undefined : "linger";
-    if (this.isUrlTooLong(incoming)) return refusals.refuse("request", client, { ...urlTooLong, close });
+    if (this.isUrlTooLong(incoming)) return refusals.misled("request", incoming, client, { ...urlTooLong, close });
     if (isForbiddenMethod(incoming.method)) return refusals.method(incoming.method, client, close);
     if (this.options.isFull()) return refusals.refuse("request", client, { ...full, close: "now" });
     const route = this.routeOf(incoming, client, close);
@@ -136,7 +137,7 @@ export class Upgrades<Data extends object> {
   private routeUpgrade(incoming: Incoming, client: WaitingUpgrade<Data>): void {
     const match = this.options.dispatcher.route(incoming.path);
     if (match === undefined) return this.park("upgrade", client, () => this.routeUpgrade(incoming, client));
-    if (match === null) return this.refusals.refuse("upgrade", client, unknown);
+    if (match === null) return this.refusals.misled("upgrade", incoming, client, { ...unknown, hint: unknownHint });
     const { route } = match;
     const fault = originFault(incoming, route, this.options.hosts());
     if (fault !== undefined) return this.refusals.origin("upgrade", fault, { client, route: route.path });

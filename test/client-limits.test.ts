@@ -121,9 +121,9 @@ describe("who comes", () => {
     expect(await refusal(`${system.url}/echo`, from("192.0.2.1"))).toMatchObject({ status: 429 });
     const [gateway] = system.live("gateway");
     await gateway?.says("is this a proxy?");
-    expect(gateway?.logged("refused with 429").map(({ code, msg }) => [code, msg])).toEqual([
-      ["address.connections", "refused with 429"],
-      ["address.connections", "refused with 429: is this a proxy? TRUSTED_PROXIES does not have it"],
+    expect(gateway?.logged("refused with 429").map(({ code, limit, msg }) => [code, limit, msg])).toEqual([
+      ["address.connections", "ADDRESS_CONNECTIONS", "refused with 429"],
+      ["address.connections", "ADDRESS_CONNECTIONS", "refused with 429: is this a proxy? TRUSTED_PROXIES does not have it"],
     ]);
     await client.close();
   });

@@ -1,7 +1,8 @@
 // Clients cannot fill the log, neither a gateway's nor a worker's, and what is left out is counted.
 
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { TestClient } from "./client.ts";
+import { refusal, TestClient } from "./client.ts";
+import { RawClient } from "./raw-client.ts";
 import { TestSystem } from "./system.ts";
 
 let system: TestSystem;
@@ -37,4 +38,17 @@ test("clients that are closed for an error, one after the other", async () => {
   const lines = gateway.logged("connection closed");
   expect(lines).toHaveLength(6);
   expect(lines.at(-1)).toMatchObject({ route: "/echo", code: "message.tooLarge", leftOut: 15 });
+});
+
+test("what a page cannot see of its refusal is in the log: that nobody serves the path, or that a proxy has left out the upgrade", async () => {
+  expect(await refusal(`${system.url}/ws/echo`)).toMatchObject({ status: 404 });
+  const head = ["GET /echo HTTP/1.1", "Host: 127.0.0.1", "Upgrade: websocket", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="];
+  expect(await RawClient.status(system.url, head)).toBe(426);
+  const [gateway] = system.live("gateway");
+  if (gateway === undefined) throw new Error("there is none");
+  await gateway.end();
+  expect(gateway.logged("upgrade refused with")).toMatchObject([
+    { code: "route.unknown", path: "/ws/echo" },
+    { code: "upgrade.handshake", path: "/echo" },
+  ]);
 });
