@@ -112,8 +112,10 @@ export class ClientLimits implements MeterRoom {
 
   /** A plain request has come. */
   request(address: Party): Refusal | undefined {
-    if (address.isExempt || use(address, "requests", 1, this.rates.requests, this.now())) return undefined;
-    return this.refuse(address, "rate.requests", "address requests");
+    if (address.isExempt) return undefined;
+    if (!use(address, "requests", 1, this.rates.requests, this.now())) return this.refuse(address, "rate.requests", "address requests");
+    if (address.connections >= this.rates.connections) return this.refuse(address, "address.connections", "address connections");
+    return undefined;
   }
 
   /** @returns whether another connection of this user may be let in. */

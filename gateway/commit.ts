@@ -101,7 +101,9 @@ export class Commits {
     if (topics.length === 0 || connection.socket === undefined) return false;
     run.hasAsked = true;
     const { interest, onTooManyTopics } = this.options;
-    const asked = interest.ask(topics, connection.topics?.size ?? 0, () => connection.socket !== undefined);
+    const address = connection.meter?.address;
+    const owner = address?.isExempt === false ? address : undefined;
+    const asked = interest.ask(topics, connection.topics?.size ?? 0, () => connection.socket !== undefined, owner);
     if (asked === "refused") onTooManyTopics(connection);
     if (typeof asked === "string") return false;
     connection.held ??= [];

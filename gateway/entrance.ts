@@ -5,7 +5,7 @@ import { settingsOf } from "./client-limit-settings.ts";
 import type { ClientLimits, Refusal } from "./client-limits.ts";
 import type { Connection } from "./connection.ts";
 import type { Passed } from "./connection-meter.ts";
-import { CountedUpgrade } from "./counted-upgrade.ts";
+import { CountedRequest, CountedUpgrade } from "./counted-clients.ts";
 import type { Upgrades } from "./upgrade.ts";
 import type { Incoming } from "./uws/request.ts";
 import type { WaitingClient, WaitingRequest, WaitingUpgrade } from "./uws/waiting-client.ts";
@@ -66,9 +66,11 @@ export class Entrance {
 
   request(incoming: Incoming, client: WaitingRequest): void {
     const { limits, upgrades } = this.options;
-    const refusal = limits.request(limits.addressOf(incoming.ip));
-    if (refusal !== undefined) this.refuse("request", incoming, client, refusal);
-    else upgrades.request(incoming, client);
+    const address = limits.addressOf(incoming.ip);
+    const refusal = limits.request(address);
+    if (refusal !== undefined) return this.refuse("request", incoming, client, refusal);
+    limits.addresses.enter(address);
+    upgrades.request(incoming, new CountedRequest(client, () => limits.addresses.leave(address)));
   }
 
   private refuse(kind: "upgrade" | "request", { ip, isForwarded }: Incoming, client: WaitingClient, { code, passed }: Refusal): void {

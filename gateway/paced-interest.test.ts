@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { type Granted, PacedInterest } from "./paced-interest.ts";
+import type { TopicOwner } from "./topics.ts";
 
 /** Topics, and NATS, which confirms what it was asked for when the test says so. */
 class PlayedTopics {
@@ -25,8 +26,9 @@ class PlayedTopics {
     return this.confirmed.has(topic);
   }
 
-  want(topic: string): Promise<void> | undefined {
+  want(topic: string, owner?: TopicOwner): Promise<void> | undefined {
     this.subscriptions++;
+    if (owner !== undefined && !this.counts.has(topic)) owner.topics++;
     this.counts.set(topic, (this.counts.get(topic) ?? 0) + 1);
     if (this.confirmed.has(topic)) return undefined;
     const known = this.waits.get(topic);
@@ -188,6 +190,20 @@ test("a client that has gone gets no further ones, and what was wanted for it is
 });
 
 describe("limits", () => {
+  test("one owner has a quarter of all topics at most; others' do not count, and others still get theirs", async () => {
+    interest = make({ topics: 8, subscriptions: 100 });
+    const [one, other] = [{ topics: 0 }, { topics: 0 }];
+    const theirs = interest.ask(["a"], 0, here, other);
+    const first = interest.ask(["a", "b", "c", "d"], 0, here, one);
+    await topics.confirm();
+    await theirs;
+    const { isRefused, wanted } = (await first) as Granted;
+    expect([isRefused, wanted, one.topics]).toEqual([true, ["a", "b", "c"], 2]);
+    const second = interest.ask(["d"], 0, here, other);
+    await topics.confirm();
+    expect(await second).toEqual({ isRefused: false, wanted: ["d"] });
+  });
+
   test("of topics: known ones may have more subscribers, others are refused until there is room again", async () => {
     interest = make({ topics: 3, subscriptions: 100 });
     const first = interest.ask(["a", "b"], 0, here);

@@ -4,7 +4,7 @@
 // them, and grants none beyond the gateway's limits. Pure, but for the topics.
 
 import { runSlices, type Slices } from "../process/time-slice.ts";
-import type { Topics } from "./topics.ts";
+import type { TopicOwner, Topics } from "./topics.ts";
 
 export interface InterestLimits {
   /** Topics that have a subscriber here: each is a subscription of NATS. */
@@ -31,6 +31,7 @@ interface Request {
   readonly isWanted: () => boolean;
   /** So many others its connection has. */
   readonly had: number;
+  readonly owner: TopicOwner | undefined;
   /** So many of them are wanted. */
   wanted: number;
   /** Those among them that NATS has not confirmed. */
@@ -48,6 +49,8 @@ const share = 32;
 const furtherPerSecond = 2_000;
 /** So much of a rate may come at once. Timers are no more exact. */
 const tickMs = 10;
+/** Of all topics of the gateway, what one owner may have: an address cannot take them all from the others. */
+const ownerShare = 1 / 4;
 /** How long a slice of what is released may hold up the event loop: nobody waits for it. */
 const releaseSliceMs = 1;
 
@@ -69,15 +72,16 @@ export class PacedInterest {
   /**
    * Wants topics for a turn that is about to subscribe to them.
    * @param had how many its connection has.
+   * @param owner may have a share of the gateway's topics only; undefined: as many as there may be.
    * @returns ready: everything that is published to them from now on arrives here, and nothing is to be released. refused: they are too
    * many. Else what to wait for; never rejects.
    */
-  ask(topics: readonly string[], had: number, isWanted: () => boolean): "ready" | "refused" | Promise<Granted> {
+  ask(topics: readonly string[], had: number, isWanted: () => boolean, owner?: TopicOwner): "ready" | "refused" | Promise<Granted> {
     if (topics.every((topic) => this.options.topics.isConfirmed(topic))) {
       return this.options.topics.subscriptions + topics.length > this.options.limits.subscriptions ? "refused" : "ready";
     }
     return new Promise((end) => {
-      this.queue({ topics, isWanted, had, wanted: 0, unconfirmed: 0, isAsked: false, isRefused: false, end });
+      this.queue({ topics, isWanted, had, owner, wanted: 0, unconfirmed: 0, isAsked: false, isRefused: false, end });
       this.step();
     });
   }
@@ -141,11 +145,11 @@ export class PacedInterest {
     const before = this.options.topics.size;
     while (request.wanted < to && !request.isRefused) {
       const topic = topics[request.wanted] as string;
-      if (this.isFullFor(topic)) {
+      if (this.isFullFor(topic, request.owner)) {
         request.isRefused = true;
         break;
       }
-      const confirmed = this.options.topics.want(topic);
+      const confirmed = this.options.topics.want(topic, request.owner);
       request.wanted++;
       if (confirmed !== undefined) waits.push(confirmed);
     }
@@ -158,9 +162,11 @@ export class PacedInterest {
     else void Promise.all(waits).then(() => this.confirmed(request, waits.length));
   }
 
-  private isFullFor(topic: string): boolean {
+  private isFullFor(topic: string, owner: TopicOwner | undefined): boolean {
     const { topics, limits } = this.options;
-    return topics.subscriptions >= limits.subscriptions || (topics.size >= limits.topics && !topics.has(topic));
+    if (topics.subscriptions >= limits.subscriptions) return true;
+    const isShareTaken = owner !== undefined && owner.topics >= limits.topics * ownerShare;
+    return (isShareTaken || topics.size >= limits.topics) && !topics.has(topic);
   }
 
   private confirmed(request: Request, count: number): void {

@@ -9,8 +9,10 @@ export class Party implements Usage<Kind> {
   readonly key: string;
   /** No limit holds for it. */
   isExempt = false;
-  /** Those that are open, and upgrades that have not been answered. */
+  /** Those that are open, and upgrades and requests that have not been answered. */
   connections = 0;
+  /** That the gateway has since one of its connections was the first to subscribe. */
+  topics = 0;
   messages = 0;
   bytes = 0;
   pings = 0;
@@ -69,7 +71,7 @@ export class Parties {
   sweep(now: number): void {
     for (const party of this.leaving) {
       const { messages, bytes, pings, upgrades, failures, requests, refusals, sockets } = party;
-      if (Math.max(messages, bytes, pings, upgrades, failures, requests, refusals, sockets) > now) continue;
+      if (party.topics > 0 || Math.max(messages, bytes, pings, upgrades, failures, requests, refusals, sockets) > now) continue;
       this.leaving.delete(party);
       this.all.delete(party.key);
     }

@@ -196,8 +196,10 @@ describe("what a gateway publishes", () => {
 
 describe("interest", () => {
   test("is one subscription for all local subscribers, and ends with the last", async () => {
-    await there.topics.want("t");
-    expect(there.topics.want("t"), "confirmed already").toBeUndefined();
+    const [owner, other] = [{ topics: 0 }, { topics: 0 }];
+    await there.topics.want("t", owner);
+    expect(there.topics.want("t", other), "confirmed already").toBeUndefined();
+    expect([owner.topics, other.topics]).toEqual([1, 0]);
     there.topics.release("t");
     here.publish("t", "1");
     await there.has(1);
@@ -205,7 +207,7 @@ describe("interest", () => {
     here.publish("t", "2");
     await arrived();
     expect(there.delivered).toEqual(["t text 1"]);
-    expect(there.topics.size).toBe(0);
+    expect([there.topics.size, owner.topics]).toEqual([0, 0]);
   });
 
   test("that ends and begins again misses nothing that comes after, and counts nothing as missed", async () => {

@@ -33,6 +33,11 @@ export interface TopicLimits {
   readonly ringBytes: number;
 }
 
+/** Who was the first here to want topics: whose they count as, as long as the gateway has them. */
+export interface TopicOwner {
+  topics: number;
+}
+
 interface Interest {
   readonly subscription: BusSubscription;
   /** When the first local subscriber wanted it, by the wall clock. */
@@ -43,6 +48,7 @@ interface Interest {
   count: number;
   /** Undefined once NATS has confirmed the subscription. */
   confirmed: Promise<void> | undefined;
+  readonly owner: TopicOwner | undefined;
   /** By the gateway that publishes. */
   readonly inboxes: Map<string, TopicInbox>;
 }
@@ -111,7 +117,7 @@ export class Topics {
    * Counts one more subscriber. To be undone by `release`.
    * @returns undefined where everything published from now on arrives here; else what to wait for.
    */
-  want(topic: string): Promise<void> | undefined {
+  want(topic: string, owner?: TopicOwner): Promise<void> | undefined {
     this.subscriptions++;
     const known = this.interests.get(topic);
     if (known !== undefined) {
@@ -123,7 +129,8 @@ export class Topics {
     );
     const wantedAt = this.options.wallClock();
     const { returns } = this;
-    const interest: Interest = { subscription, wantedAt, returns, count: 1, confirmed: undefined, inboxes: new Map() };
+    const interest: Interest = { subscription, wantedAt, returns, count: 1, confirmed: undefined, owner, inboxes: new Map() };
+    if (owner !== undefined) owner.topics++;
     interest.confirmed = this.confirmations.confirm().then(() => {
       interest.confirmed = undefined;
     });
@@ -137,6 +144,7 @@ export class Topics {
     this.subscriptions--;
     if (--interest.count > 0) return;
     this.interests.delete(topic);
+    if (interest.owner !== undefined) interest.owner.topics--;
     interest.subscription.unsubscribe();
   }
 

@@ -15,8 +15,8 @@ let system: TestSystem;
 afterEach(() => system.stop());
 
 /** Our own address has limits, and a proxy of ours tells others. */
-async function start(environment: Record<string, string>): Promise<void> {
-  system = await TestSystem.start({ environment: { UNLIMITED_ADDRESSES: "none", ...environment } });
+async function start(environment: Record<string, string>, handlers = "basic"): Promise<void> {
+  system = await TestSystem.start({ handlers, environment: { UNLIMITED_ADDRESSES: "none", ...environment } });
 }
 
 const proxied = { TRUSTED_PROXIES: "127.0.0.1" };
@@ -112,6 +112,20 @@ describe("who comes", () => {
     await (await TestClient.open(url, from("192.0.2.1"))).close();
     expect(await passed()).toEqual({ "address connections": 1 });
     await clients.pop()?.close();
+  });
+
+  test("a request counts as a connection of its address until all of its answer has been given", async () => {
+    await start({ ...proxied, ADDRESS_CONNECTIONS: "2" }, "http");
+    const streams = [new AbortController(), new AbortController()];
+    for (const { signal } of streams) await fetch(`${ask()}/stream/events`, { ...from("192.0.2.1"), signal });
+    expect((await fetch(`${ask()}/plain`, from("192.0.2.1"))).status).toBe(429);
+    expect((await fetch(`${ask()}/plain`, from("192.0.2.2"))).status).toBe(200);
+    streams.pop()?.abort();
+    // The gateway hears of it a little later.
+    while ((await fetch(`${ask()}/plain`, from("192.0.2.1"))).status === 429) await new Promise((resolve) => setImmediate(resolve));
+    for (let count = 0; count < 5; count++) expect((await fetch(`${ask()}/plain`, from("192.0.2.1"))).status).toBe(200);
+    expect(Object.keys(await passed())).toEqual(["address connections"]);
+    streams.pop()?.abort();
   });
 
   test("behind a proxy that is not in TRUSTED_PROXIES, the log asks whether it is one", async () => {
