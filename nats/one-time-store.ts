@@ -67,7 +67,11 @@ export class NatsOneTimeStore implements OneTimeStore {
       return await ask(await this.opening);
     } catch (error) {
       this.opening = undefined;
-      const text = `NATS' key-value store of tickets does not answer: ${(error as Error).message} (is JetStream on?)`;
+      const { message } = error as Error;
+      const text =
+        error instanceof JetStreamApiError
+          ? `NATS' key-value store of tickets refuses: ${message}`
+          : `NATS' key-value store of tickets does not answer: ${message} (is JetStream on?)`;
       throw new CodedError("auth.unavailable", text, { cause: error });
     }
   }

@@ -46,3 +46,12 @@ test("an error of another realm, one that is frozen, and one that is its own cau
   own.cause = own;
   expect(thrownRecord(Object.freeze(own))).toMatchObject({ type: "Error", message: "round", code: "E" });
 });
+
+test("of a long message, which may quote what a client has sent, the beginning, and the stack behind it", () => {
+  const error = new Error("x".repeat(200_000));
+  const { message, stack } = thrownRecord(error);
+  expect([message.length, message.endsWith("x…")]).toEqual([4_001, true]);
+  expect(stack.length).toBeLessThan(8_000);
+  expect(stack).toContain("thrown.test.ts");
+  expect(thrownMessage(error)).toHaveLength(4_001);
+});

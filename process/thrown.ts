@@ -5,6 +5,8 @@ import { inspect } from "node:util";
 /** Of causes within causes, and of an AggregateError's errors. */
 const deepest = 5;
 const mostErrors = 10;
+/** Of an error's message: some quote what a client has sent. */
+const mostCharacters = 4_000;
 const valueLimits = { depth: 3, breakLength: Number.POSITIVE_INFINITY, maxStringLength: 1_000, maxArrayLength: 20 };
 
 /** What a log record has of something thrown. */
@@ -19,17 +21,17 @@ export interface ThrownRecord {
 
 export function thrownRecord(thrown: unknown): ThrownRecord {
   if (!isError(thrown)) return { type: typeof thrown, message: thrownText(thrown), stack: thrownText(thrown) };
-  return { ...propertiesOf(thrown), type: thrown.constructor?.name ?? thrown.name, message: thrown.message, stack: thrownText(thrown) };
+  return { ...propertiesOf(thrown), type: thrown.constructor?.name ?? thrown.name, message: messageOf(thrown), stack: thrownText(thrown) };
 }
 
 /** For people, of many lines: each error's stack, and `caused by: ` or `one of 2 errors: ` before those below it. */
 export function thrownText(thrown: unknown): string {
-  return textOf(thrown, (error) => error.stack || `${error.name}: ${error.message}`, "\n", deepest);
+  return textOf(thrown, stackOf, "\n", deepest);
 }
 
 /** The same without stacks, in one line where the messages have no more. */
 export function thrownMessage(thrown: unknown): string {
-  return textOf(thrown, ({ name, message }) => (name === "Error" ? message : `${name}: ${message}`), "; ", deepest);
+  return textOf(thrown, (error) => (error.name === "Error" ? messageOf(error) : `${error.name}: ${messageOf(error)}`), "; ", deepest);
 }
 
 /** A value as source code would have it, where it has such a form. Never throws. */
@@ -46,6 +48,19 @@ export function valueText(value: unknown): string {
 /** Also of another realm: one that a vm context has thrown. */
 export function isError(value: unknown): value is Error {
   return value instanceof Error || Object.prototype.toString.call(value) === "[object Error]";
+}
+
+function messageOf({ message }: Error): string {
+  // Anybody may have set it to something else.
+  const text = String(message);
+  return text.length > mostCharacters ? `${text.slice(0, mostCharacters)}…` : text;
+}
+
+function stackOf(error: Error): string {
+  const { stack, name } = error;
+  if (!stack) return `${name}: ${messageOf(error)}`;
+  const message = String(error.message);
+  return message.length > mostCharacters ? stack.replace(message, () => messageOf(error)) : stack;
 }
 
 function textOf(thrown: unknown, own: (error: Error) => string, separator: string, depth: number): string {
