@@ -24,7 +24,7 @@ export interface EntranceOptions {
 }
 
 export class Entrance {
-  /** Upgrades that have not been answered. */
+  /** Upgrades that have not been answered, and requests whose answer has not ended. */
   waiting = 0;
   private readonly options: EntranceOptions;
 
@@ -70,7 +70,14 @@ export class Entrance {
     const refusal = limits.request(address);
     if (refusal !== undefined) return this.refuse("request", incoming, client, refusal);
     limits.addresses.enter(address);
-    upgrades.request(incoming, new CountedRequest(client, () => limits.addresses.leave(address)));
+    const counted = new CountedRequest(client, () => {
+      this.waiting--;
+      limits.addresses.leave(address);
+    });
+    upgrades.request(incoming, counted);
+    // Only now: a gateway with as many connections as it may have goes on to answer a request at a time. What is answered at once has
+    // been taken off already.
+    this.waiting++;
   }
 
   private refuse(kind: "upgrade" | "request", { ip, isForwarded }: Incoming, client: WaitingClient, { code, passed }: Refusal): void {
