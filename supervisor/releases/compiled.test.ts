@@ -1,7 +1,6 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -20,7 +19,8 @@ let folder: string;
 let compiled: string;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "compiled-"));
+  // Not TMPDIR, which may be a folder that only root may enter.
+  folder = await mkdtemp("/tmp/thinstate-compiled-");
   compiled = join(folder, compiledFolder);
 });
 
