@@ -52,7 +52,7 @@ function fetchOf(cookieHost: string | undefined) {
     if (cookieHost === host && (isOwn || credentials === "include")) headers.cookie = cookie;
     const { port } = system;
     const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-      request({ port, method, path: isOwn ? pathname.replace(/^\/ws\//, "/") : pathname, headers }, resolve)
+      request({ host: "127.0.0.1", port, method, path: isOwn ? pathname.replace(/^\/ws\//, "/") : pathname, headers }, resolve)
         .on("error", reject)
         .end();
     });

@@ -39,7 +39,13 @@ test("a gateway that has stood still for longer than WORKER_TIMEOUT_MS takes no 
 test("when everything has stood still for longer than all time-outs, as a machine that was paused, nobody takes anybody for dead", async () => {
   system = await TestSystem.start({
     workers: 2,
-    environment: { WORKER_TIMEOUT_MS: String(limitMs), GATEWAY_TIMEOUT_MS: String(gatewayLimitMs), NATS_TIMEOUT_MS: String(natsLimitMs) },
+    environment: {
+      WORKER_TIMEOUT_MS: String(limitMs),
+      GATEWAY_TIMEOUT_MS: String(gatewayLimitMs),
+      NATS_TIMEOUT_MS: String(natsLimitMs),
+      // The others may be stretched beyond it, and then a turn that was under way is cut off: this is about who is taken for dead.
+      TURN_TIMEOUT_MS: "600000",
+    },
   });
   const journal = await TestClient.open(`${system.url}/journal/paused`);
   const clients = await openMany("/script/paused", 5);

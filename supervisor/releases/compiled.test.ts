@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { compiledFolder, isNative } from "../../process/native-typescript.mjs";
 import { commonFlags, typeScriptLoader } from "../node-flags.ts";
 import { copyCompiled, prepareCompiled, takeCompiled } from "./compiled.ts";
@@ -151,6 +151,9 @@ throw new Error("refused");\n`,
 
   test.runIf(isRoot)("that another user tries, its workers find it, and may not write to it", async () => {
     const as = ["setpriv", `--reuid=${nobody}`, "--clear-groups"];
+    // Where tsx keeps what it has read. Ours may be a folder that only root may enter.
+    vi.stubEnv("TMPDIR", "/tmp");
+    onTestFinished(() => void vi.unstubAllEnvs());
     await run("chmod", ["-R", "a+rX", clone.folder]);
     const sandboxed = (command: readonly string[]) => [...as, ...command];
     const runAs = { user: nobody, unit: "worker.service", node: process.execPath, sandboxed };
