@@ -14,12 +14,15 @@ export function startLoad(job: Job): AnyLoad {
   return job.connections <= connectionsOfProcess ? new Load(job) : new LoadGroup(partsOf(job));
 }
 
-/** Each part has a loopback address of its own, since a server tells connections apart by address and port. */
+/**
+ * Each part has a loopback address of its own, since a server tells connections apart by address and port; not 127.0.0.1, whose ports the
+ * next row may need while the system still keeps those that were bound.
+ */
 export function partsOf(job: Job): Job[] {
   const parts = Math.ceil(job.connections / connectionsOfProcess);
   return Array.from({ length: parts }, (_, index) => ({
     ...job,
-    localAddress: `127.0.0.${index + 1}`,
+    localAddress: `127.0.0.${index + 2}`,
     connections: Math.floor(((index + 1) * job.connections) / parts) - Math.floor((index * job.connections) / parts),
   }));
 }

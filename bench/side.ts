@@ -48,6 +48,9 @@ export const bare: Side = {
   },
 };
 
+/** As much as any row needs. Clients of a load answer no pings, and are silent until all of them are open. */
+const room = { CONNECTIONS: "1000000", TOPICS: "1000000", SUBSCRIPTIONS: "10000000", IDLE_TIMEOUT_MS: "960000" };
+
 /** @param clone The folder whose code serves. It needs our handlers, too. */
 export function thinstate(name: string, clone: string): Side {
   return {
@@ -59,7 +62,7 @@ export function thinstate(name: string, clone: string): Side {
         name: "bench",
         shape: { ...shape, nats: "supervised" },
         handlersDir: "bench/handlers",
-        env: { ...unlimitedClients, CONNECTIONS: "1000000", TOPICS: "1000000", SUBSCRIPTIONS: "10000000" },
+        env: { ...unlimitedClients, ...room },
         clone,
       });
       try {
