@@ -140,7 +140,7 @@ export class ClientEvents {
     if (connection.meter?.ping() === false) this.break(connection, "rate.sent");
   }
 
-  /** It is cut off for what its client has sent: see `closed`. */
+  /** It is closed or cut off for what its client has sent. */
   faulted({ meter }: Connection): void {
     if (meter !== undefined) this.limits.failed(meter.address);
   }
@@ -196,9 +196,9 @@ export class ClientEvents {
   private cutUnfinished(connection: Connection): void {
     const code = "message.unfinished";
     this.countBroken(code);
-    const { meter, route, ip } = connection;
-    if (meter !== undefined) this.limits.failed(meter.address);
-    this.sparseLog.warn({ code, route }, { ...about(connection), ip, code }, "connection cut off");
+    this.faulted(connection);
+    const { route, ip } = connection;
+    this.sparseLog.warn({ code, route }, { ...about(connection), ip }, "connection cut off");
     connection.socket?.cut();
   }
 
