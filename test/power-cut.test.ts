@@ -63,7 +63,8 @@ function sharedFolder(): string {
 /** The ids in the table. */
 function present(): string[] {
   if (sqlite === undefined) return readdirSync(join(sharedFolder(), "present"));
-  const db = new sqlite.DatabaseSync(join(sharedFolder(), "presence.db"), { readOnly: true, timeout: 60_000 });
+  // Not readOnly: whoever opens it first after a power cut rolls back what was under way.
+  const db = new sqlite.DatabaseSync(join(sharedFolder(), "presence.db"), { timeout: 60_000 });
   try {
     return db
       .prepare("SELECT id FROM present")

@@ -3,7 +3,7 @@
 
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync, rmSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { chmod, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { clone } from "../../scripts/setup/cache.mjs";
 import { copySources, listFiles } from "../../supervisor/releases/sources.ts";
@@ -43,6 +43,8 @@ export async function runSuite(nodeMajor: string, args: readonly string[]): Prom
     // On disk, since what is written elsewhere in the container is kept in memory.
     const kept = { [join(folder, "clone")]: inside, [join(folder, "tmp")]: "/tmp", [join(cache, "npm")]: "/root/.npm" };
     for (const path of Object.keys(kept)) await mkdir(path, { recursive: true });
+    // As every /tmp: some tests run things as another user.
+    await chmod(join(folder, "tmp"), 0o1777);
     const { env, files } = registrySettings();
     process.stdout.write(
       `Debian 13 with Node ${nodeMajor}; without the tests of ${leftOut}: machines boot where the tests run on the machine itself\n`,
