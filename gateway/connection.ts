@@ -2,6 +2,7 @@
 // committed yet.
 
 import { KeptState } from "../protocol/kept-state.ts";
+import { gatewayLevel } from "../protocol/level.ts";
 import type { PinBody } from "../protocol/records.ts";
 import type { ConnectionList } from "./connection-list.ts";
 import type { ConnectionMeter } from "./connection-meter.ts";
@@ -144,5 +145,6 @@ export function pinBodyOf(connection: Connection): PinBody {
     next: firstEvent,
     adopted: firstEvent > 0,
     expiresAt: expiry?.at ?? 0,
+    level: gatewayLevel,
   };
 }

@@ -2,6 +2,7 @@
 
 import { hostname } from "node:os";
 import { protocolVersion } from "../protocol/envelope.ts";
+import { gatewayLevel } from "../protocol/level.ts";
 import type { GatewayHello } from "../protocol/membership.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { Gateway } from "./gateway.ts";
@@ -25,6 +26,7 @@ export function helloOf(gateway: Gateway): GatewayHello {
     draining: frontend.upgrades.isDraining,
     tellsStates: true,
     hearsWorkers: true,
+    level: gatewayLevel,
     serving: dispatcher.serving,
     routes: dispatcher.routes,
     pins: Object.fromEntries([...workers.all()].map((worker) => [worker.id, worker.pins])),

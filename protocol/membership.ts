@@ -136,6 +136,8 @@ const gateway = v.object({
   tellsStates: v.optional(v.boolean()),
   /** Whether it hears workers on the subjects that are theirs alone. */
   hearsWorkers: v.optional(v.boolean()),
+  /** See level.ts. Missing: 0. */
+  level: v.optional(v.number()),
   /** Whether a message could be answered: a worker of the active release is linked. */
   serving: v.boolean(),
   /** Open connections by path pattern of the release that serves them. */

@@ -124,6 +124,8 @@ const pin = v.object({
   adopted: v.optional(v.boolean()),
   /** Milliseconds since 1970; 0: the connection does not expire. Missing: this gateway does not know of such a thing. */
   expiresAt: v.optional(time),
+  /** See level.ts. Missing: 0. */
+  level: v.optional(v.number()),
 });
 
 /** What of it has changed. */

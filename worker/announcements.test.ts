@@ -21,7 +21,7 @@ beforeEach(() => {
     },
     subjects: subjectsOf("test"),
     gateways: {
-      hear: (id) => void told.push(`gateways hear ${id}`),
+      hearHello: ({ id }) => void told.push(`gateways hear ${id}`),
       lose: (id, reason, isDead) => void told.push(`${id} is lost: ${reason} ${isDead}`),
     },
     speech: {

@@ -15,7 +15,7 @@ export interface AnnouncementsOptions {
   readonly id: string;
   readonly bus: Pick<Bus, "subscribe">;
   readonly subjects: Pick<Subjects, "members" | "membersFromWorkers">;
-  readonly gateways: Pick<Gateways, "hear" | "lose">;
+  readonly gateways: Pick<Gateways, "hearHello" | "lose">;
   readonly speech: Pick<Speech, "hear" | "forget">;
   readonly onStart: Pick<OnStart, "activated" | "hear" | "hearGateway" | "forget">;
   readonly stateCheck: Pick<StateCheck, "begin">;
@@ -63,7 +63,7 @@ export class Announcements {
         return this.activate(announcement.activation);
       case "gateway":
         speech.hear(announcement);
-        gateways.hear(announcement.id);
+        gateways.hearHello(announcement);
         onStart.hearGateway(announcement);
         return this.activate(announcement.activation);
     }

@@ -173,6 +173,7 @@ export class GatewayRecords {
       isMigrated,
       topics: new Set(body.topics),
       expiresAt: body.expiresAt,
+      level: body.level,
       fault,
       handler: match.route,
     });

@@ -4,6 +4,7 @@
 import type { Logger } from "pino";
 import type { Bus } from "../protocol/bus.ts";
 import type { LinkHub } from "../protocol/link-hub.ts";
+import type { GatewayHello } from "../protocol/membership.ts";
 import { StallDetector } from "../protocol/stall-detector.ts";
 import { GatewayPeer } from "./gateway-peer.ts";
 
@@ -59,10 +60,16 @@ export class Gateways {
     return sum;
   }
 
-  hear(id: string): void {
-    const gateway = this.peers.get(id);
-    if (gateway === undefined) this.meet(id);
-    else gateway.heardAt = this.options.now();
+  /** Something has come from it. */
+  hear(id: string): GatewayPeer {
+    const gateway = this.peers.get(id) ?? this.meet(id);
+    gateway.heardAt = this.options.now();
+    return gateway;
+  }
+
+  /** It has said hello. */
+  hearHello({ id, level }: GatewayHello): void {
+    this.hear(id).level = level ?? 0;
   }
 
   /** @param isDead Not so where the gateway itself has forgotten this worker. */
@@ -91,12 +98,14 @@ export class Gateways {
     for (const { id, heardAt } of [...this.peers.values()]) if (heardAt < latest) this.lose(id, "silent for too long", true);
   }
 
-  private meet(id: string): void {
+  private meet(id: string): GatewayPeer {
     const { hub, now, onMet } = this.options;
     const link = hub.open(id);
     // One that has only stood still learns that it was taken for dead.
     link.probe();
-    this.peers.set(id, new GatewayPeer(id, link, now()));
+    const gateway = new GatewayPeer(id, link, now());
+    this.peers.set(id, gateway);
     onMet(id);
+    return gateway;
   }
 }

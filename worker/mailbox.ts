@@ -62,6 +62,8 @@ export interface MailboxOptions {
   readonly topics: Set<string>;
   /** Milliseconds since 1970; 0: never. undefined: its gateway knows of no such thing. */
   readonly expiresAt?: number | undefined;
+  /** How much of the protocol its gateway knows: see protocol/level.ts. */
+  readonly level?: number | undefined;
   /** The number of the next event. */
   readonly next: number;
   /** Its stored state does not fit: the first event closes it, and no hook but onClose is called. */
