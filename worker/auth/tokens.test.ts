@@ -78,6 +78,11 @@ describe("refused, with a text that has nothing of the token", () => {
     await expect(bearerTokens({ ...issued, secret }).verify(await make())).rejects.toMatchObject({ code: "auth.refused" });
   });
 
+  test("an end that no Date can tell", async () => {
+    const token = await signed({ exp: 2 ** 53 });
+    await expect(bearerTokens({ ...issued, secret }).verify(token)).rejects.toThrow("auth.refused: the token's exp is no date");
+  });
+
   test("a secret may be replaced: the old one still counts while it is named", async () => {
     const token = await signed({});
     const next = "n".repeat(32);

@@ -86,7 +86,7 @@ export class Tokens<ClaimsSchema extends Schema | undefined> {
     if (typeof token !== "string") throw refused("a token is text");
     const { user = "sub", claims } = this.options;
     const payload = await this.payloadOf(token);
-    return identityOf({ user: payload[user], claims: payload, expiresAt: new Date(Number(payload.exp) * 1000) }, claims as ClaimsSchema);
+    return identityOf({ user: payload[user], claims: payload, expiresAt: endOf(payload) }, claims as ClaimsSchema);
   }
 
   private async payloadOf(token: string): Promise<JWTPayload> {
@@ -128,6 +128,13 @@ async function payloadByAny(
     }
   }
   throw fault;
+}
+
+/** @throws {CodedError} "auth.refused" where it is further away than a Date can tell. */
+function endOf({ exp }: JWTPayload): Date {
+  const end = new Date(Number(exp) * 1000);
+  if (Number.isNaN(end.getTime())) throw refused("the token's exp is no date: it is in seconds since 1970");
+  return end;
 }
 
 function keysOf(jwks: string | JSONWebKeySet): JWTVerifyGetKey {
