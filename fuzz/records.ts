@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { packValue } from "../protocol/msgpack.ts";
-import { encodeClose, encodePublish, toGateway, toWorker } from "../protocol/records.ts";
+import { encodeClose, encodePublish, encodePublishExcept, toGateway, toWorker } from "../protocol/records.ts";
 import type { MadeUpRecord } from "./peer.ts";
 
 const bytes = fc.uint8Array({ maxLength: 200 });
@@ -47,7 +47,7 @@ const whole = {
   responded: body({ status: count, headers, body: bytes, length: count }),
   states: body({ states: fc.array(fc.record({ path, state: bytes })), next: count, open: fc.array(value) }),
   command: fc
-    .tuple(fc.constantFrom("publish", "send", "closeUser", "connections"), text, bytes, count)
+    .tuple(fc.constantFrom("publish", "send", "sendToUser", "closeUser", "connections", "userConnections"), text, bytes, count)
     .chain(([kind, name, data, number]) =>
       body({
         ...{ kind: fc.constant(kind), topic: fc.constant(name), connection: fc.constant(name), user: fc.constant(name) },
@@ -56,6 +56,7 @@ const whole = {
     ),
   close: fc.tuple(fc.nat({ max: 65_535 }), bytes).map(([code, reason]) => encodeClose(code, reason)),
   publish: fc.tuple(text, bytes).map(([topic, data]) => encodePublish(topic, data)),
+  publishExcept: fc.tuple(text, bytes, fc.array(text, { maxLength: 3 })).map(([topic, data, ids]) => encodePublishExcept(topic, data, ids)),
   text: text.map((topic) => Buffer.from(topic)),
   number: count.map(pack),
 };
@@ -70,6 +71,7 @@ const payloads: Readonly<Record<number, fc.Arbitrary<Uint8Array>>> = {
   [toWorker.credit]: whole.number,
   [toWorker.states]: whole.states,
   [toGateway.publish]: whole.publish,
+  [toGateway.publishExcept]: whole.publishExcept,
   [toGateway.subscribe]: whole.text,
   [toGateway.unsubscribe]: whole.text,
   [toGateway.upgraded]: whole.upgraded,

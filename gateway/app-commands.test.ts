@@ -5,13 +5,16 @@ import { AppCommands } from "./app-commands.ts";
 import { Connection, type Socket } from "./connection.ts";
 import { SlotTable } from "./slot-table.ts";
 import type { Topics } from "./topics.ts";
+import { UserConnections } from "./user-connections.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
 let nowMs: number;
 let slots: SlotTable;
+let users: UserConnections;
 let commands: AppCommands;
 let later: Array<() => void>;
 let closed: string[];
+let sent: string[];
 let results: Array<[number: number, result: unknown]>;
 let longestMs: number;
 
@@ -24,10 +27,12 @@ beforeEach(() => {
   slots = new SlotTable();
   later = [];
   closed = [];
+  sent = [];
   results = [];
   longestMs = 0;
   const topics = {} as Topics;
-  commands = new AppCommands({ slots, topics, publishHere: () => undefined, now: () => nowMs, later: (run) => later.push(run) });
+  users = new UserConnections({ slots, now: () => nowMs, later: (run) => later.push(run) });
+  commands = new AppCommands({ slots, users, topics, publishHere: () => undefined });
 });
 
 function open(user: string): Connection {
@@ -45,14 +50,22 @@ function open(user: string): Connection {
     end: (code: number, reason: string) => {
       closed.push(`${id} ${code} ${reason}`);
       connection.socket = undefined;
+      users.forget(connection);
     },
+    send: (data: Uint8Array) => void sent.push(`${id} ${Buffer.from(data)}`),
   } as Partial<Socket> as Socket;
   slots.put(connection);
+  users.add(connection);
   return connection;
 }
 
 function openMany(count: number, user: string): void {
   for (let index = 0; index < count; index++) open(user);
+}
+
+function sendToUser(number: number, user: string, text: string): void {
+  const body = { kind: "sendToUser", user, data: Buffer.from(text), binary: false };
+  measured(() => commands.run(worker, number, Buffer.from(packValue(body))));
 }
 
 function closeUser(number: number, user: string): void {
@@ -74,6 +87,46 @@ function measured(action: () => void): void {
   longestMs = Math.max(longestMs, nowMs - before);
 }
 
+test("sendToUser reaches all connections of a user, in its order, those as well that open or change hands later", () => {
+  openMany(3_000, "ada");
+  sendToUser(1, "ada", "first");
+  sendToUser(2, "ada", "second");
+  open("ada");
+  turns();
+  expect(results).toEqual([
+    [1, 3_000],
+    [2, 3_000],
+  ]);
+  expect(sent.map((text) => text.split(" ")[1])).toEqual([...Array(3_000).fill("first"), ...Array(3_000).fill("second")]);
+  expect(longestMs).toBeLessThan(7);
+
+  const bob = open("bob");
+  const before = nowMs;
+  for (let number = 0; number < 1_000; number++) sendToUser(3, "bob", "hi");
+  expect(sent.filter((text) => text.endsWith(" hi"))).toHaveLength(1_000);
+  // Nobody else is looked at.
+  expect(nowMs - before).toBeLessThan(100);
+  slots.free(bob);
+  users.forget(bob);
+  sendToUser(4, "bob", "gone");
+  expect(results.at(-1)).toEqual([4, 0]);
+});
+
+test("the connections of a user are told in as many answers as it takes", () => {
+  openMany(10, "bob");
+  openMany(9_000, "ada");
+  const ids: string[] = [];
+  for (let from: number | undefined = 0, number = 1; from !== undefined; number++) {
+    commands.run(worker, number, Buffer.from(packValue({ kind: "userConnections", user: "ada", from })));
+    turns();
+    const [, answer] = results.at(-1) as [number, { open: Array<{ id: string; user: string }>; next?: number }];
+    ids.push(...answer.open.map(({ id }) => id));
+    from = answer.next;
+  }
+  expect(results.length).toBeGreaterThan(1);
+  expect(ids).toEqual([...slots.all()].slice(10).map(({ id }) => id));
+});
+
 test("closeUser closes all connections of a user, and is answered at once where they are few", () => {
   openMany(2, "ada");
   open("bob");
@@ -93,7 +146,8 @@ describe("closeUser among many connections", () => {
     openMany(5_000, "bob");
     open("ada");
     closeUser(1, "ada");
-    expect([closed.length, results]).toEqual([1, []]);
+    // The index is being made.
+    expect([closed.length, results]).toEqual([0, []]);
     turns();
     expect([closed.length, results]).toEqual([2, [[1, 2]]]);
     expect(longestMs).toBeLessThan(7);

@@ -2,23 +2,25 @@
 
 import { packValue } from "../protocol/msgpack.ts";
 import { type CommandBody, parseCommand, type ResultBody, toWorker } from "../protocol/records.ts";
-import { openFrom } from "./connection-pages.ts";
-import type { Topics } from "./topics.ts";
-import { UserCloser, type UserCloserOptions } from "./user-closer.ts";
+import type { Connection } from "./connection.ts";
+import { openFrom, openOf } from "./connection-pages.ts";
+import type { SlotTable } from "./slot-table.ts";
+import type { PublishHere, Topics } from "./topics.ts";
+import type { UserConnections } from "./user-connections.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
-export interface AppCommandsOptions extends UserCloserOptions {
+export interface AppCommandsOptions {
+  readonly slots: SlotTable;
+  readonly users: UserConnections;
   readonly topics: Topics;
-  readonly publishHere: (topic: string, data: Uint8Array, isBinary: boolean) => void;
+  readonly publishHere: PublishHere;
 }
 
 export class AppCommands {
   private readonly options: AppCommandsOptions;
-  private readonly userCloser: UserCloser;
 
   constructor(options: AppCommandsOptions) {
     this.options = options;
-    this.userCloser = new UserCloser(options);
   }
 
   run(worker: WorkerPeer, number: number, payload: Buffer): void {
@@ -28,11 +30,11 @@ export class AppCommands {
   }
 
   private apply(body: CommandBody, answer: (result: ResultBody) => void): void {
-    const { slots, topics, publishHere } = this.options;
+    const { slots, users, topics, publishHere } = this.options;
     switch (body.kind) {
       case "publish":
-        publishHere(body.topic, body.data, body.binary);
-        topics.publishElsewhere(body.topic, body.data, body.binary);
+        publishHere(body.topic, body.data, body.binary, body.except);
+        topics.publishElsewhere(body.topic, body.data, body.binary, body.except);
         return answer(1);
       case "send": {
         const socket = slots.find(body.connection)?.socket;
@@ -45,9 +47,19 @@ export class AppCommands {
         return answer(socket === undefined ? 0 : 1);
       }
       case "closeUser":
-        return this.userCloser.close(body.user, { code: body.code, reason: body.reason, onDone: answer });
+        return users.each(body.user, ({ socket }) => socket?.end(body.code, body.reason), answer);
+      case "sendToUser":
+        return users.each(body.user, ({ socket }) => socket?.send(body.data, body.binary), answer);
       case "connections":
         return answer(openFrom(slots.connections, body.from));
+      case "userConnections": {
+        const found: Connection[] = [];
+        return users.each(
+          body.user,
+          (connection) => found.push(connection),
+          () => answer(openOf(found, body.from)),
+        );
+      }
     }
   }
 }

@@ -22,7 +22,8 @@ import type { LiveSettings } from "./live-settings.ts";
 import { LostGateways } from "./lost-gateways.ts";
 import { PeerGateways } from "./peer-gateways.ts";
 import type { SlotTable } from "./slot-table.ts";
-import type { Topics } from "./topics.ts";
+import type { PublishHere, Topics } from "./topics.ts";
+import type { UserConnections } from "./user-connections.ts";
 import { WorkerRecords } from "./worker-records.ts";
 import { WorkerRequests } from "./worker-requests.ts";
 import { Scrapes } from "./worker-scrapes.ts";
@@ -36,11 +37,11 @@ export interface BackendOptions {
   readonly identity: Pick<IdentityFile, "crashed" | "add" | "settle">;
   readonly settings: LiveSettings;
   readonly slots: SlotTable;
+  readonly users: UserConnections;
   readonly dispatcher: Dispatcher;
   readonly topics: Topics;
   readonly commits: Commits;
-  /** To every subscriber of this gateway. */
-  readonly publishHere: (topic: string, data: Uint8Array, isBinary: boolean) => void;
+  readonly publishHere: PublishHere;
   readonly hello: () => GatewayHello;
   readonly now: () => number;
   readonly log: Logger;
@@ -131,7 +132,7 @@ export class Backend {
     });
     this.scrapes = new Scrapes((number) => bus.publish(subjects.scrape, encodeScrape({ to: id, number })));
     const { requests, workers, peers, presence } = this;
-    const appCommands = new AppCommands({ slots, topics, publishHere, now, later: (run) => setImmediate(run) });
+    const appCommands = new AppCommands({ slots, users: options.users, topics, publishHere });
     this.records = new WorkerRecords({ slots, dispatcher, commits, requests, appCommands, log });
     this.lostGateways = new LostGateways({
       self: id,

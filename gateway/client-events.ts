@@ -18,12 +18,14 @@ import type { SlotTable } from "./slot-table.ts";
 import { SlowClients } from "./slow-clients.ts";
 import { UnfinishedMessages } from "./unfinished-messages.ts";
 import type { Admission } from "./upgrade.ts";
+import type { UserConnections } from "./user-connections.ts";
 import type { Incoming } from "./uws/request.ts";
 
 export interface ClientEventsOptions {
   /** Of the gateway. */
   readonly id: string;
   readonly slots: SlotTable;
+  readonly users: Pick<UserConnections, "add" | "forget">;
   readonly dispatcher: Dispatcher;
   readonly now: () => number;
   readonly log: Logger;
@@ -110,6 +112,7 @@ export class ClientEvents {
   open(connection: Connection, socket: Socket): void {
     connection.socket = socket;
     this.options.slots.put(connection);
+    this.options.users.add(connection);
     this.unfinished.heard(connection);
     this.safely(connection, () => this.options.dispatcher.opened(connection));
     if (connection.expiry !== undefined) this.expiries.set(connection, connection.expiry.at);
@@ -117,8 +120,11 @@ export class ClientEvents {
 
   /** A turn has found out who the client is, or for how long that holds. */
   learn(connection: Connection, { user, expiresAt }: IdentityBody): void {
-    if (user !== undefined) {
+    if (user !== undefined && user !== connection.user) {
+      const { users } = this.options;
+      users.forget(connection);
       connection.user = user;
+      if (connection.socket !== undefined) users.add(connection);
       if (connection.meter !== undefined) this.limits.learn(connection.meter, user);
     }
     if (expiresAt !== undefined) this.expiries.set(connection, expiresAt);
@@ -140,6 +146,12 @@ export class ClientEvents {
     if (connection.meter?.ping() === false) this.break(connection, "rate.sent");
   }
 
+  /** The socket of a connection that is here and subscribes to a topic. */
+  subscriber(id: string, topic: string): Socket | undefined {
+    const { socket, topics } = this.options.slots.find(id) ?? {};
+    return topics?.has(topic) === true ? socket : undefined;
+  }
+
   /** It is closed or cut off for what its client has sent. */
   faulted({ meter }: Connection): void {
     if (meter !== undefined) this.limits.failed(meter.address);
@@ -155,6 +167,7 @@ export class ClientEvents {
     }
     if (connection.meter !== undefined) this.limits.close(connection.meter);
     connection.meter = undefined;
+    this.options.users.forget(connection);
     this.safely(connection, () => this.options.dispatcher.closed(connection, code, reason));
   }
 

@@ -2,12 +2,12 @@
 // group is applied to one connection in one go, under one cork, or not at all.
 
 import type { Batch } from "../protocol/envelope.ts";
-import { decodePublish, flag, type IdentityBody, parseIdentity, toGateway, toWorker } from "../protocol/records.ts";
+import { decodePublish, decodePublishExcept, flag, type IdentityBody, parseIdentity, toGateway, toWorker } from "../protocol/records.ts";
 import { checkTopic } from "../protocol/subjects.ts";
 import type { Connection } from "./connection.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { PacedInterest } from "./paced-interest.ts";
-import type { Topics } from "./topics.ts";
+import type { PublishHere, Topics } from "./topics.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
 export interface CommitsOptions {
@@ -16,7 +16,7 @@ export interface CommitsOptions {
   readonly dispatcher: Dispatcher;
   readonly topics: Topics;
   readonly interest: PacedInterest;
-  readonly publishHere: (topic: string, data: Uint8Array, isBinary: boolean) => void;
+  readonly publishHere: PublishHere;
   /** A bug met this connection: it is closed with 1011, no other notices. */
   readonly onBug: (connection: Connection, error: unknown) => void;
   /** A turn has found out who the client is, or for how long. */
@@ -160,6 +160,8 @@ export class Commits {
         return;
       case toGateway.publish:
         return this.publish(connection, batch.payload(index), isBinary, (batch.flags(index) & flag.self) !== 0);
+      case toGateway.publishExcept:
+        return this.publishExcept(connection, batch.payload(index), isBinary, (batch.flags(index) & flag.self) !== 0);
       case toGateway.subscribe:
         return this.subscribe(connection, batch.text(index));
       case toGateway.unsubscribe:
@@ -203,6 +205,14 @@ export class Commits {
     if (!self && socket?.isSubscribed(topic)) socket.publish(topic, data, isBinary);
     else this.options.publishHere(topic, data, isBinary);
     this.options.topics.publishElsewhere(topic, data, isBinary);
+  }
+
+  private publishExcept(connection: Connection, payload: Buffer, isBinary: boolean, self: boolean): void {
+    const { topic, data, except } = decodePublishExcept(payload);
+    checkTopic(topic);
+    if (!self) except.push(connection.id);
+    this.options.publishHere(topic, data, isBinary, except);
+    this.options.topics.publishElsewhere(topic, data, isBinary, except);
   }
 
   private subscribe(connection: Connection, topic: string): void {
@@ -258,7 +268,7 @@ function isCorked(type: number): boolean {
 }
 
 function isOfPin(type: number): boolean {
-  return (type >= toGateway.send && type <= toGateway.released) || type === toGateway.identity;
+  return (type >= toGateway.send && type <= toGateway.released) || type === toGateway.identity || type === toGateway.publishExcept;
 }
 
 /** Runs an action once no commit of the connection is held back. */

@@ -22,10 +22,20 @@ export function statesFrom(slots: Slots, from: number, release: string): StatesB
 
 /** Who is there. */
 export function openFrom(slots: Slots, from: number): OpenBody {
-  const { told, next } = slice(slots, from, ({ id, user, path }) => {
-    return { bytes: id.length + path.length + (user?.length ?? 0), entry: { id, path, ...(user !== undefined && { user }) } };
-  });
+  const { told, next } = slice(slots, from, openEntry);
   return { open: told, ...(next !== undefined && { next }) };
+}
+
+/** The same of these connections, from this slot on. */
+export function openOf(connections: readonly Connection[], from: number): OpenBody {
+  const later = connections.filter(({ slot }) => slot >= from).sort((a, b) => a.slot - b.slot);
+  const { told, next } = slice(later, 0, openEntry);
+  const following = next === undefined ? undefined : later[next];
+  return { open: told, ...(following !== undefined && { next: following.slot }) };
+}
+
+function openEntry({ id, user, path }: Connection): { entry: OpenBody["open"][number]; bytes: number } {
+  return { bytes: id.length + path.length + (user?.length ?? 0), entry: { id, path, ...(user !== undefined && { user }) } };
 }
 
 /** @returns `next`, the slot to go on with; undefined: that was all. */

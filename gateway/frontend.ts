@@ -71,9 +71,16 @@ export class Frontend {
     return this.server?.writing ?? 0;
   }
 
-  /** To every subscriber here. */
-  publish(topic: string, data: Uint8Array, isBinary: boolean): void {
+  /** To every subscriber here, but for these connections. */
+  publish(topic: string, data: Uint8Array, isBinary: boolean, except: readonly string[] = []): void {
+    const without = except.flatMap((id) => this.options.clients.subscriber(id, topic) ?? []);
+    // What was published before has to leave first: uWebSockets.js forgets it when its topic is left.
+    for (const socket of without) {
+      socket.ping();
+      socket.unsubscribe(topic);
+    }
     this.server?.publish(topic, data, isBinary);
+    for (const socket of without) socket.subscribe(topic);
   }
 
   async listen(): Promise<void> {

@@ -19,7 +19,8 @@ import { LiveSettings } from "./live-settings.ts";
 import { PacedInterest } from "./paced-interest.ts";
 import { closeEveryone } from "./shutdown.ts";
 import { SlotTable } from "./slot-table.ts";
-import { Topics } from "./topics.ts";
+import { type PublishHere, Topics } from "./topics.ts";
+import { UserConnections } from "./user-connections.ts";
 
 export interface GatewayOptions {
   readonly id: string;
@@ -39,6 +40,7 @@ export class Gateway {
   adminPort = 0;
   readonly settings: LiveSettings;
   readonly slots = new SlotTable();
+  readonly users: UserConnections;
   readonly dispatcher: Dispatcher;
   readonly topics: Topics;
   readonly interest: PacedInterest;
@@ -56,8 +58,10 @@ export class Gateway {
     this.id = id;
     this.settings = new LiveSettings(config, options.certificate, bus.maxPayloadBytes);
     const { slots, settings } = this;
+    this.users = new UserConnections({ slots, now, later: (run) => setImmediate(run) });
+    const { users } = this;
     const subjects = subjectsOf(config.NAMESPACE);
-    const publishHere = (topic: string, data: Uint8Array, isBinary: boolean) => this.frontend.publish(topic, data, isBinary);
+    const publishHere: PublishHere = (topic, data, isBinary, except) => this.frontend.publish(topic, data, isBinary, except);
     this.topics = new Topics({
       self: id,
       bus,
@@ -91,7 +95,7 @@ export class Gateway {
       },
     });
     const { topics, interest, dispatcher } = this;
-    this.clients = new ClientEvents({ id, slots, dispatcher, now, log, settings });
+    this.clients = new ClientEvents({ id, slots, users, dispatcher, now, log, settings });
     this.commits = new Commits({
       connections: slots.connections,
       dispatcher,
@@ -111,6 +115,7 @@ export class Gateway {
       identity,
       settings,
       slots,
+      users,
       dispatcher,
       topics,
       commits,

@@ -3,7 +3,7 @@
 
 import type { Bus } from "../protocol/bus.ts";
 import { BatchBuilder, encodeEmptyBatch } from "../protocol/envelope.ts";
-import { flag, toGateway } from "../protocol/records.ts";
+import { encodePublishExcept, flag, toGateway } from "../protocol/records.ts";
 import { parseRepair } from "../protocol/repair.ts";
 import type { Subjects } from "../protocol/subjects.ts";
 import { TopicRing } from "./topic-ring.ts";
@@ -22,14 +22,17 @@ export interface TopicOutboxOptions {
 /** Topics whose numbers are kept, so that topics made up by clients cannot fill the memory. */
 const rememberedTopics = 65_536;
 
-interface Pending {
+export interface OutgoingPublish {
+  /** Kept until the next flush. */
   readonly data: Uint8Array;
   readonly isBinary: boolean;
+  /** Ids of connections that do not get it. */
+  readonly except?: readonly string[] | undefined;
 }
 
 export class TopicOutbox {
   private readonly options: TopicOutboxOptions;
-  private readonly pending = new Map<string, Pending[]>();
+  private readonly pending = new Map<string, OutgoingPublish[]>();
   /** The number of the last batch that was sent, by topic: those that were published to last. */
   private readonly sent = new Map<string, number>();
   /** No topic that was forgotten had a higher one: numbers never go back, or receivers would take news for doubles. */
@@ -43,12 +46,11 @@ export class TopicOutbox {
     options.bus.subscribe(options.subjects.repair, ({ payload }) => this.repair(payload));
   }
 
-  /** @param data is kept until the next flush. */
-  publish(topic: string, data: Uint8Array, isBinary: boolean): void {
+  publish(topic: string, publish: OutgoingPublish): void {
     if (this.pending.size === 0) this.options.onBegun();
     const list = this.pending.get(topic);
-    if (list === undefined) this.pending.set(topic, [{ data, isBinary }]);
-    else list.push({ data, isBinary });
+    if (list === undefined) this.pending.set(topic, [publish]);
+    else list.push(publish);
   }
 
   flush(): void {
@@ -66,10 +68,12 @@ export class TopicOutbox {
     for (const { topic, bytes } of this.ring.since(since)) bus.publish(subjects.topicAgain(topic), bytes);
   }
 
-  private send(topic: string, list: readonly Pending[]): void {
-    for (const { data, isBinary } of list) {
-      if (this.builder.records > 0 && this.builder.bytes + data.length > this.options.limits.batchBytes) this.seal(topic);
-      this.builder.append({ type: toGateway.publish, flags: isBinary ? flag.binary : 0, extra: 0, slot: 0, epoch: 0 }, data);
+  private send(topic: string, list: readonly OutgoingPublish[]): void {
+    for (const { data, isBinary, except } of list) {
+      const payload = except === undefined ? data : encodePublishExcept(topic, data, except);
+      const type = except === undefined ? toGateway.publish : toGateway.publishExcept;
+      if (this.builder.records > 0 && this.builder.bytes + payload.length > this.options.limits.batchBytes) this.seal(topic);
+      this.builder.append({ type, flags: isBinary ? flag.binary : 0, extra: 0, slot: 0, epoch: 0 }, payload);
     }
     this.seal(topic);
   }

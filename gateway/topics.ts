@@ -12,7 +12,7 @@ import type { BusMessage, BusSubscription } from "../protocol/bus.ts";
 import { type Batch, decodeBatch } from "../protocol/envelope.ts";
 import { CodedError } from "../protocol/errors.ts";
 import type { Announcement } from "../protocol/membership.ts";
-import { flag } from "../protocol/records.ts";
+import { decodePublishExcept, flag, toGateway } from "../protocol/records.ts";
 import { encodeRepair } from "../protocol/repair.ts";
 import { decodeTopic, frameHeader } from "../protocol/subjects.ts";
 import { Confirmations } from "./confirmations.ts";
@@ -21,9 +21,11 @@ import { repairRequests } from "./repair-requests.ts";
 import { TopicInbox } from "./topic-inbox.ts";
 import { TopicOutbox, type TopicOutboxOptions } from "./topic-outbox.ts";
 
+/** Reaches every local subscriber, but for these: ids of connections, wherever they are. */
+export type PublishHere = (topic: string, data: Uint8Array, isBinary: boolean, except?: readonly string[]) => void;
+
 export interface TopicsOptions extends TopicOutboxOptions, Slices {
-  /** Reaches every local subscriber. */
-  readonly publishHere: (topic: string, data: Uint8Array, isBinary: boolean) => void;
+  readonly publishHere: PublishHere;
   readonly limits: TopicLimits;
 }
 
@@ -151,10 +153,11 @@ export class Topics {
   /**
    * Sends to the other gateways' subscribers; the local ones have been served.
    * @param data is kept until the next flush.
+   * @param except Ids of connections that do not get it.
    */
-  publishElsewhere(topic: string, data: Uint8Array, isBinary: boolean): void {
+  publishElsewhere(topic: string, data: Uint8Array, isBinary: boolean, except?: readonly string[]): void {
     this.counters.published++;
-    this.outbox.publish(topic, data, isBinary);
+    this.outbox.publish(topic, { data, isBinary, except });
   }
 
   flush(): void {
@@ -262,7 +265,12 @@ export class Topics {
     for (const batch of batches) {
       for (let index = 0; index < batch.records; index++) {
         this.counters.received++;
-        this.options.publishHere(topic, batch.view(index), (batch.flags(index) & flag.binary) !== 0);
+        const isBinary = (batch.flags(index) & flag.binary) !== 0;
+        if (batch.type(index) !== toGateway.publishExcept) this.options.publishHere(topic, batch.view(index), isBinary);
+        else {
+          const { data, except } = decodePublishExcept(batch.payload(index));
+          this.options.publishHere(topic, data, isBinary, except);
+        }
       }
     }
   }

@@ -21,6 +21,7 @@ export const errorTable = {
   "effects.tooLarge": { close: 1011, text: "the encoded effects of one turn are larger than EFFECTS_BYTES" },
   "send.invalid": { close: 1011, text: "a value that was to be sent has no JSON: undefined, a function, a promise, a cycle" },
   "topic.invalid": { close: 1011, text: "a topic is empty, longer than 256 bytes of UTF-8, or not well-formed text" },
+  "except.invalid": { close: 1011, text: "the except of a publish is not a list of at most 100 ids of connections" },
   "topics.tooMany": { close: 1011, text: "a connection has more than TOPICS_PER_CONNECTION topics" },
   "close.invalid": { close: 1011, text: "a close code is not 1000 or 3000 to 4999, or a reason is longer than 123 bytes" },
   "turn.over": { close: 1011, text: "a turn's conn was used after the turn had ended" },

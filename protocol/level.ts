@@ -9,12 +9,12 @@ import { CodedError } from "./errors.ts";
 export const gatewayLevel = 1;
 
 /**
- * @param level What the gateway has told; undefined: nothing, or it is not known yet.
- * @param what "timers": what needs it.
+ * @param level What the gateway has told; undefined: nothing.
+ * @param what "conn.setTimer": what needs it.
  * @throws {CodedError} "gateway.outdated"
  */
 export function needLevel(level: number | undefined, needed: number, what: string): void {
   if ((level ?? 0) >= needed) return;
-  const text = `${what} need a newer gateway than the one that has this connection: restart the gateways, then deploy again`;
+  const text = `${what} needs a newer gateway than the one that runs: restart the gateways, then deploy again`;
   throw new CodedError("gateway.outdated", text);
 }

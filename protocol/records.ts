@@ -23,7 +23,7 @@ export const toWorker = {
   upgrade: 8,
   /** Plain HTTP. Body RequestBody, answered by `responded`. */
   request: 9,
-  /** What became of a `command`: body a count; of "connections", OpenBody. */
+  /** What became of a `command`: body a count; of "connections" and "userConnections", OpenBody. */
   result: 10,
   /** A flush was refused: its pin is over, and nothing that is said of it counts. */
   refused: 11,
@@ -75,6 +75,8 @@ export const toGateway = {
   gatewayLostHandled: 48,
   /** An effect, as those above: who the client is, and for how long. Body IdentityBody. Only of pins that have `expiresAt`. */
   identity: 49,
+  /** A publish that some connections do not get. Payload: as encodePublishExcept has it. */
+  publishExcept: 53,
 } as const;
 
 export const flag = {
@@ -100,6 +102,9 @@ export const flag = {
 export const responseWindowBytes = 256 * 1024;
 /** One record of a streamed body at most. */
 export const responseChunkBytes = 64 * 1024;
+
+/** Connections that a publish may leave out. */
+export const exceptLimit = 100;
 
 const bytes = v.custom<Uint8Array>((value) => value instanceof Uint8Array, "bytes");
 
@@ -188,12 +193,21 @@ const responding = v.object({
 const credit = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(responseWindowBytes));
 
 const command = v.variant("kind", [
-  v.object({ kind: v.literal("publish"), topic: v.pipe(v.string(), v.check(isTopic, "a topic")), data: bytes, binary: v.boolean() }),
+  v.object({
+    kind: v.literal("publish"),
+    topic: v.pipe(v.string(), v.check(isTopic, "a topic")),
+    data: bytes,
+    binary: v.boolean(),
+    except: v.optional(v.pipe(v.array(v.pipe(v.string(), v.maxLength(255))), v.maxLength(exceptLimit))),
+  }),
   v.object({ kind: v.literal("send"), connection: v.string(), data: bytes, binary: v.boolean() }),
   v.object({ kind: v.literal("close"), connection: v.string(), code: v.number(), reason: v.string() }),
   v.object({ kind: v.literal("closeUser"), user: v.string(), code: v.number(), reason: v.string() }),
   /** Who is there, from this slot on. */
   v.object({ kind: v.literal("connections"), from: length }),
+  /** The same of one user. */
+  v.object({ kind: v.literal("userConnections"), user: v.string(), from: length }),
+  v.object({ kind: v.literal("sendToUser"), user: v.string(), data: bytes, binary: v.boolean() }),
 ]);
 
 /** Some of a gateway's open connections. */
@@ -270,6 +284,27 @@ export function decodePublish(payload: Buffer): { topic: string; data: Buffer } 
   const topicBytes = payload.length < 2 ? 0 : payload.readUInt16LE(0);
   if (payload.length < 2 + topicBytes) throw new CodedError("envelope.malformed", "a publish is shorter than its topic");
   return { topic: payload.toString("utf8", 2, 2 + topicBytes), data: payload.subarray(2 + topicBytes) };
+}
+
+/** Of a publish that some connections do not get. @param except Ids of connections, at most `exceptLimit`, of at most 255 bytes each. */
+export function encodePublishExcept(topic: string, data: Uint8Array, except: readonly string[]): Uint8Array {
+  const ids = except.map((id) => Buffer.from(id));
+  const list = Buffer.concat([Buffer.of(ids.length), ...ids.flatMap((id) => [Buffer.of(id.length), id])]);
+  return encodePublish(topic, Buffer.concat([list, data]));
+}
+
+/** @throws {CodedError} "envelope.malformed" */
+export function decodePublishExcept(payload: Buffer): { topic: string; data: Buffer; except: string[] } {
+  const { topic, data: rest } = decodePublish(payload);
+  const except: string[] = [];
+  let at = 1;
+  for (let left = rest[0] ?? 0; left > 0; left--) {
+    const end = at + 1 + (rest[at] ?? 0);
+    except.push(rest.toString("utf8", at + 1, end));
+    at = end;
+  }
+  if (at > rest.length) throw new CodedError("envelope.malformed", "a publish is shorter than the ids of those who do not get it");
+  return { topic, data: rest.subarray(at), except };
 }
 
 /** A close event's payload. */

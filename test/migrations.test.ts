@@ -195,6 +195,7 @@ const app: App = {
   publish: () => Promise.reject(new Error("no app")),
   send: () => Promise.reject(new Error("no app")),
   oneTime: { put: () => Promise.reject(new Error("no app")), take: () => Promise.reject(new Error("no app")) },
+  sendToUser: () => Promise.reject(new Error("no app")),
   close: () => Promise.reject(new Error("no app")),
   closeUser: () => Promise.reject(new Error("no app")),
   connections: () => Promise.reject(new Error("no app")),

@@ -129,6 +129,32 @@ test("programs outside publish bytes, or text where a header says so, and cannot
   await Promise.all(clients.map((client) => client.close()));
 });
 
+test("a publish leaves out whom it names, on every gateway, and loses nothing that was published before", async () => {
+  const clients = await openOnBoth("/script/except", 4);
+  for (const client of clients) client.send([{ do: "subscribe", topic: "except" }, { do: "tell" }]);
+  await Promise.all(clients.map((client) => client.receives(1)));
+  const ids = clients.map((client) => (client.values[0] as { id: string }).id);
+  const [sender] = clients;
+  const except = ids.slice(1, -1);
+  sender?.send([
+    { do: "publish", topic: "except", data: "before", self: true },
+    { do: "publish", topic: "except", data: "not to all", self: true, except },
+    { do: "publish", topic: "except", data: "not to me", except },
+    { do: "publish", topic: "except", data: "after", self: true },
+  ]);
+  await Promise.all(clients.map((client) => client.receives(3)));
+  await clients.at(-1)?.receives(5);
+  await sender?.receives(4);
+  for (const [index, client] of clients.entries()) {
+    const [, ...received] = client.received;
+    if (index === 0) expect(received).toEqual(["before", "not to all", "after"]);
+    else if (index === clients.length - 1) expect(received).toEqual(["before", "not to all", "not to me", "after"]);
+    else expect(received).toEqual(["before", "after"]);
+  }
+  expect(new Set(ids.map((id) => id.split("-")[0])).size).toBe(2);
+  await Promise.all(clients.map((client) => client.close()));
+});
+
 test("app.* publishes, sends to a connection of any gateway, and closes a user's connections on all of them", async () => {
   const subscribers = await openOnBoth("/script/app", 4);
   for (const client of subscribers)
@@ -152,12 +178,20 @@ test("app.* publishes, sends to a connection of any gateway, and closes a user's
   boss.send({ send: "gnone-0-0" });
   await boss.receives(8);
   expect(boss.values.slice(1)).toEqual([...ada.map(() => ({ met: true })), { met: false }]);
+  for (const data of ["one", "two"]) boss.send({ sendToUser: "ada", data });
+  boss.send({ connectionsOf: "ada" });
+  await boss.receives(11);
+  const adas = ada.map((client) => (JSON.parse(String(client.received[0])) as { id: string }).id);
+  expect(boss.values.slice(8, 10)).toEqual([{ met: 6 }, { met: 6 }]);
+  expect((boss.values[10] as { of: string[] }).of.toSorted()).toEqual(adas.toSorted());
+  await Promise.all(ada.map((client) => client.receives(4)));
+  for (const client of ada) expect(client.received.slice(2)).toEqual(["one", "two"]);
   boss.send({ closeUser: "ada" });
-  await boss.receives(9);
-  expect(boss.values[8]).toEqual({ closed: 6 });
+  await boss.receives(12);
+  expect(boss.values[11]).toEqual({ closed: 6 });
   for (const client of ada) expect(await client.closes()).toEqual({ code: 4010, reason: "moved" });
   boss.send({ late: true });
-  await boss.receives(10);
-  expect(boss.values[9]).toEqual({ error: "turn.over" });
+  await boss.receives(13);
+  expect(boss.values[12]).toEqual({ error: "turn.over" });
   await Promise.all([...subscribers, boss].map((client) => client.close()));
 });

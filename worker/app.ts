@@ -3,15 +3,23 @@
 
 import { gatewayOf } from "../protocol/connection-id.ts";
 import { CodedError } from "../protocol/errors.ts";
+import { needLevel } from "../protocol/level.ts";
 import type { LinkHub } from "../protocol/link-hub.ts";
 import { packValue } from "../protocol/msgpack.ts";
 import type { OneTimeStore } from "../protocol/one-time-store.ts";
 import { type CommandBody, flag, type ResultBody, toGateway } from "../protocol/records.ts";
 import { checkTopic } from "../protocol/subjects.ts";
-import { type Frame, frameOf } from "./effects.ts";
+import { checkExcept, type Frame, frameOf } from "./effects.ts";
 import type { Gateways } from "./gateways.ts";
-import type { App, OpenConnection, Sendable } from "./handler.ts";
+import type { App, OpenConnection, PublishOptions, Sendable } from "./handler.ts";
+import { checkUser } from "./identity.ts";
 import { checkClose } from "./turn.ts";
+
+/** What gateways of a lower level would never answer, or misunderstand. See protocol/level.ts. */
+function levelOf(body: CommandBody): number {
+  if (body.kind === "publish") return body.except === undefined ? 0 : 1;
+  return body.kind === "sendToUser" || body.kind === "userConnections" ? 1 : 0;
+}
 
 interface Waiting {
   readonly peer: string;
@@ -26,7 +34,7 @@ export interface AppClientOptions {
   readonly timeoutMs: number;
   /** What one operation may have, encoded. */
   readonly limitBytes: number;
-  readonly gateways: Pick<Gateways, "ids">;
+  readonly gateways: Pick<Gateways, "ids" | "get">;
   readonly hub: LinkHub;
   readonly oneTime: OneTimeStore;
 }
@@ -49,22 +57,26 @@ export class AppClient implements App {
     this.oneTime = options.oneTime;
   }
 
-  async publish(topic: string, data: Sendable): Promise<void> {
+  async publish(topic: string, data: Sendable, { except }: Pick<PublishOptions, "except"> = {}): Promise<void> {
     checkTopic(topic);
     // Any gateway will do: it passes on to the others. One that died without a word is not the one that was heard last.
     const [peer] = this.options.gateways.ids;
-    await this.command(peer, { kind: "publish", topic, ...bytesOf(frameOf(data)) });
+    await this.command(peer, { kind: "publish", topic, ...bytesOf(frameOf(data)), ...exceptOf(except) });
   }
 
   /** Publishes what is already encoded, and waits for a gateway where there is none now. */
-  async passOn(topic: string, data: Uint8Array, binary: boolean): Promise<void> {
-    await this.command(await this.anyGateway(), { kind: "publish", topic, data, binary });
+  async passOn(topic: string, data: Uint8Array, binary: boolean, except: readonly string[]): Promise<void> {
+    await this.command(await this.anyGateway(), { kind: "publish", topic, data, binary, ...exceptOf(except) });
   }
 
   async send(connectionId: string, data: Sendable): Promise<boolean> {
     const peer = gatewayOf(connectionId);
     if (this.options.hub.get(peer) === undefined) return false;
     return (await this.count(peer, { kind: "send", connection: connectionId, ...bytesOf(frameOf(data)) })) > 0;
+  }
+
+  async sendToUser(user: string, data: Sendable): Promise<number> {
+    return this.countAll({ kind: "sendToUser", user: checkUser(user), ...bytesOf(frameOf(data)) });
   }
 
   async close(connectionId: string, code = 1000, reason = ""): Promise<boolean> {
@@ -76,20 +88,21 @@ export class AppClient implements App {
 
   async closeUser(user: string, code = 1000, reason = ""): Promise<number> {
     checkClose(code, reason);
-    const counts = await Promise.all(this.options.gateways.ids.map((peer) => this.count(peer, { kind: "closeUser", user, code, reason })));
-    return counts.reduce((sum, count) => sum + count, 0);
+    return this.countAll({ kind: "closeUser", user: checkUser(user), code, reason });
   }
 
-  async connections(): Promise<OpenConnection[]> {
+  async connections(filter?: { readonly user: string }): Promise<OpenConnection[]> {
     const gateways = this.options.gateways.ids;
     if (gateways.length === 0) throw noGateway();
-    return (await Promise.all(gateways.map((peer) => this.openAt(peer)))).flat();
+    const user = filter === undefined ? undefined : checkUser(filter.user);
+    return (await Promise.all(gateways.map((peer) => this.openAt(peer, user)))).flat();
   }
 
-  private async openAt(peer: string): Promise<OpenConnection[]> {
+  private async openAt(peer: string, only: string | undefined): Promise<OpenConnection[]> {
     const all: OpenConnection[] = [];
     for (let from: number | undefined = 0; from !== undefined; ) {
-      const result: ResultBody = await this.command(peer, { kind: "connections", from });
+      const body: CommandBody = only === undefined ? { kind: "connections", from } : { kind: "userConnections", user: only, from };
+      const result: ResultBody = await this.command(peer, body);
       if (typeof result === "number") throw new CodedError("envelope.malformed", "a count instead of connections");
       for (const { id, path, user } of result.open) all.push({ id, gateway: peer, path, user });
       from = result.next;
@@ -134,15 +147,33 @@ export class AppClient implements App {
     }
   }
 
+  /** How many connections it met on all gateways. */
+  private async countAll(body: CommandBody): Promise<number> {
+    const counts = await Promise.all(this.options.gateways.ids.map((peer) => this.count(peer, body)));
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
   /** How many connections it met. */
   private async count(peer: string, body: CommandBody): Promise<number> {
     const result = await this.command(peer, body);
     return typeof result === "number" ? result : 0;
   }
 
+  private outdatedFor(peer: string, body: CommandBody): unknown {
+    const level = this.options.gateways.get(peer)?.level;
+    try {
+      if (level !== undefined) needLevel(level, levelOf(body), `app.${body.kind}`);
+      return undefined;
+    } catch (error) {
+      return error;
+    }
+  }
+
   private command(peer: string | undefined, body: CommandBody): Promise<ResultBody> {
     const link = peer === undefined ? undefined : this.options.hub.get(peer);
     if (peer === undefined || link === undefined) return Promise.reject(noGateway());
+    const outdated = this.outdatedFor(peer, body);
+    if (outdated !== undefined) return Promise.reject(outdated);
     const bytes = packValue(body);
     const { limitBytes } = this.options;
     // NATS would take it for a fault of ours, and what is behind it on the link would wait for ever.
@@ -165,6 +196,10 @@ export class AppClient implements App {
     answer.then(forget, forget);
     return answer;
   }
+}
+
+function exceptOf(except: readonly string[] = []): { except?: string[] } {
+  return except.length === 0 ? {} : { except: [...checkExcept(except)] };
 }
 
 function noGateway(): CodedError {

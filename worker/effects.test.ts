@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { decodePublish, flag, toGateway } from "../protocol/records.ts";
-import { Effects, frameOf, publishPayload } from "./effects.ts";
+import { decodePublish, decodePublishExcept, flag, toGateway } from "../protocol/records.ts";
+import { checkExcept, Effects, frameOf, publishExceptPayload, publishPayload } from "./effects.ts";
 import { ReceivedMessage } from "./message.ts";
 
 describe("what is collected", () => {
@@ -80,6 +80,16 @@ describe("frames", () => {
     expect(() => frameOf(cycle)).toThrow("send.invalid: there is no JSON for it: TypeError: ");
     expect(() => frameOf(late as never)).toThrow("send.invalid: a promise cannot be sent: await it first");
   });
+});
+
+test("a publish may name connections that do not get it", () => {
+  const except = checkExcept(["g1-0-0", "g2-a-7"]);
+  const payload = publishExceptPayload("r", frameOf("é"), except);
+  expect(decodePublishExcept(Buffer.from(payload))).toEqual({ topic: "r", data: Buffer.from("é"), except: ["g1-0-0", "g2-a-7"] });
+  expect(() => decodePublishExcept(Buffer.from(payload.subarray(0, 10)))).toThrow("envelope.malformed");
+  for (const wrong of ["g1-0-0", [7], [""], ["ada"], Array(101).fill("g1-0-0")]) {
+    expect(() => checkExcept(wrong), JSON.stringify(wrong)).toThrow("except.invalid");
+  }
 });
 
 test("a publish carries its topic and its data", () => {

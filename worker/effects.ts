@@ -1,9 +1,10 @@
 // What a turn has asked for so far: collected here, sent in one piece with the turn's commit, dropped when it throws.
 
 import { thrownMessage } from "../process/thrown.ts";
+import { gatewayOf } from "../protocol/connection-id.ts";
 import { CodedError } from "../protocol/errors.ts";
 import type { Link } from "../protocol/link.ts";
-import { encodePublish, flag, toGateway } from "../protocol/records.ts";
+import { encodePublish, encodePublishExcept, exceptLimit, flag, toGateway } from "../protocol/records.ts";
 import type { Sendable } from "./handler.ts";
 import { ReceivedMessage } from "./message.ts";
 
@@ -112,5 +113,21 @@ function jsonOf(data: unknown): string {
 
 /** A publish effect's payload. */
 export function publishPayload(topic: string, frame: Frame): Uint8Array {
-  return encodePublish(topic, typeof frame.payload === "string" ? Buffer.from(frame.payload) : frame.payload);
+  return encodePublish(topic, bytesOf(frame));
+}
+
+/** The same of one that some do not get. @param except as `checkExcept` returns it. */
+export function publishExceptPayload(topic: string, frame: Frame, except: readonly string[]): Uint8Array {
+  return encodePublishExcept(topic, bytesOf(frame), except);
+}
+
+/** @throws {CodedError} "except.invalid" */
+export function checkExcept(except: unknown): readonly string[] {
+  const isList = Array.isArray(except) && except.length <= exceptLimit;
+  if (isList && except.every((id) => typeof id === "string" && gatewayOf(id) !== "" && id.length <= 255)) return except;
+  throw new CodedError("except.invalid", `except is a list of at most ${exceptLimit} ids of connections: conn.id`);
+}
+
+function bytesOf({ payload }: Frame): Uint8Array {
+  return typeof payload === "string" ? Buffer.from(payload) : payload;
 }

@@ -63,9 +63,9 @@ export interface Connection<Params = PathParams, State = unknown> {
   send(data: Sendable): void;
   /**
    * To every connection that subscribes to the topic, but not to this one unless `self`.
-   * @throws {CodedError} "topic.invalid", as `subscribe` and `unsubscribe` do; "send.invalid", as `send` does.
+   * @throws {CodedError} "topic.invalid", as `subscribe` and `unsubscribe` do; "send.invalid", as `send` does; "except.invalid".
    */
-  publish(topic: string, data: Sendable, options?: { readonly self?: boolean }): void;
+  publish(topic: string, data: Sendable, options?: PublishOptions): void;
   subscribe(topic: string): void;
   unsubscribe(topic: string): void;
   /**
@@ -88,6 +88,13 @@ export interface Connection<Params = PathParams, State = unknown> {
   close(code?: number, reason?: string): void;
   /** Commits what was asked for so far; `turn.flushed` counts it. Resolves when the gateway has it: then go on. */
   flush(): Promise<void>;
+}
+
+export interface PublishOptions {
+  /** To this connection as well, if it subscribes. */
+  readonly self?: boolean;
+  /** Ids of connections that do not get it, wherever they are: at most 100. */
+  readonly except?: readonly string[];
 }
 
 /** One call of a hook. Every hook gets it as its last parameter. */
@@ -118,9 +125,14 @@ export interface App {
   readonly workerId: string;
   /** Kept in NATS' JetStream, for what worker/auth/tickets.ts is made of. */
   readonly oneTime: OneTimeStore;
-  publish(topic: string, data: Sendable): Promise<void>;
+  publish(topic: string, data: Sendable, options?: Pick<PublishOptions, "except">): Promise<void>;
   /** @returns false where the connection is gone. */
   send(connectionId: string, data: Sendable): Promise<boolean>;
+  /**
+   * To all connections of a user, on all gateways: two of one worker arrive in their order.
+   * @returns how many there were.
+   */
+  sendToUser(user: string, data: Sendable): Promise<number>;
   /** @returns false where the connection is gone. @param code 1000 (the default) or 3000 to 4999. */
   close(connectionId: string, code?: number, reason?: string): Promise<boolean>;
   /** @returns how many connections of the user were closed, on all gateways. */
@@ -128,8 +140,9 @@ export interface App {
   /**
    * @returns those whose sockets are open now, on all gateways that this worker has heard of: in its first second one may be missing. It
    *   rejects where one does not answer. Of a new connection onOpen may not have run yet.
+   * @param filter.user Only those of this user.
    */
-  connections(): Promise<OpenConnection[]>;
+  connections(filter?: { readonly user: string }): Promise<OpenConnection[]>;
 }
 
 /** As a connection's own `id`, `gateway`, `path` and `user`. */

@@ -3,7 +3,7 @@
 
 import type { Logger } from "pino";
 import { runSlices, type Slices } from "../process/time-slice.ts";
-import { decodePublish, flag, toGateway } from "../protocol/records.ts";
+import { decodePublish, decodePublishExcept, flag, toGateway } from "../protocol/records.ts";
 import type { AppClient } from "./app.ts";
 import type { Effects } from "./effects.ts";
 import type { GatewayPeer } from "./gateway-peer.ts";
@@ -74,9 +74,8 @@ export class OrphanedCloses implements TurnGateway {
   commit(mailbox: Mailbox, effects: Effects, end: number): void {
     const given: Array<Promise<unknown> | undefined> = [this.given.get(mailbox)];
     for (const { type, flags, payload } of effects.all) {
-      if (type !== toGateway.publish || typeof payload === "string") continue;
-      const { topic, data } = decodePublish(Buffer.from(payload));
-      given.push(this.publish(mailbox, topic, data, (flags & flag.binary) !== 0));
+      const published = publishedBy(type, payload);
+      if (published !== undefined) given.push(this.publish(mailbox, published, (flags & flag.binary) !== 0));
     }
     if (end === flag.flush) this.given.set(mailbox, Promise.all(given));
     else {
@@ -93,10 +92,10 @@ export class OrphanedCloses implements TurnGateway {
   /** There is nobody to give it back to. */
   idle(): void {}
 
-  private async publish(mailbox: Mailbox, topic: string, data: Uint8Array, isBinary: boolean): Promise<void> {
+  private async publish(mailbox: Mailbox, { topic, data, except }: Published, isBinary: boolean): Promise<void> {
     this.open++;
     try {
-      await this.options.appClient.passOn(topic, data, isBinary);
+      await this.options.appClient.passOn(topic, data, isBinary, except);
     } catch (error) {
       this.counters.lost++;
       this.options.log.error(
@@ -107,4 +106,17 @@ export class OrphanedCloses implements TurnGateway {
       this.open--;
     }
   }
+}
+
+interface Published {
+  readonly topic: string;
+  readonly data: Uint8Array;
+  readonly except: readonly string[];
+}
+
+/** undefined: the effect publishes nothing. */
+function publishedBy(type: number, payload: Uint8Array | string): Published | undefined {
+  if (typeof payload === "string") return undefined;
+  if (type === toGateway.publish) return { ...decodePublish(Buffer.from(payload)), except: [] };
+  return type === toGateway.publishExcept ? decodePublishExcept(Buffer.from(payload)) : undefined;
 }

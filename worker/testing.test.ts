@@ -77,6 +77,25 @@ test("frames are seen as they came, and parsed", async () => {
   expect(ada.received).toEqual([]);
 });
 
+test("sendToUser and connections({ user }) know whose a connection is; a publish leaves out whom it names", async () => {
+  const app = await testHandler(
+    defineHandler({
+      path: "/:user",
+      onUpgrade: ({ params }) => ({ user: params.user }),
+      onOpen: (conn) => conn.subscribe("all"),
+      async onMessage(conn, message, turn) {
+        const ids = (await turn.app.connections({ user: message.text() })).map(({ id }) => id);
+        conn.publish("all", "not to them", { except: ids });
+        await turn.app.publish("all", "nor this", { except: ids });
+        conn.send(await turn.app.sendToUser(message.text(), "hello"));
+      },
+    }),
+  );
+  const [ada, too, bob] = await Promise.all(["/ada", "/ada", "/bob"].map((url) => app.connect(url)));
+  await bob?.send("ada");
+  expect([ada, too, bob].map((each) => each?.received)).toEqual([["hello"], ["hello"], ["nor this", 2]]);
+});
+
 test("a publish reaches the others on the topic, and its sender only with self", async () => {
   const publishing = defineHandler({
     path: "/",

@@ -224,7 +224,7 @@ export class TestApp<State = unknown> {
       release,
       workerId: "test",
       oneTime: this.oneTime,
-      publish: async (topic, data) => this.gateway.publish(topic, frameOf(data)),
+      publish: async (topic, data, options) => this.gateway.publish(topic, frameOf(data), options?.except),
       send: async (id, data) => {
         const connection = this.gateway.open.find((open) => open.id === id);
         connection?.frames.push(wireFrame(frameOf(data)));
@@ -240,8 +240,15 @@ export class TestApp<State = unknown> {
         for (const connection of met) this.gateway.end(connection, code, reason);
         return met.length;
       },
-      connections: async () =>
-        this.gateway.open.map(({ id, gateway: name, user, admission: { path } }) => ({ id, gateway: name, path, user })),
+      sendToUser: async (user, data) => {
+        const met = this.gateway.open.filter((open) => open.user === user);
+        for (const connection of met) connection.frames.push(wireFrame(frameOf(data)));
+        return met.length;
+      },
+      connections: async (filter) =>
+        this.gateway.open
+          .filter(({ user }) => filter === undefined || user === filter.user)
+          .map(({ id, gateway: name, user, admission: { path } }) => ({ id, gateway: name, path, user })),
     };
   }
 }

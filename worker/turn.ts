@@ -2,11 +2,12 @@
 
 import { gatewayOf } from "../protocol/connection-id.ts";
 import { CodedError } from "../protocol/errors.ts";
+import { needLevel } from "../protocol/level.ts";
 import { packValue } from "../protocol/msgpack.ts";
 import { flag, type IdentityBody, toGateway, toWorker } from "../protocol/records.ts";
 import { checkTopic } from "../protocol/subjects.ts";
-import { Effects, type Frame, frameOf, publishPayload } from "./effects.ts";
-import type { App, Connection, Query, Sendable, Turn } from "./handler.ts";
+import { checkExcept, Effects, type Frame, frameOf, publishExceptPayload, publishPayload } from "./effects.ts";
+import type { App, Connection, PublishOptions, Query, Sendable, Turn } from "./handler.ts";
 import { checkUser, expiryTime } from "./identity.ts";
 import type { Mailbox, MailboxEvent } from "./mailbox.ts";
 import { ownCopy, readOnlyCopy } from "./read-only.ts";
@@ -205,11 +206,15 @@ export class TurnConnection implements Connection {
     turn.effects.add(toGateway.send, payload, flags);
   }
 
-  publish(topic: string, data: Sendable, options?: { readonly self?: boolean }): void {
+  publish(topic: string, data: Sendable, options?: PublishOptions): void {
     const turn = this.#open();
     checkTopic(topic);
     const frame: Frame = frameOf(data);
-    turn.effects.add(toGateway.publish, publishPayload(topic, frame), frame.flags | (options?.self ? flag.self : 0));
+    const flags = frame.flags | (options?.self ? flag.self : 0);
+    const except = options?.except;
+    if (except === undefined || except.length === 0) return turn.effects.add(toGateway.publish, publishPayload(topic, frame), flags);
+    needLevel(turn.mailbox.pin.level, 1, "conn.publish with except");
+    turn.effects.add(toGateway.publishExcept, publishExceptPayload(topic, frame, checkExcept(except)), flags);
   }
 
   subscribe(topic: string): void {

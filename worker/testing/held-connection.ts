@@ -3,6 +3,7 @@
 
 import { connectionId } from "../../protocol/connection-id.ts";
 import { KeptState } from "../../protocol/kept-state.ts";
+import { gatewayLevel } from "../../protocol/level.ts";
 import { flag, toWorker } from "../../protocol/records.ts";
 import type { Frame } from "../effects.ts";
 import type { HandlerError } from "../handler.ts";
@@ -112,6 +113,7 @@ export class HeldConnection {
       topics: new Set(this.topics),
       user: this.user,
       expiresAt: this.expiresAt,
+      level: gatewayLevel,
       next: this.firstEvent,
     });
     this.isPinned = true;

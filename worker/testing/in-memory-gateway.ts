@@ -75,9 +75,10 @@ export class InMemoryGateway {
     return settled;
   }
 
-  publish(topic: string, frame: Frame, except?: HeldConnection): void {
+  /** @param except Ids of connections that do not get it. */
+  publish(topic: string, frame: Frame, except: readonly string[] = []): void {
     for (const connection of this.open) {
-      if (connection !== except && connection.topics.has(topic)) connection.frames.push(wireFrame(frame));
+      if (connection.topics.has(topic) && !except.includes(connection.id)) connection.frames.push(wireFrame(frame));
     }
   }
 
@@ -231,7 +232,7 @@ export class InMemoryGateway {
         if (isOpen) connection.frames.push(wireFrame(effect));
         return;
       case "publish":
-        return this.publish(seen.topic, publishedFrame(effect).frame, seen.self ? undefined : connection);
+        return this.publish(seen.topic, publishedFrame(effect).frame, [...(seen.except ?? []), ...(seen.self ? [] : [connection.id])]);
       case "subscribe":
         if (isOpen) connection.topics.add(seen.topic);
         return;

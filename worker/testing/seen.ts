@@ -1,13 +1,20 @@
 // What a test sees: effects and frames as the values that a handler or a client would name them by.
 
-import { decodePublish, flag, parseIdentity, toGateway } from "../../protocol/records.ts";
+import { decodePublish, decodePublishExcept, flag, parseIdentity, toGateway } from "../../protocol/records.ts";
 import type { Effect, Frame } from "../effects.ts";
 import { decodeState } from "../state-codec.ts";
 
 /** One thing that a turn asked for, and that happened. `data` is parsed where it was JSON. */
 export type TestEffect =
   | { readonly type: "send"; readonly data: unknown }
-  | { readonly type: "publish"; readonly topic: string; readonly data: unknown; readonly self: boolean }
+  | {
+      readonly type: "publish";
+      readonly topic: string;
+      readonly data: unknown;
+      readonly self: boolean;
+      /** Where it was given. */
+      readonly except?: readonly string[];
+    }
   | { readonly type: "subscribe" | "unsubscribe"; readonly topic: string }
   | { readonly type: "setState"; readonly state: unknown }
   /** setUser and setExpiresAt: what of it was called. */
@@ -22,9 +29,11 @@ export function seenEffect(effect: Effect): TestEffect {
   switch (type) {
     case toGateway.send:
       return { type: "send", data: parsedFrame(wireFrame(effect)) };
-    case toGateway.publish: {
-      const { topic, frame } = publishedFrame(effect);
-      return { type: "publish", topic, data: parsedFrame(wireFrame(frame)), self: (flags & flag.self) !== 0 };
+    case toGateway.publish:
+    case toGateway.publishExcept: {
+      const { topic, frame, except } = publishedFrame(effect);
+      const data = parsedFrame(wireFrame(frame));
+      return { type: "publish", topic, data, self: (flags & flag.self) !== 0, ...(except.length > 0 && { except }) };
     }
     case toGateway.subscribe:
       return { type: "subscribe", topic: textOf(effect) };
@@ -48,9 +57,11 @@ export function seenEffect(effect: Effect): TestEffect {
 }
 
 /** What a publish effect publishes. */
-export function publishedFrame(effect: Effect): { topic: string; frame: Frame } {
-  const { topic, data } = decodePublish(bytesOf(effect));
-  return { topic, frame: { payload: data, flags: effect.flags } };
+export function publishedFrame(effect: Effect): { topic: string; frame: Frame; except: readonly string[] } {
+  const payload = bytesOf(effect);
+  const { topic, data, except } =
+    effect.type === toGateway.publish ? { ...decodePublish(payload), except: [] } : decodePublishExcept(payload);
+  return { topic, frame: { payload: data, flags: effect.flags }, except };
 }
 
 export function wireFrame(frame: Frame): TestFrame {

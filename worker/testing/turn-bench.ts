@@ -23,6 +23,7 @@ const notHere: App = {
   oneTime: { put: () => Promise.reject(new Error("no NATS")), take: () => Promise.reject(new Error("no NATS")) },
   publish: () => Promise.reject(new Error("no gateway")),
   send: () => Promise.reject(new Error("no gateway")),
+  sendToUser: () => Promise.reject(new Error("no gateway")),
   close: () => Promise.reject(new Error("no gateway")),
   closeUser: () => Promise.reject(new Error("no gateway")),
   connections: () => Promise.reject(new Error("no gateway")),

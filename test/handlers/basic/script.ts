@@ -10,7 +10,7 @@ interface State {
 
 export type Step =
   | { do: "send"; data: string | number | object }
-  | { do: "publish"; topic: string; data: string; self?: boolean }
+  | { do: "publish"; topic: string; data: string; self?: boolean; except?: string[] }
   | { do: "subscribe" | "unsubscribe"; topic: string }
   | { do: "count" }
   | { do: "pad"; bytes: number }
@@ -27,7 +27,7 @@ export type Step =
 async function run(conn: Connection<object, State>, steps: readonly Step[], turn: Turn): Promise<void> {
   for (const step of steps) {
     if (step.do === "send") conn.send(step.data);
-    if (step.do === "publish") conn.publish(step.topic, step.data, { self: step.self ?? false });
+    if (step.do === "publish") conn.publish(step.topic, step.data, { self: step.self ?? false, except: step.except ?? [] });
     if (step.do === "subscribe") conn.subscribe(step.topic);
     if (step.do === "unsubscribe") conn.unsubscribe(step.topic);
     if (step.do === "count") conn.setState({ ...conn.state, count: conn.state.count + 1 });
