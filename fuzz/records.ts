@@ -47,11 +47,18 @@ const whole = {
   responded: body({ status: count, headers, body: bytes, length: count }),
   states: body({ states: fc.array(fc.record({ path, state: bytes })), next: count, open: fc.array(value) }),
   command: fc
-    .tuple(fc.constantFrom("publish", "send", "sendToUser", "closeUser", "connections", "userConnections"), text, bytes, count)
+    .tuple(fc.constantFrom("publish", "send", "sendToUser", "closeUser", "connections", "userConnections", "members"), text, bytes, count)
     .chain(([kind, name, data, number]) =>
       body({
         ...{ kind: fc.constant(kind), topic: fc.constant(name), connection: fc.constant(name), user: fc.constant(name) },
-        ...{ data: fc.constant(data), binary: fc.boolean(), code: fc.constant(number), reason: text, from: fc.constant(number) },
+        ...{
+          data: fc.constant(data),
+          binary: fc.boolean(),
+          code: fc.constant(number),
+          reason: text,
+          from: fc.constant(number),
+          after: fc.constant(number),
+        },
       }),
     ),
   close: fc.tuple(fc.nat({ max: 65_535 }), bytes).map(([code, reason]) => encodeClose(code, reason)),
@@ -72,6 +79,7 @@ const payloads: Readonly<Record<number, fc.Arbitrary<Uint8Array>>> = {
   [toWorker.states]: whole.states,
   [toGateway.publish]: whole.publish,
   [toGateway.publishExcept]: whole.publishExcept,
+  [toGateway.member]: whole.publish,
   [toGateway.subscribe]: whole.text,
   [toGateway.unsubscribe]: whole.text,
   [toGateway.upgraded]: whole.upgraded,

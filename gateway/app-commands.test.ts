@@ -3,6 +3,7 @@ import { connectionId } from "../protocol/connection-id.ts";
 import { packValue, unpackValue } from "../protocol/msgpack.ts";
 import { AppCommands } from "./app-commands.ts";
 import { Connection, type Socket } from "./connection.ts";
+import { Members } from "./members.ts";
 import { SlotTable } from "./slot-table.ts";
 import type { Topics } from "./topics.ts";
 import { UserConnections } from "./user-connections.ts";
@@ -32,7 +33,8 @@ beforeEach(() => {
   longestMs = 0;
   const topics = {} as Topics;
   users = new UserConnections({ slots, now: () => nowMs, later: (run) => later.push(run) });
-  commands = new AppCommands({ slots, users, topics, publishHere: () => undefined });
+  const members = new Members({ wallClock: () => nowMs, limits: { bytes: 0 } });
+  commands = new AppCommands({ slots, users, members, topics, publishHere: () => undefined });
 });
 
 function open(user: string): Connection {

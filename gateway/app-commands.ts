@@ -4,6 +4,7 @@ import { packValue } from "../protocol/msgpack.ts";
 import { type CommandBody, parseCommand, type ResultBody, toWorker } from "../protocol/records.ts";
 import type { Connection } from "./connection.ts";
 import { openFrom, openOf } from "./connection-pages.ts";
+import type { Members } from "./members.ts";
 import type { SlotTable } from "./slot-table.ts";
 import type { PublishHere, Topics } from "./topics.ts";
 import type { UserConnections } from "./user-connections.ts";
@@ -13,6 +14,7 @@ export interface AppCommandsOptions {
   readonly slots: SlotTable;
   readonly users: UserConnections;
   readonly topics: Topics;
+  readonly members: Members;
   readonly publishHere: PublishHere;
 }
 
@@ -30,7 +32,7 @@ export class AppCommands {
   }
 
   private apply(body: CommandBody, answer: (result: ResultBody) => void): void {
-    const { slots, users, topics, publishHere } = this.options;
+    const { slots, users, topics, members, publishHere } = this.options;
     switch (body.kind) {
       case "publish":
         publishHere(body.topic, body.data, body.binary, body.except);
@@ -52,6 +54,8 @@ export class AppCommands {
         return users.each(body.user, ({ socket }) => socket?.send(body.data, body.binary), answer);
       case "connections":
         return answer(openFrom(slots.connections, body.from));
+      case "members":
+        return answer(members.list(body.topic, body.after));
       case "userConnections": {
         const found: Connection[] = [];
         return users.each(

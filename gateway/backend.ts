@@ -20,6 +20,7 @@ import type { Dispatcher } from "./dispatcher.ts";
 import { handoverStage } from "./hello.ts";
 import type { LiveSettings } from "./live-settings.ts";
 import { LostGateways } from "./lost-gateways.ts";
+import type { Members } from "./members.ts";
 import { PeerGateways } from "./peer-gateways.ts";
 import type { SlotTable } from "./slot-table.ts";
 import type { PublishHere, Topics } from "./topics.ts";
@@ -40,6 +41,7 @@ export interface BackendOptions {
   readonly users: UserConnections;
   readonly dispatcher: Dispatcher;
   readonly topics: Topics;
+  readonly members: Members;
   readonly commits: Commits;
   readonly publishHere: PublishHere;
   readonly hello: () => GatewayHello;
@@ -132,7 +134,7 @@ export class Backend {
     });
     this.scrapes = new Scrapes((number) => bus.publish(subjects.scrape, encodeScrape({ to: id, number })));
     const { requests, workers, peers, presence } = this;
-    const appCommands = new AppCommands({ slots, users: options.users, topics, publishHere });
+    const appCommands = new AppCommands({ slots, users: options.users, topics, members: options.members, publishHere });
     this.records = new WorkerRecords({ slots, dispatcher, commits, requests, appCommands, log });
     this.lostGateways = new LostGateways({
       self: id,

@@ -14,6 +14,7 @@ import type { ConnectionMeter } from "./connection-meter.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { Expiries } from "./expiry.ts";
 import type { LiveSettings } from "./live-settings.ts";
+import type { Members } from "./members.ts";
 import type { SlotTable } from "./slot-table.ts";
 import { SlowClients } from "./slow-clients.ts";
 import { UnfinishedMessages } from "./unfinished-messages.ts";
@@ -26,6 +27,7 @@ export interface ClientEventsOptions {
   readonly id: string;
   readonly slots: SlotTable;
   readonly users: Pick<UserConnections, "add" | "forget">;
+  readonly members: Pick<Members, "forget">;
   readonly dispatcher: Dispatcher;
   readonly now: () => number;
   readonly log: Logger;
@@ -168,6 +170,7 @@ export class ClientEvents {
     if (connection.meter !== undefined) this.limits.close(connection.meter);
     connection.meter = undefined;
     this.options.users.forget(connection);
+    this.options.members.forget(connection);
     this.safely(connection, () => this.options.dispatcher.closed(connection, code, reason));
   }
 

@@ -10,6 +10,7 @@ import { startNats, type TestNats } from "../test/nats.ts";
 import { Commits } from "./commit.ts";
 import { Connection, type Socket } from "./connection.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import { Members } from "./members.ts";
 import { PacedInterest } from "./paced-interest.ts";
 import { Topics } from "./topics.ts";
 import { WorkerPeer } from "./worker-peer.ts";
@@ -114,6 +115,7 @@ class Stage {
   readonly connections: Array<Connection | undefined> = [];
   readonly dispatcher: Dispatcher;
   readonly topics: Topics;
+  readonly members = new Members({ wallClock: () => 1, limits: { bytes: 1_000 } });
   readonly commits: Commits;
   readonly worker: WorkerPeer;
   readonly other: WorkerPeer;
@@ -172,7 +174,9 @@ class Stage {
         later: (run) => setImmediate(run),
         after: (ms, run) => setTimeout(run, ms),
       }),
+      members: this.members,
       publishHere,
+      onTooManyMembers: ({ socket }) => socket?.end(1013, "members.total"),
       onTooManyTopics: ({ socket }) => socket?.end(1013, "topics.total"),
       onError: () => undefined,
       onIdentity: () => undefined,
@@ -295,6 +299,22 @@ describe("a turn's effects", () => {
     const client = stage.open();
     stage.say([stage.groupsOf(client, { effects: [] })]);
     expect(client.connection.firstEvent).toBe(1);
+  });
+
+  test("make a member, unless all members together tell too much: then it is closed, and the rest of its turn counts", async () => {
+    const tell = (info: string): [number, Uint8Array] => [toGateway.member, encodePublish("t", Buffer.from(info))];
+    const [first, second] = [stage.open(), stage.open()];
+    stage.say([stage.groupsOf(first, { effects: [[toGateway.subscribe, "t"], tell('"Ada"')] })]);
+    await stage.confirmed();
+    const bye: [number, Uint8Array] = [toGateway.publish, encodePublish("t", Buffer.from("bye"))];
+    stage.say([stage.groupsOf(second, { effects: [[toGateway.subscribe, "t"], tell(JSON.stringify("x".repeat(900))), bye] })]);
+    await stage.confirmed();
+    expect(second.socket.log.at(-1)).toBe("end 1013 members.total");
+    expect(stage.publishedHere).toContain("t bye");
+    expect(stage.members.list("t", 0).members.map(({ id, info }) => [id, info])).toEqual([[first.connection.id, '"Ada"']]);
+    // Of a topic that it does not subscribe to, it is none.
+    stage.say([stage.groupsOf(first, { effects: [[toGateway.unsubscribe, "t"], tell('"again"')] })]);
+    expect(stage.members.list("t", 0).members).toEqual([]);
   });
 
   test("on a connection that has closed meanwhile still count", () => {

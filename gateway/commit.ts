@@ -2,27 +2,27 @@
 // group is applied to one connection in one go, under one cork, or not at all.
 
 import type { Batch } from "../protocol/envelope.ts";
-import { decodePublish, decodePublishExcept, flag, type IdentityBody, parseIdentity, toGateway, toWorker } from "../protocol/records.ts";
+import { flag, type IdentityBody, parseIdentity, toGateway, toWorker } from "../protocol/records.ts";
 import { checkTopic } from "../protocol/subjects.ts";
 import type { Connection } from "./connection.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { PacedInterest } from "./paced-interest.ts";
-import type { PublishHere, Topics } from "./topics.ts";
+import { TopicEffects, type TopicEffectsOptions } from "./topic-effects.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
-export interface CommitsOptions {
+export interface CommitsOptions extends TopicEffectsOptions {
   /** By slot. */
   readonly connections: ReadonlyArray<Connection | undefined>;
   readonly dispatcher: Dispatcher;
-  readonly topics: Topics;
   readonly interest: PacedInterest;
-  readonly publishHere: PublishHere;
   /** A bug met this connection: it is closed with 1011, no other notices. */
   readonly onBug: (connection: Connection, error: unknown) => void;
   /** A turn has found out who the client is, or for how long. */
   readonly onIdentity: (connection: Connection, identity: IdentityBody) => void;
   /** There is no room for its topics: it is closed, and what its turn asks for besides goes on. */
   readonly onTooManyTopics: (connection: Connection) => void;
+  /** There is no room for what it tells as a member: as for topics. */
+  readonly onTooManyMembers: (connection: Connection) => void;
   /** A worker of this release closes a connection for an error, with this close code. */
   readonly onError: (code: string, closeCode: number, release: string) => void;
 }
@@ -43,9 +43,11 @@ interface Run {
 export class Commits {
   readonly counters = { commits: 0, refused: 0, messagesOut: 0, bytesOut: 0, unknownEffects: 0 };
   private readonly options: CommitsOptions;
+  private readonly topicEffects: TopicEffects;
 
   constructor(options: CommitsOptions) {
     this.options = options;
+    this.topicEffects = new TopicEffects(options);
   }
 
   /**
@@ -77,6 +79,7 @@ export class Commits {
     }
     try {
       if (this.waitsForInterest(connection, run)) return true;
+      this.checkRoomForMembers(connection, run);
       this.applyNow(connection, run);
     } catch (error) {
       this.options.onBug(connection, error);
@@ -115,6 +118,17 @@ export class Commits {
       this.applyHeld(connection);
     });
     return true;
+  }
+
+  // Before anything of the turn is applied, since it closes the connection.
+  private checkRoomForMembers(connection: Connection, { batch, from, to }: Run): void {
+    let [bytes, records] = [0, 0];
+    for (let index = from; index < to; index++) {
+      if (batch.type(index) !== toGateway.member) continue;
+      bytes += batch.view(index).length;
+      records++;
+    }
+    if (records > 0 && !this.options.members.hasRoom(bytes, records)) this.options.onTooManyMembers(connection);
   }
 
   // What is held back stays so until all of it is done: what comes meanwhile comes behind it.
@@ -159,13 +173,15 @@ export class Commits {
         this.send(connection, batch.view(index), isBinary);
         return;
       case toGateway.publish:
-        return this.publish(connection, batch.payload(index), isBinary, (batch.flags(index) & flag.self) !== 0);
+        return this.topicEffects.publish(connection, batch.payload(index), isBinary, (batch.flags(index) & flag.self) !== 0);
       case toGateway.publishExcept:
-        return this.publishExcept(connection, batch.payload(index), isBinary, (batch.flags(index) & flag.self) !== 0);
+        return this.topicEffects.publishExcept(connection, batch.payload(index), isBinary, (batch.flags(index) & flag.self) !== 0);
       case toGateway.subscribe:
-        return this.subscribe(connection, batch.text(index));
+        return this.topicEffects.subscribe(connection, batch.text(index));
+      case toGateway.member:
+        return this.topicEffects.member(connection, batch.payload(index));
       case toGateway.unsubscribe:
-        return this.unsubscribe(connection, batch.text(index));
+        return this.topicEffects.unsubscribe(connection, batch.text(index));
       case toGateway.state: {
         const state = batch.view(index);
         const isMigrated = (batch.flags(index) & flag.migrated) !== 0;
@@ -196,42 +212,6 @@ export class Commits {
     this.counters.messagesOut++;
     this.counters.bytesOut += payload.length;
     socket.send(payload, isBinary);
-  }
-
-  private publish(connection: Connection, payload: Buffer, isBinary: boolean, self: boolean): void {
-    const { topic, data } = decodePublish(payload);
-    checkTopic(topic);
-    const { socket } = connection;
-    if (!self && socket?.isSubscribed(topic)) socket.publish(topic, data, isBinary);
-    else this.options.publishHere(topic, data, isBinary);
-    this.options.topics.publishElsewhere(topic, data, isBinary);
-  }
-
-  private publishExcept(connection: Connection, payload: Buffer, isBinary: boolean, self: boolean): void {
-    const { topic, data, except } = decodePublishExcept(payload);
-    checkTopic(topic);
-    if (!self) except.push(connection.id);
-    this.options.publishHere(topic, data, isBinary, except);
-    this.options.topics.publishElsewhere(topic, data, isBinary, except);
-  }
-
-  private subscribe(connection: Connection, topic: string): void {
-    const { socket } = connection;
-    if (socket === undefined) return;
-    connection.topics ??= new Set();
-    if (connection.topics.has(topic)) return;
-    connection.topics.add(topic);
-    void this.options.topics.want(topic);
-    socket.subscribe(topic);
-  }
-
-  private unsubscribe(connection: Connection, topic: string): void {
-    if (!connection.topics?.delete(topic)) return;
-    // uWebSockets.js holds publishes back until something is sent or the turn of the event loop ends, and forgets them when
-    // their topic is left before.
-    connection.socket?.ping();
-    connection.socket?.unsubscribe(topic);
-    this.options.topics.release(topic);
   }
 
   private released(connection: Connection, flags: number, { id }: WorkerPeer): void {
@@ -267,8 +247,10 @@ function isCorked(type: number): boolean {
   return type !== toGateway.close && type !== toGateway.released;
 }
 
+const laterEffects: readonly number[] = [toGateway.identity, toGateway.member, toGateway.publishExcept];
+
 function isOfPin(type: number): boolean {
-  return (type >= toGateway.send && type <= toGateway.released) || type === toGateway.identity || type === toGateway.publishExcept;
+  return (type >= toGateway.send && type <= toGateway.released) || laterEffects.includes(type);
 }
 
 /** Runs an action once no commit of the connection is held back. */

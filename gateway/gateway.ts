@@ -16,6 +16,7 @@ import { Dispatcher } from "./dispatcher.ts";
 import { Frontend } from "./frontend.ts";
 import { helloOf } from "./hello.ts";
 import { LiveSettings } from "./live-settings.ts";
+import { Members } from "./members.ts";
 import { PacedInterest } from "./paced-interest.ts";
 import { closeEveryone } from "./shutdown.ts";
 import { SlotTable } from "./slot-table.ts";
@@ -43,6 +44,7 @@ export class Gateway {
   readonly users: UserConnections;
   readonly dispatcher: Dispatcher;
   readonly topics: Topics;
+  readonly members: Members;
   readonly interest: PacedInterest;
   readonly commits: Commits;
   readonly clients: ClientEvents;
@@ -59,7 +61,8 @@ export class Gateway {
     this.settings = new LiveSettings(config, options.certificate, bus.maxPayloadBytes);
     const { slots, settings } = this;
     this.users = new UserConnections({ slots, now, later: (run) => setImmediate(run) });
-    const { users } = this;
+    this.members = new Members({ wallClock: Date.now, limits: settings.members });
+    const { users, members } = this;
     const subjects = subjectsOf(config.NAMESPACE);
     const publishHere: PublishHere = (topic, data, isBinary, except) => this.frontend.publish(topic, data, isBinary, except);
     this.topics = new Topics({
@@ -95,13 +98,15 @@ export class Gateway {
       },
     });
     const { topics, interest, dispatcher } = this;
-    this.clients = new ClientEvents({ id, slots, users, dispatcher, now, log, settings });
+    this.clients = new ClientEvents({ id, slots, users, members, dispatcher, now, log, settings });
     this.commits = new Commits({
       connections: slots.connections,
       dispatcher,
       topics,
       interest,
+      members,
       publishHere,
+      onTooManyMembers: (connection) => this.clients.break(connection, "members.total"),
       onTooManyTopics: (connection) => this.clients.break(connection, "topics.total"),
       onBug: (connection, error) => this.clients.meetBug(connection, error),
       onIdentity: (connection, identity) => this.clients.learn(connection, identity),
@@ -118,6 +123,7 @@ export class Gateway {
       users,
       dispatcher,
       topics,
+      members,
       commits,
       publishHere,
       hello: () => helloOf(this),

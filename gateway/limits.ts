@@ -3,6 +3,7 @@
 import { fenceMs, unnoticedMs } from "../process/gateway-timeout.ts";
 import type { GatewayConfig } from "./config.ts";
 import type { DispatchLimits } from "./dispatch-options.ts";
+import type { MemberLimits } from "./members.ts";
 import type { InterestLimits } from "./paced-interest.ts";
 import type { SlowClientLimits } from "./slow-clients.ts";
 import type { TopicLimits } from "./topics.ts";
@@ -33,6 +34,10 @@ export function topicLimits(config: GatewayConfig, maxPayloadBytes: number): Top
 
 export function interestLimits(config: GatewayConfig): InterestLimits {
   return { topics: config.TOPICS, subscriptions: config.SUBSCRIPTIONS };
+}
+
+export function memberLimits(config: GatewayConfig): MemberLimits {
+  return { bytes: config.MEMBER_BYTES };
 }
 
 export function slowClientLimits(config: GatewayConfig): SlowClientLimits {

@@ -8,7 +8,17 @@ import type { ClientLimitsOptions } from "./client-limits.ts";
 import type { GatewayConfig } from "./config.ts";
 import type { DispatchLimits } from "./dispatch-options.ts";
 import { hostsOf } from "./hosts.ts";
-import { dispatchLimits, interestLimits, requestLimits, serverLimits, slowClientLimits, topicLimits, workerLimits } from "./limits.ts";
+import {
+  dispatchLimits,
+  interestLimits,
+  memberLimits,
+  requestLimits,
+  serverLimits,
+  slowClientLimits,
+  topicLimits,
+  workerLimits,
+} from "./limits.ts";
+import type { MemberLimits } from "./members.ts";
 import type { InterestLimits } from "./paced-interest.ts";
 import type { SlowClientLimits } from "./slow-clients.ts";
 import type { TopicLimits } from "./topics.ts";
@@ -32,6 +42,7 @@ export class LiveSettings {
   readonly requests: UpgradesOptions<object>["limits"];
   readonly topics: TopicLimits;
   readonly interest: InterestLimits;
+  readonly members: MemberLimits;
   readonly slowClients: SlowClientLimits;
   readonly workers: WorkerLimits;
   private readonly maxPayloadBytes: number;
@@ -48,6 +59,7 @@ export class LiveSettings {
     this.requests = requestLimits(config);
     this.topics = topicLimits(config, maxPayloadBytes);
     this.interest = interestLimits(config);
+    this.members = memberLimits(config);
     this.slowClients = slowClientLimits(config);
     this.workers = workerLimits(config);
     this.maxPayloadBytes = maxPayloadBytes;
@@ -77,6 +89,7 @@ export class LiveSettings {
     Object.assign(this.requests, requestLimits(config));
     Object.assign(this.topics, topicLimits(config, this.maxPayloadBytes));
     Object.assign(this.interest, interestLimits(config));
+    Object.assign(this.members, memberLimits(config));
     Object.assign(this.slowClients, slowClientLimits(config));
     Object.assign(this.workers, workerLimits(config));
   }

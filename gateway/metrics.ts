@@ -123,13 +123,16 @@ function handoverMetrics({ dispatcher }: Gateway): Metric[] {
   ];
 }
 
-function topicMetrics({ topics, settings }: Gateway): Metric[] {
+function topicMetrics({ topics, members, settings }: Gateway): Metric[] {
   const { published, received, external, missed } = topics.counters;
   return [
     gauge("thinstate_topics", "Topics that have a subscriber here.", topics.size),
     gauge("thinstate_topics_limit", "How many may have one: TOPICS.", settings.config.TOPICS),
     gauge("thinstate_subscriptions", "Topics of all connections together.", topics.subscriptions),
     gauge("thinstate_subscriptions_limit", "How many they may be: SUBSCRIPTIONS.", settings.config.SUBSCRIPTIONS),
+    gauge("thinstate_members", "Members of topics: a connection counts once for each.", members.size),
+    gauge("thinstate_member_bytes", "What they tell of themselves, and 128 bytes for each.", members.bytes),
+    gauge("thinstate_member_limit_bytes", "What that may be: MEMBER_BYTES.", settings.config.MEMBER_BYTES),
     counter(
       "thinstate_publishes_total",
       "Publishes of turns and of app.publish, each once, however many subscribers there are.",

@@ -23,7 +23,7 @@ export const toWorker = {
   upgrade: 8,
   /** Plain HTTP. Body RequestBody, answered by `responded`. */
   request: 9,
-  /** What became of a `command`: body a count; of "connections" and "userConnections", OpenBody. */
+  /** What became of a `command`: body a count; of "connections" and "userConnections", OpenBody; of "members", MembersBody. */
   result: 10,
   /** A flush was refused: its pin is over, and nothing that is said of it counts. */
   refused: 11,
@@ -75,6 +75,8 @@ export const toGateway = {
   gatewayLostHandled: 48,
   /** An effect, as those above: who the client is, and for how long. Body IdentityBody. Only of pins that have `expiresAt`. */
   identity: 49,
+  /** The connection is a member of a topic that it subscribes to. Payload: as of publish, with what others are told of it, JSON. */
+  member: 50,
   /** A publish that some connections do not get. Payload: as encodePublishExcept has it. */
   publishExcept: 53,
 } as const;
@@ -207,6 +209,8 @@ const command = v.variant("kind", [
   v.object({ kind: v.literal("connections"), from: length }),
   /** The same of one user. */
   v.object({ kind: v.literal("userConnections"), user: v.string(), from: length }),
+  /** Who is a member of a topic, behind this number of its members. */
+  v.object({ kind: v.literal("members"), topic: v.pipe(v.string(), v.check(isTopic, "a topic")), after: length }),
   v.object({ kind: v.literal("sendToUser"), user: v.string(), data: bytes, binary: v.boolean() }),
 ]);
 
@@ -217,7 +221,22 @@ const open = v.object({
   next: v.optional(v.number()),
 });
 
-const result = v.union([v.number(), open]);
+/** Some of a topic's members at a gateway, in the order in which they became members. */
+const members = v.object({
+  members: v.array(
+    v.object({
+      id: v.string(),
+      user: v.optional(v.string()),
+      /** JSON. */
+      info: v.string(),
+      since: time,
+    }),
+  ),
+  /** The number to go on behind; missing: that was all. */
+  next: v.optional(length),
+});
+
+const result = v.union([v.number(), open, members]);
 
 /** What a gateway keeps of some of its connections. */
 const states = v.object({
@@ -243,6 +262,7 @@ export type RespondingBody = v.InferOutput<typeof responding>;
 export type StatesBody = v.InferOutput<typeof states>;
 export type CommandBody = v.InferOutput<typeof command>;
 export type OpenBody = v.InferOutput<typeof open>;
+export type MembersBody = v.InferOutput<typeof members>;
 export type ResultBody = v.InferOutput<typeof result>;
 
 /** Reads a rare record's body. Each throws CodedError "envelope.malformed" and nothing else. */

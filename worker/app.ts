@@ -11,14 +11,15 @@ import { type CommandBody, flag, type ResultBody, toGateway } from "../protocol/
 import { checkTopic } from "../protocol/subjects.ts";
 import { checkExcept, type Frame, frameOf } from "./effects.ts";
 import type { Gateways } from "./gateways.ts";
-import type { App, OpenConnection, PublishOptions, Sendable } from "./handler.ts";
+import type { App, Member, MembersFilter, OpenConnection, PublishOptions, Sendable } from "./handler.ts";
 import { checkUser } from "./identity.ts";
-import { checkClose } from "./turn.ts";
+import { listed, memberOf } from "./members.ts";
+import { checkClose } from "./turn-connection.ts";
 
 /** What gateways of a lower level would never answer, or misunderstand. See protocol/level.ts. */
 function levelOf(body: CommandBody): number {
   if (body.kind === "publish") return body.except === undefined ? 0 : 1;
-  return body.kind === "sendToUser" || body.kind === "userConnections" ? 1 : 0;
+  return ["sendToUser", "userConnections", "members"].includes(body.kind) ? 1 : 0;
 }
 
 interface Waiting {
@@ -103,11 +104,35 @@ export class AppClient implements App {
     for (let from: number | undefined = 0; from !== undefined; ) {
       const body: CommandBody = only === undefined ? { kind: "connections", from } : { kind: "userConnections", user: only, from };
       const result: ResultBody = await this.command(peer, body);
-      if (typeof result === "number") throw new CodedError("envelope.malformed", "a count instead of connections");
+      if (typeof result === "number" || !("open" in result)) throw new CodedError("envelope.malformed", "a count instead of connections");
       for (const { id, path, user } of result.open) all.push({ id, gateway: peer, path, user });
       from = result.next;
     }
     return all;
+  }
+
+  async members<Info>(topic: string, filter?: MembersFilter): Promise<Member<Info>[]> {
+    checkTopic(topic);
+    const gateways = this.options.gateways.ids;
+    if (gateways.length === 0) throw noGateway();
+    return listed((await Promise.all(gateways.map((peer) => this.membersAt(peer, topic)))).flat(), filter) as Member<Info>[];
+  }
+
+  private async membersAt(peer: string, topic: string): Promise<Member[]> {
+    const all: Member[] = [];
+    try {
+      for (let after: number | undefined = 0; after !== undefined; ) {
+        const result: ResultBody = await this.command(peer, { kind: "members", topic, after });
+        if (typeof result === "number" || !("members" in result)) throw new CodedError("envelope.malformed", "no list of members");
+        for (const member of result.members) all.push(memberOf(peer, member));
+        after = result.next;
+      }
+      return all;
+    } catch (error) {
+      // It has gone, and its members with it.
+      if (this.options.gateways.get(peer) === undefined) return [];
+      throw error;
+    }
   }
 
   /** There is a gateway. */

@@ -66,8 +66,15 @@ export interface Connection<Params = PathParams, State = unknown> {
    * @throws {CodedError} "topic.invalid", as `subscribe` and `unsubscribe` do; "send.invalid", as `send` does; "except.invalid".
    */
   publish(topic: string, data: Sendable, options?: PublishOptions): void;
-  subscribe(topic: string): void;
+  /**
+   * @param options.as Makes this connection a member of the topic, for `members`, and tells others this of it: any value that has JSON, of
+   *   at most 1 KiB. Again with another value, and that is told from then on. @throws {CodedError} "topics.tooMany", "member.invalid"
+   */
+  subscribe(topic: string, options?: { readonly as?: unknown }): void;
+  /** It is no member any more, either. */
   unsubscribe(topic: string): void;
+  /** As app.members, with what this turn has made of this connection. In onClose it is no member any more. */
+  members<Info = unknown>(topic: string, filter?: MembersFilter): Promise<Member<Info>[]>;
   /**
    * Replaces the whole state by a copy of `next`; it has to fit the `state` schema when the turn ends. It may be of plain objects,
    * arrays, Maps, Sets, Dates, ArrayBuffers and all views of them, bigints and other primitives, but no symbols.
@@ -143,6 +150,29 @@ export interface App {
    * @param filter.user Only those of this user.
    */
   connections(filter?: { readonly user: string }): Promise<OpenConnection[]>;
+  /**
+   * @returns the members of a topic on all gateways that this worker has heard of, each connection once, in the order in which they became
+   *   members. A gateway that dies has none any more. It rejects where one does not answer.
+   */
+  members<Info = unknown>(topic: string, filter?: MembersFilter): Promise<Member<Info>[]>;
+}
+
+export interface MembersFilter {
+  /** "user": a user's connections are one member. Those without a user stay what they are. */
+  readonly by?: "user";
+}
+
+/** A connection that subscribes to a topic `as` something; with `by: "user"`, a user. */
+export interface Member<Info = unknown> {
+  /** The connection's; of a user with several, that of the one that became a member last. */
+  readonly id: string;
+  readonly gateway: string;
+  readonly user: string | undefined;
+  /** What it is subscribed as; of a user with several connections, what the last one is. */
+  readonly info: Info;
+  readonly since: Date;
+  /** 1, or how many the user has. */
+  readonly connections: number;
 }
 
 /** As a connection's own `id`, `gateway`, `path` and `user`. */

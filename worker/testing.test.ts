@@ -77,6 +77,41 @@ test("frames are seen as they came, and parsed", async () => {
   expect(ada.received).toEqual([]);
 });
 
+test("members are told with what the turn has made of its own connection", async () => {
+  const seen: unknown[] = [];
+  const app = await testHandler(
+    defineHandler({
+      path: "/:name",
+      async onOpen(conn, { app: outside }) {
+        conn.subscribe("all", { as: conn.params.name });
+        const infos = async () => (await conn.members<string>("all")).map(({ info }) => info);
+        seen.push([await infos(), (await outside.members("all")).length]);
+        conn.unsubscribe("all");
+        seen.push(await infos());
+        conn.subscribe("all");
+        seen.push(await infos());
+        conn.subscribe("all", { as: `${conn.params.name}!` });
+        seen.push(await infos());
+      },
+      async onMessage(conn) {
+        conn.subscribe("all", { as: { changed: true } });
+        throw new Error("none of it happens");
+      },
+      onError: () => undefined,
+      async onClose(conn) {
+        seen.push((await conn.members("all")).map(({ info }) => info));
+      },
+    }),
+  );
+  const ada = await app.connect("/ada");
+  const bob = await app.connect("/bob");
+  await ada.send("x");
+  expect(seen).toEqual([[["ada"], 0], [], [], ["ada!"], [["ada!", "bob"], 1], ["ada!"], ["ada!"], ["ada!", "bob!"]]);
+  await bob.close();
+  expect(seen.at(-1)).toEqual(["ada!"]);
+  await expect(app.connect(`/${"x".repeat(1_100)}`)).resolves.toMatchObject({ closed: { code: 1011 } });
+});
+
 test("sendToUser and connections({ user }) know whose a connection is; a publish leaves out whom it names", async () => {
   const app = await testHandler(
     defineHandler({

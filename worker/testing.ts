@@ -12,8 +12,9 @@ import { compileRoutes, matchRoute, type PathParams } from "../protocol/route-ta
 import { parseWorkerConfig } from "./config.ts";
 import { frameOf } from "./effects.ts";
 import { isClientFault } from "./failure.ts";
-import type { App, Handler, Sendable } from "./handler.ts";
+import type { App, Handler, Member, MembersFilter, Sendable } from "./handler.ts";
 import { ClientRequest, refusalOf } from "./http-request.ts";
+import { listed } from "./members.ts";
 import { type CrashPoint, InMemoryGateway, type TestLimits as Limits, type TestRelease } from "./testing/in-memory-gateway.ts";
 import { InMemoryOneTimeStore } from "./testing/one-time-store.ts";
 import { type TestEffect, type TestFrame, wireFrame } from "./testing/seen.ts";
@@ -249,6 +250,7 @@ export class TestApp<State = unknown> {
         this.gateway.open
           .filter(({ user }) => filter === undefined || user === filter.user)
           .map(({ id, gateway: name, user, admission: { path } }) => ({ id, gateway: name, path, user })),
+      members: async <Info>(topic: string, filter?: MembersFilter) => listed(this.gateway.membersOf(topic), filter) as Member<Info>[],
     };
   }
 }

@@ -1,16 +1,11 @@
-// One call of a hook: the `conn` and the `turn` that it is handed, and what it has asked for until it commits.
+// One call of a hook: the `turn` that it is handed, and what it has asked for until it commits. Its `conn`: turn-connection.ts.
 
-import { gatewayOf } from "../protocol/connection-id.ts";
-import { CodedError } from "../protocol/errors.ts";
-import { needLevel } from "../protocol/level.ts";
 import { packValue } from "../protocol/msgpack.ts";
-import { flag, type IdentityBody, toGateway, toWorker } from "../protocol/records.ts";
-import { checkTopic } from "../protocol/subjects.ts";
-import { checkExcept, Effects, type Frame, frameOf, publishExceptPayload, publishPayload } from "./effects.ts";
-import type { App, Connection, PublishOptions, Query, Sendable, Turn } from "./handler.ts";
-import { checkUser, expiryTime } from "./identity.ts";
+import { type IdentityBody, toGateway, toWorker } from "../protocol/records.ts";
+import { Effects } from "./effects.ts";
+import type { App, Turn } from "./handler.ts";
 import type { Mailbox, MailboxEvent } from "./mailbox.ts";
-import { ownCopy, readOnlyCopy } from "./read-only.ts";
+import { ownCopy } from "./read-only.ts";
 import type { MeasuredTurn } from "./turn-meter.ts";
 import { TurnTopics } from "./turn-topics.ts";
 
@@ -53,6 +48,8 @@ export class RunningTurn implements Turn, MeasuredTurn {
   private controller: AbortController | undefined;
   /** Made when the hook asks for it: most turns do not. */
   private ownTopics: TurnTopics | undefined;
+  /** What it has told of the connection as a member, by topic. */
+  infos: Map<string, unknown> | undefined;
 
   constructor(host: TurnHost, mailbox: Mailbox, event: MailboxEvent) {
     this.host = host;
@@ -143,143 +140,4 @@ export class RunningTurn implements Turn, MeasuredTurn {
   commitTopics(): void {
     this.ownTopics?.commit();
   }
-}
-
-/** The `conn` of one turn. */
-export class TurnConnection implements Connection {
-  readonly #turn: RunningTurn;
-
-  constructor(turn: RunningTurn) {
-    this.#turn = turn;
-  }
-
-  get id(): string {
-    return this.#open().mailbox.pin.id;
-  }
-
-  get gateway(): string {
-    return gatewayOf(this.id);
-  }
-
-  get user(): string | undefined {
-    const { identity, mailbox } = this.#open();
-    return identity?.user ?? mailbox.user;
-  }
-
-  get expiresAt(): Date | undefined {
-    const { identity, mailbox } = this.#open();
-    const at = identity?.expiresAt ?? mailbox.expiresAt;
-    return at === 0 ? undefined : new Date(at);
-  }
-
-  get path(): string {
-    return this.#open().mailbox.pin.path;
-  }
-
-  get params(): Readonly<Record<string, string>> {
-    return this.#open().mailbox.pin.params;
-  }
-
-  get query(): Query {
-    return this.#open().mailbox.pin.query;
-  }
-
-  get ip(): string {
-    return this.#open().mailbox.pin.ip;
-  }
-
-  get subprotocol(): string {
-    return this.#open().mailbox.pin.subprotocol;
-  }
-
-  get state(): unknown {
-    return this.#open().showState();
-  }
-
-  get topics(): ReadonlySet<string> {
-    return this.#open().topics.all;
-  }
-
-  send(data: Sendable): void {
-    const turn = this.#open();
-    const { payload, flags } = frameOf(data);
-    turn.effects.add(toGateway.send, payload, flags);
-  }
-
-  publish(topic: string, data: Sendable, options?: PublishOptions): void {
-    const turn = this.#open();
-    checkTopic(topic);
-    const frame: Frame = frameOf(data);
-    const flags = frame.flags | (options?.self ? flag.self : 0);
-    const except = options?.except;
-    if (except === undefined || except.length === 0) return turn.effects.add(toGateway.publish, publishPayload(topic, frame), flags);
-    needLevel(turn.mailbox.pin.level, 1, "conn.publish with except");
-    turn.effects.add(toGateway.publishExcept, publishExceptPayload(topic, frame, checkExcept(except)), flags);
-  }
-
-  subscribe(topic: string): void {
-    const turn = this.#open();
-    checkTopic(topic);
-    if (turn.topics.has(topic)) return;
-    const limit = turn.host.limits.topicsPerConnection;
-    if (turn.topics.size >= limit)
-      throw new CodedError("topics.tooMany", `a connection has at most ${limit} topics (TOPICS_PER_CONNECTION)`);
-    turn.effects.add(toGateway.subscribe, topic);
-    turn.topics.add(topic);
-  }
-
-  unsubscribe(topic: string): void {
-    const turn = this.#open();
-    checkTopic(topic);
-    if (!turn.topics.has(topic)) return;
-    turn.effects.add(toGateway.unsubscribe, topic);
-    turn.topics.delete(topic);
-  }
-
-  setState(next: unknown): void {
-    const turn = this.#open();
-    turn.setState(readOnlyCopy(next));
-  }
-
-  setUser(user: string): void {
-    const turn = this.#open();
-    turn.identity = { ...turn.identity, user: checkUser(user) };
-  }
-
-  setExpiresAt(at: Date | undefined): void {
-    const turn = this.#open();
-    turn.identity = { ...turn.identity, expiresAt: expiryTime(at) };
-  }
-
-  close(code = 1000, reason = ""): void {
-    const turn = this.#open();
-    checkClose(code, reason);
-    turn.closing ??= { code, reason };
-  }
-
-  async flush(): Promise<void> {
-    const turn = this.#open();
-    await turn.host.flush(turn);
-  }
-
-  #open(): RunningTurn {
-    if (this.#turn.isOver) {
-      throw new CodedError(
-        "turn.over",
-        "this conn belongs to a turn that has ended; await what has to happen within it, or use app.send with conn.id",
-      );
-    }
-    return this.#turn;
-  }
-}
-
-/**
- * RFC 6455, 7.4.2: what an application may use; 5.5: a control frame has at most 125 bytes, two of them the code.
- * @throws {CodedError} "close.invalid"
- */
-export function checkClose(code: number, reason: string): void {
-  if (code !== 1000 && !(Number.isInteger(code) && code >= 3000 && code <= 4999)) {
-    throw new CodedError("close.invalid", `the close code ${code} is not 1000 and not within 3000 to 4999`);
-  }
-  if (Buffer.byteLength(reason) > 123) throw new CodedError("close.invalid", "a close reason has at most 123 bytes");
 }

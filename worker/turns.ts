@@ -12,7 +12,8 @@ import type { Refusals } from "./refusal-counts.ts";
 import { validate } from "./schema.ts";
 import { checkState } from "./state.ts";
 import { encodeState } from "./state-codec.ts";
-import { type HookName, RunningTurn, TurnConnection, type TurnHost, type TurnLimits } from "./turn.ts";
+import { type HookName, RunningTurn, type TurnHost, type TurnLimits } from "./turn.ts";
+import { TurnConnection } from "./turn-connection.ts";
 import { TurnMeter } from "./turn-meter.ts";
 
 export interface TurnsOptions {

@@ -42,6 +42,8 @@ export class HeldConnection {
   /** What its turns were rolled back for. */
   readonly errors: HandlerError[] = [];
   readonly topics = new Set<string>();
+  /** What is told of it, by topic. */
+  readonly members = new Map<string, { readonly info: string; readonly since: number }>();
   readonly stored: KeptState;
   user: string | undefined;
   /** Milliseconds since 1970; 0: never. */
@@ -160,6 +162,12 @@ export class HeldConnection {
     for (const { onSettled } of this.events.splice(0)) onSettled();
     this.delivered = 0;
     this.isPinned = false;
+  }
+
+  /** @param told JSON. @param now Milliseconds since 1970. */
+  setMember(topic: string, told: Frame, now: number): void {
+    if (!this.topics.has(topic)) return;
+    this.members.set(topic, { info: bytesOf(told).toString(), since: this.members.get(topic)?.since ?? now });
   }
 
   /** What waits behind a close is not handled any more. */

@@ -4,8 +4,9 @@
 import type { CodedError } from "../../protocol/errors.ts";
 import { flag, toGateway, toWorker } from "../../protocol/records.ts";
 import type { Effect, Effects, Frame } from "../effects.ts";
-import type { App, Handler } from "../handler.ts";
+import type { App, Handler, Member } from "../handler.ts";
 import type { Mailbox, TurnGateway } from "../mailbox.ts";
+import { memberOf } from "../members.ts";
 import { Refusals } from "../refusal-counts.ts";
 import { pinnedState } from "../state.ts";
 import { Turns, type TurnsOptions } from "../turns.ts";
@@ -73,6 +74,13 @@ export class InMemoryGateway {
     const settled = connection.arrive(arrival);
     this.deliver(connection);
     return settled;
+  }
+
+  membersOf(topic: string): Member[] {
+    return this.open.flatMap(({ id, gateway, user, members }) => {
+      const member = members.get(topic);
+      return member === undefined ? [] : memberOf(gateway, { id, user, ...member });
+    });
   }
 
   /** @param except Ids of connections that do not get it. */
@@ -236,8 +244,12 @@ export class InMemoryGateway {
       case "subscribe":
         if (isOpen) connection.topics.add(seen.topic);
         return;
+      case "member":
+        if (isOpen) connection.setMember(seen.topic, publishedFrame(effect).frame, this.wallClock);
+        return;
       case "unsubscribe":
         connection.topics.delete(seen.topic);
+        connection.members.delete(seen.topic);
         return;
       case "setState":
         connection.stored.set(

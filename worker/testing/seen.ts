@@ -16,6 +16,8 @@ export type TestEffect =
       readonly except?: readonly string[];
     }
   | { readonly type: "subscribe" | "unsubscribe"; readonly topic: string }
+  /** What subscribe's `as` tells. */
+  | { readonly type: "member"; readonly topic: string; readonly as: unknown }
   | { readonly type: "setState"; readonly state: unknown }
   /** setUser and setExpiresAt: what of it was called. */
   | { readonly type: "identify"; readonly user?: string; readonly expiresAt?: Date | undefined }
@@ -37,6 +39,10 @@ export function seenEffect(effect: Effect): TestEffect {
     }
     case toGateway.subscribe:
       return { type: "subscribe", topic: textOf(effect) };
+    case toGateway.member: {
+      const { topic, frame } = publishedFrame(effect);
+      return { type: "member", topic, as: parsedFrame(textOf(frame)) };
+    }
     case toGateway.unsubscribe:
       return { type: "unsubscribe", topic: textOf(effect) };
     case toGateway.state:
@@ -56,11 +62,11 @@ export function seenEffect(effect: Effect): TestEffect {
   }
 }
 
-/** What a publish effect publishes. */
+/** What a publish effect publishes; of a member effect, what it tells. */
 export function publishedFrame(effect: Effect): { topic: string; frame: Frame; except: readonly string[] } {
   const payload = bytesOf(effect);
   const { topic, data, except } =
-    effect.type === toGateway.publish ? { ...decodePublish(payload), except: [] } : decodePublishExcept(payload);
+    effect.type === toGateway.publishExcept ? decodePublishExcept(payload) : { ...decodePublish(payload), except: [] };
   return { topic, frame: { payload: data, flags: effect.flags }, except };
 }
 

@@ -11,7 +11,9 @@ interface State {
 export type Step =
   | { do: "send"; data: string | number | object }
   | { do: "publish"; topic: string; data: string; self?: boolean; except?: string[] }
-  | { do: "subscribe" | "unsubscribe"; topic: string }
+  | { do: "subscribe"; topic: string; as?: unknown }
+  | { do: "unsubscribe"; topic: string }
+  | { do: "members"; topic: string; by?: "user" }
   | { do: "count" }
   | { do: "pad"; bytes: number }
   | { do: "tell" }
@@ -28,7 +30,8 @@ async function run(conn: Connection<object, State>, steps: readonly Step[], turn
   for (const step of steps) {
     if (step.do === "send") conn.send(step.data);
     if (step.do === "publish") conn.publish(step.topic, step.data, { self: step.self ?? false, except: step.except ?? [] });
-    if (step.do === "subscribe") conn.subscribe(step.topic);
+    if (step.do === "subscribe") conn.subscribe(step.topic, { as: step.as });
+    if (step.do === "members") conn.send({ members: await conn.members(step.topic, step.by && { by: step.by }) });
     if (step.do === "unsubscribe") conn.unsubscribe(step.topic);
     if (step.do === "count") conn.setState({ ...conn.state, count: conn.state.count + 1 });
     if (step.do === "pad") conn.setState({ ...conn.state, padding: "x".repeat(step.bytes) });

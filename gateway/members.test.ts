@@ -1,0 +1,81 @@
+import { beforeEach, expect, test } from "vitest";
+import { Connection } from "./connection.ts";
+import { Members } from "./members.ts";
+
+let nowMs: number;
+let members: Members;
+let slots: number;
+
+beforeEach(() => {
+  nowMs = 1_000;
+  slots = 0;
+  members = new Members({ wallClock: () => nowMs, limits: { bytes: 10_000_000 } });
+});
+
+function connection(user?: string): Connection {
+  const slot = slots++;
+  return new Connection({ slot, epoch: 0, id: `g-${slot}-${slot}`, path: "/", query: "", ip: "", user, subprotocol: "", state: undefined });
+}
+
+/** All that is told, in as many answers as it takes. */
+function list(topic: string): { ids: string[]; answers: number } {
+  const ids: string[] = [];
+  let answers = 0;
+  for (let after: number | undefined = 0; after !== undefined; answers++) {
+    const told = members.list(topic, after);
+    ids.push(...told.members.map(({ id }) => id));
+    after = told.next;
+  }
+  return { ids, answers };
+}
+
+test("a member is there from when it says so until it leaves, or its socket closes, and tells what it told last", () => {
+  const [ada, bob] = [connection("ada"), connection()];
+  members.set(ada, "a", '"Ada"');
+  nowMs = 2_000;
+  members.set(bob, "a", '"Bob"');
+  members.set(bob, "b", "{}");
+  nowMs = 3_000;
+  members.set(ada, "a", '"Ada, away"');
+  expect(members.list("a", 0)).toEqual({
+    members: [
+      { id: ada.id, user: "ada", info: '"Ada, away"', since: 1_000 },
+      { id: bob.id, info: '"Bob"', since: 2_000 },
+    ],
+  });
+  members.leave(ada, "a");
+  members.leave(ada, "b");
+  expect(list("a").ids).toEqual([bob.id]);
+  members.forget(bob);
+  members.forget(ada);
+  for (const topic of ["a", "b", "c"]) expect(list(topic)).toEqual({ ids: [], answers: 1 });
+  expect([members.size, members.bytes]).toEqual([0, 0]);
+});
+
+test("many are told in several answers, each once, whoever comes and goes meanwhile", () => {
+  const all = Array.from({ length: 3_000 }, () => connection());
+  for (const each of all) members.set(each, "t", JSON.stringify("x".repeat(50)));
+  const first = members.list("t", 0);
+  const gone = all.at(-1) as Connection;
+  members.forget(gone);
+  members.forget(all[0] as Connection);
+  const late = connection();
+  members.set(late, "t", '""');
+  const ids = first.members.map(({ id }) => id);
+  for (let after = first.next; after !== undefined; ) {
+    const told = members.list("t", after);
+    ids.push(...told.members.map(({ id }) => id));
+    after = told.next;
+  }
+  expect(ids).toEqual([...all.slice(0, -1), late].map(({ id }) => id));
+  expect(list("t").answers).toBeGreaterThan(2);
+});
+
+test("what members tell is counted", () => {
+  members = new Members({ wallClock: () => nowMs, limits: { bytes: 1_000 } });
+  expect(members.hasRoom(600, 2)).toBe(true);
+  members.set(connection(), "t", "x".repeat(600));
+  expect(members.bytes).toBe(728);
+  expect(members.hasRoom(100, 1)).toBe(true);
+  expect(members.hasRoom(100, 2)).toBe(false);
+});

@@ -1,0 +1,116 @@
+// Who is a member of which topic at this gateway, and what is told of them: for app.members. A connection is a member from the commit of the
+// turn that says so until it unsubscribes, or its socket closes. Connections that are no members cost nothing here. Pure.
+
+import type { MembersBody } from "../protocol/records.ts";
+import type { Connection } from "./connection.ts";
+
+export interface MembersOptions {
+  /** Milliseconds since 1970. */
+  readonly wallClock: () => number;
+  /** Of what all members tell. Read each time. */
+  readonly limits: MemberLimits;
+}
+
+export interface MemberLimits {
+  readonly bytes: number;
+}
+
+interface Member {
+  /** Of the topic's members, counted from 1: a list is told in several answers, and goes on behind the last. */
+  readonly number: number;
+  readonly since: number;
+  info: string;
+}
+
+interface Topic {
+  readonly members: Map<Connection, Member>;
+  last: number;
+}
+
+/** Of what one answer tells; a member that takes more than that goes alone. */
+const sliceBytes = 64 * 1024;
+/** What a member takes besides what it tells. */
+const memberBytes = 128;
+
+export class Members {
+  /** Of all topics. */
+  size = 0;
+  /** What they take: what they tell, and memberBytes each. */
+  bytes = 0;
+  private readonly options: MembersOptions;
+  private readonly topics = new Map<string, Topic>();
+  /** Of which topics a connection is a member. */
+  private readonly memberships = new Map<Connection, Set<string>>();
+
+  constructor(options: MembersOptions) {
+    this.options = options;
+  }
+
+  /** @param bytes What members would tell besides, in so many records. */
+  hasRoom(bytes: number, records: number): boolean {
+    return this.bytes + bytes + records * memberBytes <= this.options.limits.bytes;
+  }
+
+  /** It is a member, or tells something else from now on. @param info JSON. */
+  set(connection: Connection, name: string, info: string): void {
+    let topic = this.topics.get(name);
+    if (topic === undefined) {
+      topic = { members: new Map(), last: 0 };
+      this.topics.set(name, topic);
+    }
+    const known = topic.members.get(connection);
+    this.bytes += info.length;
+    if (known !== undefined) {
+      this.bytes -= known.info.length;
+      known.info = info;
+      return;
+    }
+    topic.members.set(connection, { number: ++topic.last, since: this.options.wallClock(), info });
+    this.size++;
+    this.bytes += memberBytes;
+    const names = this.memberships.get(connection);
+    if (names === undefined) this.memberships.set(connection, new Set([name]));
+    else names.add(name);
+  }
+
+  /** It does not subscribe to the topic any more. */
+  leave(connection: Connection, name: string): void {
+    const names = this.memberships.get(connection);
+    if (!names?.delete(name)) return;
+    if (names.size === 0) this.memberships.delete(connection);
+    this.remove(connection, name);
+  }
+
+  /** Its socket has closed. */
+  forget(connection: Connection): void {
+    const names = this.memberships.get(connection);
+    if (names === undefined) return;
+    this.memberships.delete(connection);
+    for (const name of names) this.remove(connection, name);
+  }
+
+  /** @param after The number behind which to go on; 0: from the beginning. */
+  list(name: string, after: number): MembersBody {
+    const told: MembersBody["members"] = [];
+    let bytes = 0;
+    let last = after;
+    for (const [{ id, user }, { number, since, info }] of this.topics.get(name)?.members ?? []) {
+      if (number <= after) continue;
+      bytes += id.length + (user?.length ?? 0) + info.length;
+      if (told.length > 0 && bytes > sliceBytes) return { members: told, next: last };
+      told.push({ id, info, since, ...(user !== undefined && { user }) });
+      last = number;
+    }
+    return { members: told };
+  }
+
+  private remove(connection: Connection, name: string): void {
+    const topic = this.topics.get(name);
+    const member = topic?.members.get(connection);
+    if (topic === undefined || member === undefined) return;
+    topic.members.delete(connection);
+    if (topic.members.size === 0) this.topics.delete(name);
+    this.size--;
+    this.bytes -= member.info.length + memberBytes;
+  }
+}

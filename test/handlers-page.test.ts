@@ -1,0 +1,44 @@
+// The examples of docs/handlers.md, run as they stand there.
+
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { afterAll, expect, test } from "vitest";
+import type { Handler } from "../worker/handler.ts";
+import { testHandler } from "../worker/testing.ts";
+
+const clone = join(import.meta.dirname, "..");
+const page = readFileSync(join(clone, "docs", "handlers.md"), "utf8");
+const folder = mkdtempSync(join(tmpdir(), "thinstate-handlers-page-"));
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** The handler that the page shows under this name. */
+async function example(name: string): Promise<Handler> {
+  const start = `\`\`\`ts\n// worker/handlers/${name}.ts\n`;
+  const from = page.indexOf(start);
+  expect(from, name).toBeGreaterThan(-1);
+  const code = page.slice(from + start.length, page.indexOf("\n```", from + start.length));
+  const file = join(folder, `${name}.ts`);
+  writeFileSync(file, code.replaceAll('"../handler.ts"', JSON.stringify(join(clone, "worker", "handler.ts"))));
+  return ((await import(pathToFileURL(file).href)) as { default: Handler }).default;
+}
+
+test("the lobby tells each newcomer who is there, and everybody who comes and goes", async () => {
+  const app = await testHandler(await example("lobby"));
+  const ada = await app.connect("/lobby/blue?name=Ada");
+  const bob = await app.connect("/lobby/blue?name=Bob");
+  await app.connect("/lobby/red?name=Eve");
+  await bob.send({ text: "hi" });
+  await ada.close();
+  const cyd = await app.connect("/lobby/blue?name=Cyd");
+  expect(ada.received).toEqual([{ here: [{ name: "Ada" }] }, { joined: "Bob" }, { from: "Bob", text: "hi" }]);
+  expect(bob.received).toEqual([
+    { here: [{ name: "Ada" }, { name: "Bob" }] },
+    { from: "Bob", text: "hi" },
+    { left: "Ada" },
+    { joined: "Cyd" },
+  ]);
+  expect(cyd.received).toEqual([{ here: [{ name: "Bob" }, { name: "Cyd" }] }]);
+});

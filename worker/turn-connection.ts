@@ -1,0 +1,181 @@
+// The `conn` that a hook is handed: what it may look at, and what it asks for, which the turn collects until it commits.
+
+import { gatewayOf } from "../protocol/connection-id.ts";
+import { CodedError } from "../protocol/errors.ts";
+import { needLevel } from "../protocol/level.ts";
+import { encodePublish, flag, toGateway, toWorker } from "../protocol/records.ts";
+import { checkTopic } from "../protocol/subjects.ts";
+import { checkExcept, type Frame, frameOf, publishExceptPayload, publishPayload } from "./effects.ts";
+import type { Connection, Member, MembersFilter, PublishOptions, Query, Sendable } from "./handler.ts";
+import { checkUser, expiryTime } from "./identity.ts";
+import { encodeInfo, listed } from "./members.ts";
+import { readOnlyCopy } from "./read-only.ts";
+import type { RunningTurn } from "./turn.ts";
+
+/** The `conn` of one turn. */
+export class TurnConnection implements Connection {
+  readonly #turn: RunningTurn;
+
+  constructor(turn: RunningTurn) {
+    this.#turn = turn;
+  }
+
+  get id(): string {
+    return this.#open().mailbox.pin.id;
+  }
+
+  get gateway(): string {
+    return gatewayOf(this.id);
+  }
+
+  get user(): string | undefined {
+    const { identity, mailbox } = this.#open();
+    return identity?.user ?? mailbox.user;
+  }
+
+  get expiresAt(): Date | undefined {
+    const { identity, mailbox } = this.#open();
+    const at = identity?.expiresAt ?? mailbox.expiresAt;
+    return at === 0 ? undefined : new Date(at);
+  }
+
+  get path(): string {
+    return this.#open().mailbox.pin.path;
+  }
+
+  get params(): Readonly<Record<string, string>> {
+    return this.#open().mailbox.pin.params;
+  }
+
+  get query(): Query {
+    return this.#open().mailbox.pin.query;
+  }
+
+  get ip(): string {
+    return this.#open().mailbox.pin.ip;
+  }
+
+  get subprotocol(): string {
+    return this.#open().mailbox.pin.subprotocol;
+  }
+
+  get state(): unknown {
+    return this.#open().showState();
+  }
+
+  get topics(): ReadonlySet<string> {
+    return this.#open().topics.all;
+  }
+
+  send(data: Sendable): void {
+    const turn = this.#open();
+    const { payload, flags } = frameOf(data);
+    turn.effects.add(toGateway.send, payload, flags);
+  }
+
+  publish(topic: string, data: Sendable, options?: PublishOptions): void {
+    const turn = this.#open();
+    checkTopic(topic);
+    const frame: Frame = frameOf(data);
+    const flags = frame.flags | (options?.self ? flag.self : 0);
+    const except = options?.except;
+    if (except === undefined || except.length === 0) return turn.effects.add(toGateway.publish, publishPayload(topic, frame), flags);
+    needLevel(turn.mailbox.pin.level, 1, "conn.publish with except");
+    turn.effects.add(toGateway.publishExcept, publishExceptPayload(topic, frame, checkExcept(except)), flags);
+  }
+
+  subscribe(topic: string, options?: { readonly as?: unknown }): void {
+    const turn = this.#open();
+    checkTopic(topic);
+    const info = options?.as === undefined ? undefined : encodeInfo(options.as);
+    if (info !== undefined) needLevel(turn.mailbox.pin.level, 1, "conn.subscribe with as");
+    this.#subscribe(turn, topic);
+    if (info === undefined) return;
+    turn.effects.add(toGateway.member, encodePublish(topic, Buffer.from(info)));
+    turn.infos ??= new Map();
+    turn.infos.set(topic, JSON.parse(info));
+  }
+
+  #subscribe(turn: RunningTurn, topic: string): void {
+    if (turn.topics.has(topic)) return;
+    const limit = turn.host.limits.topicsPerConnection;
+    if (turn.topics.size >= limit)
+      throw new CodedError("topics.tooMany", `a connection has at most ${limit} topics (TOPICS_PER_CONNECTION)`);
+    turn.effects.add(toGateway.subscribe, topic);
+    turn.topics.add(topic);
+  }
+
+  unsubscribe(topic: string): void {
+    const turn = this.#open();
+    checkTopic(topic);
+    if (!turn.topics.has(topic)) return;
+    turn.effects.add(toGateway.unsubscribe, topic);
+    turn.topics.delete(topic);
+    turn.infos?.delete(topic);
+  }
+
+  async members<Info>(topic: string, filter?: MembersFilter): Promise<Member<Info>[]> {
+    const turn = this.#open();
+    const all = await turn.app.members(topic);
+    const own = all.find(({ id }) => id === this.id);
+    const others = all.filter((member) => member !== own);
+    return listed([...others, ...this.#asMember(topic, own)], filter) as Member<Info>[];
+  }
+
+  /** What this turn has made of it. */
+  #asMember(topic: string, committed: Member | undefined): Member[] {
+    const { infos, topics, event } = this.#open();
+    const isTold = infos?.has(topic) === true;
+    if (event.type === toWorker.close || !topics.has(topic) || (committed === undefined && !isTold)) return [];
+    const { id, gateway, user } = this;
+    const { since = new Date(), info } = committed ?? {};
+    return [{ id, gateway, user, since, connections: 1, info: isTold ? infos.get(topic) : info }];
+  }
+
+  setState(next: unknown): void {
+    const turn = this.#open();
+    turn.setState(readOnlyCopy(next));
+  }
+
+  setUser(user: string): void {
+    const turn = this.#open();
+    turn.identity = { ...turn.identity, user: checkUser(user) };
+  }
+
+  setExpiresAt(at: Date | undefined): void {
+    const turn = this.#open();
+    turn.identity = { ...turn.identity, expiresAt: expiryTime(at) };
+  }
+
+  close(code = 1000, reason = ""): void {
+    const turn = this.#open();
+    checkClose(code, reason);
+    turn.closing ??= { code, reason };
+  }
+
+  async flush(): Promise<void> {
+    const turn = this.#open();
+    await turn.host.flush(turn);
+  }
+
+  #open(): RunningTurn {
+    if (this.#turn.isOver) {
+      throw new CodedError(
+        "turn.over",
+        "this conn belongs to a turn that has ended; await what has to happen within it, or use app.send with conn.id",
+      );
+    }
+    return this.#turn;
+  }
+}
+
+/**
+ * RFC 6455, 7.4.2: what an application may use; 5.5: a control frame has at most 125 bytes, two of them the code.
+ * @throws {CodedError} "close.invalid"
+ */
+export function checkClose(code: number, reason: string): void {
+  if (code !== 1000 && !(Number.isInteger(code) && code >= 3000 && code <= 4999)) {
+    throw new CodedError("close.invalid", `the close code ${code} is not 1000 and not within 3000 to 4999`);
+  }
+  if (Buffer.byteLength(reason) > 123) throw new CodedError("close.invalid", "a close reason has at most 123 bytes");
+}
