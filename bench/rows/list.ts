@@ -6,7 +6,17 @@ import { deployRows } from "./deploys.ts";
 import { dispatchRows } from "./dispatch.ts";
 import { echoRows } from "./echo.ts";
 import { membersRow } from "./members.ts";
+import { presenceRow } from "./presence.ts";
 import { topicRows } from "./topics.ts";
 import { workersRow } from "./workers.ts";
 
-export const rows: readonly Row[] = [...echoRows, ...topicRows, ...connectionRows, workersRow, membersRow, ...deployRows, ...dispatchRows];
+export const rows: readonly Row[] = [
+  ...echoRows,
+  ...topicRows,
+  presenceRow,
+  ...connectionRows,
+  workersRow,
+  membersRow,
+  ...deployRows,
+  ...dispatchRows,
+];
