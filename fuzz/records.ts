@@ -2,7 +2,8 @@
 
 import fc from "fast-check";
 import { packValue } from "../protocol/msgpack.ts";
-import { encodeClose, encodePublish, encodePublishExcept, toGateway, toWorker } from "../protocol/records.ts";
+import { encodeClose, encodePublish, encodePublishExcept } from "../protocol/payloads.ts";
+import { toGateway, toWorker } from "../protocol/records.ts";
 import type { MadeUpRecord } from "./peer.ts";
 
 const bytes = fc.uint8Array({ maxLength: 200 });
@@ -80,6 +81,7 @@ const payloads: Readonly<Record<number, fc.Arbitrary<Uint8Array>>> = {
   [toGateway.publish]: whole.publish,
   [toGateway.publishExcept]: whole.publishExcept,
   [toGateway.member]: whole.publish,
+  [toGateway.noTimer]: whole.text,
   [toGateway.subscribe]: whole.text,
   [toGateway.unsubscribe]: whole.text,
   [toGateway.upgraded]: whole.upgraded,

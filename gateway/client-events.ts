@@ -17,6 +17,7 @@ import type { LiveSettings } from "./live-settings.ts";
 import type { Members } from "./members.ts";
 import type { SlotTable } from "./slot-table.ts";
 import { SlowClients } from "./slow-clients.ts";
+import { Timers } from "./timers.ts";
 import { UnfinishedMessages } from "./unfinished-messages.ts";
 import type { Admission } from "./upgrade.ts";
 import type { UserConnections } from "./user-connections.ts";
@@ -31,7 +32,7 @@ export interface ClientEventsOptions {
   readonly dispatcher: Dispatcher;
   readonly now: () => number;
   readonly log: Logger;
-  readonly settings: Pick<LiveSettings, "config" | "proxies" | "unlimited" | "clients" | "slowClients">;
+  readonly settings: Pick<LiveSettings, "config" | "proxies" | "unlimited" | "clients" | "slowClients" | "timers">;
 }
 
 export class ClientEvents {
@@ -39,6 +40,7 @@ export class ClientEvents {
   /** Connections that were closed for an error, by its code. */
   readonly broken: Record<string, number> = {};
   readonly expiries: Expiries;
+  readonly timers: Timers;
   /** For what clients cause. */
   readonly sparseLog: SparseLog;
   readonly limits: ClientLimits;
@@ -56,6 +58,14 @@ export class ClientEvents {
       graceMs: () => settings.config.EXPIRE_GRACE_MS,
       park: (connection, event) => dispatcher.arrived(connection, event),
       close: (connection, code) => dispatcher.breakOff(connection, code),
+      onBug: (connection, error) => this.meetBug(connection, error),
+    });
+    this.timers = new Timers({
+      now,
+      later: (run) => setImmediate(run),
+      after: (ms, run) => setTimeout(run, ms),
+      limits: settings.timers,
+      park: (connection, event) => dispatcher.arrived(connection, event),
       onBug: (connection, error) => this.meetBug(connection, error),
     });
     this.limits = new ClientLimits({
@@ -171,6 +181,7 @@ export class ClientEvents {
     connection.meter = undefined;
     this.options.users.forget(connection);
     this.options.members.forget(connection);
+    this.timers.forget(connection);
     this.safely(connection, () => this.options.dispatcher.closed(connection, code, reason));
   }
 

@@ -3,7 +3,8 @@ import { connectBus } from "../nats/connection.ts";
 import type { Bus } from "../protocol/bus.ts";
 import { type Batch, BatchBuilder, decodeBatch } from "../protocol/envelope.ts";
 import { Link } from "../protocol/link.ts";
-import { encodePublish, flag, toGateway, toWorker } from "../protocol/records.ts";
+import { encodePublish } from "../protocol/payloads.ts";
+import { flag, toGateway, toWorker } from "../protocol/records.ts";
 import { compileRoutes } from "../protocol/route-table.ts";
 import { subjectsOf } from "../protocol/subjects.ts";
 import { startNats, type TestNats } from "../test/nats.ts";
@@ -12,6 +13,7 @@ import { Connection, type Socket } from "./connection.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Members } from "./members.ts";
 import { PacedInterest } from "./paced-interest.ts";
+import { Timers } from "./timers.ts";
 import { Topics } from "./topics.ts";
 import { WorkerPeer } from "./worker-peer.ts";
 
@@ -116,6 +118,19 @@ class Stage {
   readonly dispatcher: Dispatcher;
   readonly topics: Topics;
   readonly members = new Members({ wallClock: () => 1, limits: { bytes: 1_000 } });
+  readonly timers = new Timers({
+    now: () => this.nowMs,
+    later: (run) => run(),
+    after: (_ms, run) => void this.ticks.push(run),
+    limits: { timers: 2 },
+    park: (connection, event) => this.dispatcher.arrived(connection, event),
+    onBug: (_connection, error) => {
+      throw error;
+    },
+  });
+  nowMs = 1;
+  /** What waits for time to pass. */
+  readonly ticks: Array<() => void> = [];
   readonly commits: Commits;
   readonly worker: WorkerPeer;
   readonly other: WorkerPeer;
@@ -176,7 +191,8 @@ class Stage {
       }),
       members: this.members,
       publishHere,
-      onTooManyMembers: ({ socket }) => socket?.end(1013, "members.total"),
+      timers: this.timers,
+      onNoRoom: ({ socket }, code) => socket?.end(1013, code),
       onTooManyTopics: ({ socket }) => socket?.end(1013, "topics.total"),
       onError: () => undefined,
       onIdentity: () => undefined,

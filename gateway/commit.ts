@@ -2,11 +2,13 @@
 // group is applied to one connection in one go, under one cork, or not at all.
 
 import type { Batch } from "../protocol/envelope.ts";
+import { decodeSetTimer } from "../protocol/payloads.ts";
 import { flag, type IdentityBody, parseIdentity, toGateway, toWorker } from "../protocol/records.ts";
 import { checkTopic } from "../protocol/subjects.ts";
 import type { Connection } from "./connection.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { PacedInterest } from "./paced-interest.ts";
+import type { Timers } from "./timers.ts";
 import { TopicEffects, type TopicEffectsOptions } from "./topic-effects.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
@@ -21,8 +23,9 @@ export interface CommitsOptions extends TopicEffectsOptions {
   readonly onIdentity: (connection: Connection, identity: IdentityBody) => void;
   /** There is no room for its topics: it is closed, and what its turn asks for besides goes on. */
   readonly onTooManyTopics: (connection: Connection) => void;
-  /** There is no room for what it tells as a member: as for topics. */
-  readonly onTooManyMembers: (connection: Connection) => void;
+  readonly timers: Timers;
+  /** There is no room for its timers, or for what it tells as a member: as for topics. */
+  readonly onNoRoom: (connection: Connection, code: "timers.total" | "members.total") => void;
   /** A worker of this release closes a connection for an error, with this close code. */
   readonly onError: (code: string, closeCode: number, release: string) => void;
 }
@@ -79,7 +82,7 @@ export class Commits {
     }
     try {
       if (this.waitsForInterest(connection, run)) return true;
-      this.checkRoomForMembers(connection, run);
+      this.checkRoom(connection, run);
       this.applyNow(connection, run);
     } catch (error) {
       this.options.onBug(connection, error);
@@ -121,14 +124,18 @@ export class Commits {
   }
 
   // Before anything of the turn is applied, since it closes the connection.
-  private checkRoomForMembers(connection: Connection, { batch, from, to }: Run): void {
-    let [bytes, records] = [0, 0];
+  private checkRoom(connection: Connection, { batch, from, to }: Run): void {
+    let [bytes, told, timers] = [0, 0, 0];
     for (let index = from; index < to; index++) {
-      if (batch.type(index) !== toGateway.member) continue;
-      bytes += batch.view(index).length;
-      records++;
+      const type = batch.type(index);
+      if (type === toGateway.timer) timers++;
+      else if (type === toGateway.member) {
+        bytes += batch.view(index).length;
+        told++;
+      }
     }
-    if (records > 0 && !this.options.members.hasRoom(bytes, records)) this.options.onTooManyMembers(connection);
+    if (timers > 0 && !this.options.timers.hasRoom(timers)) this.options.onNoRoom(connection, "timers.total");
+    if (told > 0 && !this.options.members.hasRoom(bytes, told)) this.options.onNoRoom(connection, "members.total");
   }
 
   // What is held back stays so until all of it is done: what comes meanwhile comes behind it.
@@ -192,6 +199,11 @@ export class Commits {
         this.options.dispatcher.closing(connection);
         this.close(connection, { code: batch.extra(index), reason: batch.text(index), release });
         return;
+      case toGateway.timer:
+        if (connection.socket !== undefined) this.options.timers.set(connection, decodeSetTimer(batch.payload(index)));
+        return;
+      case toGateway.noTimer:
+        return this.options.timers.clear(connection, batch.text(index));
       case toGateway.identity:
         return this.options.onIdentity(connection, parseIdentity(batch.payload(index)));
       case toGateway.nothing:
@@ -247,7 +259,10 @@ function isCorked(type: number): boolean {
   return type !== toGateway.close && type !== toGateway.released;
 }
 
-const laterEffects: readonly number[] = [toGateway.identity, toGateway.member, toGateway.publishExcept];
+const laterEffects: readonly number[] = [
+  ...[toGateway.identity, toGateway.member, toGateway.timer, toGateway.noTimer],
+  toGateway.publishExcept,
+];
 
 function isOfPin(type: number): boolean {
   return (type >= toGateway.send && type <= toGateway.released) || laterEffects.includes(type);

@@ -65,6 +65,7 @@ const entries = v.object({
   /** Topics that have a subscriber at this gateway; and what its connections subscribe to, all together. */
   TOPICS: integer({ least: 1, most: 100_000_000, otherwise: 50_000 }),
   SUBSCRIPTIONS: integer({ least: 1, most: 1_000_000_000, otherwise: 1_000_000 }),
+  TIMERS: integer({ least: 0, most: 1_000_000_000, otherwise: 1_000_000 }),
   MEMBER_BYTES: integer({ least: 0, most: 2 ** 40, otherwise: 64 * 1024 * 1024 }),
   /** The latest publishes, kept for repairs after a NATS fault. */
   TOPIC_RING_BYTES: integer({ least: 0, most: 2 ** 30, otherwise: 16 * 1024 * 1024 }),
@@ -171,6 +172,7 @@ export const liveSettings: ReadonlySet<keyof GatewayConfig> = new Set([
   "EXPIRE_GRACE_MS",
   "TOPICS",
   "SUBSCRIPTIONS",
+  "TIMERS",
   "MEMBER_BYTES",
   "WORKER_TIMEOUT_MS",
   "IDLE_TIMEOUT_MS",

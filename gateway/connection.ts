@@ -10,6 +10,7 @@ import type { CrashRecord } from "./crash-attribution.ts";
 import type { ConnectionEvent } from "./event.ts";
 import { Expiry } from "./expiry.ts";
 import type { Phase } from "./phase.ts";
+import { type ConnectionTimers, pinnedTimers } from "./timers.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
 /** What is needed of a WebSocket. It is taken away from its connection at the moment it closes: using it later throws. */
@@ -97,6 +98,8 @@ export class Connection {
   hasMetBug = false;
   /** When it expires, and what has been done about it; undefined: it does not. */
   expiry: Expiry | undefined;
+  /** Made at the first setTimer: most connections have none. */
+  timers: ConnectionTimers | undefined;
   /** Commits that wait until NATS has confirmed a subscription, and what must wait for them. Each returns whether it has to wait again. */
   held: Array<() => boolean> | undefined;
 
@@ -146,5 +149,6 @@ export function pinBodyOf(connection: Connection): PinBody {
     adopted: firstEvent > 0,
     expiresAt: expiry?.at ?? 0,
     level: gatewayLevel,
+    ...pinnedTimers(connection),
   };
 }

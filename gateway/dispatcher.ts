@@ -4,7 +4,8 @@
 
 import type { ErrorCode } from "../protocol/errors.ts";
 import type { Activation, RouteHello } from "../protocol/membership.ts";
-import { encodeClose, toWorker } from "../protocol/records.ts";
+import { encodeClose } from "../protocol/payloads.ts";
+import { toWorker } from "../protocol/records.ts";
 import type { RouteMatch } from "../protocol/route-table.ts";
 import type { Connection } from "./connection.ts";
 import type { DispatchCounters, DispatcherOptions } from "./dispatch-options.ts";

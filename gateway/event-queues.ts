@@ -1,12 +1,13 @@
 // The uncommitted events of each connection, in order: the first of them are with its worker, the others are parked. A connection has
 // a window of events, and its worker's link has credit; what exceeds either stays parked. Pure.
 
-import { flag, toWorker } from "../protocol/records.ts";
+import { flag, isCounted, toWorker } from "../protocol/records.ts";
 import type { Connection } from "./connection.ts";
 import { ConnectionEvent } from "./event.ts";
 import { endExpire, hearsExpire } from "./expiry.ts";
 import type { Parking } from "./parking.ts";
 import type { Quarantine } from "./quarantine.ts";
+import { endTimer, hearsTimers } from "./timers.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
 export interface Window {
@@ -52,6 +53,7 @@ export class EventQueues {
       const event = events[connection.delivered] as ConnectionEvent;
       this.parking.remove(connection, event);
       if (event.type === toWorker.expire && !hearsExpire(connection, worker)) this.dropExpire(connection, event);
+      else if (event.type === toWorker.timer && !hearsTimers(connection, worker)) this.dropTimer(connection, event);
       else this.deliver(connection, worker, event);
     }
   }
@@ -84,8 +86,9 @@ export class EventQueues {
     connection.delivered--;
     connection.deliveredBytes -= event.length;
     if (connection.worker !== undefined) connection.worker.inFlight--;
-    if (isCounted(event)) connection.firstEvent++;
+    if (isCounted(event.type)) connection.firstEvent++;
     else if (event.type === toWorker.expire) endExpire(connection, event, "asked");
+    else if (event.type === toWorker.timer) endTimer(connection, event);
     return event;
   }
 
@@ -126,7 +129,7 @@ export class EventQueues {
   /** The first event will not be handled. Nothing is with a worker. */
   setFirstAside(connection: Connection): ConnectionEvent {
     const event = this.dropFirst(connection);
-    if (isCounted(event)) connection.firstEvent++;
+    if (isCounted(event.type)) connection.firstEvent++;
     return event;
   }
 
@@ -134,7 +137,8 @@ export class EventQueues {
   dropMessages(connection: Connection): number {
     const waiting = connection.events.splice(connection.delivered);
     for (const event of waiting) {
-      if (event.type === toWorker.message || event.type === toWorker.expire) this.parking.remove(connection, event);
+      if (event.type === toWorker.message || event.type === toWorker.expire || event.type === toWorker.timer)
+        this.parking.remove(connection, event);
       else connection.events.push(event);
     }
     return waiting.length - (connection.events.length - connection.delivered);
@@ -168,6 +172,12 @@ export class EventQueues {
   private dropExpire(connection: Connection, event: ConnectionEvent): void {
     connection.events.splice(connection.delivered, 1);
     endExpire(connection, event, "unasked");
+  }
+
+  /** As above. */
+  private dropTimer(connection: Connection, event: ConnectionEvent): void {
+    connection.events.splice(connection.delivered, 1);
+    endTimer(connection, event);
   }
 
   private dropFirst(connection: Connection): ConnectionEvent {
@@ -206,11 +216,6 @@ export class EventQueues {
     worker.inFlight++;
     return at;
   }
-}
-
-/** Whether turns' ids count it: what the server itself makes of a connection has no number. */
-function isCounted({ type }: ConnectionEvent): boolean {
-  return type !== toWorker.adopt && type !== toWorker.expire;
 }
 
 // A batch stays in memory for as long as one of its payloads is referred to: what stays for long gets bytes of its own.

@@ -99,6 +99,7 @@ export class Gateway {
     });
     const { topics, interest, dispatcher } = this;
     this.clients = new ClientEvents({ id, slots, users, members, dispatcher, now, log, settings });
+    const { clients } = this;
     this.commits = new Commits({
       connections: slots.connections,
       dispatcher,
@@ -106,13 +107,14 @@ export class Gateway {
       interest,
       members,
       publishHere,
-      onTooManyMembers: (connection) => this.clients.break(connection, "members.total"),
+      timers: clients.timers,
+      onNoRoom: (connection, code) => clients.break(connection, code),
       onTooManyTopics: (connection) => this.clients.break(connection, "topics.total"),
       onBug: (connection, error) => this.clients.meetBug(connection, error),
       onIdentity: (connection, identity) => this.clients.learn(connection, identity),
       onError: (code, closeCode, release) => this.clients.closedByWorker(code, closeCode, release),
     });
-    const { clients, commits } = this;
+    const { commits } = this;
     this.backend = new Backend({
       id,
       bus,

@@ -6,6 +6,7 @@ import type { DispatchLimits } from "./dispatch-options.ts";
 import type { MemberLimits } from "./members.ts";
 import type { InterestLimits } from "./paced-interest.ts";
 import type { SlowClientLimits } from "./slow-clients.ts";
+import type { TimerLimits } from "./timers.ts";
 import type { TopicLimits } from "./topics.ts";
 import type { UpgradesOptions } from "./upgrade.ts";
 import type { ServerOptions } from "./uws/server.ts";
@@ -38,6 +39,10 @@ export function interestLimits(config: GatewayConfig): InterestLimits {
 
 export function memberLimits(config: GatewayConfig): MemberLimits {
   return { bytes: config.MEMBER_BYTES };
+}
+
+export function timerLimits(config: GatewayConfig): TimerLimits {
+  return { timers: config.TIMERS };
 }
 
 export function slowClientLimits(config: GatewayConfig): SlowClientLimits {

@@ -15,12 +15,14 @@ import {
   requestLimits,
   serverLimits,
   slowClientLimits,
+  timerLimits,
   topicLimits,
   workerLimits,
 } from "./limits.ts";
 import type { MemberLimits } from "./members.ts";
 import type { InterestLimits } from "./paced-interest.ts";
 import type { SlowClientLimits } from "./slow-clients.ts";
+import type { TimerLimits } from "./timers.ts";
 import type { TopicLimits } from "./topics.ts";
 import type { UpgradesOptions } from "./upgrade.ts";
 import type { Server, ServerOptions } from "./uws/server.ts";
@@ -43,6 +45,7 @@ export class LiveSettings {
   readonly topics: TopicLimits;
   readonly interest: InterestLimits;
   readonly members: MemberLimits;
+  readonly timers: TimerLimits;
   readonly slowClients: SlowClientLimits;
   readonly workers: WorkerLimits;
   private readonly maxPayloadBytes: number;
@@ -60,6 +63,7 @@ export class LiveSettings {
     this.topics = topicLimits(config, maxPayloadBytes);
     this.interest = interestLimits(config);
     this.members = memberLimits(config);
+    this.timers = timerLimits(config);
     this.slowClients = slowClientLimits(config);
     this.workers = workerLimits(config);
     this.maxPayloadBytes = maxPayloadBytes;
@@ -90,6 +94,7 @@ export class LiveSettings {
     Object.assign(this.topics, topicLimits(config, this.maxPayloadBytes));
     Object.assign(this.interest, interestLimits(config));
     Object.assign(this.members, memberLimits(config));
+    Object.assign(this.timers, timerLimits(config));
     Object.assign(this.slowClients, slowClientLimits(config));
     Object.assign(this.workers, workerLimits(config));
   }

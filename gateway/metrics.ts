@@ -123,13 +123,16 @@ function handoverMetrics({ dispatcher }: Gateway): Metric[] {
   ];
 }
 
-function topicMetrics({ topics, members, settings }: Gateway): Metric[] {
+function topicMetrics({ topics, members, clients, settings }: Gateway): Metric[] {
   const { published, received, external, missed } = topics.counters;
   return [
     gauge("thinstate_topics", "Topics that have a subscriber here.", topics.size),
     gauge("thinstate_topics_limit", "How many may have one: TOPICS.", settings.config.TOPICS),
     gauge("thinstate_subscriptions", "Topics of all connections together.", topics.subscriptions),
     gauge("thinstate_subscriptions_limit", "How many they may be: SUBSCRIPTIONS.", settings.config.SUBSCRIPTIONS),
+    gauge("thinstate_timers", "Timers that have not come due.", clients.timers.size),
+    gauge("thinstate_timers_limit", "How many they may be: TIMERS.", settings.config.TIMERS),
+    counter("thinstate_timers_due_total", "Timers that have come due.", clients.timers.counters.due),
     gauge("thinstate_members", "Members of topics: a connection counts once for each.", members.size),
     gauge("thinstate_member_bytes", "What they tell of themselves, and 128 bytes for each.", members.bytes),
     gauge("thinstate_member_limit_bytes", "What that may be: MEMBER_BYTES.", settings.config.MEMBER_BYTES),

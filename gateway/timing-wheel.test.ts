@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Bucket, TimingWheel, tickMs } from "./timing-wheel.ts";
+import { type Bucket, TimingWheel, usualTickMs as tickMs } from "./timing-wheel.ts";
 
 function taken(wheel: TimingWheel<string>, now: number): string[] {
   return wheel.take(now).flatMap(({ items }) => [...items]);

@@ -1,8 +1,8 @@
 // What is due at some time of a clock, which may be put forward and back: the items of one tick together, found by the tick's number. To add
 // and to remove one takes the same time however many there are, and a tick without items costs nothing. Pure.
 
-/** How exact it is: an item is due up to so much after its time. */
-export const tickMs = 250;
+/** How exact a wheel is that is not told otherwise: an item is due up to so much after its time. */
+export const usualTickMs = 250;
 
 /** The items of one tick. */
 export interface Bucket<Item> {
@@ -14,13 +14,18 @@ export class TimingWheel<Item> {
   private readonly buckets = new Map<number, Bucket<Item>>();
   /** No item is in this tick or an earlier one. */
   private taken = Number.NEGATIVE_INFINITY;
+  private readonly tickMs: number;
+
+  constructor(tickMs = usualTickMs) {
+    this.tickMs = tickMs;
+  }
 
   /**
    * @param at Milliseconds. What is past by then is due when `take` is called next.
    * @returns where the item is, for `remove`.
    */
   add(item: Item, at: number): Bucket<Item> {
-    const tick = Math.ceil(at / tickMs);
+    const tick = Math.ceil(at / this.tickMs);
     const bucket = this.buckets.get(tick) ?? { tick, items: new Set<Item>() };
     bucket.items.add(item);
     this.buckets.set(tick, bucket);
@@ -37,7 +42,7 @@ export class TimingWheel<Item> {
 
   /** @param now May be less than the last time. @returns what is due by then, the earliest first. */
   take(now: number): Array<Bucket<Item>> {
-    const last = Math.floor(now / tickMs);
+    const last = Math.floor(now / this.tickMs);
     const due: Array<Bucket<Item>> = [];
     for (const tick of this.ticksUntil(last)) {
       const bucket = this.buckets.get(tick);

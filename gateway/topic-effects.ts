@@ -1,6 +1,6 @@
 // What a turn asks for of topics: publishes, subscriptions, and what is told of a member. Applied to one connection, whose turn has committed.
 
-import { decodePublish, decodePublishExcept } from "../protocol/records.ts";
+import { decodePublish, decodePublishExcept } from "../protocol/payloads.ts";
 import { checkTopic } from "../protocol/subjects.ts";
 import type { Connection } from "./connection.ts";
 import type { Members } from "./members.ts";

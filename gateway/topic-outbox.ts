@@ -3,7 +3,8 @@
 
 import type { Bus } from "../protocol/bus.ts";
 import { BatchBuilder, encodeEmptyBatch } from "../protocol/envelope.ts";
-import { encodePublishExcept, flag, toGateway } from "../protocol/records.ts";
+import { encodePublishExcept } from "../protocol/payloads.ts";
+import { flag, toGateway } from "../protocol/records.ts";
 import { parseRepair } from "../protocol/repair.ts";
 import type { Subjects } from "../protocol/subjects.ts";
 import { TopicRing } from "./topic-ring.ts";

@@ -32,6 +32,8 @@ export const routeHello = v.object({
   adopts: v.boolean(),
   /** Whether it wants a turn of its own when a connection's `expiresAt` has come. Missing in hellos of versions that have none. */
   expires: v.optional(v.boolean()),
+  /** Whether it has turns for timers. Missing in hellos of versions that have none. */
+  timers: v.optional(v.boolean()),
 });
 
 /** What a gateway's or worker's id looks like. */

@@ -3,6 +3,7 @@
 import * as v from "valibot";
 import { CodedError } from "./errors.ts";
 import { unpackValue } from "./msgpack.ts";
+import { exceptLimit } from "./payloads.ts";
 import { isTopic } from "./subjects.ts";
 
 /** Gateway to worker. `slot` and `epoch` name a pin, but for upgrade, request and result: there slot counts requests. */
@@ -39,6 +40,8 @@ export const toWorker = {
   gatewayLost: 16,
   /** An event, as those above: the connection's `expiresAt` has come. Only to workers whose route has `expires`. */
   expire: 17,
+  /** An event, as those above: a timer has come due. Payload: u32 number, name. Only to workers whose route has `timers`. */
+  timer: 18,
 } as const;
 
 /** Worker to gateway. */
@@ -77,6 +80,10 @@ export const toGateway = {
   identity: 49,
   /** The connection is a member of a topic that it subscribes to. Payload: as of publish, with what others are told of it, JSON. */
   member: 50,
+  /** Sets a timer. Payload: u32 milliseconds, u32 number, name. */
+  timer: 51,
+  /** Clears it. Payload: the name. */
+  noTimer: 52,
   /** A publish that some connections do not get. Payload: as encodePublishExcept has it. */
   publishExcept: 53,
 } as const;
@@ -100,13 +107,15 @@ export const flag = {
   migrated: 128,
 } as const;
 
+/** Whether turns' ids count an event: what the server itself makes of a connection has no number. */
+export function isCounted(type: number): boolean {
+  return type !== toWorker.adopt && type !== toWorker.expire && type !== toWorker.timer;
+}
+
 /** What a worker may send of a streamed body beyond what the gateway has given it credit for. */
 export const responseWindowBytes = 256 * 1024;
 /** One record of a streamed body at most. */
 export const responseChunkBytes = 64 * 1024;
-
-/** Connections that a publish may leave out. */
-export const exceptLimit = 100;
 
 const bytes = v.custom<Uint8Array>((value) => value instanceof Uint8Array, "bytes");
 
@@ -133,6 +142,10 @@ const pin = v.object({
   expiresAt: v.optional(time),
   /** See level.ts. Missing: 0. */
   level: v.optional(v.number()),
+  /** Timers that are set, or whose event has not committed, with the number of each. */
+  timers: v.optional(v.array(v.tuple([v.string(), v.number()]))),
+  /** The highest number that a timer of the connection ever had. Missing: 0. */
+  lastTimer: v.optional(v.number()),
 });
 
 /** What of it has changed. */
@@ -194,14 +207,11 @@ const responding = v.object({
 
 const credit = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(responseWindowBytes));
 
+const topic = v.pipe(v.string(), v.check(isTopic, "a topic"));
+const except = v.pipe(v.array(v.pipe(v.string(), v.maxLength(255))), v.maxLength(exceptLimit));
+
 const command = v.variant("kind", [
-  v.object({
-    kind: v.literal("publish"),
-    topic: v.pipe(v.string(), v.check(isTopic, "a topic")),
-    data: bytes,
-    binary: v.boolean(),
-    except: v.optional(v.pipe(v.array(v.pipe(v.string(), v.maxLength(255))), v.maxLength(exceptLimit))),
-  }),
+  v.object({ kind: v.literal("publish"), topic, data: bytes, binary: v.boolean(), except: v.optional(except) }),
   v.object({ kind: v.literal("send"), connection: v.string(), data: bytes, binary: v.boolean() }),
   v.object({ kind: v.literal("close"), connection: v.string(), code: v.number(), reason: v.string() }),
   v.object({ kind: v.literal("closeUser"), user: v.string(), code: v.number(), reason: v.string() }),
@@ -210,7 +220,7 @@ const command = v.variant("kind", [
   /** The same of one user. */
   v.object({ kind: v.literal("userConnections"), user: v.string(), from: length }),
   /** Who is a member of a topic, behind this number of its members. */
-  v.object({ kind: v.literal("members"), topic: v.pipe(v.string(), v.check(isTopic, "a topic")), after: length }),
+  v.object({ kind: v.literal("members"), topic, after: length }),
   v.object({ kind: v.literal("sendToUser"), user: v.string(), data: bytes, binary: v.boolean() }),
 ]);
 
@@ -287,56 +297,4 @@ function parser<S extends v.GenericSchema>(schema: S): (bytes: Uint8Array) => v.
     if (parsed.success) return parsed.output;
     throw new CodedError("envelope.malformed", `a record's body: ${parsed.issues[0]?.message}`);
   };
-}
-
-/** A publish record's payload: topic and data. */
-export function encodePublish(topic: string, data: Uint8Array): Uint8Array {
-  const topicBytes = Buffer.byteLength(topic);
-  const bytes = Buffer.allocUnsafe(2 + topicBytes + data.length);
-  bytes.writeUInt16LE(topicBytes, 0);
-  bytes.write(topic, 2);
-  bytes.set(data, 2 + topicBytes);
-  return bytes;
-}
-
-/** @throws {CodedError} "envelope.malformed" */
-export function decodePublish(payload: Buffer): { topic: string; data: Buffer } {
-  const topicBytes = payload.length < 2 ? 0 : payload.readUInt16LE(0);
-  if (payload.length < 2 + topicBytes) throw new CodedError("envelope.malformed", "a publish is shorter than its topic");
-  return { topic: payload.toString("utf8", 2, 2 + topicBytes), data: payload.subarray(2 + topicBytes) };
-}
-
-/** Of a publish that some connections do not get. @param except Ids of connections, at most `exceptLimit`, of at most 255 bytes each. */
-export function encodePublishExcept(topic: string, data: Uint8Array, except: readonly string[]): Uint8Array {
-  const ids = except.map((id) => Buffer.from(id));
-  const list = Buffer.concat([Buffer.of(ids.length), ...ids.flatMap((id) => [Buffer.of(id.length), id])]);
-  return encodePublish(topic, Buffer.concat([list, data]));
-}
-
-/** @throws {CodedError} "envelope.malformed" */
-export function decodePublishExcept(payload: Buffer): { topic: string; data: Buffer; except: string[] } {
-  const { topic, data: rest } = decodePublish(payload);
-  const except: string[] = [];
-  let at = 1;
-  for (let left = rest[0] ?? 0; left > 0; left--) {
-    const end = at + 1 + (rest[at] ?? 0);
-    except.push(rest.toString("utf8", at + 1, end));
-    at = end;
-  }
-  if (at > rest.length) throw new CodedError("envelope.malformed", "a publish is shorter than the ids of those who do not get it");
-  return { topic, data: rest.subarray(at), except };
-}
-
-/** A close event's payload. */
-export function encodeClose(code: number, reason: Uint8Array): Uint8Array {
-  const payload = Buffer.allocUnsafe(2 + reason.length);
-  payload.writeUInt16LE(code, 0);
-  payload.set(reason, 2);
-  return payload;
-}
-
-/** @throws {CodedError} "envelope.malformed" */
-export function decodeClose(payload: Buffer): { code: number; reason: string } {
-  if (payload.length < 2) throw new CodedError("envelope.malformed", "a close without a code");
-  return { code: payload.readUInt16LE(0), reason: payload.toString("utf8", 2) };
 }

@@ -42,3 +42,15 @@ test("the lobby tells each newcomer who is there, and everybody who comes and go
   ]);
   expect(cyd.received).toEqual([{ here: [{ name: "Bob" }, { name: "Cyd" }] }]);
 });
+
+test("the game waits for each move as long as it says, and gives up after the third", async () => {
+  const app = await testHandler(await example("game"));
+  const ada = await app.connect("/game/1");
+  app.advance(29_000);
+  await ada.send({ move: "e4" });
+  app.advance(29_000);
+  expect(ada.take()).toEqual([{ player: ada.id, move: "e4" }]);
+  app.advance(61_000);
+  expect(ada.take()).toEqual([1, 2, 3].map((missed) => ({ player: ada.id, missed })));
+  expect(ada.closed).toEqual({ code: 4000, reason: "too slow" });
+});

@@ -223,7 +223,7 @@ class Scene {
     this.releases.push(first);
     this.gateway = new InMemoryGateway(
       first,
-      { effectsBytes: 2 ** 20, stateBytes: 2 ** 14, topicsPerConnection: 1, turnTimeoutMs: 1, expireGraceMs: 1 },
+      { effectsBytes: 2 ** 20, stateBytes: 2 ** 14, topicsPerConnection: 1, timersPerConnection: 1, turnTimeoutMs: 1, expireGraceMs: 1 },
       () => app,
     );
   }

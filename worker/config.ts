@@ -32,6 +32,7 @@ const entries = v.object({
   /** All effects of one turn together, which travel in one NATS message. */
   EFFECTS_BYTES: optionalInteger({ least: 1024, most: mostPayloadBytes - effectsRoomBytes }),
   TOPICS_PER_CONNECTION: integer({ least: 0, most: 2_000, otherwise: usualTopics }),
+  TIMERS_PER_CONNECTION: integer({ least: 0, most: 32, otherwise: 16 }),
   TURN_TIMEOUT_MS: integer({ least: 1, most: longestWaitMs, otherwise: 30_000 }),
   APP_TIMEOUT_MS: integer({ least: 1, most: longestWaitMs, otherwise: 5_000 }),
   /** A gateway that is silent for this long is considered dead. */
@@ -74,6 +75,7 @@ export const liveSettings: ReadonlySet<keyof WorkerConfig> = new Set([
   "MESSAGE_BYTES",
   "EFFECTS_BYTES",
   "TOPICS_PER_CONNECTION",
+  "TIMERS_PER_CONNECTION",
   "LOG_LEVEL",
 ]);
 

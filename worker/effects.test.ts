@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { decodePublish, decodePublishExcept, flag, toGateway } from "../protocol/records.ts";
+import { decodePublish, decodePublishExcept } from "../protocol/payloads.ts";
+import { flag, toGateway } from "../protocol/records.ts";
 import { checkExcept, Effects, frameOf, publishExceptPayload, publishPayload } from "./effects.ts";
 import { ReceivedMessage } from "./message.ts";
 

@@ -4,7 +4,8 @@ import { thrownMessage } from "../process/thrown.ts";
 import { gatewayOf } from "../protocol/connection-id.ts";
 import { CodedError } from "../protocol/errors.ts";
 import type { Link } from "../protocol/link.ts";
-import { encodePublish, encodePublishExcept, exceptLimit, flag, toGateway } from "../protocol/records.ts";
+import { encodePublish, encodePublishExcept, exceptLimit } from "../protocol/payloads.ts";
+import { flag, toGateway } from "../protocol/records.ts";
 import type { Sendable } from "./handler.ts";
 import { ReceivedMessage } from "./message.ts";
 

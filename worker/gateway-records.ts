@@ -2,7 +2,8 @@
 
 import type { Batch } from "../protocol/envelope.ts";
 import { CodedError } from "../protocol/errors.ts";
-import { decodeClose, flag, parseCredit, parseGatewayLost, parsePin, parseResult, parseStates, toWorker } from "../protocol/records.ts";
+import { decodeClose, decodeTimer } from "../protocol/payloads.ts";
+import { flag, parseCredit, parseGatewayLost, parsePin, parseResult, parseStates, toWorker } from "../protocol/records.ts";
 import { matchRoute, type RouteTable } from "../protocol/route-table.ts";
 import type { AppClient } from "./app.ts";
 import type { ExclusiveRunner } from "./exclusive-runner.ts";
@@ -114,6 +115,9 @@ export class GatewayRecords {
         mailbox.push({ type, expiresAt: payload.readDoubleLE(0), redelivered, flushed });
         return turns.run(mailbox);
       }
+      case toWorker.timer:
+        mailbox.push({ type, ...decodeTimer(batch.payload(index)), redelivered, flushed });
+        return turns.run(mailbox);
       case toWorker.unpin:
         mailbox.leave();
         return turns.run(mailbox);
@@ -173,6 +177,8 @@ export class GatewayRecords {
       isMigrated,
       topics: new Set(body.topics),
       expiresAt: body.expiresAt,
+      timers: body.timers,
+      lastTimer: body.lastTimer,
       level: body.level,
       fault,
       handler: match.route,
@@ -197,5 +203,5 @@ export class GatewayRecords {
 
 /** Whether a record gives a connection, or one of its events. */
 function isGiven(type: number): boolean {
-  return type >= toWorker.pin && type <= toWorker.adopt;
+  return (type >= toWorker.pin && type <= toWorker.adopt) || type === toWorker.expire || type === toWorker.timer;
 }

@@ -67,6 +67,7 @@ const hookNames = [
   "onError",
   "onAdopt",
   "onExpire",
+  "onTimer",
   "onStart",
   "onGatewayLost",
 ] as const;

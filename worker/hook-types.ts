@@ -91,6 +91,13 @@ export interface Connection<Params = PathParams, State = unknown> {
    * @param at undefined: the connection does not expire. @throws {CodedError} "identity.invalid"
    */
   setExpiresAt(at: Date | undefined): void;
+  /**
+   * onTimer is called so much later, also if workers were replaced or killed meanwhile. A timer of the same name is replaced.
+   * @param name 1 to 64 bytes. @param ms 1 to 2^31 - 1. @throws {CodedError} "timer.invalid", "timers.tooMany"
+   */
+  setTimer(name: string, ms: number): void;
+  /** Its onTimer is not called any more, even if its time has come, and its turn has not begun. */
+  clearTimer(name: string): void;
   /** @param code 1000 (the default) or 3000 to 4999. @param reason at most 123 bytes. @throws {CodedError} "close.invalid" */
   close(code?: number, reason?: string): void;
   /** Commits what was asked for so far; `turn.flushed` counts it. Resolves when the gateway has it: then go on. */
@@ -273,6 +280,8 @@ export interface Hooks<Params = PathParams, State = unknown, StateInput = unknow
    * EXPIRE_GRACE_MS, the connection is closed with 4401; without this hook at once. Exactly once for each time that was set and has come.
    */
   onExpire?(conn: Connection<Params, State>, turn: Turn): Settled;
+  /** A timer of the connection has come due: exactly once for each, and before onClose. It is done with, also where this throws. */
+  onTimer?(conn: Connection<Params, State>, name: string, turn: Turn): Settled;
   /** A worker of this release has received a connection that opened under another worker. */
   onAdopt?(conn: Connection<Params, State>, turn: Turn): Settled;
   /**

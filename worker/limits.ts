@@ -11,6 +11,7 @@ export function turnLimits(config: WorkerConfig, maxPayloadBytes: number): Turns
     effectsBytes: Math.min(config.EFFECTS_BYTES, most.EFFECTS_BYTES),
     stateBytes: Math.min(config.STATE_BYTES, most.STATE_BYTES),
     topicsPerConnection: Math.min(config.TOPICS_PER_CONNECTION, most.TOPICS_PER_CONNECTION),
+    timersPerConnection: config.TIMERS_PER_CONNECTION,
     turnTimeoutMs: config.TURN_TIMEOUT_MS,
   };
 }

@@ -100,10 +100,11 @@ test("a gateway is told what it needs of a route", async () => {
         answers: false,
         adopts: true,
         expires: false,
+        timers: false,
       },
-      { path: "/b", subprotocols: [], upgrades: false, answers: true, adopts: false, expires: false },
+      { path: "/b", subprotocols: [], upgrades: false, answers: true, adopts: false, expires: false, timers: false },
       // A worker refuses them: there is no WebSocket.
-      { path: "/c", subprotocols: [], upgrades: true, answers: true, adopts: false, expires: false },
+      { path: "/c", subprotocols: [], upgrades: true, answers: true, adopts: false, expires: false, timers: false },
     ],
   });
 });

@@ -93,6 +93,7 @@ function routeOf(handler: Handler): RouteHello {
     answers: handler.onRequest !== undefined,
     adopts: handler.onAdopt !== undefined,
     expires: handler.onExpire !== undefined,
+    timers: handler.onTimer !== undefined,
   };
 }
 

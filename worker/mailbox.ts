@@ -2,11 +2,12 @@
 // be given back; running is the turn's part. Pure.
 
 import type { CodedError } from "../protocol/errors.ts";
-import { toWorker } from "../protocol/records.ts";
+import { isCounted, toWorker } from "../protocol/records.ts";
 import type { PathParams } from "../protocol/route-table.ts";
 import type { Effects } from "./effects.ts";
 import type { Handler, Query } from "./handler.ts";
 import type { ReceivedMessage } from "./message.ts";
+import type { CommittedTimers } from "./turn-timers.ts";
 
 /** An event that a hook has to be called for. */
 export type MailboxEvent = {
@@ -19,6 +20,8 @@ export type MailboxEvent = {
   | { readonly type: typeof toWorker.close; readonly code: number; readonly reason: string }
   /** Milliseconds since 1970: the time that has come. */
   | { readonly type: typeof toWorker.expire; readonly expiresAt: number }
+  /** A timer has come due. */
+  | { readonly type: typeof toWorker.timer; readonly name: string; readonly number: number }
 );
 
 type CloseEvent = MailboxEvent & { readonly type: typeof toWorker.close };
@@ -62,6 +65,10 @@ export interface MailboxOptions {
   readonly topics: Set<string>;
   /** Milliseconds since 1970; 0: never. undefined: its gateway knows of no such thing. */
   readonly expiresAt?: number | undefined;
+  /** Those that are set, or whose event has not committed, by name. */
+  readonly timers?: ReadonlyArray<readonly [name: string, number: number]> | undefined;
+  /** The highest number that one ever had. */
+  readonly lastTimer?: number | undefined;
   /** How much of the protocol its gateway knows: see protocol/level.ts. */
   readonly level?: number | undefined;
   /** The number of the next event. */
@@ -79,6 +86,7 @@ export class Mailbox {
   user: string | undefined;
   /** As of the pin. */
   expiresAt: number;
+  private ownTimers: CommittedTimers | undefined;
   /** The number of the event that runs or runs next: turn ids are made of it. */
   next: number;
   /** How often the event that runs has flushed, in dead workers and here, as far as its gateway has confirmed it. */
@@ -95,6 +103,12 @@ export class Mailbox {
     this.user = pin.user;
     this.expiresAt = pin.expiresAt ?? 0;
     this.next = pin.next;
+  }
+
+  /** As of the last commit. Made when they are asked for: most connections have none. */
+  get timers(): CommittedTimers {
+    this.ownTimers ??= { byName: new Map(this.pin.timers), last: this.pin.lastTimer ?? 0 };
+    return this.ownTimers;
   }
 
   /** Given back, closed or forgotten: nothing of it runs any more, and nothing that it still says counts. */
@@ -133,7 +147,8 @@ export class Mailbox {
   /** The event's turn has committed. @param closes whether it closed the connection. */
   done(event: MailboxEvent, closes: boolean): void {
     this.running = undefined;
-    if (event.type !== toWorker.adopt && event.type !== toWorker.expire) this.next++;
+    if (isCounted(event.type)) this.next++;
+    if (event.type === toWorker.timer && this.timers.byName.get(event.name) === event.number) this.timers.byName.delete(event.name);
     if (event.type === toWorker.close) this.phase = "gone";
     if (!closes) return;
     if (this.phase === "open") this.phase = "closed";

@@ -3,7 +3,8 @@
 
 import type { Logger } from "pino";
 import { runSlices, type Slices } from "../process/time-slice.ts";
-import { decodePublish, decodePublishExcept, flag, toGateway } from "../protocol/records.ts";
+import { decodePublish, decodePublishExcept } from "../protocol/payloads.ts";
+import { flag, toGateway } from "../protocol/records.ts";
 import type { AppClient } from "./app.ts";
 import type { Effects } from "./effects.ts";
 import type { GatewayPeer } from "./gateway-peer.ts";

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { expect, expectTypeOf, test, vi } from "vitest";
+import { describe, expect, expectTypeOf, test, vi } from "vitest";
 import { type App, defineHandler, type } from "./handler.ts";
 import { deferred } from "./testing/turn-bench.ts";
 import { testHandler } from "./testing.ts";
@@ -432,4 +432,115 @@ test("loseGateway ends everything at once: no onClose runs, and onGatewayLost se
   expect(present.size).toBe(1);
   await again.close();
   expect(present.size).toBe(0);
+});
+
+describe("timers", () => {
+  const clock = defineHandler({
+    path: "/clock",
+    state: type<{ count: number }>({ count: 0 }),
+    message: type<{ set?: [string, number]; clear?: string; fail?: boolean }>(),
+    onMessage(conn, { set, clear, fail }) {
+      if (set) conn.setTimer(...set);
+      if (clear) conn.clearTimer(clear);
+      if (fail) throw new Error("none of it");
+    },
+    onTimer(conn, name, turn) {
+      conn.send([name, turn.redelivered]);
+      conn.setState({ count: conn.state.count + 1 });
+      if (name === "tick" && conn.state.count < 3) conn.setTimer("tick", 1_000);
+      if (name === "fail") throw new Error("rolled back");
+    },
+    onError: (conn, error) => conn.send(error.code),
+  });
+
+  test("come due in the order of their time, once, and again where onTimer sets them", async () => {
+    const app = await testHandler(clock);
+    const ada = await app.connect("/clock");
+    await ada.send({ set: ["tick", 1_000] });
+    await ada.send({ set: ["first", 500] });
+    app.advance(999);
+    expect(ada.take()).toEqual([["first", false]]);
+    app.advance(10_000);
+    expect(ada.take()).toEqual([
+      ["tick", false],
+      ["tick", false],
+    ]);
+  });
+
+  test("are as a turn that threw had found them; one whose onTimer throws is done with", async () => {
+    const app = await testHandler(clock);
+    const ada = await app.connect("/clock");
+    await ada.send({ set: ["a", 100] });
+    await ada.send({ clear: "a", fail: true });
+    await ada.send({ set: ["b", 100], fail: true });
+    await ada.send({ set: ["fail", 200] });
+    ada.take();
+    app.advance(1_000);
+    app.advance(1_000);
+    expect(ada.take()).toEqual([["a", false], "handler.thrown"]);
+  });
+
+  test("survive a deploy and a crash, and a turn that was lost runs again", async () => {
+    const app = await testHandler(clock);
+    const ada = await app.connect("/clock");
+    await ada.send({ set: ["a", 100] });
+    await ada.send({ set: ["b", 200] });
+    await app.deploy(clock);
+    await ada.send({ set: ["b", 300] });
+    app.crashNext("before commit");
+    app.advance(150);
+    await app.crash();
+    expect(ada.take()).toEqual([["a", true]]);
+    app.advance(100);
+    expect(ada.take()).toEqual([]);
+    app.advance(1_000);
+    expect(ada.take()).toEqual([["b", false]]);
+  });
+
+  test("that have come due behind a turn which clears or replaces them are not run for that", async () => {
+    const gate = deferred();
+    const run: string[] = [];
+    const app = await testHandler(
+      defineHandler({
+        path: "/slow",
+        onOpen(conn) {
+          for (const name of ["cleared", "replaced", "left"]) conn.setTimer(name, 100);
+        },
+        async onMessage(conn) {
+          await gate.promise;
+          conn.clearTimer("cleared");
+          conn.setTimer("replaced", 1_000);
+        },
+        onTimer: (_conn, name) => void run.push(name),
+      }),
+    );
+    const ada = await app.connect("/slow");
+    const sent = ada.send("x");
+    app.advance(500);
+    gate.resolve();
+    await sent;
+    expect(run).toEqual(["left"]);
+    app.advance(1_000);
+    expect(run).toEqual(["left", "replaced"]);
+  });
+
+  test("are refused with a code where they cannot be", async () => {
+    const app = await testHandler(clock, { timersPerConnection: 1 });
+    const ada = await app.connect("/clock");
+    const wrong: Array<[string, number]> = [
+      ["", 1],
+      ["x".repeat(65), 1],
+      ["a", 0],
+      ["a", 1.5],
+      ["a", 2 ** 31],
+    ];
+    for (const set of wrong) await ada.send({ set });
+    expect(ada.take()).toEqual(wrong.map(() => "timer.invalid"));
+    await ada.send({ set: ["a", 5] });
+    await ada.send({ set: ["a", 6] });
+    await ada.send({ set: ["b", 5] });
+    expect(ada.take()).toEqual(["timers.tooMany"]);
+    const none = await testHandler(defineHandler({ path: "/none", onOpen: (conn) => conn.setTimer("a", 1) }));
+    expect((await none.connect("/none")).closed).toMatchObject({ code: 1011 });
+  });
 });

@@ -181,7 +181,7 @@ export class TestApp<State = unknown> {
     await this.gateway.active.handler.onGatewayLost?.(this.app(), { gateway, signal: new AbortController().signal });
   }
 
-  /** Moves the clock: turns that have taken too long are cut off, and connections expire. Nothing sleeps, and timers of the handler's own stay. */
+  /** Moves the clock: turns that have taken too long are cut off, connections expire, and their timers come due. Nothing sleeps. */
   advance(ms: number): void {
     this.gateway.advance(ms);
   }
@@ -271,6 +271,7 @@ function defaultLimits(): Limits {
     effectsBytes: config.EFFECTS_BYTES,
     stateBytes: config.STATE_BYTES,
     topicsPerConnection: config.TOPICS_PER_CONNECTION,
+    timersPerConnection: config.TIMERS_PER_CONNECTION,
     turnTimeoutMs: config.TURN_TIMEOUT_MS,
     expireGraceMs: usualExpireGraceMs,
   };

@@ -3,7 +3,8 @@
 import { gatewayOf } from "../protocol/connection-id.ts";
 import { CodedError } from "../protocol/errors.ts";
 import { needLevel } from "../protocol/level.ts";
-import { encodePublish, flag, toGateway, toWorker } from "../protocol/records.ts";
+import { encodePublish, encodeSetTimer } from "../protocol/payloads.ts";
+import { flag, toGateway, toWorker } from "../protocol/records.ts";
 import { checkTopic } from "../protocol/subjects.ts";
 import { checkExcept, type Frame, frameOf, publishExceptPayload, publishPayload } from "./effects.ts";
 import type { Connection, Member, MembersFilter, PublishOptions, Query, Sendable } from "./handler.ts";
@@ -11,6 +12,7 @@ import { checkUser, expiryTime } from "./identity.ts";
 import { encodeInfo, listed } from "./members.ts";
 import { readOnlyCopy } from "./read-only.ts";
 import type { RunningTurn } from "./turn.ts";
+import { checkTimerMs, checkTimerName } from "./turn-timers.ts";
 
 /** The `conn` of one turn. */
 export class TurnConnection implements Connection {
@@ -145,6 +147,28 @@ export class TurnConnection implements Connection {
   setExpiresAt(at: Date | undefined): void {
     const turn = this.#open();
     turn.identity = { ...turn.identity, expiresAt: expiryTime(at) };
+  }
+
+  setTimer(name: string, ms: number): void {
+    const turn = this.#open();
+    checkTimerName(name);
+    checkTimerMs(ms);
+    const { pin } = turn.mailbox;
+    if (pin.handler.onTimer === undefined) throw new CodedError("timer.invalid", "setTimer needs an onTimer in the handler");
+    needLevel(pin.level, 1, "conn.setTimer");
+    const limit = turn.host.limits.timersPerConnection;
+    if (!turn.timers.has(name) && turn.timers.size >= limit)
+      throw new CodedError("timers.tooMany", `a connection has at most ${limit} timers (TIMERS_PER_CONNECTION)`);
+    turn.effects.add(toGateway.timer, encodeSetTimer(ms, turn.timers.next, name));
+    turn.timers.set(name);
+  }
+
+  clearTimer(name: string): void {
+    const turn = this.#open();
+    checkTimerName(name);
+    if (!turn.timers.has(name)) return;
+    turn.effects.add(toGateway.noTimer, name);
+    turn.timers.clear(name);
   }
 
   close(code = 1000, reason = ""): void {

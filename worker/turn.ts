@@ -7,13 +7,15 @@ import type { App, Turn } from "./handler.ts";
 import type { Mailbox, MailboxEvent } from "./mailbox.ts";
 import { ownCopy } from "./read-only.ts";
 import type { MeasuredTurn } from "./turn-meter.ts";
+import { TurnTimers } from "./turn-timers.ts";
 import { TurnTopics } from "./turn-topics.ts";
 
-export type HookName = "onOpen" | "onMessage" | "onClose" | "onAdopt" | "onExpire" | "onError";
+export type HookName = "onOpen" | "onMessage" | "onClose" | "onAdopt" | "onExpire" | "onTimer" | "onError";
 
 export interface TurnLimits {
   readonly effectsBytes: number;
   readonly topicsPerConnection: number;
+  readonly timersPerConnection: number;
   readonly turnTimeoutMs: number;
 }
 
@@ -48,6 +50,7 @@ export class RunningTurn implements Turn, MeasuredTurn {
   private controller: AbortController | undefined;
   /** Made when the hook asks for it: most turns do not. */
   private ownTopics: TurnTopics | undefined;
+  private ownTimers: TurnTimers | undefined;
   /** What it has told of the connection as a member, by topic. */
   infos: Map<string, unknown> | undefined;
 
@@ -64,6 +67,7 @@ export class RunningTurn implements Turn, MeasuredTurn {
   get id(): string {
     const { pin, next } = this.mailbox;
     if (this.event.type === toWorker.adopt) return `${pin.id}:adopt-${pin.epoch}`;
+    if (this.event.type === toWorker.timer) return `${pin.id}:timer-${this.event.number}`;
     return this.event.type === toWorker.expire ? `${pin.id}:expire-${this.event.expiresAt}` : `${pin.id}:${next}`;
   }
 
@@ -79,6 +83,12 @@ export class RunningTurn implements Turn, MeasuredTurn {
   get topics(): TurnTopics {
     this.ownTopics ??= new TurnTopics(this.mailbox.topics);
     return this.ownTopics;
+  }
+
+  /** As they were, or as the turn has changed them. */
+  get timers(): TurnTimers {
+    this.ownTimers ??= new TurnTimers(this.mailbox.timers);
+    return this.ownTimers;
   }
 
   get signal(): AbortSignal {
@@ -132,6 +142,7 @@ export class RunningTurn implements Turn, MeasuredTurn {
     this.effects.clear();
     this.mailbox.state = this.state;
     this.commitTopics();
+    this.commitTimers();
     this.settleIdentity();
     this.stateIsSet = false;
     this.flushes++;
@@ -139,5 +150,9 @@ export class RunningTurn implements Turn, MeasuredTurn {
 
   commitTopics(): void {
     this.ownTopics?.commit();
+  }
+
+  commitTimers(): void {
+    this.ownTimers?.commit();
   }
 }

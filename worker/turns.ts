@@ -64,7 +64,7 @@ export class Turns implements TurnHost {
       const event = mailbox.begin();
       if (event === undefined) break;
       const { fault } = mailbox.pin;
-      if (isRenewed(mailbox, event)) this.commit(new RunningTurn(this, mailbox, event), true);
+      if (isStale(mailbox, event)) this.commit(new RunningTurn(this, mailbox, event), true);
       else if (fault !== undefined && event.type !== toWorker.close)
         this.giveUp(mailbox, event, { code: fault.closeCode, reason: fault.code });
       else this.hook(mailbox, event, hookOf(event), undefined);
@@ -204,6 +204,8 @@ export class Turns implements TurnHost {
         return handler.onAdopt?.(conn, turn);
       case toWorker.expire:
         return handler.onExpire?.(conn, turn);
+      case toWorker.timer:
+        return handler.onTimer?.(conn, event.name, turn);
       case toWorker.close:
         return handler.onClose?.(conn, { code: event.code, reason: event.reason }, turn);
       case toWorker.message: {
@@ -246,6 +248,7 @@ export class Turns implements TurnHost {
     turn.settleIdentity();
     mailbox.state = turn.state;
     turn.commitTopics();
+    turn.commitTimers();
     const closes = turn.closing !== undefined;
     const isGone = mailbox.isGone;
     mailbox.done(turn.event, closes);
@@ -274,8 +277,9 @@ function closeAfterError(turn: RunningTurn): void {
   if (turn.event.type === toWorker.open) turn.closing ??= { code: 1011, reason: "onOpen threw" };
 }
 
-/** A turn before it has set another time. */
-function isRenewed(mailbox: Mailbox, event: MailboxEvent): boolean {
+/** A turn before it has set another time, or has cleared the timer. */
+function isStale(mailbox: Mailbox, event: MailboxEvent): boolean {
+  if (event.type === toWorker.timer) return mailbox.timers.byName.get(event.name) !== event.number;
   return event.type === toWorker.expire && event.expiresAt !== mailbox.expiresAt;
 }
 
@@ -283,6 +287,7 @@ function hookOf(event: MailboxEvent): HookName {
   if (event.type === toWorker.message) return "onMessage";
   if (event.type === toWorker.open) return "onOpen";
   if (event.type === toWorker.expire) return "onExpire";
+  if (event.type === toWorker.timer) return "onTimer";
   return event.type === toWorker.close ? "onClose" : "onAdopt";
 }
 

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { BatchBuilder, decodeBatch } from "../../protocol/envelope.ts";
 import { isCodedError } from "../../protocol/errors.ts";
 import { decodeAnnouncement } from "../../protocol/membership.ts";
+import * as payloads from "../../protocol/payloads.ts";
 import * as records from "../../protocol/records.ts";
 import { parseRepair } from "../../protocol/repair.ts";
 import { madeUpRecord } from "../records.ts";
@@ -12,7 +13,8 @@ import { target } from "../target.ts";
 const parsers: ReadonlyArray<(bytes: Buffer) => unknown> = [
   ...[records.parsePin, records.parseUpgrade, records.parseUpgraded, records.parseRequest, records.parseResponded],
   ...[records.parseResponding, records.parseCredit, records.parseCommand, records.parseStates, records.parseCount],
-  ...[records.parseResult, records.parseGatewayLost, parseRepair, records.decodePublish, records.decodeClose],
+  ...[records.parseResult, records.parseGatewayLost, parseRepair, payloads.decodePublish, payloads.decodeClose],
+  ...[payloads.decodePublishExcept, payloads.decodeTimer, payloads.decodeSetTimer],
 ];
 
 const allTypes = [...Object.values(records.toWorker), ...Object.values(records.toGateway)];

@@ -4,7 +4,7 @@
 import { connectionId } from "../../protocol/connection-id.ts";
 import { KeptState } from "../../protocol/kept-state.ts";
 import { gatewayLevel } from "../../protocol/level.ts";
-import { flag, toWorker } from "../../protocol/records.ts";
+import { flag, isCounted, toWorker } from "../../protocol/records.ts";
 import type { Frame } from "../effects.ts";
 import type { HandlerError } from "../handler.ts";
 import { Mailbox, type MailboxEvent, type MailboxOptions } from "../mailbox.ts";
@@ -22,6 +22,7 @@ export type Arrival =
   | { readonly type: typeof toWorker.open | typeof toWorker.adopt }
   | { readonly type: typeof toWorker.message; readonly frame: Frame }
   | { readonly type: typeof toWorker.expire; readonly expiresAt: number }
+  | { readonly type: typeof toWorker.timer; readonly name: string; readonly number: number }
   | { readonly type: typeof toWorker.close; readonly code: number; readonly reason: string };
 
 interface HeldEvent {
@@ -44,6 +45,9 @@ export class HeldConnection {
   readonly topics = new Set<string>();
   /** What is told of it, by topic. */
   readonly members = new Map<string, { readonly info: string; readonly since: number }>();
+  /** By name; `at` by the test's clock, undefined once its event was made. */
+  readonly timers = new Map<string, { readonly number: number; at: number | undefined }>();
+  lastTimer = 0;
   readonly stored: KeptState;
   user: string | undefined;
   /** Milliseconds since 1970; 0: never. */
@@ -116,6 +120,8 @@ export class HeldConnection {
       user: this.user,
       expiresAt: this.expiresAt,
       level: gatewayLevel,
+      timers: [...this.timers].map(([name, { number }]) => [name, number] as const),
+      lastTimer: this.lastTimer,
       next: this.firstEvent,
     });
     this.isPinned = true;
@@ -152,7 +158,9 @@ export class HeldConnection {
     this.delivered--;
     const { type } = event.arrival;
     if (type === toWorker.expire && this.isAsked) this.answerBy = answerBy;
-    if (type !== toWorker.adopt && type !== toWorker.expire) this.firstEvent++;
+    if (event.arrival.type === toWorker.timer && this.timers.get(event.arrival.name)?.number === event.arrival.number)
+      this.timers.delete(event.arrival.name);
+    if (isCounted(type)) this.firstEvent++;
     event.onSettled();
   }
 
@@ -175,7 +183,7 @@ export class HeldConnection {
     const delivered = this.delivered;
     this.delivered = 0;
     for (const [index, event] of this.events.splice(0).entries()) {
-      if (event.arrival.type === toWorker.message || event.arrival.type === toWorker.expire) {
+      if (event.arrival.type === toWorker.message || !isCounted(event.arrival.type)) {
         event.onSettled();
         continue;
       }

@@ -2,6 +2,7 @@
 // gateway/commit.ts does, to connections in memory. Workers change as in a deploy, or die where a test wants it.
 
 import type { CodedError } from "../../protocol/errors.ts";
+import { decodeSetTimer } from "../../protocol/payloads.ts";
 import { flag, toGateway, toWorker } from "../../protocol/records.ts";
 import type { Effect, Effects, Frame } from "../effects.ts";
 import type { App, Handler, Member } from "../handler.ts";
@@ -97,9 +98,22 @@ export class InMemoryGateway {
   }
 
   advance(ms: number): void {
-    this.clockMs += ms;
+    const until = this.clockMs + ms;
+    for (let timer = this.nextTimer(until); timer !== undefined; timer = this.nextTimer(until)) {
+      const { connection, name, number, at } = timer;
+      this.clockMs = Math.max(this.clockMs, at);
+      connection.timers.set(name, { number, at: undefined });
+      if (this.active.handler.onTimer !== undefined) void this.arrive(connection, { type: toWorker.timer, name, number });
+    }
+    this.clockMs = until;
     for (const worker of this.workers) worker.sweep();
     for (const connection of this.open) this.expire(connection);
+  }
+
+  /** The first that comes due until then. */
+  private nextTimer(until: number): { connection: HeldConnection; name: string; number: number; at: number } | undefined {
+    const all = this.open.flatMap((connection) => [...connection.timers].map(([name, timer]) => ({ connection, name, ...timer })));
+    return all.flatMap(({ at, ...timer }) => (at === undefined || at > until ? [] : { ...timer, at })).sort((a, b) => a.at - b.at)[0];
   }
 
   /** Milliseconds since 1970: the machine's own clock, moved by as much as the test says. */
@@ -257,6 +271,15 @@ export class InMemoryGateway {
           release,
           (effect.flags & flag.migrated) !== 0,
         );
+        return;
+      case "setTimer": {
+        const { ms, number, name } = decodeSetTimer(bytesOf(effect));
+        connection.lastTimer = number;
+        if (isOpen) connection.timers.set(name, { number, at: this.clockMs + ms });
+        return;
+      }
+      case "clearTimer":
+        connection.timers.delete(seen.name);
         return;
       case "identify":
         connection.user = seen.user ?? connection.user;

@@ -1,6 +1,7 @@
 // What a test sees: effects and frames as the values that a handler or a client would name them by.
 
-import { decodePublish, decodePublishExcept, flag, parseIdentity, toGateway } from "../../protocol/records.ts";
+import { decodePublish, decodePublishExcept, decodeSetTimer } from "../../protocol/payloads.ts";
+import { flag, parseIdentity, toGateway } from "../../protocol/records.ts";
 import type { Effect, Frame } from "../effects.ts";
 import { decodeState } from "../state-codec.ts";
 
@@ -16,6 +17,8 @@ export type TestEffect =
       readonly except?: readonly string[];
     }
   | { readonly type: "subscribe" | "unsubscribe"; readonly topic: string }
+  | { readonly type: "setTimer"; readonly name: string; readonly ms: number }
+  | { readonly type: "clearTimer"; readonly name: string }
   /** What subscribe's `as` tells. */
   | { readonly type: "member"; readonly topic: string; readonly as: unknown }
   | { readonly type: "setState"; readonly state: unknown }
@@ -55,6 +58,12 @@ export function seenEffect(effect: Effect): TestEffect {
         ...(expiresAt !== undefined && { expiresAt: expiresAt === 0 ? undefined : new Date(expiresAt) }),
       };
     }
+    case toGateway.timer: {
+      const { name, ms } = decodeSetTimer(bytesOf(effect));
+      return { type: "setTimer", name, ms };
+    }
+    case toGateway.noTimer:
+      return { type: "clearTimer", name: textOf(effect) };
     case toGateway.close:
       return { type: "close", code: extra, reason: textOf(effect) };
     default:

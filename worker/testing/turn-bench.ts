@@ -29,7 +29,7 @@ const notHere: App = {
   connections: () => Promise.reject(new Error("no gateway")),
   members: () => Promise.reject(new Error("no gateway")),
 };
-const limits = { effectsBytes: 200, stateBytes: 20, topicsPerConnection: 2, turnTimeoutMs: 1_000 };
+const limits = { effectsBytes: 200, stateBytes: 20, topicsPerConnection: 2, timersPerConnection: 2, turnTimeoutMs: 1_000 };
 export const fresh = { redelivered: false, flushed: 0 };
 export const open: MailboxEvent = { type: toWorker.open, ...fresh };
 export const close: MailboxEvent = { type: toWorker.close, code: 1000, reason: "", ...fresh };
@@ -140,6 +140,10 @@ function brief(effect: ReturnType<typeof seenEffect>): unknown {
       return { user: effect.user, expiresAt: effect.expiresAt };
     case "close":
       return `close ${effect.code} ${effect.reason}`;
+    case "setTimer":
+      return `setTimer ${effect.name} ${effect.ms}`;
+    case "clearTimer":
+      return `clearTimer ${effect.name}`;
     default:
       return `${effect.type} ${effect.topic}`;
   }
