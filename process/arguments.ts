@@ -65,6 +65,15 @@ export function parseValues<const Options extends NonNullable<ParseArgsConfig["o
   return attempt(() => parseArgs({ args: [...args], options }).values);
 }
 
+/** As `parseValues`, for a command that is given words beside its options. @throws {UsageError} */
+export function parseValuesAndWords<const Options extends NonNullable<ParseArgsConfig["options"]>>(
+  args: readonly string[],
+  options: Options,
+) {
+  const { values, positionals } = attempt(() => parseArgs({ args: [...args], options, allowPositionals: true }));
+  return { values, words: positionals };
+}
+
 function booleans(names: readonly string[]) {
   return Object.fromEntries(names.map((name) => [name, { type: "boolean" as const }]));
 }

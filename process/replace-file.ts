@@ -1,6 +1,6 @@
 // Replaces files whole: whoever reads, and whoever starts after a power cut, finds the old one or the new one.
 
-import { closeSync, fsyncSync, openSync, renameSync, writeSync } from "node:fs";
+import { closeSync, fchmodSync, fchownSync, fsyncSync, openSync, renameSync, writeSync } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 
@@ -23,11 +23,23 @@ export async function replaceFile(file: string, text: string, mode: number): Pro
   }
 }
 
-/** Returns when the new one is on the disk; nothing else runs meanwhile. @throws what the file system throws. */
-export function replaceFileSync(file: string, text: string, mode: number): void {
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/**
+ * Returns when the new one is on the disk; nothing else runs meanwhile.
+ * @param owner undefined: whoever runs this.
+ * @throws what the file system throws.
+ */
+export function replaceFileSync(file: string, text: string, mode: number, owner?: Owner): void {
   const fresh = `${file}.new`;
   const descriptor = openSync(fresh, "w", mode);
   try {
+    // One that was cut off may have left a file of another mode.
+    fchmodSync(descriptor, mode);
+    if (owner !== undefined) fchownSync(descriptor, owner.uid, owner.gid);
     writeSync(descriptor, text);
     fsyncSync(descriptor);
   } finally {

@@ -6,6 +6,7 @@ const commands = {
   dev: "like start, and a saved handler is live at once",
   "deploy-worker": "deploy the working tree; clients stay connected",
   "rollback-worker": "go back to the previous release, or to another one that is kept",
+  "api-key": "add, list and revoke the keys of the HTTP API",
   status: "show gateways, workers and releases of the running server",
   "install-service": "set thinstate up as systemd services",
   "uninstall-service": "remove the systemd services",
@@ -28,7 +29,7 @@ const forRoot = { "install-service": "install", "uninstall-service": "remove" };
 /**
  * What root runs of a clone that need not be root's: packages may then run no scripts of their own while they are installed.
  */
-const forServices = ["install-service", "uninstall-service", "deploy-worker", "rollback-worker", "status"];
+const forServices = ["install-service", "uninstall-service", "deploy-worker", "rollback-worker", "api-key", "status"];
 
 /** Those that serve: they say what people should know of this machine. */
 const withAdvice = ["start", "dev"];

@@ -20,6 +20,7 @@ export const processSettings: ReadonlySet<string> = new Set([
   "ACTIVATION_FILE",
   "IDENTITY_FILE",
   "RELOAD_FILE",
+  "API_KEYS_FILE",
 ]);
 
 /** The environment has mistakes; the message lists them. */

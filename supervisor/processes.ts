@@ -2,6 +2,7 @@
 
 import { join, resolve } from "node:path";
 import type { BusSecurity } from "../nats/security.ts";
+import { apiKeysFile } from "./api-keys-file.ts";
 import { Child, type ChildContext, type ChildSpec } from "./child.ts";
 import type { Config } from "./config.ts";
 import type { DebugPort } from "./debug-port.ts";
@@ -21,6 +22,11 @@ export interface ProcessesOptions {
   readonly log: Log;
   /** Workers can be debugged. */
   readonly debugPort: DebugPort | undefined;
+}
+
+/** Each gateway has one of its own, as ADMIN_PORT is counted. */
+function apiPort(first: string | undefined, index: number): NodeJS.ProcessEnv {
+  return first === undefined || first === "" ? {} : { API_PORT: String(Number(first) + index) };
 }
 
 /** By variable. */
@@ -72,6 +78,8 @@ export class Processes {
       ADMIN_PORT: String(address.adminPorts[index]),
       ADMIN_HOST: this.config.adminHost,
       IDENTITY_FILE: join(this.identities, String(index + 1)),
+      ...apiPort(this.env.API_PORT, index),
+      API_KEYS_FILE: apiKeysFile(this.config.cacheFolder),
     };
     return this.node({ script: [...gatewayFlags, "gateway/main.ts"], name: `gateway-${index + 1}`, cwd: this.config.clone, env });
   }

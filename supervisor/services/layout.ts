@@ -22,6 +22,8 @@ export const layout = {
   settingsFile: join(settings, "thinstate.env"),
   /** The same for workers alone, with what only they may know; it may be missing. */
   workerSettingsFile: join(settings, "worker.env"),
+  /** Keys of the HTTP API, by their hash: for gateways alone. */
+  apiKeysFile: join(settings, "api-keys.json"),
   /** Certificates of the gateways. */
   tls: join(settings, "tls"),
   natsConfiguration: join(settings, "nats-server.conf"),
