@@ -25,6 +25,16 @@ const entries = v.object({
   PORT: integer({ least: 0, most: 65_535, otherwise: 8080 }),
   ADMIN_PORT: integer({ least: 0, most: 65_535, otherwise: 9090 }),
   ADMIN_HOST: v.optional(text, "127.0.0.1"),
+  /** The HTTP API's own port; 0: none. The second gateway uses the next one. */
+  API_PORT: integer({ least: 0, most: 65_535, otherwise: 0 }),
+  API_HOST: v.optional(text, "127.0.0.1"),
+  /** Where the HTTP API is on the public port; empty: nowhere. */
+  API_PATH: v.optional(v.pipe(v.string(), v.regex(/^(?:\/[A-Za-z0-9._~-]+)*$/, "a path like /api, without a slash at its end")), ""),
+  /** Its keys: see process/api-keys/. Empty: it is off. */
+  API_KEYS_FILE: v.optional(v.string(), ""),
+  /** Answers that are kept for calls with an Idempotency-Key, and for how long. */
+  API_IDEMPOTENCY_KEYS: integer({ least: 0, most: 10_000_000, otherwise: 10_000 }),
+  API_IDEMPOTENCY_MS: integer({ least: 1, most: longestWaitMs, otherwise: 600_000 }),
   /** Counts the gateways of a machine from 1. Each finds its own admin port by it: the second one uses ADMIN_PORT + 1. */
   GATEWAY_INSTANCE: integer({ least: 1, most: 1_000, otherwise: 1 }),
   /** Names the active release, if no supervisor does. */
@@ -188,6 +198,9 @@ export const liveSettings: ReadonlySet<keyof GatewayConfig> = new Set([
   ...(Object.keys(clientLimitSettings) as Array<keyof typeof clientLimitSettings>),
   "TRUSTED_PROXIES",
   "HOSTS",
+  "API_PATH",
+  "API_IDEMPOTENCY_KEYS",
+  "API_IDEMPOTENCY_MS",
   "URL_BYTES",
   "COMPRESSION",
   "TLS_CERT_FILE",

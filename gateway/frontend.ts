@@ -2,6 +2,7 @@
 // sockets say.
 
 import type { Logger } from "pino";
+import type { Api } from "./api/api.ts";
 import type { Certificate } from "./certificate.ts";
 import type { ClientEvents } from "./client-events.ts";
 import type { GatewayConfig } from "./config.ts";
@@ -12,7 +13,9 @@ import { FileGuard } from "./file-guard.ts";
 import type { LiveSettings } from "./live-settings.ts";
 import { openFiles } from "./open-files.ts";
 import { Upgrades } from "./upgrade.ts";
+import type { Incoming } from "./uws/request.ts";
 import { listen, type Server } from "./uws/server.ts";
+import type { WaitingRequest } from "./uws/waiting-client.ts";
 import type { WorkerRequests } from "./worker-requests.ts";
 
 export interface FrontendOptions {
@@ -22,6 +25,7 @@ export interface FrontendOptions {
   readonly clients: ClientEvents;
   readonly dispatcher: Dispatcher;
   readonly requests: WorkerRequests;
+  readonly api: Pick<Api, "serves" | "request">;
   readonly now: () => number;
   readonly log: Logger;
 }
@@ -91,7 +95,7 @@ export class Frontend {
       mayConnect: (ip) => this.entrance.mayConnect(ip),
       isBarred: (ip) => clients.limits.isBarred(ip),
       onUpgrade: (incoming, client) => this.entrance.upgrade(clients.identified(incoming), client),
-      onRequest: (incoming, client) => this.entrance.request(clients.identified(incoming), client),
+      onRequest: (incoming, client) => this.request(clients.identified(incoming), client),
       onOpen: (connection, socket) => clients.open(connection, socket),
       onMessage: (connection, message, isBinary) => clients.receive(connection, message, isBinary),
       onPing: (connection) => clients.pinged(connection),
@@ -110,6 +114,12 @@ export class Frontend {
   drain(): void {
     this.server?.stopListening();
     this.upgrades.drain();
+  }
+
+  private request(incoming: Incoming, client: WaitingRequest): void {
+    const { api, settings } = this.options;
+    if (api.serves(incoming)) api.request(incoming, client, settings.config.API_PATH);
+    else this.entrance.request(incoming, client);
   }
 
   /** Whether the next newcomer is one too many. An upgrade counts as a connection from its beginning. */

@@ -6,6 +6,9 @@ import type { IdentityFile } from "../process/identity-file.ts";
 import { ProcessMeter } from "../process/process-meter.ts";
 import type { Bus } from "../protocol/bus.ts";
 import { subjectsOf } from "../protocol/subjects.ts";
+import { Api } from "./api/api.ts";
+import { KnownKeys } from "./api/known-keys.ts";
+import { listenApi } from "./api/port.ts";
 import { Backend } from "./backend.ts";
 import type { Certificate } from "./certificate.ts";
 import { ClientEvents } from "./client-events.ts";
@@ -22,6 +25,7 @@ import { closeEveryone } from "./shutdown.ts";
 import { SlotTable } from "./slot-table.ts";
 import { type PublishHere, Topics } from "./topics.ts";
 import { UserConnections } from "./user-connections.ts";
+import type { Server } from "./uws/server.ts";
 
 export interface GatewayOptions {
   readonly id: string;
@@ -49,9 +53,12 @@ export class Gateway {
   readonly commits: Commits;
   readonly clients: ClientEvents;
   readonly frontend: Frontend;
+  readonly api: Api;
   readonly backend: Backend;
   readonly meter = new ProcessMeter("gateway");
   private readonly options: GatewayOptions;
+  private readonly apiKeys: KnownKeys;
+  private apiPort: Server | undefined;
   private sweeping: NodeJS.Timeout | undefined;
 
   constructor(options: GatewayOptions) {
@@ -133,7 +140,9 @@ export class Gateway {
       log,
       sparseLog: clients.sparseLog,
     });
-    this.frontend = new Frontend({ id, settings, clients, dispatcher, requests: this.backend.requests, now, log });
+    this.apiKeys = new KnownKeys({ file: config.API_KEYS_FILE, log });
+    this.api = this.makeApi();
+    this.frontend = new Frontend({ id, settings, clients, dispatcher, requests: this.backend.requests, api: this.api, now, log });
   }
 
   get counters() {
@@ -146,7 +155,9 @@ export class Gateway {
   async start(): Promise<{ port: number }> {
     const { identity, log } = this.options;
     this.backend.listen();
+    await this.apiKeys.begin();
     await this.frontend.listen();
+    this.apiPort = await listenApi(this);
     // Not before: what cannot listen has nobody to lose.
     await identity
       .take()
@@ -161,6 +172,8 @@ export class Gateway {
     const { dispatcher, frontend, backend } = this;
     const { identity, now, log } = this.options;
     frontend.drain();
+    this.apiPort?.stopListening();
+    this.apiKeys.end();
     backend.drain();
     await closeEveryone({ config: this.settings.config, dispatcher, frontend, peers: backend.peers, now, log });
     if (dispatcher.size === 0) {
@@ -169,6 +182,29 @@ export class Gateway {
     this.clients.sparseLog.end();
     clearInterval(this.sweeping);
     await backend.end();
+  }
+
+  private makeApi(): Api {
+    const { settings, dispatcher, topics, clients } = this;
+    const { now } = this.options;
+    return new Api({
+      keys: this.apiKeys,
+      path: () => settings.config.API_PATH,
+      limits: clients.limits,
+      bodies: { parking: dispatcher.parking, now, limits: settings.requests },
+      answers: () => ({ answers: settings.config.API_IDEMPOTENCY_KEYS, keptMs: settings.config.API_IDEMPOTENCY_MS }),
+      messageBytes: () => settings.config.MESSAGE_BYTES,
+      isDraining: () => this.frontend.upgrades.isDraining,
+      isConnected: () => this.backend.connected,
+      publish: ({ topic, data, isBinary }) => {
+        this.frontend.publish(topic, data, isBinary);
+        topics.publishElsewhere(topic, data, isBinary);
+      },
+      counts: () => ({ connections: dispatcher.size, topics: topics.size }),
+      onAnswer: (outcome) => this.frontend.upgrades.outcomes.request.count(outcome),
+      onBug: (error) => this.backend.meetFault(error),
+      sparseLog: clients.sparseLog,
+    });
   }
 
   private forget(connection: Connection): void {
@@ -180,6 +216,7 @@ export class Gateway {
   private sweep(): void {
     this.dispatcher.sweep(this.backend.awayMs);
     this.frontend.sweep();
+    this.api.sweep();
     this.topics.sweep();
     this.backend.sweep();
   }

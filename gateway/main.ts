@@ -78,6 +78,12 @@ async function main(): Promise<void> {
       "the admin port is not on loopback (ADMIN_HOST), and answers everybody who reaches it: have a firewall decide who may",
     );
   }
+  if (config.API_PORT !== 0 && !isLoopback(config.API_HOST)) {
+    log.warn(
+      { host: config.API_HOST },
+      "API_PORT is not on loopback (API_HOST), and speaks no TLS: use API_PATH, or have a proxy before it",
+    );
+  }
   gateway.adminPort = admin.port;
   const { port } = await gateway.start();
   const started = gateway;

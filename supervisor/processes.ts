@@ -26,7 +26,8 @@ export interface ProcessesOptions {
 
 /** Each gateway has one of its own, as ADMIN_PORT is counted. */
 function apiPort(first: string | undefined, index: number): NodeJS.ProcessEnv {
-  return first === undefined || first === "" ? {} : { API_PORT: String(Number(first) + index) };
+  const port = Number(first ?? 0);
+  return port === 0 ? {} : { API_PORT: String(port + index) };
 }
 
 /** By variable. */

@@ -12,6 +12,7 @@ export interface AppOptions<Data extends object> extends Pick<ServerOptions, "tl
   readonly library: ReturnType<typeof loadLibrary>;
   readonly listeners: ServerListeners<Data>;
   readonly answers: AnswerRoom;
+  readonly isExclusive: boolean;
   /** To the subscribers of the other apps. */
   readonly publishElsewhere: SocketRoom["publishElsewhere"];
   /** It has one connection more or less. */
@@ -60,7 +61,7 @@ export class App<Data extends object> {
   /** @param port 0: any. @returns the port. @throws where it cannot be had. */
   async listen(host: string, port: number): Promise<number> {
     const { uWS } = this.options.library;
-    this.listening = await listenOn(this.app, host, port);
+    this.listening = await listenOn(this.app, host, port, this.options.isExclusive ? exclusivePort : sharedPort);
     return uWS.us_socket_local_port(this.listening as unknown as uWS.us_socket);
   }
 
@@ -177,9 +178,13 @@ function isHeadTooLarge(incoming: Incoming): boolean {
 
 const headTooLarge = { status: 431, headers: [], body: "", close: "now" } as const;
 
-function listenOn(app: uWS.TemplatedApp, host: string, port: number): Promise<uWS.us_listen_socket> {
+/** LIBUS_LISTEN_DEFAULT and LIBUS_LISTEN_EXCLUSIVE_PORT of libusockets.h. */
+const sharedPort = 0;
+const exclusivePort = 1;
+
+function listenOn(app: uWS.TemplatedApp, host: string, port: number, options: number): Promise<uWS.us_listen_socket> {
   return new Promise((resolve, reject) => {
-    app.listen(host, port, (listening) => {
+    app.listen(host, port, options, (listening) => {
       if (listening === false) reject(new Error(`cannot listen on ${host}:${port}`));
       else resolve(listening);
     });

@@ -31,6 +31,8 @@ export interface ServerListeners<Data extends object> {
 export interface ServerOptions {
   readonly host: string;
   readonly port: number;
+  /** Whether nobody else may listen there, not even another gateway. Not for one that is renewed. */
+  readonly isExclusive?: boolean;
   /** Files in PEM; undefined: clients speak without TLS. */
   readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
   readonly limits: {
@@ -74,6 +76,7 @@ class UwsServer<Data extends object> implements Server {
   port: number;
   private readonly library: ReturnType<typeof loadLibrary>;
   private readonly host: string;
+  private readonly isExclusive: boolean;
   private readonly listeners: ServerListeners<Data>;
   /** Those that have connections, and the one that takes new ones. */
   private readonly apps = new Set<App<Data>>();
@@ -82,11 +85,12 @@ class UwsServer<Data extends object> implements Server {
   private isPaused = false;
   private hasStopped = false;
 
-  constructor({ host, port }: ServerOptions, listeners: ServerListeners<Data>) {
+  constructor({ host, port, isExclusive = false }: ServerOptions, listeners: ServerListeners<Data>) {
     this.library = loadLibrary();
     this.answers = { writing: new Set(), corksAll: this.library.version !== "20.30" };
     this.host = host;
     this.port = port;
+    this.isExclusive = isExclusive;
     this.listeners = listeners;
   }
 
@@ -107,6 +111,7 @@ class UwsServer<Data extends object> implements Server {
       limits,
       listeners,
       answers,
+      isExclusive: this.isExclusive,
       publishElsewhere: (topic, data, isBinary) => {
         for (const other of this.apps) if (other !== app) other.publish(topic, data, isBinary);
       },

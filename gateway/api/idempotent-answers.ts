@@ -1,0 +1,92 @@
+// Answers of calls that named an Idempotency-Key: the same call again is answered as before, and not done again. Kept for some time, the
+// latest ones only, by this gateway alone. Pure.
+//
+// Source: draft-ietf-httpapi-idempotency-key-header. All calls are done at once, so none is met while it is under way.
+
+import { createHash } from "node:crypto";
+import type { Answer } from "../uws/waiting-client.ts";
+import { ApiError } from "./api-error.ts";
+
+const keyLimit = 255;
+
+export interface IdempotentAnswersOptions {
+  readonly now: () => number;
+  /** Read each time. */
+  readonly limits: () => { readonly answers: number; readonly keptMs: number };
+}
+
+/** What makes a call the same one. */
+export interface Call {
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  readonly mediaType: string;
+  readonly body: Uint8Array;
+}
+
+interface Kept {
+  readonly fingerprint: string;
+  readonly answer: Answer;
+  readonly until: number;
+}
+
+export class IdempotentAnswers {
+  private readonly options: IdempotentAnswersOptions;
+  /** The oldest first. By the key's name and what it calls the call. */
+  private readonly kept = new Map<string, Kept>();
+
+  constructor(options: IdempotentAnswersOptions) {
+    this.options = options;
+  }
+
+  get size(): number {
+    return this.kept.size;
+  }
+
+  /**
+   * @param key The value of Idempotency-Key: text, or a string of structured fields (RFC 9651) in quotes.
+   * @param run Its answer is kept. Where it throws, nothing was done, and nothing is kept.
+   * @throws {ApiError} "api.idempotency" where another call had this key; "api.invalid"
+   */
+  answer(owner: string, key: string, call: Call, run: () => Answer): Answer {
+    const now = this.options.now();
+    const name = `${owner} ${parseKey(key)}`;
+    const fingerprint = fingerprintOf(call);
+    const before = this.kept.get(name);
+    if (before !== undefined && before.until > now) {
+      if (before.fingerprint === fingerprint) return before.answer;
+      throw new ApiError("api.idempotency");
+    }
+    const answer = run();
+    const { answers, keptMs } = this.options.limits();
+    this.kept.delete(name);
+    this.kept.set(name, { fingerprint, answer, until: now + keptMs });
+    for (const oldest of this.kept.keys()) {
+      if (this.kept.size <= answers) break;
+      this.kept.delete(oldest);
+    }
+    return answer;
+  }
+
+  /** To be called several times a second. */
+  sweep(): void {
+    const now = this.options.now();
+    for (const [name, { until }] of this.kept) {
+      if (until > now) break;
+      this.kept.delete(name);
+    }
+  }
+}
+
+function parseKey(text: string): string {
+  const key = /^"(.*)"$/.exec(text)?.[1] ?? text;
+  if (!/^[\x20-\x7e]+$/.test(key) || key.length > keyLimit) {
+    throw new ApiError("api.invalid", `Idempotency-Key has 1 to ${keyLimit} printable ASCII characters`);
+  }
+  return key;
+}
+
+function fingerprintOf({ method, path, query, mediaType, body }: Call): string {
+  const head = JSON.stringify([method, path, query, mediaType]);
+  return createHash("sha256").update(head).update(body).digest("base64");
+}
