@@ -1,6 +1,9 @@
 // The two that are compared: each starts servers that do the same.
 
+import { withKey } from "../process/api-keys/changes.ts";
+import { newKey, writeKeys } from "../process/api-keys/key-file.ts";
 import { clone as ourClone } from "../scripts/setup/cache.mjs";
+import { apiKeysFile } from "../supervisor/api-keys-file.ts";
 import type { SwitchReport } from "../supervisor/deploy-report.ts";
 import { Installation, type Shape } from "../testbed/installation.ts";
 import { Child } from "../testbed/node-process.ts";
@@ -20,6 +23,8 @@ export interface Server extends Ending {
   readonly adminPorts: readonly number[];
   /** undefined where there is no NATS. */
   readonly nats: { readonly url: string; readonly credentialsFile: string | undefined } | undefined;
+  /** @returns a new key of the HTTP API, which is at /api; undefined where there is none. */
+  readonly addApiKey: (() => string) | undefined;
   /** `npm run deploy-worker`; undefined where there is none. */
   readonly deploy: (() => Promise<SwitchReport>) | undefined;
 }
@@ -43,13 +48,21 @@ export const bare: Side = {
   async start() {
     const child = new Child<{ host: string; port: number }>("bench/bare/main.ts");
     const { host, port } = await child.hears((listening) => listening);
-    const own = { gatewayPids: [child.pid], workerPids: [], pids: [child.pid], adminPorts: [], nats: undefined, deploy: undefined };
+    const own = {
+      gatewayPids: [child.pid],
+      workerPids: [],
+      pids: [child.pid],
+      adminPorts: [],
+      nats: undefined,
+      addApiKey: undefined,
+      deploy: undefined,
+    };
     return { host, port, ...own, end: () => child.end() };
   },
 };
 
 /** As much as any row needs. Clients of a load answer no pings, and are silent until all of them are open. */
-const room = { CONNECTIONS: "1000000", TOPICS: "1000000", SUBSCRIPTIONS: "10000000", IDLE_TIMEOUT_MS: "960000" };
+const room = { CONNECTIONS: "1000000", TOPICS: "1000000", SUBSCRIPTIONS: "10000000", IDLE_TIMEOUT_MS: "960000", API_PATH: "/api" };
 
 /** @param clone The folder whose code serves. It needs our handlers, too. */
 export function thinstate(name: string, clone: string): Side {
@@ -91,7 +104,15 @@ async function serverOf(installation: Installation, workerCount: number): Promis
     pids: [...gatewayPids, ...workerPids, ...(nats.pid === null ? [] : [nats.pid])],
     adminPorts: gateways.map(({ adminPort }) => adminPort),
     nats: { url: nats.url, credentialsFile: installation.natsCredentialsFile },
+    addApiKey: () => addApiKey(installation.cacheFolder),
     deploy: () => installation.run("deploy-worker"),
     end: () => installation.end(),
   };
+}
+
+function addApiKey(folder: string): string {
+  const key = newKey();
+  const rights = { publish: ["*"], users: false, members: [] };
+  writeKeys(apiKeysFile(folder), withKey([], { name: "bench", rights, key, now: new Date() }));
+  return key;
 }

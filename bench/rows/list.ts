@@ -5,6 +5,7 @@ import { connectionRows } from "./connections.ts";
 import { deployRows } from "./deploys.ts";
 import { dispatchRows } from "./dispatch.ts";
 import { echoRows } from "./echo.ts";
+import { httpRow } from "./http.ts";
 import { membersRow } from "./members.ts";
 import { presenceRow } from "./presence.ts";
 import { topicRows } from "./topics.ts";
@@ -14,6 +15,7 @@ export const rows: readonly Row[] = [
   ...echoRows,
   ...topicRows,
   presenceRow,
+  httpRow,
   ...connectionRows,
   workersRow,
   membersRow,
