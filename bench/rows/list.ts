@@ -8,6 +8,7 @@ import { echoRows } from "./echo.ts";
 import { httpRow } from "./http.ts";
 import { membersRow } from "./members.ts";
 import { presenceRow } from "./presence.ts";
+import { timersRow } from "./timers.ts";
 import { topicRows } from "./topics.ts";
 import { workersRow } from "./workers.ts";
 
@@ -16,6 +17,7 @@ export const rows: readonly Row[] = [
   ...topicRows,
   presenceRow,
   httpRow,
+  timersRow,
   ...connectionRows,
   workersRow,
   membersRow,
