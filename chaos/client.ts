@@ -17,6 +17,8 @@ export class Client {
   /** How often the count in the state was not the message's number. */
   wrongCounts = 0;
   readonly answers = new Sequence(1);
+  /** Turns of its timer. */
+  readonly beats = new Sequence(1);
   /** By the id of the publisher. */
   readonly heard = new Map<string, Sequence>();
   closed: { readonly code: number; readonly reason: string } | undefined;
@@ -104,6 +106,9 @@ export class Client {
         this.answers.take(Number(name));
         if (name !== number) this.wrongCounts++;
         if (how === "again") this.redelivered++;
+        return;
+      case "beat":
+        this.beats.take(Number(name));
         return;
       case "published": {
         const first = this.isEarly ? 1 : Number(number);

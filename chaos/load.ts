@@ -110,6 +110,17 @@ export class Load {
     for (const client of this.live) client.settleSilence();
   }
 
+  /** Resolves when the timer of each open connection has come due once more: none has been forgotten. */
+  async beats(): Promise<void> {
+    const marks = this.open.map((client) => [client, client.beats.last] as const);
+    const silent = () => marks.filter(([client, last]) => client.closed === undefined && client.beats.last <= last);
+    await this.signal.until(
+      () => silent().length === 0,
+      () => `the timers of ${silent().length} connections come due, of ${silent()[0]?.[0].id} for one`,
+      patienceMs,
+    );
+  }
+
   /** How many publishes of others a connection has not heard. */
   lostPublishes(client: Client): number {
     if (!client.isOpen) return 0;

@@ -6,6 +6,7 @@ import type { Client } from "./client.ts";
 import { Journal } from "./connection-journal.ts";
 import type { Fault } from "./faults/fault.ts";
 import { Load } from "./load.ts";
+import { wrongMembers } from "./presence.ts";
 import { type Tally, tally } from "./tally.ts";
 
 export interface RowOptions {
@@ -66,14 +67,17 @@ export async function runRow(installation: Installation, fault: Fault, options: 
   load.stop();
   options.onStep("counting");
   await load.settle();
+  await load.beats().catch((error: Error) => broken.push(error.message));
+  broken.push(...(await wrongMembers(installation.url, idsOf(load.clients.filter(({ isOpen }) => isOpen)))));
   const messages = tally(load, condemned);
-  const ids = load.clients.map(({ id }) => id).filter((id) => id !== "");
+  const ids = idsOf(load.clients);
   try {
     await load.close();
   } catch (error) {
     broken.push((error as Error).message);
   }
   await journal.settle(ids);
+  broken.push(...(await wrongMembers(installation.url, [])));
   const closes = journal.verdict(ids);
   if (journal.isDisconnected) broken.push("the journal was disconnected");
   if (closes.missing.length > 0) broken.push(`onOpen or onClose of ${closes.missing.length} connections: ${closes.missing.slice(0, 3)}`);
@@ -93,6 +97,10 @@ export async function runRow(installation: Installation, fault: Fault, options: 
     goalMs: fault.goalMs ?? null,
     broken: [...broken, ...messages.broken],
   };
+}
+
+function idsOf(clients: readonly Client[]): string[] {
+  return clients.map(({ id }) => id).filter((id) => id !== "");
 }
 
 /** Whether everything is zero that has to be. */

@@ -28,8 +28,8 @@ export function tally(load: Load, condemned: ReadonlySet<Client>): Tally {
     const isCondemned = condemned.has(client);
     const lostAnswers = client.answers.lost(isCondemned ? undefined : client.sent);
     const lostPublishes = load.lostPublishes(client);
-    sums.lost += lostAnswers + lostPublishes;
-    for (const sequence of [client.answers, ...client.heard.values()]) {
+    sums.lost += lostAnswers + lostPublishes + client.beats.lost();
+    for (const sequence of [client.answers, client.beats, ...client.heard.values()]) {
       sums.doubled += sequence.doubled;
       sums.reordered += sequence.reordered;
     }
@@ -50,11 +50,13 @@ interface Found {
 }
 
 function complaints(client: Client, { lostAnswers, lostPublishes, isCondemned }: Found): string[] {
-  const { answers, heard, wrongCounts, sent, closed } = client;
+  const { answers, beats, heard, wrongCounts, sent, closed } = client;
   const found: string[] = [];
   if (lostAnswers > 0) found.push(`${lostAnswers} answers of ${sent} are lost`);
   if (lostPublishes > 0) found.push(`${lostPublishes} publishes are lost`);
   if (answers.doubled + answers.reordered > 0) found.push(`${answers.doubled} answers doubled, ${answers.reordered} reordered`);
+  if (beats.lost() > 0) found.push(`${beats.lost()} turns of its timer are lost`);
+  if (beats.doubled + beats.reordered > 0) found.push(`${beats.doubled} turns of its timer doubled, ${beats.reordered} reordered`);
   for (const [publisher, { doubled, reordered }] of heard) {
     if (doubled + reordered > 0) found.push(`of ${publisher}, ${doubled} publishes doubled, ${reordered} reordered`);
   }
