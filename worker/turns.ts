@@ -277,8 +277,9 @@ function closeAfterError(turn: RunningTurn): void {
   if (turn.event.type === toWorker.open) turn.closing ??= { code: 1011, reason: "onOpen threw" };
 }
 
-/** A turn before it has set another time, or has cleared the timer. */
+/** A turn before it has set another time, or has cleared the timer. Not one that has flushed: it may have done so itself, and has to end. */
 function isStale(mailbox: Mailbox, event: MailboxEvent): boolean {
+  if (event.flushed > 0) return false;
   if (event.type === toWorker.timer) return mailbox.timers.byName.get(event.name) !== event.number;
   return event.type === toWorker.expire && event.expiresAt !== mailbox.expiresAt;
 }
