@@ -200,8 +200,7 @@ export class Commits {
         this.close(connection, { code: batch.extra(index), reason: batch.text(index), release });
         return;
       case toGateway.timer:
-        if (connection.socket !== undefined) this.options.timers.set(connection, decodeSetTimer(batch.payload(index)));
-        return;
+        return this.options.timers.set(connection, decodeSetTimer(batch.payload(index)));
       case toGateway.noTimer:
         return this.options.timers.clear(connection, batch.text(index));
       case toGateway.identity:

@@ -65,6 +65,8 @@ export class Timers {
   /** Another one of this name does not count any more. */
   set(connection: Connection, { ms, number, name }: { ms: number; number: number; name: string }): void {
     this.clear(connection, name);
+    // None after its close. One of this name that had come due before is replaced all the same.
+    if (connection.intake === "closed") return;
     connection.timers ??= new ConnectionTimers();
     const { timers } = connection;
     timers.last = Math.max(timers.last, number);
