@@ -63,9 +63,11 @@ const settingsOfWhat: Readonly<Record<string, string>> = {
   connections: "ADDRESS_CONNECTIONS",
 };
 
-/** @returns The settings that make this limit: "MESSAGES_PER_SECOND × ADDRESS_FACTOR". */
+/** @returns The settings that make this limit: "MESSAGES_PER_SECOND × ADDRESS_FACTOR"; of a route its option: "limits.messages". */
 export function settingsOf(passed: Passed): string {
   const [by, what = ""] = passed.split(" ");
+  // No setting: the handler's own.
+  if (by === "route") return `limits.${what}`;
   const setting = settingsOfWhat[what] ?? what;
   const isSent = what === "messages" || what === "bytes" || what === "pings";
   if (!isSent || by === "connection") return setting;

@@ -6,6 +6,7 @@
 // Where all connections of an address or a user together send too much, those are closed that send more than their share of what is
 // allowed: the others are not to pay for them.
 
+import type { MessageRate } from "../protocol/message-rate.ts";
 import type { Party } from "./parties.ts";
 import { type Usage, use } from "./rate.ts";
 
@@ -19,7 +20,7 @@ export type Sent = "messages" | "bytes" | "pings";
 export type SendRates = Readonly<Record<Sent, number>>;
 
 /** Whose limit was passed: "address messages". */
-export type Passed = `${"connection" | "address" | "user"} ${string}`;
+export type Passed = `${"connection" | "address" | "user" | "route"} ${string}`;
 
 export interface MeterRoom {
   readonly now: () => number;
@@ -42,7 +43,7 @@ export class ConnectionMeter implements Usage<Sent> {
   passed: Passed | undefined;
   /** When it was closed, it was sending faster than a connection may, whether or not its own burst was spent. */
   isFlooding = false;
-  private readonly room: MeterRoom;
+  readonly room: MeterRoom;
   /** Since the clock was looked at. */
   private newMessages = 0;
   private newBytes = 0;
@@ -54,6 +55,30 @@ export class ConnectionMeter implements Usage<Sent> {
     this.address = address;
     this.user = user;
     this.settledAt = this.pingedAt = room.now();
+  }
+
+  /** What its route allows it, where that has a limit of its own: see route-meter.ts. */
+  get routeRate(): MessageRate | undefined {
+    return undefined;
+  }
+
+  /** Of a connection whose route has no limit of its own any more. */
+  plain(): ConnectionMeter {
+    const meter = new ConnectionMeter(this.room, this.address, this.user);
+    meter.continue(this);
+    return meter;
+  }
+
+  protected continue(from: ConnectionMeter): void {
+    this.messages = from.messages;
+    this.bytes = from.bytes;
+    this.pings = from.pings;
+    this.passed = from.passed;
+    this.isFlooding = from.isFlooding;
+    this.newMessages = from.newMessages;
+    this.newBytes = from.newBytes;
+    this.settledAt = from.settledAt;
+    this.pingedAt = from.pingedAt;
   }
 
   /** A message has come. @returns false where that is too much: see `passed`. */
@@ -94,7 +119,7 @@ export class ConnectionMeter implements Usage<Sent> {
     return true;
   }
 
-  private pass(passed: Passed, isFlooding = true): false {
+  protected pass(passed: Passed, isFlooding = true): false {
     this.passed = passed;
     this.isFlooding = isFlooding;
     this.room.count(passed);

@@ -17,6 +17,7 @@ import { Pins } from "./pins.ts";
 import { Placement, placementLimits } from "./placement.ts";
 import { Quarantine } from "./quarantine.ts";
 import { RouteCounts } from "./route-counts.ts";
+import { meterWith } from "./route-meter.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
 export interface TransitionsOptions extends DispatcherOptions {
@@ -219,6 +220,7 @@ export class Transitions {
     const match = matchRoute(worker.table, connection.path);
     if (match === undefined) return this.happen(connection, "abandoned");
     this.routeCounts.move(connection, match.route.path);
+    if (connection.meter !== undefined) connection.meter = meterWith(connection.meter, match.route.messages);
     connection.worker = worker;
     this.happen(connection, "given");
     if (isAdopted(connection, match)) this.queues.parkAdoption(connection);

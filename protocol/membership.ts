@@ -5,6 +5,7 @@ import { pack, unpack } from "msgpackr";
 import * as v from "valibot";
 import { protocolVersion } from "./envelope.ts";
 import { CodedError } from "./errors.ts";
+import { messageRate } from "./message-rate.ts";
 
 /** How often a member repeats its hello. */
 export const heartbeatMs = 1_000;
@@ -34,6 +35,8 @@ export const routeHello = v.object({
   expires: v.optional(v.boolean()),
   /** Whether it has turns for timers. Missing in hellos of versions that have none. */
   timers: v.optional(v.boolean()),
+  /** How many messages a connection may send. Missing: as many as any other. */
+  messages: v.optional(messageRate),
 });
 
 /** What a gateway's or worker's id looks like. */

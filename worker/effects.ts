@@ -99,7 +99,8 @@ export function frameOf(data: Sendable): Frame {
   return { payload: jsonOf(data), flags: 0 };
 }
 
-function jsonOf(data: unknown): string {
+/** @throws {CodedError} "send.invalid" */
+export function jsonOf(data: unknown): string {
   // JSON has `{}` for it: a client would get that.
   if (data instanceof Promise) throw new CodedError("send.invalid", "a promise cannot be sent: await it first");
   let json: string | undefined;

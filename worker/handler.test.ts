@@ -152,6 +152,40 @@ describe("types", () => {
     });
   });
 
+  test("each function of on gets the member of the union that has its type", () => {
+    const message = v.variant("type", [
+      v.object({ type: v.literal("say"), text: v.string() }),
+      v.object({ type: v.picklist(["up", "down"]), by: v.pipe(v.string(), v.transform(Number)) }),
+    ]);
+    defineHandler({
+      path: "/a/:room",
+      state: type<{ name: string }>({ name: "guest" }),
+      message,
+      on: {
+        say(conn, data, turn) {
+          expectTypeOf(data).toEqualTypeOf<{ type: "say"; text: string }>();
+          expectTypeOf(conn.params.room).toEqualTypeOf<string>();
+          expectTypeOf(conn.state.name).toEqualTypeOf<string>();
+          expectTypeOf(turn.signal).toEqualTypeOf<AbortSignal>();
+          // @ts-expect-error: of another member
+          data.by;
+          return { any: "value" };
+        },
+        up: (_conn, { by }) => expectTypeOf(by).toEqualTypeOf<number>(),
+        async down(_conn, data) {
+          expectTypeOf(data).toEqualTypeOf<{ type: "up" | "down"; by: number }>();
+        },
+      },
+    });
+    // @ts-expect-error: nobody handles down
+    defineHandler({ path: "/a", message, on: { say: () => 1, up: () => 2 } });
+    // @ts-expect-error: no message has this type
+    defineHandler({ path: "/a", message, on: { say: () => 1, up: () => 2, down: () => 3, left: () => 4 } });
+    defineHandler({ path: "/a", message: type<{ type: "one" } | { type: "two"; n: 2 }>(), on: { one: () => 1, two: (_, { n }) => n } });
+    // @ts-expect-error: messages have no type
+    expect(() => defineHandler({ path: "/a", message: type<{ text: string }>(), on: {} })).toThrow(/has a function for each type/);
+  });
+
   test("effects return nothing, flush a promise; they take what can be sent", () => {
     defineHandler({
       path: "/a",
@@ -207,4 +241,27 @@ test("a handler is frozen, recognised, and independent of what it was made from"
   expect(Object.isFrozen(handler)).toBe(true);
   expect(isHandler(handler)).toBe(true);
   expect([{ path: "/a" }, undefined, null, "x"].map(isHandler)).toEqual([false, false, false, false]);
+});
+
+test("on and onMessage exclude each other, and on needs a schema and functions", () => {
+  const message = type<{ type: "a" }>();
+  const a = () => 1;
+  expect(() => defineHandler({ path: "/a", message, on: { a }, onMessage() {} })).toThrow(/^handler\.invalid: on and onMessage exclude/);
+  // @ts-expect-error: no schema
+  expect(() => defineHandler({ path: "/a", on: { a } })).toThrow(/^handler\.invalid: on needs a message schema/);
+  // @ts-expect-error: no function
+  expect(() => defineHandler({ path: "/a", message, on: { a: 1 } })).toThrow(/^handler\.invalid: on\.a must be a function/);
+});
+
+test("limits.messages is a number of messages and a time", () => {
+  const { limits } = defineHandler({ path: "/a", limits: { messages: "20/10s" } });
+  expect(limits).toEqual({ messages: { count: 20, ms: 10_000 } });
+  expect(defineHandler({ path: "/a", limits: {} }).limits).toBeUndefined();
+  // @ts-expect-error: no time
+  expect(() => defineHandler({ path: "/a", limits: { messages: "20" } })).toThrow(
+    /^handler\.invalid: limits\.messages is "20": it is a number/,
+  );
+  expect(() => defineHandler({ path: "/a", limits: { messages: "0/1s" } })).toThrow(/limits\.messages is "0\/1s"/);
+  // @ts-expect-error: no such limit
+  expect(() => defineHandler({ path: "/a", limits: { bytes: "1/1s" } })).toThrow(/^handler\.invalid: limits has no bytes/);
 });

@@ -4,12 +4,15 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { RouteParams } from "regexparam";
 import { CodedError } from "../protocol/errors.ts";
+import { type MessageRate, parseMessageRate } from "../protocol/message-rate.ts";
 import { isOriginPattern } from "../protocol/origins.ts";
 import { checkRoutePath, type PathParams } from "../protocol/route-table.ts";
-import type { Hooks, Message } from "./hook-types.ts";
+import type { Connection, Hooks, Turn } from "./hook-types.ts";
+import type { Answers, Message } from "./message-types.ts";
 import type { DeepReadonly, InputOf, OutputOf, Schema } from "./schema.ts";
 
 export type * from "./hook-types.ts";
+export type * from "./message-types.ts";
 export { type } from "./schema.ts";
 export type { DeepReadonly, Schema };
 
@@ -33,9 +36,26 @@ export interface HandlerOptions<Path extends string, StateSchema extends Schema 
   readonly subprotocols?: readonly string[];
   /** Any synchronous Standard Schema: checked when a turn ends, and when a connection is adopted. Without it `conn.state` is undefined. */
   readonly state?: StateSchema;
-  /** Any Standard Schema: onMessage then gets what it makes of the message's JSON. Without it a raw Message. */
+  /** Any Standard Schema: onMessage, or `on`, then gets what it makes of the message's JSON. Without it a raw Message. */
   readonly message?: MessageSchema;
+  /**
+   * Instead of onMessage, where `message` is a union by the field `type`: a function for each. What it returns, or throws, goes back to a
+   * client that sent an `id`: `{ id, data }` or `{ id, error }`. Where it returns undefined, nothing does.
+   */
+  readonly on?: Answers<
+    Connection<Readonly<RouteParams<Path>>, DeepReadonly<OutputOf<StateSchema, undefined>>>,
+    Turn,
+    OutputOf<MessageSchema, Message>
+  >;
+  readonly limits?: HandlerLimits;
 }
+
+export interface HandlerLimits {
+  /** How many messages a connection of this route may send: "20/10s", with ms, s, m or h. More close it with 1008. */
+  readonly messages?: `${number}/${number}${"ms" | "s" | "m" | "h"}`;
+}
+
+type AnswersOfAny = Readonly<Record<string, (conn: Connection, data: unknown, turn: Turn) => unknown>>;
 
 const brand = Symbol.for("thinstate.handler");
 
@@ -49,11 +69,14 @@ export interface Handler<Params = PathParams, State = unknown, StateInput = unkn
   readonly subprotocols: readonly string[];
   readonly state?: Schema;
   readonly message?: Schema;
+  /** By type; without a prototype. */
+  readonly on?: AnswersOfAny;
+  readonly limits?: { readonly messages: MessageRate };
 }
 
 /** Whether a handler answers plain HTTP alone: it has no hook for anything that a WebSocket does. */
-export function answersOnly({ onRequest, onUpgrade, onOpen, onMessage, onClose }: Handler): boolean {
-  return onRequest !== undefined && [onUpgrade, onOpen, onMessage, onClose].every((hook) => hook === undefined);
+export function answersOnly({ onRequest, onUpgrade, onOpen, onMessage, on, onClose }: Handler): boolean {
+  return onRequest !== undefined && [onUpgrade, onOpen, onMessage, on, onClose].every((hook) => hook === undefined);
 }
 
 const schemaNames = ["state", "message"] as const;
@@ -71,7 +94,7 @@ const hookNames = [
   "onStart",
   "onGatewayLost",
 ] as const;
-const optionNames: readonly string[] = ["path", "origins", "requireOrigin", "subprotocols", ...schemaNames, ...hookNames];
+const optionNames: readonly string[] = ["path", "origins", "requireOrigin", "subprotocols", "limits", ...schemaNames, "on", ...hookNames];
 
 /**
  * Makes a handler module: `export default defineHandler({ path: "/echo", onMessage(conn, message) { conn.send(message); } })`.
@@ -103,11 +126,15 @@ export function defineHandler<
   for (const origin of options.origins ?? []) checkOrigin(origin);
   if (!["boolean", "undefined"].includes(typeof options.requireOrigin)) throw invalid("requireOrigin must be true or false");
   for (const name of options.subprotocols ?? []) checkSubprotocol(name);
-  const { state, message, origins, ...rest } = options;
+  const messages = options.limits === undefined ? undefined : checkLimits(options.limits);
+  const on = options.on && checkAnswers(options.on, options);
+  const { state, message, origins, limits: _, on: __, ...rest } = options;
   return Object.freeze({
     ...rest,
     ...(state && { state }),
     ...(message && { message }),
+    ...(messages && { limits: Object.freeze({ messages }) }),
+    ...(on && { on }),
     ...(origins && { origins: Object.freeze([...origins]) }),
     subprotocols: Object.freeze([...(options.subprotocols ?? [])]),
     [brand]: true as const,
@@ -122,6 +149,28 @@ export function isHandler(value: unknown): value is Handler {
 function isSchema(value: unknown): value is StandardSchemaV1 {
   // ArkType's schemas are functions.
   return ((typeof value === "object" && value !== null) || typeof value === "function") && "~standard" in value;
+}
+
+function checkLimits(limits: object): MessageRate | undefined {
+  const given: Readonly<Record<string, unknown>> = { ...limits };
+  for (const name of Object.keys(given)) if (name !== "messages") throw invalid(`limits has no ${name}: it may have messages`);
+  const { messages } = given;
+  if (messages === undefined) return undefined;
+  const rate = typeof messages === "string" ? parseMessageRate(messages) : undefined;
+  if (rate !== undefined) return Object.freeze(rate);
+  const what = "a number of messages and a time, at most a million and a day, as in 20/10s, 5/500ms, 100/1m or 1000/1h";
+  throw invalid(`limits.messages is ${JSON.stringify(messages)}: it is ${what}`);
+}
+
+/** @returns a copy without a prototype: clients choose what is looked up in it. */
+function checkAnswers(on: object, { message, onMessage }: { readonly message?: unknown; readonly onMessage?: unknown }): AnswersOfAny {
+  if (onMessage !== undefined) throw invalid("on and onMessage exclude each other: a message goes to one of them");
+  if (message === undefined) throw invalid("on needs a message schema: a union by the field type");
+  const answers: Readonly<Record<string, unknown>> = Object.freeze(Object.assign(Object.create(null), on));
+  const names = Object.keys(answers);
+  if (names.length === 0) throw invalid("on has a function for each type that a message may have, and has none");
+  for (const name of names) if (typeof answers[name] !== "function") throw invalid(`on.${name} must be a function`);
+  return answers as AnswersOfAny;
 }
 
 function checkOrigin(origin: string): void {

@@ -3,29 +3,7 @@
 import type { CodedError, ErrorCode } from "../protocol/errors.ts";
 import type { OneTimeStore } from "../protocol/one-time-store.ts";
 import type { PathParams } from "../protocol/route-table.ts";
-
-/** One message of a client, as it came. */
-export interface Message {
-  readonly isBinary: boolean;
-  /** Also what it becomes in a template or in JSON. */
-  text(): string;
-  /** @throws {CodedError} "message.notJson" */
-  json(): unknown;
-  /** A copy: the caller's own. */
-  bytes(): Uint8Array;
-}
-
-/**
- * What `send` and `publish` take. A string becomes a text frame, bytes a binary frame, a Message the frame that it came in
- * (nothing is decoded: the cheap way to echo); anything else its JSON in a text frame. A promise is no such value: await it.
- * Whatever has no JSON throws {CodedError} "send.invalid".
- */
-export type Sendable = string | number | boolean | null | (object & NoPromise) | (NoPromise & { readonly [name: string]: unknown });
-
-/** The index signature beside it is for literals, of which TypeScript would want to know each property. */
-interface NoPromise {
-  readonly then?: never;
-}
+import type { Sendable } from "./message-types.ts";
 
 /** A URL's query, read only. */
 export type Query = Omit<URLSearchParams, "append" | "delete" | "set" | "sort">;

@@ -94,6 +94,7 @@ function routeOf(handler: Handler): RouteHello {
     adopts: handler.onAdopt !== undefined,
     expires: handler.onExpire !== undefined,
     timers: handler.onTimer !== undefined,
+    ...(handler.limits?.messages && { messages: handler.limits.messages }),
   };
 }
 

@@ -16,7 +16,12 @@ export type MailboxEvent = {
   readonly flushed: number;
 } & (
   | { readonly type: typeof toWorker.open | typeof toWorker.adopt }
-  | { readonly type: typeof toWorker.message; readonly message: ReceivedMessage }
+  | {
+      readonly type: typeof toWorker.message;
+      readonly message: ReceivedMessage;
+      /** The client wants an answer, which names this. Known once the message is parsed, and only where the handler has `on`. */
+      request?: string | number;
+    }
   | { readonly type: typeof toWorker.close; readonly code: number; readonly reason: string }
   /** Milliseconds since 1970: the time that has come. */
   | { readonly type: typeof toWorker.expire; readonly expiresAt: number }

@@ -10,7 +10,7 @@ import type { MeasuredTurn } from "./turn-meter.ts";
 import { TurnTimers } from "./turn-timers.ts";
 import { TurnTopics } from "./turn-topics.ts";
 
-export type HookName = "onOpen" | "onMessage" | "onClose" | "onAdopt" | "onExpire" | "onTimer" | "onError";
+export type HookName = "onOpen" | "onMessage" | "on" | "onClose" | "onAdopt" | "onExpire" | "onTimer" | "onError";
 
 export interface TurnLimits {
   readonly effectsBytes: number;

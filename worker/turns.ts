@@ -9,9 +9,10 @@ import { handlerErrorOf, isClientFault } from "./failure.ts";
 import type { App, HandlerError } from "./handler.ts";
 import type { Mailbox, MailboxEvent } from "./mailbox.ts";
 import type { Refusals } from "./refusal-counts.ts";
-import { validate } from "./schema.ts";
+import { answer, answerError, callForMessage } from "./request-reply.ts";
 import { checkState } from "./state.ts";
 import { encodeState } from "./state-codec.ts";
+import { isThenable } from "./thenable.ts";
 import { type HookName, RunningTurn, type TurnHost, type TurnLimits } from "./turn.ts";
 import { TurnConnection } from "./turn-connection.ts";
 import { TurnMeter } from "./turn-meter.ts";
@@ -133,7 +134,7 @@ export class Turns implements TurnHost {
       return;
     }
     if (isThenable(settling)) this.wait(turn, name, error, settling);
-    else this.settle(turn, name, error);
+    else this.settle(turn, name, error, settling);
   }
 
   private wait(turn: RunningTurn, name: HookName, error: HandlerError | undefined, settling: PromiseLike<unknown>): void {
@@ -149,8 +150,8 @@ export class Turns implements TurnHost {
     };
     this.pending.set(mailbox, { turn, deadline: this.options.now() + this.limits.turnTimeoutMs, cutOff });
     settling.then(
-      () => {
-        this.settle(turn, name, error);
+      (value) => {
+        this.settle(turn, name, error, value);
         afterwards();
       },
       (thrown) => {
@@ -161,13 +162,14 @@ export class Turns implements TurnHost {
   }
 
   // The hook has returned.
-  private settle(turn: RunningTurn, name: HookName, error: HandlerError | undefined): void {
+  private settle(turn: RunningTurn, name: HookName, error: HandlerError | undefined, value: unknown): void {
     if (isAbandoned(turn)) return;
     this.pending.delete(turn.mailbox);
     try {
       this.storeState(turn);
       turn.storeIdentity();
-      if (error !== undefined) closeAfterError(turn);
+      if (error !== undefined) closeAfterError(turn, error);
+      else if (value !== undefined) answer(turn, value);
       if (turn.closing !== undefined) turn.effects.add(toGateway.close, turn.closing.reason, 0, turn.closing.code);
     } catch (thrown) {
       this.fail(turn, name, thrown, error);
@@ -208,12 +210,8 @@ export class Turns implements TurnHost {
         return handler.onTimer?.(conn, event.name, turn);
       case toWorker.close:
         return handler.onClose?.(conn, { code: event.code, reason: event.reason }, turn);
-      case toWorker.message: {
-        if (handler.message === undefined) return handler.onMessage?.(conn, event.message, turn);
-        const value = validate(handler.message, event.message.json(), "message.invalid");
-        if (!isThenable(value)) return handler.onMessage?.(conn, value, turn);
-        return value.then((valid) => (turn.isOver ? undefined : handler.onMessage?.(conn, valid, turn)));
-      }
+      case toWorker.message:
+        return callForMessage(conn, event, turn);
       default:
         throw new Error(`no hook ${name}`);
     }
@@ -221,15 +219,25 @@ export class Turns implements TurnHost {
 
   private rollBack(turn: RunningTurn, name: HookName, error: HandlerError, isRefused: boolean): void {
     const { mailbox, event } = turn;
-    this.options.onThrown(mailbox, error, name);
+    const { on, onError } = mailbox.pin.handler;
+    this.options.onThrown(mailbox, error, name === "onMessage" && on !== undefined ? "on" : name);
     if (mailbox.isGone) return;
     // Flushes of the run that threw are done for good: whoever handles the event next is told of them.
     const again = { ...event, flushed: turn.flushed };
-    if (name !== "onError" && mailbox.pin.handler.onError !== undefined) {
+    if (name !== "onError" && onError !== undefined) {
       this.hook(mailbox, again, "onError", error);
       return;
     }
+    if (name !== "onError" && this.answerInstead(mailbox, again, error, isRefused)) return;
     this.giveUp(mailbox, again, { code: name === "onError" ? 1011 : error.closeCode, reason: error.code }, isRefused);
+  }
+
+  // The client has asked, and is told: no reason to close its connection.
+  private answerInstead(mailbox: Mailbox, event: MailboxEvent, error: HandlerError, isRefused: boolean): boolean {
+    const turn = new RunningTurn(this, mailbox, event);
+    if (!answerError(turn, error)) return false;
+    this.commit(turn, isRefused);
+    return true;
   }
 
   // Nobody deals with the event: it is taken as done, and its connection closed.
@@ -272,9 +280,10 @@ function isAbandoned({ isOver, mailbox }: RunningTurn): boolean {
   return isOver || mailbox.pin.gateway.isLost;
 }
 
-/** A connection whose onOpen threw is of no use, whatever onError made of it. */
-function closeAfterError(turn: RunningTurn): void {
+/** A connection whose onOpen threw is of no use, whatever onError made of it. Of any other that stays, the client is told where it asked. */
+function closeAfterError(turn: RunningTurn, error: HandlerError): void {
   if (turn.event.type === toWorker.open) turn.closing ??= { code: 1011, reason: "onOpen threw" };
+  if (turn.closing === undefined) answerError(turn, error);
 }
 
 /** A turn before it has set another time, or has cleared the timer. Not one that has flushed: it may have done so itself, and has to end. */
@@ -290,8 +299,4 @@ function hookOf(event: MailboxEvent): HookName {
   if (event.type === toWorker.expire) return "onExpire";
   if (event.type === toWorker.timer) return "onTimer";
   return event.type === toWorker.close ? "onClose" : "onAdopt";
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
 }

@@ -4,6 +4,7 @@
 import { connectionId } from "../../protocol/connection-id.ts";
 import { KeptState } from "../../protocol/kept-state.ts";
 import { gatewayLevel } from "../../protocol/level.ts";
+import { type MessageRate, useOne } from "../../protocol/message-rate.ts";
 import { flag, isCounted, toWorker } from "../../protocol/records.ts";
 import type { Frame } from "../effects.ts";
 import type { HandlerError } from "../handler.ts";
@@ -55,6 +56,8 @@ export class HeldConnection {
   /** Whether its handler was told that this time has come; and when the answer must be there: 0 until that turn has committed. */
   isAsked = false;
   answerBy = 0;
+  /** Until when what its client has sent uses up what its route allows. */
+  private usedUntil = 0;
   /** How the client saw it end. */
   closed: { readonly code: number; readonly reason: string } | undefined;
   /** The last one that it was pinned to; where `isPinned` is false, that worker is dead or has given it back. */
@@ -142,6 +145,13 @@ export class HeldConnection {
   flushed(): void {
     const [event] = this.events;
     if (event !== undefined) event.flushed++;
+  }
+
+  /** Its client sends a message. @returns false where that is too much. */
+  useOne(now: number, rate: MessageRate): boolean {
+    const usedUntil = useOne(this.usedUntil, now, rate);
+    this.usedUntil = usedUntil ?? this.usedUntil;
+    return usedUntil !== undefined;
   }
 
   /** @param expiresAt Another time than before: that one does not count any more. */

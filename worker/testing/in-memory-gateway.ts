@@ -71,6 +71,11 @@ export class InMemoryGateway {
 
   /** @returns a promise of its turn's commit. */
   arrive(connection: HeldConnection, arrival: Arrival): Promise<void> {
+    const { limits } = this.active.handler;
+    if (arrival.type === toWorker.message && limits !== undefined && !connection.useOne(this.clockMs, limits.messages)) {
+      this.end(connection, 1008, "rate.sent");
+      return Promise.resolve();
+    }
     if (arrival.type === toWorker.close) connection.closed ??= { code: arrival.code, reason: arrival.reason };
     const settled = connection.arrive(arrival);
     this.deliver(connection);
