@@ -321,7 +321,7 @@ async function through(steps: readonly Step[]): Promise<Stage> {
 test("a turn whose worker dies after it has flushed its timer's next time runs to its end, once", async () => {
   const one = { do: "hear", count: 1 } as const;
   const stage = await through([
-    ...[{ do: "set", who: 0, name: "flush", ms: 1 } as const, { do: "read" } as const, { do: "hear", count: 2 } as const],
+    ...[{ do: "set", who: 0, name: "flush", ms: 1 } as const, { do: "read" } as const, { do: "hear", count: 3 } as const],
     ...[{ do: "pass", ms: 20 } as const, { do: "read" } as const, one, { do: "kill" } as const],
   ]);
   expect(stage.fates.get("g-0-1:timer-1")?.fate).toBe("done");
@@ -330,7 +330,7 @@ test("a turn whose worker dies after it has flushed its timer's next time runs t
 test("a timer that has come due is replaced also by a turn that commits after the close: the next worker does not run it", async () => {
   const set = { do: "set", who: 0, name: "once", ms: 1 } as const;
   const stage = await through([
-    ...[set, { do: "read" } as const, { do: "hear", count: 2 } as const, set, { do: "read" } as const, { do: "pass", ms: 20 } as const],
+    ...[set, { do: "read" } as const, { do: "hear", count: 3 } as const, set, { do: "read" } as const, { do: "pass", ms: 20 } as const],
     ...[{ do: "close", who: 0 } as const, { do: "hear", count: 1 } as const, { do: "kill" } as const],
   ]);
   expect(stage.fates.get("g-0-1:timer-1")?.fate).toBe("cleared");
