@@ -12,7 +12,7 @@ import { Link } from "../protocol/link.ts";
 import { decodeClose, decodeSetTimer, decodeTimer } from "../protocol/payloads.ts";
 import { flag, parsePin, toGateway, toWorker } from "../protocol/records.ts";
 import { compileRoutes } from "../protocol/route-table.ts";
-import { Effects } from "../worker/effects.ts";
+import type { Effects } from "../worker/effects.ts";
 import { defineHandler, type } from "../worker/handler.ts";
 import { Mailbox, type TurnGateway } from "../worker/mailbox.ts";
 import { ReceivedMessage } from "../worker/message.ts";
@@ -42,12 +42,10 @@ class Worker implements TurnGateway {
   private readonly mailboxes = new Map<number, Mailbox>();
   private readonly unread: Batch[] = [];
   private readonly confirms = new Map<Mailbox, () => void>();
-  private readonly stage: Stage;
   private readonly turns: Turns;
   private seq = 0;
 
   constructor(stage: Stage, id: string, release: string) {
-    this.stage = stage;
     const route = { path: "/a", subprotocols: [], upgrades: false, answers: false, adopts: false, timers: true };
     const link = new Link({
       ...{ self: "g", peer: id, session: 1, now: () => stage.now },
@@ -272,7 +270,10 @@ function settled(): Promise<void> {
 const someone = fc.nat(1);
 const anyName = fc.constantFrom<Name>("once", "tick", "flush");
 const anyStep = fc.oneof(
-  { weight: 25, arbitrary: fc.record({ do: fc.constant("set" as const), who: someone, name: anyName, ms: fc.integer({ min: 1, max: 90 }) }) },
+  {
+    weight: 25,
+    arbitrary: fc.record({ do: fc.constant("set" as const), who: someone, name: anyName, ms: fc.integer({ min: 1, max: 90 }) }),
+  },
   { weight: 10, arbitrary: fc.record({ do: fc.constantFrom("clear" as const, "throw" as const), who: someone, name: anyName }) },
   { weight: 30, arbitrary: fc.record({ do: fc.constant("pass" as const), ms: fc.integer({ min: 1, max: 60 }) }) },
   { weight: 45, arbitrary: fc.record({ do: fc.constant("read" as const) }) },
