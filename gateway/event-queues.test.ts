@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
 import { Link } from "../protocol/link.ts";
+import type { RouteHello } from "../protocol/membership.ts";
+import { encodeTimer } from "../protocol/payloads.ts";
 import { toWorker } from "../protocol/records.ts";
 import { compileRoutes } from "../protocol/route-table.ts";
 import { Connection } from "./connection.ts";
@@ -12,9 +14,9 @@ import { WorkerPeer } from "./worker-peer.ts";
 
 function ignore(): void {}
 
-function workerPeer(): WorkerPeer {
+function workerPeer(routes: readonly RouteHello[] = []): WorkerPeer {
   const options = { self: "g", peer: "w", session: 1, now: () => 0, transmit: ignore, onBegun: ignore, onCredit: ignore, onLost: ignore };
-  return new WorkerPeer({ id: "w", release: "1", table: compileRoutes([]), link: new Link(options), now: 0 });
+  return new WorkerPeer({ id: "w", release: "1", table: compileRoutes(routes), link: new Link(options), now: 0 });
 }
 
 function connectionTo(worker: WorkerPeer, slot: number): Connection {
@@ -63,6 +65,21 @@ test("a worker whose handler has no onExpire is not told that the time has come,
   queues.advance(connection);
   expect(connection.events.map(({ length }) => length)).toEqual([1, 2]);
   expect([connection.expiry.phase, connection.delivered, parking.bytes]).toEqual(["unasked", 2, 0]);
+});
+
+test("a connection that has one timer's turn after the other is not stalled, and one whose timer's turn does not end is", () => {
+  const worker = workerPeer([{ path: "/a", subprotocols: [], upgrades: false, answers: false, adopts: false, timers: true }]);
+  const parking = new Parking({ parkedMessages: 9, parkedBytes: 9_000, parkedTotalBytes: 9_000 });
+  const queues = new EventQueues({ windowMessages: 1_000, windowBytes: 1e9 }, parking, new Quarantine());
+  const connection = connectionTo(worker, 0);
+  const stalledMs: number[] = [];
+  for (let now = 250; now <= 2_000; now += 250) {
+    queues.park(connection, new ConnectionEvent(toWorker.timer, encodeTimer(now, "tick")));
+    queues.advance(connection);
+    if (now > 250 && now <= 1_250) queues.commit(connection);
+    stalledMs.push(queues.stalledMs(connection, now));
+  }
+  expect(stalledMs).toEqual([0, 0, 0, 0, 0, 0, 250, 500]);
 });
 
 /** Readable where it differs. */

@@ -88,7 +88,11 @@ export class EventQueues {
     if (connection.worker !== undefined) connection.worker.inFlight--;
     if (isCounted(event.type)) connection.firstEvent++;
     else if (event.type === toWorker.expire) endExpire(connection, event, "asked");
-    else if (event.type === toWorker.timer) endTimer(connection, event);
+    else if (event.type === toWorker.timer) {
+      endTimer(connection, event);
+      // The next one has the same number; but the connection is not at a standstill.
+      connection.sweptEvent = -1;
+    }
     return event;
   }
 
