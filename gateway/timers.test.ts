@@ -68,6 +68,22 @@ test("a timer comes due once, never early, and 20 ms late at most", () => {
   expect([due(), ticks, timers.size]).toEqual([[], [], 0]);
 });
 
+test.each(Array.from({ length: 20 }, (_, ms) => ms))(
+  "that holds wherever its time falls between two looks: the first %s ms later",
+  (offset) => {
+    const ada = connection();
+    pass(offset);
+    timers.set(ada, { ms: 10_000, number: 1, name: "keeps the looks going" });
+    for (let number = 2; number < 22; number++) {
+      timers.set(ada, { ms: 101, number, name: "move" });
+      pass(100);
+      expect(due()).toEqual([]);
+      pass(21);
+      expect(due()).toContain(`g-0-0 move ${number}`);
+    }
+  },
+);
+
 test("one of the same name replaces it, and a cleared one never comes due", () => {
   const ada = connection();
   timers.set(ada, { ms: 100, number: 1, name: "move" });

@@ -11,8 +11,8 @@ import { ConnectionEvent } from "./event.ts";
 import { type Bucket, TimingWheel } from "./timing-wheel.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
-/** How exact they are: one is due up to so much after its time, and never before. */
-const timerTickMs = 20;
+/** One comes due up to twice so much after its time, and never before: its bucket ends later than it, and is looked at later than that. */
+const timerTickMs = 10;
 
 export interface TimerLimits {
   /** Of all connections together, that have not come due. */
