@@ -3,7 +3,7 @@ import { connectBus } from "../nats/connection.ts";
 import type { Bus } from "../protocol/bus.ts";
 import { type Batch, BatchBuilder, decodeBatch } from "../protocol/envelope.ts";
 import { Link } from "../protocol/link.ts";
-import { encodePublish } from "../protocol/payloads.ts";
+import { encodePublish, encodeSetTimer } from "../protocol/payloads.ts";
 import { flag, toGateway, toWorker } from "../protocol/records.ts";
 import { compileRoutes } from "../protocol/route-table.ts";
 import { subjectsOf } from "../protocol/subjects.ts";
@@ -331,6 +331,16 @@ describe("a turn's effects", () => {
     // Of a topic that it does not subscribe to, it is none.
     stage.say([stage.groupsOf(first, { effects: [[toGateway.unsubscribe, "t"], tell('"again"')] })]);
     expect(stage.members.list("t", 0).members).toEqual([]);
+  });
+
+  test("set no more timers than there is room for; one that replaces another takes none", () => {
+    const set = (number: number, name: string): [number, Uint8Array] => [toGateway.timer, encodeSetTimer(1_000, number, name)];
+    const [first, second] = [stage.open(), stage.open()];
+    stage.say([stage.groupsOf(first, { effects: [set(1, "a"), set(2, "a"), set(3, "b")] })]);
+    stage.say([stage.groupsOf(first, { effects: [set(4, "a"), set(5, "b")] })]);
+    stage.say([stage.groupsOf(second, { effects: [set(1, "c")] })]);
+    expect([first.connection.intake, stage.timers.size]).toEqual(["open", 2]);
+    expect(second.socket.log).toEqual(["end 1013 timers.total"]);
   });
 
   test("on a connection that has closed meanwhile still count", () => {

@@ -124,7 +124,8 @@ export class Commits {
   }
 
   // Before anything of the turn is applied, since it closes the connection.
-  private checkRoom(connection: Connection, { batch, from, to }: Run): void {
+  private checkRoom(connection: Connection, run: Run): void {
+    const { batch, from, to } = run;
     let [bytes, told, timers] = [0, 0, 0];
     for (let index = from; index < to; index++) {
       const type = batch.type(index);
@@ -134,8 +135,19 @@ export class Commits {
         told++;
       }
     }
-    if (timers > 0 && !this.options.timers.hasRoom(timers)) this.options.onNoRoom(connection, "timers.total");
+    if (timers > 0 && !this.hasRoomForTimers(connection, run, timers)) this.options.onNoRoom(connection, "timers.total");
     if (told > 0 && !this.options.members.hasRoom(bytes, told)) this.options.onNoRoom(connection, "members.total");
+  }
+
+  // One that replaces another takes no room: looked at only where there is not room enough for all.
+  private hasRoomForTimers(connection: Connection, { batch, from, to }: Run, count: number): boolean {
+    const { timers } = this.options;
+    if (timers.hasRoom(count)) return true;
+    const names = new Set<string>();
+    for (let index = from; index < to; index++) {
+      if (batch.type(index) === toGateway.timer) names.add(decodeSetTimer(batch.payload(index)).name);
+    }
+    return timers.hasRoom([...names].filter((name) => !timers.isSet(connection, name)).length);
   }
 
   // What is held back stays so until all of it is done: what comes meanwhile comes behind it.

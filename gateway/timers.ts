@@ -62,6 +62,11 @@ export class Timers {
     return this.size + timers <= this.options.limits.timers;
   }
 
+  /** Whether it has one of this name that has not come due. */
+  isSet({ timers }: Connection, name: string): boolean {
+    return timers?.byName.get(name)?.bucket !== undefined;
+  }
+
   /** Another one of this name does not count any more. */
   set(connection: Connection, { ms, number, name }: { ms: number; number: number; name: string }): void {
     this.clear(connection, name);

@@ -107,8 +107,11 @@ export class InMemoryGateway {
     for (let timer = this.nextTimer(until); timer !== undefined; timer = this.nextTimer(until)) {
       const { connection, name, number, at } = timer;
       this.clockMs = Math.max(this.clockMs, at);
-      connection.timers.set(name, { number, at: undefined });
-      if (this.active.handler.onTimer !== undefined) void this.arrive(connection, { type: toWorker.timer, name, number });
+      if (this.active.handler.onTimer === undefined) connection.timers.delete(name);
+      else {
+        connection.timers.set(name, { number, at: undefined });
+        void this.arrive(connection, { type: toWorker.timer, name, number });
+      }
     }
     this.clockMs = until;
     for (const worker of this.workers) worker.sweep();
