@@ -79,3 +79,13 @@ test("what members tell is counted", () => {
   expect(members.hasRoom(100, 1)).toBe(true);
   expect(members.hasRoom(100, 2)).toBe(false);
 });
+
+test("what members tell is counted in bytes, not in characters", () => {
+  const member = connection();
+  members.set(member, "t", "é".repeat(100));
+  expect(members.bytes).toBe(328);
+  members.set(member, "t", "日".repeat(10));
+  expect(members.bytes).toBe(158);
+  members.leave(member, "t");
+  expect(members.bytes).toBe(0);
+});

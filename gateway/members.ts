@@ -20,6 +20,8 @@ interface Member {
   readonly number: number;
   readonly since: number;
   info: string;
+  /** Of its info, in UTF-8. */
+  infoBytes: number;
 }
 
 interface Topic {
@@ -59,13 +61,14 @@ export class Members {
       this.topics.set(name, topic);
     }
     const known = topic.members.get(connection);
-    this.bytes += info.length;
+    const infoBytes = Buffer.byteLength(info);
+    this.bytes += infoBytes;
     if (known !== undefined) {
-      this.bytes -= known.info.length;
-      known.info = info;
+      this.bytes -= known.infoBytes;
+      Object.assign(known, { info, infoBytes });
       return;
     }
-    topic.members.set(connection, { number: ++topic.last, since: this.options.wallClock(), info });
+    topic.members.set(connection, { number: ++topic.last, since: this.options.wallClock(), info, infoBytes });
     this.size++;
     this.bytes += memberBytes;
     const names = this.memberships.get(connection);
@@ -94,9 +97,9 @@ export class Members {
     const told: MembersBody["members"] = [];
     let bytes = 0;
     let last = after;
-    for (const [{ id, user }, { number, since, info }] of this.topics.get(name)?.members ?? []) {
+    for (const [{ id, user }, { number, since, info, infoBytes }] of this.topics.get(name)?.members ?? []) {
       if (number <= after) continue;
-      bytes += id.length + (user?.length ?? 0) + info.length;
+      bytes += id.length + (user?.length ?? 0) + infoBytes;
       if (told.length > 0 && bytes > sliceBytes) return { members: told, next: last };
       told.push({ id, info, since, ...(user !== undefined && { user }) });
       last = number;
@@ -111,6 +114,6 @@ export class Members {
     topic.members.delete(connection);
     if (topic.members.size === 0) this.topics.delete(name);
     this.size--;
-    this.bytes -= member.info.length + memberBytes;
+    this.bytes -= member.infoBytes + memberBytes;
   }
 }
