@@ -112,6 +112,34 @@ test("members are told with what the turn has made of its own connection", async
   await expect(app.connect(`/${"x".repeat(1_100)}`)).resolves.toMatchObject({ closed: { code: 1011 } });
 });
 
+test("a member that leaves and subscribes again within a turn is none, unless it says so again; one that closes never is", async () => {
+  const seen: unknown[] = [];
+  const app = await testHandler(
+    defineHandler({
+      path: "/",
+      message: type<{ as?: string }>(),
+      onOpen(conn) {
+        conn.subscribe("all", { as: "first" });
+      },
+      async onMessage(conn, { as }) {
+        conn.unsubscribe("all");
+        conn.subscribe("all", as === undefined ? undefined : { as });
+        seen.push((await conn.members("all")).map(({ info }) => info));
+      },
+      async onClose(conn) {
+        conn.subscribe("all", { as: "too late" });
+        if ((await conn.members("all")).length === 0) seen.push("nobody");
+      },
+    }),
+  );
+  const client = await app.connect("/");
+  await client.send({ as: "second" });
+  await client.send({});
+  expect(seen).toEqual([["second"], []]);
+  await client.close();
+  expect(seen.at(-1)).toBe("nobody");
+});
+
 test("sendToUser and connections({ user }) know whose a connection is; a publish leaves out whom it names", async () => {
   const app = await testHandler(
     defineHandler({

@@ -114,6 +114,8 @@ export class TurnConnection implements Connection {
     turn.effects.add(toGateway.unsubscribe, topic);
     turn.topics.delete(topic);
     turn.infos?.delete(topic);
+    turn.left ??= new Set();
+    turn.left.add(topic);
   }
 
   async members<Info>(topic: string, filter?: MembersFilter): Promise<Member<Info>[]> {
@@ -125,8 +127,9 @@ export class TurnConnection implements Connection {
   }
 
   /** What this turn has made of it. */
-  #asMember(topic: string, committed: Member | undefined): Member[] {
-    const { infos, topics, event } = this.#open();
+  #asMember(topic: string, told: Member | undefined): Member[] {
+    const { infos, left, topics, event } = this.#open();
+    const committed = left?.has(topic) ? undefined : told;
     const isTold = infos?.has(topic) === true;
     if (event.type === toWorker.close || !topics.has(topic) || (committed === undefined && !isTold)) return [];
     const { id, gateway, user } = this;

@@ -53,6 +53,8 @@ export class RunningTurn implements Turn, MeasuredTurn {
   private ownTimers: TurnTimers | undefined;
   /** What it has told of the connection as a member, by topic. */
   infos: Map<string, unknown> | undefined;
+  /** Topics that it has left: what its gateway still tells of the connection as their member is over. */
+  left: Set<string> | undefined;
 
   constructor(host: TurnHost, mailbox: Mailbox, event: MailboxEvent) {
     this.host = host;
@@ -140,6 +142,7 @@ export class RunningTurn implements Turn, MeasuredTurn {
   /** What was committed by a flush stays, also when the turn throws later. */
   settleFlush(): void {
     this.effects.clear();
+    this.left = undefined;
     this.mailbox.state = this.state;
     this.commitTopics();
     this.commitTimers();
