@@ -24,9 +24,10 @@ type MessageEvent = MailboxEvent & { readonly type: typeof toWorker.message };
 /** Calls onMessage, or the function of `on` that has the message's type. @returns what it returns, or a promise of that. */
 export function callForMessage(conn: Connection, event: MessageEvent, turn: RunningTurn): unknown {
   const { handler } = turn.mailbox.pin;
-  const { message: schema, on } = handler;
+  const schema = handler.message;
   if (schema === undefined) return handler.onMessage?.(conn, event.message, turn);
   const sent = event.message.json();
+  const { on } = handler;
   // Before the schema, which may leave it out or refuse the message.
   const request = on === undefined ? undefined : requestIdOf(sent);
   if (request !== undefined) event.request = request;
