@@ -3,7 +3,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterAll, expect, test } from "vitest";
 import type { Handler } from "../worker/handler.ts";
 import { testHandler } from "../worker/testing.ts";
@@ -21,7 +21,9 @@ async function example(name: string): Promise<Handler> {
   expect(from, name).toBeGreaterThan(-1);
   const code = page.slice(from + start.length, page.indexOf("\n```", from + start.length));
   const file = join(folder, `${name}.ts`);
-  writeFileSync(file, code.replaceAll('"../handler.ts"', JSON.stringify(join(clone, "worker", "handler.ts"))));
+  const found = { "../handler.ts": join(clone, "worker", "handler.ts"), valibot: fileURLToPath(import.meta.resolve("valibot")) };
+  const complete = Object.entries(found).reduce((text, [name, at]) => text.replaceAll(`"${name}"`, JSON.stringify(at)), code);
+  writeFileSync(file, complete);
   return ((await import(pathToFileURL(file).href)) as { default: Handler }).default;
 }
 
@@ -53,4 +55,20 @@ test("the game waits for each move as long as it says, and gives up after the th
   app.advance(61_000);
   expect(ada.take()).toEqual([1, 2, 3].map((missed) => ({ player: ada.id, missed })));
   expect(ada.closed).toEqual({ code: 4000, reason: "too slow" });
+});
+
+test("the counter answers who asks, tells what does not fit, and limits how much is asked", async () => {
+  const app = await testHandler(await example("counter"));
+  const ada = await app.connect("/counter");
+  await ada.send({ type: "add", n: 2, id: 1 });
+  await ada.send({ type: "add", n: 3 });
+  await ada.send({ type: "add", n: "x", id: 2 });
+  await ada.send({ type: "read", id: 3 });
+  expect(ada.received).toEqual([
+    { id: 1, data: 2 },
+    { id: 2, error: { code: "message.invalid", message: expect.any(String), issues: [{ path: "n", message: expect.any(String) }] } },
+    { id: 3, data: 5 },
+  ]);
+  for (let count = 0; count < 17; count++) await ada.send({ type: "read" });
+  expect(ada.closed).toEqual({ code: 1008, reason: "rate.sent" });
 });
