@@ -1,6 +1,7 @@
 // What a gateway asks the others for, in requests that NATS takes. Pure.
 
 import type { RepairBody } from "../protocol/repair.ts";
+import type { TopicInbox } from "./topic-inbox.ts";
 
 export interface Lack {
   readonly topic: string;
@@ -42,4 +43,12 @@ export function repairRequests(lacks: readonly Lack[], limitBytes: number): Repa
     requests.at(-1)?.push({ topic, since, seen: fitting });
   }
   return requests;
+}
+
+/** Of each gateway the last batch that was seen: those first that lack something, then those that were met last. */
+export function seenOf(inboxes: Iterable<readonly [gateway: string, inbox: TopicInbox]>): Lack["seen"] {
+  const waiting: Array<[string, number]> = [];
+  const others: Array<[string, number]> = [];
+  for (const [from, { seen, isWaiting }] of inboxes) if (seen !== undefined) (isWaiting ? waiting : others).push([from, seen]);
+  return [...waiting, ...others.reverse()];
 }

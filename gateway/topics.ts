@@ -18,7 +18,7 @@ import { encodeRepair } from "../protocol/repair.ts";
 import { decodeTopic, frameHeader } from "../protocol/subjects.ts";
 import { Confirmations } from "./confirmations.ts";
 import { Publishers, silenceMs } from "./known-publishers.ts";
-import { repairRequests } from "./repair-requests.ts";
+import { repairRequests, seenOf } from "./repair-requests.ts";
 import { TopicInbox } from "./topic-inbox.ts";
 import { TopicOutbox, type TopicOutboxOptions } from "./topic-outbox.ts";
 
@@ -267,13 +267,15 @@ export class Topics {
       for (let index = 0; index < batch.records; index++) {
         this.counters.received++;
         const isBinary = (batch.flags(index) & flag.binary) !== 0;
-        if (batch.type(index) !== toGateway.publishExcept) this.options.publishHere(topic, batch.view(index), isBinary);
-        else {
-          const { data, except } = decodePublishExcept(batch.payload(index));
-          this.options.publishHere(topic, data, isBinary, except);
-        }
+        if (batch.type(index) === toGateway.publishExcept) this.publishExcept(topic, batch.payload(index), isBinary);
+        else this.options.publishHere(topic, batch.view(index), isBinary);
       }
     }
+  }
+
+  private publishExcept(topic: string, payload: Buffer, isBinary: boolean): void {
+    const { data, except } = decodePublishExcept(payload);
+    this.options.publishHere(topic, data, isBinary, except);
   }
 
   // Asks every other gateway for what it published to these topics after what has been seen of it.
@@ -283,19 +285,10 @@ export class Topics {
     const awaySince = this.disconnectedAt - faultMarginMs;
     const lacks = topics.map((topic) => {
       const interest = this.interests.get(topic);
-      return { topic, since: Math.max(awaySince, interest?.wantedAt ?? wallClock()), seen: seenOf(interest) };
+      return { topic, since: Math.max(awaySince, interest?.wantedAt ?? wallClock()), seen: seenOf(interest?.inboxes ?? []) };
     });
     for (const lacking of repairRequests(lacks, limits.batchBytes)) {
       bus.publish(subjects.repair, encodeRepair({ to: self, number: ++this.asked, topics: lacking }));
     }
   }
-}
-
-// Those first that lack something, then those that were met last.
-function seenOf(interest: Interest | undefined): Array<[gateway: string, seq: number]> {
-  const waiting: Array<[string, number]> = [];
-  const others: Array<[string, number]> = [];
-  for (const [from, { seen, isWaiting }] of interest?.inboxes ?? [])
-    if (seen !== undefined) (isWaiting ? waiting : others).push([from, seen]);
-  return [...waiting, ...others.reverse()];
 }

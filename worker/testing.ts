@@ -250,7 +250,11 @@ export class TestApp<State = unknown> {
         this.gateway.open
           .filter(({ user }) => filter === undefined || user === filter.user)
           .map(({ id, gateway: name, user, admission: { path } }) => ({ id, gateway: name, path, user })),
-      members: async <Info>(topic: string, filter?: MembersFilter) => listed(this.gateway.membersOf(topic), filter) as Member<Info>[],
+      members: async <Info>(topic: string, filter?: MembersFilter) =>
+        listed(
+          this.gateway.open.flatMap((open) => open.memberOf(topic) ?? []),
+          filter,
+        ) as Member<Info>[],
     };
   }
 }

@@ -8,6 +8,7 @@ import type { ExclusiveRunner } from "./exclusive-runner.ts";
 import { handlerErrorOf, isClientFault } from "./failure.ts";
 import type { App, HandlerError } from "./handler.ts";
 import type { Mailbox, MailboxEvent } from "./mailbox.ts";
+import { hookOf, isStale } from "./mailbox-events.ts";
 import type { Refusals } from "./refusal-counts.ts";
 import { answer, answerError, callForMessage } from "./request-reply.ts";
 import { checkState } from "./state.ts";
@@ -284,19 +285,4 @@ function isAbandoned({ isOver, mailbox }: RunningTurn): boolean {
 function closeAfterError(turn: RunningTurn, error: HandlerError): void {
   if (turn.event.type === toWorker.open) turn.closing ??= { code: 1011, reason: "onOpen threw" };
   if (turn.closing === undefined) answerError(turn, error);
-}
-
-/** A turn before it has set another time, or has cleared the timer. Not one that has flushed: it may have done so itself, and has to end. */
-function isStale(mailbox: Mailbox, event: MailboxEvent): boolean {
-  if (event.flushed > 0) return false;
-  if (event.type === toWorker.timer) return mailbox.timers.byName.get(event.name) !== event.number;
-  return event.type === toWorker.expire && event.expiresAt !== mailbox.expiresAt;
-}
-
-function hookOf(event: MailboxEvent): HookName {
-  if (event.type === toWorker.message) return "onMessage";
-  if (event.type === toWorker.open) return "onOpen";
-  if (event.type === toWorker.expire) return "onExpire";
-  if (event.type === toWorker.timer) return "onTimer";
-  return event.type === toWorker.close ? "onClose" : "onAdopt";
 }

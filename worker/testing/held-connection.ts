@@ -7,8 +7,9 @@ import { gatewayLevel } from "../../protocol/level.ts";
 import { type MessageRate, useOne } from "../../protocol/message-rate.ts";
 import { flag, isCounted, toWorker } from "../../protocol/records.ts";
 import type { Frame } from "../effects.ts";
-import type { HandlerError } from "../handler.ts";
+import type { HandlerError, Member } from "../handler.ts";
 import { Mailbox, type MailboxEvent, type MailboxOptions } from "../mailbox.ts";
+import { memberOf } from "../members.ts";
 import { ReceivedMessage } from "../message.ts";
 import { bytesOf, type TestEffect, type TestFrame } from "./seen.ts";
 
@@ -180,6 +181,17 @@ export class HeldConnection {
     for (const { onSettled } of this.events.splice(0)) onSettled();
     this.delivered = 0;
     this.isPinned = false;
+  }
+
+  /** @param now By the test's clock. */
+  setTimer({ ms, number, name }: { ms: number; number: number; name: string }, now: number): void {
+    this.lastTimer = number;
+    if (this.closed === undefined) this.timers.set(name, { number, at: now + ms });
+  }
+
+  memberOf(topic: string): Member | undefined {
+    const told = this.members.get(topic);
+    return told && memberOf(this.gateway, { id: this.id, user: this.user, ...told });
   }
 
   /** @param told JSON. @param now Milliseconds since 1970. */

@@ -5,13 +5,13 @@ import type { CodedError } from "../../protocol/errors.ts";
 import { decodeSetTimer } from "../../protocol/payloads.ts";
 import { flag, toGateway, toWorker } from "../../protocol/records.ts";
 import type { Effect, Effects, Frame } from "../effects.ts";
-import type { App, Handler, Member } from "../handler.ts";
+import type { App, Handler } from "../handler.ts";
 import type { Mailbox, TurnGateway } from "../mailbox.ts";
-import { memberOf } from "../members.ts";
 import { Refusals } from "../refusal-counts.ts";
 import { pinnedState } from "../state.ts";
 import { Turns, type TurnsOptions } from "../turns.ts";
 import { type Admission, type Arrival, HeldConnection } from "./held-connection.ts";
+import { nextTimer } from "./next-timer.ts";
 import { bytesOf, publishedFrame, seenEffect, wireFrame } from "./seen.ts";
 
 /**
@@ -82,13 +82,6 @@ export class InMemoryGateway {
     return settled;
   }
 
-  membersOf(topic: string): Member[] {
-    return this.open.flatMap(({ id, gateway, user, members }) => {
-      const member = members.get(topic);
-      return member === undefined ? [] : memberOf(gateway, { id, user, ...member });
-    });
-  }
-
   /** @param except Ids of connections that do not get it. */
   publish(topic: string, frame: Frame, except: readonly string[] = []): void {
     for (const connection of this.open) {
@@ -104,7 +97,7 @@ export class InMemoryGateway {
 
   advance(ms: number): void {
     const until = this.clockMs + ms;
-    for (let timer = this.nextTimer(until); timer !== undefined; timer = this.nextTimer(until)) {
+    for (let timer = nextTimer(this.open, until); timer !== undefined; timer = nextTimer(this.open, until)) {
       const { connection, name, number, at } = timer;
       this.clockMs = Math.max(this.clockMs, at);
       if (this.active.handler.onTimer === undefined) connection.timers.delete(name);
@@ -116,12 +109,6 @@ export class InMemoryGateway {
     this.clockMs = until;
     for (const worker of this.workers) worker.sweep();
     for (const connection of this.open) this.expire(connection);
-  }
-
-  /** The first that comes due until then. */
-  private nextTimer(until: number): { connection: HeldConnection; name: string; number: number; at: number } | undefined {
-    const all = this.open.flatMap((connection) => [...connection.timers].map(([name, timer]) => ({ connection, name, ...timer })));
-    return all.flatMap(({ at, ...timer }) => (at === undefined || at > until ? [] : { ...timer, at })).sort((a, b) => a.at - b.at)[0];
   }
 
   /** Milliseconds since 1970: the machine's own clock, moved by as much as the test says. */
@@ -280,12 +267,8 @@ export class InMemoryGateway {
           (effect.flags & flag.migrated) !== 0,
         );
         return;
-      case "setTimer": {
-        const { ms, number, name } = decodeSetTimer(bytesOf(effect));
-        connection.lastTimer = number;
-        if (isOpen) connection.timers.set(name, { number, at: this.clockMs + ms });
-        return;
-      }
+      case "setTimer":
+        return connection.setTimer(decodeSetTimer(bytesOf(effect)), this.clockMs);
       case "clearTimer":
         connection.timers.delete(seen.name);
         return;
