@@ -39,7 +39,15 @@ export interface Side {
   start(shape: BenchShape): Promise<Server>;
 }
 
-export type BenchShape = Pick<Shape, "workers" | "gateways">;
+export interface BenchShape extends Pick<Shape, "workers" | "gateways"> {
+  /** Missing: those that every commit can serve. */
+  readonly handlersDir?: string;
+}
+
+const usualHandlers = "bench/handlers";
+/** Handlers that commits before 0.3 cannot load. */
+export const newerHandlers = "bench/newer-handlers";
+export const handlersDirs = [usualHandlers, newerHandlers];
 
 export const bare: Side = {
   name: "bare",
@@ -74,7 +82,7 @@ export function thinstate(name: string, clone: string): Side {
       const installation = await Installation.start({
         name: "bench",
         shape: { ...shape, nats: "supervised" },
-        handlersDir: "bench/handlers",
+        handlersDir: shape.handlersDir ?? usualHandlers,
         env: { ...unlimitedClients, ...room },
         clone,
       });

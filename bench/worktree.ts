@@ -5,13 +5,12 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs"
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { clone } from "../scripts/setup/cache.mjs";
+import { handlersDirs } from "./side.ts";
 
 /** It cannot be made to run. */
 export class WorktreeError extends Error {}
 
 export class UnknownCommit extends WorktreeError {}
-
-const handlersDir = "bench/handlers";
 
 export class Worktree {
   readonly clone: string;
@@ -32,7 +31,7 @@ export class Worktree {
     try {
       await git("worktree", "add", "--detach", worktree.clone, commit.trim());
       // Both sides run our handlers: those of another commit may do something else, or not exist.
-      cpSync(join(clone, handlersDir), join(worktree.clone, handlersDir), { recursive: true });
+      for (const dir of handlersDirs) cpSync(join(clone, dir), join(worktree.clone, dir), { recursive: true });
       await worktree.installPackages();
       return worktree;
     } catch (error) {

@@ -2,6 +2,7 @@
 
 import { noFaults } from "../load/faults.ts";
 import type { Row } from "../row.ts";
+import { newerHandlers } from "../side.ts";
 
 const connections = 10_000;
 const questions = 50;
@@ -16,7 +17,7 @@ export const presenceRow: Row = {
     { name: "longest", title: "app.members, longest of 50", unit: "ms", better: "less" },
   ],
   measure: (trial) =>
-    trial.serve({ workers: 1, gateways: 2 }, (server) =>
+    trial.serve({ workers: 1, gateways: 2, handlersDir: newerHandlers }, (server) =>
       trial.open(server, { path: "/member", connections, isGreeted: true, work: { kind: "idle" } }, async () => {
         const url = `http://${server.host}:${server.port}/member?times=${questions}`;
         const { count, took } = (await (await fetch(url)).json()) as { count: number; took: number[] };

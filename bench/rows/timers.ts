@@ -5,9 +5,10 @@ import { canTellUsage, cpuSecondsOf } from "../../testbed/usage.ts";
 import { noFaults } from "../load/faults.ts";
 import { LoopLags } from "../loop-lags.ts";
 import type { Row } from "../row.ts";
+import { newerHandlers } from "../side.ts";
 
 const connections = 10_000;
-/** As bench/handlers/timer.ts sets them. */
+/** As bench/newer-handlers/timer.ts sets them. */
 const timers = 10 * connections;
 /** Until they come due: all connections are open long before. */
 const leadMs = 20_000;
@@ -26,7 +27,7 @@ export const timersRow: Row = {
     { name: "longestLag", title: "event loop of the gateway, longest lag at most", unit: "ms", better: "less" },
   ],
   measure: (trial) =>
-    trial.serve({ workers: 1, gateways: 1 }, (server) => {
+    trial.serve({ workers: 1, gateways: 1, handlersDir: newerHandlers }, (server) => {
       const at = Date.now() + leadMs;
       const path = `/timer/${at}`;
       return trial.open(server, { path, connections, isGreeted: true, work: { kind: "idle" } }, async () => {
