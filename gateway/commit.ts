@@ -81,8 +81,11 @@ export class Commits {
       return false;
     }
     try {
-      if (this.waitsForInterest(connection, run)) return true;
-      this.checkRoom(connection, run);
+      // Most turns only send, publish or set a state: their records are looked at once.
+      if (takesRoom(run)) {
+        if (this.waitsForInterest(connection, run)) return true;
+        this.checkRoom(connection, run);
+      }
       this.applyNow(connection, run);
     } catch (error) {
       this.options.onBug(connection, error);
@@ -250,19 +253,25 @@ export class Commits {
   }
 }
 
-const none: readonly string[] = [];
+/** Whether it asks the gateway to keep something that is bounded for all connections together. */
+function takesRoom({ batch, from, to }: Run): boolean {
+  for (let index = from; index < to; index++) {
+    const type = batch.type(index);
+    if (type === toGateway.subscribe || type === toGateway.member || type === toGateway.timer) return true;
+  }
+  return false;
+}
 
 // What a run subscribes to. Checked before anything of it happens: an empty topic would be no subject.
 function topicsOf({ batch, from, to }: Run): readonly string[] {
-  let topics: string[] | undefined;
+  const topics: string[] = [];
   for (let index = from; index < to; index++) {
     if (batch.type(index) !== toGateway.subscribe) continue;
     const topic = batch.text(index);
     checkTopic(topic);
-    topics ??= [];
     topics.push(topic);
   }
-  return topics ?? none;
+  return topics;
 }
 
 /** What may end the socket does not happen under its cork. */
@@ -270,13 +279,8 @@ function isCorked(type: number): boolean {
   return type !== toGateway.close && type !== toGateway.released;
 }
 
-const laterEffects: readonly number[] = [
-  ...[toGateway.identity, toGateway.member, toGateway.timer, toGateway.noTimer],
-  toGateway.publishExcept,
-];
-
 function isOfPin(type: number): boolean {
-  return (type >= toGateway.send && type <= toGateway.released) || laterEffects.includes(type);
+  return (type >= toGateway.send && type <= toGateway.released) || (type >= toGateway.identity && type <= toGateway.publishExcept);
 }
 
 /** Runs an action once no commit of the connection is held back. */
