@@ -194,9 +194,14 @@ export class HeldConnection {
     return told && memberOf(this.gateway, { id: this.id, user: this.user, ...told });
   }
 
+  leave(topic: string): void {
+    this.topics.delete(topic);
+    this.members.delete(topic);
+  }
+
   /** @param told JSON. @param now Milliseconds since 1970. */
   setMember(topic: string, told: Frame, now: number): void {
-    if (!this.topics.has(topic)) return;
+    if (this.closed !== undefined || !this.topics.has(topic)) return;
     this.members.set(topic, { info: bytesOf(told).toString(), since: this.members.get(topic)?.since ?? now });
   }
 

@@ -254,12 +254,9 @@ export class InMemoryGateway {
         if (isOpen) connection.topics.add(seen.topic);
         return;
       case "member":
-        if (isOpen) connection.setMember(seen.topic, publishedFrame(effect).frame, this.wallClock);
-        return;
+        return connection.setMember(seen.topic, publishedFrame(effect).frame, this.wallClock);
       case "unsubscribe":
-        connection.topics.delete(seen.topic);
-        connection.members.delete(seen.topic);
-        return;
+        return connection.leave(seen.topic);
       case "setState":
         connection.stored.set(
           effect.bytes === 0 ? undefined : new Uint8Array(bytesOf(effect)),
