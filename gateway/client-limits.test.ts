@@ -48,7 +48,8 @@ test("an address is let in again once its failures lie back", () => {
   const { limits, clock } = clientLimits();
   const address = limits.addressOf("192.0.2.1");
   for (let count = 0; count < 10; count++) limits.failed(address);
-  expect(limits.upgrade(address)).toEqual({ code: "rate.requests", passed: "address failures" });
+  // Ten at one a second, of which five may come at once.
+  expect(limits.upgrade(address)).toEqual({ code: "rate.requests", passed: "address failures", retryMs: 5_000 });
   expect(limits.isBarred("192.0.2.1")).toBe(false);
   for (let count = 0; count < 100; count++) limits.upgrade(address);
   expect(limits.isBarred("192.0.2.1")).toBe(true);
@@ -65,8 +66,10 @@ test("clients that were let in together and fail together all count, for a minut
   const together = Array.from({ length: 20 }, () => limits.upgrade(address));
   expect(together.filter((refusal) => refusal === undefined).length).toBe(20);
   for (let count = 0; count < 20; count++) limits.failed(address);
-  clock.now += 19_999;
-  expect(limits.upgrade(address)).toEqual({ code: "rate.requests", passed: "address failures" });
+  clock.now += 9_999;
+  expect(limits.upgrade(address)).toEqual({ code: "rate.requests", passed: "address failures", retryMs: 10_001 });
+  clock.now += 10_000;
+  expect(limits.upgrade(address)).toEqual({ code: "rate.requests", passed: "address failures", retryMs: 1 });
   clock.now += 1;
   expect(limits.upgrade(address)).toBeUndefined();
   for (let count = 0; count < 1_000; count++) limits.failed(address);

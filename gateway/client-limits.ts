@@ -6,7 +6,7 @@ import { normalizedAddress } from "./address-list.ts";
 import { networkOf } from "./address-network.ts";
 import { ConnectionMeter, type MeterRoom, type Passed } from "./connection-meter.ts";
 import { Parties, type Party } from "./parties.ts";
-import { charge, isExceeded, use } from "./rate.ts";
+import { charge, isExceeded, use, waitMs } from "./rate.ts";
 
 /** As many refusals are answered for each failed upgrade that is allowed: many may share an address, and not all of them have failed. */
 const refusalsPerFailure = 10;
@@ -33,6 +33,8 @@ export interface ClientLimitsOptions {
 export interface Refusal {
   readonly code: ErrorCode;
   readonly passed: Passed;
+  /** When it is of use to come again, if nothing else comes meanwhile. */
+  readonly retryMs: number;
 }
 
 export class ClientLimits implements MeterRoom {
@@ -104,17 +106,17 @@ export class ClientLimits implements MeterRoom {
   upgrade(address: Party): Refusal | undefined {
     if (address.isExempt) return undefined;
     const now = this.now();
-    if (isExceeded(address, "failures", now)) return this.refuse(address, "rate.requests", "address failures");
-    if (!use(address, "upgrades", 1, this.rates.upgrades, now)) return this.refuse(address, "rate.requests", "address upgrades");
-    if (address.connections >= this.rates.connections) return this.refuse(address, "address.connections", "address connections");
+    if (isExceeded(address, "failures", now)) return this.refuse(address, "rate.requests", "failures");
+    if (!use(address, "upgrades", 1, this.rates.upgrades, now)) return this.refuse(address, "rate.requests", "upgrades");
+    if (address.connections >= this.rates.connections) return this.refuse(address, "address.connections", undefined);
     return undefined;
   }
 
   /** A plain request has come. */
   request(address: Party): Refusal | undefined {
     if (address.isExempt) return undefined;
-    if (!use(address, "requests", 1, this.rates.requests, this.now())) return this.refuse(address, "rate.requests", "address requests");
-    if (address.connections >= this.rates.connections) return this.refuse(address, "address.connections", "address connections");
+    if (!use(address, "requests", 1, this.rates.requests, this.now())) return this.refuse(address, "rate.requests", "requests");
+    if (address.connections >= this.rates.connections) return this.refuse(address, "address.connections", undefined);
     return undefined;
   }
 
@@ -159,9 +161,12 @@ export class ClientLimits implements MeterRoom {
     this.users.sweep(now);
   }
 
-  private refuse(address: Party, code: ErrorCode, passed: Passed): Refusal {
+  /** @param spent What there was too much of; undefined: connections. */
+  private refuse(address: Party, code: ErrorCode, spent: "failures" | "upgrades" | "requests" | undefined): Refusal {
+    const now = this.now();
+    const passed: Passed = `address ${spent ?? "connections"}`;
     this.count(passed);
-    use(address, "refusals", 1, refusalsPerFailure * this.rates.failures, this.now());
-    return { code, passed };
+    use(address, "refusals", 1, refusalsPerFailure * this.rates.failures, now);
+    return { code, passed, retryMs: spent === undefined ? 0 : waitMs(address, spent, now) };
   }
 }

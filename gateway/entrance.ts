@@ -80,10 +80,15 @@ export class Entrance {
     this.waiting++;
   }
 
-  private refuse(kind: "upgrade" | "request", { ip, isForwarded }: Incoming, client: WaitingClient, { code, passed }: Refusal): void {
+  private refuse(
+    kind: "upgrade" | "request",
+    { ip, isForwarded }: Incoming,
+    client: WaitingClient,
+    { code, passed, retryMs }: Refusal,
+  ): void {
     const question = isForwarded === true ? ": is this a proxy? TRUSTED_PROXIES does not have it" : "";
     this.options.sparseLog.warn({ code, passed }, { limit: settingsOf(passed), ip }, `refused with 429${question}`);
     const text = tooMany[passed];
-    this.options.upgrades.refusals.refuse(kind, client, { status: 429, code, ...(text !== undefined && { text }), close: "now" });
+    this.options.upgrades.refusals.refuse(kind, client, { status: 429, code, retryMs, ...(text !== undefined && { text }), close: "now" });
   }
 }

@@ -20,6 +20,11 @@ export function isExceeded<Kind extends string>(usage: Usage<Kind>, kind: Kind, 
   return usage[kind] > now + burstMs;
 }
 
+/** For how long nothing more may come. 0: something may come now. */
+export function waitMs<Kind extends string>(usage: Usage<Kind>, kind: Kind, now: number): number {
+  return Math.max(0, usage[kind] - now - burstMs);
+}
+
 /**
  * Counts use, unless there has been too much already. The last that is let through may be larger than what is left.
  * @param perSecond Infinity: without a limit.

@@ -15,6 +15,9 @@ const loggedCharacters = 200;
 
 export type Kind = "upgrade" | "request";
 
+/** Whoever is refused comes again no sooner: what was in the way takes a while to go. */
+const leastRetryMs = 5_000;
+
 /** Of uWebSockets.js 20.30: it has room for nine digits. */
 const readableBytes = 999_999_999;
 
@@ -45,6 +48,8 @@ interface Refusal {
   /** Instead of the code's usual text. */
   readonly text?: string;
   readonly headers?: Answer["headers"];
+  /** Of 429 and 503: when it may be of use to come again. Missing, or sooner than that: after leastRetryMs. */
+  readonly retryMs?: number;
   /** Of a request; a refused upgrade leaves no connection, since what the client sends behind it may be frames. */
   readonly close?: Answer["close"];
 }
@@ -57,10 +62,12 @@ export class Refusals {
     this.options = options;
   }
 
-  refuse(kind: Kind, client: WaitingClient, { status, code, text = errorTable[code].text, headers = [], close }: Refusal): void {
+  refuse(kind: Kind, client: WaitingClient, refusal: Refusal): void {
+    const { status, code, text = errorTable[code].text, headers = [], retryMs = 0, close } = refusal;
     this.options.bodies.drop(client);
     this.outcomes[kind].count(code);
-    const retry: Answer["headers"] = status === 503 || status === 429 ? [["retry-after", "5"]] : [];
+    const seconds = Math.ceil(Math.max(leastRetryMs, retryMs) / 1_000);
+    const retry: Answer["headers"] = status === 503 || status === 429 ? [["retry-after", String(seconds)]] : [];
     const answer = textAnswer(status, `${code}: ${text}`, [...headers, ...retry]);
     client.answer({ ...answer, close: kind === "upgrade" ? (close ?? "now") : close });
   }
