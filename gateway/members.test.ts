@@ -23,7 +23,7 @@ function list(topic: string): { ids: string[]; answers: number } {
   let answers = 0;
   for (let after: number | undefined = 0; after !== undefined; answers++) {
     const told = members.list(topic, after);
-    ids.push(...told.members.map(({ id }) => id));
+    ids.push(...told.ids);
     after = told.next;
   }
   return { ids, answers };
@@ -38,10 +38,10 @@ test("a member is there from when it says so until it leaves, or its socket clos
   nowMs = 3_000;
   members.set(ada, "a", '"Ada, away"');
   expect(members.list("a", 0)).toEqual({
-    members: [
-      { id: ada.id, user: "ada", info: '"Ada, away"', since: 1_000 },
-      { id: bob.id, info: '"Bob"', since: 2_000 },
-    ],
+    ids: [ada.id, bob.id],
+    users: ["ada", ""],
+    infos: ['"Ada, away"', '"Bob"'],
+    since: [1_000, 2_000],
   });
   members.leave(ada, "a");
   members.leave(ada, "b");
@@ -61,10 +61,10 @@ test("many are told in several answers, each once, whoever comes and goes meanwh
   members.forget(all[0] as Connection);
   const late = connection();
   members.set(late, "t", '""');
-  const ids = first.members.map(({ id }) => id);
+  const ids = [...first.ids];
   for (let after = first.next; after !== undefined; ) {
     const told = members.list("t", after);
-    ids.push(...told.members.map(({ id }) => id));
+    ids.push(...told.ids);
     after = told.next;
   }
   expect(ids).toEqual([...all.slice(0, -1), late].map(({ id }) => id));
@@ -88,4 +88,22 @@ test("what members tell is counted in bytes, not in characters", () => {
   expect(members.bytes).toBe(158);
   members.leave(member, "t");
   expect(members.bytes).toBe(0);
+});
+
+test("however many come and go, a list goes on where it was, and those that have gone leave nothing behind", () => {
+  const all = Array.from({ length: 3_000 }, () => connection());
+  for (const each of all) members.set(each, "t", JSON.stringify("x".repeat(50)));
+  const first = members.list("t", 0);
+  for (const each of all.slice(0, 2_900)) members.forget(each);
+  const rest = members.list("t", first.next ?? 0);
+  expect(rest.ids).toEqual(all.slice(2_900).map(({ id }) => id));
+  for (const each of all) members.forget(each);
+  for (let round = 0; round < 10_000; round++) {
+    const guest = connection();
+    members.set(guest, "t", "1");
+    if (round === 0) continue;
+    members.forget(guest);
+  }
+  expect(list("t").ids).toHaveLength(1);
+  expect([members.size, members.bytes]).toEqual([1, 129]);
 });

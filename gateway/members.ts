@@ -16,8 +16,10 @@ export interface MemberLimits {
 }
 
 interface Member {
+  readonly connection: Connection;
   /** Of the topic's members, counted from 1: a list is told in several answers, and goes on behind the last. */
   readonly number: number;
+  isGone: boolean;
   readonly since: number;
   info: string;
   /** Of its info, in UTF-8. */
@@ -26,6 +28,8 @@ interface Member {
 
 interface Topic {
   readonly members: Map<Connection, Member>;
+  /** By their number, with some that have gone. */
+  order: Member[];
   last: number;
 }
 
@@ -57,7 +61,7 @@ export class Members {
   set(connection: Connection, name: string, info: string): void {
     let topic = this.topics.get(name);
     if (topic === undefined) {
-      topic = { members: new Map(), last: 0 };
+      topic = { members: new Map(), order: [], last: 0 };
       this.topics.set(name, topic);
     }
     const known = topic.members.get(connection);
@@ -68,7 +72,9 @@ export class Members {
       Object.assign(known, { info, infoBytes });
       return;
     }
-    topic.members.set(connection, { number: ++topic.last, since: this.options.wallClock(), info, infoBytes });
+    const member = { connection, number: ++topic.last, isGone: false, since: this.options.wallClock(), info, infoBytes };
+    topic.members.set(connection, member);
+    topic.order.push(member);
     this.size++;
     this.bytes += memberBytes;
     const names = this.memberships.get(connection);
@@ -94,17 +100,23 @@ export class Members {
 
   /** @param after The number behind which to go on; 0: from the beginning. */
   list(name: string, after: number): MembersBody {
-    const told: MembersBody["members"] = [];
+    const told: MembersBody = { ids: [], users: [], infos: [], since: [] };
+    const { order = [] } = this.topics.get(name) ?? {};
     let bytes = 0;
     let last = after;
-    for (const [{ id, user }, { number, since, info, infoBytes }] of this.topics.get(name)?.members ?? []) {
-      if (number <= after) continue;
-      bytes += id.length + (user?.length ?? 0) + infoBytes;
-      if (told.length > 0 && bytes > sliceBytes) return { members: told, next: last };
-      told.push({ id, info, since, ...(user !== undefined && { user }) });
+    for (let index = firstBehind(order, after); index < order.length; index++) {
+      const { connection, isGone, number, since, info, infoBytes } = order[index] as Member;
+      if (isGone) continue;
+      const { id, user = "" } = connection;
+      bytes += id.length + user.length + infoBytes;
+      if (told.ids.length > 0 && bytes > sliceBytes) return { ...told, next: last };
+      told.ids.push(id);
+      told.users.push(user);
+      told.infos.push(info);
+      told.since.push(since);
       last = number;
     }
-    return { members: told };
+    return told;
   }
 
   private remove(connection: Connection, name: string): void {
@@ -112,8 +124,21 @@ export class Members {
     const member = topic?.members.get(connection);
     if (topic === undefined || member === undefined) return;
     topic.members.delete(connection);
+    member.isGone = true;
     if (topic.members.size === 0) this.topics.delete(name);
+    else if (topic.order.length > 2 * topic.members.size) topic.order = topic.order.filter(({ isGone }) => !isGone);
     this.size--;
     this.bytes -= member.infoBytes + memberBytes;
   }
+}
+
+/** Where the numbers above this one begin. */
+function firstBehind(order: readonly Member[], after: number): number {
+  let [from, to] = [0, order.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((order[middle] as Member).number <= after) from = middle + 1;
+    else to = middle;
+  }
+  return from;
 }

@@ -231,17 +231,15 @@ const open = v.object({
   next: v.optional(v.number()),
 });
 
-/** Some of a topic's members at a gateway, in the order in which they became members. */
+/**
+ * Some of a topic's members at a gateway, in their order, column by column, since they may be many. users: empty where one has none;
+ * infos: JSON; since: milliseconds since 1970.
+ */
 const members = v.object({
-  members: v.array(
-    v.object({
-      id: v.string(),
-      user: v.optional(v.string()),
-      /** JSON. */
-      info: v.string(),
-      since: time,
-    }),
-  ),
+  ids: listOf<string>("string"),
+  users: listOf<string>("string"),
+  infos: listOf<string>("string"),
+  since: listOf<number>("number"),
   /** The number to go on behind; missing: that was all. */
   next: v.optional(length),
 });
@@ -297,4 +295,8 @@ function parser<S extends v.GenericSchema>(schema: S): (bytes: Uint8Array) => v.
     if (parsed.success) return parsed.output;
     throw new CodedError("envelope.malformed", `a record's body: ${parsed.issues[0]?.message}`);
   };
+}
+
+function listOf<Item>(type: "string" | "number"): v.GenericSchema<Item[]> {
+  return v.custom<Item[]>((value) => Array.isArray(value) && value.every((item) => typeof item === type), `a list of ${type}s`);
 }

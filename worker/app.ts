@@ -13,7 +13,7 @@ import { checkExcept, type Frame, frameOf } from "./effects.ts";
 import type { Gateways } from "./gateways.ts";
 import type { App, Member, MembersFilter, OpenConnection, PublishOptions, Sendable } from "./handler.ts";
 import { checkUser } from "./identity.ts";
-import { listed, memberOf } from "./members.ts";
+import { listed, membersOf } from "./members.ts";
 import { checkClose } from "./turn-connection.ts";
 
 /** What gateways of a lower level would never answer, or misunderstand. See protocol/level.ts. */
@@ -123,8 +123,8 @@ export class AppClient implements App {
     try {
       for (let after: number | undefined = 0; after !== undefined; ) {
         const result: ResultBody = await this.command(peer, { kind: "members", topic, after });
-        if (typeof result === "number" || !("members" in result)) throw new CodedError("envelope.malformed", "no list of members");
-        for (const member of result.members) all.push(memberOf(peer, member));
+        if (typeof result === "number" || !("infos" in result)) throw new CodedError("envelope.malformed", "no list of members");
+        for (const member of membersOf(peer, result)) all.push(member);
         after = result.next;
       }
       return all;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Member } from "./handler.ts";
-import { encodeInfo, listed } from "./members.ts";
+import { encodeInfo, listed, membersOf } from "./members.ts";
 
 function member(id: string, user: string | undefined, since: number, info: unknown = id): Member {
   return { id, gateway: "g", user, info, since: new Date(since), connections: 1 };
@@ -31,4 +31,10 @@ test("what is told of a member is JSON of at most 1 KiB", () => {
   for (const wrong of ["x".repeat(1_023), "é".repeat(512), () => 1, 1n, Promise.resolve(1), cycle, new Uint8Array([1])]) {
     expect(() => encodeInfo(wrong)).toThrow("member.invalid");
   }
+});
+
+test("columns of what a gateway has told become members; columns of different lengths are refused", () => {
+  const told = { ids: ["g-1-1", "g-2-2"], users: ["ada", ""], infos: ['{"a":1}', "2"], since: [10, 20] };
+  expect(membersOf("g", told)).toEqual([member("g-1-1", "ada", 10, { a: 1 }), member("g-2-2", undefined, 20, 2)]);
+  expect(() => membersOf("g", { ...told, users: ["ada"] })).toThrow("envelope.malformed");
 });

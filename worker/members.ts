@@ -28,8 +28,15 @@ function jsonOf(info: unknown): string {
   throw new CodedError("member.invalid", "bytes are no JSON, which is what is told of a member");
 }
 
-export function memberOf(gateway: string, { id, user, info, since }: MembersBody["members"][number]): Member {
-  return { id, gateway, user, info: JSON.parse(info), since: new Date(since), connections: 1 };
+/** What one gateway has told. @throws {CodedError} "envelope.malformed" */
+export function membersOf(gateway: string, { ids, users, infos, since }: MembersBody): Member[] {
+  if ([users, infos, since].some(({ length }) => length !== ids.length)) {
+    throw new CodedError("envelope.malformed", "a list of members has columns of different lengths");
+  }
+  return ids.map((id, index) => {
+    const user = users[index] === "" ? undefined : users[index];
+    return { id, gateway, user, info: JSON.parse(infos[index] ?? ""), since: new Date(since[index] ?? 0), connections: 1 };
+  });
 }
 
 /** In the order in which they became members; with `by: "user"`, a user's connections joined. */

@@ -9,7 +9,6 @@ import { flag, isCounted, toWorker } from "../../protocol/records.ts";
 import type { Frame } from "../effects.ts";
 import type { HandlerError, Member } from "../handler.ts";
 import { Mailbox, type MailboxEvent, type MailboxOptions } from "../mailbox.ts";
-import { memberOf } from "../members.ts";
 import { ReceivedMessage } from "../message.ts";
 import { bytesOf, type TestEffect, type TestFrame } from "./seen.ts";
 
@@ -191,7 +190,9 @@ export class HeldConnection {
 
   memberOf(topic: string): Member | undefined {
     const told = this.members.get(topic);
-    return told && memberOf(this.gateway, { id: this.id, user: this.user, ...told });
+    if (told === undefined) return undefined;
+    const { id, gateway, user } = this;
+    return { id, gateway, user, info: JSON.parse(told.info), since: new Date(told.since), connections: 1 };
   }
 
   leave(topic: string): void {
