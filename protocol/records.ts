@@ -231,10 +231,7 @@ const open = v.object({
   next: v.optional(v.number()),
 });
 
-/**
- * Some of a topic's members at a gateway, in their order, column by column, since they may be many. users: empty where one has none;
- * infos: JSON; since: milliseconds since 1970.
- */
+/** Some of a topic's members, in their order, by column: they may be many. users: empty for none; infos: JSON; since: ms since 1970. */
 const members = v.object({
   ids: listOf<string>("string"),
   users: listOf<string>("string"),
