@@ -1,6 +1,6 @@
 // Replaces files whole: whoever reads, and whoever starts after a power cut, finds the old one or the new one.
 
-import { closeSync, fchmodSync, fchownSync, fsyncSync, openSync, renameSync, writeSync } from "node:fs";
+import { closeSync, fchmodSync, fchownSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 
@@ -35,9 +35,11 @@ export interface Owner {
  */
 export function replaceFileSync(file: string, text: string, mode: number, owner?: Owner): void {
   const fresh = `${file}.new`;
-  const descriptor = openSync(fresh, "w", mode);
+  // One that was cut off may have left a file of another mode. And the folder may be somebody else's, whose link root must not follow.
+  rmSync(fresh, { force: true });
+  const descriptor = openSync(fresh, "wx", mode);
   try {
-    // One that was cut off may have left a file of another mode.
+    // Whatever the umask is.
     fchmodSync(descriptor, mode);
     if (owner !== undefined) fchownSync(descriptor, owner.uid, owner.gid);
     writeSync(descriptor, text);
