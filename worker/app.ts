@@ -119,15 +119,16 @@ export class AppClient implements App {
   }
 
   private async membersAt(peer: string, topic: string): Promise<Member[]> {
-    const all: Member[] = [];
+    // By id: one that leaves and comes back between two answers is in both, and what the last one tells holds.
+    const all = new Map<string, Member>();
     try {
       for (let after: number | undefined = 0; after !== undefined; ) {
         const result: ResultBody = await this.command(peer, { kind: "members", topic, after });
         if (typeof result === "number" || !("infos" in result)) throw new CodedError("envelope.malformed", "no list of members");
-        for (const member of membersOf(peer, result)) all.push(member);
+        for (const member of membersOf(peer, result)) all.set(member.id, member);
         after = result.next;
       }
-      return all;
+      return [...all.values()];
     } catch (error) {
       // It has gone, and its members with it.
       if (this.options.gateways.get(peer) === undefined) return [];
