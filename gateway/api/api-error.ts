@@ -36,13 +36,15 @@ export function codesOf(status: number): readonly ApiCode[] {
   return (Object.keys(statuses) as ApiCode[]).filter((code) => statuses[code] === status);
 }
 
-const retrySeconds = "1";
+const leastRetryMs = 1_000;
 const retried: ReadonlySet<number> = new Set([429, 503]);
 
 /** A call is refused. */
 export class ApiError extends Error {
   readonly code: ApiCode;
   readonly headers: Answer["headers"];
+  /** Of 429 and 503: when it may be of use to come again; never less than leastRetryMs. */
+  retryMs = leastRetryMs;
 
   /** @param text What was wrong, and what would be right; undefined: the code's usual text. */
   constructor(code: ApiCode, text: string = errorTable[code].text, headers: Answer["headers"] = []) {
@@ -55,9 +57,13 @@ export class ApiError extends Error {
     return statuses[this.code];
   }
 
+  private get retrySeconds(): string {
+    return String(Math.ceil(Math.max(leastRetryMs, this.retryMs) / 1_000));
+  }
+
   get answer(): Answer {
     const { status, code, message } = this;
-    const retry: Answer["headers"] = retried.has(status) ? [["retry-after", retrySeconds]] : [];
+    const retry: Answer["headers"] = retried.has(status) ? [["retry-after", this.retrySeconds]] : [];
     return jsonAnswer(status, { error: code, message }, [...this.headers, ...retry]);
   }
 }

@@ -66,7 +66,11 @@ export class Api {
     const address = limits.addressOf(incoming.ip);
     const refusal = limits.request(address);
     // What it says of its body may be wrong, and nobody reads it.
-    if (refusal !== undefined) return this.refuse(client, new ApiError(refusal.code as "rate.requests"), "now");
+    if (refusal !== undefined) {
+      const error = new ApiError(refusal.code as "rate.requests");
+      error.retryMs = refusal.retryMs;
+      return this.refuse(client, error, "now");
+    }
     limits.addresses.enter(address);
     const counted = new CountedRequest(client, () => limits.addresses.leave(address));
     const malformed = headFault(incoming);
