@@ -2,10 +2,10 @@
 // group is applied to one connection in one go, under one cork, or not at all.
 
 import type { Batch } from "../protocol/envelope.ts";
-import { decodeSetTimer } from "../protocol/payloads.ts";
+import { decodePublish, decodeSetTimer } from "../protocol/payloads.ts";
 import { flag, type IdentityBody, parseIdentity, toGateway, toWorker } from "../protocol/records.ts";
 import { checkTopic } from "../protocol/subjects.ts";
-import type { Connection } from "./connection.ts";
+import { type Connection, ownerOf } from "./connection.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { PacedInterest } from "./paced-interest.ts";
 import type { Timers } from "./timers.ts";
@@ -110,9 +110,7 @@ export class Commits {
     if (topics.length === 0 || connection.socket === undefined) return false;
     run.hasAsked = true;
     const { interest, onTooManyTopics } = this.options;
-    const address = connection.meter?.address;
-    const owner = address?.isExempt === false ? address : undefined;
-    const asked = interest.ask(topics, connection.topics?.size ?? 0, () => connection.socket !== undefined, owner);
+    const asked = interest.ask(topics, connection.topics?.size ?? 0, () => connection.socket !== undefined, ownerOf(connection));
     if (asked === "refused") onTooManyTopics(connection);
     if (typeof asked === "string") return false;
     connection.held ??= [];
@@ -127,30 +125,21 @@ export class Commits {
   }
 
   // Before anything of the turn is applied, since it closes the connection.
-  private checkRoom(connection: Connection, run: Run): void {
-    const { batch, from, to } = run;
-    let [bytes, told, timers] = [0, 0, 0];
-    for (let index = from; index < to; index++) {
-      const type = batch.type(index);
-      if (type === toGateway.timer) timers++;
-      else if (type === toGateway.member) {
-        bytes += batch.view(index).length;
-        told++;
-      }
-    }
-    if (timers > 0 && !this.hasRoomForTimers(connection, run, timers)) this.options.onNoRoom(connection, "timers.total");
-    if (told > 0 && !this.options.members.hasRoom(bytes, told)) this.options.onNoRoom(connection, "members.total");
-  }
-
-  // One that replaces another takes no room: looked at only where there is not room enough for all.
-  private hasRoomForTimers(connection: Connection, { batch, from, to }: Run, count: number): boolean {
-    const { timers } = this.options;
-    if (timers.hasRoom(count)) return true;
+  private checkRoom(connection: Connection, { batch, from, to }: Run): void {
+    const { members, timers, onNoRoom } = this.options;
+    const told = new Map<string, number>();
     const names = new Set<string>();
     for (let index = from; index < to; index++) {
-      if (batch.type(index) === toGateway.timer) names.add(decodeSetTimer(batch.payload(index)).name);
+      const type = batch.type(index);
+      if (type === toGateway.timer) names.add(decodeSetTimer(batch.payload(index)).name);
+      else if (type === toGateway.member) {
+        const { topic, data } = decodePublish(batch.payload(index));
+        told.set(topic, data.length);
+      }
     }
-    return timers.hasRoom([...names].filter((name) => !timers.isSet(connection, name)).length);
+    const owner = ownerOf(connection);
+    if (names.size > 0 && !timers.hasRoom(connection, names, owner)) onNoRoom(connection, "timers.total");
+    if (told.size > 0 && !members.hasRoom(connection, told, owner)) onNoRoom(connection, "members.total");
   }
 
   // What is held back stays so until all of it is done: what comes meanwhile comes behind it.
@@ -215,7 +204,7 @@ export class Commits {
         this.close(connection, { code: batch.extra(index), reason: batch.text(index), release });
         return;
       case toGateway.timer:
-        return this.options.timers.set(connection, decodeSetTimer(batch.payload(index)));
+        return this.options.timers.set(connection, decodeSetTimer(batch.payload(index)), ownerOf(connection));
       case toGateway.noTimer:
         return this.options.timers.clear(connection, batch.text(index));
       case toGateway.identity:

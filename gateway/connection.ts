@@ -9,6 +9,7 @@ import type { ConnectionMeter } from "./connection-meter.ts";
 import type { CrashRecord } from "./crash-attribution.ts";
 import type { ConnectionEvent } from "./event.ts";
 import { Expiry } from "./expiry.ts";
+import type { Party } from "./parties.ts";
 import type { Phase } from "./phase.ts";
 import { type ConnectionTimers, pinnedTimers } from "./timers.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
@@ -131,6 +132,11 @@ export class Connection {
   get parked(): number {
     return this.events.length - this.delivered;
   }
+}
+
+/** Who may have a share of what all connections may have together; undefined: there is no limit for it. */
+export function ownerOf({ meter }: Connection): Party | undefined {
+  return meter?.address.isExempt === false ? meter.address : undefined;
 }
 
 /** What a worker is told of a connection that it gets. */

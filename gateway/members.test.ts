@@ -1,4 +1,4 @@
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { Connection } from "./connection.ts";
 import { Members } from "./members.ts";
 
@@ -71,13 +71,43 @@ test("many are told in several answers, each once, whoever comes and goes meanwh
   expect(list("t").answers).toBeGreaterThan(2);
 });
 
-test("what members tell is counted", () => {
-  members = new Members({ wallClock: () => nowMs, limits: { bytes: 1_000 } });
-  expect(members.hasRoom(600, 2)).toBe(true);
-  members.set(connection(), "t", "x".repeat(600));
-  expect(members.bytes).toBe(728);
-  expect(members.hasRoom(100, 1)).toBe(true);
-  expect(members.hasRoom(100, 2)).toBe(false);
+describe("what members tell is counted:", () => {
+  beforeEach(() => {
+    members = new Members({ wallClock: () => nowMs, limits: { bytes: 1_000 } });
+  });
+
+  const told = (bytes: number, ...topics: readonly string[]) => new Map(topics.map((topic) => [topic, bytes]));
+
+  test("each with what it takes besides, in UTF-8", () => {
+    const ada = connection();
+    expect(members.hasRoom(ada, told(372, "t", "u"), undefined)).toBe(true);
+    members.set(ada, "t", "é".repeat(300));
+    expect(members.bytes).toBe(728);
+    expect(members.hasRoom(connection(), told(144, "t"), undefined)).toBe(true);
+    expect(members.hasRoom(connection(), told(145, "t"), undefined)).toBe(false);
+  });
+
+  test("whoever tells something else takes what it has more than before", () => {
+    const ada = connection();
+    members.set(ada, "t", "x".repeat(800));
+    expect(members.hasRoom(ada, told(800, "t"), undefined)).toBe(true);
+    expect(members.hasRoom(ada, told(872, "t"), undefined)).toBe(true);
+    expect(members.hasRoom(ada, told(873, "t"), undefined)).toBe(false);
+  });
+
+  test("an address may have a quarter of it, and has it again when its members have left", () => {
+    const owner = { memberBytes: 0 };
+    const ada = connection();
+    expect(members.hasRoom(ada, told(123, "t"), owner)).toBe(false);
+    expect(members.hasRoom(ada, told(122, "t"), owner)).toBe(true);
+    members.set(ada, "t", "x".repeat(122), owner);
+    expect([owner.memberBytes, members.hasRoom(connection(), told(1, "t"), owner)]).toEqual([250, false]);
+    expect(members.hasRoom(connection(), told(1, "t"), { memberBytes: 0 })).toBe(true);
+    members.set(ada, "t", "x", owner);
+    expect(owner.memberBytes).toBe(129);
+    members.forget(ada);
+    expect(owner.memberBytes).toBe(0);
+  });
 });
 
 test("what members tell is counted in bytes, not in characters", () => {

@@ -15,8 +15,14 @@ export interface MemberLimits {
   readonly bytes: number;
 }
 
+/** Whose members tell so much: an address. */
+export interface MemberOwner {
+  memberBytes: number;
+}
+
 interface Member {
   readonly connection: Connection;
+  readonly owner: MemberOwner | undefined;
   /** Of the topic's members, counted from 1: a list is told in several answers, and goes on behind the last. */
   readonly number: number;
   isGone: boolean;
@@ -37,6 +43,8 @@ interface Topic {
 const sliceBytes = 64 * 1024;
 /** What a member takes besides what it tells. */
 const memberBytes = 128;
+/** Of what all members may tell, what those of one owner may. */
+const ownerShare = 1 / 4;
 
 export class Members {
   /** Of all topics. */
@@ -52,13 +60,19 @@ export class Members {
     this.options = options;
   }
 
-  /** @param bytes What members would tell besides, in so many records. */
-  hasRoom(bytes: number, records: number): boolean {
-    return this.bytes + bytes + records * memberBytes <= this.options.limits.bytes;
+  /** @param told What a connection would tell, in bytes, by topic. @param owner undefined: it may have as much as there is. */
+  hasRoom(connection: Connection, told: ReadonlyMap<string, number>, owner: MemberOwner | undefined): boolean {
+    let more = 0;
+    for (const [name, infoBytes] of told) {
+      const known = this.topics.get(name)?.members.get(connection);
+      more += known === undefined ? infoBytes + memberBytes : infoBytes - known.infoBytes;
+    }
+    const { bytes } = this.options.limits;
+    return more <= 0 || (this.bytes + more <= bytes && (owner === undefined || owner.memberBytes + more <= bytes * ownerShare));
   }
 
   /** It is a member, or tells something else from now on. @param info JSON. */
-  set(connection: Connection, name: string, info: string): void {
+  set(connection: Connection, name: string, info: string, owner?: MemberOwner): void {
     let topic = this.topics.get(name);
     if (topic === undefined) {
       topic = { members: new Map(), order: [], last: 0 };
@@ -66,17 +80,16 @@ export class Members {
     }
     const known = topic.members.get(connection);
     const infoBytes = Buffer.byteLength(info);
-    this.bytes += infoBytes;
     if (known !== undefined) {
-      this.bytes -= known.infoBytes;
+      this.take(known.owner, infoBytes - known.infoBytes);
       Object.assign(known, { info, infoBytes });
       return;
     }
-    const member = { connection, number: ++topic.last, isGone: false, since: this.options.wallClock(), info, infoBytes };
+    const member = { connection, owner, number: ++topic.last, isGone: false, since: this.options.wallClock(), info, infoBytes };
     topic.members.set(connection, member);
     topic.order.push(member);
     this.size++;
-    this.bytes += memberBytes;
+    this.take(owner, infoBytes + memberBytes);
     const names = this.memberships.get(connection);
     if (names === undefined) this.memberships.set(connection, new Set([name]));
     else names.add(name);
@@ -128,7 +141,12 @@ export class Members {
     if (topic.members.size === 0) this.topics.delete(name);
     else if (topic.order.length > 2 * topic.members.size) topic.order = topic.order.filter(({ isGone }) => !isGone);
     this.size--;
-    this.bytes -= member.infoBytes + memberBytes;
+    this.take(member.owner, -member.infoBytes - memberBytes);
+  }
+
+  private take(owner: MemberOwner | undefined, bytes: number): void {
+    this.bytes += bytes;
+    if (owner !== undefined) owner.memberBytes += bytes;
   }
 }
 

@@ -13,6 +13,10 @@ export class Party implements Usage<Kind> {
   connections = 0;
   /** That the gateway has since one of its connections was the first to subscribe. */
   topics = 0;
+  /** Of its connections, that have not come due. */
+  timers = 0;
+  /** What its connections tell as members of topics. */
+  memberBytes = 0;
   messages = 0;
   bytes = 0;
   pings = 0;

@@ -14,6 +14,9 @@ import type { WorkerPeer } from "./worker-peer.ts";
 /** One comes due up to twice so much after its time, and never before: its bucket ends later than it, and is looked at later than that. */
 const timerTickMs = 10;
 
+/** Of all timers, what one owner may have. */
+const ownerShare = 1 / 4;
+
 export interface TimerLimits {
   /** Of all connections together, that have not come due. */
   readonly timers: number;
@@ -28,8 +31,14 @@ export interface TimersOptions extends Slices {
   readonly onBug: (connection: Connection, error: unknown) => void;
 }
 
+/** Whose timers these are: an address. */
+export interface TimerOwner {
+  timers: number;
+}
+
 interface Timer {
   readonly connection: Connection;
+  readonly owner: TimerOwner | undefined;
   readonly name: string;
   readonly number: number;
   /** undefined: it has come due, and its event has not committed. */
@@ -58,27 +67,26 @@ export class Timers {
     this.options = options;
   }
 
-  hasRoom(timers: number): boolean {
-    return this.size + timers <= this.options.limits.timers;
-  }
-
-  /** Whether it has one of this name that has not come due. */
-  isSet({ timers }: Connection, name: string): boolean {
-    return timers?.byName.get(name)?.bucket !== undefined;
+  /** @param names Of timers that a connection would set: one that is set already takes no room. @param owner undefined: it may have all. */
+  hasRoom(connection: Connection, names: ReadonlySet<string>, owner: TimerOwner | undefined): boolean {
+    const { timers } = this.options.limits;
+    let more = 0;
+    for (const name of names) if (connection.timers?.byName.get(name)?.bucket === undefined) more++;
+    return more === 0 || (this.size + more <= timers && (owner === undefined || owner.timers + more <= timers * ownerShare));
   }
 
   /** Another one of this name does not count any more. */
-  set(connection: Connection, { ms, number, name }: { ms: number; number: number; name: string }): void {
+  set(connection: Connection, { ms, number, name }: { ms: number; number: number; name: string }, owner?: TimerOwner): void {
     this.clear(connection, name);
     // None after its close. One of this name that had come due before is replaced all the same.
     if (connection.intake === "closed") return;
     connection.timers ??= new ConnectionTimers();
     const { timers } = connection;
     timers.last = Math.max(timers.last, number);
-    const timer: Timer = { connection, name, number, bucket: undefined };
+    const timer: Timer = { connection, owner, name, number, bucket: undefined };
     timer.bucket = this.wheel.add(timer, this.options.now() + ms);
     timers.byName.set(name, timer);
-    this.size++;
+    this.count(timer, 1);
     this.tickSoon();
   }
 
@@ -103,7 +111,12 @@ export class Timers {
     if (timer.bucket === undefined) return;
     this.wheel.remove(timer, timer.bucket);
     timer.bucket = undefined;
-    this.size--;
+    this.count(timer, -1);
+  }
+
+  private count({ owner }: Timer, more: number): void {
+    this.size += more;
+    if (owner !== undefined) owner.timers += more;
   }
 
   private tickSoon(): void {
@@ -137,7 +150,7 @@ export class Timers {
   private comeDue(timer: Timer): void {
     const { connection, number, name } = timer;
     timer.bucket = undefined;
-    this.size--;
+    this.count(timer, -1);
     if (connection.intake !== "open") return;
     this.counters.due++;
     try {

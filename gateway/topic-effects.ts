@@ -2,7 +2,7 @@
 
 import { decodePublish, decodePublishExcept } from "../protocol/payloads.ts";
 import { checkTopic } from "../protocol/subjects.ts";
-import type { Connection } from "./connection.ts";
+import { type Connection, ownerOf } from "./connection.ts";
 import type { Members } from "./members.ts";
 import type { PublishHere, Topics } from "./topics.ts";
 
@@ -49,7 +49,7 @@ export class TopicEffects {
   member(connection: Connection, payload: Buffer): void {
     const { topic, data } = decodePublish(payload);
     if (connection.socket === undefined || !connection.topics?.has(topic)) return;
-    this.options.members.set(connection, topic, data.toString("utf8"));
+    this.options.members.set(connection, topic, data.toString("utf8"), ownerOf(connection));
   }
 
   unsubscribe(connection: Connection, topic: string): void {

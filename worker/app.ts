@@ -18,7 +18,6 @@ import { checkClose } from "./turn-connection.ts";
 
 /** What gateways of a lower level would never answer, or misunderstand. See protocol/level.ts. */
 function levelOf(body: CommandBody): number {
-  if (body.kind === "publish") return body.except === undefined ? 0 : 1;
   return ["sendToUser", "userConnections", "members"].includes(body.kind) ? 1 : 0;
 }
 
@@ -35,7 +34,7 @@ export interface AppClientOptions {
   readonly timeoutMs: number;
   /** What one operation may have, encoded. */
   readonly limitBytes: number;
-  readonly gateways: Pick<Gateways, "ids" | "get">;
+  readonly gateways: Pick<Gateways, "ids" | "get" | "lowestLevel">;
   readonly hub: LinkHub;
   readonly oneTime: OneTimeStore;
 }
@@ -186,8 +185,11 @@ export class AppClient implements App {
   }
 
   private outdatedFor(peer: string, body: CommandBody): unknown {
-    const level = this.options.gateways.get(peer)?.level;
+    const { gateways } = this.options;
+    const level = gateways.get(peer)?.level;
     try {
+      // It passes it on to the others.
+      if (body.kind === "publish" && body.except !== undefined) needLevel(gateways.lowestLevel, 1, "publish with except");
       if (level !== undefined) needLevel(level, levelOf(body), `app.${body.kind}`);
       return undefined;
     } catch (error) {

@@ -3,6 +3,7 @@
 
 import type { Logger } from "pino";
 import type { Bus } from "../protocol/bus.ts";
+import { gatewayLevel } from "../protocol/level.ts";
 import type { LinkHub } from "../protocol/link-hub.ts";
 import type { GatewayHello } from "../protocol/membership.ts";
 import { StallDetector } from "../protocol/stall-detector.ts";
@@ -51,6 +52,13 @@ export class Gateways {
   /** The one that was heard last first. */
   get ids(): string[] {
     return [...this.peers.values()].sort((a, b) => b.heardAt - a.heardAt).map(({ id }) => id);
+  }
+
+  /** The lowest of all of them: what one passes on, others have to understand. One whose hello has not come may be of level 0. */
+  get lowestLevel(): number {
+    let lowest = gatewayLevel;
+    for (const { level } of this.peers.values()) lowest = Math.min(lowest, level ?? 0);
+    return lowest;
   }
 
   /** Of all of them. */

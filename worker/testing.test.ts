@@ -564,6 +564,11 @@ describe("timers", () => {
     ];
     for (const set of wrong) await ada.send({ set });
     expect(ada.take()).toEqual(wrong.map(() => "timer.invalid"));
+    await ada.send({ set: ["tick", 5] });
+    app.advance(10);
+    // In its own turn it is done with: another one has its place.
+    expect(ada.take()).toEqual([["tick", false]]);
+    await ada.send({ clear: "tick" });
     await ada.send({ set: ["a", 5] });
     await ada.send({ set: ["a", 6] });
     await ada.send({ set: ["b", 5] });

@@ -82,7 +82,7 @@ export class TurnConnection implements Connection {
     const flags = frame.flags | (options?.self ? flag.self : 0);
     const except = options?.except;
     if (except === undefined || except.length === 0) return turn.effects.add(toGateway.publish, publishPayload(topic, frame), flags);
-    needLevel(turn.mailbox.pin.level, 1, "conn.publish with except");
+    needLevel(turn.host.lowestLevel, 1, "publish with except");
     turn.effects.add(toGateway.publishExcept, publishExceptPayload(topic, frame, checkExcept(except)), flags);
   }
 

@@ -17,14 +17,18 @@ export class TurnTimers {
   /** undefined: cleared. */
   private readonly changes = new Map<string, number | undefined>();
   private last: number;
+  private readonly fired: string | undefined;
 
-  constructor(committed: CommittedTimers) {
+  /** @param fired The name of the one whose turn this is: it is done with when the turn is. */
+  constructor(committed: CommittedTimers, fired: string | undefined) {
     this.committed = committed;
+    this.fired = fired;
     this.last = committed.last;
   }
 
   has(name: string): boolean {
-    return this.changes.has(name) ? this.changes.get(name) !== undefined : this.committed.byName.has(name);
+    if (this.changes.has(name)) return this.changes.get(name) !== undefined;
+    return name !== this.fired && this.committed.byName.has(name);
   }
 
   get size(): number {

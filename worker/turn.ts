@@ -24,6 +24,8 @@ export interface TurnHost {
   readonly release: string;
   readonly app: App;
   readonly limits: TurnLimits;
+  /** Of all gateways: see Gateways. */
+  readonly lowestLevel: number;
   /** Commits what has been asked for so far. Resolves when the gateway has applied it. */
   flush(turn: RunningTurn): Promise<void>;
 }
@@ -89,7 +91,7 @@ export class RunningTurn implements Turn, MeasuredTurn {
 
   /** As they were, or as the turn has changed them. */
   get timers(): TurnTimers {
-    this.ownTimers ??= new TurnTimers(this.mailbox.timers);
+    this.ownTimers ??= new TurnTimers(this.mailbox.timers, this.event.type === toWorker.timer ? this.event.name : undefined);
     return this.ownTimers;
   }
 

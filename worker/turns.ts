@@ -2,6 +2,7 @@
 // A synchronous hook costs no promise. Effects go to the mailbox's gateway.
 
 import { CodedError, isCodedError } from "../protocol/errors.ts";
+import { gatewayLevel } from "../protocol/level.ts";
 import { flag, toGateway, toWorker } from "../protocol/records.ts";
 import { Effects } from "./effects.ts";
 import type { ExclusiveRunner } from "./exclusive-runner.ts";
@@ -23,6 +24,8 @@ export interface TurnsOptions {
   readonly app: App;
   readonly limits: TurnLimits & { readonly stateBytes: number };
   readonly now: () => number;
+  /** Of all gateways. Missing: they are as new as this worker. */
+  readonly lowestLevel?: () => number;
   /** Asked before each turn, and told when one may have ended. */
   readonly exclusive: Pick<ExclusiveRunner, "mayRun" | "step">;
   /** Told of messages that could not be parsed. */
@@ -51,6 +54,10 @@ export class Turns implements TurnHost {
     this.release = options.release;
     this.app = options.app;
     this.limits = options.limits;
+  }
+
+  get lowestLevel(): number {
+    return this.options.lowestLevel?.() ?? gatewayLevel;
   }
 
   /** How many turns wait for something. */

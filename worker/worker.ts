@@ -156,6 +156,7 @@ export class Worker {
       release: config.RELEASE,
       limits,
       now,
+      lowestLevel: () => this.gateways.lowestLevel,
       app: appClient,
       exclusive: this.exclusive,
       refusals,

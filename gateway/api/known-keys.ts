@@ -1,5 +1,6 @@
 // The keys of the HTTP API as their file has them now: npm run api-key changes it while gateways run.
 
+import { stat } from "node:fs/promises";
 import type { Logger } from "pino";
 import { type ApiKey, hashOfKey, isKeyShaped, loadKeys } from "../../process/api-keys/key-file.ts";
 
@@ -19,6 +20,8 @@ export class KnownKeys {
   private isReading = false;
   /** Why they could not be read, as it was logged. */
   private fault = "";
+  /** Of the file that was read last: it is not read again before it is another. */
+  private version = "";
 
   constructor(options: KnownKeysOptions) {
     this.options = options;
@@ -51,8 +54,11 @@ export class KnownKeys {
     if (this.isReading) return;
     this.isReading = true;
     try {
+      const version = await versionOf(this.options.file);
+      if (version === this.version) return;
       this.byHash = new Map((await loadKeys(this.options.file)).map((key) => [key.sha256, key]));
       this.fault = "";
+      this.version = version;
     } catch (error) {
       const fault = String(error);
       if (fault !== this.fault)
@@ -62,4 +68,13 @@ export class KnownKeys {
       this.isReading = false;
     }
   }
+}
+
+/** Another one where the file was replaced or written to. */
+async function versionOf(file: string): Promise<string> {
+  const found = await stat(file, { bigint: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+  return found === undefined ? "none" : `${found.ino} ${found.size} ${found.mtimeNs}`;
 }

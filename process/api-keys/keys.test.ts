@@ -1,6 +1,6 @@
 // Keys of the HTTP API: what a pattern matches, and what becomes of the file.
 
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -86,4 +86,14 @@ test("a file that is none of keys is refused, and what a newer release has writt
   const newer = { name: "a", sha256: hashOfKey("a"), created: now.toISOString(), rights: { ...rights, history: ["x"] }, expires: 1 };
   writeFileSync(file, JSON.stringify({ keys: [newer], version: 2 }));
   expect(readKeys(file)).toEqual([{ name: "a", sha256: hashOfKey("a"), created: now.toISOString(), rights }]);
+});
+
+test("a link beside the file, in a folder that may be somebody else's, is not followed", () => {
+  const file = join(folder, "keys.json");
+  const other = join(folder, "other");
+  writeFileSync(other, "whose?");
+  symlinkSync(other, `${file}.new`);
+  writeKeys(file, []);
+  expect(readFileSync(other, "utf8")).toBe("whose?");
+  expect(readKeys(file)).toEqual([]);
 });
