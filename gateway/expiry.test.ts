@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { encodeTimer } from "../protocol/payloads.ts";
 import { toWorker } from "../protocol/records.ts";
 import { Connection } from "./connection.ts";
 import { ConnectionEvent } from "./event.ts";
@@ -158,6 +159,15 @@ describe("the grace period is over, and a turn of what came before has not commi
     message(connection);
     commit(connection);
     pass(2 * step);
+    expect(closed).toEqual([connection]);
+  });
+
+  test("a timer whose turn is always under way is nothing that the client has sent", () => {
+    const connection = open(nowMs);
+    pass(step);
+    commit(connection);
+    connection.events.push(new ConnectionEvent(toWorker.timer, encodeTimer(1, "tick")));
+    pass(graceMs + 2 * step);
     expect(closed).toEqual([connection]);
   });
 });

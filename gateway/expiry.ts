@@ -4,7 +4,7 @@
 
 import { runSlices, type Slices } from "../process/time-slice.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
-import { toWorker } from "../protocol/records.ts";
+import { isCounted, toWorker } from "../protocol/records.ts";
 import { matchRoute } from "../protocol/route-table.ts";
 import type { Connection } from "./connection.ts";
 import { ConnectionEvent } from "./event.ts";
@@ -136,6 +136,6 @@ export function hearsExpire({ path }: Connection, { table }: WorkerPeer): boolea
 
 /** What a client has sent in time counts, also if workers are replaced at just that moment; what follows it does not. */
 function isHeard({ events, firstEvent }: Connection, expiry: Expiry): boolean {
-  expiry.lastEvent ??= firstEvent + events.length;
+  expiry.lastEvent ??= firstEvent + events.filter(({ type }) => isCounted(type)).length;
   return events.length === 0 || firstEvent >= expiry.lastEvent;
 }

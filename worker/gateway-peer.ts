@@ -17,7 +17,7 @@ export class GatewayPeer implements TurnGateway {
   readonly link: Link;
   /** When it was last heard of. */
   heardAt: number;
-  /** How much of the protocol it knows: see protocol/level.ts. undefined: its hello has not come yet. */
+  /** How much of the protocol it knows: see protocol/level.ts. undefined: neither its hello nor a pin has come yet. */
   level: number | undefined;
   /** The state that stood directly before a pin. */
   earlier: { readonly state: Uint8Array; readonly slot: number; readonly epoch: number } | undefined;

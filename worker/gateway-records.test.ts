@@ -107,6 +107,15 @@ test.each([
   expect([faults.length, gateway.connections, said(), ran]).toEqual([1, 0, [givenUp(2)], []]);
 });
 
+test.each([
+  ["level 1", { ...body, level: 1 }, 1],
+  ["no level", body, 0],
+])("a gateway whose hello has not come is known by its pins: %s", (_, pin, level) => {
+  expect(gateway.level).toBe(undefined);
+  give([toWorker.pin, packValue(pin)]);
+  expect(gateway.level).toBe(level);
+});
+
 test("a connection with an event that cannot be read is given up: it would wait for that for ever", () => {
   give([toWorker.pin, packValue(body)], [toWorker.close, Buffer.from([1])], [toWorker.message, Buffer.from("hi")]);
   expect([faults.length, gateway.connections, said(), ran]).toEqual([1, 0, [givenUp(1)], []]);

@@ -153,6 +153,8 @@ export class GatewayRecords {
     const before = gateway.get(slot);
     if (before !== undefined) this.forget(gateway, before);
     const body = parsePin(batch.payload(index));
+    // Its hello may not have come yet.
+    gateway.level ??= body.level ?? 0;
     const match = matchRoute(this.options.handlers, body.path);
     if (match === undefined)
       throw new CodedError("route.unknown", `a connection to ${body.path} was given to a worker that does not serve it`);

@@ -552,6 +552,28 @@ describe("timers", () => {
     expect(run).toEqual(["left", "replaced"]);
   });
 
+  test("may be cleared in the turn that has set them again and flushed, as any other", async () => {
+    const again = defineHandler({
+      path: "/",
+      onOpen: (conn) => conn.setTimer("tick", 5),
+      async onTimer(conn) {
+        conn.setTimer("tick", 5);
+        await conn.flush();
+        conn.clearTimer("tick");
+        // The other one is gone: there is room for this.
+        conn.setTimer("last", 5);
+      },
+    });
+    const app = await testHandler(again, { timersPerConnection: 1 });
+    const ada = await app.connect("/");
+    app.advance(5);
+    await ada.send("behind it");
+    expect(ada.commits.at(-2)).toEqual([
+      { type: "clearTimer", name: "tick" },
+      { type: "setTimer", name: "last", ms: 5 },
+    ]);
+  });
+
   test("are refused with a code where they cannot be", async () => {
     const app = await testHandler(clock, { timersPerConnection: 1 });
     const ada = await app.connect("/clock");

@@ -17,10 +17,10 @@ export class TurnTimers {
   /** undefined: cleared. */
   private readonly changes = new Map<string, number | undefined>();
   private last: number;
-  private readonly fired: string | undefined;
+  private readonly fired: number | undefined;
 
-  /** @param fired The name of the one whose turn this is: it is done with when the turn is. */
-  constructor(committed: CommittedTimers, fired: string | undefined) {
+  /** @param fired The number of the one whose turn this is: it is done with when the turn is. Another of its name is not. */
+  constructor(committed: CommittedTimers, fired: number | undefined) {
     this.committed = committed;
     this.fired = fired;
     this.last = committed.last;
@@ -28,7 +28,8 @@ export class TurnTimers {
 
   has(name: string): boolean {
     if (this.changes.has(name)) return this.changes.get(name) !== undefined;
-    return name !== this.fired && this.committed.byName.has(name);
+    const number = this.committed.byName.get(name);
+    return number !== undefined && number !== this.fired;
   }
 
   get size(): number {

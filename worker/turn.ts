@@ -91,7 +91,7 @@ export class RunningTurn implements Turn, MeasuredTurn {
 
   /** As they were, or as the turn has changed them. */
   get timers(): TurnTimers {
-    this.ownTimers ??= new TurnTimers(this.mailbox.timers, this.event.type === toWorker.timer ? this.event.name : undefined);
+    this.ownTimers ??= new TurnTimers(this.mailbox.timers, this.event.type === toWorker.timer ? this.event.number : undefined);
     return this.ownTimers;
   }
 
