@@ -2,11 +2,12 @@
 // later time; else they are closed with 4401. The time belongs to the thin state, so it stays what it is when workers are replaced, and
 // the turn is an event like others: kept until it has committed, so it happens exactly once. Messages cost nothing here. Pure.
 
-import { runSlices, type Slices } from "../process/time-slice.ts";
+import type { Slices } from "../process/time-slice.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import { isCounted, toWorker } from "../protocol/records.ts";
 import { matchRoute } from "../protocol/route-table.ts";
 import type { Connection } from "./connection.ts";
+import { DueItems } from "./due-items.ts";
 import { ConnectionEvent } from "./event.ts";
 import { type Bucket, TimingWheel } from "./timing-wheel.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
@@ -47,12 +48,11 @@ export class Expiries {
   private readonly times = new TimingWheel<Connection>();
   /** By `now`: how long a grace period takes is no matter of the wall clock, which may be put forward or back meanwhile. */
   private readonly waits = new TimingWheel<Connection>();
-  /** Buckets that are due, and not all of their connections looked at. */
-  private readonly due: Array<Bucket<Connection>> = [];
-  private isLooking = false;
+  private readonly due: DueItems<Connection>;
 
   constructor(options: ExpiriesOptions) {
     this.options = options;
+    this.due = new DueItems(options, (connection) => this.look(connection));
   }
 
   /** Whatever was set before does not count any more. @param at Milliseconds since 1970; 0: it does not expire. */
@@ -70,21 +70,7 @@ export class Expiries {
 
   /** To be called several times a second. */
   sweep(): void {
-    this.due.push(...this.times.take(this.options.wallClock()), ...this.waits.take(this.options.now()));
-    if (this.isLooking || this.due.length === 0) return;
-    this.isLooking = true;
-    runSlices(this.looks(), this.options);
-  }
-
-  private *looks(): Generator<void, void> {
-    for (let bucket = this.due.shift(); bucket !== undefined; bucket = this.due.shift()) {
-      for (const connection of bucket.items) {
-        bucket.items.delete(connection);
-        this.look(connection);
-        yield;
-      }
-    }
-    this.isLooking = false;
+    this.due.add([...this.times.take(this.options.wallClock()), ...this.waits.take(this.options.now())]);
   }
 
   private look(connection: Connection): void {

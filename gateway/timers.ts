@@ -2,11 +2,12 @@
 // event like others, which is kept until its turn has committed: so it runs exactly once. Each setTimer has a number, which its worker
 // gives it: an event with another number than the timer of its name now has was cleared or replaced by a turn before it. Pure.
 
-import { runSlices, type Slices } from "../process/time-slice.ts";
+import type { Slices } from "../process/time-slice.ts";
 import { decodeTimer, encodeTimer } from "../protocol/payloads.ts";
 import { toWorker } from "../protocol/records.ts";
 import { matchRoute } from "../protocol/route-table.ts";
 import type { Connection } from "./connection.ts";
+import { DueItems } from "./due-items.ts";
 import { ConnectionEvent } from "./event.ts";
 import { type Bucket, TimingWheel } from "./timing-wheel.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
@@ -58,13 +59,12 @@ export class Timers {
   readonly counters = { due: 0 };
   private readonly options: TimersOptions;
   private readonly wheel = new TimingWheel<Timer>(timerTickMs);
-  /** Buckets that are due, and not all of their timers looked at. */
-  private readonly due: Array<Bucket<Timer>> = [];
+  private readonly due: DueItems<Timer>;
   private isTicking = false;
-  private isLooking = false;
 
   constructor(options: TimersOptions) {
     this.options = options;
+    this.due = new DueItems(options, (timer) => this.comeDue(timer));
   }
 
   /** @param names Of timers that a connection would set: one that is set already takes no room. @param owner undefined: it may have all. */
@@ -130,21 +130,7 @@ export class Timers {
   }
 
   private tick(): void {
-    this.due.push(...this.wheel.take(this.options.now()));
-    if (this.isLooking || this.due.length === 0) return;
-    this.isLooking = true;
-    runSlices(this.looks(), this.options);
-  }
-
-  private *looks(): Generator<void, void> {
-    for (let bucket = this.due.shift(); bucket !== undefined; bucket = this.due.shift()) {
-      for (const timer of bucket.items) {
-        bucket.items.delete(timer);
-        this.comeDue(timer);
-        yield;
-      }
-    }
-    this.isLooking = false;
+    this.due.add(this.wheel.take(this.options.now()));
   }
 
   private comeDue(timer: Timer): void {
