@@ -75,7 +75,7 @@ beforeEach(() => {
     gatewayLostHooks: {
       answer: async (_: string, number: number, lost: string) => void ran.push(`${number} lost ${lost}`),
     } as GatewayLostHooks,
-    ...{ requests: unused, stateCheck: unused, appClient: unused },
+    ...{ requests: unused, stateCheck: unused, commands: unused },
     onFault: (error) => faults.push(error),
   });
   const batches: Batch[] = [];

@@ -5,8 +5,8 @@ import { CodedError } from "../protocol/errors.ts";
 import { decodeClose, decodeTimer } from "../protocol/payloads.ts";
 import { flag, parseCredit, parseGatewayLost, parsePin, parseResult, parseStates, toWorker } from "../protocol/records.ts";
 import { matchRoute, type RouteTable } from "../protocol/route-table.ts";
-import type { AppClient } from "./app.ts";
 import type { ExclusiveRunner } from "./exclusive-runner.ts";
+import type { GatewayCommands } from "./gateway-commands.ts";
 import type { GatewayLostHooks } from "./gateway-lost-hooks.ts";
 import type { GatewayPeer } from "./gateway-peer.ts";
 import type { Handler } from "./handler.ts";
@@ -25,7 +25,7 @@ export interface GatewayRecordsOptions {
   readonly requests: RequestHandler;
   readonly gatewayLostHooks: GatewayLostHooks;
   readonly stateCheck: StateCheck;
-  readonly appClient: AppClient;
+  readonly commands: GatewayCommands;
   /** A record could not be read, or a bug met it. */
   readonly onFault: (error: unknown) => void;
 }
@@ -71,7 +71,7 @@ export class GatewayRecords {
       case toWorker.states:
         return this.options.stateCheck.answered(gateway.id, slot, parseStates(batch.payload(index)));
       case toWorker.result:
-        return this.options.appClient.result(gateway.id, slot, parseResult(batch.payload(index)));
+        return this.options.commands.result(gateway.id, slot, parseResult(batch.payload(index)));
       default:
         return this.handlePinned(gateway, batch, index);
     }

@@ -18,6 +18,7 @@ import { AppClient } from "./app.ts";
 import type { WorkerConfig } from "./config.ts";
 import { ExclusiveRunner } from "./exclusive-runner.ts";
 import { logThrown } from "./failure.ts";
+import { GatewayCommands } from "./gateway-commands.ts";
 import { GatewayLostHooks } from "./gateway-lost-hooks.ts";
 import type { GatewayPeer } from "./gateway-peer.ts";
 import { GatewayRecords } from "./gateway-records.ts";
@@ -70,7 +71,7 @@ export class Worker {
   private readonly presence: Presence;
   private readonly gateways: Gateways;
   private readonly records: GatewayRecords;
-  private readonly appClient: AppClient;
+  private readonly commands: GatewayCommands;
   private readonly orphanedCloses: OrphanedCloses;
   private readonly exclusive: ExclusiveRunner;
   private sweeping: NodeJS.Timeout | undefined;
@@ -119,7 +120,7 @@ export class Worker {
       now,
       silenceMs: config.GATEWAY_TIMEOUT_MS,
       onMet: (gateway) => {
-        this.appClient.gained();
+        this.commands.gained();
         this.stateCheck.met(gateway);
         // Not every gateway has heard of this worker.
         this.presence.announce();
@@ -129,16 +130,14 @@ export class Worker {
         this.lost(gateway, isDead);
       },
     });
-    const appClient = new AppClient({
-      workerId: id,
-      release: config.RELEASE,
+    this.commands = new GatewayCommands({
       timeoutMs: config.APP_TIMEOUT_MS,
       limitBytes: bus.maxPayloadBytes - 4096,
       gateways: this.gateways,
       hub,
-      oneTime: options.oneTime,
     });
-    this.appClient = appClient;
+    const { commands } = this;
+    const appClient = new AppClient({ workerId: id, release: config.RELEASE, commands, oneTime: options.oneTime });
     this.exclusive = new ExclusiveRunner({
       isBusy: ({ pin }) =>
         this.turns.waiting > 0 ||
@@ -182,7 +181,7 @@ export class Worker {
       }),
       limitMs: config.READY_TIMEOUT_MS / 2,
       now,
-      confirmed: () => appClient.confirmed(),
+      confirmed: () => commands.confirmed(),
       onChange: () => this.presence.announce(),
       onFailed: (file, error) => log.error({ file, err: error }, "onStart failed"),
     });
@@ -193,7 +192,7 @@ export class Worker {
       requests: this.requests,
       gatewayLostHooks: this.gatewayLostHooks,
       stateCheck: this.stateCheck,
-      appClient,
+      commands,
       onFault: (error) => this.meetFault(error),
     });
     const { gateways, presence, onStart, stateCheck } = this;
@@ -252,7 +251,7 @@ export class Worker {
   }
 
   private lost(gateway: GatewayPeer, isDead: boolean): void {
-    this.appClient.lost(gateway.id);
+    this.commands.lost(gateway.id);
     this.requests.forget(gateway.id);
     this.stateCheck.lost(gateway.id);
     this.onStart.forget(gateway.id);
