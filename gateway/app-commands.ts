@@ -1,7 +1,8 @@
 // What handlers ask for outside of turns, app.*: applied as it comes, and answered with how many connections it met, or which.
 
+import { type CommandBody, parseCommand, type ResultBody } from "../protocol/commands.ts";
 import { packValue } from "../protocol/msgpack.ts";
-import { type CommandBody, parseCommand, type ResultBody, toWorker } from "../protocol/records.ts";
+import { toWorker } from "../protocol/records.ts";
 import type { Connection } from "./connection.ts";
 import { openFrom, openOf } from "./connection-pages.ts";
 import type { Members } from "./members.ts";

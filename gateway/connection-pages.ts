@@ -1,6 +1,7 @@
 // Lists open connections in slices, so that one answer does not hold up the event loop. Pure.
 
-import type { OpenBody, StatesBody } from "../protocol/records.ts";
+import type { OpenBody } from "../protocol/commands.ts";
+import type { StatesBody } from "../protocol/records.ts";
 import type { Connection } from "./connection.ts";
 
 /** Of what one answer tells; a connection that takes more than that goes alone. */

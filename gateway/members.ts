@@ -1,7 +1,7 @@
 // Who is a member of which topic at this gateway, and what is told of them: for app.members. A connection is a member from the commit of the
 // turn that says so until it unsubscribes, or its socket closes. Connections that are no members cost nothing here. Pure.
 
-import type { MembersBody } from "../protocol/records.ts";
+import type { MembersBody } from "../protocol/commands.ts";
 import type { Connection } from "./connection.ts";
 
 export interface MembersOptions {

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
+import { parseCommand } from "./commands.ts";
 import { packValue } from "./msgpack.ts";
-import { parseCommand, parseCount, parseSlot } from "./records.ts";
+import { parseCount, parseSlot } from "./records.ts";
 
 test("a slot to go on from is a whole number from 0", () => {
   expect(parseSlot(packValue(0))).toBe(0);

@@ -1,10 +1,7 @@
 // What a record of a batch can say, and the msgpack bodies of those that are rare. docs/wire.md tells the same in prose.
 
 import * as v from "valibot";
-import { CodedError } from "./errors.ts";
-import { unpackValue } from "./msgpack.ts";
-import { exceptLimit } from "./payloads.ts";
-import { isTopic } from "./subjects.ts";
+import { bytes, length, parser } from "./record-body.ts";
 
 /** Gateway to worker. `slot` and `epoch` name a pin, but for upgrade, request and result: there slot counts requests. */
 export const toWorker = {
@@ -117,8 +114,6 @@ export const responseWindowBytes = 256 * 1024;
 /** One record of a streamed body at most. */
 export const responseChunkBytes = 64 * 1024;
 
-const bytes = v.custom<Uint8Array>((value) => value instanceof Uint8Array, "bytes");
-
 /** Milliseconds since 1970; 0: never. */
 const time = v.pipe(v.number(), v.finite(), v.minValue(0));
 
@@ -161,7 +156,6 @@ const answerHeaders = v.array(
 );
 /** RFC 9110, 15: what is below is no final answer. */
 const status = v.pipe(v.number(), v.integer(), v.minValue(200), v.maxValue(599));
-const length = v.pipe(v.number(), v.integer(), v.minValue(0));
 
 const upgrade = v.object({
   path: v.string(),
@@ -207,42 +201,6 @@ const responding = v.object({
 
 const credit = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(responseWindowBytes));
 
-const topic = v.pipe(v.string(), v.check(isTopic, "a topic"));
-const except = v.pipe(v.array(v.pipe(v.string(), v.maxLength(255))), v.maxLength(exceptLimit));
-
-const command = v.variant("kind", [
-  v.object({ kind: v.literal("publish"), topic, data: bytes, binary: v.boolean(), except: v.optional(except) }),
-  v.object({ kind: v.literal("send"), connection: v.string(), data: bytes, binary: v.boolean() }),
-  v.object({ kind: v.literal("close"), connection: v.string(), code: v.number(), reason: v.string() }),
-  v.object({ kind: v.literal("closeUser"), user: v.string(), code: v.number(), reason: v.string() }),
-  /** Who is there, from this slot on. */
-  v.object({ kind: v.literal("connections"), from: length }),
-  /** The same of one user. */
-  v.object({ kind: v.literal("userConnections"), user: v.string(), from: length }),
-  /** Who is a member of a topic, behind this number of its members. */
-  v.object({ kind: v.literal("members"), topic, after: length }),
-  v.object({ kind: v.literal("sendToUser"), user: v.string(), data: bytes, binary: v.boolean() }),
-]);
-
-/** Some of a gateway's open connections. */
-const open = v.object({
-  open: v.array(v.object({ id: v.string(), path: v.string(), user: v.optional(v.string()) })),
-  /** The slot to go on with; missing: that was all. */
-  next: v.optional(v.number()),
-});
-
-/** Some of a topic's members, in their order, by column: they may be many. users: empty for none; infos: JSON; since: ms since 1970. */
-const members = v.object({
-  ids: listOf<string>("string"),
-  users: listOf<string>("string"),
-  infos: listOf<string>("string"),
-  since: listOf<number>("number"),
-  /** The number to go on behind; missing: that was all. */
-  next: v.optional(length),
-});
-
-const result = v.union([v.number(), open, members]);
-
 /** What a gateway keeps of some of its connections. */
 const states = v.object({
   states: v.array(
@@ -265,10 +223,6 @@ export type RequestBody = v.InferOutput<typeof request>;
 export type RespondedBody = v.InferOutput<typeof responded>;
 export type RespondingBody = v.InferOutput<typeof responding>;
 export type StatesBody = v.InferOutput<typeof states>;
-export type CommandBody = v.InferOutput<typeof command>;
-export type OpenBody = v.InferOutput<typeof open>;
-export type MembersBody = v.InferOutput<typeof members>;
-export type ResultBody = v.InferOutput<typeof result>;
 
 /** Reads a rare record's body. Each throws CodedError "envelope.malformed" and nothing else. */
 export const parsePin = parser(pin);
@@ -279,21 +233,7 @@ export const parseRequest = parser(request);
 export const parseResponded = parser(responded);
 export const parseResponding = parser(responding);
 export const parseCredit = parser(credit);
-export const parseCommand = parser(command);
 export const parseStates = parser(states);
 export const parseCount = parser(v.number());
 export const parseSlot = parser(length);
-export const parseResult = parser(result);
 export const parseGatewayLost = parser(v.string());
-
-function parser<S extends v.GenericSchema>(schema: S): (bytes: Uint8Array) => v.InferOutput<S> {
-  return (bytes) => {
-    const parsed = v.safeParse(schema, unpackValue(bytes));
-    if (parsed.success) return parsed.output;
-    throw new CodedError("envelope.malformed", `a record's body: ${parsed.issues[0]?.message}`);
-  };
-}
-
-function listOf<Item>(type: "string" | "number"): v.GenericSchema<Item[]> {
-  return v.custom<Item[]>((value) => Array.isArray(value) && value.every((item) => typeof item === type), `a list of ${type}s`);
-}

@@ -1,9 +1,10 @@
 // app.*: what handlers do outside of turns. At most once: see gateway-commands.ts.
 
+import type { CommandBody, ResultBody } from "../protocol/commands.ts";
 import { gatewayOf } from "../protocol/connection-id.ts";
 import { CodedError } from "../protocol/errors.ts";
 import type { OneTimeStore } from "../protocol/one-time-store.ts";
-import { type CommandBody, flag, type ResultBody } from "../protocol/records.ts";
+import { flag } from "../protocol/records.ts";
 import { checkTopic } from "../protocol/subjects.ts";
 import { checkExcept, type Frame, frameOf } from "./effects.ts";
 import { type GatewayCommands, noGateway } from "./gateway-commands.ts";

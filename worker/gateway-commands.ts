@@ -1,11 +1,12 @@
 // What a worker asks of its gateways outside of turns: each operation has a number and gets one answer. At most once: what a gateway has
 // not confirmed in time, or was asked of a gateway that has gone, rejects, and may have happened.
 
+import type { CommandBody, ResultBody } from "../protocol/commands.ts";
 import { CodedError } from "../protocol/errors.ts";
 import { needLevel } from "../protocol/level.ts";
 import type { LinkHub } from "../protocol/link-hub.ts";
 import { packValue } from "../protocol/msgpack.ts";
-import { type CommandBody, type ResultBody, toGateway } from "../protocol/records.ts";
+import { toGateway } from "../protocol/records.ts";
 import type { Gateways } from "./gateways.ts";
 
 /** What gateways of a lower level would never answer, or misunderstand. See protocol/level.ts. */

@@ -1,9 +1,10 @@
 // What gateways say on their links, record by record: each goes to the part that it is for. Events are most of it.
 
+import { parseResult } from "../protocol/commands.ts";
 import type { Batch } from "../protocol/envelope.ts";
 import { CodedError } from "../protocol/errors.ts";
 import { decodeClose, decodeTimer } from "../protocol/payloads.ts";
-import { flag, parseCredit, parseGatewayLost, parsePin, parseResult, parseStates, toWorker } from "../protocol/records.ts";
+import { flag, parseCredit, parseGatewayLost, parsePin, parseStates, toWorker } from "../protocol/records.ts";
 import { matchRoute, type RouteTable } from "../protocol/route-table.ts";
 import type { ExclusiveRunner } from "./exclusive-runner.ts";
 import type { GatewayCommands } from "./gateway-commands.ts";

@@ -1,7 +1,7 @@
 // What handlers see of a topic's members, made of what gateways tell. Pure.
 
+import type { MembersBody } from "../protocol/commands.ts";
 import { CodedError } from "../protocol/errors.ts";
-import type { MembersBody } from "../protocol/records.ts";
 import { frameOf } from "./effects.ts";
 import type { Member, MembersFilter, Sendable } from "./handler.ts";
 

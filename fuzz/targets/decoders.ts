@@ -1,6 +1,7 @@
 // The decoders alone: whatever the bytes are, there is a value or a refusal with its code, and nothing else.
 
 import fc from "fast-check";
+import { parseCommand, parseResult } from "../../protocol/commands.ts";
 import { BatchBuilder, decodeBatch } from "../../protocol/envelope.ts";
 import { isCodedError } from "../../protocol/errors.ts";
 import { decodeAnnouncement } from "../../protocol/membership.ts";
@@ -12,8 +13,8 @@ import { target } from "../target.ts";
 
 const parsers: ReadonlyArray<(bytes: Buffer) => unknown> = [
   ...[records.parsePin, records.parseUpgrade, records.parseUpgraded, records.parseRequest, records.parseResponded],
-  ...[records.parseResponding, records.parseCredit, records.parseCommand, records.parseStates, records.parseCount],
-  ...[records.parseResult, records.parseGatewayLost, parseRepair, payloads.decodePublish, payloads.decodeClose],
+  ...[records.parseResponding, records.parseCredit, parseCommand, records.parseStates, records.parseCount],
+  ...[parseResult, records.parseGatewayLost, parseRepair, payloads.decodePublish, payloads.decodeClose],
   ...[payloads.decodePublishExcept, payloads.decodeTimer, payloads.decodeSetTimer],
 ];
 

@@ -1,0 +1,56 @@
+// What workers ask of gateways outside of turns, app.*, and what these answer: the bodies of `command` and `result`. docs/wire.md tells the
+// same in prose.
+
+import * as v from "valibot";
+import { exceptLimit } from "./payloads.ts";
+import { bytes, length, parser } from "./record-body.ts";
+import { isTopic } from "./subjects.ts";
+
+const topic = v.pipe(v.string(), v.check(isTopic, "a topic"));
+const except = v.pipe(v.array(v.pipe(v.string(), v.maxLength(255))), v.maxLength(exceptLimit));
+
+const command = v.variant("kind", [
+  v.object({ kind: v.literal("publish"), topic, data: bytes, binary: v.boolean(), except: v.optional(except) }),
+  v.object({ kind: v.literal("send"), connection: v.string(), data: bytes, binary: v.boolean() }),
+  v.object({ kind: v.literal("close"), connection: v.string(), code: v.number(), reason: v.string() }),
+  v.object({ kind: v.literal("closeUser"), user: v.string(), code: v.number(), reason: v.string() }),
+  /** Who is there, from this slot on. */
+  v.object({ kind: v.literal("connections"), from: length }),
+  /** The same of one user. */
+  v.object({ kind: v.literal("userConnections"), user: v.string(), from: length }),
+  /** Who is a member of a topic, behind this number of its members. */
+  v.object({ kind: v.literal("members"), topic, after: length }),
+  v.object({ kind: v.literal("sendToUser"), user: v.string(), data: bytes, binary: v.boolean() }),
+]);
+
+/** Some of a gateway's open connections. */
+const open = v.object({
+  open: v.array(v.object({ id: v.string(), path: v.string(), user: v.optional(v.string()) })),
+  /** The slot to go on with; missing: that was all. */
+  next: v.optional(v.number()),
+});
+
+/** Some of a topic's members, in their order, by column: they may be many. users: empty for none; infos: JSON; since: ms since 1970. */
+const members = v.object({
+  ids: listOf<string>("string"),
+  users: listOf<string>("string"),
+  infos: listOf<string>("string"),
+  since: listOf<number>("number"),
+  /** The number to go on behind; missing: that was all. */
+  next: v.optional(length),
+});
+
+const result = v.union([v.number(), open, members]);
+
+export type CommandBody = v.InferOutput<typeof command>;
+export type OpenBody = v.InferOutput<typeof open>;
+export type MembersBody = v.InferOutput<typeof members>;
+export type ResultBody = v.InferOutput<typeof result>;
+
+/** Each throws CodedError "envelope.malformed" and nothing else. */
+export const parseCommand = parser(command);
+export const parseResult = parser(result);
+
+function listOf<Item>(type: "string" | "number"): v.GenericSchema<Item[]> {
+  return v.custom<Item[]>((value) => Array.isArray(value) && value.every((item) => typeof item === type), `a list of ${type}s`);
+}
