@@ -5,6 +5,7 @@ import { AppCommands } from "./app-commands.ts";
 import { Connection, type Socket } from "./connection.ts";
 import { Members } from "./members.ts";
 import { SlotTable } from "./slot-table.ts";
+import { TaskFences } from "./task-fences.ts";
 import type { Topics } from "./topics.ts";
 import { UserConnections } from "./user-connections.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
@@ -34,7 +35,7 @@ beforeEach(() => {
   const topics = {} as Topics;
   users = new UserConnections({ slots, now: () => nowMs, later: (run) => later.push(run) });
   const members = new Members({ wallClock: () => nowMs, limits: { bytes: 0 } });
-  commands = new AppCommands({ slots, users, members, topics, publishHere: () => undefined });
+  commands = new AppCommands({ slots, users, members, topics, publishHere: () => undefined, fences: new TaskFences() });
 });
 
 function open(user: string): Connection {

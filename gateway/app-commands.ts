@@ -7,6 +7,7 @@ import type { Connection } from "./connection.ts";
 import { openFrom, openOf } from "./connection-pages.ts";
 import type { Members } from "./members.ts";
 import type { SlotTable } from "./slot-table.ts";
+import type { TaskFences } from "./task-fences.ts";
 import type { PublishHere, Topics } from "./topics.ts";
 import type { UserConnections } from "./user-connections.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
@@ -17,6 +18,7 @@ export interface AppCommandsOptions {
   readonly topics: Topics;
   readonly members: Members;
   readonly publishHere: PublishHere;
+  readonly fences: TaskFences;
 }
 
 export class AppCommands {
@@ -33,7 +35,8 @@ export class AppCommands {
   }
 
   private apply(body: CommandBody, answer: (result: ResultBody) => void): void {
-    const { slots, users, topics, members, publishHere } = this.options;
+    const { slots, users, topics, members, publishHere, fences } = this.options;
+    if ("fence" in body && body.fence !== undefined && !fences.admits(body.fence)) return answer({ refused: "task.over" });
     switch (body.kind) {
       case "publish":
         publishHere(body.topic, body.data, body.binary, body.except);
@@ -51,6 +54,8 @@ export class AppCommands {
       }
       case "closeUser":
         return users.each(body.user, ({ socket }) => socket?.end(body.code, body.reason), answer);
+      case "fence":
+        return answer(1);
       case "sendToUser":
         return users.each(body.user, ({ socket }) => socket?.send(body.data, body.binary), answer);
       case "connections":

@@ -23,6 +23,7 @@ import { LostGateways } from "./lost-gateways.ts";
 import type { Members } from "./members.ts";
 import { PeerGateways } from "./peer-gateways.ts";
 import type { SlotTable } from "./slot-table.ts";
+import { TaskFences } from "./task-fences.ts";
 import type { PublishHere, Topics } from "./topics.ts";
 import type { UserConnections } from "./user-connections.ts";
 import { WorkerRecords } from "./worker-records.ts";
@@ -134,7 +135,14 @@ export class Backend {
     });
     this.scrapes = new Scrapes((number) => bus.publish(subjects.scrape, encodeScrape({ to: id, number })));
     const { requests, workers, peers, presence } = this;
-    const appCommands = new AppCommands({ slots, users: options.users, topics, members: options.members, publishHere });
+    const appCommands = new AppCommands({
+      slots,
+      users: options.users,
+      topics,
+      members: options.members,
+      publishHere,
+      fences: new TaskFences(),
+    });
     this.records = new WorkerRecords({ slots, dispatcher, commits, requests, appCommands, log });
     this.lostGateways = new LostGateways({
       self: id,

@@ -6,8 +6,12 @@ import { NatsConnectionImpl, setTransportFactory } from "nats/lib/nats-base-clie
 import { nodeResolveHost } from "nats/lib/node_transport.js";
 import { usualNatsTimeoutMs } from "../process/settings.ts";
 import type { Bus, BusMessage, BusSubscription } from "../protocol/bus.ts";
+import type { KeyValueStore } from "../protocol/key-value.ts";
+import { type LeaseValue, parseLease } from "../protocol/lease-value.ts";
 import type { OneTimeStore } from "../protocol/one-time-store.ts";
+import { taskBucket } from "../protocol/subjects.ts";
 import type { Listener } from "./frames.ts";
+import { NatsKeyValueStore } from "./key-value.ts";
 import { NatsOneTimeStore } from "./one-time-store.ts";
 import { type BusSecurity, refusalOf, securityOf } from "./security.ts";
 import { NatsTransport } from "./transport.ts";
@@ -41,9 +45,13 @@ export interface BusOptions {
 export interface NatsBus extends Bus {
   /** Where JetStream is on. Nothing is asked of it before the store is used. */
   oneTimeStore(namespace: string): OneTimeStore & Pick<NatsOneTimeStore, "prepare">;
+  /** Who runs which task. As above. */
+  taskStore(namespace: string): KeyValueStore<LeaseValue> & Pick<NatsKeyValueStore<LeaseValue>, "prepare">;
 }
 
 const retryMs = 100;
+/** A task has few bytes; one that does not hear from the store soon loses its lease. */
+const taskStoreLimits = { bytes: 16 * 1024 * 1024, valueBytes: 4 * 1024, timeoutMs: 500 };
 /** That are not answered. */
 const pings = 2;
 
@@ -169,6 +177,14 @@ class CoreNatsBus implements NatsBus {
 
   oneTimeStore(namespace: string): NatsOneTimeStore {
     return new NatsOneTimeStore(this.connection as NatsConnection, namespace);
+  }
+
+  taskStore(namespace: string): NatsKeyValueStore<LeaseValue> {
+    return new NatsKeyValueStore(this.connection as NatsConnection, {
+      name: taskBucket(namespace),
+      ...taskStoreLimits,
+      parse: parseLease,
+    });
   }
 
   atEndOfRead(action: () => void): boolean {

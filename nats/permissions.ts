@@ -1,7 +1,7 @@
 // What each kind of process may say and hear over NATS: a server that is told so by its configuration refuses everything else.
 // Compared with subjects.ts by a test.
 
-import { oneTimeBucket, subjectsOf } from "../protocol/subjects.ts";
+import { oneTimeBucket, subjectsOf, taskBucket } from "../protocol/subjects.ts";
 
 /**
  * Gateways and workers; workers of releases that 0.2 has made, or whose gateways are of 0.2; who deploys and asks for the status; other
@@ -30,8 +30,9 @@ export function rightsOf(namespace: string): Readonly<Record<Role, Permissions>>
   const topics = (kind: "gateway" | "again" | "publish" | "*") => `${namespace}.topic.*.${kind}`;
   const members = [subjects.members, subjects.membersFromWorkers];
   const gatewayLinks = [subjects.link("*"), subjects.linkFromWorkers("*"), subjects.unheard("*", "*")];
-  const bucket = bucketRights(oneTimeBucket(namespace));
-  const tickets = [...bucket.look, ...bucket.use];
+  const buckets = [oneTimeBucket(namespace), taskBucket(namespace)].map(bucketRights);
+  const stores = buckets.flatMap(({ look, use }) => [...look, ...use]);
+  const leases = `$KV.${taskBucket(namespace)}.*`;
   const replies = `${subjects.replies}.*.*`;
   return {
     gateway: {
@@ -47,14 +48,14 @@ export function rightsOf(namespace: string): Readonly<Record<Role, Permissions>>
       subscribe: [...members, ...gatewayLinks, topics("*"), subjects.repair, `${namespace}.repaired.*.*`, subjects.scraped("*")],
     },
     worker: {
-      publish: [subjects.membersFromWorkers, subjects.linkFromWorkers("*"), subjects.scraped("*"), ...tickets],
-      subscribe: [...members, subjects.link("*"), subjects.scrape, replies],
+      publish: [subjects.membersFromWorkers, subjects.linkFromWorkers("*"), subjects.scraped("*"), ...stores],
+      subscribe: [...members, subjects.link("*"), subjects.scrape, replies, leases],
     },
     olderWorker: {
-      publish: [...members, subjects.link("*"), subjects.linkFromWorkers("*"), subjects.scraped("*"), ...tickets],
-      subscribe: [...members, subjects.link("*"), subjects.scrape, replies],
+      publish: [...members, subjects.link("*"), subjects.linkFromWorkers("*"), subjects.scraped("*"), ...stores],
+      subscribe: [...members, subjects.link("*"), subjects.scrape, replies, leases],
     },
-    operator: { publish: [subjects.members, ...bucket.look, ...bucket.make], subscribe: [...members, replies] },
+    operator: { publish: [subjects.members, ...buckets.flatMap(({ look, make }) => [...look, ...make])], subscribe: [...members, replies] },
     publisher: { publish: [topics("publish")], subscribe: [] },
   };
 }

@@ -6,21 +6,31 @@ import { exceptLimit } from "./payloads.ts";
 import { bytes, length, parser } from "./record-body.ts";
 import { isTopic } from "./subjects.ts";
 
+/** Bytes of a lease's key. */
+const leaseKeyLimit = 2048;
+
 const topic = v.pipe(v.string(), v.check(isTopic, "a topic"));
 const except = v.pipe(v.array(v.pipe(v.string(), v.maxLength(255))), v.maxLength(exceptLimit));
 
+/** By which lease a task asks for something, and how often that has been taken. */
+const fence = v.tuple([v.pipe(v.string(), v.maxLength(leaseKeyLimit)), length]);
+/** Of what changes something. */
+const fenced = { fence: v.optional(fence) };
+
 const command = v.variant("kind", [
-  v.object({ kind: v.literal("publish"), topic, data: bytes, binary: v.boolean(), except: v.optional(except) }),
-  v.object({ kind: v.literal("send"), connection: v.string(), data: bytes, binary: v.boolean() }),
-  v.object({ kind: v.literal("close"), connection: v.string(), code: v.number(), reason: v.string() }),
-  v.object({ kind: v.literal("closeUser"), user: v.string(), code: v.number(), reason: v.string() }),
+  v.object({ kind: v.literal("publish"), topic, data: bytes, binary: v.boolean(), except: v.optional(except), ...fenced }),
+  v.object({ kind: v.literal("send"), connection: v.string(), data: bytes, binary: v.boolean(), ...fenced }),
+  v.object({ kind: v.literal("close"), connection: v.string(), code: v.number(), reason: v.string(), ...fenced }),
+  v.object({ kind: v.literal("closeUser"), user: v.string(), code: v.number(), reason: v.string(), ...fenced }),
   /** Who is there, from this slot on. */
   v.object({ kind: v.literal("connections"), from: length }),
   /** The same of one user. */
   v.object({ kind: v.literal("userConnections"), user: v.string(), from: length }),
   /** Who is a member of a topic, behind this number of its members. */
   v.object({ kind: v.literal("members"), topic, after: length }),
-  v.object({ kind: v.literal("sendToUser"), user: v.string(), data: bytes, binary: v.boolean() }),
+  v.object({ kind: v.literal("sendToUser"), user: v.string(), data: bytes, binary: v.boolean(), ...fenced }),
+  /** A task begins: nothing of this lease with a lower fence is carried out from now on. */
+  v.object({ kind: v.literal("fence"), fence }),
 ]);
 
 /** Some of a gateway's open connections. */
@@ -40,9 +50,13 @@ const members = v.object({
   next: v.optional(length),
 });
 
-const result = v.union([v.number(), open, members]);
+/** It was refused: another worker has the task's lease. */
+const refused = v.object({ refused: v.literal("task.over") });
+
+const result = v.union([v.number(), open, members, refused]);
 
 export type CommandBody = v.InferOutput<typeof command>;
+export type FenceBody = v.InferOutput<typeof fence>;
 export type OpenBody = v.InferOutput<typeof open>;
 export type MembersBody = v.InferOutput<typeof members>;
 export type ResultBody = v.InferOutput<typeof result>;

@@ -95,6 +95,8 @@ const worker = v.object({
   onStart: v.optional(onStart),
   /** Missing in hellos of versions that cannot try states. */
   stateCheck: v.optional(stateCheck),
+  /** The tasks that run in it, with the fence of each. Missing in hellos of versions that have none. */
+  tasks: v.optional(v.record(v.string(), v.number())),
   activation: v.optional(activation),
 });
 

@@ -21,7 +21,7 @@ export const toWorker = {
   upgrade: 8,
   /** Plain HTTP. Body RequestBody, answered by `responded`. */
   request: 9,
-  /** What became of a `command`: body a count; of "connections" and "userConnections", OpenBody; of "members", MembersBody. */
+  /** What became of a `command`: body a count; of "connections" and "userConnections", OpenBody; of "members", MembersBody; or why not. */
   result: 10,
   /** A flush was refused: its pin is over, and nothing that is said of it counts. */
   refused: 11,

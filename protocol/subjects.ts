@@ -66,6 +66,11 @@ export function oneTimeBucket(namespace: string): string {
   return `${namespace.replaceAll(".", "_")}-one-time`;
 }
 
+/** JetStream's key-value bucket for who runs which task. */
+export function taskBucket(namespace: string): string {
+  return `${namespace.replaceAll(".", "_")}-tasks`;
+}
+
 /** Whether a namespace can stand in front of a subject: letters, digits, `-` and `_`, in tokens parted by dots. */
 export function isNamespace(text: string): boolean {
   return /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/.test(text) && text.length <= 64;

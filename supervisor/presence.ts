@@ -109,11 +109,11 @@ export class Membership {
           if (event.kind === "disconnected") return;
           membership?.reconnected();
           // It may be another nats-server, or one that has lost its disk.
-          void prepareTickets(bus, options.namespace);
+          void prepareStores(bus, options.namespace);
         },
       }),
     );
-    await prepareTickets(bus, options.namespace);
+    await prepareStores(bus, options.namespace);
     membership = new Membership(bus, options, { sparseLog, onFault });
     return membership;
   }
@@ -182,14 +182,12 @@ export class Membership {
 }
 
 /**
- * Makes the bucket of tickets where it is missing. A NATS of somebody's own may have no JetStream, or let workers do this: it is they who
- * say so when a handler needs it.
+ * Makes the buckets that are missing. A NATS of somebody's own may have no JetStream, or let workers do this: it is they who say so when a
+ * handler needs it.
  */
-async function prepareTickets(bus: NatsBus, namespace: string): Promise<void> {
-  await bus
-    .oneTimeStore(namespace)
-    .prepare()
-    .catch(() => undefined);
+async function prepareStores(bus: NatsBus, namespace: string): Promise<void> {
+  const stores = [bus.oneTimeStore(namespace), bus.taskStore(namespace)];
+  await Promise.allSettled(stores.map((store) => store.prepare()));
 }
 
 /**

@@ -52,6 +52,8 @@ export interface Status {
     readonly release: string;
     readonly state: "active" | "standby" | "warm" | "draining";
     readonly connections: number;
+    /** Those of the handlers' tasks that run in it: "/ticker prices". */
+    readonly tasks: readonly string[];
   }[];
   /** Who deploys at the moment. */
   readonly deploying: string | null;
@@ -103,6 +105,7 @@ export function statusOf({ members, pools, releases, nowMs, ...rest }: Parts): S
       release: worker.release,
       state: worker.state === "draining" ? "draining" : stateOf(worker.release, pools),
       connections: members.gateways.reduce((sum, gateway) => sum + (gateway.pins[worker.id] ?? 0), 0),
+      tasks: Object.keys(worker.tasks ?? {}),
     })),
   };
 }
@@ -131,8 +134,10 @@ export function statusText(status: Status): string {
     ),
   ]);
   const workers = table([
-    ["worker", "pid", "release", "state", "connections"],
-    ...status.workers.map((worker) => [worker.id, worker.pid, worker.release, worker.state, worker.connections].map(String)),
+    ["worker", "pid", "release", "state", "connections", "tasks"],
+    ...status.workers.map((worker) =>
+      [worker.id, worker.pid, worker.release, worker.state, worker.connections, worker.tasks.join(", ")].map(String),
+    ),
   ]);
   const releases = table([
     ["release", "state", "deployed"],

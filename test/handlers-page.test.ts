@@ -4,8 +4,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { afterAll, expect, test } from "vitest";
-import type { Handler } from "../worker/handler.ts";
+import { afterAll, expect, test, vi } from "vitest";
+import { patienceMs } from "../testbed/patience.ts";
+import { defineHandler, type Handler } from "../worker/handler.ts";
 import { testHandler } from "../worker/testing.ts";
 
 const clone = join(import.meta.dirname, "..");
@@ -55,6 +56,17 @@ test("the game waits for each move as long as it says, and gives up after the th
   app.advance(61_000);
   expect(ada.take()).toEqual([1, 2, 3].map((missed) => ({ player: ada.id, missed })));
   expect(ada.closed).toEqual({ code: 4000, reason: "too slow" });
+});
+
+test("the ticker ticks until another release has it", async () => {
+  const first = await example("ticker");
+  const app = await testHandler(first);
+  const ada = await app.connect("/prices");
+  await vi.waitUntil(() => ada.received.length > 0, { timeout: patienceMs });
+  expect(ada.take()).toEqual([{ price: expect.any(Number) }]);
+  const later: string[] = [];
+  await app.deploy(defineHandler({ path: "/prices", tasks: { ticker: { run: (_app, { fence }) => void later.push(`fence ${fence}`) } } }));
+  expect(later).toEqual(["fence 2"]);
 });
 
 test("the counter answers who asks, tells what does not fit, and limits how much is asked", async () => {

@@ -85,7 +85,7 @@ function closeAll(clients: readonly TestClient[]): Promise<unknown> {
 test("a three-node cluster loses one node after the other, whoever is connected to it: nothing is lost, doubled or closed", async () => {
   const cluster = await TestCluster.start();
   cleanUps.push(() => cluster.stop());
-  const nats = { url: cluster.url, process: cluster.nodes[0]?.process as never, stop: () => cluster.stop() };
+  const nats = { url: cluster.url, process: cluster.nodes[0]?.process as never, more: [], stop: () => cluster.stop() };
   system = await TestSystem.start({ workers: 2, nats });
   const clients = await openMany("/script/cluster", 10);
   const running = load(clients);

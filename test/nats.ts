@@ -11,6 +11,8 @@ import { endsWithUs } from "../testbed/ends-with-us.ts";
 export interface TestNats {
   readonly url: string;
   readonly process: ChildProcess;
+  /** With which it was started: see startNats. */
+  readonly more: readonly string[];
   stop(): Promise<void>;
 }
 
@@ -49,6 +51,7 @@ export async function startNats(port = 0, more: readonly string[] = []): Promise
   return {
     url,
     process: child,
+    more,
     stop: async () => {
       child.kill("SIGCONT");
       if (child.exitCode === null && child.signalCode === null) {

@@ -165,9 +165,10 @@ export class TestSystem {
     await this.nats.stop();
   }
 
-  /** Where it was. */
+  /** Where it was, and as it was. */
   async bringNatsBack(): Promise<void> {
-    this.nats = await startNats(Number(new URL(this.nats.url).port));
+    const { url, more } = this.nats;
+    this.nats = await startNats(Number(new URL(url).port), more);
   }
 
   /** From now on a worker that ends is followed by another, and its end is told, as a supervisor would. */

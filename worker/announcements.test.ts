@@ -28,6 +28,7 @@ beforeEach(() => {
       hear: ({ id }) => void told.push(`speech hears ${id}`),
       forget: (id) => void told.push(`speech forgets ${id}`),
     },
+    tasks: { activated: () => undefined, gone: () => undefined },
     onStart: {
       activated: ({ generation }) => void told.push(`onStart activated ${generation}`),
       hear: ({ id }) => void told.push(`onStart hears ${id}`),

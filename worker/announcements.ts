@@ -9,6 +9,7 @@ import type { Gateways } from "./gateways.ts";
 import type { OnStart } from "./on-start.ts";
 import type { Speech } from "./speech.ts";
 import type { StateCheck } from "./state-check.ts";
+import type { Tasks } from "./tasks.ts";
 
 export interface AnnouncementsOptions {
   /** This worker's. */
@@ -18,6 +19,7 @@ export interface AnnouncementsOptions {
   readonly gateways: Pick<Gateways, "hearHello" | "lose">;
   readonly speech: Pick<Speech, "hear" | "forget">;
   readonly onStart: Pick<OnStart, "activated" | "hear" | "hearGateway" | "forget">;
+  readonly tasks: Pick<Tasks, "activated" | "gone">;
   readonly stateCheck: Pick<StateCheck, "begin">;
   readonly presence: Pick<Presence, "announce">;
 }
@@ -71,11 +73,12 @@ export class Announcements {
 
   /** Which release is active is not for workers to say. */
   private hearWorker(announcement: WorkerAnnouncement): void {
-    const { onStart, presence } = this.options;
+    const { onStart, tasks, presence } = this.options;
     switch (announcement.kind) {
       case "ask":
         return presence.announce();
       case "gone":
+        tasks.gone(announcement.id);
         return onStart.forget(announcement.id);
       case "worker":
         return onStart.hear(announcement);
@@ -84,6 +87,8 @@ export class Announcements {
 
   private activate(activation: Activation | undefined): void {
     this.activation = laterActivation(this.activation, activation);
-    if (this.activation !== undefined) this.options.onStart.activated(this.activation);
+    if (this.activation === undefined) return;
+    this.options.onStart.activated(this.activation);
+    this.options.tasks.activated(this.activation);
   }
 }

@@ -1,6 +1,6 @@
 // app.*: what handlers do outside of turns. At most once: see gateway-commands.ts.
 
-import type { CommandBody, ResultBody } from "../protocol/commands.ts";
+import type { CommandBody, FenceBody, ResultBody } from "../protocol/commands.ts";
 import { gatewayOf } from "../protocol/connection-id.ts";
 import { CodedError } from "../protocol/errors.ts";
 import type { OneTimeStore } from "../protocol/one-time-store.ts";
@@ -11,6 +11,7 @@ import { type GatewayCommands, noGateway } from "./gateway-commands.ts";
 import type { App, Member, MembersFilter, OpenConnection, PublishOptions, Sendable } from "./handler.ts";
 import { checkUser } from "./identity.ts";
 import { listed, membersOf } from "./members.ts";
+import type { TaskPass } from "./tasks.ts";
 import { checkClose } from "./turn-connection.ts";
 
 export interface AppClientOptions {
@@ -18,6 +19,8 @@ export interface AppClientOptions {
   readonly workerId: string;
   readonly commands: GatewayCommands;
   readonly oneTime: OneTimeStore;
+  /** Of the task whose app this is. */
+  readonly pass?: TaskPass;
 }
 
 export class AppClient implements App {
@@ -25,24 +28,26 @@ export class AppClient implements App {
   readonly workerId: string;
   readonly oneTime: OneTimeStore;
   private readonly commands: GatewayCommands;
+  private readonly pass: TaskPass | undefined;
 
   constructor(options: AppClientOptions) {
     this.release = options.release;
     this.workerId = options.workerId;
     this.oneTime = options.oneTime;
     this.commands = options.commands;
+    this.pass = options.pass;
   }
 
   async publish(topic: string, data: Sendable, { except }: Pick<PublishOptions, "except"> = {}): Promise<void> {
     checkTopic(topic);
     // Any gateway will do: it passes on to the others. One that died without a word is not the one that was heard last.
     const [peer] = this.commands.gateways;
-    await this.commands.run(peer, { kind: "publish", topic, ...bytesOf(frameOf(data)), ...exceptOf(except) });
+    await this.ask(peer, { kind: "publish", topic, ...bytesOf(frameOf(data)), ...exceptOf(except) });
   }
 
   /** Publishes what is already encoded, and waits for a gateway where there is none now. */
   async passOn(topic: string, data: Uint8Array, binary: boolean, except: readonly string[]): Promise<void> {
-    await this.commands.run(await this.commands.anyGateway(), { kind: "publish", topic, data, binary, ...exceptOf(except) });
+    await this.ask(await this.commands.anyGateway(), { kind: "publish", topic, data, binary, ...exceptOf(except) });
   }
 
   async send(connectionId: string, data: Sendable): Promise<boolean> {
@@ -78,7 +83,7 @@ export class AppClient implements App {
     const all: OpenConnection[] = [];
     for (let from: number | undefined = 0; from !== undefined; ) {
       const body: CommandBody = only === undefined ? { kind: "connections", from } : { kind: "userConnections", user: only, from };
-      const result: ResultBody = await this.commands.run(peer, body);
+      const result: ResultBody = await this.ask(peer, body);
       if (typeof result === "number" || !("open" in result)) throw new CodedError("envelope.malformed", "a count instead of connections");
       for (const { id, path, user } of result.open) all.push({ id, gateway: peer, path, user });
       from = result.next;
@@ -98,7 +103,7 @@ export class AppClient implements App {
     const all = new Map<string, Member>();
     try {
       for (let after: number | undefined = 0; after !== undefined; ) {
-        const result: ResultBody = await this.commands.run(peer, { kind: "members", topic, after });
+        const result: ResultBody = await this.ask(peer, { kind: "members", topic, after });
         if (typeof result === "number" || !("infos" in result)) throw new CodedError("envelope.malformed", "no list of members");
         for (const member of membersOf(peer, result)) all.set(member.id, member);
         after = result.next;
@@ -111,6 +116,16 @@ export class AppClient implements App {
     }
   }
 
+  /** @throws {CodedError} "task.over" where this is a task's, and another worker may have that now. */
+  private async ask(peer: string | undefined, body: CommandBody): Promise<ResultBody> {
+    const { pass, commands } = this;
+    if (pass === undefined) return commands.run(peer, body);
+    pass.check();
+    const result = await commands.run(peer, isChange(body) ? { ...body, fence: pass.fence } : body);
+    if (typeof result === "object" && "refused" in result) throw pass.over();
+    return result;
+  }
+
   /** How many connections it met on all gateways. */
   private async countAll(body: CommandBody): Promise<number> {
     const counts = await Promise.all(this.commands.gateways.map((peer) => this.count(peer, body)));
@@ -119,9 +134,13 @@ export class AppClient implements App {
 
   /** How many connections it met. */
   private async count(peer: string, body: CommandBody): Promise<number> {
-    const result = await this.commands.run(peer, body);
+    const result = await this.ask(peer, body);
     return typeof result === "number" ? result : 0;
   }
+}
+
+function isChange(body: CommandBody): body is Extract<CommandBody, { fence?: FenceBody }> {
+  return ["publish", "send", "sendToUser", "close", "closeUser"].includes(body.kind);
 }
 
 function exceptOf(except: readonly string[] = []): { except?: string[] } {

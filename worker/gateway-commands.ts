@@ -11,6 +11,7 @@ import type { Gateways } from "./gateways.ts";
 
 /** What gateways of a lower level would never answer, or misunderstand. See protocol/level.ts. */
 function levelOf(body: CommandBody): number {
+  if ("fence" in body && body.fence !== undefined) return 1;
   return ["sendToUser", "userConnections", "members"].includes(body.kind) ? 1 : 0;
 }
 

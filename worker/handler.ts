@@ -7,7 +7,7 @@ import { CodedError } from "../protocol/errors.ts";
 import { type MessageRate, parseMessageRate } from "../protocol/message-rate.ts";
 import { isOriginPattern } from "../protocol/origins.ts";
 import { checkRoutePath, type PathParams } from "../protocol/route-table.ts";
-import type { Connection, Hooks, Turn } from "./hook-types.ts";
+import type { Connection, Hooks, Task, Turn } from "./hook-types.ts";
 import type { Answers, Message } from "./message-types.ts";
 import type { DeepReadonly, InputOf, OutputOf, Schema } from "./schema.ts";
 
@@ -48,6 +48,8 @@ export interface HandlerOptions<Path extends string, StateSchema extends Schema 
     OutputOf<MessageSchema, Message>
   >;
   readonly limits?: HandlerLimits;
+  /** What runs in one worker of the active release, of all machines: by names of letters, digits, `-` and `_`. */
+  readonly tasks?: Readonly<Record<string, Task>>;
 }
 
 export interface HandlerLimits {
@@ -72,6 +74,7 @@ export interface Handler<Params = PathParams, State = unknown, StateInput = unkn
   /** By type; without a prototype. */
   readonly on?: AnswersOfAny;
   readonly limits?: { readonly messages: MessageRate };
+  readonly tasks?: Readonly<Record<string, Task>>;
 }
 
 /** Whether a handler answers plain HTTP alone: it has no hook for anything that a WebSocket does. */
@@ -94,7 +97,17 @@ const hookNames = [
   "onStart",
   "onGatewayLost",
 ] as const;
-const optionNames: readonly string[] = ["path", "origins", "requireOrigin", "subprotocols", "limits", ...schemaNames, "on", ...hookNames];
+const optionNames: readonly string[] = [
+  "path",
+  "origins",
+  "requireOrigin",
+  "subprotocols",
+  "limits",
+  "tasks",
+  ...schemaNames,
+  "on",
+  ...hookNames,
+];
 
 /**
  * Makes a handler module: `export default defineHandler({ path: "/echo", onMessage(conn, message) { conn.send(message); } })`.
@@ -128,13 +141,15 @@ export function defineHandler<
   for (const name of options.subprotocols ?? []) checkSubprotocol(name);
   const messages = options.limits === undefined ? undefined : checkLimits(options.limits);
   const on = options.on && checkAnswers(options.on, options);
-  const { state, message, origins, limits: _, on: __, ...rest } = options;
+  const tasks = options.tasks && checkTasks(options.tasks);
+  const { state, message, origins, limits: _, on: __, tasks: ___, ...rest } = options;
   return Object.freeze({
     ...rest,
     ...(state && { state }),
     ...(message && { message }),
     ...(messages && { limits: Object.freeze({ messages }) }),
     ...(on && { on }),
+    ...(tasks && { tasks }),
     ...(origins && { origins: Object.freeze([...origins]) }),
     subprotocols: Object.freeze([...(options.subprotocols ?? [])]),
     [brand]: true as const,
@@ -171,6 +186,16 @@ function checkAnswers(on: object, { message, onMessage }: { readonly message?: u
   if (names.length === 0) throw invalid("on has a function for each type that a message may have, and has none");
   for (const name of names) if (typeof answers[name] !== "function") throw invalid(`on.${name} must be a function`);
   return answers as AnswersOfAny;
+}
+
+function checkTasks(tasks: object): Readonly<Record<string, Task>> {
+  const given = Object.entries(tasks);
+  for (const [name, task] of given) {
+    if (!/^[A-Za-z0-9_-]{1,64}$/.test(name)) throw invalid(`tasks has ${JSON.stringify(name)}: a name is 1 to 64 letters, digits, - and _`);
+    const isTask = typeof task === "object" && task !== null && typeof task.run === "function";
+    if (!isTask) throw invalid(`tasks.${name} must be an object with a function run(app, { signal, fence })`);
+  }
+  return Object.freeze(Object.fromEntries(given));
 }
 
 function checkOrigin(origin: string): void {

@@ -24,6 +24,7 @@ export function helloOf(worker: Worker): WorkerHello {
     metrics: true,
     onStart: worker.onStart.hello,
     stateCheck: worker.stateCheck.report,
+    tasks: worker.tasks.running,
     activation: worker.announcements.activation,
   };
 }

@@ -175,6 +175,25 @@ export interface StartContext {
   readonly generation: number;
 }
 
+/** What runs in one worker of the active release, of all machines. */
+export interface Task {
+  /**
+   * From when this worker has the task until its signal aborts; also after it has returned, for what it has begun: a timer, say. Where it
+   * throws, it is logged and run again, later each time. What it returns is waited for after the abort, for 1.5 s.
+   */
+  run(app: App, context: TaskContext): Settled;
+}
+
+export interface TaskContext {
+  /** Aborts when the task is to run elsewhere: another release is active, this worker drains, or NATS has not answered for a second. */
+  readonly signal: AbortSignal;
+  /**
+   * Grows each time that a worker gets the task. Gateways refuse what is asked of `app` with a lower one than they know ("task.over"). A
+   * store that does so, too, is safe from a worker that has stood still.
+   */
+  readonly fence: number;
+}
+
 export interface GatewayLoss {
   /** As `conn.gateway`. Another process in its place has another id. */
   readonly gateway: string;

@@ -79,7 +79,17 @@ export async function run(env: NodeJS.ProcessEnv): Promise<void> {
   identity.tell(bus, subjectsOf(config.NAMESPACE).membersFromWorkers);
   await identity.settle(identity.crashed);
   await identity.take();
-  worker = new Worker({ id, config, loaded, bus, oneTime: bus.oneTimeStore(config.NAMESPACE), log, sparseLog, now });
+  worker = new Worker({
+    id,
+    config,
+    loaded,
+    bus,
+    oneTime: bus.oneTimeStore(config.NAMESPACE),
+    taskStore: bus.taskStore(config.NAMESPACE),
+    log,
+    sparseLog,
+    now,
+  });
   const started = worker;
   const apply = (changed: WorkerConfig) => {
     checkPayload(changed, bus.maxPayloadBytes);

@@ -10,6 +10,7 @@ import type { Gateways } from "./gateways.ts";
 import type { OnStart } from "./on-start.ts";
 import type { OrphanedCloses } from "./orphaned-closes.ts";
 import type { RequestHandler } from "./request-handler.ts";
+import type { Tasks } from "./tasks.ts";
 
 /** How often it is looked whether all is done. */
 const drainStepMs = 5;
@@ -17,6 +18,7 @@ const drainStepMs = 5;
 /** What may be under way. */
 interface Work {
   readonly onStart: OnStart;
+  readonly tasks: Tasks;
   readonly gateways: Gateways;
   readonly requests: RequestHandler;
   readonly gatewayLostHooks: GatewayLostHooks;
@@ -39,9 +41,10 @@ export async function finishWork({ config, now, log, ...work }: ShutdownOptions)
   log.warn({ connections: work.gateways.connections }, "ended before all turns had settled: they are redelivered");
 }
 
-function isBusy({ onStart, gateways, requests, gatewayLostHooks, exclusive, orphanedCloses, hub }: Work): boolean {
+function isBusy({ onStart, tasks, gateways, requests, gatewayLostHooks, exclusive, orphanedCloses, hub }: Work): boolean {
   return (
     !onStart.isOff ||
+    !tasks.areOff ||
     gateways.connections > 0 ||
     requests.size > 0 ||
     requests.streams > 0 ||

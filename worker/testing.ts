@@ -15,6 +15,7 @@ import { isClientFault } from "./failure.ts";
 import type { App, Handler, Member, MembersFilter, Sendable } from "./handler.ts";
 import { ClientRequest, refusalOf } from "./http-request.ts";
 import { listed } from "./members.ts";
+import { Background } from "./testing/background.ts";
 import { type CrashPoint, InMemoryGateway, type TestLimits as Limits, type TestRelease } from "./testing/in-memory-gateway.ts";
 import { InMemoryOneTimeStore } from "./testing/one-time-store.ts";
 import { type TestEffect, type TestFrame, wireFrame } from "./testing/seen.ts";
@@ -32,7 +33,7 @@ export async function testHandler<Params extends PathParams, State, StateInput, 
   limits: TestLimits = {},
 ): Promise<TestApp<State>> {
   const app = new TestApp<State>(handler, limits);
-  await app.start();
+  await app.begin();
   return app;
 }
 
@@ -40,9 +41,6 @@ export interface ReplaceOptions {
   /** Even if connections are closed for it. */
   readonly force?: boolean;
 }
-
-/** How long an onStart may take; a worker gives it longer. Less than a test usually has. */
-const startLimitMs = 4_000;
 
 export class TestApp<State = unknown> {
   private readonly gateway: InMemoryGateway;
@@ -53,10 +51,7 @@ export class TestApp<State = unknown> {
   private readonly upgrades = new Set<string>();
   private previous: TestRelease | undefined;
   private deploys = 0;
-  /** The onStart that runs, and when it has settled. */
-  private started: { readonly stopping: AbortController; readonly settled: Promise<unknown> } | undefined;
-  /** How often an onStart was started: its `generation`. */
-  private starts = 0;
+  private readonly background = new Background((release) => this.app(release));
 
   constructor(handler: Handler, limits: TestLimits) {
     this.limits = { ...defaultLimits(), ...limits };
@@ -116,8 +111,8 @@ export class TestApp<State = unknown> {
 
   /**
    * Replaces the handler as a deploy does: turns that have begun finish under the old one, then the new one adopts the
-   * connections (state migrated, onAdopt). Resolves when it has. Clients notice nothing. Before that the old onStart's signal aborts, and
-   * when it has settled, the new one's onStart runs.
+   * connections (state migrated, onAdopt). Resolves when it has. Clients notice nothing. Before that the signals of the old
+   * onStart and tasks abort, and when they have settled, the new ones run.
    * @throws where a connection would be closed: it is at a path that is not served any more, or its state neither fits nor migrates.
    *   With `force`, as of `npm run deploy-worker`, the latter is closed.
    * @throws what the new onStart throws: the old handler goes on then, its onStart started again.
@@ -153,7 +148,7 @@ export class TestApp<State = unknown> {
       throw new Error(`${text}. A real deploy is refused, too; with { force: true } they are closed`, { cause: unfit[0] });
     }
     const before = this.gateway.active;
-    if (before.handler.onStart !== undefined || next.handler.onStart !== undefined) await this.startInstead(next, before);
+    if ([before, next].some(({ handler }) => handler.onStart ?? handler.tasks)) await this.background.startInstead(next, before);
     this.previous = before;
     this.gateway.handOver(next);
     await this.gateway.idle();
@@ -176,40 +171,19 @@ export class TestApp<State = unknown> {
    */
   async loseGateway(): Promise<void> {
     const gateway = this.gateway.lose();
-    await this.stop();
-    await this.start();
+    await this.background.stop();
+    await this.begin();
     await this.gateway.active.handler.onGatewayLost?.(this.app(), { gateway, signal: new AbortController().signal });
+  }
+
+  /** Starts what runs beside turns. @throws what onStart throws, and where it does not settle. */
+  begin(): Promise<void> {
+    return this.background.start(this.gateway.active);
   }
 
   /** Moves the clock: turns that have taken too long are cut off, connections expire, and their timers come due. Nothing sleeps. */
   advance(ms: number): void {
     this.gateway.advance(ms);
-  }
-
-  /** Runs the handler's onStart. @throws what it throws, and where it does not settle. */
-  async start({ handler, name }: TestRelease = this.gateway.active): Promise<void> {
-    const stopping = new AbortController();
-    const context = { signal: stopping.signal, generation: ++this.starts };
-    const run = async () => handler.onStart?.(this.app(name), context);
-    const settled = run();
-    this.started = { stopping, settled: settled.catch(() => undefined) };
-    await inTime(settled, "onStart has not settled");
-  }
-
-  private async stop(): Promise<void> {
-    this.started?.stopping.abort();
-    await inTime(Promise.resolve(this.started?.settled), "onStart has not settled after its signal aborted");
-  }
-
-  private async startInstead(next: TestRelease, before: TestRelease): Promise<void> {
-    await this.stop();
-    try {
-      await this.start(next);
-    } catch (error) {
-      this.started?.stopping.abort();
-      await this.start(before);
-      throw error;
-    }
   }
 
   private upgrade(url: string, options: ConnectOptions): Promise<Response | Granted> {
@@ -257,16 +231,6 @@ export class TestApp<State = unknown> {
         ) as Member<Info>[],
     };
   }
-}
-
-/** @throws where it does not settle in time. */
-async function inTime(settled: Promise<unknown>, text: string): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const error = new Error(`${text} within ${startLimitMs / 1000} s: return, and let what goes on end with the signal`);
-    timer = setTimeout(() => reject(error), startLimitMs);
-  });
-  await Promise.race([settled, late]).finally(() => clearTimeout(timer));
 }
 
 function defaultLimits(): Limits {

@@ -5,6 +5,8 @@ import { FaultMeter } from "../process/fault-meter.ts";
 import { ProcessMeter } from "../process/process-meter.ts";
 import type { SparseLog } from "../process/sparse-log.ts";
 import type { Bus } from "../protocol/bus.ts";
+import type { KeyValueStore } from "../protocol/key-value.ts";
+import type { LeaseValue } from "../protocol/lease-value.ts";
 import { LinkHub } from "../protocol/link-hub.ts";
 import type { WorkerHello } from "../protocol/membership.ts";
 import { packValue } from "../protocol/msgpack.ts";
@@ -34,6 +36,7 @@ import { RequestHandler } from "./request-handler.ts";
 import { finishWork } from "./shutdown.ts";
 import { Speech } from "./speech.ts";
 import { StateCheck } from "./state-check.ts";
+import { Tasks } from "./tasks.ts";
 import { Turns, type TurnsOptions } from "./turns.ts";
 
 /** How often time-outs are looked at. */
@@ -45,6 +48,7 @@ export interface WorkerOptions {
   readonly loaded: LoadedHandlers;
   readonly bus: Bus;
   readonly oneTime: OneTimeStore;
+  readonly taskStore: KeyValueStore<LeaseValue>;
   readonly log: Logger;
   /** For what others cause. Swept here. */
   readonly sparseLog: SparseLog;
@@ -60,6 +64,7 @@ export class Worker {
   readonly requests: RequestHandler;
   readonly gatewayLostHooks: GatewayLostHooks;
   readonly onStart: OnStart;
+  readonly tasks: Tasks;
   readonly stateCheck: StateCheck;
   readonly meter = new ProcessMeter("worker");
   readonly options: WorkerOptions;
@@ -122,6 +127,7 @@ export class Worker {
       onMet: (gateway) => {
         this.commands.gained();
         this.stateCheck.met(gateway);
+        this.tasks.met(gateway);
         // Not every gateway has heard of this worker.
         this.presence.announce();
       },
@@ -185,6 +191,23 @@ export class Worker {
       onChange: () => this.presence.announce(),
       onFailed: (file, error) => log.error({ file, err: error }, "onStart failed"),
     });
+    this.tasks = new Tasks({
+      id,
+      release: config.RELEASE,
+      tasks: loaded.handlers.flatMap(({ file, handler }) => {
+        const { path, tasks = {} } = handler;
+        return Object.entries(tasks).map(([name, task]) => ({ file, path, name, run: (app, context) => task.run(app, context) }));
+      }),
+      store: options.taskStore,
+      now,
+      app: (pass) => new AppClient({ workerId: id, release: config.RELEASE, commands, oneTime: options.oneTime, pass }),
+      gateways: () => this.gateways.ids,
+      tell: (gateway, fence) => commands.run(gateway, { kind: "fence", fence }),
+      confirmed: () => commands.confirmed(),
+      onChange: () => this.presence.announce(),
+      onFailed: ({ file, name }, error) => sparseLog.error({ file, task: name }, { err: error }, "a task failed"),
+      after: (ms, run) => setTimeout(run, ms),
+    });
     this.records = new GatewayRecords({
       handlers,
       turns: this.turns,
@@ -195,8 +218,8 @@ export class Worker {
       commands,
       onFault: (error) => this.meetFault(error),
     });
-    const { gateways, presence, onStart, stateCheck } = this;
-    this.announcements = new Announcements({ id, bus, subjects, gateways, speech, presence, onStart, stateCheck });
+    const { gateways, presence, onStart, tasks, stateCheck } = this;
+    this.announcements = new Announcements({ id, bus, subjects, gateways, speech, presence, onStart, tasks, stateCheck });
   }
 
   get connections(): number {
@@ -232,13 +255,15 @@ export class Worker {
 
   /** Takes no new work, lets begun turns finish, gives the rest back, and leaves; at most DRAIN_MS. */
   async drain(): Promise<void> {
-    const { onStart, gateways, requests, gatewayLostHooks, exclusive, orphanedCloses, hub } = this;
+    const { onStart, tasks, gateways, requests, gatewayLostHooks, exclusive, orphanedCloses, hub } = this;
     const { config, bus, now, log, sparseLog } = this.options;
     this.state = "draining";
     onStart.end();
+    tasks.end();
     this.presence.announce();
-    await finishWork({ config, onStart, gateways, requests, gatewayLostHooks, exclusive, orphanedCloses, hub, now, log });
+    await finishWork({ config, onStart, tasks, gateways, requests, gatewayLostHooks, exclusive, orphanedCloses, hub, now, log });
     requests.stop();
+    tasks.stop();
     this.announcements.end();
     gateways.end();
     clearInterval(this.sweeping);
@@ -262,6 +287,7 @@ export class Worker {
     this.turns.sweep();
     this.exclusive.step();
     this.onStart.step();
+    this.tasks.step();
     this.options.sparseLog.sweep();
   }
 }

@@ -9,7 +9,7 @@ import { connectBus, type NatsBus } from "../../nats/connection.ts";
 import { type Role, roles } from "../../nats/permissions.ts";
 import { type BusSecurity, createCredentials } from "../../nats/security.ts";
 import { usualPayloadBytes } from "../../protocol/payload-limits.ts";
-import { oneTimeBucket, type Subjects, subjectsOf } from "../../protocol/subjects.ts";
+import { oneTimeBucket, type Subjects, subjectsOf, taskBucket } from "../../protocol/subjects.ts";
 import { startNats, type TestNats } from "../../test/nats.ts";
 import { credentialsFile, ensureKeys } from "./access.ts";
 import { configuredPayload, configuredPort, configuredStore, natsConfiguration } from "./configuration.ts";
@@ -91,25 +91,21 @@ describe.each(roles)("%s", (role) => {
   });
 });
 
-function storeOf(
+function busOf(role: Role, replies: string | undefined = subjects.replies): Promise<NatsBus> {
+  const security = shown(credentialsFile(folder, role));
+  return connectBus({ url: nats.url, security, name: role, ...(replies && { replies }), onEvent: () => undefined });
+}
+
+async function storeOf(
   role: Role,
   replies: string | undefined,
 ): Promise<{ store: ReturnType<NatsBus["oneTimeStore"]>; close: () => Promise<void> }> {
-  const security = shown(credentialsFile(folder, role));
-  return connectBus({ url: nats.url, security, name: role, ...(replies && { replies }), onEvent: () => undefined }).then((bus) => ({
-    store: bus.oneTimeStore(namespace),
-    close: () => bus.close(),
-  }));
+  const bus = await busOf(role, replies);
+  return { store: bus.oneTimeStore(namespace), close: () => bus.close() };
 }
 
 test("a worker may not make the bucket: whoever does may have NATS publish to any subject", async () => {
-  const bus = await connectBus({
-    url: nats.url,
-    security: shown(credentialsFile(folder, "worker")),
-    name: "worker",
-    replies: subjects.replies,
-    onEvent: () => undefined,
-  });
+  const bus = await busOf("worker");
   await expect(bus.oneTimeStore(namespace).put("early", "hello")).rejects.toThrow("auth.unavailable");
   await bus.close();
   const stream = `KV_${oneTimeBucket(namespace)}`;
@@ -133,6 +129,26 @@ test("workers put what is taken once, and another one takes it: the same taker a
   expect(await one.store.take("a-_", "nobody")).toBeUndefined();
   expect(await one.store.take("never", winner)).toBeUndefined();
   await Promise.all([one.close(), other.close()]);
+});
+
+test("a worker may take and give up tasks, and hear who has them; nobody else may", async () => {
+  const hears = `$KV.${taskBucket(namespace)}.*`;
+  for (const role of roles) {
+    const mayHear = ["worker", "olderWorker"].includes(role);
+    expect({ role, hears: (await refused(role, "subscribe", hears)).length === 0 }).toEqual({ role, hears: mayHear });
+  }
+  const [operator, one, other] = await Promise.all([busOf("operator"), busOf("worker"), busOf("worker")]);
+  await operator.taskStore(namespace).prepare();
+  const heard = new Promise((resolve) => other.taskStore(namespace).hear((key, value) => resolve({ key, value })));
+  await other.flush();
+  const [store, value] = [one.taskStore(namespace), { holder: "w1", fence: 7, beat: 0 }];
+  expect(await store.get("a=20t")).toEqual({ value: undefined, revision: 0 });
+  const revision = await store.replace("a=20t", value, 0);
+  expect(await heard).toEqual({ key: "a=20t", value });
+  expect(await other.taskStore(namespace).get("a=20t")).toEqual({ value, revision });
+  expect(await other.taskStore(namespace).replace("a=20t", value, 0)).toBeUndefined();
+  expect(await other.taskStore(namespace).floor()).toBeGreaterThan(Date.now() - 600_000);
+  await Promise.all([operator, one, other].map((bus) => bus.close()));
 });
 
 test("what is written says what it was written with", () => {

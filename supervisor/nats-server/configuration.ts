@@ -99,7 +99,7 @@ function textIn(file: string, pattern: RegExp): string | undefined {
 }
 
 function jetStreamText(storeDir: string): string {
-  return `# For one-time tickets. On disk alone, and no more than this: a bucket has 64 MiB at most (nats/one-time-store.ts).
+  return `# For one-time tickets and tasks. On disk alone, and no more than this: their buckets have 64 and 16 MiB at most.
 jetstream {
   store_dir: ${JSON.stringify(storeDir)}
   max_memory_store: 0
