@@ -9,6 +9,8 @@ let exclusive: ExclusiveRunner;
 let isBusy: boolean;
 /** Its link has no credit. */
 let starved: Mailbox | undefined;
+/** Its hook waits for nothing. */
+let endsAtOnce: Mailbox | undefined;
 let log: string[];
 let told: Array<{ resolve: () => void; reject: () => void }>;
 
@@ -44,7 +46,9 @@ function mailbox(id: string): Mailbox {
 
 /** As turns do; an event is under way until `end`. */
 function run(mailbox: Mailbox): void {
-  if (mailbox !== starved && exclusive.mayRun(mailbox) && mailbox.begin() !== undefined) log.push(mailbox.pin.id);
+  if (mailbox === starved || !exclusive.mayRun(mailbox) || mailbox.begin() === undefined) return;
+  log.push(mailbox.pin.id);
+  if (mailbox === endsAtOnce) end(mailbox);
 }
 
 function end(mailbox: Mailbox): void {
@@ -63,6 +67,7 @@ async function confirm(): Promise<void> {
 beforeEach(() => {
   isBusy = false;
   starved = undefined;
+  endsAtOnce = undefined;
   log = [];
   told = [];
   exclusive = new ExclusiveRunner({
@@ -119,6 +124,18 @@ test("two suspects run one after the other, then the rest", async () => {
   await confirm();
   end(second);
   expect(log.slice(4)).toEqual(["second", "second ends", "other"]);
+});
+
+test("one that is done before it is let go keeps the next one from nothing", async () => {
+  const [a, b] = [suspect("a"), suspect("b")];
+  endsAtOnce = a;
+  exclusive.step();
+  await confirm();
+  expect(log).toEqual(["a begins", "a", "a ends", "b begins"]);
+  await confirm();
+  expect(log.slice(4)).toEqual(["b"]);
+  end(b);
+  expect(exclusive.mayRun(mailbox("c"))).toBe(true);
 });
 
 test("what cannot be told is told again, and does not run before", async () => {

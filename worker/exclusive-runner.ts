@@ -79,6 +79,8 @@ export class ExclusiveRunner {
         if (this.current !== mailbox) return;
         this.phase = "begins";
         this.options.run(mailbox);
+        // Its hook waited for nothing, so it is done, and the next one may have been told of.
+        if (this.current !== mailbox) return;
         // Where it could not begin, its link has lost its credit meanwhile: told again with one of the next steps.
         if (this.phase === "begins" && mailbox.waiting > 0) {
           this.current = undefined;
