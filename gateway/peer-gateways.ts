@@ -1,9 +1,6 @@
 // Other gateways of the installation, which take the clients of one that ends. Pure.
 
-import { type Announcement, heartbeatMs } from "../protocol/membership.ts";
-
-/** Two heartbeats may be late, or lost. */
-const silenceMs = 3.5 * heartbeatMs;
+import { type Announcement, silentMs } from "../protocol/membership.ts";
 
 export class PeerGateways {
   private readonly now: () => number;
@@ -22,7 +19,7 @@ export class PeerGateways {
   }
 
   get areThere(): boolean {
-    const latest = this.now() - silenceMs;
+    const latest = this.now() - silentMs;
     for (const [id, heardAt] of this.heardAt) if (heardAt < latest) this.heardAt.delete(id);
     return this.heardAt.size > 0;
   }

@@ -10,6 +10,9 @@ import { messageRate } from "./message-rate.ts";
 /** How often a member repeats its hello. */
 export const heartbeatMs = 1_000;
 
+/** A member that was not heard for longer is silent: two heartbeats may be late, or lost. */
+export const silentMs = 3.5 * heartbeatMs;
+
 /** Which release gets the work. The highest generation wins; everyone repeats the highest that it has heard of. */
 const activation = v.object({
   release: v.pipe(v.string(), v.nonEmpty()),

@@ -7,7 +7,7 @@ import type { OneTimeStore } from "../protocol/one-time-store.ts";
 import { flag } from "../protocol/records.ts";
 import { checkTopic } from "../protocol/subjects.ts";
 import { checkExcept, type Frame, frameOf } from "./effects.ts";
-import { type GatewayCommands, noGateway } from "./gateway-commands.ts";
+import type { GatewayCommands } from "./gateway-commands.ts";
 import type { App, Member, MembersFilter, OpenConnection, PublishOptions, Sendable } from "./handler.ts";
 import { checkUser } from "./identity.ts";
 import { listed, membersOf } from "./members.ts";
@@ -73,10 +73,8 @@ export class AppClient implements App {
   }
 
   async connections(filter?: { readonly user: string }): Promise<OpenConnection[]> {
-    const gateways = this.commands.gateways;
-    if (gateways.length === 0) throw noGateway();
     const user = filter === undefined ? undefined : checkUser(filter.user);
-    return (await Promise.all(gateways.map((peer) => this.openAt(peer, user)))).flat();
+    return (await this.commands.runEverywhere((peer) => this.openAt(peer, user))).flat();
   }
 
   private async openAt(peer: string, only: string | undefined): Promise<OpenConnection[]> {
@@ -93,42 +91,41 @@ export class AppClient implements App {
 
   async members<Info>(topic: string, filter?: MembersFilter): Promise<Member<Info>[]> {
     checkTopic(topic);
-    const gateways = this.commands.gateways;
-    if (gateways.length === 0) throw noGateway();
-    return listed((await Promise.all(gateways.map((peer) => this.membersAt(peer, topic)))).flat(), filter) as Member<Info>[];
+    return listed((await this.commands.runEverywhere((peer) => this.membersAt(peer, topic))).flat(), filter) as Member<Info>[];
   }
 
   private async membersAt(peer: string, topic: string): Promise<Member[]> {
     // By id: one that leaves and comes back between two answers is in both, and what the last one tells holds.
     const all = new Map<string, Member>();
-    try {
-      for (let after: number | undefined = 0; after !== undefined; ) {
-        const result: ResultBody = await this.ask(peer, { kind: "members", topic, after });
-        if (typeof result === "number" || !("infos" in result)) throw new CodedError("envelope.malformed", "no list of members");
-        for (const member of membersOf(peer, result)) all.set(member.id, member);
-        after = result.next;
-      }
-      return [...all.values()];
-    } catch (error) {
-      // It has gone, and its members with it.
-      if (!this.commands.reaches(peer)) return [];
-      throw error;
+    for (let after: number | undefined = 0; after !== undefined; ) {
+      const result: ResultBody = await this.ask(peer, { kind: "members", topic, after });
+      if (typeof result === "number" || !("infos" in result)) throw new CodedError("envelope.malformed", "no list of members");
+      for (const member of membersOf(peer, result)) all.set(member.id, member);
+      after = result.next;
     }
+    return [...all.values()];
   }
 
   /** @throws {CodedError} "task.over" where this is a task's, and another worker may have that now. */
   private async ask(peer: string | undefined, body: CommandBody): Promise<ResultBody> {
     const { pass, commands } = this;
-    if (pass === undefined) return commands.run(peer, body);
-    pass.check();
-    const result = await commands.run(peer, isChange(body) ? { ...body, fence: pass.fence } : body);
-    if (typeof result === "object" && "refused" in result) throw pass.over();
+    const result = await commands.run(peer, this.fenced(body));
+    if (pass !== undefined && typeof result === "object" && "refused" in result) throw pass.over();
     return result;
   }
 
-  /** How many connections it met on all gateways. */
+  /** @throws as `ask`. */
+  private fenced(body: CommandBody): CommandBody {
+    const { pass } = this;
+    pass?.check();
+    return pass !== undefined && isChange(body) ? { ...body, fence: pass.fence } : body;
+  }
+
+  /** How many connections it met, on all gateways that are heard. */
   private async countAll(body: CommandBody): Promise<number> {
-    const counts = await Promise.all(this.commands.gateways.map((peer) => this.count(peer, body)));
+    if (this.commands.gateways.length === 0) return 0;
+    this.commands.tellSilent(this.fenced(body));
+    const counts = await this.commands.runEverywhere((peer) => this.count(peer, body));
     return counts.reduce((sum, count) => sum + count, 0);
   }
 

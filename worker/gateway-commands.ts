@@ -1,7 +1,9 @@
 // What a worker asks of its gateways outside of turns: each operation has a number and gets one answer. At most once: what a gateway has
-// not confirmed in time, or was asked of a gateway that has gone, rejects, and may have happened.
+// not confirmed in time, or was asked of a gateway that has gone, rejects, and may have happened. For what all gateways are asked, nobody
+// waits for one that is silent.
 
 import type { CommandBody, ResultBody } from "../protocol/commands.ts";
+import type { RecordHead } from "../protocol/envelope.ts";
 import { CodedError } from "../protocol/errors.ts";
 import { needLevel } from "../protocol/level.ts";
 import type { LinkHub } from "../protocol/link-hub.ts";
@@ -15,12 +17,19 @@ function levelOf(body: CommandBody): number {
   return ["sendToUser", "userConnections", "members"].includes(body.kind) ? 1 : 0;
 }
 
+/** What is asked of all gateways: a silent one is left out. */
+const forAll: readonly string[] = ["sendToUser", "closeUser", "connections", "userConnections", "members"];
+
 interface Waiting {
   readonly peer: string;
+  readonly isForAll: boolean;
   readonly timer: NodeJS.Timeout;
   resolve(result: ResultBody): void;
   reject(error: Error): void;
 }
+
+/** The gateway has gone, or is silent. */
+class GatewayAway extends CodedError {}
 
 export interface GatewayCommandsOptions {
   readonly timeoutMs: number;
@@ -42,7 +51,7 @@ export class GatewayCommands {
     this.options = options;
   }
 
-  /** The gateways that there are, the one that was heard last first. */
+  /** The gateways that there are, the one that was heard last first, silent ones last. */
   get gateways(): readonly string[] {
     return this.options.gateways.ids;
   }
@@ -58,30 +67,51 @@ export class GatewayCommands {
    */
   run(peer: string | undefined, body: CommandBody): Promise<ResultBody> {
     const link = peer === undefined ? undefined : this.options.hub.get(peer);
-    if (peer === undefined || link === undefined) return Promise.reject(noGateway());
-    const outdated = this.outdatedFor(peer, body);
-    if (outdated !== undefined) return Promise.reject(outdated);
+    if (peer === undefined || link === undefined) return Promise.reject(away("there is no gateway"));
+    const isForAll = forAll.includes(body.kind);
+    if (isForAll && this.isSilent(peer)) return Promise.reject(away("the gateway is silent"));
     const bytes = packValue(body);
-    const { limitBytes } = this.options;
-    // NATS would take it for a fault of ours, and what is behind it on the link would wait for ever.
-    if (bytes.length > limitBytes) {
-      const text = `app.${body.kind} was given ${bytes.length} bytes, at most ${limitBytes} are allowed (NATS' max_payload)`;
-      return Promise.reject(new CodedError("effects.tooLarge", text));
-    }
-    this.last = (this.last + 1) >>> 0;
-    const number = this.last;
+    const refused = this.refusalOf(peer, body, bytes);
+    if (refused !== undefined) return Promise.reject(refused);
+    const { timeoutMs } = this.options;
+    const head = this.nextHead();
     const answer = new Promise<ResultBody>((resolve, reject) => {
       const timer = setTimeout(() => {
-        this.waiting.delete(number);
-        reject(new CodedError("app.noGateway", `no answer within ${this.options.timeoutMs} ms (APP_TIMEOUT_MS)`));
-      }, this.options.timeoutMs);
-      this.waiting.set(number, { peer, timer, resolve, reject });
-      link.append({ type: toGateway.command, flags: 0, extra: 0, slot: number, epoch: 0 }, bytes);
+        this.waiting.delete(head.slot);
+        reject(new CodedError("app.noGateway", `no answer within ${timeoutMs} ms (APP_TIMEOUT_MS)`));
+      }, timeoutMs);
+      this.waiting.set(head.slot, { peer, isForAll, timer, resolve, reject });
+      link.append(head, bytes);
     });
     this.unanswered.add(answer);
     const forget = () => this.unanswered.delete(answer);
     answer.then(forget, forget);
     return answer;
+  }
+
+  /**
+   * What all gateways are asked.
+   * @param ask Asks one, with `run`.
+   * @returns what they answer, without those that have gone, or are silent.
+   * @throws {CodedError} what `ask` throws of another; "app.noGateway" where none is left.
+   */
+  async runEverywhere<Answer>(ask: (peer: string) => Promise<Answer>): Promise<Answer[]> {
+    const asked = await Promise.allSettled(this.gateways.map(ask));
+    const heard = asked.filter((outcome) => outcome.status === "fulfilled" || !(outcome.reason instanceof GatewayAway));
+    if (heard.length === 0) throw away("no gateway is heard");
+    return heard.map((outcome) => {
+      if (outcome.status === "rejected") throw outcome.reason;
+      return outcome.value;
+    });
+  }
+
+  /** Tells it those that are silent, in case they come back: as much as their links have credit for. Nobody hears whether they do it. */
+  tellSilent(body: CommandBody): void {
+    const bytes = packValue(body);
+    for (const peer of this.gateways.filter((id) => this.isSilent(id))) {
+      const link = this.options.hub.get(peer);
+      if (link?.hasCredit && this.refusalOf(peer, body, bytes) === undefined) link.append(this.nextHead(), bytes);
+    }
   }
 
   /** There is a gateway. */
@@ -105,12 +135,12 @@ export class GatewayCommands {
 
   /** A gateway has gone. */
   lost(peer: string): void {
-    for (const [number, waiting] of this.waiting) {
-      if (waiting.peer !== peer) continue;
-      this.waiting.delete(number);
-      clearTimeout(waiting.timer);
-      waiting.reject(new CodedError("app.noGateway", "the gateway that was asked has gone"));
-    }
+    this.giveUp((waiting) => waiting.peer === peer, "the gateway that was asked has gone");
+  }
+
+  /** A gateway is silent. What it alone can do goes on waiting for it. */
+  fellSilent(peer: string): void {
+    this.giveUp((waiting) => waiting.peer === peer && waiting.isForAll, "the gateway that was asked is silent");
   }
 
   /** Waits for one where there is none. */
@@ -122,20 +152,41 @@ export class GatewayCommands {
     }
   }
 
-  private outdatedFor(peer: string, body: CommandBody): unknown {
-    const { gateways } = this.options;
+  private giveUp(isMeant: (waiting: Waiting) => boolean, why: string): void {
+    for (const [number, waiting] of this.waiting) {
+      if (!isMeant(waiting)) continue;
+      this.waiting.delete(number);
+      clearTimeout(waiting.timer);
+      waiting.reject(away(why));
+    }
+  }
+
+  private isSilent(peer: string): boolean {
+    return this.options.gateways.get(peer)?.isSilent === true;
+  }
+
+  private refusalOf(peer: string, body: CommandBody, { length }: Uint8Array): unknown {
+    const { gateways, limitBytes } = this.options;
     const level = gateways.get(peer)?.level;
     try {
       // It passes it on to the others.
       if (body.kind === "publish" && body.except !== undefined) needLevel(gateways.lowestLevel, 1, "publish with except");
       if (level !== undefined) needLevel(level, levelOf(body), `app.${body.kind}`);
-      return undefined;
     } catch (error) {
       return error;
     }
+    // NATS would take it for a fault of ours, and what is behind it on the link would wait for ever.
+    if (length <= limitBytes) return undefined;
+    const text = `app.${body.kind} was given ${length} bytes, at most ${limitBytes} are allowed (NATS' max_payload)`;
+    return new CodedError("effects.tooLarge", text);
+  }
+
+  private nextHead(): RecordHead {
+    this.last = (this.last + 1) >>> 0;
+    return { type: toGateway.command, flags: 0, extra: 0, slot: this.last, epoch: 0 };
   }
 }
 
-export function noGateway(): CodedError {
-  return new CodedError("app.noGateway", "there is no gateway");
+function away(why: string): GatewayAway {
+  return new GatewayAway("app.noGateway", why);
 }

@@ -17,6 +17,8 @@ export class GatewayPeer implements TurnGateway {
   readonly link: Link;
   /** When it was last heard of. */
   heardAt: number;
+  /** It has missed several heartbeats: nobody waits for its answers, until it is heard again. */
+  isSilent = false;
   /** How much of the protocol it knows: see protocol/level.ts. undefined: neither its hello nor a pin has come yet. */
   level: number | undefined;
   /** The state that stood directly before a pin. */

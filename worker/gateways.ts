@@ -1,11 +1,11 @@
 // Which gateways there are: met by their hello or their first batch, lost when they say so, when their supervisor does, when they begin
-// another life, or by their silence.
+// another life, or when they have been silent for GATEWAY_TIMEOUT_MS. Until then, a silent one may come back.
 
 import type { Logger } from "pino";
 import type { Bus } from "../protocol/bus.ts";
 import { gatewayLevel } from "../protocol/level.ts";
 import type { LinkHub } from "../protocol/link-hub.ts";
-import type { GatewayHello } from "../protocol/membership.ts";
+import { type GatewayHello, silentMs } from "../protocol/membership.ts";
 import { StallDetector } from "../protocol/stall-detector.ts";
 import { GatewayPeer } from "./gateway-peer.ts";
 
@@ -13,13 +13,15 @@ import { GatewayPeer } from "./gateway-peer.ts";
 const sweepMs = 250;
 
 export interface GatewaysOptions {
-  readonly hub: LinkHub;
-  readonly bus: Bus;
-  readonly log: Logger;
+  readonly hub: Pick<LinkHub, "open" | "close" | "stoodStill">;
+  readonly bus: Pick<Bus, "connected" | "flush">;
+  readonly log: Pick<Logger, "info" | "warn">;
   readonly now: () => number;
   /** Silent for longer, a gateway is taken for dead. */
   readonly silenceMs: number;
   readonly onMet: (id: string) => void;
+  /** It was not heard for some heartbeats. */
+  readonly onSilent: (id: string) => void;
   /** @param isDead Nobody else will run its connections' onClose. */
   readonly onLost: (gateway: GatewayPeer, isDead: boolean) => void;
 }
@@ -49,9 +51,10 @@ export class Gateways {
     return this.peers.get(id);
   }
 
-  /** The one that was heard last first. */
+  /** The one that was heard last first, silent ones last. */
   get ids(): string[] {
-    return [...this.peers.values()].sort((a, b) => b.heardAt - a.heardAt).map(({ id }) => id);
+    const sorted = [...this.peers.values()].sort((a, b) => Number(a.isSilent) - Number(b.isSilent) || b.heardAt - a.heardAt);
+    return sorted.map(({ id }) => id);
   }
 
   /** The lowest of all of them: what one passes on, others have to understand. One whose hello has not come may be of level 0. */
@@ -72,6 +75,7 @@ export class Gateways {
   hear(id: string): GatewayPeer {
     const gateway = this.peers.get(id) ?? this.meet(id);
     gateway.heardAt = this.options.now();
+    gateway.isSilent = false;
     return gateway;
   }
 
@@ -93,7 +97,7 @@ export class Gateways {
     onLost(gateway, isDead);
   }
 
-  /** Whoever was silent until now could not be heard. */
+  /** Whoever was silent until now could not be heard. Those that were silent before that have still to be heard again. */
   excuse(): void {
     const now = this.options.now();
     for (const gateway of this.peers.values()) gateway.heardAt = now;
@@ -102,8 +106,15 @@ export class Gateways {
   private sweep(): void {
     if (!this.stalls.check()) this.excuse();
     if (!this.options.bus.connected) return;
-    const latest = this.options.now() - this.options.silenceMs;
-    for (const { id, heardAt } of [...this.peers.values()]) if (heardAt < latest) this.lose(id, "silent for too long", true);
+    const { now, silenceMs, onSilent } = this.options;
+    for (const gateway of [...this.peers.values()]) {
+      const forMs = now() - gateway.heardAt;
+      if (forMs > silenceMs) this.lose(gateway.id, "silent for too long", true);
+      else if (forMs > silentMs && !gateway.isSilent) {
+        gateway.isSilent = true;
+        onSilent(gateway.id);
+      }
+    }
   }
 
   private meet(id: string): GatewayPeer {

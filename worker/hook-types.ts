@@ -122,22 +122,22 @@ export interface App {
   send(connectionId: string, data: Sendable): Promise<boolean>;
   /**
    * To all connections of a user, on all gateways: two of one worker arrive in their order.
-   * @returns how many there were.
+   * @returns how many there were, without those of a gateway that is silent: see docs/promise.md.
    */
   sendToUser(user: string, data: Sendable): Promise<number>;
   /** @returns false where the connection is gone. @param code 1000 (the default) or 3000 to 4999. */
   close(connectionId: string, code?: number, reason?: string): Promise<boolean>;
-  /** @returns how many connections of the user were closed, on all gateways. */
+  /** @returns how many connections of the user were closed, on all gateways that are not silent. */
   closeUser(user: string, code?: number, reason?: string): Promise<number>;
   /**
-   * @returns those whose sockets are open now, on all gateways that this worker has heard of: in its first second one may be missing. It
-   *   rejects where one does not answer. Of a new connection onOpen may not have run yet.
+   * @returns those whose sockets are open now, on all gateways that this worker has heard of and that are not silent: in its first second one
+   *   may be missing. It rejects where one does not answer, although it is heard. Of a new connection onOpen may not have run yet.
    * @param filter.user Only those of this user.
    */
   connections(filter?: { readonly user: string }): Promise<OpenConnection[]>;
   /**
-   * @returns the members of a topic on all gateways that this worker has heard of, each connection once, in the order in which they became
-   *   members. A gateway that dies has none any more. It rejects where one does not answer.
+   * @returns the members of a topic on all gateways that this worker has heard of and that are not silent, each connection once, in the order
+   *   in which they became members. A gateway that dies has none any more. It rejects where one does not answer, although it is heard.
    */
   members<Info = unknown>(topic: string, filter?: MembersFilter): Promise<Member<Info>[]>;
 }

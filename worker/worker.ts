@@ -131,6 +131,7 @@ export class Worker {
         // Not every gateway has heard of this worker.
         this.presence.announce();
       },
+      onSilent: (gateway) => this.commands.fellSilent(gateway),
       onLost: (gateway, isDead) => {
         speech.forget(gateway.id);
         this.lost(gateway, isDead);

@@ -1,0 +1,90 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { Link } from "../protocol/link.ts";
+import { heartbeatMs } from "../protocol/membership.ts";
+import { Gateways } from "./gateways.ts";
+
+const silenceMs = 120_000;
+
+let told: string[];
+let gateways: Gateways;
+let connected: boolean;
+/** NATS answers. */
+let answers: boolean;
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: 0 });
+  told = [];
+  connected = answers = true;
+  const options = { session: 1, transmit: ignore, onBegun: ignore, onCredit: ignore, onLost: ignore };
+  gateways = new Gateways({
+    hub: { open: (peer) => new Link({ self: "w", peer, now: Date.now, ...options }), close: ignore, stoodStill: ignore },
+    bus: {
+      get connected() {
+        return connected;
+      },
+      flush: () => (answers ? Promise.resolve() : new Promise(ignore)),
+    },
+    log: { info: ignore, warn: ignore },
+    now: Date.now,
+    silenceMs,
+    onMet: ignore,
+    onSilent: (id) => told.push(`${id} is silent`),
+    onLost: ({ id }) => told.push(`${id} is lost`),
+  });
+  gateways.begin();
+});
+afterEach(() => {
+  gateways.end();
+  vi.useRealTimers();
+});
+
+function ignore(): void {}
+
+/** Time passes, in which these say hello. */
+async function pass(ms: number, ...heard: readonly string[]): Promise<void> {
+  for (const until = Date.now() + ms; Date.now() < until; ) {
+    await vi.advanceTimersByTimeAsync(heartbeatMs / 4);
+    if (Date.now() % heartbeatMs === 0) for (const id of heard) gateways.hear(id);
+  }
+}
+
+/** Those that answers are awaited of. */
+function awaited(): string[] {
+  return gateways.ids.filter((id) => gateways.get(id)?.isSilent === false);
+}
+
+test("a gateway is silent when three heartbeats were missed, until it is heard again; then it is lost", async () => {
+  await pass(5_000, "a", "b");
+  await pass(3_250, "b");
+  expect([told, awaited()]).toEqual([[], ["b", "a"]]);
+  await pass(750, "b");
+  expect([told, awaited(), gateways.ids]).toEqual([["a is silent"], ["b"], ["b", "a"]]);
+  await pass(1_000, "a", "b");
+  expect(awaited().sort()).toEqual(["a", "b"]);
+  await pass(silenceMs + 1_000, "b");
+  expect([told, gateways.ids]).toEqual([["a is silent", "a is silent", "a is lost"], ["b"]]);
+});
+
+test("nobody falls silent while NATS is away or does not answer; and who was silent before has to be heard again", async () => {
+  await pass(5_000, "a", "b");
+  await pass(5_000, "b");
+  expect(awaited()).toEqual(["b"]);
+  answers = false;
+  await pass(30_000);
+  answers = true;
+  await pass(2_000);
+  expect(awaited()).toEqual(["b"]);
+  connected = false;
+  await pass(30_000);
+  connected = true;
+  gateways.excuse();
+  await pass(2_000);
+  expect([told, awaited()]).toEqual([["a is silent"], ["b"]]);
+});
+
+test("nobody falls silent because this process has stood still", async () => {
+  await pass(5_000, "a", "b");
+  vi.setSystemTime(Date.now() + 60_000);
+  await pass(2_000);
+  expect(awaited().sort()).toEqual(["a", "b"]);
+});
