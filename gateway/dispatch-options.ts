@@ -41,6 +41,8 @@ export interface DispatchCounters {
   redelivered: number;
   /** Messages that were discarded because a bound was passed. */
   discarded: number;
+  /** Timers that had come due and had no turn: their handler has no onTimer, or their connection was closed for an error. */
+  readonly timersDropped: { unhandled: number; discarded: number };
   /** Connections whose onClose could not run: a forced deploy left no handler for them, or bugs met them twice. */
   abandoned: number;
   /** Events that were set aside because they kill workers. */

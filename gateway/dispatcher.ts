@@ -24,6 +24,7 @@ export class Dispatcher {
     handedOver: 0,
     redelivered: 0,
     discarded: 0,
+    timersDropped: { unhandled: 0, discarded: 0 },
     abandoned: 0,
     poison: 0,
     fenced: 0,

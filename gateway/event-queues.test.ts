@@ -6,7 +6,7 @@ import { toWorker } from "../protocol/records.ts";
 import { compileRoutes } from "../protocol/route-table.ts";
 import { Connection } from "./connection.ts";
 import { ConnectionEvent } from "./event.ts";
-import { EventQueues } from "./event-queues.ts";
+import { EventQueues, type EventQueuesOptions } from "./event-queues.ts";
 import { Expiry } from "./expiry.ts";
 import { Parking } from "./parking.ts";
 import { Quarantine } from "./quarantine.ts";
@@ -17,6 +17,13 @@ function ignore(): void {}
 function workerPeer(routes: readonly RouteHello[] = []): WorkerPeer {
   const options = { self: "g", peer: "w", session: 1, now: () => 0, transmit: ignore, onBegun: ignore, onCredit: ignore, onLost: ignore };
   return new WorkerPeer({ id: "w", release: "1", table: compileRoutes(routes), link: new Link(options), now: 0 });
+}
+
+let counters: EventQueuesOptions["counters"];
+
+function queuesOf(parking: Parking, windowMessages = 1_000): EventQueues {
+  counters = { discarded: 0, timersDropped: { unhandled: 0, discarded: 0 } };
+  return new EventQueues({ window: { windowMessages, windowBytes: 1e9 }, parking, quarantine: new Quarantine(), counters });
 }
 
 function connectionTo(worker: WorkerPeer, slot: number): Connection {
@@ -33,7 +40,7 @@ test.each([
 ])("what is delivered is found again for as long as it is not committed: messages %s", (_, sizes) => {
   const worker = workerPeer();
   const parking = new Parking({ parkedMessages: 1, parkedBytes: 1, parkedTotalBytes: 1 });
-  const queues = new EventQueues({ windowMessages: 1_000, windowBytes: 1e9 }, parking, new Quarantine());
+  const queues = queuesOf(parking);
   const connections = Array.from({ length: 50 }, (_, slot) => connectionTo(worker, slot));
   const sent = connections.map(() => [] as string[]);
   for (let count = 0; count < 6_000 && worker.link.hasCredit; count++) {
@@ -53,7 +60,7 @@ test.each([
 test("a worker whose handler has no onExpire is not told that the time has come, whenever it gets the connection", () => {
   const worker = workerPeer();
   const parking = new Parking({ parkedMessages: 9, parkedBytes: 9_000, parkedTotalBytes: 9_000 });
-  const queues = new EventQueues({ windowMessages: 1_000, windowBytes: 1e9 }, parking, new Quarantine());
+  const queues = queuesOf(parking);
   const connection = connectionTo(worker, 0);
   const expire = new ConnectionEvent(toWorker.expire, new Uint8Array(8));
   connection.expiry = new Expiry(1);
@@ -70,7 +77,7 @@ test("a worker whose handler has no onExpire is not told that the time has come,
 test("a connection that has one timer's turn after the other is not stalled, and one whose timer's turn does not end is", () => {
   const worker = workerPeer([{ path: "/a", subprotocols: [], upgrades: false, answers: false, adopts: false, timers: true }]);
   const parking = new Parking({ parkedMessages: 9, parkedBytes: 9_000, parkedTotalBytes: 9_000 });
-  const queues = new EventQueues({ windowMessages: 1_000, windowBytes: 1e9 }, parking, new Quarantine());
+  const queues = queuesOf(parking);
   const connection = connectionTo(worker, 0);
   const stalledMs: number[] = [];
   for (let now = 250; now <= 2_000; now += 250) {
@@ -80,6 +87,24 @@ test("a connection that has one timer's turn after the other is not stalled, and
     stalledMs.push(queues.stalledMs(connection, now));
   }
   expect(stalledMs).toEqual([0, 0, 0, 0, 0, 0, 250, 500]);
+});
+
+test("a timer that is dropped is counted as one, not as a message: its handler has no onTimer, or its connection is closed", () => {
+  const parking = new Parking({ parkedMessages: 9, parkedBytes: 9_000, parkedTotalBytes: 9_000 });
+  const queues = queuesOf(parking);
+  const worker = workerPeer();
+  const connection = connectionTo(worker, 0);
+  const timer = () => new ConnectionEvent(toWorker.timer, encodeTimer(1, "t"));
+  queues.park(connection, timer());
+  queues.advance(connection);
+  expect([counters, connection.events.length]).toEqual([{ discarded: 0, timersDropped: { unhandled: 1, discarded: 0 } }, 0]);
+  connection.worker = undefined;
+  for (const event of [timer(), new ConnectionEvent(toWorker.message, new Uint8Array(1)), timer()]) queues.park(connection, event);
+  queues.park(connection, new ConnectionEvent(toWorker.expire, new Uint8Array(8)));
+  queues.park(connection, new ConnectionEvent(toWorker.close, new Uint8Array(2)));
+  queues.dropMessages(connection);
+  expect(counters).toEqual({ discarded: 1, timersDropped: { unhandled: 1, discarded: 2 } });
+  expect([connection.events.map(({ type }) => type), parking.events]).toEqual([[toWorker.close], 1]);
 });
 
 /** Readable where it differs. */

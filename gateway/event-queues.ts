@@ -3,6 +3,7 @@
 
 import { flag, isCounted, toWorker } from "../protocol/records.ts";
 import type { Connection } from "./connection.ts";
+import type { DispatchCounters } from "./dispatch-options.ts";
 import { ConnectionEvent } from "./event.ts";
 import { endExpire, hearsExpire } from "./expiry.ts";
 import type { Parking } from "./parking.ts";
@@ -15,6 +16,13 @@ export interface Window {
   readonly windowBytes: number;
 }
 
+export interface EventQueuesOptions {
+  readonly window: Window;
+  readonly parking: Parking;
+  readonly quarantine: Quarantine;
+  readonly counters: Pick<DispatchCounters, "discarded" | "timersDropped">;
+}
+
 const nothing = new Uint8Array(0);
 
 export class EventQueues {
@@ -23,11 +31,13 @@ export class EventQueues {
   private readonly window: Window;
   private readonly parking: Parking;
   private readonly quarantine: Quarantine;
+  private readonly counters: EventQueuesOptions["counters"];
 
-  constructor(window: Window, parking: Parking, quarantine: Quarantine) {
+  constructor({ window, parking, quarantine, counters }: EventQueuesOptions) {
     this.window = window;
     this.parking = parking;
     this.quarantine = quarantine;
+    this.counters = counters;
   }
 
   /** Behind all others. */
@@ -137,15 +147,17 @@ export class EventQueues {
     return event;
   }
 
-  /** Messages that no worker has are dropped; the open and the close of a connection never are. @returns how many messages. */
-  dropMessages(connection: Connection): number {
-    const waiting = connection.events.splice(connection.delivered);
-    for (const event of waiting) {
-      if (event.type === toWorker.message || event.type === toWorker.expire || event.type === toWorker.timer)
-        this.parking.remove(connection, event);
-      else connection.events.push(event);
+  /** Messages that no worker has are dropped, with what the server has for the handler; the open and the close of a connection never are. */
+  dropMessages(connection: Connection): void {
+    for (const event of connection.events.splice(connection.delivered)) {
+      if (event.type === toWorker.message) this.counters.discarded++;
+      else if (event.type === toWorker.timer) this.counters.timersDropped.discarded++;
+      else if (event.type !== toWorker.expire) {
+        connection.events.push(event);
+        continue;
+      }
+      this.parking.remove(connection, event);
     }
-    return waiting.length - (connection.events.length - connection.delivered);
   }
 
   /** Nothing is with a worker. */
@@ -180,6 +192,7 @@ export class EventQueues {
 
   /** As above. */
   private dropTimer(connection: Connection, event: ConnectionEvent): void {
+    this.counters.timersDropped.unhandled++;
     connection.events.splice(connection.delivered, 1);
     endTimer(connection, event);
   }

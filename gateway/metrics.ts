@@ -123,7 +123,7 @@ function handoverMetrics({ dispatcher }: Gateway): Metric[] {
   ];
 }
 
-function topicMetrics({ topics, members, clients, settings }: Gateway): Metric[] {
+function topicMetrics({ dispatcher, topics, members, clients, settings }: Gateway): Metric[] {
   const { published, received, external, missed } = topics.counters;
   return [
     gauge("thinstate_topics", "Topics that have a subscriber here.", topics.size),
@@ -133,6 +133,11 @@ function topicMetrics({ topics, members, clients, settings }: Gateway): Metric[]
     gauge("thinstate_timers", "Timers that have not come due.", clients.timers.size),
     gauge("thinstate_timers_limit", "How many they may be: TIMERS.", settings.config.TIMERS),
     counter("thinstate_timers_due_total", "Timers that have come due.", clients.timers.counters.due),
+    counter(
+      "thinstate_timers_dropped_total",
+      "Timers that had come due and had no turn: their handler has no onTimer (unhandled), or their connection was closed for an error.",
+      by("reason", dispatcher.counters.timersDropped),
+    ),
     gauge("thinstate_members", "Members of topics: a connection counts once for each.", members.size),
     gauge("thinstate_member_bytes", "What they tell of themselves, and 128 bytes for each.", members.bytes),
     gauge("thinstate_member_limit_bytes", "What that may be: MEMBER_BYTES.", settings.config.MEMBER_BYTES),

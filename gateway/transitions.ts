@@ -44,7 +44,7 @@ export class Transitions {
     this.options = options;
     const { limits, now, later, placement = placementLimits } = options;
     this.parking = new Parking(limits);
-    this.queues = new EventQueues(limits, this.parking, this.quarantine);
+    this.queues = new EventQueues({ window: limits, parking: this.parking, quarantine: this.quarantine, counters: options.counters });
     this.pins = new Pins({ handover: this.handover, now, onReturned: () => this.placement.returned() });
     this.placement = new Placement({
       candidates: this.candidates,
@@ -114,7 +114,7 @@ export class Transitions {
 
   /** Messages that no worker has begun are discarded; the open and the close of a connection never are. */
   breakOff(connection: Connection, code: ErrorCode): void {
-    this.options.counters.discarded += this.queues.dropMessages(connection);
+    this.queues.dropMessages(connection);
     if (connection.intake === "open") connection.intake = "closing";
     this.options.onBreak(connection, code);
   }
