@@ -65,6 +65,7 @@ export class ClientEvents {
       later: (run) => setImmediate(run),
       after: (ms, run) => setTimeout(run, ms),
       limits: settings.timers,
+      waiting: () => dispatcher.parking.timers,
       park: (connection, event) => dispatcher.arrived(connection, event),
       onBug: (connection, error) => this.meetBug(connection, error),
     });

@@ -123,6 +123,7 @@ class Stage {
     later: (run) => run(),
     after: (_ms, run) => void this.ticks.push(run),
     limits: { timers: 2 },
+    waiting: () => this.dispatcher.parking.timers,
     park: (connection, event) => this.dispatcher.arrived(connection, event),
     onBug: (_connection, error) => {
       throw error;

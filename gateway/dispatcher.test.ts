@@ -3,16 +3,18 @@ import { describe, expect, test } from "vitest";
 import { type Batch, decodeBatch, encodeEmptyBatch } from "../protocol/envelope.ts";
 import { type ErrorCode, errorTable } from "../protocol/errors.ts";
 import { Link } from "../protocol/link.ts";
-import { decodeClose } from "../protocol/payloads.ts";
+import { decodeClose, encodeTimer } from "../protocol/payloads.ts";
 import { flag, type PinBody, parsePin, toWorker } from "../protocol/records.ts";
 import { compileRoutes } from "../protocol/route-table.ts";
 import { Connection, type Socket } from "./connection.ts";
 import { CrashRecord } from "./crash-attribution.ts";
 import type { DispatchLimits } from "./dispatch-options.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import { ConnectionEvent } from "./event.ts";
 import { parkedEventBytes } from "./parking.ts";
 import { type PlacementLimits, placementLimits } from "./placement.ts";
 import { SelfFence } from "./self-fence.ts";
+import { ConnectionTimers } from "./timers.ts";
 import type { Transitions } from "./transitions.ts";
 import { type Loss, WorkerPeer } from "./worker-peer.ts";
 
@@ -1009,6 +1011,27 @@ describe("without a worker", () => {
     stage.finish();
     expect(client.committed).toEqual(["open", "close 1013"]);
     expect([client.ended, stage.dispatcher.parking.events]).toEqual([1, 0]);
+  });
+
+  test("timers that come due wait for as long as it takes: they close nobody, and take no room from messages", () => {
+    const stage = new Stage({ parkedTotalBytes: 9 * parkedEventBytes });
+    stage.activate("1");
+    stage.join("1");
+    const [client, other] = [stage.open(), stage.open()];
+    stage.finish();
+    stage.lose(stage.workers[0] as Worker);
+    client.connection.timers = new ConnectionTimers(undefined);
+    for (let number = 0; number < 20; number++)
+      stage.dispatcher.arrived(client.connection, new ConnectionEvent(toWorker.timer, encodeTimer(number, "t")));
+    stage.message(other, "a");
+    waitFor(stage, limits.parkMs - 1);
+    stage.message(client, "b");
+    expect([client.brokenWith, other.brokenWith, stage.dispatcher.parking.timers]).toEqual([undefined, undefined, 20]);
+    waitFor(stage, limits.parkMs - 1);
+    expect([client.brokenWith, other.brokenWith]).toEqual([undefined, "parked.tooLong"]);
+    // The message has waited for too long, now, behind them.
+    waitFor(stage, 2);
+    expect([client.brokenWith, stage.dispatcher.parking.timers]).toEqual(["parked.tooLong", 0]);
   });
 
   test("what is within the bounds is kept: as many messages, as many bytes, as long", () => {

@@ -10,7 +10,10 @@ import { EventQueues, type EventQueuesOptions } from "./event-queues.ts";
 import { Expiry } from "./expiry.ts";
 import { Parking } from "./parking.ts";
 import { Quarantine } from "./quarantine.ts";
+import { ConnectionTimers } from "./timers.ts";
 import { WorkerPeer } from "./worker-peer.ts";
+
+const timersRoute: RouteHello = { path: "/a", subprotocols: [], upgrades: false, answers: false, adopts: false, timers: true };
 
 function ignore(): void {}
 
@@ -74,8 +77,8 @@ test("a worker whose handler has no onExpire is not told that the time has come,
   expect([connection.expiry.phase, connection.delivered, parking.bytes]).toEqual(["unasked", 2, 0]);
 });
 
-test("a connection that has one timer's turn after the other is not stalled, and one whose timer's turn does not end is", () => {
-  const worker = workerPeer([{ path: "/a", subprotocols: [], upgrades: false, answers: false, adopts: false, timers: true }]);
+test("a connection that has one timer's turn after the other is not stalled, nor one where only timers wait; with a message behind them, it is", () => {
+  const worker = workerPeer([timersRoute]);
   const parking = new Parking({ parkedMessages: 9, parkedBytes: 9_000, parkedTotalBytes: 9_000 });
   const queues = queuesOf(parking);
   const connection = connectionTo(worker, 0);
@@ -86,7 +89,27 @@ test("a connection that has one timer's turn after the other is not stalled, and
     if (now > 250 && now <= 1_250) queues.commit(connection);
     stalledMs.push(queues.stalledMs(connection, now));
   }
-  expect(stalledMs).toEqual([0, 0, 0, 0, 0, 0, 250, 500]);
+  queues.park(connection, new ConnectionEvent(toWorker.message, new Uint8Array(1)));
+  for (let now = 2_250; now <= 3_000; now += 250) stalledMs.push(queues.stalledMs(connection, now));
+  expect(stalledMs).toEqual([...Array(8).fill(0), 0, 250, 500, 750]);
+});
+
+test("timers that have come due take no room from messages, and are counted until a worker has them, or they are dropped", () => {
+  const worker = workerPeer([timersRoute]);
+  const parking = new Parking({ parkedMessages: 9, parkedBytes: 9_000, parkedTotalBytes: 9_000 });
+  const queues = queuesOf(parking, 2);
+  const connection = connectionTo(worker, 0);
+  const owner = { timers: 0 };
+  connection.timers = new ConnectionTimers(owner);
+  const counted = () => [parking.timers, owner.timers, parking.events, parking.bytes, connection.parkedBytes];
+  for (let number = 1; number <= 5; number++) queues.park(connection, new ConnectionEvent(toWorker.timer, encodeTimer(number, "t")));
+  expect(counted()).toEqual([5, 5, 0, 0, 0]);
+  queues.advance(connection);
+  expect(counted()).toEqual([3, 3, 0, 0, 0]);
+  queues.takeBack(connection, worker);
+  expect(counted()).toEqual([5, 5, 0, 0, 0]);
+  queues.dropMessages(connection);
+  expect(counted()).toEqual([0, 0, 0, 0, 0]);
 });
 
 test("a timer that is dropped is counted as one, not as a message: its handler has no onTimer, or its connection is closed", () => {

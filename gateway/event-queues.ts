@@ -165,13 +165,14 @@ export class EventQueues {
     for (const event of connection.events.splice(0)) this.parking.remove(connection, event);
   }
 
-  /** Asked by each sweep: for how long they have found the same event uncommitted. */
+  /** Asked by each sweep: for how long they have found the same event uncommitted. Timers may wait: no client has sent them. */
   stalledMs(connection: Connection, now: number): number {
-    const isStalled = connection.sweptEvent === connection.firstEvent;
+    const isSame = connection.sweptEvent === connection.firstEvent;
+    const isStalled = isSame && connection.events.some(({ type }) => type !== toWorker.timer);
     connection.sweptEvent = connection.firstEvent;
     if (!isStalled) connection.stalledSince = 0;
     else if (connection.stalledSince === 0) connection.stalledSince = now;
-    if (isStalled) detachPayloads(connection);
+    if (isSame) detachPayloads(connection);
     return isStalled ? now - connection.stalledSince : 0;
   }
 

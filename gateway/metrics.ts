@@ -130,7 +130,11 @@ function topicMetrics({ dispatcher, topics, members, clients, settings }: Gatewa
     gauge("thinstate_topics_limit", "How many may have one: TOPICS.", settings.config.TOPICS),
     gauge("thinstate_subscriptions", "Topics of all connections together.", topics.subscriptions),
     gauge("thinstate_subscriptions_limit", "How many they may be: SUBSCRIPTIONS.", settings.config.SUBSCRIPTIONS),
-    gauge("thinstate_timers", "Timers that have not come due.", clients.timers.size),
+    gauge(
+      "thinstate_timers",
+      "Timers that have not come due, and those that have and wait for a worker.",
+      by("state", { set: clients.timers.size, waiting: dispatcher.parking.timers }),
+    ),
     gauge("thinstate_timers_limit", "How many they may be: TIMERS.", settings.config.TIMERS),
     counter("thinstate_timers_due_total", "Timers that have come due.", clients.timers.counters.due),
     counter(

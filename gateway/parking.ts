@@ -1,9 +1,10 @@
 // What waits in the gateway while no worker may take it: counted, and held within bounds per connection and in total. Pure.
 //
 // A connection's bounds are of its messages and of their bytes. The one of all together is of memory: small messages must not
-// make it many times as large as it may be.
+// make it many times as large as it may be. Timers that have come due have a bound of their own, TIMERS: they take no room from messages.
 
 import type { ErrorCode } from "../protocol/errors.ts";
+import { toWorker } from "../protocol/records.ts";
 import type { Connection } from "./connection.ts";
 import type { ConnectionEvent } from "./event.ts";
 
@@ -20,8 +21,10 @@ export interface ParkingLimits {
 }
 
 export class Parking {
-  /** Of all connections. */
+  /** Of all connections, without timers. */
   events = 0;
+  /** Of all connections, that have come due. */
+  timers = 0;
   private payloadBytes = 0;
   /** Of plain requests, as long as they are not answered. */
   private bodyBytes = 0;
@@ -38,12 +41,14 @@ export class Parking {
 
   /** Counts an event that is among the connection's, and not with its worker. */
   add(connection: Connection, event: ConnectionEvent): void {
+    if (event.type === toWorker.timer) return this.countTimer(connection, 1);
     connection.parkedBytes += event.length;
     this.payloadBytes += event.length;
     this.events++;
   }
 
   remove(connection: Connection, event: ConnectionEvent): void {
+    if (event.type === toWorker.timer) return this.countTimer(connection, -1);
     connection.parkedBytes -= event.length;
     this.payloadBytes -= event.length;
     this.events--;
@@ -62,7 +67,16 @@ export class Parking {
 
   /** The bound that this connection's last event has passed, if it has. */
   passed(connection: Connection): ErrorCode | undefined {
-    if (connection.parked > this.limits.parkedMessages || connection.parkedBytes > this.limits.parkedBytes) return "parked.tooMuch";
+    const { parked, parkedBytes, timers } = connection;
+    const messages = parked - (timers?.waiting ?? 0);
+    if (messages > this.limits.parkedMessages || parkedBytes > this.limits.parkedBytes) return "parked.tooMuch";
     return this.bytes > this.limits.parkedTotalBytes ? "parked.total" : undefined;
+  }
+
+  private countTimer({ timers }: Connection, more: number): void {
+    this.timers += more;
+    if (timers === undefined) return;
+    timers.waiting += more;
+    if (timers.owner !== undefined) timers.owner.timers += more;
   }
 }

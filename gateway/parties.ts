@@ -13,7 +13,7 @@ export class Party implements Usage<Kind> {
   connections = 0;
   /** That the gateway has since one of its connections was the first to subscribe. */
   topics = 0;
-  /** Of its connections, that have not come due. */
+  /** Of its connections, that have not been given to a worker. */
   timers = 0;
   /** What its connections tell as members of topics. */
   memberBytes = 0;

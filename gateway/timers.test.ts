@@ -10,18 +10,21 @@ let later: Array<() => void>;
 let parked: Array<[connection: Connection, event: ConnectionEvent]>;
 let timers: Timers;
 let slots: number;
+/** Timers that have come due and wait for a worker. */
+let waiting: number;
 /** What parking an event takes. */
 let costMs: number;
 
 beforeEach(() => {
   nowMs = 1_000;
-  slots = costMs = 0;
+  slots = costMs = waiting = 0;
   [ticks, later, parked] = [[], [], []];
   timers = new Timers({
     now: () => nowMs,
     later: (run) => void later.push(run),
     after: (ms, run) => void ticks.push({ at: nowMs + ms, run }),
     limits: { timers: 1_000_000 },
+    waiting: () => waiting,
     park: (connection, event) => {
       nowMs += costMs;
       parked.push([connection, event]);
@@ -142,9 +145,9 @@ test("a hundred thousand that come due at once take slices of the event loop", (
   expect([parked.length, timers.size]).toEqual([100_000, 0]);
 });
 
-test("an address may have a quarter of all timers, and one that replaces another takes no room", () => {
+test("an address may have a quarter of all timers, those that wait for a worker count, and one that replaces another takes no room", () => {
   const options = { now: () => nowMs, later: () => undefined, after: () => undefined, park: () => undefined, onBug: () => undefined };
-  timers = new Timers({ ...options, limits: { timers: 8 } });
+  timers = new Timers({ ...options, waiting: () => waiting, limits: { timers: 8 } });
   const owner = { timers: 0 };
   const ada = connection();
   const names = (...list: readonly string[]) => new Set(list);
@@ -156,4 +159,9 @@ test("an address may have a quarter of all timers, and one that replaces another
   timers.clear(ada, "a");
   timers.forget(ada);
   expect([owner.timers, timers.size]).toEqual([0, 0]);
+  waiting = 7;
+  expect([timers.hasRoom(connection(), names("a"), undefined), timers.hasRoom(connection(), names("a", "b"), undefined)]).toEqual([
+    true,
+    false,
+  ]);
 });

@@ -19,7 +19,7 @@ const timerTickMs = 10;
 const ownerShare = 1 / 4;
 
 export interface TimerLimits {
-  /** Of all connections together, that have not come due. */
+  /** Of all connections together, that have not been given to a worker. */
   readonly timers: number;
 }
 
@@ -27,6 +27,8 @@ export interface TimersOptions extends Slices {
   readonly after: (ms: number, run: () => void) => void;
   /** Read each time. */
   readonly limits: TimerLimits;
+  /** Those that have come due and wait for a worker: they count, until one has them. */
+  readonly waiting: () => number;
   /** Puts the event behind all others of the connection. */
   readonly park: (connection: Connection, event: ConnectionEvent) => void;
   readonly onBug: (connection: Connection, error: unknown) => void;
@@ -39,7 +41,6 @@ export interface TimerOwner {
 
 interface Timer {
   readonly connection: Connection;
-  readonly owner: TimerOwner | undefined;
   readonly name: string;
   readonly number: number;
   /** undefined: it has come due, and its event has not committed. */
@@ -51,6 +52,14 @@ export class ConnectionTimers {
   /** The highest number that one had. */
   last = 0;
   readonly byName = new Map<string, Timer>();
+  /** Events of its timers that wait for a worker. */
+  waiting = 0;
+  /** undefined: it may have all. */
+  readonly owner: TimerOwner | undefined;
+
+  constructor(owner: TimerOwner | undefined) {
+    this.owner = owner;
+  }
 }
 
 export class Timers {
@@ -72,7 +81,8 @@ export class Timers {
     const { timers } = this.options.limits;
     let more = 0;
     for (const name of names) if (connection.timers?.byName.get(name)?.bucket === undefined) more++;
-    return more === 0 || (this.size + more <= timers && (owner === undefined || owner.timers + more <= timers * ownerShare));
+    const all = this.size + this.options.waiting() + more;
+    return more === 0 || (all <= timers && (owner === undefined || owner.timers + more <= timers * ownerShare));
   }
 
   /** Another one of this name does not count any more. */
@@ -80,10 +90,10 @@ export class Timers {
     this.clear(connection, name);
     // None after its close. One of this name that had come due before is replaced all the same.
     if (connection.intake === "closed") return;
-    connection.timers ??= new ConnectionTimers();
+    connection.timers ??= new ConnectionTimers(owner);
     const { timers } = connection;
     timers.last = Math.max(timers.last, number);
-    const timer: Timer = { connection, owner, name, number, bucket: undefined };
+    const timer: Timer = { connection, name, number, bucket: undefined };
     timer.bucket = this.wheel.add(timer, this.options.now() + ms);
     timers.byName.set(name, timer);
     this.count(timer, 1);
@@ -114,9 +124,9 @@ export class Timers {
     this.count(timer, -1);
   }
 
-  private count({ owner }: Timer, more: number): void {
+  private count({ connection: { timers } }: Timer, more: number): void {
     this.size += more;
-    if (owner !== undefined) owner.timers += more;
+    if (timers?.owner !== undefined) timers.owner.timers += more;
   }
 
   private tickSoon(): void {

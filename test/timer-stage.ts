@@ -151,7 +151,7 @@ export class Stage {
     const none = { onBreak: () => undefined, onEnd: () => undefined, onPoison: () => undefined, onCandidates: () => undefined };
     this.dispatcher = new Dispatcher({ connections: () => this.connections, limits, ...clock, ...none, onBug });
     this.timers = new Timers({
-      ...{ ...clock, onBug, limits: { timers: 1e6 } },
+      ...{ ...clock, onBug, limits: { timers: 1e6 }, waiting: () => this.dispatcher.parking.timers },
       after: (ms, run) => void this.ticks.push({ at: this.now + ms, run }),
       park: (connection, event) => this.dispatcher.arrived(connection, event),
     });
