@@ -88,6 +88,11 @@ export class Mailbox {
   /** As of the last commit. */
   state: unknown;
   readonly topics: Set<string>;
+  /**
+   * What its turns have told of it as a member, by topic. Its gateway may not know it yet: a commit that subscribes waits there until NATS has
+   * the subscription, and the next turn does not. Made when they do.
+   */
+  infos: Map<string, unknown> | undefined;
   user: string | undefined;
   /** As of the pin. */
   expiresAt: number;

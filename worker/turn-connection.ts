@@ -126,15 +126,16 @@ export class TurnConnection implements Connection {
     return listed([...others, ...this.#asMember(topic, own)], filter) as Member<Info>[];
   }
 
-  /** What this turn has made of it. */
+  /** What its turns have made of it: this one, and those before it that its gateway may not have applied yet. */
   #asMember(topic: string, told: Member | undefined): Member[] {
-    const { infos, left, topics, event } = this.#open();
-    const committed = left?.has(topic) ? undefined : told;
-    const isTold = infos?.has(topic) === true;
-    if (event.type === toWorker.close || !topics.has(topic) || (committed === undefined && !isTold)) return [];
+    const { infos, left, topics, event, mailbox } = this.#open();
+    const hasLeft = left?.has(topic) === true;
+    const own = [infos, hasLeft ? undefined : mailbox.infos].find((each) => each?.has(topic));
+    const committed = hasLeft ? undefined : told;
+    if (event.type === toWorker.close || !topics.has(topic) || (committed === undefined && own === undefined)) return [];
     const { id, gateway, user } = this;
     const { since = new Date(), info } = committed ?? {};
-    return [{ id, gateway, user, since, connections: 1, info: isTold ? infos.get(topic) : info }];
+    return [{ id, gateway, user, since, connections: 1, info: own === undefined ? info : own.get(topic) }];
   }
 
   setState(next: unknown): void {

@@ -144,7 +144,6 @@ export class RunningTurn implements Turn, MeasuredTurn {
   /** What was committed by a flush stays, also when the turn throws later. */
   settleFlush(): void {
     this.effects.clear();
-    this.left = undefined;
     this.mailbox.state = this.state;
     this.commitTopics();
     this.commitTimers();
@@ -155,6 +154,12 @@ export class RunningTurn implements Turn, MeasuredTurn {
 
   commitTopics(): void {
     this.ownTopics?.commit();
+    for (const topic of this.left ?? []) this.mailbox.infos?.delete(topic);
+    for (const [topic, info] of this.infos ?? []) {
+      this.mailbox.infos ??= new Map();
+      this.mailbox.infos.set(topic, info);
+    }
+    this.left = this.infos = undefined;
   }
 
   commitTimers(): void {
