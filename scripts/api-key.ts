@@ -6,6 +6,7 @@ import { newKey, readKeys, writeKeys } from "../process/api-keys/key-file.ts";
 import { parseCommandLine, parseValuesAndWords, UsageError } from "../process/arguments.ts";
 import { type KeysPlace, placeInClone, placeOfServices } from "../supervisor/api-keys-file.ts";
 import { cacheFolder } from "./setup/cache.mjs";
+import { withLock } from "./setup/lock.mjs";
 import { findTarget, NotRoot, type TargetName } from "./target-installation.ts";
 
 const usage = `npm run api-key -- add NAME [rights] | list | revoke NAME [options]
@@ -34,7 +35,9 @@ export async function run(args: readonly string[]): Promise<number> {
   const { action, name, values } = parsed;
   try {
     const place = await placeOf(values.local ? "local" : undefined);
-    const lines = change(place, action, name, values);
+    const run = () => change(place, action, name, values);
+    // Of two at the same moment, each would write what it has read, and one key would be lost.
+    const lines = action === "list" ? run() : await withLock(`${place.file}.lock`, "changes the keys", run);
     for (const line of lines) process.stdout.write(`${line}\n`);
     return 0;
   } catch (error) {

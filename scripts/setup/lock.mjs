@@ -1,4 +1,5 @@
-// One installation of a clone at a time: two starts in two terminals would tear node_modules from each other's hands.
+// One change at a time by processes of one machine: installations of a clone, since two starts in two terminals would tear node_modules
+// from each other's hands; and changes of a file that is read and written again.
 
 import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -6,7 +7,6 @@ import { setTimeout as pause } from "node:timers/promises";
 import { startProgress } from "./progress.mjs";
 
 /**
- * The lock ends with its owners: a file that names only processes which are gone is taken over.
  * @param {string} clone
  * @param {(own: (pid: number) => void) => Promise<void>} work `own` makes another process an owner: npm outlives a start that is killed.
  */
@@ -15,15 +15,27 @@ export async function withInstallLock(clone, work) {
   const folder = join(clone, ".thinstate");
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const file = join(folder, "install.lock");
+  await withLock(file, "is installing packages", () => work((pid) => appendFileSync(file, `${pid}\n`)));
+}
+
+/**
+ * The lock ends with its owners: a file that names only processes which are gone is taken over.
+ * @template T
+ * @param {string} file Of the lock. Its folder exists.
+ * @param {string} doing What the owner does, for whoever has to wait: "is installing packages".
+ * @param {() => T | Promise<T>} work
+ * @returns {Promise<T>} what the work returns.
+ */
+export async function withLock(file, doing, work) {
   /** @type {import("./progress.mjs").Progress | undefined} */
   let progress;
   for (let owner = take(file); owner !== undefined; owner = take(file)) {
-    progress ??= startProgress(`waiting for process ${owner}, which is installing packages`);
+    progress ??= startProgress(`waiting for process ${owner}, which ${doing}`);
     await pause(200);
   }
   progress?.done();
   try {
-    await work((pid) => appendFileSync(file, `${pid}\n`));
+    return await work();
   } finally {
     rmSync(file, { force: true });
   }
