@@ -11,6 +11,7 @@ import { settingsOf } from "./client-limit-settings.ts";
 import { ClientLimits } from "./client-limits.ts";
 import { Connection, type Socket } from "./connection.ts";
 import type { ConnectionMeter } from "./connection-meter.ts";
+import { poisonOf } from "./crash-attribution.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { Expiries } from "./expiry.ts";
 import type { LiveSettings } from "./live-settings.ts";
@@ -239,9 +240,8 @@ export class ClientEvents {
   }
 
   logPoison(connection: Connection, poison: "event" | "adoption"): void {
-    const { id, firstEvent } = connection;
-    const message = poison === "adoption" ? `${id}:adopt` : `${id}:${firstEvent}`;
-    this.options.log.error({ ...about(connection), message, code: "message.poison" }, "set aside what kills workers");
+    const fields = { ...about(connection), ...poisonOf(connection, poison), code: "message.poison" };
+    this.options.log.error(fields, "set aside what kills workers");
   }
 
   /** A bug met this connection: no other notices. */

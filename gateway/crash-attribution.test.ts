@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { encodeTimer } from "../protocol/payloads.ts";
 import { toWorker } from "../protocol/records.ts";
 import type { Connection } from "./connection.ts";
-import { type Alone, CrashAttribution } from "./crash-attribution.ts";
+import { type Alone, CrashAttribution, poisonOf } from "./crash-attribution.ts";
 import { ConnectionEvent } from "./event.ts";
 import type { Loss, WorkerPeer } from "./worker-peer.ts";
 
@@ -103,4 +104,13 @@ describe("poison", () => {
     for (let deaths = 0; deaths < 3; deaths++) lose("exited", "begun", adopt);
     expect(known().poison).toBe("adoption");
   });
+});
+
+test("what is set aside is named as its turn would be, and a timer by its name, too", () => {
+  const named = (type: number, payload: Uint8Array) =>
+    poisonOf({ id: "g-0-1", firstEvent: 7, events: [new ConnectionEvent(type, payload)] }, "event");
+  expect(named(toWorker.message, Buffer.from("a"))).toEqual({ message: "g-0-1:7" });
+  expect(named(toWorker.expire, new Uint8Array(8))).toEqual({ message: "g-0-1:expire" });
+  expect(named(toWorker.timer, encodeTimer(3, "move"))).toEqual({ message: "g-0-1:timer-3", timer: "move" });
+  expect(poisonOf({ id: "g-0-1", firstEvent: 7, events: [] }, "adoption")).toEqual({ message: "g-0-1:adopt" });
 });

@@ -2,6 +2,7 @@
 // until then it may have lost NATS only, and its loss counts for nothing. What dead workers had in hand is counted, never taken back.
 // Pure; what follows for a connection is the part of transitions.ts.
 
+import { decodeTimer } from "../protocol/payloads.ts";
 import { toWorker } from "../protocol/records.ts";
 import type { Connection } from "./connection.ts";
 import type { ConnectionEvent } from "./event.ts";
@@ -85,6 +86,18 @@ export class CrashAttribution {
     }
     return losses.map(({ connection }) => connection);
   }
+}
+
+/** As the log names what is set aside: as `turn.id` does, and a timer by its name, too. */
+export function poisonOf(
+  { id, firstEvent, events: [event] }: Pick<Connection, "id" | "firstEvent" | "events">,
+  poison: "event" | "adoption",
+): { message: string; timer?: string } {
+  if (poison === "adoption") return { message: `${id}:adopt` };
+  if (event?.type === toWorker.expire) return { message: `${id}:expire` };
+  if (event?.type !== toWorker.timer) return { message: `${id}:${firstEvent}` };
+  const { number, name } = decodeTimer(event.payload);
+  return { message: `${id}:timer-${number}`, timer: name };
 }
 
 function addDeath({ record, connection, event, alone }: RecordedLoss): void {
