@@ -19,7 +19,7 @@ import { aboutCertificate, readCertificate } from "./certificate.ts";
 import { checkPayload, type GatewayConfig, liveSettings, parseGatewayConfig } from "./config.ts";
 import { Gateway } from "./gateway.ts";
 import { openFilesWarning } from "./open-files.ts";
-import { RecordedActivation } from "./recorded-activation.ts";
+import { recordedActivation } from "./recorded-activation.ts";
 
 async function main(): Promise<void> {
   const file = new SettingsFile(process.env.SETTINGS_FILE ?? "", process.env);
@@ -63,7 +63,7 @@ async function main(): Promise<void> {
   identity.tell(bus, subjectsOf(config.NAMESPACE).members);
   gateway = new Gateway({ id, config, certificate, bus, log, identity, now: () => performance.now() });
   const { announcements } = gateway.backend;
-  const recorded = new RecordedActivation({
+  const recorded = recordedActivation({
     file: config.ACTIVATION_FILE,
     log,
     onRead: (activation) => announcements.activate(activation),

@@ -5,13 +5,14 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { writeActivation } from "../process/activation-file.ts";
 import type { Activation } from "../protocol/membership.ts";
-import { RecordedActivation } from "./recorded-activation.ts";
+import type { FollowedFile } from "./followed-file.ts";
+import { recordedActivation } from "./recorded-activation.ts";
 
 let folder: string;
 let file: string;
 let events: EventEmitter;
 let faults: string[];
-let recorded: RecordedActivation;
+let recorded: FollowedFile;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "thinstate-recorded-"));
@@ -26,8 +27,8 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-function make(of: string): RecordedActivation {
-  return new RecordedActivation({
+function make(of: string): FollowedFile {
+  return recordedActivation({
     file: of,
     log: { error: ({ err }: { err: Error }) => void faults.push(err.message) },
     onRead: (activation) => events.emit("read", activation),

@@ -3,8 +3,7 @@
 import { stat } from "node:fs/promises";
 import type { Logger } from "pino";
 import { type ApiKey, hashOfKey, isKeyShaped, loadKeys } from "../../process/api-keys/key-file.ts";
-
-const lookMs = 1_000;
+import { FollowedFile } from "../followed-file.ts";
 
 export interface KnownKeysOptions {
   /** Empty: there are no keys, and never will be. */
@@ -13,18 +12,19 @@ export interface KnownKeysOptions {
 }
 
 export class KnownKeys {
-  private readonly options: KnownKeysOptions;
+  private readonly followed: FollowedFile;
   /** By hash: how long a look-up takes tells nothing of a key that one could approach byte by byte. */
   private byHash = new Map<string, ApiKey>();
-  private timer: NodeJS.Timeout | undefined;
-  private isReading = false;
-  /** Why they could not be read, as it was logged. */
-  private fault = "";
   /** Of the file that was read last: it is not read again before it is another. */
   private version = "";
 
-  constructor(options: KnownKeysOptions) {
-    this.options = options;
+  constructor({ file, log }: KnownKeysOptions) {
+    this.followed = new FollowedFile({
+      file,
+      log,
+      fault: "the keys of the HTTP API could not be read: they stay as they were",
+      read: () => this.read(file),
+    });
   }
 
   /** 0: the API is off. */
@@ -33,14 +33,12 @@ export class KnownKeys {
   }
 
   /** Resolves once they were read. From then on they are read again once a second, until `end`. */
-  async begin(): Promise<void> {
-    if (this.options.file === "") return;
-    await this.read();
-    this.timer = setInterval(() => void this.read(), lookMs);
+  begin(): Promise<void> {
+    return this.followed.begin();
   }
 
   end(): void {
-    clearInterval(this.timer);
+    this.followed.end();
   }
 
   /** @param shown What somebody says is a key. */
@@ -48,25 +46,12 @@ export class KnownKeys {
     return isKeyShaped(shown) ? this.byHash.get(hashOfKey(shown)) : undefined;
   }
 
-  /** Those of a file that cannot be read stay as they were: it is no reason to refuse every program. */
-  private async read(): Promise<void> {
-    // The disk does not answer.
-    if (this.isReading) return;
-    this.isReading = true;
-    try {
-      const version = await versionOf(this.options.file);
-      if (version === this.version) return;
-      this.byHash = new Map((await loadKeys(this.options.file)).map((key) => [key.sha256, key]));
-      this.fault = "";
-      this.version = version;
-    } catch (error) {
-      const fault = String(error);
-      if (fault !== this.fault)
-        this.options.log.error({ err: error }, "the keys of the HTTP API could not be read: they stay as they were");
-      this.fault = fault;
-    } finally {
-      this.isReading = false;
-    }
+  /** @throws where the file is there and cannot be understood: it is no reason to refuse every program. */
+  private async read(file: string): Promise<void> {
+    const version = await versionOf(file);
+    if (version === this.version) return;
+    this.byHash = new Map((await loadKeys(file)).map((key) => [key.sha256, key]));
+    this.version = version;
   }
 }
 
