@@ -3,8 +3,7 @@
 import { type CommandBody, parseCommand, type ResultBody } from "../protocol/commands.ts";
 import { packValue } from "../protocol/msgpack.ts";
 import { toWorker } from "../protocol/records.ts";
-import type { Connection } from "./connection.ts";
-import { openFrom, openOf } from "./connection-pages.ts";
+import { OpenPage, openFrom } from "./connection-pages.ts";
 import type { Members } from "./members.ts";
 import type { SlotTable } from "./slot-table.ts";
 import type { TaskFences } from "./task-fences.ts";
@@ -63,11 +62,11 @@ export class AppCommands {
       case "members":
         return answer(members.list(body.topic, body.after));
       case "userConnections": {
-        const found: Connection[] = [];
+        const page = new OpenPage(body.from);
         return users.each(
           body.user,
-          (connection) => found.push(connection),
-          () => answer(openOf(found, body.from)),
+          (connection) => page.add(connection),
+          () => answer(page.body()),
         );
       }
     }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Connection, type Socket } from "./connection.ts";
-import { openFrom, statesFrom } from "./connection-pages.ts";
+import { OpenPage, openFrom, statesFrom } from "./connection-pages.ts";
 
 function connection(slot: number, bytes: number): Connection {
   const about = { path: `/${slot}`, query: "", ip: "", user: undefined, subprotocol: "" };
@@ -53,4 +53,20 @@ test("who is there is told with what names it", () => {
   });
   named.socket = {} as Socket;
   expect(openFrom([open, named], 1)).toEqual({ open: [{ id: "c1", path: "/a", user: "ada" }] });
+});
+
+test("of some connections, in whatever order they are found, each is told once, in slices of 1,000", () => {
+  const count = 5_500;
+  // Every slot once: 7 and 5,500 have no common factor.
+  const found = Array.from({ length: count }, (_, index) => connection((index * 7) % count, 0));
+  const told: string[][] = [];
+  for (let from: number | undefined = 0; from !== undefined; ) {
+    const page: OpenPage = new OpenPage(from);
+    for (const each of found) page.add(each);
+    const { open, next } = page.body();
+    told.push(open.map(({ id }) => id));
+    from = next;
+  }
+  expect(told.map(({ length }) => length)).toEqual([1_000, 1_000, 1_000, 1_000, 1_000, 500]);
+  expect(told.flat()).toEqual(Array.from({ length: count }, (_, slot) => `c${slot}`));
 });

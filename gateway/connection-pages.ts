@@ -8,6 +8,8 @@ import type { Connection } from "./connection.ts";
 const sliceBytes = 64 * 1024;
 /** So many slots are looked at for one answer. */
 const sliceSlots = 1_000;
+/** Those of one answer, and the next one. */
+const pageSlots = sliceSlots + 1;
 
 type Slots = ReadonlyArray<Connection | undefined>;
 
@@ -27,12 +29,33 @@ export function openFrom(slots: Slots, from: number): OpenBody {
   return { open: told, ...(next !== undefined && { next }) };
 }
 
-/** The same of these connections, from this slot on. */
-export function openOf(connections: readonly Connection[], from: number): OpenBody {
-  const later = connections.filter(({ slot }) => slot >= from).sort((a, b) => a.slot - b.slot);
-  const { told, next } = slice(later, 0, openEntry);
-  const following = next === undefined ? undefined : later[next];
-  return { open: told, ...(following !== undefined && { next: following.slot }) };
+/** The same of some connections, in any order: keeps those of one answer, so that each answer of many takes the time to look at them. */
+export class OpenPage {
+  private readonly from: number;
+  private found: Connection[] = [];
+
+  /** @param from The slot to go on with. */
+  constructor(from: number) {
+    this.from = from;
+  }
+
+  add(connection: Connection): void {
+    if (connection.slot < this.from) return;
+    this.found.push(connection);
+    if (this.found.length === 2 * pageSlots) this.cut();
+  }
+
+  body(): OpenBody {
+    this.cut();
+    const { told, next } = slice(this.found, 0, openEntry);
+    const following = next === undefined ? undefined : this.found[next];
+    return { open: told, ...(following !== undefined && { next: following.slot }) };
+  }
+
+  private cut(): void {
+    this.found.sort((a, b) => a.slot - b.slot);
+    this.found.length = Math.min(this.found.length, pageSlots);
+  }
 }
 
 function openEntry({ id, user, path }: Connection): { entry: OpenBody["open"][number]; bytes: number } {
