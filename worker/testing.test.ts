@@ -140,6 +140,20 @@ test("a member that leaves and subscribes again within a turn is none, unless it
   expect(seen.at(-1)).toBe("nobody");
 });
 
+test("a user that is none is refused, as it is by a worker", async () => {
+  const app = await testHandler(
+    defineHandler({
+      path: "/",
+      async onRequest(_request, { app: here }) {
+        const asked = [here.sendToUser("", "x"), here.closeUser("x".repeat(1_025)), here.connections({ user: "" })];
+        const errors = (await Promise.allSettled(asked)).map((outcome) => outcome.status === "rejected" && outcome.reason.code);
+        return Response.json(errors);
+      },
+    }),
+  );
+  expect(await (await app.request("/")).json()).toEqual(Array(3).fill("identity.invalid"));
+});
+
 test("sendToUser and connections({ user }) know whose a connection is; a publish leaves out whom it names", async () => {
   const app = await testHandler(
     defineHandler({

@@ -14,8 +14,10 @@ import { frameOf } from "./effects.ts";
 import { isClientFault } from "./failure.ts";
 import type { App, Handler, Member, MembersFilter, Sendable } from "./handler.ts";
 import { ClientRequest, refusalOf } from "./http-request.ts";
+import { checkUser } from "./identity.ts";
 import { listed } from "./members.ts";
 import { Background } from "./testing/background.ts";
+import type { HeldConnection } from "./testing/held-connection.ts";
 import { type CrashPoint, InMemoryGateway, type TestLimits as Limits, type TestRelease } from "./testing/in-memory-gateway.ts";
 import { InMemoryOneTimeStore } from "./testing/one-time-store.ts";
 import { type TestEffect, type TestFrame, wireFrame } from "./testing/seen.ts";
@@ -194,6 +196,11 @@ export class TestApp<State = unknown> {
     return decideUpgrade(this.gateway.active.handler, { url, options, app: this.app(), stateBytes, isRedelivered });
   }
 
+  private openOf(wanted: string): readonly HeldConnection[] {
+    checkUser(wanted);
+    return this.gateway.open.filter(({ user }) => user === wanted);
+  }
+
   private app(release = this.release): App {
     return {
       release,
@@ -211,19 +218,19 @@ export class TestApp<State = unknown> {
         return connection !== undefined;
       },
       closeUser: async (user, code = 1000, reason = "") => {
-        const met = this.gateway.open.filter((open) => open.user === user);
+        const met = this.openOf(user);
         for (const connection of met) this.gateway.end(connection, code, reason);
         return met.length;
       },
       sendToUser: async (user, data) => {
-        const met = this.gateway.open.filter((open) => open.user === user);
+        const met = this.openOf(user);
         for (const connection of met) connection.frames.push(wireFrame(frameOf(data)));
         return met.length;
       },
-      connections: async (filter) =>
-        this.gateway.open
-          .filter(({ user }) => filter === undefined || user === filter.user)
-          .map(({ id, gateway: name, user, admission: { path } }) => ({ id, gateway: name, path, user })),
+      connections: async (filter) => {
+        const met = filter === undefined ? this.gateway.open : this.openOf(filter.user);
+        return met.map(({ id, gateway: name, user, admission: { path } }) => ({ id, gateway: name, path, user }));
+      },
       members: async <Info>(topic: string, filter?: MembersFilter) =>
         listed(
           this.gateway.open.flatMap((open) => open.memberOf(topic) ?? []),
