@@ -264,7 +264,7 @@ function isReleaseFault(code: string, closeCode: number): boolean {
 /** What makes its address suspect. */
 function isClientFault(code: ErrorCode, close: number, meter: ConnectionMeter | undefined): boolean {
   // What all of an address or a user do together is not the fault of the one that was closed for it, unless it floods.
-  if (code === "rate.sent") return meter?.isFlooding === true;
+  if (code === "rate.sent") return meter?.exceedsOwnRate === true;
   return close === 1008 || close === 1009 || code === "parked.tooMuch";
 }
 

@@ -209,7 +209,7 @@ test("who comes to an address that has sent too much is flooding if it sends fas
     const meter = limits.open(address, undefined);
     for (let count = 0; count < 500 && meter.message(1); count++) clock.now += everyMs;
     limits.close(meter);
-    return [meter.passed, meter.isFlooding];
+    return [meter.passed, meter.exceedsOwnRate];
   };
   for (let count = 0; count < 2; count++) expect(sends(0)).toEqual([undefined, false]);
   expect(sends(0)).toEqual(["address messages", true]);

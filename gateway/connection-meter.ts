@@ -42,7 +42,7 @@ export class ConnectionMeter implements Usage<Sent> {
   /** The limit that it was closed for. */
   passed: Passed | undefined;
   /** When it was closed, it was sending faster than a connection may, whether or not its own burst was spent. */
-  isFlooding = false;
+  exceedsOwnRate = false;
   readonly room: MeterRoom;
   /** Since the clock was looked at. */
   private newMessages = 0;
@@ -74,7 +74,7 @@ export class ConnectionMeter implements Usage<Sent> {
     this.bytes = from.bytes;
     this.pings = from.pings;
     this.passed = from.passed;
-    this.isFlooding = from.isFlooding;
+    this.exceedsOwnRate = from.exceedsOwnRate;
     this.newMessages = from.newMessages;
     this.newBytes = from.newBytes;
     this.settledAt = from.settledAt;
@@ -112,16 +112,16 @@ export class ConnectionMeter implements Usage<Sent> {
     const { connection, addressFactor, userFactor } = this.room.rates;
     const { address, user } = this;
     const perSecond = connection[kind];
-    const isFlooding = sent.amount * 1_000 > perSecond * sent.elapsedMs;
+    const exceedsOwnRate = sent.amount * 1_000 > perSecond * sent.elapsedMs;
     if (!use(this, kind, sent.amount, perSecond, sent.now)) return this.pass(`connection ${kind}`);
-    if (!address.isExempt && !mayShare(address, kind, perSecond * addressFactor, sent)) return this.pass(`address ${kind}`, isFlooding);
-    if (user !== undefined && !mayShare(user, kind, perSecond * userFactor, sent)) return this.pass(`user ${kind}`, isFlooding);
+    if (!address.isExempt && !mayShare(address, kind, perSecond * addressFactor, sent)) return this.pass(`address ${kind}`, exceedsOwnRate);
+    if (user !== undefined && !mayShare(user, kind, perSecond * userFactor, sent)) return this.pass(`user ${kind}`, exceedsOwnRate);
     return true;
   }
 
-  protected pass(passed: Passed, isFlooding = true): false {
+  protected pass(passed: Passed, exceedsOwnRate = true): false {
     this.passed = passed;
-    this.isFlooding = isFlooding;
+    this.exceedsOwnRate = exceedsOwnRate;
     this.room.count(passed);
     return false;
   }

@@ -62,7 +62,7 @@ export class Connection {
   /** What its client sends; undefined where nobody measures. */
   meter: ConnectionMeter | undefined;
   /** When it last sent something whole, in sweeps of UnfinishedMessages. */
-  heardSweep = 0;
+  lastSeenSweep = 0;
 
   intake: Intake = "open";
   phase: Phase = "parked";

@@ -72,8 +72,13 @@ export class Refusals {
     client.answer({ ...answer, close: kind === "upgrade" ? (close ?? "now") : close });
   }
 
-  /** Refuses what somebody has set up wrongly, and cannot see: a page only learns that it could not connect. */
-  misled(kind: Kind, { path }: Incoming, client: WaitingClient, { hint = "", ...refusal }: Refusal & { readonly hint?: string }): void {
+  /** For what somebody has set up wrongly, and cannot see: a page only learns that it could not connect. */
+  refuseAndLog(
+    kind: Kind,
+    { path }: Incoming,
+    client: WaitingClient,
+    { hint = "", ...refusal }: Refusal & { readonly hint?: string },
+  ): void {
     const { status, code, text = errorTable[code].text } = refusal;
     const about = { path: path.slice(0, loggedCharacters), fault: text };
     this.options.sparseLog.warn({ code }, about, `${kind} refused with ${status}${hint}`);
@@ -97,7 +102,7 @@ export class Refusals {
   }
 
   malformed(text: string, incoming: Incoming, client: WaitingClient): void {
-    this.misled("request", incoming, client, { status: 400, code: "request.malformed", text, close: "first" });
+    this.refuseAndLog("request", incoming, client, { status: 400, code: "request.malformed", text, close: "first" });
   }
 
   handshake({ status, text }: HandshakeFault, incoming: Incoming, client: WaitingClient): void {
@@ -109,7 +114,7 @@ export class Refusals {
           ]
         : [];
     const hint = status === 426 ? ": does a proxy pass Upgrade and Connection on?" : "";
-    this.misled("upgrade", incoming, client, { status, code: "upgrade.handshake", text, headers, close: "first", hint });
+    this.refuseAndLog("upgrade", incoming, client, { status, code: "upgrade.handshake", text, headers, close: "first", hint });
   }
 
   /** @param fault as originFault tells it. The page only learns that it could not connect, so it is logged as well. */

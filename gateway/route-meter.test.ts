@@ -31,7 +31,7 @@ test("a connection sends no more than its route allows, each message counted", (
   expect(sent(meter, 3)).toBe(3);
   clock.at += 1_000;
   expect(sent(meter, 2)).toBe(1);
-  expect([meter.passed, meter.isFlooding, clock.passed]).toEqual(["route messages", true, ["route messages"]]);
+  expect([meter.passed, meter.exceedsOwnRate, clock.passed]).toEqual(["route messages", true, ["route messages"]]);
 });
 
 test("a connection of a route without a limit has the same meter as before", () => {

@@ -35,7 +35,7 @@ export class UnfinishedMessages {
 
   /** It has opened, or something whole has come: a message, a ping or a pong. */
   heard(connection: Connection): void {
-    connection.heardSweep = this.sweeps;
+    connection.lastSeenSweep = this.sweeps;
   }
 
   /** To be called every `sweepMs`. */
@@ -46,7 +46,7 @@ export class UnfinishedMessages {
     for (let asked = Math.min(askedAtOnce, connections.length), pings = 0; asked > 0 && pings < pingedAtOnce; asked--) {
       if (this.next >= connections.length) this.next = 0;
       const connection = connections[this.next++];
-      if (connection?.socket === undefined || this.sweeps - connection.heardSweep <= silent || this.pinged.has(connection)) continue;
+      if (connection?.socket === undefined || this.sweeps - connection.lastSeenSweep <= silent || this.pinged.has(connection)) continue;
       this.pinged.set(connection, this.sweeps);
       connection.socket.ping();
       pings++;
@@ -54,7 +54,7 @@ export class UnfinishedMessages {
     for (const [connection, since] of this.pinged) {
       if (this.sweeps - since <= silent) break;
       this.pinged.delete(connection);
-      if (connection.socket !== undefined && connection.heardSweep < since) onUnfinished(connection);
+      if (connection.socket !== undefined && connection.lastSeenSweep < since) onUnfinished(connection);
     }
   }
 }

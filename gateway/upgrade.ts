@@ -101,7 +101,7 @@ export class Upgrades<Data extends object> {
   upgrade(incoming: Incoming, client: WaitingUpgrade<Data>): void {
     const fault = handshakeFault(incoming);
     if (fault !== undefined) return this.refusals.handshake(fault, incoming, client);
-    if (this.isUrlTooLong(incoming)) return this.refusals.misled("upgrade", incoming, client, urlTooLong);
+    if (this.isUrlTooLong(incoming)) return this.refusals.refuseAndLog("upgrade", incoming, client, urlTooLong);
     if (this.isDraining) return this.refusals.refuse("upgrade", client, restarts);
     if (this.options.isFull()) return this.refusals.refuse("upgrade", client, full);
     this.routeUpgrade(incoming, client);
@@ -117,7 +117,7 @@ export class Upgrades<Data extends object> {
     if (fault !== undefined) return refusals.handshake(fault, incoming, client);
     const body = bodyOf(incoming);
     const close = body === undefined ? undefined : "linger";
-    if (this.isUrlTooLong(incoming)) return refusals.misled("request", incoming, client, { ...urlTooLong, close });
+    if (this.isUrlTooLong(incoming)) return refusals.refuseAndLog("request", incoming, client, { ...urlTooLong, close });
     if (isForbiddenMethod(incoming.method)) return refusals.method(incoming.method, client, close);
     if (this.options.isFull()) return refusals.refuse("request", client, { ...full, close: "now" });
     const route = this.routeOf(incoming, client, close);
@@ -137,7 +137,7 @@ export class Upgrades<Data extends object> {
   private routeUpgrade(incoming: Incoming, client: WaitingUpgrade<Data>): void {
     const match = this.options.dispatcher.route(incoming.path);
     if (match === undefined) return this.park("upgrade", client, () => this.routeUpgrade(incoming, client));
-    if (match === null) return this.refusals.misled("upgrade", incoming, client, { ...unknown, hint: unknownHint });
+    if (match === null) return this.refusals.refuseAndLog("upgrade", incoming, client, { ...unknown, hint: unknownHint });
     const { route } = match;
     const fault = originFault(incoming, route, this.options.hosts());
     if (fault !== undefined) return this.refusals.origin("upgrade", fault, { client, route: route.path });
