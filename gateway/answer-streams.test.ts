@@ -5,12 +5,16 @@ import { unpackValue } from "../protocol/msgpack.ts";
 import { responseWindowBytes, toWorker } from "../protocol/records.ts";
 import { compileRoutes } from "../protocol/route-table.ts";
 import { AnswerStreams } from "./answer-streams.ts";
+import type { ParkingOwner } from "./parking.ts";
+import { Party } from "./parties.ts";
 import { WorkerPeer } from "./worker-peer.ts";
 
 const limitBytes = 2 * responseWindowBytes;
 
 let streams: AnswerStreams;
 let kept: number;
+/** By owner, of those that have one. */
+let owned: Map<ParkingOwner, number>;
 /** What workers are told. */
 let told: string[];
 /** What answers are told. */
@@ -21,18 +25,21 @@ let worker: WorkerPeer;
 
 beforeEach(() => {
   kept = 0;
+  owned = new Map();
   told = [];
   events = [];
   onTaken = new Map();
   worker = workerOf("w");
   const memory = {
-    keepBody(bytes: number) {
+    keepBody(bytes: number, owner?: ParkingOwner) {
       if (kept + bytes > limitBytes) return false;
       kept += bytes;
+      if (owner !== undefined) owned.set(owner, (owned.get(owner) ?? 0) + bytes);
       return true;
     },
-    dropBody(bytes: number) {
+    dropBody(bytes: number, owner?: ParkingOwner) {
       kept -= bytes;
+      if (owner !== undefined) owned.set(owner, (owned.get(owner) ?? 0) - bytes);
     },
   };
   streams = new AnswerStreams({ memory });
@@ -58,13 +65,14 @@ function workerOf(id: string): WorkerPeer {
   return new WorkerPeer({ id, release: "1", table: compileRoutes([]), link, now: 0 });
 }
 
-function begin(number: number): void {
+function begin(number: number, owner?: ParkingOwner): void {
   const body = {
     write: (bytes: Uint8Array) => events.push(`${number} gets ${bytes.length}`),
     end: () => events.push(`${number} is all written`),
     cut: () => events.push(`${number} is cut`),
   };
   streams.begin(worker, number, {
+    owner,
     begin: (given) => {
       onTaken.set(number, given);
       return body;
@@ -87,6 +95,21 @@ test("what the client's socket takes is credit for the worker, in pieces; what i
   onTaken.get(1)?.(40_000);
   worker.link.flush();
   expect([told, kept]).toEqual([["credit 100000 of 1"], 50_000]);
+});
+
+test("what waits for a client is counted with its address, until the socket has taken it or it is over", () => {
+  const [first, second] = [new Party("192.0.2.1"), new Party("192.0.2.2")];
+  begin(1, first);
+  begin(2, second);
+  begin(3, second);
+  streams.chunk(worker, 1, bytes(10));
+  streams.chunk(worker, 2, bytes(200));
+  streams.chunk(worker, 3, bytes(1_000));
+  onTaken.get(2)?.(50);
+  expect([owned.get(first), owned.get(second)]).toEqual([10, 1_150]);
+  streams.gone(3);
+  streams.lost(worker);
+  expect([owned.get(first), owned.get(second), kept]).toEqual([0, 0, 0]);
 });
 
 test("an answer is whole when the socket has taken what its worker has sent", () => {

@@ -5,6 +5,7 @@
 import { CodedError } from "../protocol/errors.ts";
 import { packValue } from "../protocol/msgpack.ts";
 import { responseWindowBytes, toWorker } from "../protocol/records.ts";
+import type { ParkingOwner } from "./parking.ts";
 import type { Body } from "./uws/response-body.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
@@ -14,13 +15,15 @@ const creditBytes = responseWindowBytes / 4;
 export interface AnswerStreamsOptions {
   /** Memory that all together have. */
   readonly memory: {
-    keepBody(bytes: number): boolean;
-    dropBody(bytes: number): void;
+    keepBody(bytes: number, owner?: ParkingOwner): boolean;
+    dropBody(bytes: number, owner?: ParkingOwner): void;
   };
 }
 
 /** What an answer's client is to be told. */
 export interface StreamedAnswer {
+  /** Whose memory it takes; missing: nobody's in particular. */
+  readonly owner?: ParkingOwner | undefined;
   /** Writes the head. @returns undefined where nobody wants the body. */
   readonly begin: (onTaken: (bytes: number) => void) => Body | undefined;
   /** All has been written. */
@@ -52,12 +55,12 @@ export class AnswerStreams {
   }
 
   /** @param number of the question that is answered. */
-  begin(worker: WorkerPeer, number: number, { begin, onEnd, onCut }: StreamedAnswer): void {
+  begin(worker: WorkerPeer, number: number, { owner, begin, onEnd, onCut }: StreamedAnswer): void {
     const body = begin((bytes) => this.taken(number, bytes));
     if (body === undefined) {
       cancelAt(worker, number);
       onEnd();
-    } else this.open.set(number, { body, worker, waiting: 0, taken: 0, onEnd, onCut });
+    } else this.open.set(number, { owner, body, worker, waiting: 0, taken: 0, onEnd, onCut });
   }
 
   /** @throws {CodedError} "envelope.malformed" where it is more than the worker had credit for; the answer is cut then. */
@@ -68,7 +71,7 @@ export class AnswerStreams {
       this.cut(number, stream, "its worker sent more than it may");
       throw new CodedError("envelope.malformed", "a worker sent more of a body than it had credit for");
     }
-    if (!this.options.memory.keepBody(bytes.length)) {
+    if (!this.options.memory.keepBody(bytes.length, stream.owner)) {
       this.cut(number, stream, "too much waits for slow clients (PARKED_TOTAL_BYTES)");
       return;
     }
@@ -108,7 +111,7 @@ export class AnswerStreams {
     if (stream === undefined) return;
     stream.waiting -= bytes;
     stream.taken += bytes;
-    this.options.memory.dropBody(bytes);
+    this.options.memory.dropBody(bytes, stream.owner);
     if (stream.worker === undefined) {
       if (stream.waiting === 0) this.end(number, stream);
     } else if (stream.taken >= creditBytes) {
@@ -131,7 +134,7 @@ export class AnswerStreams {
 
   private forget(number: number, stream: Stream): void {
     this.open.delete(number);
-    this.options.memory.dropBody(stream.waiting);
+    this.options.memory.dropBody(stream.waiting, stream.owner);
     if (stream.worker !== undefined) cancelAt(stream.worker, number);
   }
 

@@ -138,8 +138,10 @@ export class ClientEvents {
       const { users } = this.options;
       users.forget(connection);
       connection.user = user;
-      if (connection.socket !== undefined) users.add(connection);
-      if (connection.meter !== undefined) this.limits.learn(connection.meter, user);
+      if (connection.socket !== undefined) {
+        users.add(connection);
+        if (connection.meter !== undefined) this.limits.learn(connection.meter, user);
+      }
     }
     if (expiresAt !== undefined) this.expiries.set(connection, expiresAt);
   }
@@ -180,7 +182,6 @@ export class ClientEvents {
       this.sparseLog.warn({ route }, { ...about(connection), limitBytes }, "slow consumer: connection closed (BACKPRESSURE_BYTES)");
     }
     if (connection.meter !== undefined) this.limits.close(connection.meter);
-    connection.meter = undefined;
     this.options.users.forget(connection);
     this.options.members.forget(connection);
     this.timers.forget(connection);

@@ -59,7 +59,7 @@ export class Connection {
   /** Undefined from the moment it closes. */
   socket: Socket | undefined;
 
-  /** What its client sends; undefined where nobody measures. */
+  /** What its client sends, also when that has gone: events of it may wait still. Undefined where nobody measures. */
   meter: ConnectionMeter | undefined;
   /** When it last sent something whole, in sweeps of UnfinishedMessages. */
   lastSeenSweep = 0;

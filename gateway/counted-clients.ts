@@ -1,6 +1,7 @@
 // Clients that have a place among those of their address from their first moment on, and give it back when they are answered or go; an
 // upgrade that is let in hands it to its connection.
 
+import type { ParkingOwner } from "./parking.ts";
 import type { BodyReader } from "./uws/request.ts";
 import type { Body, Head } from "./uws/response-body.ts";
 import type { Answer, WaitingClient, WaitingRequest, WaitingUpgrade } from "./uws/waiting-client.ts";
@@ -63,6 +64,14 @@ class CountedClient<Client extends WaitingClient> implements WaitingClient {
 
 /** A plain request. It has its place until all of its answer has been given, a stream's as well. */
 export class CountedRequest extends CountedClient<WaitingRequest> implements WaitingRequest {
+  /** Of its body, and of what waits of its answer. */
+  readonly owner: ParkingOwner;
+
+  constructor(client: WaitingRequest, owner: ParkingOwner, onOver: () => void) {
+    super(client, onOver);
+    this.owner = owner;
+  }
+
   readBody(reader: BodyReader): void {
     this.client.readBody(reader);
   }

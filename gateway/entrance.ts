@@ -70,7 +70,7 @@ export class Entrance {
     const refusal = limits.request(address);
     if (refusal !== undefined) return this.refuse("request", incoming, client, refusal);
     limits.addresses.enter(address);
-    const counted = new CountedRequest(client, () => {
+    const counted = new CountedRequest(client, address, () => {
       this.waiting--;
       limits.addresses.leave(address);
     });

@@ -1,7 +1,8 @@
-// What waits in the gateway while no worker may take it: counted, and held within bounds per connection and in total. Pure.
+// What waits in the gateway while no worker may take it: counted, and held within bounds per connection, address and in total. Pure.
 //
 // A connection's bounds are of its messages and of their bytes. The one of all together is of memory: small messages must not
-// make it many times as large as it may be. Timers that have come due have a bound of their own, TIMERS: they take no room from messages.
+// make it many times as large as it may be. An address has a share of that only, so that it cannot get the messages of others refused.
+// Timers that have come due have a bound of their own, TIMERS: they take no room from messages.
 
 import type { ErrorCode } from "../protocol/errors.ts";
 import { toWorker } from "../protocol/records.ts";
@@ -13,6 +14,17 @@ import type { ConnectionEvent } from "./event.ts";
  * payload is so small that it lies in JavaScript's heap (64 bytes), 530 to 540 where it has memory of its own.
  */
 export const parkedEventBytes = 512;
+
+/** Of what all may take together, what one owner may. But it may always have as much as one connection. */
+const ownerShare = 1 / 4;
+
+/** Whose events and bodies they are: an address. */
+export interface ParkingOwner {
+  /** What all of its events take, and its bodies. */
+  parkedBytes: number;
+  /** It may take as much as there is. */
+  readonly isExempt: boolean;
+}
 
 export interface ParkingLimits {
   readonly parkedMessages: number;
@@ -45,6 +57,7 @@ export class Parking {
     connection.parkedBytes += event.length;
     this.payloadBytes += event.length;
     this.events++;
+    if (connection.meter !== undefined) connection.meter.address.parkedBytes += event.length + parkedEventBytes;
   }
 
   remove(connection: Connection, event: ConnectionEvent): void {
@@ -52,25 +65,36 @@ export class Parking {
     connection.parkedBytes -= event.length;
     this.payloadBytes -= event.length;
     this.events--;
+    if (connection.meter !== undefined) connection.meter.address.parkedBytes -= event.length + parkedEventBytes;
   }
 
   /** A request's body is kept from now on. @returns false where there is no room for it: then it is not counted. */
-  keepBody(bytes: number): boolean {
-    if (this.bytes + bytes > this.limits.parkedTotalBytes) return false;
+  keepBody(bytes: number, owner?: ParkingOwner): boolean {
+    if (this.isBeyond(bytes, owner)) return false;
     this.bodyBytes += bytes;
+    if (owner !== undefined) owner.parkedBytes += bytes;
     return true;
   }
 
-  dropBody(bytes: number): void {
+  dropBody(bytes: number, owner?: ParkingOwner): void {
     this.bodyBytes -= bytes;
+    if (owner !== undefined) owner.parkedBytes -= bytes;
   }
 
   /** The bound that this connection's last event has passed, if it has. */
   passed(connection: Connection): ErrorCode | undefined {
-    const { parked, parkedBytes, timers } = connection;
+    const { parked, parkedBytes, timers, meter } = connection;
     const messages = parked - (timers?.waiting ?? 0);
     if (messages > this.limits.parkedMessages || parkedBytes > this.limits.parkedBytes) return "parked.tooMuch";
-    return this.bytes > this.limits.parkedTotalBytes ? "parked.total" : undefined;
+    return this.isBeyond(0, meter?.address) ? "parked.total" : undefined;
+  }
+
+  /** Whether all together, or this owner, would have too much with so many bytes more. */
+  private isBeyond(more: number, owner: ParkingOwner | undefined): boolean {
+    const { parkedBytes, parkedTotalBytes } = this.limits;
+    if (this.bytes + more > parkedTotalBytes) return true;
+    if (owner === undefined || owner.isExempt) return false;
+    return owner.parkedBytes + more > Math.max(parkedTotalBytes * ownerShare, parkedBytes);
   }
 
   private countTimer({ timers }: Connection, more: number): void {

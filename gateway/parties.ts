@@ -17,6 +17,8 @@ export class Party implements Usage<Kind> {
   timers = 0;
   /** What its connections tell as members of topics. */
   memberBytes = 0;
+  /** What waits of its connections and requests: see Parking. */
+  parkedBytes = 0;
   messages = 0;
   bytes = 0;
   pings = 0;
@@ -74,8 +76,9 @@ export class Parties {
   /** Forgets those whose past use lasts no longer. */
   sweep(now: number): void {
     for (const party of this.leaving) {
-      const { messages, bytes, pings, upgrades, failures, requests, refusals, sockets } = party;
-      if (party.topics > 0 || Math.max(messages, bytes, pings, upgrades, failures, requests, refusals, sockets) > now) continue;
+      const { topics, parkedBytes, messages, bytes, pings, upgrades, failures, requests, refusals, sockets } = party;
+      if (Math.max(topics, parkedBytes) > 0 || Math.max(messages, bytes, pings, upgrades, failures, requests, refusals, sockets) > now)
+        continue;
       this.leaving.delete(party);
       this.all.delete(party.key);
     }

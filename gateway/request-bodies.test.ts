@@ -1,6 +1,7 @@
 import { beforeEach, expect, test } from "vitest";
 import { Parking } from "./parking.ts";
-import { RequestBodies } from "./request-bodies.ts";
+import { Party } from "./parties.ts";
+import { type BodyClient, RequestBodies } from "./request-bodies.ts";
 import type { BodyReader } from "./uws/request.ts";
 import type { WaitingRequest } from "./uws/waiting-client.ts";
 
@@ -9,9 +10,14 @@ let parking: Parking;
 let bodies: RequestBodies;
 let told: unknown[];
 
-class Client implements Pick<WaitingRequest, "isGone" | "readBody"> {
+class Client implements Pick<BodyClient, "isGone" | "readBody" | "owner"> {
   isGone = false;
+  readonly owner: Party;
   reader: BodyReader | undefined;
+
+  constructor(owner: Party) {
+    this.owner = owner;
+  }
 
   readBody(reader: BodyReader): void {
     this.reader = reader;
@@ -25,9 +31,16 @@ beforeEach(() => {
   bodies = new RequestBodies({ parking, now: () => now, limits: { bodyBytes: 900_000 } });
 });
 
-function read(): Client {
-  const client = new Client();
-  bodies.read(client as unknown as WaitingRequest, undefined, {
+/** Exempt from the share of an address. */
+function unlimited(): Party {
+  const party = new Party("127.0.0.1");
+  party.isExempt = true;
+  return party;
+}
+
+function read(owner = unlimited()): Client {
+  const client = new Client(owner);
+  bodies.read(client as unknown as BodyClient, undefined, {
     onWhole: (body) => told.push(body.length),
     onRefused: (status, code) => told.push([status, code]),
   });
@@ -53,6 +66,20 @@ test("what there is no room for is refused, and what it had is free once it is a
   expect(told).toEqual([[503, "parked.total"]]);
   bodies.drop(other as unknown as WaitingRequest);
   expect(parking.bytes).toBe(900_000);
+});
+
+test("bodies of one address have a share of what all may have, and give it back", () => {
+  parking = new Parking({ parkedMessages: 10, parkedBytes: 10, parkedTotalBytes: 4_000 });
+  bodies = new RequestBodies({ parking, now: () => now, limits: { bodyBytes: 900_000 } });
+  const address = new Party("192.0.2.2");
+  const first = read(address);
+  expect(first.reader?.onGrow(600)).toBe(true);
+  expect(first.reader?.onGrow(400)).toBe(true);
+  expect(read(address).reader?.onGrow(1)).toBe(false);
+  expect(told).toEqual([[503, "parked.total"]]);
+  expect(read().reader?.onGrow(1_000)).toBe(true);
+  bodies.drop(first as unknown as WaitingRequest);
+  expect(read(address).reader?.onGrow(1_000)).toBe(true);
 });
 
 test("a body that trickles is refused, one that keeps pace is not", () => {

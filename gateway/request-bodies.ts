@@ -2,7 +2,7 @@
 // may take to arrive. Pure.
 
 import type { ErrorCode } from "../protocol/errors.ts";
-import type { Parking } from "./parking.ts";
+import type { Parking, ParkingOwner } from "./parking.ts";
 import type { WaitingClient, WaitingRequest } from "./uws/waiting-client.ts";
 
 /**
@@ -18,10 +18,20 @@ export interface RequestBodiesOptions {
   readonly limits: { readonly bodyBytes: number };
 }
 
+/** A client whose request may have a body. Without an owner, that may be as much as there is. */
+export interface BodyClient extends WaitingRequest {
+  readonly owner?: ParkingOwner;
+}
+
 export interface BodyOutcome {
   onWhole(body: Uint8Array): void;
   /** It is not read any further. */
   onRefused(status: number, code: ErrorCode): void;
+}
+
+interface Kept {
+  readonly owner: ParkingOwner | undefined;
+  bytes: number;
 }
 
 interface Arrival {
@@ -35,7 +45,7 @@ interface Arrival {
 
 export class RequestBodies {
   private readonly options: RequestBodiesOptions;
-  private readonly kept = new Map<WaitingClient, number>();
+  private readonly kept = new Map<WaitingClient, Kept>();
   private readonly arriving = new Map<WaitingClient, Arrival>();
 
   constructor(options: RequestBodiesOptions) {
@@ -46,7 +56,7 @@ export class RequestBodies {
    * Reads the body of a request that nobody has answered yet; one of the outcomes follows, or the client goes.
    * @param expectedBytes where it was told.
    */
-  read(client: WaitingRequest, expectedBytes: number | undefined, outcome: BodyOutcome): void {
+  read(client: BodyClient, expectedBytes: number | undefined, outcome: BodyOutcome): void {
     const { now, limits } = this.options;
     const arrival: Arrival = { outcome, since: now(), sinceBytes: 0, bytes: 0 };
     this.arriving.set(client, arrival);
@@ -69,20 +79,13 @@ export class RequestBodies {
     });
   }
 
-  /** Counts memory that waits with this client. @returns false where there is no room for it. */
-  keep(client: WaitingClient, bytes: number): boolean {
-    if (!this.options.parking.keepBody(bytes)) return false;
-    this.kept.set(client, (this.kept.get(client) ?? 0) + bytes);
-    return true;
-  }
-
   /** It is answered. */
   drop(client: WaitingClient): void {
     this.arriving.delete(client);
-    const bytes = this.kept.get(client);
-    if (bytes === undefined) return;
+    const kept = this.kept.get(client);
+    if (kept === undefined) return;
     this.kept.delete(client);
-    this.options.parking.dropBody(bytes);
+    this.options.parking.dropBody(kept.bytes, kept.owner);
   }
 
   /** Forgets clients that have gone, and refuses bodies that come too slowly. */
@@ -97,6 +100,16 @@ export class RequestBodies {
       }
     }
     for (const client of this.kept.keys()) if (client.isGone) this.drop(client);
+  }
+
+  /** Counts memory that waits with this client. @returns false where there is no room for it. */
+  private keep(client: BodyClient, bytes: number): boolean {
+    const { owner } = client;
+    if (!this.options.parking.keepBody(bytes, owner)) return false;
+    const kept = this.kept.get(client);
+    if (kept === undefined) this.kept.set(client, { owner, bytes });
+    else kept.bytes += bytes;
+    return true;
   }
 
   private refuse(client: WaitingClient, { outcome }: Arrival, status: number, code: ErrorCode): void {

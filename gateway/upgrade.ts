@@ -15,9 +15,9 @@ import { bodyOf, headFault, isUrlTooLong, listOf } from "./head-faults.ts";
 import { isOriginChecked, originFault } from "./origin.ts";
 import { ParkedClients } from "./parked-clients.ts";
 import { type Kind, Refusals } from "./refusals.ts";
-import { RequestBodies } from "./request-bodies.ts";
+import { type BodyClient, RequestBodies } from "./request-bodies.ts";
 import type { Incoming } from "./uws/request.ts";
-import type { Answer, WaitingClient, WaitingRequest, WaitingUpgrade } from "./uws/waiting-client.ts";
+import type { Answer, WaitingClient, WaitingUpgrade } from "./uws/waiting-client.ts";
 import type { WorkerRequests } from "./worker-requests.ts";
 
 /** What the gateway knows of a client that has been let in. */
@@ -108,7 +108,7 @@ export class Upgrades<Data extends object> {
   }
 
   /** Whatever can be refused without its body is, before that arrives. */
-  request(incoming: Incoming, client: WaitingRequest): void {
+  request(incoming: Incoming, client: BodyClient): void {
     const { refusals } = this;
     const malformed = headFault(incoming);
     if (malformed !== undefined) return refusals.malformed(malformed, incoming, client);
@@ -157,7 +157,7 @@ export class Upgrades<Data extends object> {
     return null;
   }
 
-  private routeRequest(incoming: Incoming, body: Uint8Array, client: WaitingClient): void {
+  private routeRequest(incoming: Incoming, body: Uint8Array, client: BodyClient): void {
     const route = this.routeOf(incoming, client, undefined);
     if (route === undefined) return this.park("request", client, () => this.routeRequest(incoming, body, client));
     if (route === null) return;
@@ -248,10 +248,11 @@ export class Upgrades<Data extends object> {
   }
 
   /** @throws {CodedError} "envelope.malformed" */
-  private stream(incoming: Incoming, client: WaitingClient, payload: Buffer): StreamedAnswer {
+  private stream(incoming: Incoming, client: BodyClient, payload: Buffer): StreamedAnswer {
     const { status, headers, length } = parseResponding(payload);
     const { request } = this.outcomes;
     return {
+      owner: client.owner,
       begin: (onTaken) => {
         this.bodies.drop(client);
         return client.begin({ status, headers, length }, onTaken);

@@ -30,7 +30,10 @@ export const errorTable = {
   "turn.over": { close: 1011, text: "a turn's conn was used after the turn had ended" },
   "turn.timeout": { close: 1011, text: "a turn did not settle within TURN_TIMEOUT_MS" },
   "parked.tooMuch": { close: 1013, text: "a connection's parked messages exceed PARKED_BYTES or PARKED_MESSAGES" },
-  "parked.total": { close: 1013, text: "all parked messages of a gateway exceed PARKED_TOTAL_BYTES; a request is answered with 503" },
+  "parked.total": {
+    close: 1013,
+    text: "all parked messages of a gateway exceed PARKED_TOTAL_BYTES, or those of an address its share of it",
+  },
   "parked.tooLong": { close: 1013, text: "no worker took a connection's messages within PARK_MS" },
   "backpressure.total": { close: 1013, text: "what waits for clients exceeds BACKPRESSURE_TOTAL_BYTES; the slowest are cut off" },
   "backpressure.tooLong": {

@@ -61,6 +61,26 @@ test("past a bound a connection is closed with 1013, and its onClose still runs"
   await journal.close();
 });
 
+// Linux has the whole network 127.0.0.0/8.
+test.runIf(process.platform === "linux")("one address cannot fill what all may have parked: messages of others wait on", async () => {
+  system = await TestSystem.start({ environment: { UNLIMITED_ADDRESSES: "none", PARKED_TOTAL_BYTES: "4000000", PARKED_BYTES: "500000" } });
+  const at = (localAddress: string) => TestClient.open(`${system.url}/echo`, { tls: { rejectUnauthorized: false, localAddress } });
+  const greedy = await Promise.all(Array.from({ length: 10 }, () => at("127.0.0.2")));
+  const other = await at("127.0.0.3");
+  await Promise.all(system.live("worker").map((worker) => worker.end()));
+  // Each stays below its own bound, and all together would have had room.
+  for (const client of greedy) for (let count = 0; count < 3; count++) client.send(Buffer.alloc(130_000, count));
+  await Promise.any(greedy.map((client) => client.closes()));
+  other.send("may I wait?");
+  await system.until(() => greedy.filter(({ closed }) => closed !== undefined).length >= 8, "what has its place is a quarter");
+  for (const { closed } of greedy) if (closed !== undefined) expect(closed).toEqual({ code: 1013, reason: "parked.total" });
+  await system.standBy("1");
+  await other.receives(1);
+  const kept = greedy.filter(({ closed }) => closed === undefined);
+  await Promise.all(kept.map((client) => client.receives(3)));
+  await Promise.all([other, ...kept].map((client) => client.close()));
+});
+
 test("what waits too long is closed with 1013, an upgrade is answered with 503", async () => {
   system = await TestSystem.start({ environment: { PARK_MS: "400" } });
   const client = await TestClient.open(`${system.url}/echo`);

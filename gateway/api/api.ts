@@ -72,7 +72,7 @@ export class Api {
       return this.refuse(client, error, "now");
     }
     limits.addresses.enter(address);
-    const counted = new CountedRequest(client, () => limits.addresses.leave(address));
+    const counted = new CountedRequest(client, address, () => limits.addresses.leave(address));
     const malformed = headFault(incoming);
     if (malformed !== undefined) return this.refuse(counted, new ApiError("request.malformed", malformed), "first");
     const body = bodyOf(incoming);
