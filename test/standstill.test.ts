@@ -43,14 +43,17 @@ test("when everything has stood still for longer than all time-outs, as a machin
       WORKER_TIMEOUT_MS: String(limitMs),
       GATEWAY_TIMEOUT_MS: String(gatewayLimitMs),
       NATS_TIMEOUT_MS: String(natsLimitMs),
-      // The others may be stretched beyond it, and then a turn that was under way is cut off: this is about who is taken for dead.
-      TURN_TIMEOUT_MS: "600000",
+      // Turns that were under way go on, too.
+      TURN_TIMEOUT_MS: String(limitMs),
     },
   });
   const journal = await TestClient.open(`${system.url}/journal/paused`);
   const clients = await openMany("/script/paused", 5);
   const running = load(clients);
   await running.progress(5);
+  const waiting = await TestClient.open(`${system.url}/script/paused`);
+  waiting.send([{ do: "send", data: 1 }, { do: "flush" }, { do: "pause", ms: limitMs / 2 }, { do: "send", data: 2 }]);
+  await waiting.receives(1);
   const gateway = system.live("gateway")[0];
   const workers = system.live("worker");
   const all = [system.nats.process, gateway?.child, ...workers.map(({ child }) => child)];
@@ -65,7 +68,9 @@ test("when everything has stood still for longer than all time-outs, as a machin
     journal.received.map(String).filter((text) => text.includes('"close"')),
     "onClose of a client that is there",
   ).toEqual([]);
-  await Promise.all([...clients, journal].map((client) => client.close()));
+  await waiting.receives(2);
+  expect(waiting.values).toEqual([1, 2]);
+  await Promise.all([...clients, waiting, journal].map((client) => client.close()));
 });
 
 test("a NATS that stands still for longer than WORKER_TIMEOUT_MS is nobody's death: nothing is redelivered", async () => {

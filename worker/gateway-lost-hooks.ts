@@ -7,6 +7,7 @@ import { packValue } from "../protocol/msgpack.ts";
 import { toGateway } from "../protocol/records.ts";
 import type { App } from "./handler.ts";
 import type { LoadedHandler } from "./loader.ts";
+import { afterRunning } from "./running-time.ts";
 
 export interface GatewayLostHooksOptions {
   readonly handlers: readonly LoadedHandler[];
@@ -59,7 +60,7 @@ export class GatewayLostHooks {
     const { app, limits, log } = this.options;
     const controller = new AbortController();
     const late = new CodedError("turn.timeout", `onGatewayLost has not settled within ${limits.turnTimeoutMs} ms (TURN_TIMEOUT_MS)`);
-    const timer = setTimeout(() => controller.abort(late), limits.turnTimeoutMs);
+    const stop = afterRunning(limits.turnTimeoutMs, () => controller.abort(late));
     const signal = AbortSignal.any([controller.signal, cancelled]);
     const aborted = new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
     this.running++;
@@ -72,7 +73,7 @@ export class GatewayLostHooks {
       log.error({ file, lost: gateway, err: error }, "onGatewayLost failed and will be retried in 5 s");
       return false;
     } finally {
-      clearTimeout(timer);
+      stop();
       this.running--;
     }
   }

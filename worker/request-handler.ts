@@ -14,6 +14,7 @@ import { expiryTime } from "./identity.ts";
 import type { Refusals } from "./refusal-counts.ts";
 import { type Reply, replyOf, upgradeRefusalOf } from "./reply.ts";
 import { ResponseStream } from "./response-stream.ts";
+import { afterRunning } from "./running-time.ts";
 import { initialState } from "./state.ts";
 import { encodeState } from "./state-codec.ts";
 import { upgradeRequestOf } from "./upgrade-request.ts";
@@ -244,20 +245,20 @@ async function within(
   controller: AbortController,
   decide: (signal: AbortSignal) => Promise<UpgradedBody | Response>,
 ): Promise<UpgradedBody | Response> {
-  let timer: NodeJS.Timeout | undefined;
+  let stop: (() => void) | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
+    stop = afterRunning(timeoutMs, () => {
       const error = new CodedError("turn.timeout", `not answered within ${timeoutMs} ms (TURN_TIMEOUT_MS)`);
       controller.abort(error);
       reject(error);
       decided.then(discard, () => undefined);
-    }, timeoutMs);
+    });
   });
   const decided = decide(controller.signal);
   try {
     return await Promise.race([decided, late]);
   } finally {
-    clearTimeout(timer);
+    stop?.();
   }
 }
 

@@ -24,6 +24,8 @@ export interface TurnsOptions {
   readonly app: App;
   readonly limits: TurnLimits & { readonly stateBytes: number };
   readonly now: () => number;
+  /** Milliseconds in which this process ran, for time-outs. Missing: `now`. */
+  readonly ran?: () => number;
   /** Of all gateways. Missing: they are as new as this worker. */
   readonly lowestLevel?: () => number;
   /** Asked before each turn, and told when one may have ended. */
@@ -45,12 +47,14 @@ export class Turns implements TurnHost {
   readonly counters = { committed: 0, thrown: 0, timedOut: 0 };
   readonly meter: TurnMeter;
   private readonly options: TurnsOptions;
+  private readonly ran: () => number;
   /** Turns that wait for something, with what is to happen when they take too long; the oldest first. A mailbox has one at a time. */
   private readonly pending = new Map<Mailbox, { turn: RunningTurn; deadline: number; cutOff: (error: CodedError) => void }>();
 
   constructor(options: TurnsOptions) {
     this.options = options;
     this.meter = new TurnMeter(options.now);
+    this.ran = options.ran ?? options.now;
     this.release = options.release;
     this.app = options.app;
     this.limits = options.limits;
@@ -102,10 +106,10 @@ export class Turns implements TurnHost {
 
   /** To be called several times a second. */
   sweep(): void {
-    const now = this.options.now();
+    const ran = this.ran();
     for (const [mailbox, { deadline, cutOff }] of this.pending) {
       // All have the same limit: who began later ends later.
-      if (now < deadline) break;
+      if (ran < deadline) break;
       this.pending.delete(mailbox);
       this.counters.timedOut++;
       cutOff(new CodedError("turn.timeout", `the turn has not settled within ${this.limits.turnTimeoutMs} ms (TURN_TIMEOUT_MS)`));
@@ -156,7 +160,7 @@ export class Turns implements TurnHost {
       turn.end(late);
       afterwards();
     };
-    this.pending.set(mailbox, { turn, deadline: this.options.now() + this.limits.turnTimeoutMs, cutOff });
+    this.pending.set(mailbox, { turn, deadline: this.ran() + this.limits.turnTimeoutMs, cutOff });
     settling.then(
       (value) => {
         this.settle(turn, name, error, value);

@@ -33,6 +33,7 @@ import { OnStart } from "./on-start.ts";
 import { OrphanedCloses } from "./orphaned-closes.ts";
 import { Refusals } from "./refusal-counts.ts";
 import { RequestHandler } from "./request-handler.ts";
+import { RunningClock } from "./running-time.ts";
 import { finishWork } from "./shutdown.ts";
 import { Speech } from "./speech.ts";
 import { StateCheck } from "./state-check.ts";
@@ -158,10 +159,12 @@ export class Worker {
       },
       run: (mailbox) => this.turns.run(mailbox),
     });
+    const running = new RunningClock(now);
     this.turns = new Turns({
       release: config.RELEASE,
       limits,
       now,
+      ran: () => running.read(),
       lowestLevel: () => this.gateways.lowestLevel,
       app: appClient,
       exclusive: this.exclusive,
