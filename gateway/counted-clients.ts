@@ -25,9 +25,13 @@ class CountedClient<Client extends WaitingClient> implements WaitingClient {
     return this.client.isGone;
   }
 
+  // Whoever meets a bug is answered, so no more than this has to hold.
   answer(answer: Answer): void {
-    this.client.answer(answer);
-    this.giveBack();
+    try {
+      this.client.answer(answer);
+    } finally {
+      this.giveBack();
+    }
   }
 
   begin(head: Head, onTaken: (bytes: number) => void): Body | undefined {

@@ -1,15 +1,75 @@
 import { expect, test } from "vitest";
 import { ClientLimits } from "./client-limits.ts";
+import type { Connection } from "./connection.ts";
 import { Entrance, type EntranceOptions } from "./entrance.ts";
 import type { Incoming } from "./uws/request.ts";
-import type { WaitingRequest } from "./uws/waiting-client.ts";
+import type { WaitingClient, WaitingRequest, WaitingUpgrade } from "./uws/waiting-client.ts";
 
 const each = { messages: 1, bytes: 1, pings: 1 };
 const rates = { connection: each, addressFactor: 1, userFactor: 1, connections: 2, upgrades: 9, failures: 9, requests: 9 };
 
+const incoming = { ip: "192.0.2.1" } as Incoming;
+const sparseLog = { warn: () => undefined } as unknown as EntranceOptions["sparseLog"];
+const log = { error: () => undefined };
+
+function upgrading(accept: WaitingUpgrade<Connection>["accept"]): WaitingUpgrade<Connection> {
+  return { isGone: false, onGone: undefined, answer: () => undefined, begin: () => undefined, accept };
+}
+
 function client(): WaitingRequest {
   return { isGone: false, onGone: undefined, answer: () => undefined, begin: () => undefined, readBody: () => undefined };
 }
+
+/** A gateway's entrance with upgrades that do as `take` does. */
+function entranceOf(take: (client: WaitingClient) => void) {
+  const limits = new ClientLimits({ now: () => 0, rates, isExempt: () => false });
+  const bugs: unknown[] = [];
+  const refused: unknown[] = [];
+  const upgrades = {
+    upgrade: (_incoming: Incoming, waiting: WaitingClient) => take(waiting),
+    request: (_incoming: Incoming, waiting: WaitingClient) => take(waiting),
+    refusals: {
+      refuse: (kind: string, waiting: WaitingClient, { status, code }: { status: number; code: string }) => {
+        refused.push(`${kind} ${status} ${code}`);
+        waiting.answer({ status, headers: [], body: "" });
+      },
+    },
+  } as unknown as EntranceOptions["upgrades"];
+  const log = { error: ({ err }: { err: unknown }) => void bugs.push(err) } as unknown as EntranceOptions["log"];
+  const entrance = new Entrance({ limits, upgrades, log, sparseLog });
+  return { entrance, bugs, refused, address: limits.addressOf(incoming.ip) };
+}
+
+test.each(["upgrade", "request"] as const)("a bug that meets one %s is answered with 500, and leaves no place taken", (kind) => {
+  const bug = new Error("bug");
+  const { entrance, bugs, refused, address } = entranceOf(() => {
+    throw bug;
+  });
+  if (kind === "upgrade")
+    entrance.upgrade(
+      incoming,
+      upgrading(() => undefined),
+    );
+  else entrance.request(incoming, client());
+  expect([bugs, refused, entrance.waiting, address.connections]).toEqual([[bug], [`${kind} 500 connection.bug`], 0, 0]);
+});
+
+test("one whose admission throws is answered, too; where even an answer throws, its place is given back all the same", () => {
+  const fails = () => {
+    throw new Error("bug");
+  };
+  const { entrance, refused, address } = entranceOf((waiting) => {
+    if ("accept" in waiting) (waiting as WaitingUpgrade<Connection>).accept(fails, "", []);
+    else waiting.answer({ status: 200, headers: [], body: "" });
+  });
+  entrance.upgrade(
+    incoming,
+    upgrading((admit) => void admit()),
+  );
+  expect(refused).toEqual(["upgrade 500 connection.bug"]);
+  expect(() => entrance.request(incoming, { ...client(), answer: fails })).toThrow("bug");
+  expect(address.connections).toBe(0);
+});
 
 test("requests count among the gateway's connections until they are answered or their client goes, the one that comes not yet", () => {
   const limits = new ClientLimits({ now: () => 0, rates, isExempt: () => false });
@@ -21,8 +81,7 @@ test("requests count among the gateway's connections until they are answered or 
       waiting.push(request);
     },
   } as unknown as EntranceOptions["upgrades"];
-  const entrance = new Entrance({ limits, upgrades, sparseLog: { warn: () => undefined } as unknown as EntranceOptions["sparseLog"] });
-  const incoming = { ip: "192.0.2.1" } as Incoming;
+  const entrance = new Entrance({ limits, upgrades, log, sparseLog });
   const [stays, goes] = [client(), client()];
   entrance.request(incoming, stays);
   entrance.request(incoming, goes);

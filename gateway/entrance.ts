@@ -1,11 +1,13 @@
 // Who may come in, before anything else is looked at: by address, and by how many there are.
 
+import type { Logger } from "pino";
 import type { SparseLog } from "../process/sparse-log.ts";
 import { settingsOf } from "./client-limit-settings.ts";
 import type { ClientLimits, Refusal } from "./client-limits.ts";
 import type { Connection } from "./connection.ts";
 import type { Passed } from "./connection-meter.ts";
 import { CountedRequest, CountedUpgrade } from "./counted-clients.ts";
+import type { Kind } from "./refusals.ts";
 import type { Upgrades } from "./upgrade.ts";
 import type { Incoming } from "./uws/request.ts";
 import type { WaitingClient, WaitingRequest, WaitingUpgrade } from "./uws/waiting-client.ts";
@@ -20,6 +22,8 @@ const tooMany: Readonly<Partial<Record<Passed, string>>> = {
 export interface EntranceOptions {
   readonly limits: ClientLimits;
   readonly upgrades: Pick<Upgrades<Connection>, "upgrade" | "request" | "refusals">;
+  readonly log: Pick<Logger, "error">;
+  /** For what clients cause. */
   readonly sparseLog: SparseLog;
 }
 
@@ -61,7 +65,7 @@ export class Entrance {
         limits.addresses.leave(address);
       },
     });
-    upgrades.upgrade(incoming, counted);
+    this.safely("upgrade", counted, () => upgrades.upgrade(incoming, counted));
   }
 
   request(incoming: Incoming, client: WaitingRequest): void {
@@ -74,18 +78,23 @@ export class Entrance {
       this.waiting--;
       limits.addresses.leave(address);
     });
-    upgrades.request(incoming, counted);
+    this.safely("request", counted, () => upgrades.request(incoming, counted));
     // Only now: a gateway with as many connections as it may have goes on to answer a request at a time. What is answered at once has
     // been taken off already.
     this.waiting++;
   }
 
-  private refuse(
-    kind: "upgrade" | "request",
-    { ip, isForwarded }: Incoming,
-    client: WaitingClient,
-    { code, passed, retryMs }: Refusal,
-  ): void {
+  // What throws in a callback of uWebSockets.js ends the process.
+  private safely(kind: Kind, client: WaitingClient, take: () => void): void {
+    try {
+      take();
+    } catch (error) {
+      this.options.log.error({ err: error, kind }, "bug: this client gets an error, no other notices");
+      this.options.upgrades.refusals.refuse(kind, client, { status: 500, code: "connection.bug", close: "now" });
+    }
+  }
+
+  private refuse(kind: Kind, { ip, isForwarded }: Incoming, client: WaitingClient, { code, passed, retryMs }: Refusal): void {
     const question = isForwarded === true ? ": is this a proxy? TRUSTED_PROXIES does not have it" : "";
     this.options.sparseLog.warn({ code, passed }, { limit: settingsOf(passed), ip }, `refused with 429${question}`);
     const text = tooMany[passed];

@@ -62,7 +62,7 @@ export class Frontend {
       mayEnter: (user) => clients.limits.mayEnter(user),
       admit: (admission) => clients.admit(admission),
     });
-    this.entrance = new Entrance({ limits: clients.limits, upgrades: this.upgrades, sparseLog: clients.sparseLog });
+    this.entrance = new Entrance({ limits: clients.limits, upgrades: this.upgrades, log, sparseLog: clients.sparseLog });
   }
 
   /** 0 until it listens. */

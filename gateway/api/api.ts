@@ -71,11 +71,11 @@ export class Api {
       error.retryMs = refusal.retryMs;
       return this.refuse(client, error, "now");
     }
+    const malformed = headFault(incoming);
+    if (malformed !== undefined) return this.refuse(client, new ApiError("request.malformed", malformed), "first");
+    const body = bodyOf(incoming);
     limits.addresses.enter(address);
     const counted = new CountedRequest(client, address, () => limits.addresses.leave(address));
-    const malformed = headFault(incoming);
-    if (malformed !== undefined) return this.refuse(counted, new ApiError("request.malformed", malformed), "first");
-    const body = bodyOf(incoming);
     const close = body === undefined ? undefined : "linger";
     this.attempt(counted, close, () => {
       const path = incoming.path.slice(base.length);
