@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import { ClientLimits } from "./client-limits.ts";
 import type { Connection } from "./connection.ts";
 import { Entrance, type EntranceOptions } from "./entrance.ts";
@@ -11,6 +11,14 @@ const rates = { connection: each, addressFactor: 1, userFactor: 1, connections: 
 const incoming = { ip: "192.0.2.1" } as Incoming;
 const sparseLog = { warn: () => undefined } as unknown as EntranceOptions["sparseLog"];
 const log = { error: () => undefined };
+
+let now: number;
+let steps: Array<() => void>;
+
+beforeEach(() => {
+  now = 0;
+  steps = [];
+});
 
 function upgrading(accept: WaitingUpgrade<Connection>["accept"]): WaitingUpgrade<Connection> {
   return { isGone: false, onGone: undefined, answer: () => undefined, begin: () => undefined, accept };
@@ -36,7 +44,7 @@ function entranceOf(take: (client: WaitingClient) => void) {
     },
   } as unknown as EntranceOptions["upgrades"];
   const log = { error: ({ err }: { err: unknown }) => void bugs.push(err) } as unknown as EntranceOptions["log"];
-  const entrance = new Entrance({ limits, upgrades, log, sparseLog });
+  const entrance = new Entrance({ limits, upgrades, log, sparseLog, now: () => now, later: (run) => void steps.push(run) });
   return { entrance, bugs, refused, address: limits.addressOf(incoming.ip) };
 }
 
@@ -71,6 +79,24 @@ test("one whose admission throws is answered, too; where even an answer throws, 
   expect(address.connections).toBe(0);
 });
 
+test("an upgrade that waits for its turn has its place; one that goes meanwhile gives it back, and is not looked at", () => {
+  const taken: WaitingClient[] = [];
+  const { entrance, address } = entranceOf((waiting) => {
+    taken.push(waiting);
+    now += 100;
+  });
+  const others = [1, 2].map(() => ({ ...upgrading(() => undefined), isGone: false }));
+  for (const upgrade of [upgrading(() => undefined), ...others]) entrance.upgrade({ ip: "192.0.2.1" } as Incoming, upgrade);
+  // A third one would be beyond ADDRESS_CONNECTIONS.
+  expect([taken.length, entrance.waiting, address.connections]).toEqual([1, 2, 2]);
+  const [goes] = others as [(typeof others)[0]];
+  goes.isGone = true;
+  goes.onGone?.();
+  expect([entrance.waiting, address.connections]).toEqual([1, 1]);
+  for (const step of steps.splice(0)) step();
+  expect(taken).toHaveLength(1);
+});
+
 test("requests count among the gateway's connections until they are answered or their client goes, the one that comes not yet", () => {
   const limits = new ClientLimits({ now: () => 0, rates, isExempt: () => false });
   const waiting: WaitingRequest[] = [];
@@ -81,7 +107,7 @@ test("requests count among the gateway's connections until they are answered or 
       waiting.push(request);
     },
   } as unknown as EntranceOptions["upgrades"];
-  const entrance = new Entrance({ limits, upgrades, log, sparseLog });
+  const entrance = new Entrance({ limits, upgrades, log, sparseLog, now: () => now, later: (run) => void steps.push(run) });
   const [stays, goes] = [client(), client()];
   entrance.request(incoming, stays);
   entrance.request(incoming, goes);

@@ -2,11 +2,13 @@
 
 import type { Logger } from "pino";
 import type { SparseLog } from "../process/sparse-log.ts";
+import type { Slices } from "../process/time-slice.ts";
 import { settingsOf } from "./client-limit-settings.ts";
 import type { ClientLimits, Refusal } from "./client-limits.ts";
 import type { Connection } from "./connection.ts";
 import type { Passed } from "./connection-meter.ts";
 import { CountedRequest, CountedUpgrade } from "./counted-clients.ts";
+import { PacedUpgrades } from "./paced-upgrades.ts";
 import type { Kind } from "./refusals.ts";
 import type { Upgrades } from "./upgrade.ts";
 import type { Incoming } from "./uws/request.ts";
@@ -19,7 +21,7 @@ const tooMany: Readonly<Partial<Record<Passed, string>>> = {
   "address requests": "too many requests come from your address",
 };
 
-export interface EntranceOptions {
+export interface EntranceOptions extends Slices {
   readonly limits: ClientLimits;
   readonly upgrades: Pick<Upgrades<Connection>, "upgrade" | "request" | "refusals">;
   readonly log: Pick<Logger, "error">;
@@ -31,9 +33,11 @@ export class Entrance {
   /** Upgrades that have not been answered, and requests whose answer has not ended. */
   waiting = 0;
   private readonly options: EntranceOptions;
+  private readonly paced: PacedUpgrades;
 
   constructor(options: EntranceOptions) {
     this.options = options;
+    this.paced = new PacedUpgrades(options);
   }
 
   /** @returns whether a TCP connection is taken. @param ip of its other end. */
@@ -65,7 +69,10 @@ export class Entrance {
         limits.addresses.leave(address);
       },
     });
-    this.safely("upgrade", counted, () => upgrades.upgrade(incoming, counted));
+    // It has its place meanwhile, so no more of an address wait than it may have.
+    this.paced.take(() => {
+      if (!counted.isGone) this.safely("upgrade", counted, () => upgrades.upgrade(incoming, counted));
+    });
   }
 
   request(incoming: Incoming, client: WaitingRequest): void {

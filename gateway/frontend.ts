@@ -62,7 +62,14 @@ export class Frontend {
       mayEnter: (user) => clients.limits.mayEnter(user),
       admit: (admission) => clients.admit(admission),
     });
-    this.entrance = new Entrance({ limits: clients.limits, upgrades: this.upgrades, log, sparseLog: clients.sparseLog });
+    this.entrance = new Entrance({
+      limits: clients.limits,
+      upgrades: this.upgrades,
+      log,
+      sparseLog: clients.sparseLog,
+      now,
+      later: (run) => setImmediate(run),
+    });
   }
 
   /** 0 until it listens. */
