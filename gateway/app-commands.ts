@@ -33,7 +33,8 @@ export class AppCommands {
     });
   }
 
-  private apply(body: CommandBody, answer: (result: ResultBody) => void): void {
+  /** @param answer is told what came of it, once: at once, or in a later slice. */
+  apply(body: CommandBody, answer: (result: ResultBody) => void): void {
     const { slots, users, topics, members, publishHere, fences } = this.options;
     if ("fence" in body && body.fence !== undefined && !fences.admits(body.fence)) return answer({ refused: "task.over" });
     switch (body.kind) {
@@ -60,7 +61,7 @@ export class AppCommands {
       case "connections":
         return answer(openFrom(slots.connections, body.from));
       case "members":
-        return answer(members.list(body.topic, body.after));
+        return answer(members.list(body.topic, body.after, body.limit));
       case "userConnections": {
         const page = new OpenPage(body.from);
         return users.each(

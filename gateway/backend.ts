@@ -59,6 +59,7 @@ export class Backend {
   readonly scrapes: Scrapes;
   readonly announcements: Announcements;
   readonly peers: PeerGateways;
+  readonly appCommands: AppCommands;
   readonly presence: Presence;
   readonly faults: FaultMeter;
   /** How often NATS came back. */
@@ -74,7 +75,7 @@ export class Backend {
     this.options = options;
     const { id, bus, subjects, settings, slots, dispatcher, topics, commits, publishHere, now, log } = options;
     this.faults = new FaultMeter((kind, err, text) => options.sparseLog.error(kind, { err }, text));
-    this.peers = new PeerGateways(now);
+    this.peers = new PeerGateways({ now, timeoutMs: () => settings.config.GATEWAY_TIMEOUT_MS });
     this.hub = new LinkHub({
       self: id,
       bus,
@@ -135,7 +136,7 @@ export class Backend {
     });
     this.scrapes = new Scrapes((number) => bus.publish(subjects.scrape, encodeScrape({ to: id, number })));
     const { requests, workers, peers, presence } = this;
-    const appCommands = new AppCommands({
+    this.appCommands = new AppCommands({
       slots,
       users: options.users,
       topics,
@@ -143,7 +144,7 @@ export class Backend {
       publishHere,
       fences: new TaskFences(),
     });
-    this.records = new WorkerRecords({ slots, dispatcher, commits, requests, appCommands, log });
+    this.records = new WorkerRecords({ slots, dispatcher, commits, requests, appCommands: this.appCommands, log });
     this.lostGateways = new LostGateways({
       self: id,
       identity: options.identity,
@@ -175,6 +176,7 @@ export class Backend {
   listen(): void {
     const { id, bus, subjects } = this.options;
     this.announcements.begin();
+    this.peers.listens();
     bus.subscribe(subjects.scraped(id), ({ payload }) => this.scrapes.answered(parseScraped(payload)));
   }
 
@@ -202,6 +204,7 @@ export class Backend {
     this.awaySince = undefined;
     this.reconnects++;
     this.excuse();
+    this.peers.listens();
     this.hub.reconnected();
     topics.reconnected();
     this.presence.say({ kind: "ask" });
@@ -234,6 +237,7 @@ export class Backend {
   // Whoever was silent until now could not be heard.
   private excuse(): void {
     this.workers.excuse();
+    this.peers.excuse();
     this.lostGateways.excuse();
   }
 }

@@ -35,6 +35,9 @@ const entries = v.object({
   /** Answers that are kept for calls with an Idempotency-Key, and for how long. */
   API_IDEMPOTENCY_KEYS: integer({ least: 0, most: 10_000_000, otherwise: 10_000 }),
   API_IDEMPOTENCY_MS: integer({ least: 1, most: longestWaitMs, otherwise: 600_000 }),
+  /** How long a call waits for the answers of other gateways, and how many calls may. */
+  API_TIMEOUT_MS: integer({ least: 1, most: longestWaitMs, otherwise: 2_000 }),
+  API_WAITING: integer({ least: 1, most: 1_000_000, otherwise: 1_000 }),
   /** Counts the gateways of a machine from 1. Each finds its own admin port by it: the second one uses ADMIN_PORT + 1. */
   GATEWAY_INSTANCE: integer({ least: 1, most: 1_000, otherwise: 1 }),
   /** Names the active release, if no supervisor does. */
@@ -201,6 +204,8 @@ export const liveSettings: ReadonlySet<keyof GatewayConfig> = new Set([
   "API_PATH",
   "API_IDEMPOTENCY_KEYS",
   "API_IDEMPOTENCY_MS",
+  "API_TIMEOUT_MS",
+  "API_WAITING",
   "URL_BYTES",
   "COMPRESSION",
   "TLS_CERT_FILE",

@@ -6,8 +6,11 @@ import type { IdentityFile } from "../process/identity-file.ts";
 import { ProcessMeter } from "../process/process-meter.ts";
 import type { Bus } from "../protocol/bus.ts";
 import { subjectsOf } from "../protocol/subjects.ts";
+import { AllGateways } from "./api/all-gateways.ts";
 import { Api } from "./api/api.ts";
+import { IdempotentAnswers } from "./api/idempotent-answers.ts";
 import { KnownKeys } from "./api/known-keys.ts";
+import { memberPage } from "./api/member-pages.ts";
 import { listenApi } from "./api/port.ts";
 import { Backend } from "./backend.ts";
 import type { Certificate } from "./certificate.ts";
@@ -54,10 +57,12 @@ export class Gateway {
   readonly clients: ClientEvents;
   readonly frontend: Frontend;
   readonly api: Api;
+  readonly allGateways: AllGateways;
   readonly backend: Backend;
   readonly meter = new ProcessMeter("gateway");
   private readonly options: GatewayOptions;
   private readonly apiKeys: KnownKeys;
+  private readonly apiAnswers: IdempotentAnswers;
   private apiPort: Server | undefined;
   private sweeping: NodeJS.Timeout | undefined;
 
@@ -141,6 +146,18 @@ export class Gateway {
       sparseLog: clients.sparseLog,
     });
     this.apiKeys = new KnownKeys({ file: config.API_KEYS_FILE, log });
+    this.apiAnswers = new IdempotentAnswers({
+      now,
+      limits: () => ({ answers: settings.config.API_IDEMPOTENCY_KEYS, keptMs: settings.config.API_IDEMPOTENCY_MS }),
+    });
+    const { peers, appCommands } = this.backend;
+    this.allGateways = new AllGateways({
+      ...{ self: id, bus, subjects, peers, now },
+      answers: this.apiAnswers,
+      run: (command, answer) => appCommands.apply(command, answer),
+      limits: settings.allGateways,
+      onBug: (error) => this.backend.meetFault(error),
+    });
     this.api = this.makeApi();
     this.frontend = new Frontend({ id, settings, clients, dispatcher, requests: this.backend.requests, api: this.api, now, log });
   }
@@ -155,6 +172,7 @@ export class Gateway {
   async start(): Promise<{ port: number }> {
     const { identity, log } = this.options;
     this.backend.listen();
+    this.allGateways.begin();
     await this.apiKeys.begin();
     await this.frontend.listen();
     this.apiPort = await listenApi(this);
@@ -181,6 +199,7 @@ export class Gateway {
     }
     this.clients.sparseLog.end();
     clearInterval(this.sweeping);
+    this.allGateways.end();
     await backend.end();
   }
 
@@ -192,7 +211,7 @@ export class Gateway {
       path: () => settings.config.API_PATH,
       limits: clients.limits,
       bodies: { parking: dispatcher.parking, now, limits: settings.requests },
-      answers: () => ({ answers: settings.config.API_IDEMPOTENCY_KEYS, keptMs: settings.config.API_IDEMPOTENCY_MS }),
+      answers: this.apiAnswers,
       messageBytes: () => settings.config.MESSAGE_BYTES,
       isDraining: () => this.frontend.upgrades.isDraining,
       isConnected: () => this.backend.connected,
@@ -200,6 +219,8 @@ export class Gateway {
         this.frontend.publish(topic, data, isBinary);
         topics.publishElsewhere(topic, data, isBinary);
       },
+      everywhere: (command, once) => this.allGateways.count(command, once),
+      members: (topic, page) => memberPage(topic, page, this.allGateways),
       counts: () => ({ connections: dispatcher.size, topics: topics.size }),
       onAnswer: (outcome) => this.frontend.upgrades.outcomes.request.count(outcome),
       onBug: (error) => this.backend.meetFault(error),
@@ -217,6 +238,7 @@ export class Gateway {
     this.dispatcher.sweep(this.backend.awayMs);
     this.frontend.sweep();
     this.api.sweep();
+    this.allGateways.sweep();
     this.topics.sweep();
     this.backend.sweep();
   }

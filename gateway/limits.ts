@@ -1,6 +1,7 @@
 // Which part is given which of the settings.
 
 import { fenceMs, unnoticedMs } from "../process/gateway-timeout.ts";
+import type { AllGatewaysLimits } from "./api/all-gateways.ts";
 import type { GatewayConfig } from "./config.ts";
 import type { DispatchLimits } from "./dispatch-options.ts";
 import type { MemberLimits } from "./members.ts";
@@ -51,6 +52,10 @@ export function slowClientLimits(config: GatewayConfig): SlowClientLimits {
 
 export function workerLimits(config: GatewayConfig): WorkerLimits {
   return { silenceMs: config.WORKER_TIMEOUT_MS, confirmMs: config.WORKER_TIMEOUT_MS, rememberMs: config.PARK_MS };
+}
+
+export function allGatewaysLimits(config: GatewayConfig): AllGatewaysLimits {
+  return { timeoutMs: config.API_TIMEOUT_MS, waiting: config.API_WAITING };
 }
 
 export function requestLimits(config: GatewayConfig): UpgradesOptions<object>["limits"] {

@@ -2,6 +2,7 @@
 
 import { isDeepStrictEqual } from "node:util";
 import { AddressList } from "./address-list.ts";
+import type { AllGatewaysLimits } from "./api/all-gateways.ts";
 import type { Certificate } from "./certificate.ts";
 import { clientLimitRates } from "./client-limit-settings.ts";
 import type { ClientLimitsOptions } from "./client-limits.ts";
@@ -9,6 +10,7 @@ import type { GatewayConfig } from "./config.ts";
 import type { DispatchLimits } from "./dispatch-options.ts";
 import { hostsOf } from "./hosts.ts";
 import {
+  allGatewaysLimits,
   dispatchLimits,
   interestLimits,
   memberLimits,
@@ -48,6 +50,7 @@ export class LiveSettings {
   readonly timers: TimerLimits;
   readonly slowClients: SlowClientLimits;
   readonly workers: WorkerLimits;
+  readonly allGateways: AllGatewaysLimits;
   private readonly maxPayloadBytes: number;
 
   /** @param maxPayloadBytes What NATS takes in one message. */
@@ -66,6 +69,7 @@ export class LiveSettings {
     this.timers = timerLimits(config);
     this.slowClients = slowClientLimits(config);
     this.workers = workerLimits(config);
+    this.allGateways = allGatewaysLimits(config);
     this.maxPayloadBytes = maxPayloadBytes;
   }
 
@@ -97,6 +101,7 @@ export class LiveSettings {
     Object.assign(this.timers, timerLimits(config));
     Object.assign(this.slowClients, slowClientLimits(config));
     Object.assign(this.workers, workerLimits(config));
+    Object.assign(this.allGateways, allGatewaysLimits(config));
   }
 }
 

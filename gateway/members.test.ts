@@ -137,3 +137,12 @@ test("however many come and go, a list goes on where it was, and those that have
   expect(list("t").ids).toHaveLength(1);
   expect([members.size, members.bytes]).toEqual([1, 129]);
 });
+
+test("a list has as many as are wanted at most, and goes on behind them", () => {
+  const all = Array.from({ length: 5 }, () => connection());
+  for (const each of all) members.set(each, "t", "1");
+  const { ids, next = 0 } = members.list("t", 0, 2);
+  expect(ids).toEqual([all[0]?.id, all[1]?.id]);
+  expect(members.list("t", next, 3)).toMatchObject({ ids: all.slice(2).map(({ id }) => id) });
+  expect(members.list("t", next, 3).next).toBeUndefined();
+});

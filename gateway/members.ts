@@ -111,8 +111,8 @@ export class Members {
     for (const name of names) this.remove(connection, name);
   }
 
-  /** @param after The number behind which to go on; 0: from the beginning. */
-  list(name: string, after: number): MembersBody {
+  /** @param after The number behind which to go on; 0: from the beginning. @param limit So many at most. */
+  list(name: string, after: number, limit = Number.POSITIVE_INFINITY): MembersBody {
     const told: MembersBody = { ids: [], users: [], infos: [], since: [] };
     const { order = [] } = this.topics.get(name) ?? {};
     let bytes = 0;
@@ -122,7 +122,7 @@ export class Members {
       if (isGone) continue;
       const { id, user = "" } = connection;
       bytes += id.length + user.length + infoBytes;
-      if (told.ids.length > 0 && bytes > sliceBytes) return { ...told, next: last };
+      if (told.ids.length >= Math.max(1, limit) || (told.ids.length > 0 && bytes > sliceBytes)) return { ...told, next: last };
       told.ids.push(id);
       told.users.push(user);
       told.infos.push(info);

@@ -7,10 +7,11 @@ let peers: PeerGateways;
 
 beforeEach(() => {
   nowMs = 1_000;
-  peers = new PeerGateways(() => nowMs);
+  peers = new PeerGateways({ now: () => nowMs, timeoutMs: () => 60_000 });
 });
 
-const hello = (id: string, draining = false) => ({ kind: "gateway", id, draining }) as GatewayHello;
+const hello = (id: string, draining = false) => ({ kind: "gateway", id, draining, level: 1 }) as GatewayHello;
+const ids = () => peers.all.map(({ id }) => id);
 
 test("whoever was heard lately is there", () => {
   expect(peers.areThere).toBe(false);
@@ -27,4 +28,38 @@ test("whoever ends, or has gone, is not", () => {
   expect(peers.areThere).toBe(true);
   peers.hear(hello("g2", true));
   expect(peers.areThere).toBe(false);
+});
+
+test("one that drains, or is silent, may still have clients: until it has gone, or its time is up", () => {
+  const gone: string[] = [];
+  peers.onGone((id) => gone.push(id));
+  for (const id of ["g3", "g1", "g2"]) peers.hear(hello(id, id === "g2"));
+  nowMs += 59_000;
+  expect(ids()).toEqual(["g1", "g2", "g3"]);
+  peers.hear({ kind: "gone", id: "g1", reason: "exited" });
+  peers.hear(hello("g3"));
+  expect([ids(), gone]).toEqual([["g2", "g3"], ["g1"]]);
+  nowMs += 2_000;
+  expect(ids()).toEqual(["g3"]);
+});
+
+test("whoever could not be heard for a while is not taken for gone", () => {
+  peers.hear(hello("g1"));
+  nowMs += 100_000;
+  peers.listens();
+  expect(ids()).toEqual(["g1"]);
+  nowMs += 59_000;
+  peers.excuse();
+  nowMs += 59_000;
+  expect(ids()).toEqual(["g1"]);
+});
+
+test("all are known once each has had time to say hello", () => {
+  nowMs += 5_000;
+  peers.listens();
+  nowMs += 999;
+  expect(peers.areKnown).toBe(false);
+  nowMs += 1;
+  peers.excuse();
+  expect(peers.areKnown).toBe(true);
 });

@@ -1,26 +1,76 @@
-// Other gateways of the installation, which take the clients of one that ends. Pure.
+// Other gateways of the installation: those that take the clients of one that ends, and those that may have clients. Pure.
 
-import { type Announcement, silentMs } from "../protocol/membership.ts";
+import { type Announcement, heartbeatMs, silentMs } from "../protocol/membership.ts";
+
+export interface PeerGateway {
+  readonly id: string;
+  /** When it was last heard. */
+  readonly heardAt: number;
+  readonly isDraining: boolean;
+  /** See protocol/level.ts. */
+  readonly level: number;
+}
+
+export interface PeerGatewaysOptions {
+  readonly now: () => number;
+  /** One that has been silent for longer has no clients any more: GATEWAY_TIMEOUT_MS. Read each time. */
+  readonly timeoutMs: () => number;
+}
 
 export class PeerGateways {
-  private readonly now: () => number;
-  /** When each was last heard; those that end are not among them. */
-  private readonly heardAt = new Map<string, number>();
+  private readonly options: PeerGatewaysOptions;
+  private readonly peers = new Map<string, PeerGateway>();
+  private listeningSince: number;
+  /** Until then their silence was no fault of theirs. */
+  private excusedUntil: number;
+  private readonly goneListeners: Array<(id: string) => void> = [];
 
-  constructor(now: () => number) {
-    this.now = now;
+  constructor(options: PeerGatewaysOptions) {
+    this.options = options;
+    this.listeningSince = this.excusedUntil = options.now();
+  }
+
+  /** Its clients have gone with it. */
+  onGone(listener: (id: string) => void): void {
+    this.goneListeners.push(listener);
   }
 
   hear(announcement: Announcement): void {
-    if (announcement.kind === "gone") this.heardAt.delete(announcement.id);
+    if (announcement.kind === "gone") {
+      this.peers.delete(announcement.id);
+      for (const listener of this.goneListeners) listener(announcement.id);
+    }
     if (announcement.kind !== "gateway") return;
-    if (announcement.draining === true) this.heardAt.delete(announcement.id);
-    else this.heardAt.set(announcement.id, this.now());
+    const { id, draining = false, level = 0 } = announcement;
+    this.peers.set(id, { id, heardAt: this.options.now(), isDraining: draining, level });
   }
 
+  /** What they say arrives from now on. */
+  listens(): void {
+    this.listeningSince = this.excusedUntil = this.options.now();
+  }
+
+  /** Whoever was silent until now could not be heard. */
+  excuse(): void {
+    this.excusedUntil = this.options.now();
+  }
+
+  /** Whether another one takes clients. */
   get areThere(): boolean {
-    const latest = this.now() - silentMs;
-    for (const [id, heardAt] of this.heardAt) if (heardAt < latest) this.heardAt.delete(id);
-    return this.heardAt.size > 0;
+    const latest = this.options.now() - silentMs;
+    return [...this.peers.values()].some(({ heardAt, isDraining }) => !isDraining && heardAt >= latest);
+  }
+
+  /** All of them that may have clients, by id. One that is silent may only be cut off from NATS. */
+  get all(): PeerGateway[] {
+    const { now, timeoutMs } = this.options;
+    const latest = now() - timeoutMs();
+    for (const { id, heardAt } of this.peers.values()) if (Math.max(heardAt, this.excusedUntil) < latest) this.peers.delete(id);
+    return [...this.peers.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  /** Whether each that is there has said hello since we listen. */
+  get areKnown(): boolean {
+    return this.options.now() - this.listeningSince >= heartbeatMs;
   }
 }

@@ -30,6 +30,7 @@ export function rightsOf(namespace: string): Readonly<Record<Role, Permissions>>
   const topics = (kind: "gateway" | "again" | "publish" | "*") => `${namespace}.topic.*.${kind}`;
   const members = [subjects.members, subjects.membersFromWorkers];
   const gatewayLinks = [subjects.link("*"), subjects.linkFromWorkers("*"), subjects.unheard("*", "*")];
+  const questions = [subjects.asked("*"), subjects.answered("*")];
   const buckets = [oneTimeBucket(namespace), taskBucket(namespace)].map(bucketRights);
   const stores = buckets.flatMap(({ look, use }) => [...look, ...use]);
   const leases = `$KV.${taskBucket(namespace)}.*`;
@@ -43,9 +44,18 @@ export function rightsOf(namespace: string): Readonly<Record<Role, Permissions>>
         topics("again"),
         subjects.repair,
         `${namespace}.repaired.*.*`,
+        ...questions,
         subjects.scrape,
       ],
-      subscribe: [...members, ...gatewayLinks, topics("*"), subjects.repair, `${namespace}.repaired.*.*`, subjects.scraped("*")],
+      subscribe: [
+        ...members,
+        ...gatewayLinks,
+        topics("*"),
+        subjects.repair,
+        `${namespace}.repaired.*.*`,
+        ...questions,
+        subjects.scraped("*"),
+      ],
     },
     worker: {
       publish: [subjects.membersFromWorkers, subjects.linkFromWorkers("*"), subjects.scraped("*"), ...stores],

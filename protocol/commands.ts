@@ -17,7 +17,7 @@ const fence = v.tuple([v.pipe(v.string(), v.maxLength(leaseKeyLimit)), length]);
 /** Of what changes something. */
 const fenced = { fence: v.optional(fence) };
 
-const command = v.variant("kind", [
+export const command = v.variant("kind", [
   v.object({ kind: v.literal("publish"), topic, data: bytes, binary: v.boolean(), except: v.optional(except), ...fenced }),
   v.object({ kind: v.literal("send"), connection: v.string(), data: bytes, binary: v.boolean(), ...fenced }),
   v.object({ kind: v.literal("close"), connection: v.string(), code: v.number(), reason: v.string(), ...fenced }),
@@ -26,8 +26,8 @@ const command = v.variant("kind", [
   v.object({ kind: v.literal("connections"), from: length }),
   /** The same of one user. */
   v.object({ kind: v.literal("userConnections"), user: v.string(), from: length }),
-  /** Who is a member of a topic, behind this number of its members. */
-  v.object({ kind: v.literal("members"), topic, after: length }),
+  /** Who is a member of a topic, behind this number of its members; at most `limit` of them, where there is one. */
+  v.object({ kind: v.literal("members"), topic, after: length, limit: v.optional(length) }),
   v.object({ kind: v.literal("sendToUser"), user: v.string(), data: bytes, binary: v.boolean(), ...fenced }),
   /** A task begins: nothing of this lease with a lower fence is carried out from now on. */
   v.object({ kind: v.literal("fence"), fence }),
@@ -53,7 +53,7 @@ const members = v.object({
 /** It was refused: another worker has the task's lease. */
 const refused = v.object({ refused: v.literal("task.over") });
 
-const result = v.union([v.number(), open, members, refused]);
+export const result = v.union([v.number(), open, members, refused]);
 
 export type CommandBody = v.InferOutput<typeof command>;
 export type FenceBody = v.InferOutput<typeof fence>;

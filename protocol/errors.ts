@@ -72,6 +72,11 @@ export const errorTable = {
   "api.method": { close: 1008, text: "a path of the HTTP API does not take this method; answered with 405" },
   "api.mediaType": { close: 1008, text: "a call's Content-Type is not one that its endpoint takes; answered with 415" },
   "api.idempotency": { close: 1008, text: "another call had the same Idempotency-Key; answered with 422" },
+  "api.unanswered": {
+    close: 1013,
+    text: "a gateway did not answer a call of the HTTP API within API_TIMEOUT_MS; answered with 503, and its part may not be done",
+  },
+  "api.busy": { close: 1013, text: "API_WAITING calls of the HTTP API wait for other gateways; answered with 503" },
   "handler.invalid": { close: 1011, text: "a handler module's default export is not a result of defineHandler" },
   "handler.duplicate": { close: 1011, text: "two handler modules serve the same path" },
   "handler.thrown": { close: 1011, text: "a handler threw an error that is not in this table" },

@@ -30,6 +30,10 @@ export interface Subjects {
   /** Where one gateway gets them; a pattern over its topics. */
   repaired(gateway: string): string;
   repairedTopic(gateway: string, topic: string): string;
+  /** Where other gateways ask this one. */
+  asked(gateway: string): string;
+  /** Where they answer it. */
+  answered(gateway: string): string;
   /** A gateway asks all workers for their metrics. */
   readonly scrape: string;
   /** Where that gateway gets them. */
@@ -55,6 +59,8 @@ export function subjectsOf(namespace: string): Subjects {
     repair: `${namespace}.repair`,
     repaired: (gateway) => `${namespace}.repaired.${gateway}.*`,
     repairedTopic: (gateway, topic) => `${namespace}.repaired.${gateway}.${encodeTopic(topic)}`,
+    asked: (gateway) => `${namespace}.asked.${gateway}`,
+    answered: (gateway) => `${namespace}.answered.${gateway}`,
     scrape: `${namespace}.scrape`,
     scraped: (gateway) => `${namespace}.scraped.${gateway}`,
     replies: `${namespace}.reply`,

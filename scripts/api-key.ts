@@ -15,14 +15,14 @@ Keys of the HTTP API (docs/http-api.md). A key that is added is shown once: only
 a second, without a restart. A program shows its key as "Authorization: Bearer ts_…".
 
   --publish PATTERN   it may publish to these topics; * stands for any characters. May be given several times
-  --users             it may send to users and close their connections (no endpoint asks for it yet)
-  --members PATTERN   it may ask who is in these topics (no endpoint asks for it yet). May be given several times
+  --users PATTERN     it may send to these users, and close their connections. May be given several times
+  --members PATTERN   it may ask who the members of these topics are. May be given several times
   --json              print one line of JSON, for programs
   --local             the keys of npm start in this clone, even if this machine runs thinstate as services`;
 
 const options = {
   publish: { type: "string", multiple: true },
-  users: { type: "boolean" },
+  users: { type: "string", multiple: true },
   members: { type: "string", multiple: true },
   json: { type: "boolean" },
   local: { type: "boolean" },
@@ -81,7 +81,7 @@ function change({ file, owner }: KeysPlace, action: "add" | "list" | "revoke", n
     return [values.json ? JSON.stringify({ revoked: name }) : `key "${name}" is revoked: gateways refuse it within a second`];
   }
   const key = newKey();
-  const { publish = [], users = false, members = [] } = values;
+  const { publish = [], users = [], members = [] } = values;
   writeKeys(file, withKey(keys, { name, rights: { publish, users, members }, key, now: new Date() }), owner);
   return [values.json ? JSON.stringify({ name, key }) : key];
 }

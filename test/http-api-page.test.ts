@@ -48,7 +48,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "http-api-page-"));
   const file = join(folder, "keys.json");
   const key = newKey();
-  const rights = { publish: ["room:*", "news"], users: false, members: [] };
+  const rights = { publish: ["room:*", "news"], users: [], members: [] };
   writeKeys(file, withKey([], { name: "page", rights, key, now: new Date() }));
   const port = await freePort("127.0.0.1");
   system = await TestSystem.start({ environment: { API_KEYS_FILE: file, API_PORT: String(port) } });

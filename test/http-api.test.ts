@@ -19,7 +19,7 @@ let file: string;
 let base: string;
 let port: number;
 const key = newKey();
-const all = { publish: ["*"], users: false, members: [] };
+const all = { publish: ["*"], users: [], members: [] };
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "http-api-"));

@@ -1,18 +1,18 @@
 // app.*: what handlers do outside of turns. At most once: see gateway-commands.ts.
 
+import { checkClose } from "../protocol/close-code.ts";
 import type { CommandBody, FenceBody, ResultBody } from "../protocol/commands.ts";
 import { gatewayOf } from "../protocol/connection-id.ts";
 import { CodedError } from "../protocol/errors.ts";
 import type { OneTimeStore } from "../protocol/one-time-store.ts";
 import { flag } from "../protocol/records.ts";
 import { checkTopic } from "../protocol/subjects.ts";
+import { checkUser } from "../protocol/user.ts";
 import { checkExcept, type Frame, frameOf } from "./effects.ts";
 import type { GatewayCommands } from "./gateway-commands.ts";
 import type { App, Member, MembersFilter, OpenConnection, PublishOptions, Sendable } from "./handler.ts";
-import { checkUser } from "./identity.ts";
 import { listed, membersOf } from "./members.ts";
 import type { TaskPass } from "./tasks.ts";
-import { checkClose } from "./turn-connection.ts";
 
 export interface AppClientOptions {
   readonly release: string;

@@ -1,15 +1,6 @@
-// Who a client is and for how long, as handlers name it and the wire has it.
+// For how long a client is who it is, as handlers say it and the wire has it.
 
 import { CodedError } from "../protocol/errors.ts";
-
-/** A gateway keeps it for each connection, and every pin has it. */
-const userBytes = 1024;
-
-/** @throws {CodedError} "identity.invalid" */
-export function checkUser(user: unknown): string {
-  if (typeof user === "string" && user !== "" && Buffer.byteLength(user) <= userBytes) return user;
-  throw new CodedError("identity.invalid", `a user is text of 1 to ${userBytes} bytes`);
-}
 
 /**
  * @returns Milliseconds since 1970; 0: never.

@@ -1,14 +1,16 @@
 // The `conn` that a hook is handed: what it may look at, and what it asks for, which the turn collects until it commits.
 
+import { checkClose } from "../protocol/close-code.ts";
 import { gatewayOf } from "../protocol/connection-id.ts";
 import { CodedError } from "../protocol/errors.ts";
 import { needLevel } from "../protocol/level.ts";
 import { encodePublish, encodeSetTimer } from "../protocol/payloads.ts";
 import { flag, toGateway, toWorker } from "../protocol/records.ts";
 import { checkTopic } from "../protocol/subjects.ts";
+import { checkUser } from "../protocol/user.ts";
 import { checkExcept, type Frame, frameOf, publishExceptPayload, publishPayload } from "./effects.ts";
 import type { Connection, Member, MembersFilter, PublishOptions, Query, Sendable } from "./handler.ts";
-import { checkUser, expiryTime } from "./identity.ts";
+import { expiryTime } from "./identity.ts";
 import { encodeInfo, listed } from "./members.ts";
 import { readOnlyCopy } from "./read-only.ts";
 import type { RunningTurn } from "./turn.ts";
@@ -195,15 +197,4 @@ export class TurnConnection implements Connection {
     }
     return this.#turn;
   }
-}
-
-/**
- * RFC 6455, 7.4.2: what an application may use; 5.5: a control frame has at most 125 bytes, two of them the code.
- * @throws {CodedError} "close.invalid"
- */
-export function checkClose(code: number, reason: string): void {
-  if (code !== 1000 && !(Number.isInteger(code) && code >= 3000 && code <= 4999)) {
-    throw new CodedError("close.invalid", `the close code ${code} is not 1000 and not within 3000 to 4999`);
-  }
-  if (Buffer.byteLength(reason) > 123) throw new CodedError("close.invalid", "a close reason has at most 123 bytes");
 }

@@ -64,7 +64,19 @@ export const damaged = target({
   title: "batches with bytes changed, cut off or added, on every subject of gateways",
   cases: 200,
   arbitrary: fc.record({
-    subject: fc.constantFrom("worker", "gateway", "topic", "again", "repair", "repaired", "scrape", "scraped", "unheard"),
+    subject: fc.constantFrom(
+      "worker",
+      "gateway",
+      "topic",
+      "again",
+      "repair",
+      "repaired",
+      "asked",
+      "answered",
+      "scrape",
+      "scraped",
+      "unheard",
+    ),
     records: fc.array(madeUpRecord([...Object.values(toWorker), ...Object.values(toGateway)], false), { minLength: 1, maxLength: 5 }),
     from: fc.constantFrom("fuzzgateway", "fuzz-worker", ""),
     damage,
@@ -94,6 +106,10 @@ function subjectOf({ subjects, gatewayId, workerIds }: Scene, name: string): str
       return subjects.repair;
     case "repaired":
       return subjects.repairedTopic(gatewayId, "fuzz");
+    case "asked":
+      return subjects.asked(gatewayId);
+    case "answered":
+      return subjects.answered(gatewayId);
     case "scrape":
       return subjects.scrape;
     case "scraped":

@@ -2,6 +2,7 @@
 
 import type { ApiKey } from "../../process/api-keys/key-file.ts";
 import type { SparseLog } from "../../process/sparse-log.ts";
+import type { Once } from "../../protocol/gateway-questions.ts";
 import type { ClientLimits } from "../client-limits.ts";
 import { CountedRequest } from "../counted-clients.ts";
 import { bodyOf, headFault, isUrlTooLong, valuesOf } from "../head-faults.ts";
@@ -9,8 +10,9 @@ import { RequestBodies, type RequestBodiesOptions } from "../request-bodies.ts";
 import type { Incoming } from "../uws/request.ts";
 import type { Answer, WaitingClient, WaitingRequest } from "../uws/waiting-client.ts";
 import { ApiError, isApiCode, jsonAnswer } from "./api-error.ts";
-import { type ApiActions, type ApiCall, type Endpoint, mediaTypeOf, routeOf } from "./endpoints.ts";
-import { IdempotentAnswers, type IdempotentAnswersOptions } from "./idempotent-answers.ts";
+import type { ApiActions, ApiCall, Endpoint } from "./endpoint.ts";
+import { mediaTypeOf, routeOf } from "./endpoints.ts";
+import { type IdempotentAnswers, onceOf } from "./idempotent-answers.ts";
 import type { KnownKeys } from "./known-keys.ts";
 import { openApiOf } from "./openapi.ts";
 
@@ -22,7 +24,7 @@ export interface ApiOptions extends ApiActions {
   readonly bodies: Omit<RequestBodiesOptions, "limits"> & {
     readonly limits: RequestBodiesOptions["limits"] & { readonly urlBytes: number };
   };
-  readonly answers: IdempotentAnswersOptions["limits"];
+  readonly answers: IdempotentAnswers;
   readonly isDraining: () => boolean;
   /** NATS is there: what is published reaches the other gateways. */
   readonly isConnected: () => boolean;
@@ -36,19 +38,21 @@ export interface ApiOptions extends ApiActions {
 const documentPath = "/openapi.json";
 
 /** What is left of the call when its body is whole. */
-type Asked = Pick<ApiCall, "key" | "topic" | "mediaType"> & { readonly endpoint: Endpoint };
+type Asked = Pick<ApiCall, "key" | "target" | "query" | "mediaType"> & {
+  readonly endpoint: Endpoint;
+  /** Below the base. */
+  readonly path: string;
+};
 
 export class Api {
   private readonly options: ApiOptions;
   private readonly bodies: RequestBodies;
-  private readonly answers: IdempotentAnswers;
   /** By base. */
   private readonly documents = new Map<string, string>();
 
   constructor(options: ApiOptions) {
     this.options = options;
     this.bodies = new RequestBodies(options.bodies);
-    this.answers = new IdempotentAnswers({ now: options.bodies.now, limits: options.answers });
   }
 
   /** Whether a request to the public port is for the API. */
@@ -88,7 +92,7 @@ export class Api {
         throw new ApiError("request.tooLarge", `a body has at most ${bodyBytes} bytes (MESSAGE_BYTES)`);
       }
       this.bodies.read(counted, body?.bytes, {
-        onWhole: (whole) => this.attempt(counted, undefined, () => this.answer(counted, this.run(incoming, asked, whole))),
+        onWhole: (whole) => this.attempt(counted, undefined, () => this.answerWith(counted, this.run(incoming, asked, whole))),
         onRefused: (_status, code) => {
           if (isApiCode(code)) this.refuse(counted, new ApiError(code), "now");
         },
@@ -99,32 +103,32 @@ export class Api {
   /** To be called several times a second. */
   sweep(): void {
     this.bodies.sweep();
-    this.answers.sweep();
+    this.options.answers.sweep();
   }
 
   /** What can be said of a call before its body arrives. @throws {ApiError} */
   private ask(incoming: Incoming, path: string): Asked {
     const key = this.keyOf(incoming);
     if (this.options.isDraining()) throw new ApiError("gateway.restarts");
-    const { endpoint, topic } = routeOf(incoming.method, path);
+    const { endpoint, target } = routeOf(incoming.method, path);
     const mediaType = mediaTypeOf(endpoint, valuesOf(incoming, "content-type")[0]);
-    const asked = endpoint.query === undefined ? undefined : (new URLSearchParams(incoming.query).get("topic") ?? undefined);
-    return { key, endpoint, topic: topic ?? asked, mediaType };
+    return { key, endpoint, path, target, query: new URLSearchParams(incoming.query), mediaType };
   }
 
   /** @throws {ApiError} */
-  private run(incoming: Incoming, { endpoint, ...asked }: Asked, body: Uint8Array): Answer {
-    const call = () => {
-      if (endpoint.method === "POST" && !this.options.isConnected()) {
+  private run(incoming: Incoming, { endpoint, path, ...asked }: Asked, body: Uint8Array): Answer | Promise<Answer> {
+    const call = (once?: Once) => {
+      if (endpoint.errors.includes("nats.away") && !this.options.isConnected()) {
         throw new ApiError("nats.away", "NATS is away, so other gateways would not get it: nothing was done, try again");
       }
-      return endpoint.run({ ...asked, body }, this.options);
+      return endpoint.run({ ...asked, body, once }, this.options);
     };
-    const [name, ...others] = valuesOf(incoming, "idempotency-key");
-    if (endpoint.method !== "POST" || name === undefined) return call();
+    const [key, ...others] = valuesOf(incoming, "idempotency-key");
+    if (endpoint.method !== "POST" || key === undefined) return call();
     if (others.length > 0) throw new ApiError("api.invalid", "a request has at most one Idempotency-Key");
-    const { method, path, query } = incoming;
-    return this.answers.answer(asked.key.sha256, name, { method, path, query, mediaType: asked.mediaType, body }, call);
+    const { method, query } = incoming;
+    const once = onceOf(asked.key.sha256, key, { method, path, query, mediaType: asked.mediaType, body });
+    return endpoint.asksAll ? call(once) : this.options.answers.answer(once, call);
   }
 
   /** @throws {ApiError} "api.unauthorized" */
@@ -159,15 +163,27 @@ export class Api {
     try {
       run();
     } catch (error) {
-      if (!(error instanceof ApiError)) this.options.onBug(error);
-      this.refuse(client, error instanceof ApiError ? error : new ApiError("connection.bug"), close);
+      this.fail(client, error, close);
     }
+  }
+
+  private fail(client: WaitingClient, error: unknown, close: Answer["close"]): void {
+    if (!(error instanceof ApiError)) this.options.onBug(error);
+    this.refuse(client, error instanceof ApiError ? error : new ApiError("connection.bug"), close);
   }
 
   private refuse(client: WaitingClient, error: ApiError, close: Answer["close"]): void {
     this.bodies.drop(client);
     this.options.onAnswer(error.code);
     client.answer({ ...error.answer, close });
+  }
+
+  private answerWith(client: WaitingClient, answer: Answer | Promise<Answer>): void {
+    if (!(answer instanceof Promise)) return this.answer(client, answer);
+    answer.then(
+      (given) => this.answer(client, given),
+      (error) => this.fail(client, error, undefined),
+    );
   }
 
   private answer(client: WaitingClient, answer: Answer): void {

@@ -2,30 +2,45 @@
 
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { beforeEach, expect, test } from "vitest";
-import { type ApiCall, bytesType, endpoints, jsonType, mediaTypeOf, routeOf, textType } from "./endpoints.ts";
+import { type ApiActions, type ApiCall, bytesType, jsonType, textType, type UserCommand } from "./endpoint.ts";
+import { endpoints, mediaTypeOf, routeOf } from "./endpoints.ts";
+import type { PageWanted } from "./member-pages.ts";
 import { openApiOf } from "./openapi.ts";
 import type { Publish } from "./publishes.ts";
 
 let sent: Publish[];
+let commands: UserCommand[];
+let pages: Array<PageWanted & { topic: string }>;
 beforeEach(() => {
   sent = [];
+  commands = [];
+  pages = [];
 });
 
-const actions = {
-  publish: (one: Publish) => void sent.push(one),
+const actions: ApiActions = {
+  publish: (one) => void sent.push(one),
   counts: () => ({ connections: 3, topics: 2 }),
   messageBytes: () => 100,
+  everywhere: async (command) => commands.push(command),
+  members: async (topic, page) => {
+    pages.push({ topic, ...page });
+    return { members: [{ id: "g1-1", gateway: "g1", user: "ada", info: { name: "Ada" }, since: "" }], next: { gateway: "g2", after: 7 } };
+  },
 };
-const key = { name: "shop", sha256: "", created: "", rights: { publish: ["room:*", "news"], users: false, members: [] } };
+const rights = { publish: ["room:*", "news"], users: ["a*"], members: ["room:*"] };
+const key = { name: "shop", sha256: "", created: "", rights };
 
-interface Asked extends Partial<Omit<ApiCall, "body">> {
+interface Asked {
   readonly body?: Uint8Array | string | object;
+  readonly mediaType?: ApiCall["mediaType"];
+  readonly method?: string;
 }
 
-function call(path: string, { body = "", mediaType = jsonType, ...rest }: Asked) {
+function call(url: string, { body = "", mediaType = jsonType, method = "POST" }: Asked) {
+  const [path = "", query] = url.split("?");
   const bytes = typeof body === "string" ? Buffer.from(body) : body instanceof Uint8Array ? body : Buffer.from(JSON.stringify(body));
-  const { endpoint, topic } = routeOf("POST", path);
-  return endpoint.run({ key, topic, mediaType, body: bytes, ...rest }, actions);
+  const { endpoint, target } = routeOf(method, path);
+  return endpoint.run({ key, target, query: new URLSearchParams(query), mediaType, body: bytes, once: undefined }, actions);
 }
 
 test.each<[string, object, string, boolean]>([
@@ -40,7 +55,7 @@ test.each<[string, object, string, boolean]>([
 
 test("raw bytes have their topic in the path or the query", () => {
   call("/publish/room%3A%2F1", { body: Buffer.from([0, 255]), mediaType: bytesType });
-  call("/publish", { body: "hi", mediaType: textType, topic: "news" });
+  call("/publish?topic=news", { body: "hi", mediaType: textType });
   expect(sent).toEqual([
     { topic: "room:/1", data: Buffer.from([0, 255]), isBinary: true },
     { topic: "news", data: Buffer.from("hi"), isBinary: false },
@@ -77,16 +92,71 @@ test.each<[string, string, Asked, string, RegExp]>([
   ],
   ["text that is not UTF-8", "/publish/news", { body: new Uint8Array([255]), mediaType: textType }, "api.invalid", /UTF-8/],
   ["raw without a topic", "/publish", { body: "a", mediaType: textType }, "api.invalid", /in the URL/],
-  ["two topics", "/publish", { body: { topic: "news", text: "" }, topic: "news" }, "api.invalid", /leave it out/],
+  ["two topics", "/publish?topic=news", { body: { topic: "news", text: "" } }, "api.invalid", /leave it out/],
   ["a lone surrogate", "/publish", { body: { topic: "room:\ud800", text: "" } }, "topic.invalid", /well-formed/],
   ["a topic of too many bytes", "/publish", { body: { topic: `room:${"\u00e9".repeat(126)}`, text: "" } }, "topic.invalid", /256 bytes/],
   ["a topic of another", "/publish", { body: { topic: "rooms", text: "" } }, "api.forbidden", /may not publish to "rooms"/],
   ["too large a message", "/publish", { body: { topic: "news", text: "x".repeat(101) } }, "message.tooLarge", /at most 100 bytes.*101/],
   ["a path that does not decode", "/publish/%ff", { body: "", mediaType: textType }, "topic.invalid", /percent-encoding/],
   ["none", "/publish-many", { body: { messages: [] } }, "api.invalid", /messages/],
+  ["a user of another", "/send-to-user", { body: { user: "bob", text: "" } }, "api.forbidden", /may not send to the user "bob"/],
+  ["no user", "/send-to-user", { body: { text: "" } }, "api.invalid", /user/],
+  ["raw without a user", "/send-to-user", { body: "a", mediaType: textType }, "api.invalid", /in the URL/],
+  ["two users", "/send-to-user?user=ada", { body: { user: "ada", text: "" } }, "api.invalid", /leave it out/],
+  ["no payload for a user", "/send-to-user", { body: { user: "ada" } }, "api.invalid", /exactly one of/],
+  ["too much for a user", "/send-to-user", { body: { user: "ada", text: "x".repeat(101) } }, "message.tooLarge", /at most 100/],
+  ["a user of too many bytes", "/send-to-user", { body: { user: `a${"\u00e9".repeat(512)}`, text: "" } }, "identity.invalid", /1024 bytes/],
+  ["a user in a path that does not decode", "/send-to-user/%ff", { mediaType: textType }, "identity.invalid", /percent-encoding/],
+  ["to close another's", "/close-user", { body: { user: "bob" } }, "api.forbidden", /may not close the connections of the user "bob"/],
+  ["a close code of the protocol's own", "/close-user", { body: { user: "ada", code: 1001 } }, "close.invalid", /1001/],
+  ["a reason that is too long", "/close-user", { body: { user: "ada", reason: "x".repeat(124) } }, "close.invalid", /123 bytes/],
+  ["members of no topic", "/members", { method: "GET" }, "api.invalid", /topic is missing/],
+  ["members of what is no topic", "/members?topic=", { method: "GET" }, "topic.invalid", /not empty/],
+  ["members of another's topic", "/members?topic=news", { method: "GET" }, "api.forbidden", /may not ask for the members of "news"/],
+  ...["0", "1001", "-1", "1.5", "all", ""].map((limit): [string, string, Asked, string, RegExp] => [
+    `a page of ${limit}`,
+    `/members?topic=room:1&limit=${limit}`,
+    { method: "GET" },
+    "api.invalid",
+    /limit is a number from 1 to 1000/,
+  ]),
+  ["a cursor that is none", "/members?topic=room:1&cursor=7", { method: "GET" }, "api.invalid", /cursor is not/],
 ])("refused: %s", (_, path, asked, code, message) => {
   expect(() => call(path, asked)).toThrow(expect.objectContaining({ code, message: expect.stringMatching(message) }));
-  expect(sent).toEqual([]);
+  expect([sent, commands, pages]).toEqual([[], [], []]);
+});
+
+test("to a user: a value, text or bytes, and raw as the body", async () => {
+  expect(await call("/send-to-user", { body: { user: "ada", data: [1] } })).toMatchObject({ status: 202, body: '{"connections":1}' });
+  await call("/send-to-user", { body: { user: "ada", base64: "aGk=" } });
+  await call("/send-to-user/a%2F%C3%A9", { body: "hi", mediaType: textType });
+  await call("/send-to-user?user=ada", { body: Buffer.from([0, 255]), mediaType: bytesType });
+  expect(commands).toEqual([
+    { kind: "sendToUser", user: "ada", data: Buffer.from("[1]"), binary: false },
+    { kind: "sendToUser", user: "ada", data: Buffer.from("hi"), binary: true },
+    { kind: "sendToUser", user: "a/\u00e9", data: Buffer.from("hi"), binary: false },
+    { kind: "sendToUser", user: "ada", data: Buffer.from([0, 255]), binary: true },
+  ]);
+});
+
+test("a user's connections are closed with 1000, or as the call says", async () => {
+  await call("/close-user", { body: { user: "ada" } });
+  await call("/close-user", { body: { user: "ada", code: 4000, reason: "locked" } });
+  expect(commands).toEqual([
+    { kind: "closeUser", user: "ada", code: 1000, reason: "" },
+    { kind: "closeUser", user: "ada", code: 4000, reason: "locked" },
+  ]);
+});
+
+test("members come in pages, and each says where the next one begins", async () => {
+  const answer = await call("/members?topic=room%3A1", { method: "GET" });
+  const { next, members } = JSON.parse(String(answer.body));
+  expect([next, members[0].user]).toEqual(["g2.7", "ada"]);
+  await call(`/members?topic=room%3A1&limit=1000&cursor=${next}`, { method: "GET" });
+  expect(pages).toEqual([
+    { topic: "room:1", limit: 100, cursor: undefined },
+    { topic: "room:1", limit: 1_000, cursor: { gateway: "g2", after: 7 } },
+  ]);
 });
 
 test("of many, one that is wrong stops all", () => {
@@ -108,6 +178,9 @@ test.each([
   ["POST", "/publishe", "route.unknown"],
   ["GET", "/counts/", "route.unknown"],
   ["POST", "/publish/", "topic.invalid"],
+  ["GET", "/send-to-user/a", "api.method"],
+  ["POST", "/send-to-user/", "identity.invalid"],
+  ["POST", "/members", "api.method"],
 ])("%s %s: %s", (method, path, code) => {
   expect(() => routeOf(method, path)).toThrow(expect.objectContaining({ code }));
 });

@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
 import { ApiError, jsonAnswer } from "./api-error.ts";
-import { type Call, IdempotentAnswers } from "./idempotent-answers.ts";
+import { type Call, IdempotentAnswers, onceOf } from "./idempotent-answers.ts";
 
 let now: number;
 let runs: number;
@@ -14,7 +14,8 @@ beforeEach(() => {
 
 const call: Call = { method: "POST", path: "/publish", query: "", mediaType: "text/plain", body: Buffer.from("a") };
 const run = () => jsonAnswer(202, { run: ++runs });
-const ask = (key: string, changed: Partial<Call> = {}, owner = "shop") => answers.answer(owner, key, { ...call, ...changed }, run).body;
+const ask = (key: string, changed: Partial<Call> = {}, owner = "shop") =>
+  answers.answer(onceOf(owner, key, { ...call, ...changed }), run).body;
 
 test("the same call is answered as before, and not done again", () => {
   expect([ask("k"), ask("k"), ask('"k"')]).toEqual(Array(3).fill('{"run":1}'));
@@ -38,7 +39,7 @@ test("a call that was refused is done when it is sent again", () => {
   const refuse = () => {
     throw new ApiError("nats.away");
   };
-  expect(() => answers.answer("shop", "k", call, refuse)).toThrow(ApiError);
+  expect(() => answers.answer(onceOf("shop", "k", call), refuse)).toThrow(ApiError);
   expect(ask("k")).toBe('{"run":1}');
 });
 

@@ -1,10 +1,11 @@
 // Answers of calls that named an Idempotency-Key: the same call again is answered as before, and not done again. Kept for some time, the
-// latest ones only, by this gateway alone. Pure.
+// latest ones only, by this gateway alone: of a call that all gateways are asked for, each keeps its own part. Pure.
 //
-// Source: draft-ietf-httpapi-idempotency-key-header. All calls are done at once, so none is met while it is under way.
+// Source: draft-ietf-httpapi-idempotency-key-header. Of a call that is not done at once, a promise is kept: whoever asks again while it is
+// under way waits for the same answer.
 
 import { createHash } from "node:crypto";
-import type { Answer } from "../uws/waiting-client.ts";
+import type { Once } from "../../protocol/gateway-questions.ts";
 import { ApiError } from "./api-error.ts";
 
 const keyLimit = 255;
@@ -26,13 +27,13 @@ export interface Call {
 
 interface Kept {
   readonly fingerprint: string;
-  readonly answer: Answer;
+  readonly answer: unknown;
   readonly until: number;
 }
 
 export class IdempotentAnswers {
   private readonly options: IdempotentAnswersOptions;
-  /** The oldest first. By the key's name and what it calls the call. */
+  /** The oldest first. By the name of the call. */
   private readonly kept = new Map<string, Kept>();
 
   constructor(options: IdempotentAnswersOptions) {
@@ -44,17 +45,15 @@ export class IdempotentAnswers {
   }
 
   /**
-   * @param key The value of Idempotency-Key: text, or a string of structured fields (RFC 9651) in quotes.
    * @param run Its answer is kept. Where it throws, nothing was done, and nothing is kept.
-   * @throws {ApiError} "api.idempotency" where another call had this key; "api.invalid"
+   * @throws {ApiError} "api.idempotency" where another call had this name.
    */
-  answer(owner: string, key: string, call: Call, run: () => Answer): Answer {
+  answer<Answer>({ name, fingerprint }: Once, run: () => Answer): Answer {
     const now = this.options.now();
-    const name = `${owner} ${parseKey(key)}`;
-    const fingerprint = fingerprintOf(call);
     const before = this.kept.get(name);
     if (before !== undefined && before.until > now) {
-      if (before.fingerprint === fingerprint) return before.answer;
+      // Calls of one fingerprint are answered by the same code.
+      if (before.fingerprint === fingerprint) return before.answer as Answer;
       throw new ApiError("api.idempotency");
     }
     const answer = run();
@@ -76,6 +75,15 @@ export class IdempotentAnswers {
       this.kept.delete(name);
     }
   }
+}
+
+/**
+ * @param owner Whose call it is: the hash of its API key.
+ * @param key The value of Idempotency-Key: text, or a string of structured fields (RFC 9651) in quotes.
+ * @throws {ApiError} "api.invalid"
+ */
+export function onceOf(owner: string, key: string, call: Call): Once {
+  return { name: `${owner} ${parseKey(key)}`, fingerprint: fingerprintOf(call) };
 }
 
 function parseKey(text: string): string {

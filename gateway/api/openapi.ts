@@ -4,9 +4,11 @@
 
 import { toJsonSchema } from "@valibot/to-json-schema";
 import type * as v from "valibot";
-import { topicLimitBytes } from "../../protocol/subjects.ts";
 import { type ApiCode, codesOf, statusOf } from "./api-error.ts";
-import { type Endpoint, endpoints } from "./endpoints.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { endpoints } from "./endpoints.ts";
+import { topicSchema } from "./publishes.ts";
+import { userSchema } from "./user-endpoints.ts";
 
 /** What may be wrong with every call. */
 const commonErrors: readonly ApiCode[] = [
@@ -27,6 +29,8 @@ const bodyErrors: readonly ApiCode[] = [
   "parked.total",
 ];
 
+const inPath = { topic: topicSchema, user: userSchema };
+
 /** @param base The path where it is served: "/api"; empty: at the root. */
 export function openApiOf(base: string): object {
   const paths: Record<string, Record<string, object>> = {};
@@ -38,7 +42,7 @@ export function openApiOf(base: string): object {
     info: {
       title: "thinstate",
       version: "1",
-      description: "Publishes to the clients of a thinstate gateway, for programs that are no handlers.",
+      description: "For programs that are no handlers: publishes to the clients of a thinstate gateway, and sends to users.",
       license: { name: "MIT", identifier: "MIT" },
     },
     servers: [{ url: base === "" ? "/" : base }],
@@ -75,11 +79,15 @@ function operationOf(endpoint: Endpoint): object {
   };
 }
 
-function parametersOf({ path, query }: Endpoint, hasBody: boolean): object[] {
-  const topic = { type: "string", minLength: 1, maxLength: topicLimitBytes };
+function parametersOf({ path, query = {} }: Endpoint, hasBody: boolean): object[] {
   return [
-    ...(path.includes("{topic}") ? [{ name: "topic", in: "path", required: true, schema: topic }] : []),
-    ...(query === undefined ? [] : [{ name: "topic", in: "query", required: false, description: "Of a raw body", schema: topic }]),
+    ...Object.entries(inPath)
+      .filter(([name]) => path.includes(`{${name}}`))
+      .map(([name, schema]) => ({ name, in: "path", required: true, schema: schemaOf(schema) })),
+    ...Object.entries(query).map(([name, { schema, isRequired }]) => ({
+      ...{ name, in: "query", required: isRequired },
+      schema: schemaOf(schema),
+    })),
     ...(hasBody
       ? [
           {

@@ -38,7 +38,7 @@ export function keyLines(keys: readonly ApiKey[]): string[] {
 function rightsText({ publish, users, members }: Rights): string {
   const granted = [
     ...publish.map((pattern) => `publish ${pattern}`),
-    ...(users ? ["users"] : []),
+    ...users.map((pattern) => `users ${pattern}`),
     ...members.map((pattern) => `members ${pattern}`),
   ];
   return granted.length === 0 ? "counts only" : granted.join(", ");

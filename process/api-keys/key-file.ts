@@ -23,10 +23,13 @@ const patterns = v.pipe(v.array(v.pipe(v.string(), v.nonEmpty(), v.maxLength(pat
 
 /** What a key may do. A right that a newer release knows is passed over. */
 const rights = v.object({
-  /** Patterns of topics. */
+  /** Patterns of topics that it may publish to. */
   publish: patterns,
-  /** To send to users, and to close their connections. */
-  users: v.boolean(),
+  /** Patterns of users to whom it may send, and whose connections it may close. Earlier files have `true` for all, and `false` for none. */
+  users: v.pipe(
+    v.union([v.boolean(), patterns]),
+    v.transform((users) => (typeof users === "boolean" ? (users ? ["*"] : []) : users)),
+  ),
   /** Patterns of topics whose members may be asked for. */
   members: patterns,
 });

@@ -14,3 +14,7 @@ export function matchesPattern(pattern: string, text: string): boolean {
   }
   return text.length - last.length >= from && text.endsWith(last);
 }
+
+export function matchesAny(patterns: readonly string[], text: string): boolean {
+  return patterns.some((pattern) => matchesPattern(pattern, text));
+}

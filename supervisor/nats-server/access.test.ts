@@ -30,6 +30,8 @@ const table: Record<keyof Subjects, { subject: string; publish: Role[]; subscrib
   topicFromGateways: { subject: subjects.topicFromGateways("a:b"), publish: ["gateway"], subscribe: ["gateway"] },
   topicAgain: { subject: subjects.topicAgain("a:b"), publish: ["gateway"], subscribe: ["gateway"] },
   topicFromOutside: { subject: subjects.topicFromOutside("a:b"), publish: ["publisher"], subscribe: ["gateway"] },
+  asked: { subject: subjects.asked("g1"), publish: ["gateway"], subscribe: ["gateway"] },
+  answered: { subject: subjects.answered("g1"), publish: ["gateway"], subscribe: ["gateway"] },
   scrape: { subject: subjects.scrape, publish: ["gateway"], subscribe: ["worker", "olderWorker"] },
   scraped: { subject: subjects.scraped("g1"), publish: ["worker", "olderWorker"], subscribe: ["gateway"] },
   replies: { subject: `${subjects.replies}.a.*`, publish: [], subscribe: ["worker", "olderWorker", "operator"] },

@@ -1,8 +1,8 @@
 // What all ways of finding out who a client is have in common: what they return, and how they refuse.
 
 import { CodedError } from "../../protocol/errors.ts";
+import { checkUser } from "../../protocol/user.ts";
 import type { Connection, UpgradeRequest } from "../handler.ts";
-import { checkUser } from "../identity.ts";
 import { type OutputOf, type Schema, validateNow } from "../schema.ts";
 
 /** A client that has shown who it is. */

@@ -13,8 +13,9 @@
 //   },
 
 import { createHash, randomBytes } from "node:crypto";
+import { checkUser } from "../../protocol/user.ts";
 import type { App, UpgradeRequest } from "../handler.ts";
-import { checkUser, expiryTime } from "../identity.ts";
+import { expiryTime } from "../identity.ts";
 import type { Schema } from "../schema.ts";
 import { type AnyClaims, type ClaimsOf, type Identity, identityOf, refused } from "./identity.ts";
 

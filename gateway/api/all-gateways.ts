@@ -1,0 +1,158 @@
+// What a call asks of all gateways, this one included, and what it answers when others ask. A call is done once it is done at each that may
+// have clients. Where one of them does not say so in time, the call fails, and whether that one has done it is unknown: so each remembers
+// the calls that have an Idempotency-Key, and a call that is sent again is done only where it was not.
+
+import type { Bus, BusSubscription } from "../../protocol/bus.ts";
+import type { ResultBody } from "../../protocol/commands.ts";
+import {
+  encodeAnswer,
+  type GatewayAnswer,
+  type GatewayCommand,
+  type GatewayQuestion,
+  type Once,
+  parseAnswer,
+  parseQuestion,
+} from "../../protocol/gateway-questions.ts";
+import type { Subjects } from "../../protocol/subjects.ts";
+import type { PeerGateways } from "../peer-gateways.ts";
+import { type PeerAnswers, PeerQuestions } from "../peer-questions.ts";
+import { ApiError } from "./api-error.ts";
+import type { IdempotentAnswers } from "./idempotent-answers.ts";
+
+/** Of gateways that can be asked: see protocol/level.ts. */
+const askedLevel = 1;
+
+export interface AllGatewaysOptions {
+  readonly self: string;
+  readonly bus: Pick<Bus, "publish" | "subscribe">;
+  readonly subjects: Pick<Subjects, "asked" | "answered">;
+  readonly peers: Pick<PeerGateways, "all" | "areKnown" | "onGone">;
+  readonly answers: IdempotentAnswers;
+  /** Does it here. */
+  readonly run: (command: GatewayCommand, answer: (result: ResultBody) => void) => void;
+  readonly now: () => number;
+  readonly limits: AllGatewaysLimits;
+  /** A question has met a bug. It is not answered, and no other notices. */
+  readonly onBug: (error: unknown) => void;
+}
+
+/** Read each time. */
+export interface AllGatewaysLimits {
+  /** How long an answer may take. */
+  readonly timeoutMs: number;
+  /** Calls that may wait for other gateways. */
+  readonly waiting: number;
+}
+
+export class AllGateways {
+  private readonly options: AllGatewaysOptions;
+  private readonly questions: PeerQuestions;
+  private subscriptions: BusSubscription[] = [];
+
+  constructor(options: AllGatewaysOptions) {
+    this.options = options;
+    const { self, bus, subjects, peers, now, limits } = options;
+    this.questions = new PeerQuestions({ self, bus, subjects, now, timeoutMs: () => limits.timeoutMs });
+    peers.onGone((gateway) => this.questions.gone(gateway));
+  }
+
+  /** By id, this one included. */
+  get ids(): readonly string[] {
+    return [this.options.self, ...this.options.peers.all.map(({ id }) => id)].sort();
+  }
+
+  begin(): void {
+    const { self, bus, subjects, onBug } = this.options;
+    this.subscriptions = [
+      bus.subscribe(subjects.asked(self), ({ payload }) => void this.answer(parseQuestion(payload)).catch(onBug)),
+      bus.subscribe(subjects.answered(self), ({ payload }) => this.questions.answered(parseAnswer(payload))),
+    ];
+  }
+
+  /** Answers nobody any more. */
+  end(): void {
+    for (const subscription of this.subscriptions) subscription.unsubscribe();
+  }
+
+  /** To be called several times a second. */
+  sweep(): void {
+    this.questions.sweep();
+  }
+
+  /**
+   * How many connections it met on all gateways.
+   * @throws {ApiError} "api.busy", "gateway.outdated" or "api.idempotency", before anything is done. It rejects with "api.unanswered", or
+   *   with "api.idempotency" where another gateway knows another call by this name; some may have done it then.
+   */
+  count(command: GatewayCommand, once: Once | undefined): Promise<number> {
+    this.checkPeers();
+    const here = this.runHere(command, once);
+    const peers = this.options.peers.all.map(({ id }) => id);
+    return Promise.all([here, this.questions.ask(peers, command, once)]).then(([met, told]) => {
+      const results = resultsOf(told, once);
+      return [met, ...results].reduce<number>((sum, result) => sum + (typeof result === "number" ? result : 0), 0);
+    });
+  }
+
+  /** Asks this gateway, or another one. @returns undefined where it has gone. Rejects with "api.unanswered", "api.busy" or "gateway.outdated". */
+  async at(gateway: string, command: GatewayCommand): Promise<ResultBody | undefined> {
+    this.checkPeers();
+    if (gateway === this.options.self) return this.runHere(command, undefined);
+    return resultsOf(await this.questions.ask([gateway], command), undefined)[0];
+  }
+
+  /** Where not all can be asked, none is. */
+  private checkPeers(): void {
+    const { peers, limits } = this.options;
+    if (!peers.areKnown) throw unanswered("this gateway does not know yet which others there are: nothing was done, try again");
+    const outdated = peers.all.find(({ level }) => level < askedLevel);
+    if (outdated !== undefined) {
+      throw new ApiError("gateway.outdated", `gateway ${outdated.id} is of a version that cannot be asked: nothing was done, restart it`);
+    }
+    if (this.questions.size >= limits.waiting) {
+      throw new ApiError("api.busy", `${limits.waiting} calls wait for other gateways (API_WAITING): nothing was done, try again`);
+    }
+  }
+
+  /** @throws {ApiError} "api.idempotency" */
+  private runHere(command: GatewayCommand, once: Once | undefined): Promise<ResultBody> {
+    const { answers, run } = this.options;
+    const begin = () => new Promise<ResultBody>((resolve) => run(command, resolve));
+    return once === undefined ? begin() : answers.answer(once, begin);
+  }
+
+  private async answer({ from, number, command, once }: GatewayQuestion): Promise<void> {
+    const { self, bus, subjects } = this.options;
+    const result = await this.resultFor(command, once);
+    bus.publish(subjects.answered(from), encodeAnswer({ from: self, number, result }));
+  }
+
+  private async resultFor(command: GatewayCommand, once: Once | undefined): Promise<GatewayAnswer["result"]> {
+    try {
+      return await this.runHere(command, once);
+    } catch (error) {
+      if (error instanceof ApiError) return "taken";
+      throw error;
+    }
+  }
+}
+
+/** @throws {ApiError} */
+function resultsOf({ results, unanswered: missing }: PeerAnswers, once: Once | undefined): ResultBody[] {
+  if (missing.length > 0) {
+    const retry =
+      once === undefined ? "; with an Idempotency-Key, it could be sent again safely" : ": send it again with the same Idempotency-Key";
+    throw unanswered(`no answer in time (API_TIMEOUT_MS) from gateway ${missing.join(", ")}, which may have done it, or not${retry}`);
+  }
+  return [...results].map(([gateway, result]) => {
+    if (result !== "taken") return result;
+    throw new ApiError(
+      "api.idempotency",
+      `gateway ${gateway} has had another call with this Idempotency-Key; others may have done this one`,
+    );
+  });
+}
+
+function unanswered(text: string): ApiError {
+  return new ApiError("api.unanswered", text);
+}
