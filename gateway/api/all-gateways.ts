@@ -48,6 +48,8 @@ export class AllGateways {
   private readonly options: AllGatewaysOptions;
   private readonly questions: PeerQuestions;
   private subscriptions: BusSubscription[] = [];
+  /** Calls that came before the other gateways were known. */
+  private readonly early: Array<() => void> = [];
 
   constructor(options: AllGatewaysOptions) {
     this.options = options;
@@ -76,42 +78,42 @@ export class AllGateways {
 
   /** To be called several times a second. */
   sweep(): void {
+    if (this.options.peers.areKnown) for (const resolve of this.early.splice(0)) resolve();
     this.questions.sweep();
   }
 
   /**
-   * How many connections it met on all gateways.
-   * @throws {ApiError} "api.busy", "gateway.outdated" or "api.idempotency", before anything is done. It rejects with "api.unanswered", or
-   *   with "api.idempotency" where another gateway knows another call by this name; some may have done it then.
+   * How many connections it met on all gateways. Rejects with "api.busy", "gateway.outdated" or "api.idempotency" before anything is done; with
+   * "api.unanswered", or with "api.idempotency" of another gateway, where some have done it.
    */
-  count(command: GatewayCommand, once: Once | undefined): Promise<number> {
-    this.checkPeers();
+  async count(command: GatewayCommand, once: Once | undefined): Promise<number> {
+    const peers = await this.askedPeers();
     const here = this.runHere(command, once);
-    const peers = this.options.peers.all.map(({ id }) => id);
-    return Promise.all([here, this.questions.ask(peers, command, once)]).then(([met, told]) => {
-      const results = resultsOf(told, once);
-      return [met, ...results].reduce<number>((sum, result) => sum + (typeof result === "number" ? result : 0), 0);
-    });
+    const [met, told] = await Promise.all([here, this.questions.ask(peers, command, once)]);
+    return [met, ...resultsOf(told, once === undefined ? retry : retryOnce)].reduce<number>(
+      (sum, result) => sum + (typeof result === "number" ? result : 0),
+      0,
+    );
   }
 
   /** Asks this gateway, or another one. @returns undefined where it has gone. Rejects with "api.unanswered", "api.busy" or "gateway.outdated". */
   async at(gateway: string, command: GatewayCommand): Promise<ResultBody | undefined> {
-    this.checkPeers();
+    await this.askedPeers();
     if (gateway === this.options.self) return this.runHere(command, undefined);
-    return resultsOf(await this.questions.ask([gateway], command), undefined)[0];
+    return resultsOf(await this.questions.ask([gateway], command), "which has some of them: try again")[0];
   }
 
-  /** Where not all can be asked, none is. */
-  private checkPeers(): void {
+  /** Where not all can be asked, none is. Shortly after this gateway has begun, it waits until it knows them. */
+  private async askedPeers(): Promise<string[]> {
     const { peers, limits } = this.options;
-    if (!peers.areKnown) throw unanswered("this gateway does not know yet which others there are: nothing was done, try again");
-    const outdated = peers.all.find(({ level }) => level < askedLevel);
-    if (outdated !== undefined) {
-      throw new ApiError("gateway.outdated", `gateway ${outdated.id} is of a version that cannot be asked: nothing was done, restart it`);
-    }
-    if (this.questions.size >= limits.waiting) {
+    if (this.questions.size + this.early.length >= limits.waiting) {
       throw new ApiError("api.busy", `${limits.waiting} calls wait for other gateways (API_WAITING): nothing was done, try again`);
     }
+    if (!peers.areKnown) await new Promise<void>((resolve) => this.early.push(resolve));
+    const all = peers.all;
+    const outdated = all.find(({ level }) => level < askedLevel);
+    if (outdated === undefined) return all.map(({ id }) => id);
+    throw new ApiError("gateway.outdated", `gateway ${outdated.id} is of a version that cannot be asked: nothing was done, restart it`);
   }
 
   /** @throws {ApiError} "api.idempotency" */
@@ -137,22 +139,17 @@ export class AllGateways {
   }
 }
 
-/** @throws {ApiError} */
-function resultsOf({ results, unanswered: missing }: PeerAnswers, once: Once | undefined): ResultBody[] {
-  if (missing.length > 0) {
-    const retry =
-      once === undefined ? "; with an Idempotency-Key, it could be sent again safely" : ": send it again with the same Idempotency-Key";
-    throw unanswered(`no answer in time (API_TIMEOUT_MS) from gateway ${missing.join(", ")}, which may have done it, or not${retry}`);
+const retryOnce = "which may have done it, or not: send it again with the same Idempotency-Key";
+const retry = "which may have done it, or not: with an Idempotency-Key, it could be sent again and not be done twice";
+
+/** @param text What to do where one has not answered. @throws {ApiError} */
+function resultsOf({ results, unanswered }: PeerAnswers, text: string): ResultBody[] {
+  if (unanswered.length > 0) {
+    throw new ApiError("api.unanswered", `no answer in time (API_TIMEOUT_MS) from gateway ${unanswered.join(", ")}, ${text}`);
   }
   return [...results].map(([gateway, result]) => {
     if (result !== "taken") return result;
-    throw new ApiError(
-      "api.idempotency",
-      `gateway ${gateway} has had another call with this Idempotency-Key; others may have done this one`,
-    );
+    const taken = `gateway ${gateway} has had another call with this Idempotency-Key; others may have done this one`;
+    throw new ApiError("api.idempotency", taken);
   });
-}
-
-function unanswered(text: string): ApiError {
-  return new ApiError("api.unanswered", text);
 }

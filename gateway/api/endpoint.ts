@@ -14,7 +14,7 @@ export interface ApiActions {
   readonly counts: () => { readonly connections: number; readonly topics: number };
   /** MESSAGE_BYTES, as it is now. */
   readonly messageBytes: () => number;
-  /** Does it on all gateways. @returns how many connections it met. Throws and rejects as AllGateways does. */
+  /** Does it on all gateways. @returns how many connections it met. Rejects as AllGateways does. */
   readonly everywhere: (command: UserCommand, once: Once | undefined) => Promise<number>;
   /** Of all gateways, as `everywhere`. */
   readonly members: (topic: string, page: PageWanted) => Promise<MemberPage>;
