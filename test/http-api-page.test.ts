@@ -1,7 +1,7 @@
 // The examples of docs/http-api.md, as they are written there, each by the program that it is for. One that is missing is skipped, and said.
 
 import { execFile, execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -17,6 +17,7 @@ const run = promisify(execFile);
 const page = readFileSync(join(import.meta.dirname, "..", "docs", "http-api.md"), "utf8");
 
 interface Language {
+  /** Of its part of the page. */
   readonly title: string;
   readonly fence: string;
   /** Whether it is there, and has what the example needs. */
@@ -34,6 +35,13 @@ const languages: readonly Language[] = [
     command: (file) => ["php", file],
     extension: "php",
   },
+  {
+    title: "PHP with Guzzle",
+    fence: "php",
+    check: ["php", "-r", "exit((@include 'GuzzleHttp/autoload.php') ? 0 : 1);"],
+    command: (file) => ["php", file],
+    extension: "php",
+  },
   { title: "Python", fence: "python", check: ["python3", "--version"], command: (file) => ["python3", file], extension: "py" },
   { title: "Ruby", fence: "ruby", check: ["ruby", "--version"], command: (file) => ["ruby", file], extension: "rb" },
   { title: "Go", fence: "go", check: ["go", "version"], command: (file) => ["go", "run", file], extension: "go" },
@@ -42,23 +50,26 @@ const languages: readonly Language[] = [
 let system: TestSystem;
 let folder: string;
 let env: NodeJS.ProcessEnv;
-let client: TestClient;
+let room: TestClient;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "http-api-page-"));
   const file = join(folder, "keys.json");
   const key = newKey();
-  const rights = { publish: ["room:*", "news"], users: [], members: [] };
+  const rights = { publish: ["room:*", "news"], users: ["ada", "bob"], members: ["room:*"] };
   writeKeys(file, withKey([], { name: "page", rights, key, now: new Date() }));
   const port = await freePort("127.0.0.1");
   system = await TestSystem.start({ environment: { API_KEYS_FILE: file, API_PORT: String(port) } });
   env = { ...process.env, THINSTATE_KEY: key, THINSTATE_URL: `http://127.0.0.1:${port}` };
-  client = await TestClient.open(`${system.url}/script/room`);
-  client.send([
-    { do: "subscribe", topic: "room:7" },
+  room = await TestClient.open(`${system.url}/script/room`);
+  room.send([
+    { do: "subscribe", topic: "room:7", as: { name: "Cyd" } },
     { do: "send", data: "in" },
   ]);
-  await client.receives(1);
+  await room.receives(1);
+  // Debian's package has Guzzle in PHP's include_path.
+  mkdirSync(join(folder, "vendor"));
+  writeFileSync(join(folder, "vendor", "autoload.php"), "<?php require 'GuzzleHttp/autoload.php';");
 });
 
 afterAll(async () => {
@@ -83,18 +94,25 @@ test("every example is of a language that is tried", () => {
 for (const { title, fence, check, command, extension } of languages) {
   const isSkipped = !isThere(check);
   if (isSkipped) process.stderr.write(`docs/http-api.md: the example for ${title} is NOT tried: ${check.join(" ")} fails here\n`);
-  test.skipIf(isSkipped)(`the examples for ${title} publish`, { timeout: 2 * patienceMs }, async () => {
-    const examples = [...page.matchAll(new RegExp(`^\`\`\`${fence}\n(.*?)^\`\`\`$`, "gms"))].map(([, text = ""]) => text);
+  test.skipIf(isSkipped)(`the examples for ${title} do what they say`, { timeout: 2 * patienceMs }, async () => {
+    const [, part = ""] = new RegExp(`^### ${title}\n(.*?)(?=^### |(?![^]))`, "ms").exec(page) ?? [];
+    const examples = [...part.matchAll(new RegExp(`^\`\`\`${fence}\n(.*?)^\`\`\`$`, "gms"))].map(([, text = ""]) => text);
     expect(examples.length).toBeGreaterThan(0);
-    client.received.length = 0;
+    const [ada, bob] = await Promise.all(["ada", "bob"].map((user) => TestClient.open(`${system.url}/app/${user}`)));
+    await Promise.all([ada?.receives(1), bob?.receives(1)]);
+    room.received.length = 0;
+    let said = "";
     for (const [index, text] of examples.entries()) {
       const file = join(folder, `example-${index}.${extension}`);
       writeFileSync(file, text);
       const [program, ...parameters] = command(file);
-      await run(program, parameters, { env, timeout: patienceMs });
+      said += (await run(program, parameters, { env, cwd: folder, timeout: patienceMs })).stdout;
     }
-    await client.receives(examples.length);
-    // The first one of each: what follows may be no JSON.
-    expect(JSON.parse(String(client.received[0]))).toEqual({ from: title === "Shell" ? "shell" : title });
+    await Promise.all([room.receives(examples.length), ada?.receives(2)]);
+    // What else is sent to the room may be no JSON.
+    for (const told of [room.received[0], ada?.received[1]]) expect(JSON.parse(String(told))).toEqual({ from: title });
+    expect(await bob?.closes()).toEqual({ code: 4000, reason: "locked" });
+    expect(said).toContain("Cyd");
+    await ada?.close();
   });
 }

@@ -7,7 +7,7 @@ import { dirname, join, sep } from "node:path";
 import { git } from "./git.ts";
 
 /** Folders at the top of the clone that no worker imports: a change there makes no new release. */
-const parts = ["gateway", "supervisor", "scripts", "testbed", "bench", "chaos", "abuse", "fuzz", "test", "docs", "systemd"];
+const parts = ["gateway", "supervisor", "scripts", "testbed", "bench", "chaos", "abuse", "fuzz", "examples", "test", "docs", "systemd"];
 const notForWorkers = new Set([...parts, ".ci", ".github", ".vscode", ".idea", "node_modules", ".git"]);
 
 export interface Revision {
