@@ -88,7 +88,7 @@ export const errorTable = {
     text: "a Response has more than 64 KiB of headers, or refuses an upgrade with a body of more than that; answered with 500",
   },
   "response.broken": { close: 1011, text: "a Response's body ended before it was complete; the client's connection is cut" },
-  "gateway.outdated": { close: 1011, text: "a handler used something that the running gateway is too old for" },
+  "gateway.outdated": { close: 1011, text: "a handler, or a call of the HTTP API, used something that a running gateway is too old for" },
   "gateway.restarts": { close: 1012, text: "this gateway is being replaced; another one accepts its clients" },
   "gateway.forgotten": { close: 1012, text: "workers heard nothing of this gateway for so long that they ran onClose for its connections" },
   "gateway.ends": { close: 1001, text: "this gateway is shutting down, and no other one is known" },
