@@ -201,6 +201,34 @@ test("members come in pages, gateway by gateway, each once", async () => {
   }
 });
 
+test("a list has members of all gateways also where it is asked for before they are known", async () => {
+  [g1.members, g3.members] = [["a"], ["d"]];
+  g1.peers.hear({ kind: "gone", id: "g3", reason: "bye" });
+  g1.peers.listens();
+  const asked = memberPage("room", { limit: 10, cursor: undefined }, g1.all);
+  await passes(500);
+  g1.hears(g3);
+  await passes(500);
+  expect((await asked).members.map(({ info }) => info)).toEqual(["a", "d"]);
+});
+
+test("a list leaves out a gateway that goes while it is made", async () => {
+  [g1.members, g2.members, g3.members] = [["a"], ["b"], ["d"]];
+  const { at } = g1.all;
+  const asked = memberPage(
+    "room",
+    { limit: 10, cursor: undefined },
+    {
+      ids: () => g1.all.ids(),
+      at: (gateway, command) => {
+        if (gateway === "g2") g1.peers.hear({ kind: "gone", id: "g2", reason: "exited" });
+        return at.call(g1.all, gateway, command);
+      },
+    },
+  );
+  expect((await asked).members.map(({ info }) => info)).toEqual(["a", "d"]);
+});
+
 test("a list goes on behind a gateway that has gone, and fails where one does not answer", async () => {
   [g1.members, g2.members, g3.members] = [["a"], ["b", "c"], ["d"]];
   const { next } = await memberPage("room", { limit: 2, cursor: undefined }, g1.all);

@@ -58,9 +58,9 @@ export class AllGateways {
     peers.onGone((gateway) => this.questions.gone(gateway));
   }
 
-  /** By id, this one included. */
-  get ids(): readonly string[] {
-    return [this.options.self, ...this.options.peers.all.map(({ id }) => id)].sort();
+  /** By id, this one included. Rejects with "api.busy" or "gateway.outdated". */
+  async ids(): Promise<string[]> {
+    return [this.options.self, ...(await this.askedPeers())].sort();
   }
 
   begin(): void {
@@ -98,8 +98,9 @@ export class AllGateways {
 
   /** Asks this gateway, or another one. @returns undefined where it has gone. Rejects with "api.unanswered", "api.busy" or "gateway.outdated". */
   async at(gateway: string, command: GatewayCommand): Promise<ResultBody | undefined> {
-    await this.askedPeers();
+    const peers = await this.askedPeers();
     if (gateway === this.options.self) return this.runHere(command, undefined);
+    if (!peers.includes(gateway)) return undefined;
     return resultsOf(await this.questions.ask([gateway], command), "which has some of them: try again")[0];
   }
 

@@ -35,15 +35,15 @@ interface ToldMember {
 
 export interface Gateways {
   /** All of them, this one included, by id. */
-  readonly ids: readonly string[];
+  ids(): Promise<readonly string[]>;
   /** @returns undefined where it has gone. */
   at(gateway: string, command: GatewayCommand): Promise<ResultBody | undefined>;
 }
 
-/** Rejects as `at` does. */
+/** Rejects as these do. */
 export async function memberPage(topic: string, { limit, cursor }: PageWanted, gateways: Gateways): Promise<MemberPage> {
   const members: ToldMember[] = [];
-  for (const gateway of gateways.ids) {
+  for (const gateway of await gateways.ids()) {
     // One that has come since, with a lower id, is in the next list.
     if (cursor !== undefined && gateway < cursor.gateway) continue;
     if (members.length === limit) return { members, next: { gateway, after: 0 } };
