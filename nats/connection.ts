@@ -6,11 +6,13 @@ import { NatsConnectionImpl, setTransportFactory } from "nats/lib/nats-base-clie
 import { nodeResolveHost } from "nats/lib/node_transport.js";
 import { usualNatsTimeoutMs } from "../process/settings.ts";
 import type { Bus, BusMessage, BusSubscription } from "../protocol/bus.ts";
+import type { HistoryStore } from "../protocol/history.ts";
 import type { KeyValueStore } from "../protocol/key-value.ts";
 import { type LeaseValue, parseLease } from "../protocol/lease-value.ts";
 import type { OneTimeStore } from "../protocol/one-time-store.ts";
 import { taskBucket } from "../protocol/subjects.ts";
 import type { Listener } from "./frames.ts";
+import { type HistoryStoreOptions, NatsHistoryStore } from "./history-store.ts";
 import { NatsKeyValueStore } from "./key-value.ts";
 import { NatsOneTimeStore } from "./one-time-store.ts";
 import { type BusSecurity, refusalOf, securityOf } from "./security.ts";
@@ -47,6 +49,8 @@ export interface NatsBus extends Bus {
   oneTimeStore(namespace: string): OneTimeStore & Pick<NatsOneTimeStore, "prepare">;
   /** Who runs which task. As above. */
   taskStore(namespace: string): KeyValueStore<LeaseValue> & Pick<NatsKeyValueStore<LeaseValue>, "prepare">;
+  /** The same. */
+  historyStore(options: HistoryStoreOptions): HistoryStore;
 }
 
 const retryMs = 100;
@@ -109,6 +113,7 @@ class CoreNatsBus implements NatsBus {
   private transport: NatsTransport | undefined;
   private isConnected = true;
   private waiting: Array<() => void> = [];
+  private readonly stores: NatsHistoryStore[] = [];
 
   constructor(connection: NatsConnectionImpl, onEvent: (event: BusEvent) => void) {
     this.connection = connection;
@@ -187,6 +192,12 @@ class CoreNatsBus implements NatsBus {
     });
   }
 
+  historyStore(options: HistoryStoreOptions): HistoryStore {
+    const store = new NatsHistoryStore(this.connection as NatsConnection, options);
+    this.stores.push(store);
+    return store;
+  }
+
   atEndOfRead(action: () => void): boolean {
     return this.transport?.atEndOfRead(action) ?? false;
   }
@@ -219,6 +230,7 @@ class CoreNatsBus implements NatsBus {
       if (status.type === "disconnect") {
         if (!this.isConnected) continue;
         this.isConnected = false;
+        for (const store of this.stores) store.broken();
         this.onEvent({ kind: "disconnected" });
       } else if (status.type === "reconnect") {
         this.transport = this.attach();

@@ -1,7 +1,7 @@
 // What each kind of process may say and hear over NATS: a server that is told so by its configuration refuses everything else.
 // Compared with subjects.ts by a test.
 
-import { oneTimeBucket, subjectsOf, taskBucket } from "../protocol/subjects.ts";
+import { historyStream, mostHistoryStreams, oneTimeBucket, subjectsOf, taskBucket } from "../protocol/subjects.ts";
 
 /**
  * Gateways and workers; workers of releases that 0.2 has made, or whose gateways are of 0.2; who deploys and asks for the status; other
@@ -35,6 +35,8 @@ export function rightsOf(namespace: string): Readonly<Record<Role, Permissions>>
   const stores = buckets.flatMap(({ look, use }) => [...look, ...use]);
   const leases = `$KV.${taskBucket(namespace)}.*`;
   const replies = `${subjects.replies}.*.*`;
+  // Where JetStream publishes what it has stored, gateways only listen.
+  const history = [`${namespace}.history.*.*.*`, ...historyRights(namespace)];
   return {
     gateway: {
       publish: [
@@ -46,6 +48,7 @@ export function rightsOf(namespace: string): Readonly<Record<Role, Permissions>>
         `${namespace}.repaired.*.*`,
         ...questions,
         subjects.scrape,
+        ...history,
       ],
       subscribe: [
         ...members,
@@ -55,6 +58,7 @@ export function rightsOf(namespace: string): Readonly<Record<Role, Permissions>>
         `${namespace}.repaired.*.*`,
         ...questions,
         subjects.scraped("*"),
+        replies,
       ],
     },
     worker: {
@@ -81,4 +85,15 @@ function bucketRights(bucket: string): Readonly<Record<"look" | "make" | "use", 
     make: [`$JS.API.STREAM.CREATE.${stream}`],
     use: [`$JS.API.STREAM.MSG.GET.${stream}`, `$KV.${bucket}.*`],
   };
+}
+
+/** Of the streams of history, which gateways make, read and remove: these and no others. Source: NATS' JetStream wire API. */
+function historyRights(namespace: string): string[] {
+  const names = Array.from({ length: mostHistoryStreams }, (_, index) => historyStream(namespace, index + 1));
+  const calls = ["STREAM.INFO", "STREAM.CREATE", "STREAM.UPDATE", "STREAM.DELETE", "CONSUMER.CREATE"];
+  return names.flatMap((name) => [
+    ...calls.map((call) => `$JS.API.${call}.${name}`),
+    `$JS.API.CONSUMER.MSG.NEXT.${name}.*`,
+    `$JS.API.CONSUMER.DELETE.${name}.*`,
+  ]);
 }

@@ -2,6 +2,7 @@
 // What a client or a handler names a topic is encoded into one subject token: it can never be a wildcard.
 
 import { CodedError } from "./errors.ts";
+import type { Retention } from "./history.ts";
 
 /** Bytes of UTF-8 that a topic may have. Encoded it is at most three times as long: far below NATS' 4,096-byte control line. */
 export const topicLimitBytes = 256;
@@ -17,7 +18,7 @@ export interface Subjects {
   linkFromWorkers(gateway: string): string;
   /** Where NATS says that nobody heard what this process sent to a peer's link. */
   unheard(processId: string, peer: string): string;
-  /** Everything that is published to a topic: a pattern over the three below. */
+  /** Everything that is published to a topic: a pattern over those below that begin with "topic". */
   topic(topic: string): string;
   /** What gateways publish to a topic, for the other gateways: batches. */
   topicFromGateways(topic: string): string;
@@ -25,6 +26,10 @@ export interface Subjects {
   topicAgain(topic: string): string;
   /** What other programs publish to a topic: raw bytes. */
   topicFromOutside(topic: string): string;
+  /** What is to be kept of a topic: JetStream stores it, in the stream of its retention. */
+  kept(retention: Retention, topic: string): string;
+  /** Where JetStream publishes it then: see keptOf. */
+  topicKept(topic: string, epoch: string): string;
   /** Gateways ask each other for batches of topics that they have missed. */
   readonly repair: string;
   /** Where one gateway gets them; a pattern over its topics. */
@@ -38,12 +43,14 @@ export interface Subjects {
   readonly scrape: string;
   /** Where that gateway gets them. */
   scraped(gateway: string): string;
-  /** Where NATS answers a worker that asks its JetStream: a prefix, of two more tokens. */
+  /** Where NATS answers whoever asks its JetStream: a prefix, of two more tokens. */
   readonly replies: string;
 }
 
 /** The NATS header by which a program outside marks what it publishes as text; without it, it is a binary frame. */
 export const frameHeader = "Thinstate-Frame";
+/** The one of what is kept for the ids of connections that do not get it, parted by commas. */
+export const exceptHeader = "Thinstate-Except";
 
 export function subjectsOf(namespace: string): Subjects {
   return {
@@ -56,6 +63,8 @@ export function subjectsOf(namespace: string): Subjects {
     topicFromGateways: (topic) => `${namespace}.topic.${encodeTopic(topic)}.gateway`,
     topicAgain: (topic) => `${namespace}.topic.${encodeTopic(topic)}.again`,
     topicFromOutside: (topic) => `${namespace}.topic.${encodeTopic(topic)}.publish`,
+    kept: ({ messages, seconds }, topic) => `${namespace}.history.${messages}.${seconds}.${encodeTopic(topic)}`,
+    topicKept: (topic, epoch) => `${namespace}.topic.${encodeTopic(topic)}.kept-${epoch}`,
     repair: `${namespace}.repair`,
     repaired: (gateway) => `${namespace}.repaired.${gateway}.*`,
     repairedTopic: (gateway, topic) => `${namespace}.repaired.${gateway}.${encodeTopic(topic)}`,
@@ -75,6 +84,13 @@ export function oneTimeBucket(namespace: string): string {
 /** JetStream's key-value bucket for who runs which task. */
 export function taskBucket(namespace: string): string {
   return `${namespace.replaceAll(".", "_")}-tasks`;
+}
+
+/** Streams of history, one for each kind of retention: so many names, numbered from 1. */
+export const mostHistoryStreams = 8;
+
+export function historyStream(namespace: string, number: number): string {
+  return `${namespace.replaceAll(".", "_")}-history-${number}`;
 }
 
 /** Whether a namespace can stand in front of a subject: letters, digits, `-` and `_`, in tokens parted by dots. */

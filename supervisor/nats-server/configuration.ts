@@ -1,5 +1,5 @@
-// The config file of a nats-server of ours. Messages take core NATS alone; JetStream has what handlers give it to keep for some minutes
-// (worker/auth/tickets.ts), so what is on disk is small, and may be lost.
+// The config file of a nats-server of ours. Messages take core NATS alone; JetStream has what handlers give it to keep: tickets for some
+// minutes (worker/auth/tickets.ts), and the history of topics.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -99,11 +99,12 @@ function textIn(file: string, pattern: RegExp): string | undefined {
 }
 
 function jetStreamText(storeDir: string): string {
-  return `# For one-time tickets and tasks. On disk alone, and no more than this: their buckets have 64 and 16 MiB at most.
+  return `# For one-time tickets, tasks, and the history of topics. On disk alone, and no more than this: the buckets of the former have 64 and 16 MiB at
+# most, and each of eight streams of history HISTORY_STREAM_BYTES, 64 MiB unless you have set it.
 jetstream {
   store_dir: ${JSON.stringify(storeDir)}
   max_memory_store: 0
-  max_file_store: 256MB
+  max_file_store: 1GB
 }
 `;
 }

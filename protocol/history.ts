@@ -1,0 +1,154 @@
+// What topics keep: how much, and what is needed of whatever stores it. The store is NATS' JetStream: nats/history-store.ts.
+
+import * as v from "valibot";
+import { CodedError, isCodedError } from "./errors.ts";
+
+/** How much a topic keeps: the latest messages, none older than this. */
+export interface Retention {
+  readonly messages: number;
+  readonly seconds: number;
+}
+
+export const mostKeptMessages = 1_000;
+/** 31 days. */
+export const mostKeptSeconds = 31 * 24 * 3600;
+
+const whole = (most: number) => v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(most));
+
+export const retentionSchema = v.object({ messages: whole(mostKeptMessages), seconds: whole(mostKeptSeconds) });
+export const lastSchema = whole(mostKeptMessages);
+
+/** The latest entries of a topic, the oldest first, by column. */
+export const historySchema = v.object({
+  history: v.object({
+    data: v.array(v.custom<Uint8Array>((value) => value instanceof Uint8Array, "bytes")),
+    binary: v.array(v.boolean()),
+    positions: v.array(v.string()),
+    /** Milliseconds since 1970. */
+    at: v.array(v.number()),
+  }),
+});
+
+const failures = ["history.unavailable", "history.tooMany", "history.total"] as const;
+
+/** What could not be kept, or read. */
+export const failedSchema = v.object({ failed: v.picklist(failures), text: v.string() });
+
+export type HistoryBody = v.InferOutput<typeof historySchema>;
+export type FailedBody = v.InferOutput<typeof failedSchema>;
+
+export function historyBody(entries: readonly HistoryEntry[]): HistoryBody {
+  const history: HistoryBody["history"] = { data: [], binary: [], positions: [], at: [] };
+  for (const { epoch, offset, at, data, isBinary } of entries) {
+    history.data.push(data);
+    history.binary.push(isBinary);
+    history.positions.push(`${epoch}:${offset}`);
+    history.at.push(at);
+  }
+  return { history };
+}
+
+/** @param error whose code is one of `failures`; of any other, it is the store's. */
+export function failedBody(error: unknown): FailedBody {
+  const failed = failures.find((code) => isCodedError(error, code));
+  if (failed !== undefined) return { failed, text: (error as Error).message.slice(`${failed}: `.length) };
+  return { failed: "history.unavailable", text: error instanceof Error ? error.message : String(error) };
+}
+
+/** @throws {CodedError} "history.invalid" */
+export function checkRetention(keep: unknown): Retention {
+  const parsed = v.safeParse(retentionSchema, keep);
+  if (parsed.success) return parsed.output;
+  const what = `keep is { messages: 1 to ${mostKeptMessages}, seconds: 1 to ${mostKeptSeconds} }, whole numbers`;
+  throw new CodedError("history.invalid", `${what}, not ${JSON.stringify(keep)}`);
+}
+
+/** @throws {CodedError} "history.invalid" */
+export function checkLast(last: unknown): number {
+  if (v.is(lastSchema, last)) return last;
+  throw new CodedError("history.invalid", `last is a whole number from 1 to ${mostKeptMessages}, not ${JSON.stringify(last)}`);
+}
+
+/** One message that a topic keeps. */
+export interface HistoryEntry {
+  /** Of the stream that has it. A stream that is made anew has another. */
+  readonly epoch: string;
+  /** Its number there: the streams of all topics count together, so numbers skip. */
+  readonly offset: number;
+  /** When it was stored: milliseconds since 1970, by the store's clock. */
+  readonly at: number;
+  /** How much the stream keeps. */
+  readonly retention: Retention;
+  readonly data: Uint8Array;
+  readonly isBinary: boolean;
+  /** Ids of connections that do not get it when it is new. */
+  readonly except: readonly string[];
+}
+
+export interface NewEntry {
+  /** The same for each attempt to store it, and no other's. */
+  readonly id: string;
+  readonly topic: string;
+  readonly retention: Retention;
+  readonly data: Uint8Array;
+  readonly isBinary: boolean;
+  readonly except: readonly string[];
+  /** Since it was tried first, in milliseconds. */
+  readonly triedMs: number;
+}
+
+export interface HistoryRange {
+  /** So many of the latest, of all epochs, and no more bytes. */
+  readonly last: number;
+  readonly bytes: number;
+  /** And all behind these offsets, by epoch. */
+  readonly after?: ReadonlyMap<string, number>;
+  /** And all since then, of other epochs; by our clock. */
+  readonly since?: number;
+}
+
+export interface HistoryRead {
+  /** Oldest first. */
+  readonly latest: HistoryEntry[];
+  /** Those behind `after`, and since `since`: in the order of their stream. */
+  readonly further: HistoryEntry[];
+  /** The last offset of the topic, by epoch. */
+  readonly ends: ReadonlyMap<string, number>;
+}
+
+/** Where streams are, for whoever follows them. */
+export interface StreamEnd {
+  readonly epoch: string;
+  readonly lastOffset: number;
+}
+
+/**
+ * Methods throw {CodedError} "history.unavailable" where there is no store, and "history.tooMany" where there would be too many kinds of
+ * retention. Anything else that they throw is a fault that may pass: what was to be stored may be, and is to be tried again.
+ */
+export interface HistoryStore {
+  /** Resolves when it is stored: once, however often it is tried. Then it is published to the topic's live subject. */
+  append(entry: NewEntry): Promise<void>;
+  /** Everything that was stored before is in it. */
+  read(topic: string, range: HistoryRange): Promise<HistoryRead>;
+  /** All streams as they are now. */
+  ends(): Promise<StreamEnd[]>;
+  /** What all topics of a stream keep, from this offset on, or since then by our clock; in order. */
+  replay(epoch: string, from: { readonly offset: number } | { readonly since: number }, onEntry: OnEntry): Promise<void>;
+}
+
+export type OnEntry = (topic: string, entry: HistoryEntry) => void;
+
+/** @returns those of the latest that are still kept, at most `last`. */
+export function stillKept(entries: readonly HistoryEntry[], last: number, now: number): HistoryEntry[] {
+  const counts = new Map<string, number>();
+  const kept: HistoryEntry[] = [];
+  for (let index = entries.length - 1; index >= 0 && kept.length < last; index--) {
+    const entry = entries[index] as HistoryEntry;
+    const { epoch, retention, at } = entry;
+    const count = (counts.get(epoch) ?? 0) + 1;
+    counts.set(epoch, count);
+    if (count <= retention.messages && at + retention.seconds * 1_000 > now) kept.push(entry);
+  }
+  return kept.reverse();
+}
