@@ -3,6 +3,7 @@ import { connectionId } from "../protocol/connection-id.ts";
 import { packValue, unpackValue } from "../protocol/msgpack.ts";
 import { AppCommands } from "./app-commands.ts";
 import { Connection, type Socket } from "./connection.ts";
+import type { History } from "./history/history.ts";
 import { Members } from "./members.ts";
 import { SlotTable } from "./slot-table.ts";
 import { TaskFences } from "./task-fences.ts";
@@ -35,7 +36,15 @@ beforeEach(() => {
   const topics = {} as Topics;
   users = new UserConnections({ slots, now: () => nowMs, later: (run) => later.push(run) });
   const members = new Members({ wallClock: () => nowMs, limits: { bytes: 0 } });
-  commands = new AppCommands({ slots, users, members, topics, publishHere: () => undefined, fences: new TaskFences() });
+  commands = new AppCommands({
+    slots,
+    users,
+    members,
+    topics,
+    history: {} as History,
+    publishHere: () => undefined,
+    fences: new TaskFences(),
+  });
 });
 
 function open(user: string): Connection {

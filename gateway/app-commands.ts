@@ -1,9 +1,12 @@
 // What handlers ask for outside of turns, app.*: applied as it comes, and answered with how many connections it met, or which.
 
 import { type CommandBody, parseCommand, type ResultBody } from "../protocol/commands.ts";
+import { CodedError } from "../protocol/errors.ts";
+import { failedBody, historyBody } from "../protocol/history.ts";
 import { packValue } from "../protocol/msgpack.ts";
 import { toWorker } from "../protocol/records.ts";
 import { OpenPage, openFrom } from "./connection-pages.ts";
+import type { History } from "./history/history.ts";
 import type { Members } from "./members.ts";
 import type { SlotTable } from "./slot-table.ts";
 import type { TaskFences } from "./task-fences.ts";
@@ -16,6 +19,7 @@ export interface AppCommandsOptions {
   readonly users: UserConnections;
   readonly topics: Topics;
   readonly members: Members;
+  readonly history: History;
   readonly publishHere: PublishHere;
   readonly fences: TaskFences;
 }
@@ -28,20 +32,27 @@ export class AppCommands {
   }
 
   run(worker: WorkerPeer, number: number, payload: Buffer): void {
-    this.apply(parseCommand(payload), (result) => {
+    this.apply(worker.id, parseCommand(payload), (result) => {
       worker.link.append({ type: toWorker.result, flags: 0, extra: 0, slot: number, epoch: 0 }, packValue(result));
     });
   }
 
-  /** @param answer is told what came of it, once: at once, or in a later slice. */
-  apply(body: CommandBody, answer: (result: ResultBody) => void): void {
-    const { slots, users, topics, members, publishHere, fences } = this.options;
+  /**
+   * @param from Who asks: a worker or another gateway.
+   * @param answer is told what came of it, once: at once, or in a later slice.
+   */
+  apply(from: string, body: CommandBody, answer: (result: ResultBody) => void): void {
+    const { slots, users, members, history, fences } = this.options;
     if ("fence" in body && body.fence !== undefined && !fences.admits(body.fence)) return answer({ refused: "task.over" });
     switch (body.kind) {
       case "publish":
-        publishHere(body.topic, body.data, body.binary, body.except);
-        topics.publishElsewhere(body.topic, body.data, body.binary, body.except);
-        return answer(1);
+        return this.publish(from, body, answer);
+      case "history":
+        history.read(body.topic, body.last).then(
+          (entries) => answer(historyBody(entries)),
+          (error) => answer(failedBody(error)),
+        );
+        return;
       case "send": {
         const socket = slots.find(body.connection)?.socket;
         socket?.send(body.data, body.binary);
@@ -71,5 +82,21 @@ export class AppCommands {
         );
       }
     }
+  }
+
+  private publish(from: string, body: CommandBody & { kind: "publish" }, answer: (result: ResultBody) => void): void {
+    const { topics, history, publishHere } = this.options;
+    const { topic, data, binary: isBinary, except, keep } = body;
+    const publish = () => {
+      publishHere(topic, data, isBinary, except);
+      topics.publishElsewhere(topic, data, isBinary, except);
+      answer(1);
+    };
+    if (keep === undefined) {
+      if (!history.outbox.behind(from, topic, data.length, publish)) publish();
+    } else if (history.outbox.hasRoom) {
+      const published = { topic, data, isBinary, except: except ?? [] };
+      history.keep(from, published, keep, (error) => answer(error === undefined ? 1 : failedBody(error)));
+    } else answer(failedBody(new CodedError("history.total", "too much waits to be kept (HISTORY_PENDING_BYTES)")));
   }
 }

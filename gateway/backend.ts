@@ -18,6 +18,7 @@ import { AppCommands } from "./app-commands.ts";
 import type { Commits } from "./commit.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { handoverStage } from "./hello.ts";
+import type { History } from "./history/history.ts";
 import type { LiveSettings } from "./live-settings.ts";
 import { LostGateways } from "./lost-gateways.ts";
 import type { Members } from "./members.ts";
@@ -43,6 +44,7 @@ export interface BackendOptions {
   readonly dispatcher: Dispatcher;
   readonly topics: Topics;
   readonly members: Members;
+  readonly history: History;
   readonly commits: Commits;
   readonly publishHere: PublishHere;
   readonly hello: () => GatewayHello;
@@ -136,14 +138,8 @@ export class Backend {
     });
     this.scrapes = new Scrapes((number) => bus.publish(subjects.scrape, encodeScrape({ to: id, number })));
     const { requests, workers, peers, presence } = this;
-    this.appCommands = new AppCommands({
-      slots,
-      users: options.users,
-      topics,
-      members: options.members,
-      publishHere,
-      fences: new TaskFences(),
-    });
+    const { users, members, history } = options;
+    this.appCommands = new AppCommands({ slots, users, topics, members, history, publishHere, fences: new TaskFences() });
     this.records = new WorkerRecords({ slots, dispatcher, commits, requests, appCommands: this.appCommands, log });
     this.lostGateways = new LostGateways({
       self: id,
@@ -195,11 +191,12 @@ export class Backend {
   disconnected(): void {
     this.awaySince = this.options.now();
     this.options.topics.disconnected();
+    this.options.history.topics.disconnected();
   }
 
   /** NATS is back: links resume where they were, and nobody is thought dead for the silence. */
   reconnected(): void {
-    const { dispatcher, topics } = this.options;
+    const { dispatcher, topics, history } = this.options;
     dispatcher.reconnected(this.awayMs);
     this.awaySince = undefined;
     this.reconnects++;
@@ -207,6 +204,7 @@ export class Backend {
     this.peers.listens();
     this.hub.reconnected();
     topics.reconnected();
+    history.topics.reconnected(topics.size > 0);
     this.presence.say({ kind: "ask" });
     this.presence.announce();
   }

@@ -212,6 +212,12 @@ export class ClientEvents {
     connection.socket.end(close, code);
   }
 
+  /** What it has published, or wanted to read, of history cannot be had. */
+  notKept(connection: Connection, code: ErrorCode, err: unknown): void {
+    this.sparseLog.error({ code }, { ...about(connection), err }, "a connection's history cannot be kept or read");
+    this.break(connection, code);
+  }
+
   /** Closes one that reads too slowly: a close frame would wait behind all that it has not read. */
   cut(connection: Connection, code: ErrorCode): void {
     if (connection.socket === undefined) return;

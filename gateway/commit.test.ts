@@ -11,6 +11,8 @@ import { startNats, type TestNats } from "../test/nats.ts";
 import { Commits } from "./commit.ts";
 import { Connection, type Socket } from "./connection.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import { History } from "./history/history.ts";
+import { MemoryStore } from "./history/memory-store.ts";
 import { Members } from "./members.ts";
 import { PacedInterest } from "./paced-interest.ts";
 import { Timers } from "./timers.ts";
@@ -118,6 +120,7 @@ class Stage {
   readonly dispatcher: Dispatcher;
   readonly topics: Topics;
   readonly members = new Members({ wallClock: () => 1, limits: { bytes: 1_000 } });
+  readonly store = new MemoryStore();
   readonly timers = new Timers({
     now: () => this.nowMs,
     later: (run) => run(),
@@ -144,11 +147,24 @@ class Stage {
 
   constructor() {
     const publishHere = (topic: string, payload: Uint8Array) => void this.publishedHere.push(`${topic} ${Buffer.from(payload)}`);
+    const history = new History({
+      self: "g",
+      store: this.store,
+      flush: () => this.topics.flush(),
+      now: () => this.nowMs,
+      wallClock: () => this.nowMs,
+      after: (_ms, run) => void this.ticks.push(run),
+      isConnected: () => true,
+      publishHere,
+      wantedAt: (topic) => this.topics.wantedAt(topic),
+      limits: { pendingBytes: 1_000, cacheBytes: 1_000, readBytes: 1_000 },
+    });
     this.topics = new Topics({
       self: "g",
       bus: Object.assign(Object.create(bus) as Bus, { flush: () => this.flush() }),
       subjects: subjectsOf(`commit-${++namespaces}`),
       publishHere,
+      kept: history.topics,
       onBegun: () => undefined,
       wallClock: Date.now,
       now: () => 1,
@@ -191,7 +207,9 @@ class Stage {
         after: (ms, run) => setTimeout(run, ms),
       }),
       members: this.members,
-      publishHere,
+      history,
+      publishHere: history.publishHere,
+      onNotKept: ({ socket }, code) => socket?.end(1013, code),
       timers: this.timers,
       onNoRoom: ({ socket }, code) => socket?.end(1013, code),
       onTooManyTopics: ({ socket }) => socket?.end(1013, "topics.total"),

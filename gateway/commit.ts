@@ -4,10 +4,10 @@
 import type { Batch } from "../protocol/envelope.ts";
 import { decodePublish, decodeSetTimer } from "../protocol/payloads.ts";
 import { flag, type IdentityBody, parseIdentity, toGateway, toWorker } from "../protocol/records.ts";
-import { checkTopic } from "../protocol/subjects.ts";
+import { isCorked, isOfPin, lastsOf, type Run, takesRoom, topicsOf } from "./commit-run.ts";
 import { type Connection, ownerOf } from "./connection.ts";
 import type { Dispatcher } from "./dispatcher.ts";
-import type { PacedInterest } from "./paced-interest.ts";
+import type { Granted, PacedInterest } from "./paced-interest.ts";
 import type { Timers } from "./timers.ts";
 import { TopicEffects, type TopicEffectsOptions } from "./topic-effects.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
@@ -25,23 +25,13 @@ export interface CommitsOptions extends TopicEffectsOptions {
   readonly onTooManyTopics: (connection: Connection) => void;
   readonly timers: Timers;
   /** There is no room for its timers, or for what it tells as a member: as for topics. */
-  readonly onNoRoom: (connection: Connection, code: "timers.total" | "members.total") => void;
+  readonly onNoRoom: (connection: Connection, code: "timers.total" | "members.total" | "history.total") => void;
   /** A worker of this release closes a connection for an error, with this close code. */
   readonly onError: (code: string, closeCode: number, release: string) => void;
 }
 
 /** RFC 6455, 7.4.2: below it a handler may use nothing but 1000, so what comes with one of those is an error's code. */
 const leastOwnCloseCode = 3_000;
-
-/** Which pin the records of a run speak of, and where they are. */
-interface Run {
-  readonly worker: WorkerPeer;
-  readonly batch: Batch;
-  readonly from: number;
-  readonly to: number;
-  /** Its topics were asked for. */
-  hasAsked: boolean;
-}
 
 export class Commits {
   readonly counters = { commits: 0, refused: 0, messagesOut: 0, bytesOut: 0, unknownEffects: 0 };
@@ -112,31 +102,41 @@ export class Commits {
     const { interest, onTooManyTopics } = this.options;
     const asked = interest.ask(topics, connection.topics?.size ?? 0, () => connection.socket !== undefined, ownerOf(connection));
     if (asked === "refused") onTooManyTopics(connection);
-    if (typeof asked === "string") return false;
+    const lasts = lastsOf(run);
+    if (asked === "refused" || (asked === "ready" && lasts.size === 0)) return false;
     connection.held ??= [];
     connection.held.unshift(() => this.begin(connection, run));
-    void asked.then(({ isRefused, wanted }) => {
-      if (isRefused) onTooManyTopics(connection);
-      // What was wanted here is released when it has been applied, and thereby wanted for good.
-      afterHeld(connection, () => interest.release(wanted));
-      this.applyHeld(connection);
-    });
+    void this.prepare(connection, asked, lasts).then(() => this.applyHeld(connection));
     return true;
+  }
+
+  /** What was wanted here is released when the run has been applied, and thereby wanted for good. */
+  private async prepare(connection: Connection, asked: "ready" | Promise<Granted>, lasts: ReadonlyMap<string, number>): Promise<void> {
+    const { interest, onTooManyTopics } = this.options;
+    if (asked !== "ready") {
+      const { isRefused, wanted } = await asked;
+      afterHeld(connection, () => interest.release(wanted));
+      if (isRefused) return onTooManyTopics(connection);
+    }
+    if (lasts.size > 0) afterHeld(connection, await this.topicEffects.load(connection, lasts));
   }
 
   // Before anything of the turn is applied, since it closes the connection.
   private checkRoom(connection: Connection, { batch, from, to }: Run): void {
-    const { members, timers, onNoRoom } = this.options;
+    const { members, timers, history, onNoRoom } = this.options;
     const told = new Map<string, number>();
     const names = new Set<string>();
+    let keeps = false;
     for (let index = from; index < to; index++) {
       const type = batch.type(index);
       if (type === toGateway.timer) names.add(decodeSetTimer(batch.payload(index)).name);
       else if (type === toGateway.member) {
         const { topic, data } = decodePublish(batch.payload(index));
         told.set(topic, data.length);
-      }
+      } else keeps ||= type === toGateway.publishKept;
     }
+    // It is kept all the same: its turn has committed.
+    if (keeps && !history.outbox.hasRoom) onNoRoom(connection, "history.total");
     const owner = ownerOf(connection);
     if (names.size > 0 && !timers.hasRoom(connection, names, owner)) onNoRoom(connection, "timers.total");
     if (told.size > 0 && !members.hasRoom(connection, told, owner)) onNoRoom(connection, "members.total");
@@ -187,6 +187,10 @@ export class Commits {
         return this.topicEffects.publish(connection, batch.payload(index), isBinary, (batch.flags(index) & flag.self) !== 0);
       case toGateway.publishExcept:
         return this.topicEffects.publishExcept(connection, batch.payload(index), isBinary, (batch.flags(index) & flag.self) !== 0);
+      case toGateway.publishKept:
+        return this.topicEffects.publishKept(connection, batch.payload(index), isBinary, (batch.flags(index) & flag.self) !== 0);
+      case toGateway.subscribeLast:
+        return this.topicEffects.subscribeLast(connection, batch.payload(index));
       case toGateway.subscribe:
         return this.topicEffects.subscribe(connection, batch.text(index));
       case toGateway.member:
@@ -240,36 +244,6 @@ export class Commits {
     if (event !== undefined) event.flushed = Math.min(event.flushed + 1, 0xffff);
     worker.link.appendEmpty({ type: toWorker.flushed, flags: 0, extra: 0, slot: connection.slot, epoch: connection.epoch });
   }
-}
-
-/** Whether it asks the gateway to keep something that is bounded for all connections together. */
-function takesRoom({ batch, from, to }: Run): boolean {
-  for (let index = from; index < to; index++) {
-    const type = batch.type(index);
-    if (type === toGateway.subscribe || type === toGateway.member || type === toGateway.timer) return true;
-  }
-  return false;
-}
-
-// What a run subscribes to. Checked before anything of it happens: an empty topic would be no subject.
-function topicsOf({ batch, from, to }: Run): readonly string[] {
-  const topics: string[] = [];
-  for (let index = from; index < to; index++) {
-    if (batch.type(index) !== toGateway.subscribe) continue;
-    const topic = batch.text(index);
-    checkTopic(topic);
-    topics.push(topic);
-  }
-  return topics;
-}
-
-/** What may end the socket does not happen under its cork. */
-function isCorked(type: number): boolean {
-  return type !== toGateway.close && type !== toGateway.released;
-}
-
-function isOfPin(type: number): boolean {
-  return (type >= toGateway.send && type <= toGateway.released) || (type >= toGateway.identity && type <= toGateway.publishExcept);
 }
 
 /** Runs an action once no commit of the connection is held back. */

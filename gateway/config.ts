@@ -16,6 +16,7 @@ import {
   usualExpireGraceMs,
 } from "../process/settings.ts";
 import { checkFits } from "../protocol/payload-limits.ts";
+import { mostHistoryStreams } from "../protocol/subjects.ts";
 import { isAddressList } from "./address-list.ts";
 import { clientLimitSettings } from "./client-limit-settings.ts";
 import { isHostList } from "./hosts.ts";
@@ -82,6 +83,12 @@ const entries = v.object({
   MEMBER_BYTES: integer({ least: 0, most: 2 ** 40, otherwise: 64 * 1024 * 1024 }),
   /** The latest publishes, kept for repairs after a NATS fault. */
   TOPIC_RING_BYTES: integer({ least: 0, most: 2 ** 30, otherwise: 16 * 1024 * 1024 }),
+  /** Streams of JetStream for what topics keep, one for each kind of retention; and of each, on disk. */
+  HISTORY_STREAMS: integer({ least: 0, most: mostHistoryStreams, otherwise: mostHistoryStreams }),
+  HISTORY_STREAM_BYTES: integer({ least: 64 * 1024, most: 2 ** 40, otherwise: 64 * 1024 * 1024 }),
+  /** What waits to be stored there; and what was read from there for subscribers. */
+  HISTORY_PENDING_BYTES: integer({ least: 1, most: 2 ** 40, otherwise: 16 * 1024 * 1024 }),
+  HISTORY_CACHE_BYTES: integer({ least: 0, most: 2 ** 40, otherwise: 16 * 1024 * 1024 }),
   PARK_MS: integer({ least: 1, most: longestWaitMs, otherwise: 60_000 }),
   /** How long a client may take to show a new token, once its handler's onExpire has asked for one. */
   EXPIRE_GRACE_MS: integer({ least: 0, most: longestWaitMs, otherwise: usualExpireGraceMs }),
@@ -187,6 +194,9 @@ export const liveSettings: ReadonlySet<keyof GatewayConfig> = new Set([
   "SUBSCRIPTIONS",
   "TIMERS",
   "MEMBER_BYTES",
+  "HISTORY_STREAMS",
+  "HISTORY_PENDING_BYTES",
+  "HISTORY_CACHE_BYTES",
   "WORKER_TIMEOUT_MS",
   "IDLE_TIMEOUT_MS",
   "BACKPRESSURE_BYTES",

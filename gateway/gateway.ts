@@ -5,6 +5,7 @@ import { gatewaySweepMs } from "../process/gateway-timeout.ts";
 import type { IdentityFile } from "../process/identity-file.ts";
 import { ProcessMeter } from "../process/process-meter.ts";
 import type { Bus } from "../protocol/bus.ts";
+import type { HistoryStore } from "../protocol/history.ts";
 import { subjectsOf } from "../protocol/subjects.ts";
 import { AllGateways } from "./api/all-gateways.ts";
 import { Api } from "./api/api.ts";
@@ -21,12 +22,13 @@ import type { Connection } from "./connection.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Frontend } from "./frontend.ts";
 import { helloOf } from "./hello.ts";
+import { History } from "./history/history.ts";
 import { LiveSettings } from "./live-settings.ts";
 import { Members } from "./members.ts";
 import { PacedInterest } from "./paced-interest.ts";
 import { closeEveryone } from "./shutdown.ts";
 import { SlotTable } from "./slot-table.ts";
-import { type PublishHere, Topics } from "./topics.ts";
+import { Topics } from "./topics.ts";
 import { UserConnections } from "./user-connections.ts";
 import type { Server } from "./uws/server.ts";
 
@@ -37,6 +39,7 @@ export interface GatewayOptions {
   readonly certificate?: Certificate | undefined;
   readonly identity: Pick<IdentityFile, "crashed" | "add" | "take" | "settle" | "leave">;
   readonly bus: Bus;
+  readonly historyStore: (limits: LiveSettings["history"]) => HistoryStore;
   readonly log: Logger;
   readonly now: () => number;
 }
@@ -51,6 +54,7 @@ export class Gateway {
   readonly users: UserConnections;
   readonly dispatcher: Dispatcher;
   readonly topics: Topics;
+  readonly history: History;
   readonly members: Members;
   readonly interest: PacedInterest;
   readonly commits: Commits;
@@ -76,7 +80,20 @@ export class Gateway {
     this.members = new Members({ wallClock: Date.now, limits: settings.members });
     const { users, members } = this;
     const subjects = subjectsOf(config.NAMESPACE);
-    const publishHere: PublishHere = (topic, data, isBinary, except) => this.frontend.publish(topic, data, isBinary, except);
+    this.history = new History({
+      self: id,
+      store: options.historyStore(settings.history),
+      flush: () => this.topics.flush(),
+      now,
+      wallClock: Date.now,
+      after: (ms, run) => setTimeout(run, ms),
+      isConnected: () => bus.connected,
+      publishHere: (topic, data, isBinary, except) => this.frontend.publish(topic, data, isBinary, except),
+      wantedAt: (topic) => this.topics.wantedAt(topic),
+      limits: settings.history,
+    });
+    const { history } = this;
+    const { publishHere } = history;
     this.topics = new Topics({
       self: id,
       bus,
@@ -86,6 +103,7 @@ export class Gateway {
       wallClock: Date.now,
       publishHere,
       onBegun: () => this.backend.hub.flushSoon(),
+      kept: history.topics,
       limits: settings.topics,
     });
     this.interest = new PacedInterest({
@@ -118,7 +136,9 @@ export class Gateway {
       topics,
       interest,
       members,
+      history,
       publishHere,
+      onNotKept: (connection, code, error) => this.clients.notKept(connection, code, error),
       timers: clients.timers,
       onNoRoom: (connection, code) => clients.break(connection, code),
       onTooManyTopics: (connection) => this.clients.break(connection, "topics.total"),
@@ -138,6 +158,7 @@ export class Gateway {
       dispatcher,
       topics,
       members,
+      history,
       commits,
       publishHere,
       hello: () => helloOf(this),
@@ -154,7 +175,7 @@ export class Gateway {
     this.allGateways = new AllGateways({
       ...{ self: id, bus, subjects, peers, now },
       answers: this.apiAnswers,
-      run: (command, answer) => appCommands.apply(command, answer),
+      run: (command, answer) => appCommands.apply(id, command, answer),
       limits: settings.allGateways,
       onBug: (error) => this.backend.meetFault(error),
     });
@@ -187,13 +208,13 @@ export class Gateway {
 
   /** Lets no one in, closes everyone once their begun turns have committed, and waits until their onClose has run; at most DRAIN_MS. */
   async drain(): Promise<void> {
-    const { dispatcher, frontend, backend } = this;
+    const { dispatcher, frontend, history, backend } = this;
     const { identity, now, log } = this.options;
     frontend.drain();
     this.apiPort?.stopListening();
     this.apiKeys.end();
     backend.drain();
-    await closeEveryone({ config: this.settings.config, dispatcher, frontend, peers: backend.peers, now, log });
+    await closeEveryone({ config: this.settings.config, dispatcher, frontend, history, peers: backend.peers, now, log });
     if (dispatcher.size === 0) {
       await identity.leave().catch((error) => log.error({ err: error }, "cannot write IDENTITY_FILE: onGatewayLost will run"));
     }
@@ -204,7 +225,7 @@ export class Gateway {
   }
 
   private makeApi(): Api {
-    const { settings, dispatcher, topics, clients } = this;
+    const { settings, dispatcher, topics, history, clients } = this;
     const { now } = this.options;
     return new Api({
       keys: this.apiKeys,
@@ -216,7 +237,7 @@ export class Gateway {
       isDraining: () => this.frontend.upgrades.isDraining,
       isConnected: () => this.backend.connected,
       publish: ({ topic, data, isBinary }) => {
-        this.frontend.publish(topic, data, isBinary);
+        history.publishHere(topic, data, isBinary);
         topics.publishElsewhere(topic, data, isBinary);
       },
       everywhere: (command, once) => this.allGateways.count(command, once),
@@ -240,6 +261,7 @@ export class Gateway {
     this.api.sweep();
     this.allGateways.sweep();
     this.topics.sweep();
+    this.history.topics.sweep();
     this.backend.sweep();
   }
 }

@@ -1,9 +1,11 @@
 // Which part is given which of the settings.
 
+import type { HistoryLimits as StreamLimits } from "../nats/history-streams.ts";
 import { fenceMs, unnoticedMs } from "../process/gateway-timeout.ts";
 import type { AllGatewaysLimits } from "./api/all-gateways.ts";
 import type { GatewayConfig } from "./config.ts";
 import type { DispatchLimits } from "./dispatch-options.ts";
+import type { HistoryLimits } from "./history/history.ts";
 import type { MemberLimits } from "./members.ts";
 import type { InterestLimits } from "./paced-interest.ts";
 import type { SlowClientLimits } from "./slow-clients.ts";
@@ -40,6 +42,17 @@ export function interestLimits(config: GatewayConfig): InterestLimits {
 
 export function memberLimits(config: GatewayConfig): MemberLimits {
   return { bytes: config.MEMBER_BYTES };
+}
+
+export function historyLimits(config: GatewayConfig, maxPayloadBytes: number): HistoryLimits & StreamLimits {
+  return {
+    streams: config.HISTORY_STREAMS,
+    streamBytes: config.HISTORY_STREAM_BYTES,
+    pendingBytes: config.HISTORY_PENDING_BYTES,
+    cacheBytes: config.HISTORY_CACHE_BYTES,
+    // Of app.history, it has to fit into one message with what is told of each entry.
+    readBytes: Math.min(512 * 1024, maxPayloadBytes / 2),
+  };
 }
 
 export function timerLimits(config: GatewayConfig): TimerLimits {

@@ -12,6 +12,7 @@ import { hostsOf } from "./hosts.ts";
 import {
   allGatewaysLimits,
   dispatchLimits,
+  historyLimits,
   interestLimits,
   memberLimits,
   requestLimits,
@@ -48,6 +49,7 @@ export class LiveSettings {
   readonly interest: InterestLimits;
   readonly members: MemberLimits;
   readonly timers: TimerLimits;
+  readonly history: ReturnType<typeof historyLimits>;
   readonly slowClients: SlowClientLimits;
   readonly workers: WorkerLimits;
   readonly allGateways: AllGatewaysLimits;
@@ -67,6 +69,7 @@ export class LiveSettings {
     this.interest = interestLimits(config);
     this.members = memberLimits(config);
     this.timers = timerLimits(config);
+    this.history = historyLimits(config, maxPayloadBytes);
     this.slowClients = slowClientLimits(config);
     this.workers = workerLimits(config);
     this.allGateways = allGatewaysLimits(config);
@@ -99,6 +102,7 @@ export class LiveSettings {
     Object.assign(this.interest, interestLimits(config));
     Object.assign(this.members, memberLimits(config));
     Object.assign(this.timers, timerLimits(config));
+    Object.assign(this.history, historyLimits(config, this.maxPayloadBytes));
     Object.assign(this.slowClients, slowClientLimits(config));
     Object.assign(this.workers, workerLimits(config));
     Object.assign(this.allGateways, allGatewaysLimits(config));

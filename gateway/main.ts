@@ -17,7 +17,7 @@ import { subjectsOf } from "../protocol/subjects.ts";
 import { isLoopback, listenAdmin } from "./admin.ts";
 import { aboutCertificate, readCertificate } from "./certificate.ts";
 import { checkPayload, type GatewayConfig, liveSettings, parseGatewayConfig } from "./config.ts";
-import { Gateway } from "./gateway.ts";
+import { Gateway, type GatewayOptions } from "./gateway.ts";
 import { openFilesWarning } from "./open-files.ts";
 import { recordedActivation } from "./recorded-activation.ts";
 
@@ -61,7 +61,9 @@ async function main(): Promise<void> {
   checkPayload(config, bus.maxPayloadBytes);
   const identity = identityFile(config.IDENTITY_FILE, id, log);
   identity.tell(bus, subjectsOf(config.NAMESPACE).members);
-  gateway = new Gateway({ id, config, certificate, bus, log, identity, now: () => performance.now() });
+  const historyStore: GatewayOptions["historyStore"] = (limits) =>
+    bus.historyStore({ namespace: config.NAMESPACE, limits, wallClock: Date.now });
+  gateway = new Gateway({ id, config, certificate, bus, historyStore, log, identity, now: () => performance.now() });
   const { announcements } = gateway.backend;
   const recorded = recordedActivation({
     file: config.ACTIVATION_FILE,

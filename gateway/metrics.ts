@@ -13,6 +13,7 @@ export function gatewayMetrics(gateway: Gateway): Metric[] {
     ...dispatchMetrics(gateway),
     ...handoverMetrics(gateway),
     ...topicMetrics(gateway),
+    ...historyMetrics(gateway),
     ...workerMetrics(gateway),
     ...natsMetrics(gateway),
   ];
@@ -155,6 +156,23 @@ function topicMetrics({ dispatcher, topics, members, clients, settings }: Gatewa
       [{ from: "outside" }, external],
     ]),
     counter("thinstate_publishes_missed_total", "Batches of publishes that a NATS fault has swallowed for good.", missed),
+  ];
+}
+
+function historyMetrics({ history: { outbox, topics }, settings }: Gateway): Metric[] {
+  const { kept, retried, failed } = outbox.counters;
+  const { received, read, missed } = topics.counters;
+  return [
+    counter("thinstate_history_publishes_total", "Publishes with keep that have ended, by what became of them.", [
+      [{ outcome: "stored" }, kept],
+      [{ outcome: "failed" }, failed],
+    ]),
+    counter("thinstate_history_retries_total", "How often one was sent to JetStream again.", retried),
+    gauge("thinstate_history_pending_bytes", "What waits to be stored, 256 bytes for each and its own.", outbox.bytes),
+    gauge("thinstate_history_pending_limit_bytes", "What that may be: HISTORY_PENDING_BYTES.", settings.config.HISTORY_PENDING_BYTES),
+    counter("thinstate_history_received_total", "What JetStream has stored of topics that have a subscriber here.", received),
+    counter("thinstate_history_reads_total", "How often a topic's history was read for subscribers.", read),
+    counter("thinstate_history_missed_total", "Gaps in what was received that JetStream could not fill any more.", missed),
   ];
 }
 

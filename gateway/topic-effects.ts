@@ -1,8 +1,10 @@
 // What a turn asks for of topics: publishes, subscriptions, and what is told of a member. Applied to one connection, whose turn has committed.
 
-import { decodePublish, decodePublishExcept } from "../protocol/payloads.ts";
+import type { ErrorCode } from "../protocol/errors.ts";
+import { decodePublish, decodePublishExcept, decodePublishKept, decodeSubscribeLast } from "../protocol/payloads.ts";
 import { checkTopic } from "../protocol/subjects.ts";
 import { type Connection, ownerOf } from "./connection.ts";
+import type { History } from "./history/history.ts";
 import type { Members } from "./members.ts";
 import type { PublishHere, Topics } from "./topics.ts";
 
@@ -10,6 +12,17 @@ export interface TopicEffectsOptions {
   readonly topics: Topics;
   readonly members: Members;
   readonly publishHere: PublishHere;
+  readonly history: History;
+  /** What a connection has published is not kept, or too much of it waits to be: it is closed. Not under a cork. */
+  readonly onNotKept: (connection: Connection, code: ErrorCode, error?: unknown) => void;
+}
+
+interface Publish {
+  readonly topic: string;
+  /** A view. */
+  readonly data: Buffer;
+  readonly isBinary: boolean;
+  readonly except?: string[];
 }
 
 export class TopicEffects {
@@ -22,18 +35,71 @@ export class TopicEffects {
   publish(connection: Connection, payload: Buffer, isBinary: boolean, self: boolean): void {
     const { topic, data } = decodePublish(payload);
     checkTopic(topic);
+    const { topics, history } = this.options;
     const { socket } = connection;
-    if (!self && socket?.isSubscribed(topic)) socket.publish(topic, data, isBinary);
-    else this.options.publishHere(topic, data, isBinary);
-    this.options.topics.publishElsewhere(topic, data, isBinary);
+    if (self || !socket?.isSubscribed(topic)) return this.publishBehind(connection, { topic, data, isBinary });
+    if (!history.outbox.isEmpty || history.topics.isHolding(topic)) {
+      return this.publishBehind(connection, { topic, data, isBinary, except: [connection.id] });
+    }
+    socket.publish(topic, data, isBinary);
+    topics.publishElsewhere(topic, data, isBinary);
   }
 
   publishExcept(connection: Connection, payload: Buffer, isBinary: boolean, self: boolean): void {
     const { topic, data, except } = decodePublishExcept(payload);
     checkTopic(topic);
     if (!self) except.push(connection.id);
-    this.options.publishHere(topic, data, isBinary, except);
-    this.options.topics.publishElsewhere(topic, data, isBinary, except);
+    this.publishBehind(connection, { topic, data, isBinary, except });
+  }
+
+  publishKept(connection: Connection, payload: Buffer, isBinary: boolean, self: boolean): void {
+    const { topic, data, except, retention } = decodePublishKept(payload);
+    checkTopic(topic);
+    if (!self) except.push(connection.id);
+    const { history, onNotKept } = this.options;
+    history.keep(connection.id, { topic, data, isBinary, except }, retention, (error) => {
+      if (error !== undefined) onNotKept(connection, error.code, error);
+    });
+  }
+
+  /** Behind what the connection has published to the topic before, to be kept. */
+  private publishBehind(connection: Connection, { topic, data, isBinary, except }: Publish): void {
+    const { publishHere, topics, history, onNotKept } = this.options;
+    const publish = (bytes: Buffer) => {
+      publishHere(topic, bytes, isBinary, except);
+      topics.publishElsewhere(topic, bytes, isBinary, except);
+    };
+    if (history.outbox.isEmpty) return publish(data);
+    // It is a view of its batch.
+    const own = Buffer.from(data);
+    if (!history.outbox.behind(connection.id, topic, data.length, () => publish(own))) return publish(data);
+    if (!history.outbox.hasRoom) setImmediate(() => onNotKept(connection, "history.total"));
+  }
+
+  /**
+   * Sees to it that what these topics keep is here, and stays: their subscription is confirmed. Where it cannot be had, the connection is
+   * closed. @returns what is to be called when the turn has been applied.
+   */
+  async load(connection: Connection, lasts: ReadonlyMap<string, number>): Promise<() => void> {
+    const { topics, history, onNotKept } = this.options;
+    // Others may leave meanwhile.
+    for (const topic of lasts.keys()) void topics.want(topic);
+    const loading = await Promise.allSettled([...lasts].map(([topic, last]) => history.load(topic, last)));
+    const failed = loading.find(({ status }) => status === "rejected");
+    if (failed?.status === "rejected") onNotKept(connection, "history.unavailable", failed.reason);
+    return () => {
+      for (const loaded of loading) if (loaded.status === "fulfilled") loaded.value.release();
+      for (const topic of lasts.keys()) topics.release(topic);
+    };
+  }
+
+  /** What the topic keeps has been loaded. It gets that, and then whatever is newer. */
+  subscribeLast(connection: Connection, payload: Buffer): void {
+    const { topic, last } = decodeSubscribeLast(payload);
+    const { socket } = connection;
+    if (socket === undefined || connection.topics?.has(topic)) return;
+    for (const { data, isBinary } of this.options.history.latest(topic, last)) socket.send(data, isBinary);
+    this.subscribe(connection, topic);
   }
 
   subscribe(connection: Connection, topic: string): void {

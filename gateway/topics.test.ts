@@ -52,6 +52,7 @@ class Gateway {
         this.wake();
       },
       onBegun: () => undefined,
+      kept: { take: () => undefined, forget: () => undefined },
       limits,
     });
     bus.subscribe(subjectsOf(`topics-${namespaces}`).members, ({ payload }) => this.topics.hear(decodeAnnouncement(payload)));

@@ -17,6 +17,7 @@ import { flag, toGateway } from "../protocol/records.ts";
 import { encodeRepair } from "../protocol/repair.ts";
 import { decodeTopic, frameHeader } from "../protocol/subjects.ts";
 import { Confirmations } from "./confirmations.ts";
+import type { KeptTopics } from "./history/kept-topics.ts";
 import { Publishers, silenceMs } from "./known-publishers.ts";
 import { repairRequests, seenOf } from "./repair-requests.ts";
 import { TopicInbox } from "./topic-inbox.ts";
@@ -27,6 +28,8 @@ export type PublishHere = (topic: string, data: Uint8Array, isBinary: boolean, e
 
 export interface TopicsOptions extends TopicOutboxOptions, Slices {
   readonly publishHere: PublishHere;
+  /** Who takes what JetStream has kept, and published then. */
+  readonly kept: Pick<KeptTopics, "take" | "forget">;
   readonly limits: TopicLimits;
 }
 
@@ -110,6 +113,11 @@ export class Topics {
     return interest !== undefined && interest.confirmed === undefined;
   }
 
+  /** When the first subscriber here wanted it, by the wall clock. */
+  wantedAt(topic: string): number | undefined {
+    return this.interests.get(topic)?.wantedAt;
+  }
+
   /** Of other gateways, whose publishes are told apart from those that come again for as long as they may. */
   hear(announcement: Announcement): void {
     if (announcement.kind === "gateway") this.publishers.hear(announcement.id);
@@ -127,10 +135,9 @@ export class Topics {
       known.count++;
       return known.confirmed;
     }
-    const subscription = this.options.bus.subscribe(this.options.subjects.topic(topic), (message) =>
-      this.receive(topic, interest, message),
-    );
-    const wantedAt = this.options.wallClock();
+    const { bus, subjects, wallClock } = this.options;
+    const subscription = bus.subscribe(subjects.topic(topic), (message) => this.receive(topic, interest, message));
+    const wantedAt = wallClock();
     const { returns } = this;
     const interest: Interest = { subscription, wantedAt, returns, count: 1, confirmed: undefined, owner, inboxes: new Map() };
     if (owner !== undefined) owner.topics++;
@@ -149,6 +156,7 @@ export class Topics {
     this.interests.delete(topic);
     if (interest.owner !== undefined) interest.owner.topics--;
     interest.subscription.unsubscribe();
+    this.options.kept.forget(topic);
   }
 
   /**
@@ -225,10 +233,10 @@ export class Topics {
   }
 
   private receive(topic: string, interest: Interest, message: BusMessage): void {
-    if (!message.subject.endsWith(".publish")) {
-      return this.take(topic, interest, decodeBatch(message.payload, this.known), message.subject.endsWith(".again"));
-    }
-    this.receiveExternal(topic, message.payload, message.header(frameHeader) !== "text");
+    const { subject, payload } = message;
+    if (subject.endsWith(".publish")) this.receiveExternal(topic, payload, message.header(frameHeader) !== "text");
+    else if (subject.startsWith("kept-", subject.lastIndexOf(".") + 1)) this.options.kept.take(topic, message);
+    else this.take(topic, interest, decodeBatch(payload, this.known), subject.endsWith(".again"));
   }
 
   // A client must fail its connection where a text frame is not UTF-8 (RFC 6455, 8.1): one would cost the topic all its subscribers.
@@ -267,15 +275,12 @@ export class Topics {
       for (let index = 0; index < batch.records; index++) {
         this.counters.received++;
         const isBinary = (batch.flags(index) & flag.binary) !== 0;
-        if (batch.type(index) === toGateway.publishExcept) this.publishExcept(topic, batch.payload(index), isBinary);
-        else this.options.publishHere(topic, batch.view(index), isBinary);
+        if (batch.type(index) === toGateway.publishExcept) {
+          const { data, except } = decodePublishExcept(batch.payload(index));
+          this.options.publishHere(topic, data, isBinary, except);
+        } else this.options.publishHere(topic, batch.view(index), isBinary);
       }
     }
-  }
-
-  private publishExcept(topic: string, payload: Buffer, isBinary: boolean): void {
-    const { data, except } = decodePublishExcept(payload);
-    this.options.publishHere(topic, data, isBinary, except);
   }
 
   // Asks every other gateway for what it published to these topics after what has been seen of it.

@@ -2,6 +2,7 @@
 // same in prose.
 
 import * as v from "valibot";
+import { failedSchema, historySchema, lastSchema, retentionSchema } from "./history.ts";
 import { exceptLimit } from "./payloads.ts";
 import { bytes, length, parser } from "./record-body.ts";
 import { isTopic } from "./subjects.ts";
@@ -18,7 +19,16 @@ const fence = v.tuple([v.pipe(v.string(), v.maxLength(leaseKeyLimit)), length]);
 const fenced = { fence: v.optional(fence) };
 
 export const command = v.variant("kind", [
-  v.object({ kind: v.literal("publish"), topic, data: bytes, binary: v.boolean(), except: v.optional(except), ...fenced }),
+  v.object({
+    kind: v.literal("publish"),
+    topic,
+    data: bytes,
+    binary: v.boolean(),
+    except: v.optional(except),
+    keep: v.optional(retentionSchema),
+    ...fenced,
+  }),
+  v.object({ kind: v.literal("history"), topic, last: lastSchema }),
   v.object({ kind: v.literal("send"), connection: v.string(), data: bytes, binary: v.boolean(), ...fenced }),
   v.object({ kind: v.literal("close"), connection: v.string(), code: v.number(), reason: v.string(), ...fenced }),
   v.object({ kind: v.literal("closeUser"), user: v.string(), code: v.number(), reason: v.string(), ...fenced }),
@@ -53,7 +63,7 @@ const members = v.object({
 /** It was refused: another worker has the task's lease. */
 const refused = v.object({ refused: v.literal("task.over") });
 
-export const result = v.union([v.number(), open, members, refused]);
+export const result = v.union([v.number(), open, members, refused, historySchema, failedSchema]);
 
 export type CommandBody = v.InferOutput<typeof command>;
 export type FenceBody = v.InferOutput<typeof fence>;

@@ -2,6 +2,7 @@
 // docs/wire.md tells the same in prose.
 
 import { CodedError } from "./errors.ts";
+import { checkLast, checkRetention, type Retention } from "./history.ts";
 
 /** A publish record's payload: topic and data. */
 export function encodePublish(topic: string, data: Uint8Array): Uint8Array {
@@ -42,6 +43,39 @@ export function decodePublishExcept(payload: Buffer): { topic: string; data: Buf
   }
   if (at > rest.length) throw new CodedError("envelope.malformed", "a publish is shorter than the ids of those who do not get it");
   return { topic, data: rest.subarray(at), except };
+}
+
+/** Of a publish that its topic keeps. @param except as of encodePublishExcept. */
+export function encodePublishKept(
+  topic: string,
+  data: Uint8Array,
+  { messages, seconds }: Retention,
+  except: readonly string[],
+): Uint8Array {
+  const bytes = Buffer.allocUnsafe(6);
+  bytes.writeUInt16LE(messages, 0);
+  bytes.writeUInt32LE(seconds, 2);
+  return Buffer.concat([bytes, encodePublishExcept(topic, data, except)]);
+}
+
+/** @throws {CodedError} "envelope.malformed", "history.invalid" */
+export function decodePublishKept(payload: Buffer): { topic: string; data: Buffer; except: string[]; retention: Retention } {
+  if (payload.length < 6) throw new CodedError("envelope.malformed", "a publish is shorter than what it says of how much is kept");
+  const retention = checkRetention({ messages: payload.readUInt16LE(0), seconds: payload.readUInt32LE(2) });
+  return { ...decodePublishExcept(payload.subarray(6)), retention };
+}
+
+/** Of a subscription that begins with the latest that its topic keeps. @param last From 1 to 1000. */
+export function encodeSubscribeLast(topic: string, last: number): Uint8Array {
+  const bytes = Buffer.allocUnsafe(2);
+  bytes.writeUInt16LE(last, 0);
+  return Buffer.concat([bytes, Buffer.from(topic)]);
+}
+
+/** @throws {CodedError} "envelope.malformed", "history.invalid" */
+export function decodeSubscribeLast(payload: Buffer): { topic: string; last: number } {
+  if (payload.length < 2) throw new CodedError("envelope.malformed", "a subscription without its topic");
+  return { topic: payload.toString("utf8", 2), last: checkLast(payload.readUInt16LE(0)) };
 }
 
 /** A timer event's payload. @param number From 1 to 2^32 - 1. */

@@ -83,6 +83,10 @@ export const toGateway = {
   noTimer: 52,
   /** A publish that some connections do not get. Payload: as encodePublishExcept has it. */
   publishExcept: 53,
+  /** A publish that its topic keeps. Payload: as encodePublishKept has it. */
+  publishKept: 54,
+  /** A subscription that begins with the latest that the topic keeps. Payload: u16 how many, topic. */
+  subscribeLast: 55,
 } as const;
 
 export const flag = {

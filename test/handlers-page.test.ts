@@ -84,3 +84,24 @@ test("the counter answers who asks, tells what does not fit, and limits how much
   for (let count = 0; count < 17; count++) await ada.send({ type: "read" });
   expect(ada.closed).toEqual({ code: 1008, reason: "rate.sent" });
 });
+
+test("the log gives newcomers what was said before, and keeps no more than that", async () => {
+  const app = await testHandler(await example("log"));
+  const ada = await app.connect("/log/blue?name=Ada");
+  for (let number = 0; number < 25; number++) await ada.send({ text: String(number) });
+  const bob = await app.connect("/log/blue?name=Bob");
+  await ada.send({ text: "hi" });
+  const said = (number: number) => ({ from: "Ada", text: String(number) });
+  const before = Array.from({ length: 20 }, (_, index) => said(5 + index));
+  expect(bob.received).toEqual([...before, { welcome: "Bob" }, { from: "Ada", text: "hi" }]);
+  expect(ada.received).toEqual([
+    { welcome: "Ada" },
+    ...Array.from({ length: 25 }, (_, index) => said(index)),
+    { joined: "Bob" },
+    { from: "Ada", text: "hi" },
+  ]);
+  const log = (await (await app.request("/log/blue")).json()) as unknown[];
+  expect(log).toHaveLength(26);
+  app.advance(24 * 3600 * 1_000);
+  expect(await (await app.request("/log/blue")).json()).toEqual([]);
+});

@@ -199,6 +199,7 @@ const app: App = {
   close: () => Promise.reject(new Error("no app")),
   closeUser: () => Promise.reject(new Error("no app")),
   connections: () => Promise.reject(new Error("no app")),
+  history: () => Promise.reject(new Error("no app")),
   members: () => Promise.reject(new Error("no app")),
 };
 

@@ -3,14 +3,16 @@
 import { checkClose } from "../protocol/close-code.ts";
 import type { CommandBody, FenceBody, ResultBody } from "../protocol/commands.ts";
 import { gatewayOf } from "../protocol/connection-id.ts";
-import { CodedError } from "../protocol/errors.ts";
+import { CodedError, isCodedError } from "../protocol/errors.ts";
+import { checkLast, checkRetention } from "../protocol/history.ts";
 import type { OneTimeStore } from "../protocol/one-time-store.ts";
 import { flag } from "../protocol/records.ts";
 import { checkTopic } from "../protocol/subjects.ts";
 import { checkUser } from "../protocol/user.ts";
-import { checkExcept, type Frame, frameOf } from "./effects.ts";
+import { type Frame, frameOf } from "./effects.ts";
 import type { GatewayCommands } from "./gateway-commands.ts";
-import type { App, Member, MembersFilter, OpenConnection, PublishOptions, Sendable } from "./handler.ts";
+import type { App, HistoryEntry, Member, MembersFilter, OpenConnection, PublishOptions, Sendable } from "./handler.ts";
+import { type EncodedPublish, historyOf, publishBody, succeeded } from "./history.ts";
 import { listed, membersOf } from "./members.ts";
 import type { TaskPass } from "./tasks.ts";
 
@@ -38,16 +40,30 @@ export class AppClient implements App {
     this.pass = options.pass;
   }
 
-  async publish(topic: string, data: Sendable, { except }: Pick<PublishOptions, "except"> = {}): Promise<void> {
+  async publish(topic: string, data: Sendable, { except = [], keep }: Pick<PublishOptions, "except" | "keep"> = {}): Promise<void> {
     checkTopic(topic);
+    const { data: bytes, binary } = bytesOf(frameOf(data));
+    const retention = keep === undefined ? undefined : checkRetention(keep);
     // Any gateway will do: it passes on to the others. One that died without a word is not the one that was heard last.
     const [peer] = this.commands.gateways;
-    await this.ask(peer, { kind: "publish", topic, ...bytesOf(frameOf(data)), ...exceptOf(except) });
+    succeeded(await this.ask(peer, publishBody({ topic, data: bytes, binary, except, retention })));
   }
 
   /** Publishes what is already encoded, and waits for a gateway where there is none now. */
-  async passOn(topic: string, data: Uint8Array, binary: boolean, except: readonly string[]): Promise<void> {
-    await this.ask(await this.commands.anyGateway(), { kind: "publish", topic, data, binary, ...exceptOf(except) });
+  async passOn(publish: EncodedPublish): Promise<void> {
+    succeeded(await this.ask(await this.commands.anyGateway(), publishBody(publish)));
+  }
+
+  async history(topic: string, { last }: { readonly last: number }): Promise<HistoryEntry[]> {
+    checkTopic(topic);
+    const body: CommandBody = { kind: "history", topic, last: checkLast(last) };
+    // Any gateway will do, and the one that was heard last may have died since.
+    const [peer, other] = this.commands.gateways;
+    const answer = this.ask(peer, body).catch((error: unknown) => {
+      if (other === undefined || !isCodedError(error, "app.noGateway")) throw error;
+      return this.ask(other, body);
+    });
+    return historyOf(await answer);
   }
 
   async send(connectionId: string, data: Sendable): Promise<boolean> {
@@ -138,10 +154,6 @@ export class AppClient implements App {
 
 function isChange(body: CommandBody): body is Extract<CommandBody, { fence?: FenceBody }> {
   return ["publish", "send", "sendToUser", "close", "closeUser"].includes(body.kind);
-}
-
-function exceptOf(except: readonly string[] = []): { except?: string[] } {
-  return except.length === 0 ? {} : { except: [...checkExcept(except)] };
 }
 
 function bytesOf({ payload, flags }: Frame): { data: Uint8Array; binary: boolean } {

@@ -3,8 +3,9 @@
 import { thrownMessage } from "../process/thrown.ts";
 import { gatewayOf } from "../protocol/connection-id.ts";
 import { CodedError } from "../protocol/errors.ts";
+import type { Retention } from "../protocol/history.ts";
 import type { Link } from "../protocol/link.ts";
-import { encodePublish, encodePublishExcept, exceptLimit } from "../protocol/payloads.ts";
+import { encodePublish, encodePublishExcept, encodePublishKept, exceptLimit } from "../protocol/payloads.ts";
 import { flag, toGateway } from "../protocol/records.ts";
 import type { Sendable } from "./handler.ts";
 import { ReceivedMessage } from "./message.ts";
@@ -121,6 +122,11 @@ export function publishPayload(topic: string, frame: Frame): Uint8Array {
 /** The same of one that some do not get. @param except as `checkExcept` returns it. */
 export function publishExceptPayload(topic: string, frame: Frame, except: readonly string[]): Uint8Array {
   return encodePublishExcept(topic, bytesOf(frame), except);
+}
+
+/** The same of one that its topic keeps. @param keep as `checkRetention` returns it. */
+export function publishKeptPayload(topic: string, frame: Frame, keep: Retention, except: readonly string[]): Uint8Array {
+  return encodePublishKept(topic, bytesOf(frame), keep, except);
 }
 
 /** @throws {CodedError} "except.invalid" */

@@ -14,7 +14,7 @@ import type { Gateways } from "./gateways.ts";
 /** What gateways of a lower level would never answer, or misunderstand. See protocol/level.ts. */
 function levelOf(body: CommandBody): number {
   if ("fence" in body && body.fence !== undefined) return 1;
-  return ["sendToUser", "userConnections", "members"].includes(body.kind) ? 1 : 0;
+  return ["sendToUser", "userConnections", "members", "history"].includes(body.kind) ? 1 : 0;
 }
 
 /** What is asked of all gateways: a silent one is left out. */
@@ -171,6 +171,7 @@ export class GatewayCommands {
     try {
       // It passes it on to the others.
       if (body.kind === "publish" && body.except !== undefined) needLevel(gateways.lowestLevel, 1, "publish with except");
+      if (body.kind === "publish" && body.keep !== undefined) needLevel(gateways.lowestLevel, 1, "publish with keep");
       if (level !== undefined) needLevel(level, levelOf(body), `app.${body.kind}`);
     } catch (error) {
       return error;

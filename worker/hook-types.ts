@@ -3,7 +3,7 @@
 import type { CodedError, ErrorCode } from "../protocol/errors.ts";
 import type { OneTimeStore } from "../protocol/one-time-store.ts";
 import type { PathParams } from "../protocol/route-table.ts";
-import type { Sendable } from "./message-types.ts";
+import type { Message, Sendable } from "./message-types.ts";
 
 /** A URL's query, read only. */
 export type Query = Omit<URLSearchParams, "append" | "delete" | "set" | "sort">;
@@ -45,10 +45,13 @@ export interface Connection<Params = PathParams, State = unknown> {
    */
   publish(topic: string, data: Sendable, options?: PublishOptions): void;
   /**
+   * @param options.last Begins with so many of the latest messages that the topic keeps, oldest first: they are sent when the turn commits, in
+   *   their place among its sends, and then whatever is published later, without a gap or a double. Only of a topic that it does not
+   *   subscribe to yet. @throws {CodedError} "history.invalid"
    * @param options.as Makes this connection a member of the topic, for `members`, and tells others this of it: any value that has JSON, of
    *   at most 1 KiB. Again with another value, and that is told from then on. @throws {CodedError} "topics.tooMany", "member.invalid"
    */
-  subscribe(topic: string, options?: { readonly as?: unknown }): void;
+  subscribe(topic: string, options?: { readonly as?: unknown; readonly last?: number }): void;
   /** It is no member any more, either. */
   unsubscribe(topic: string): void;
   /** As app.members, with what this turn has made of this connection. In onClose it is no member any more. */
@@ -87,6 +90,21 @@ export interface PublishOptions {
   readonly self?: boolean;
   /** Ids of connections that do not get it, wherever they are: at most 100. */
   readonly except?: readonly string[];
+  /**
+   * The topic keeps it: the latest `messages` of those that were published with the same `keep`, each for `seconds`. At most 1,000, for 31
+   * days. @throws {CodedError} "history.invalid"
+   */
+  readonly keep?: { readonly messages: number; readonly seconds: number };
+}
+
+/** A message that a topic keeps. */
+export interface HistoryEntry {
+  /** As it was published; it can be sent as it is. */
+  readonly data: Message;
+  /** Its place: `epoch:offset`. Offsets grow within an epoch, and skip. */
+  readonly position: string;
+  /** When it was stored, by NATS' clock. */
+  readonly at: Date;
 }
 
 /** One call of a hook. Every hook gets it as its last parameter. */
@@ -117,7 +135,13 @@ export interface App {
   readonly workerId: string;
   /** Kept in NATS' JetStream, for what worker/auth/tickets.ts is made of. */
   readonly oneTime: OneTimeStore;
-  publish(topic: string, data: Sendable, options?: Pick<PublishOptions, "except">): Promise<void>;
+  /** With `keep`, it resolves when it is stored. @throws {CodedError} "history.unavailable", "history.tooMany" */
+  publish(topic: string, data: Sendable, options?: Pick<PublishOptions, "except" | "keep">): Promise<void>;
+  /**
+   * @param options.last 1 to 1,000. @returns so many of the latest messages that the topic keeps, oldest first, with all that was stored
+   *   before: as many as have 512 KiB together. @throws {CodedError} "history.invalid", "history.unavailable"
+   */
+  history(topic: string, options: { readonly last: number }): Promise<HistoryEntry[]>;
   /** @returns false where the connection is gone. */
   send(connectionId: string, data: Sendable): Promise<boolean>;
   /**

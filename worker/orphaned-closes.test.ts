@@ -6,7 +6,7 @@ import { OrphanedCloses } from "./orphaned-closes.ts";
 import { Bench, bench, deferred, message } from "./testing/turn-bench.ts";
 import type { Turns } from "./turns.ts";
 
-function closesOf(turns: Turns, passOn: (topic: string) => Promise<void>) {
+function closesOf(turns: Turns, passOn: (published: { topic: string }) => Promise<void>) {
   const slices: Array<() => void> = [];
   const log = pino({ enabled: false });
   const later = (run: () => void) => void slices.push(run);
@@ -29,7 +29,7 @@ function gatewayWith(...mailboxes: Mailbox[]) {
 /** A connection whose gateway has died, and a gateway that takes what the test lets it take. */
 function orphaned(onClose: (conn: Connection) => Promise<void>) {
   const asked: Array<{ topic: string; answer: ReturnType<typeof deferred> }> = [];
-  const passOn = (topic: string) => {
+  const passOn = ({ topic }: { topic: string }) => {
     const answer = deferred();
     asked.push({ topic, answer });
     return answer.promise;

@@ -3,11 +3,12 @@
 
 import type { Logger } from "pino";
 import { runSlices, type Slices } from "../process/time-slice.ts";
-import { decodePublish, decodePublishExcept } from "../protocol/payloads.ts";
+import { decodePublish, decodePublishExcept, decodePublishKept } from "../protocol/payloads.ts";
 import { flag, toGateway } from "../protocol/records.ts";
 import type { AppClient } from "./app.ts";
 import type { Effects } from "./effects.ts";
 import type { GatewayPeer } from "./gateway-peer.ts";
+import type { EncodedPublish } from "./history.ts";
 import { type CloseHandoff, Mailbox, type TurnGateway } from "./mailbox.ts";
 import type { Turns } from "./turns.ts";
 
@@ -75,8 +76,8 @@ export class OrphanedCloses implements TurnGateway {
   commit(mailbox: Mailbox, effects: Effects, end: number): void {
     const given: Array<Promise<unknown> | undefined> = [this.given.get(mailbox)];
     for (const { type, flags, payload } of effects.all) {
-      const published = publishedBy(type, payload);
-      if (published !== undefined) given.push(this.publish(mailbox, published, (flags & flag.binary) !== 0));
+      const published = publishedBy(type, payload, (flags & flag.binary) !== 0);
+      if (published !== undefined) given.push(this.publish(mailbox, published));
     }
     if (end === flag.flush) this.given.set(mailbox, Promise.all(given));
     else {
@@ -93,11 +94,12 @@ export class OrphanedCloses implements TurnGateway {
   /** There is nobody to give it back to. */
   idle(): void {}
 
-  private async publish(mailbox: Mailbox, { topic, data, except }: Published, isBinary: boolean): Promise<void> {
+  private async publish(mailbox: Mailbox, published: EncodedPublish): Promise<void> {
     this.open++;
     try {
-      await this.options.appClient.passOn(topic, data, isBinary, except);
+      await this.options.appClient.passOn(published);
     } catch (error) {
+      const { topic } = published;
       this.counters.lost++;
       this.options.log.error(
         { connection: mailbox.pin.id, gateway: this.id, topic, err: error },
@@ -109,15 +111,12 @@ export class OrphanedCloses implements TurnGateway {
   }
 }
 
-interface Published {
-  readonly topic: string;
-  readonly data: Uint8Array;
-  readonly except: readonly string[];
-}
-
 /** undefined: the effect publishes nothing. */
-function publishedBy(type: number, payload: Uint8Array | string): Published | undefined {
+function publishedBy(type: number, payload: Uint8Array | string, binary: boolean): EncodedPublish | undefined {
   if (typeof payload === "string") return undefined;
-  if (type === toGateway.publish) return { ...decodePublish(Buffer.from(payload)), except: [] };
-  return type === toGateway.publishExcept ? decodePublishExcept(Buffer.from(payload)) : undefined;
+  const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+  const plain = { binary, except: [], retention: undefined };
+  if (type === toGateway.publish) return { ...plain, ...decodePublish(bytes) };
+  if (type === toGateway.publishExcept) return { ...plain, ...decodePublishExcept(bytes) };
+  return type === toGateway.publishKept ? { ...plain, ...decodePublishKept(bytes) } : undefined;
 }

@@ -206,7 +206,8 @@ export class TestApp<State = unknown> {
       release,
       workerId: "test",
       oneTime: this.oneTime,
-      publish: async (topic, data, options) => this.gateway.publish(topic, frameOf(data), options?.except),
+      publish: async (topic, data, options) => this.gateway.publish(topic, frameOf(data), options),
+      history: async (topic, { last }) => this.gateway.history.seen(topic, last),
       send: async (id, data) => {
         const connection = this.gateway.open.find((open) => open.id === id);
         connection?.frames.push(wireFrame(frameOf(data)));

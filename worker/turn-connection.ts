@@ -3,12 +3,13 @@
 import { checkClose } from "../protocol/close-code.ts";
 import { gatewayOf } from "../protocol/connection-id.ts";
 import { CodedError } from "../protocol/errors.ts";
+import { checkLast, checkRetention } from "../protocol/history.ts";
 import { needLevel } from "../protocol/level.ts";
-import { encodePublish, encodeSetTimer } from "../protocol/payloads.ts";
+import { encodePublish, encodeSetTimer, encodeSubscribeLast } from "../protocol/payloads.ts";
 import { flag, toGateway, toWorker } from "../protocol/records.ts";
 import { checkTopic } from "../protocol/subjects.ts";
 import { checkUser } from "../protocol/user.ts";
-import { checkExcept, type Frame, frameOf, publishExceptPayload, publishPayload } from "./effects.ts";
+import { checkExcept, type Frame, frameOf, publishExceptPayload, publishKeptPayload, publishPayload } from "./effects.ts";
 import type { Connection, Member, MembersFilter, PublishOptions, Query, Sendable } from "./handler.ts";
 import { expiryTime } from "./identity.ts";
 import { encodeInfo, listed } from "./members.ts";
@@ -82,30 +83,38 @@ export class TurnConnection implements Connection {
     checkTopic(topic);
     const frame: Frame = frameOf(data);
     const flags = frame.flags | (options?.self ? flag.self : 0);
-    const except = options?.except;
-    if (except === undefined || except.length === 0) return turn.effects.add(toGateway.publish, publishPayload(topic, frame), flags);
+    const { except = [], keep } = options ?? {};
+    if (keep !== undefined) {
+      const payload = publishKeptPayload(topic, frame, checkRetention(keep), checkExcept(except));
+      needLevel(turn.host.lowestLevel, 1, "publish with keep");
+      return turn.effects.add(toGateway.publishKept, payload, flags);
+    }
+    if (except.length === 0) return turn.effects.add(toGateway.publish, publishPayload(topic, frame), flags);
     needLevel(turn.host.lowestLevel, 1, "publish with except");
     turn.effects.add(toGateway.publishExcept, publishExceptPayload(topic, frame, checkExcept(except)), flags);
   }
 
-  subscribe(topic: string, options?: { readonly as?: unknown }): void {
+  subscribe(topic: string, options?: { readonly as?: unknown; readonly last?: number }): void {
     const turn = this.#open();
     checkTopic(topic);
+    const last = options?.last === undefined ? undefined : checkLast(options.last);
+    if (last !== undefined) needLevel(turn.mailbox.pin.level, 1, "conn.subscribe with last");
     const info = options?.as === undefined ? undefined : encodeInfo(options.as);
     if (info !== undefined) needLevel(turn.mailbox.pin.level, 1, "conn.subscribe with as");
-    this.#subscribe(turn, topic);
+    this.#subscribe(turn, topic, last);
     if (info === undefined) return;
     turn.effects.add(toGateway.member, encodePublish(topic, Buffer.from(info)));
     turn.infos ??= new Map();
     turn.infos.set(topic, JSON.parse(info));
   }
 
-  #subscribe(turn: RunningTurn, topic: string): void {
+  #subscribe(turn: RunningTurn, topic: string, last: number | undefined): void {
     if (turn.topics.has(topic)) return;
     const limit = turn.host.limits.topicsPerConnection;
     if (turn.topics.size >= limit)
       throw new CodedError("topics.tooMany", `a connection has at most ${limit} topics (TOPICS_PER_CONNECTION)`);
-    turn.effects.add(toGateway.subscribe, topic);
+    if (last === undefined) turn.effects.add(toGateway.subscribe, topic);
+    else turn.effects.add(toGateway.subscribeLast, encodeSubscribeLast(topic, last));
     turn.topics.add(topic);
   }
 

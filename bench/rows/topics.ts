@@ -2,6 +2,7 @@
 
 import { addFaults, noFaults } from "../load/faults.ts";
 import type { Figure, Row, Sample } from "../row.ts";
+import { newerHandlers } from "../side.ts";
 
 const publish: Row = {
   name: "publish",
@@ -30,6 +31,24 @@ const topics: Row = {
       const work = { kind: "publish", window: 1, topics: 1000 } as const;
       const { rate, outcome } = await trial.load(server, { path: "/topic/:topic", connections: 10_000, isGreeted: true, work });
       return { samples: { deliveries: rate, cost: { ...rate, value: rate.costMicros ?? Number.NaN } }, faults: outcome.faults };
+    }),
+};
+
+const keptPublishes: Row = {
+  name: "kept-publishes",
+  title: "publish to 100 topics of 10 that keep 100 messages each, 1 under way in each",
+  connections: 1_000,
+  needsUsage: true,
+  figures: [
+    { name: "publishes", title: "publishes, stored", unit: "/s", better: "more" },
+    { name: "cost", title: "CPU of a delivery", unit: "µs", better: "less" },
+  ],
+  measure: (trial) =>
+    trial.serve({ workers: 1, gateways: 1, handlersDir: newerHandlers }, async (server) => {
+      const work = { kind: "publish", window: 1, topics: 100 } as const;
+      const { rate, outcome } = await trial.load(server, { path: "/kept/:topic", connections: 1_000, isGreeted: true, work });
+      const publishes = { ...rate, value: rate.value / 10 };
+      return { samples: { publishes, cost: { ...rate, value: rate.costMicros ?? Number.NaN } }, faults: outcome.faults };
     }),
 };
 
@@ -72,4 +91,4 @@ function costOf(name: string, title: string): Figure {
   return { name, title, unit: "µs", better: "less" };
 }
 
-export const topicRows: readonly Row[] = [publish, topics, fanOut];
+export const topicRows: readonly Row[] = [publish, topics, fanOut, keptPublishes];

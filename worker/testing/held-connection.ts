@@ -6,11 +6,11 @@ import { KeptState } from "../../protocol/kept-state.ts";
 import { gatewayLevel } from "../../protocol/level.ts";
 import { type MessageRate, useOne } from "../../protocol/message-rate.ts";
 import { flag, isCounted, toWorker } from "../../protocol/records.ts";
-import type { Frame } from "../effects.ts";
+import type { Effect, Frame } from "../effects.ts";
 import type { HandlerError, Member } from "../handler.ts";
 import { Mailbox, type MailboxEvent, type MailboxOptions } from "../mailbox.ts";
 import { ReceivedMessage } from "../message.ts";
-import { bytesOf, type TestEffect, type TestFrame } from "./seen.ts";
+import { bytesOf, type TestEffect, type TestFrame, wireFrame } from "./seen.ts";
 
 /** Who connects, once the upgrade has been granted. */
 export type Admission = Pick<MailboxOptions, "path" | "params" | "query" | "ip" | "user" | "subprotocol" | "expiresAt"> & {
@@ -90,6 +90,23 @@ export class HeldConnection {
   /** Whether anything of it still has to happen. */
   get isBusy(): boolean {
     return this.events.length > 0 || !this.isPinned;
+  }
+
+  /** @param latest What it gets first. */
+  subscribe(topic: string, latest: readonly Frame[]): void {
+    if (this.topics.has(topic)) return;
+    this.topics.add(topic);
+    this.frames.push(...latest.map(wireFrame));
+  }
+
+  setState(effect: Effect, release: string): void {
+    const state = effect.bytes === 0 ? undefined : new Uint8Array(bytesOf(effect));
+    this.stored.set(state, release, (effect.flags & flag.migrated) !== 0);
+  }
+
+  identify(found: TestEffect & { type: "identify" }): void {
+    this.user = found.user ?? this.user;
+    if ("expiresAt" in found) this.setExpiresAt(found.expiresAt?.getTime() ?? 0);
   }
 
   /** @returns a promise of its turn's commit. */

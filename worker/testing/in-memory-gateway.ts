@@ -5,12 +5,13 @@ import type { CodedError } from "../../protocol/errors.ts";
 import { decodeSetTimer } from "../../protocol/payloads.ts";
 import { flag, toGateway, toWorker } from "../../protocol/records.ts";
 import type { Effect, Effects, Frame } from "../effects.ts";
-import type { App, Handler } from "../handler.ts";
+import type { App, Handler, PublishOptions } from "../handler.ts";
 import type { Mailbox, TurnGateway } from "../mailbox.ts";
 import { Refusals } from "../refusal-counts.ts";
 import { pinnedState } from "../state.ts";
 import { Turns, type TurnsOptions } from "../turns.ts";
 import { type Admission, type Arrival, HeldConnection } from "./held-connection.ts";
+import { KeptHistory } from "./kept-history.ts";
 import { nextTimer } from "./next-timer.ts";
 import { bytesOf, publishedFrame, seenEffect, wireFrame } from "./seen.ts";
 
@@ -34,6 +35,7 @@ export type TestLimits = TurnsOptions["limits"] & {
 export class InMemoryGateway {
   active: TestRelease;
   crashAt: CrashPoint | undefined;
+  readonly history = new KeptHistory(() => this.wallClock);
   private readonly appOf: (release: string) => App;
   private readonly limits: TestLimits;
   private readonly connections = new Map<number, HeldConnection>();
@@ -82,8 +84,8 @@ export class InMemoryGateway {
     return settled;
   }
 
-  /** @param except Ids of connections that do not get it. */
-  publish(topic: string, frame: Frame, except: readonly string[] = []): void {
+  publish(topic: string, frame: Frame, { except = [], keep }: Pick<PublishOptions, "except" | "keep"> = {}): void {
+    if (keep !== undefined) this.history.keep(topic, frame, keep);
     for (const connection of this.open) {
       if (connection.topics.has(topic) && !except.includes(connection.id)) connection.frames.push(wireFrame(frame));
     }
@@ -249,29 +251,26 @@ export class InMemoryGateway {
         if (isOpen) connection.frames.push(wireFrame(effect));
         return;
       case "publish":
-        return this.publish(seen.topic, publishedFrame(effect).frame, [...(seen.except ?? []), ...(seen.self ? [] : [connection.id])]);
+        return this.publish(seen.topic, publishedFrame(effect).frame, {
+          ...seen,
+          except: [...(seen.except ?? []), ...(seen.self ? [] : [connection.id])],
+        });
       case "subscribe":
-        if (isOpen) connection.topics.add(seen.topic);
+        if (isOpen) connection.subscribe(seen.topic, this.history.frames(seen.topic, seen.last ?? 0));
         return;
       case "member":
         return connection.setMember(seen.topic, publishedFrame(effect).frame, this.wallClock);
       case "unsubscribe":
         return connection.leave(seen.topic);
       case "setState":
-        connection.stored.set(
-          effect.bytes === 0 ? undefined : new Uint8Array(bytesOf(effect)),
-          release,
-          (effect.flags & flag.migrated) !== 0,
-        );
-        return;
+        return connection.setState(effect, release);
       case "setTimer":
         return connection.setTimer(decodeSetTimer(bytesOf(effect)), this.clockMs);
       case "clearTimer":
         connection.timers.delete(seen.name);
         return;
       case "identify":
-        connection.user = seen.user ?? connection.user;
-        if ("expiresAt" in seen) connection.setExpiresAt(seen.expiresAt?.getTime() ?? 0);
+        return connection.identify(seen);
     }
   }
 

@@ -1,6 +1,7 @@
 // What a test sees: effects and frames as the values that a handler or a client would name them by.
 
-import { decodePublish, decodePublishExcept, decodeSetTimer } from "../../protocol/payloads.ts";
+import type { Retention } from "../../protocol/history.ts";
+import { decodePublish, decodePublishExcept, decodePublishKept, decodeSetTimer, decodeSubscribeLast } from "../../protocol/payloads.ts";
 import { flag, parseIdentity, toGateway } from "../../protocol/records.ts";
 import type { Effect, Frame } from "../effects.ts";
 import { decodeState } from "../state-codec.ts";
@@ -13,10 +14,12 @@ export type TestEffect =
       readonly topic: string;
       readonly data: unknown;
       readonly self: boolean;
-      /** Where it was given. */
+      /** Where they were given. */
       readonly except?: readonly string[];
+      readonly keep?: Retention;
     }
-  | { readonly type: "subscribe" | "unsubscribe"; readonly topic: string }
+  | { readonly type: "subscribe"; readonly topic: string; readonly last?: number }
+  | { readonly type: "unsubscribe"; readonly topic: string }
   | { readonly type: "setTimer"; readonly name: string; readonly ms: number }
   | { readonly type: "clearTimer"; readonly name: string }
   /** What subscribe's `as` tells. */
@@ -35,11 +38,15 @@ export function seenEffect(effect: Effect): TestEffect {
     case toGateway.send:
       return { type: "send", data: parsedFrame(wireFrame(effect)) };
     case toGateway.publish:
-    case toGateway.publishExcept: {
-      const { topic, frame, except } = publishedFrame(effect);
+    case toGateway.publishExcept:
+    case toGateway.publishKept: {
+      const { topic, frame, except, retention: keep } = publishedFrame(effect);
       const data = parsedFrame(wireFrame(frame));
-      return { type: "publish", topic, data, self: (flags & flag.self) !== 0, ...(except.length > 0 && { except }) };
+      const self = (flags & flag.self) !== 0;
+      return { type: "publish", topic, data, self, ...(except.length > 0 && { except }), ...(keep && { keep }) };
     }
+    case toGateway.subscribeLast:
+      return { type: "subscribe", ...decodeSubscribeLast(bytesOf(effect)) };
     case toGateway.subscribe:
       return { type: "subscribe", topic: textOf(effect) };
     case toGateway.member: {
@@ -72,11 +79,14 @@ export function seenEffect(effect: Effect): TestEffect {
 }
 
 /** What a publish effect publishes; of a member effect, what it tells. */
-export function publishedFrame(effect: Effect): { topic: string; frame: Frame; except: readonly string[] } {
-  const payload = bytesOf(effect);
-  const { topic, data, except } =
-    effect.type === toGateway.publishExcept ? decodePublishExcept(payload) : { ...decodePublish(payload), except: [] };
-  return { topic, frame: { payload: data, flags: effect.flags }, except };
+export function publishedFrame(effect: Effect): { topic: string; frame: Frame; except: readonly string[]; retention?: Retention } {
+  const { data, ...rest } = published(effect.type, bytesOf(effect));
+  return { ...rest, frame: { payload: data, flags: effect.flags } };
+}
+
+function published(type: number, payload: Buffer): { topic: string; data: Buffer; except: readonly string[]; retention?: Retention } {
+  if (type === toGateway.publishKept) return decodePublishKept(payload);
+  return type === toGateway.publishExcept ? decodePublishExcept(payload) : { ...decodePublish(payload), except: [] };
 }
 
 export function wireFrame(frame: Frame): TestFrame {

@@ -27,6 +27,7 @@ const notHere: App = {
   close: () => Promise.reject(new Error("no gateway")),
   closeUser: () => Promise.reject(new Error("no gateway")),
   connections: () => Promise.reject(new Error("no gateway")),
+  history: () => Promise.reject(new Error("no gateway")),
   members: () => Promise.reject(new Error("no gateway")),
 };
 const limits = { effectsBytes: 200, stateBytes: 20, topicsPerConnection: 2, timersPerConnection: 2, turnTimeoutMs: 1_000 };

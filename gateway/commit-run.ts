@@ -1,0 +1,60 @@
+// The records of one turn, or of one flush of it, as they lie in their batch: what is asked of them before they are applied.
+
+import type { Batch } from "../protocol/envelope.ts";
+import { decodeSubscribeLast } from "../protocol/payloads.ts";
+import { toGateway } from "../protocol/records.ts";
+import { checkTopic } from "../protocol/subjects.ts";
+import type { WorkerPeer } from "./worker-peer.ts";
+
+/** Which pin the records of a run speak of, and where they are. */
+export interface Run {
+  readonly worker: WorkerPeer;
+  readonly batch: Batch;
+  readonly from: number;
+  readonly to: number;
+  /** Its topics were asked for. */
+  hasAsked: boolean;
+}
+
+/** Whether it asks the gateway to keep something that is bounded for all connections together. */
+export function takesRoom({ batch, from, to }: Run): boolean {
+  for (let index = from; index < to; index++) {
+    const type = batch.type(index);
+    if (type === toGateway.subscribe || type === toGateway.member || type === toGateway.timer) return true;
+    if (type === toGateway.publishKept || type === toGateway.subscribeLast) return true;
+  }
+  return false;
+}
+
+// What a run subscribes to. Checked before anything of it happens: an empty topic would be no subject.
+export function topicsOf({ batch, from, to }: Run): readonly string[] {
+  const topics: string[] = [];
+  for (let index = from; index < to; index++) {
+    const type = batch.type(index);
+    if (type !== toGateway.subscribe && type !== toGateway.subscribeLast) continue;
+    const topic = type === toGateway.subscribe ? batch.text(index) : decodeSubscribeLast(batch.payload(index)).topic;
+    checkTopic(topic);
+    topics.push(topic);
+  }
+  return topics;
+}
+
+/** How many of the latest a run wants of which topics. */
+export function lastsOf({ batch, from, to }: Run): ReadonlyMap<string, number> {
+  const lasts = new Map<string, number>();
+  for (let index = from; index < to; index++) {
+    if (batch.type(index) !== toGateway.subscribeLast) continue;
+    const { topic, last } = decodeSubscribeLast(batch.payload(index));
+    lasts.set(topic, Math.max(last, lasts.get(topic) ?? 0));
+  }
+  return lasts;
+}
+
+/** What may end the socket does not happen under its cork. */
+export function isCorked(type: number): boolean {
+  return type !== toGateway.close && type !== toGateway.released;
+}
+
+export function isOfPin(type: number): boolean {
+  return (type >= toGateway.send && type <= toGateway.released) || (type >= toGateway.identity && type <= toGateway.subscribeLast);
+}

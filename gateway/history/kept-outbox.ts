@@ -1,0 +1,121 @@
+// Publishes that are to be kept, on their way to the store: held until they are stored, and tried again after any fault, without a double.
+// What one publisher publishes to one topic goes one by one, so that nothing overtakes; what it publishes there without `keep` waits
+// behind. Pure, but for the store.
+
+import type { CodedError } from "../../protocol/errors.ts";
+import type { HistoryStore, NewEntry } from "../../protocol/history.ts";
+import { type Patience, persist } from "./persist.ts";
+
+export interface KeptOutboxOptions extends Patience {
+  /** Of the gateway: new with each start. */
+  readonly self: string;
+  readonly store: Pick<HistoryStore, "append">;
+  /** Sends what was published without `keep` until now: it must not be overtaken. */
+  readonly flush: () => void;
+  /** Read each time. */
+  readonly limits: { readonly pendingBytes: number };
+}
+
+export type KeptPublish = Omit<NewEntry, "id" | "triedMs">;
+
+/** @param error undefined: it is stored. */
+export type OnSettled = (error: CodedError | undefined) => void;
+
+interface Item {
+  readonly publish: KeptPublish;
+  readonly id: string;
+  readonly bytes: number;
+  readonly onSettled: OnSettled;
+}
+
+/** Without `keep`, behind one that has it. */
+interface Behind {
+  readonly bytes: number;
+  readonly run: () => void;
+}
+
+/** What a publish takes besides its own bytes. */
+const publishBytes = 256;
+
+export class KeptOutbox {
+  readonly counters = { kept: 0, retried: 0, failed: 0 };
+  /** That wait to be stored. */
+  bytes = 0;
+  private readonly options: KeptOutboxOptions;
+  /** By publisher and topic. The first of a list is under way. */
+  private readonly lists = new Map<string, Array<Item | Behind>>();
+  private last = 0;
+
+  constructor(options: KeptOutboxOptions) {
+    this.options = options;
+  }
+
+  /** Nothing waits. */
+  get isEmpty(): boolean {
+    return this.lists.size === 0;
+  }
+
+  /** Whether what is kept may be more than it is. */
+  get hasRoom(): boolean {
+    return this.bytes < this.options.limits.pendingBytes;
+  }
+
+  /** @param publisher whose publishes to a topic stay in order. */
+  keep(publisher: string, publish: KeptPublish, onSettled: OnSettled): void {
+    const bytes = publish.data.length + publishBytes;
+    this.bytes += bytes;
+    const item = { publish, id: `${this.options.self}-${++this.last}`, bytes, onSettled };
+    const key = keyOf(publisher, publish.topic);
+    const list = this.lists.get(key);
+    if (list !== undefined) return void list.push(item);
+    this.lists.set(key, [item]);
+    this.try(key, item);
+  }
+
+  /** @returns false where nothing of this publisher waits on the topic: then the action is to be run now, and is not run here. */
+  behind(publisher: string, topic: string, dataBytes: number, run: () => void): boolean {
+    const list = this.lists.get(keyOf(publisher, topic));
+    if (list === undefined) return false;
+    const bytes = dataBytes + publishBytes;
+    this.bytes += bytes;
+    list.push({ bytes, run });
+    return true;
+  }
+
+  private try(key: string, { publish, id }: Item): void {
+    const { store, flush } = this.options;
+    let tries = 0;
+    persist(this.options, (triedMs) => {
+      if (++tries > 1) this.counters.retried++;
+      flush();
+      return store.append({ ...publish, id, triedMs });
+    }).then(
+      () => this.settle(key, undefined),
+      (error: CodedError) => this.settle(key, error),
+    );
+  }
+
+  private settle(key: string, error: CodedError | undefined): void {
+    const list = this.lists.get(key) ?? [];
+    const item = list.shift() as Item;
+    this.bytes -= item.bytes;
+    if (error === undefined) this.counters.kept++;
+    else this.counters.failed++;
+    item.onSettled(error);
+    this.goOn(key, list);
+  }
+
+  private goOn(key: string, list: Array<Item | Behind>): void {
+    for (let next = list[0]; next !== undefined; next = list[0]) {
+      if (!("run" in next)) return this.try(key, next);
+      list.shift();
+      this.bytes -= next.bytes;
+      next.run();
+    }
+    this.lists.delete(key);
+  }
+}
+
+function keyOf(publisher: string, topic: string): string {
+  return `${publisher} ${topic}`;
+}

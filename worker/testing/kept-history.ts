@@ -1,0 +1,43 @@
+// What topics keep, in memory, as the gateways' store does.
+
+import { type HistoryEntry, type Retention, stillKept } from "../../protocol/history.ts";
+import { flag } from "../../protocol/records.ts";
+import type { Frame } from "../effects.ts";
+import type { HistoryEntry as SeenEntry } from "../handler.ts";
+import { ReceivedMessage } from "../message.ts";
+import { bytesOf } from "./seen.ts";
+
+export class KeptHistory {
+  private readonly now: () => number;
+  private readonly topics = new Map<string, HistoryEntry[]>();
+  private last = 0;
+
+  /** @param now Milliseconds since 1970. */
+  constructor(now: () => number) {
+    this.now = now;
+  }
+
+  keep(topic: string, frame: Frame, retention: Retention): void {
+    const isBinary = (frame.flags & flag.binary) !== 0;
+    const epoch = `${retention.messages}x${retention.seconds}`;
+    const entry = { epoch, offset: ++this.last, at: this.now(), retention, data: bytesOf(frame), isBinary, except: [] };
+    this.topics.set(topic, [...(this.topics.get(topic) ?? []), entry]);
+  }
+
+  /** Oldest first. */
+  latest(topic: string, last: number): HistoryEntry[] {
+    return stillKept(this.topics.get(topic) ?? [], last, this.now());
+  }
+
+  /** As frames of a client that subscribes. */
+  frames(topic: string, last: number): Frame[] {
+    return this.latest(topic, last).map(({ data, isBinary }) => ({ payload: data, flags: isBinary ? flag.binary : 0 }));
+  }
+
+  /** As app.history tells. */
+  seen(topic: string, last: number): SeenEntry[] {
+    return this.latest(topic, last).map(({ data, isBinary, epoch, offset, at }) => {
+      return { data: new ReceivedMessage(data, isBinary), position: `${epoch}:${offset}`, at: new Date(at) };
+    });
+  }
+}
