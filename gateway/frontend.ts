@@ -85,6 +85,8 @@ export class Frontend {
   /** To every subscriber here, but for these connections. */
   publish(topic: string, data: Uint8Array, isBinary: boolean, except: readonly string[] = []): void {
     const without = except.flatMap((id) => this.options.clients.subscriber(id, topic) ?? []);
+    const [only] = without;
+    if (only !== undefined && without.length === 1) return only.publish(topic, data, isBinary);
     // What was published before has to leave first: uWebSockets.js forgets it when its topic is left.
     for (const socket of without) {
       socket.ping();

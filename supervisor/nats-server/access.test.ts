@@ -9,7 +9,7 @@ import { connectBus, type NatsBus } from "../../nats/connection.ts";
 import { type Role, roles } from "../../nats/permissions.ts";
 import { type BusSecurity, createCredentials } from "../../nats/security.ts";
 import { usualPayloadBytes } from "../../protocol/payload-limits.ts";
-import { oneTimeBucket, type Subjects, subjectsOf, taskBucket } from "../../protocol/subjects.ts";
+import { historyStream, oneTimeBucket, type Subjects, subjectsOf, taskBucket } from "../../protocol/subjects.ts";
 import { startNats, type TestNats } from "../../test/nats.ts";
 import { credentialsFile, ensureKeys } from "./access.ts";
 import { configuredPayload, configuredPort, configuredStore, natsConfiguration } from "./configuration.ts";
@@ -191,6 +191,27 @@ test("who shows nothing, or something else, is not let in", async () => {
     const connecting = connectBus({ url: nats.url, ...(security && { security }), name: "stranger", onEvent: () => undefined });
     await expect(connecting).rejects.toThrow(/config\.invalid.*Authorization Violation.*NATS_CREDENTIALS_FILE/);
   }
+});
+
+test("gateways keep history, and hear of what is kept as it is stored; a worker may neither keep, make nor read any", async () => {
+  const security = shown(credentialsFile(folder, "gateway"));
+  const bus = await connectBus({ url: nats.url, security, name: "gateway", onEvent: () => undefined });
+  const store = bus.historyStore({ namespace, limits: { streams: 1, streamBytes: 1024 * 1024 }, wallClock: Date.now });
+  const heard = new Promise<string>((resolve) =>
+    bus.subscribe(subjects.topic("a:b"), ({ payload }) => resolve(Buffer.from(payload).toString())),
+  );
+  await bus.flush();
+  const retention = { messages: 5, seconds: 60 };
+  await store.append({ id: "1", topic: "a:b", retention, data: Buffer.from("hi"), isBinary: false, except: [], triedMs: 0 });
+  expect(await heard).toBe("hi");
+  expect((await store.read("a:b", { last: 1, bytes: 10 })).latest).toMatchObject([{ offset: 1 }]);
+  await store.append({ id: "1", topic: "a:b", retention, data: Buffer.from("hi"), isBinary: false, except: [], triedMs: 100_000 });
+  await bus.close();
+  const stream = historyStream(namespace, 1);
+  const calls = ["STREAM.INFO", "STREAM.CREATE", "STREAM.UPDATE", "STREAM.DELETE", "STREAM.PURGE", "CONSUMER.CREATE", "DIRECT.GET"];
+  for (const call of calls) expect(await refused("worker", "publish", `$JS.API.${call}.${stream}`)).toHaveLength(1);
+  for (const call of ["STREAM.CREATE.other", `STREAM.PURGE.${stream}`])
+    expect(await refused("gateway", "publish", `$JS.API.${call}`)).toHaveLength(1);
 });
 
 test("the key that workers of 0.2 show goes on to be theirs, and those of today get another one", () => {
