@@ -5,6 +5,7 @@ import type { Installation } from "../testbed/installation.ts";
 import type { Client } from "./client.ts";
 import { Journal } from "./connection-journal.ts";
 import type { Fault } from "./faults/fault.ts";
+import { wrongHistory } from "./history.ts";
 import { Load } from "./load.ts";
 import { wrongMembers } from "./presence.ts";
 import { type Tally, tally } from "./tally.ts";
@@ -69,6 +70,12 @@ export async function runRow(installation: Installation, fault: Fault, options: 
   await load.settle();
   await load.beats().catch((error: Error) => broken.push(error.message));
   broken.push(...(await wrongMembers(installation.url, idsOf(load.clients.filter(({ isOpen }) => isOpen)))));
+  broken.push(
+    ...(await wrongHistory(
+      installation.url,
+      load.clients.filter(({ isOpen }) => isOpen),
+    )),
+  );
   const messages = tally(load, condemned);
   const ids = idsOf(load.clients);
   try {

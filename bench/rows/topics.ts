@@ -38,6 +38,7 @@ const keptPublishes: Row = {
   name: "kept-publishes",
   title: "publish to 100 topics of 10 that keep 100 messages each, 1 under way in each",
   connections: 1_000,
+  isAlone: true,
   needsUsage: true,
   figures: [
     { name: "publishes", title: "publishes, stored", unit: "/s", better: "more" },

@@ -12,6 +12,7 @@ interface State {
 
 /** A client numbers its messages from 1, so the count must be the number. */
 const publishEvery = 10;
+const keep = { messages: 1_000, seconds: 3_600 };
 /** Some turns take a while, so that a kill finds them begun. */
 const waitEvery = 7;
 const waitMs = 5;
@@ -27,6 +28,7 @@ async function onMessage(conn: Connection<{ group: string }, State>, text: strin
   const published = conn.state.published + (isPublished ? 1 : 0);
   if (count % waitEvery === 0) await pause(waitMs);
   if (isPublished) conn.publish(`sequence:${conn.params.group}`, `published ${conn.id} ${published}`, { self: true });
+  if (isPublished) conn.publish(`kept:${conn.params.group}`, `${conn.id} ${published}`, { keep });
   conn.setState({ ...conn.state, count, published });
   conn.send(`answer ${text} ${count} ${turn.redelivered ? "again" : "first"}`);
 }
