@@ -3,7 +3,7 @@
 import type { CodedError, ErrorCode } from "../protocol/errors.ts";
 import type { OneTimeStore } from "../protocol/one-time-store.ts";
 import type { PathParams } from "../protocol/route-table.ts";
-import type { Message, Sendable } from "./message-types.ts";
+import type { HistoryEntry, PublishOptions, Sendable } from "./message-types.ts";
 
 /** A URL's query, read only. */
 export type Query = Omit<URLSearchParams, "append" | "delete" | "set" | "sort">;
@@ -83,28 +83,6 @@ export interface Connection<Params = PathParams, State = unknown> {
   close(code?: number, reason?: string): void;
   /** Commits what was asked for so far; `turn.flushed` counts it. Resolves when the gateway has it: then go on. */
   flush(): Promise<void>;
-}
-
-export interface PublishOptions {
-  /** To this connection as well, if it subscribes. */
-  readonly self?: boolean;
-  /** Ids of connections that do not get it, wherever they are: at most 100. */
-  readonly except?: readonly string[];
-  /**
-   * The topic keeps it: the latest `messages` of those that were published with the same `keep`, each for `seconds`. At most 1,000, for 31
-   * days. @throws {CodedError} "history.invalid"
-   */
-  readonly keep?: { readonly messages: number; readonly seconds: number };
-}
-
-/** A message that a topic keeps. */
-export interface HistoryEntry {
-  /** As it was published; it can be sent as it is. */
-  readonly data: Message;
-  /** Its place: `epoch:offset`. Offsets grow within an epoch, and skip. */
-  readonly position: string;
-  /** When it was stored, by NATS' clock. */
-  readonly at: Date;
 }
 
 /** One call of a hook. Every hook gets it as its last parameter. */

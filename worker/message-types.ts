@@ -23,6 +23,28 @@ interface NoPromise {
   readonly then?: never;
 }
 
+export interface PublishOptions {
+  /** To this connection as well, if it subscribes. */
+  readonly self?: boolean;
+  /** Ids of connections that do not get it, wherever they are: at most 100. */
+  readonly except?: readonly string[];
+  /**
+   * The topic keeps it: the latest `messages` of those that were published with the same `keep`, each for `seconds`. At most 1,000, for 31
+   * days. @throws {CodedError} "history.invalid"
+   */
+  readonly keep?: { readonly messages: number; readonly seconds: number };
+}
+
+/** A message that a topic keeps. */
+export interface HistoryEntry {
+  /** As it was published; it can be sent as it is. */
+  readonly data: Message;
+  /** Its place: `epoch:offset`. Offsets grow within an epoch, and skip. */
+  readonly position: string;
+  /** When it was stored, by NATS' clock. */
+  readonly at: Date;
+}
+
 /** The members of a union whose `type` may be this one. */
 type MemberOf<Incoming, Type extends string> = Incoming extends { readonly type: infer Own }
   ? Type extends Own

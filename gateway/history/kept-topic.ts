@@ -30,6 +30,8 @@ export class KeptTopic {
   private readonly options: KeptTopicOptions;
   /** The last offset that was delivered, or that was there before anybody here wanted any; by epoch. */
   private readonly reached = new Map<string, number>();
+  /** Epochs with a gap that is being read, and whether more has come that was read from elsewhere: then it is read again. */
+  private readonly gaps = new Map<string, boolean>();
   private held: Array<LiveEntry | (() => void)> = [];
   /** Reads that are under way: what comes meanwhile is held back. */
   private pauses = 0;
@@ -84,6 +86,9 @@ export class KeptTopic {
   /** The stream was read from where a gap began: what is not among these is gone. */
   repaired(epoch: string, entries: readonly HistoryEntry[]): void {
     for (const entry of entries) this.deliverNew(entry);
+    const isReadAgain = this.gaps.get(epoch) === true;
+    this.gaps.delete(epoch);
+    if (isReadAgain) return this.ask(epoch, this.reached.get(epoch) ?? 0);
     this.passOver(this.held.find((item) => typeof item !== "function" && item.epoch === epoch));
     this.resume();
   }
@@ -92,11 +97,18 @@ export class KeptTopic {
   giveUp(): void {
     this.passOver(this.held.find((item) => typeof item !== "function"));
     this.pauses = 0;
+    this.gaps.clear();
     this.drain();
   }
 
+  /** An entry of a stream that was read from somewhere on, which is behind all that was heard of it. */
+  replay(entry: HistoryEntry): void {
+    if (this.gaps.has(entry.epoch)) this.gaps.set(entry.epoch, true);
+    else this.deliverNew(entry);
+  }
+
   /** An entry as it was read from its stream, with all before it. */
-  deliverNew(entry: HistoryEntry): void {
+  private deliverNew(entry: HistoryEntry): void {
     if (entry.offset <= (this.reached.get(entry.epoch) ?? 0)) return;
     this.reached.set(entry.epoch, entry.offset);
     this.deliver(entry);
@@ -147,8 +159,13 @@ export class KeptTopic {
       return true;
     }
     this.pauses++;
-    this.options.onGap(entry.epoch, last);
+    this.ask(entry.epoch, last);
     return false;
+  }
+
+  private ask(epoch: string, offset: number): void {
+    this.gaps.set(epoch, false);
+    this.options.onGap(epoch, offset);
   }
 
   private drain(): void {

@@ -170,7 +170,7 @@ test("whoever joins, whenever, gets everything once and in order, whatever is lo
         for (const { got, last } of stage.clients) expect(got).toEqual(last === allOfThem ? all : all.slice(all.length - got.length));
       },
     ),
-    { numRuns: 300 },
+    { numRuns: 500 },
   );
 }, 60_000);
 
@@ -228,4 +228,39 @@ test("what is not kept waits while the topic is being repaired", async () => {
   stage.history.publishHere(topic, Buffer.from("not kept"), false);
   await stage.settle();
   expect(stage.clients[0]?.got).toEqual(["0", "1", "2", "not kept"]);
+});
+
+test("NATS that goes away again before it is known what was missed: what the first time has swallowed is read as well", async () => {
+  const stage = new Stage();
+  stage.clients.push({ got: [], last: 0 });
+  stage.lose();
+  for (let number = 0; number < 2; number++) stage.publish();
+  await stage.turn(5);
+  stage.store.fault = () => Promise.reject(new Error("not yet"));
+  stage.comeBack();
+  await stage.turn(5);
+  stage.now = 100_000;
+  stage.lose();
+  stage.store.fault = () => Promise.resolve();
+  stage.comeBack();
+  await stage.settle();
+  expect(stage.clients[0]?.got).toEqual(["0", "1"]);
+});
+
+test("a gap that is not read yet when NATS goes away: what comes later does not overtake what is missing", async () => {
+  const stage = new Stage();
+  await stage.join(allOfThem);
+  for (let number = 0; number < 2; number++) stage.publish();
+  await stage.turn(5);
+  stage.underWay.shift();
+  stage.store.fault = () => Promise.reject(new Error("not yet"));
+  stage.deliverOne();
+  await stage.turn(5);
+  stage.store.fault = () => Promise.resolve();
+  stage.lose();
+  stage.publish();
+  await stage.turn(5);
+  stage.comeBack();
+  await stage.settle();
+  expect(stage.clients[0]?.got).toEqual(["0", "1", "2"]);
 });

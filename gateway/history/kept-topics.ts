@@ -46,6 +46,7 @@ export class KeptTopics {
   private readonly heard = new Map<string, number>();
   /** Since NATS is back, as long as it is not known what has been missed. */
   private catchingUp: symbol | undefined;
+  /** Since when something may have been missed, by the wall clock. */
   private disconnectedAt: number | undefined;
 
   constructor(options: KeptTopicsOptions) {
@@ -113,7 +114,6 @@ export class KeptTopics {
     if (this.catchingUp === undefined) for (const kept of this.topics.values()) kept.pause();
     this.catchingUp = mine;
     const since = (this.disconnectedAt ?? this.options.wallClock()) - faultMarginMs;
-    this.disconnectedAt = undefined;
     void persist(
       this.options,
       () => this.catchUp(since),
@@ -123,6 +123,7 @@ export class KeptTopics {
       .then(() => {
         if (this.catchingUp !== mine) return;
         this.catchingUp = undefined;
+        this.disconnectedAt = undefined;
         for (const kept of this.topics.values()) kept.resume();
       });
   }
@@ -195,7 +196,7 @@ export class KeptTopics {
       await store.replay(epoch, heard === undefined ? { since } : { offset: heard + 1 }, (topic, entry) => {
         const wanted = wantedAt(topic);
         if (wanted === undefined || entry.at < wanted) return;
-        this.open(topic).deliverNew(entry);
+        this.open(topic).replay(entry);
       });
       this.heardUpTo(epoch, lastOffset);
     }
