@@ -106,6 +106,7 @@ test("killed workers and a killed nats-server: nobody misses anything or gets it
     await join();
   }
   await Promise.all(talking);
+  await first.until(() => said(first).length >= 2 * messages, "all of it is heard, also what is not kept");
   await Promise.all(listeners.map((client) => client.until(() => kept(client).length >= 2 * messages - plain(messages), "all was heard")));
   const all = kept(first);
   for (const speaker of [0, 1]) {
