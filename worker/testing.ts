@@ -9,12 +9,12 @@
 
 import { usualExpireGraceMs } from "../process/settings.ts";
 import { compileRoutes, matchRoute, type PathParams } from "../protocol/route-table.ts";
+import { checkUser } from "../protocol/user.ts";
 import { parseWorkerConfig } from "./config.ts";
 import { frameOf } from "./effects.ts";
 import { isClientFault } from "./failure.ts";
 import type { App, Handler, Member, MembersFilter, Sendable } from "./handler.ts";
 import { ClientRequest, refusalOf } from "./http-request.ts";
-import { checkUser } from "./identity.ts";
 import { listed } from "./members.ts";
 import { Background } from "./testing/background.ts";
 import type { HeldConnection } from "./testing/held-connection.ts";
