@@ -7,6 +7,8 @@ export interface Tally {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
+  /** What has failed, by name, as far as that is known. */
+  readonly failures: readonly string[];
 }
 
 const checks = [
@@ -16,12 +18,12 @@ const checks = [
 
 /** Runs them one after the other, their output to the terminal. */
 export async function runChecks(): Promise<Tally> {
-  let failed = 0;
+  const failures: string[] = [];
   for (const { name, program, args } of checks) {
     process.stdout.write(`check: ${name}\n`);
-    if ((await runProgram(program, args)) !== 0) failed++;
+    if ((await runProgram(program, args)) !== 0) failures.push(`check: ${name}`);
   }
-  return { passed: checks.length - failed, failed, skipped: 0 };
+  return { passed: checks.length - failures.length, failed: failures.length, skipped: 0, failures };
 }
 
 export interface ProgramOptions {
@@ -51,18 +53,20 @@ export function runProgram(program: string, args: readonly string[], { env, stdi
 }
 
 /** What a run counts that could not begin, or did not get to its end. */
-export const oneFailure: Tally = { passed: 0, failed: 1, skipped: 0 };
+export const oneFailure: Tally = { passed: 0, failed: 1, skipped: 0, failures: [] };
 
 /** @param said All that a run wrote: its last tally counts. */
 export function parseTally(said: string): Tally {
   const found = [...said.matchAll(/^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/gm)].at(-1);
   if (found === undefined) return oneFailure;
   const [, passed, failed, skipped = 0] = found;
-  return { passed: Number(passed), failed: Number(failed), skipped: Number(skipped) };
+  const failures = [...said.matchAll(/^failed: (.+)$/gm)].map(([, name = ""]) => name);
+  return { passed: Number(passed), failed: Number(failed), skipped: Number(skipped), failures };
 }
 
-/** The last line of a run, in the form that CI reads. @returns The exit code. */
-export function reportTally({ passed, failed, skipped }: Tally): number {
+/** The last lines of a run: what has failed, which may be far above, and the tally in the form that CI reads. @returns The exit code. */
+export function reportTally({ passed, failed, skipped, failures }: Tally): number {
+  process.stdout.write(["", ...failures.map((name) => `failed: ${name}`)].join("\n"));
   process.stdout.write(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}\n`);
   return failed === 0 ? 0 : 1;
 }

@@ -15,6 +15,8 @@ export const fileTally = v.object({
   failed: v.number(),
   /** Those to be written, too. */
   skipped: v.number(),
+  /** By file and name. */
+  failures: v.array(v.string()),
 });
 
 export default class TallyReporter extends DefaultReporter {
@@ -25,13 +27,15 @@ export default class TallyReporter extends DefaultReporter {
   ): void {
     // Where no file was chosen, it would list the patterns of all projects.
     if (modules.length > 0 || errors.length > 0) super.onTestRunEnd(modules, errors, reason);
-    const states = modules.flatMap((module) => [...module.children.allTests()].map((test) => test.result().state));
-    const count = (wanted: (typeof states)[number]) => states.filter((state) => state === wanted).length;
+    const tests = modules.flatMap((module) => [...module.children.allTests()]);
+    const having = (wanted: ReturnType<(typeof tests)[number]["result"]>["state"]) =>
+      tests.filter((test) => test.result().state === wanted);
     const tally: v.InferOutput<typeof fileTally> = {
       files: modules.length,
-      passed: count("passed"),
-      failed: count("failed"),
-      skipped: count("skipped"),
+      passed: having("passed").length,
+      failed: having("failed").length,
+      skipped: having("skipped").length,
+      failures: having("failed").map((test) => `${test.module.relativeModuleId} > ${test.fullName}`),
     };
     writeFileSync(process.env[tallyFileVariable] ?? "", JSON.stringify(tally));
   }

@@ -27,8 +27,9 @@ export async function run(args: readonly string[]): Promise<number> {
   }
   const tallies: Tally[] = [];
   for (const place of places) tallies.push(place === here ? await runHere(rest) : await runElsewhere(place, rest));
-  const sum = (name: keyof Tally) => tallies.reduce((total, tally) => total + tally[name], 0);
-  return reportTally({ passed: sum("passed"), failed: sum("failed"), skipped: sum("skipped") });
+  const sum = (name: "passed" | "failed" | "skipped") => tallies.reduce((total, tally) => total + tally[name], 0);
+  const failures = tallies.flatMap((tally) => tally.failures);
+  return reportTally({ passed: sum("passed"), failed: sum("failed"), skipped: sum("skipped"), failures });
 }
 
 /** Takes --node out of the arguments: vitest has the others. */
@@ -44,7 +45,8 @@ async function runElsewhere(nodeMajor: string, args: readonly string[]): Promise
     // Imported only now: few want it.
     const { runSuite } = await import("../test/systemd/suite.ts");
     const { exitCode, stdout } = await runSuite(nodeMajor, args);
-    const tally = parseTally(stdout);
+    const said = parseTally(stdout);
+    const tally = { ...said, failures: said.failures.map((name) => `Node ${nodeMajor}: ${name}`) };
     return exitCode !== 0 && tally.failed === 0 ? { ...tally, failed: 1 } : tally;
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
@@ -65,5 +67,6 @@ async function runHere(args: readonly string[]): Promise<Tally> {
   }
   const checks = await runChecks();
   const tests = await runTests(args);
-  return { passed: checks.passed + tests.passed, failed: checks.failed + tests.failed, skipped: tests.skipped };
+  const failures = [...checks.failures, ...tests.failures];
+  return { passed: checks.passed + tests.passed, failed: checks.failed + tests.failed, skipped: tests.skipped, failures };
 }
