@@ -61,8 +61,9 @@ class Worker {
 
   constructor(stage: Stage, id: string, release: string, paths: readonly string[]) {
     this.stage = stage;
-    // Release 2 wants a turn when it adopts.
-    const routes = paths.map((path) => ({ path, subprotocols: [], upgrades: false, answers: false, adopts: release === "2" }));
+    // Release 2 wants a turn when it adopts, and has turns for timers.
+    const has = release === "2";
+    const routes = paths.map((path) => ({ path, subprotocols: [], upgrades: false, answers: false, adopts: has, timers: has }));
     const link = new Link({
       self: "g",
       peer: id,
@@ -1697,6 +1698,28 @@ describe("at the edges", () => {
     const other = stage.open();
     stage.finish();
     expect([client.connection.phase, stage.dispatcher.hasHandedOver, other.committed]).toEqual(["pinned", true, ["open"]]);
+  });
+
+  test("a suspect whose timer killed two workers goes on after a rollback to a release that has no timers", () => {
+    const stage = new Stage();
+    stage.activate("2");
+    let worker = stage.join("2");
+    const [client, other] = [stage.open(), stage.open()];
+    stage.finish();
+    stage.dispatcher.arrived(client.connection, new ConnectionEvent(toWorker.timer, encodeTimer(1, "t")));
+    stage.slice();
+    for (let deaths = 0; deaths < 2; deaths++) {
+      stage.lose(worker, "exited");
+      if (deaths === 0) worker = stage.join("2");
+      while (stage.slice());
+    }
+    expect(client.connection.phase).toBe("suspect");
+    stage.activate("1");
+    stage.join("1");
+    stage.finish();
+    stage.message(other, "later");
+    stage.finish();
+    expect([client.connection.phase, stage.dispatcher.hasHandedOver, other.committed.at(-1)]).toEqual(["pinned", true, "later"]);
   });
 
   test("nothing is asked back for a worker that is reserved for a suspect", () => {

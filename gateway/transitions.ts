@@ -135,6 +135,7 @@ export class Transitions {
     this.free(this.quarantine.leaveUnless(this.candidates.all));
     for (let next = this.nextAlone(); next !== undefined; next = this.nextAlone()) {
       const { connection, worker } = next;
+      while (this.queues.dropUnheard(connection, worker));
       if (hasToRun(connection, worker)) this.give(connection, worker);
       else {
         connection.crashes = undefined;
@@ -165,6 +166,7 @@ export class Transitions {
   /** An event has committed that lost workers may have had in hand. */
   survive(connection: Connection): void {
     this.quarantine.committed(connection);
+    while (connection.worker !== undefined && this.queues.dropUnheard(connection, connection.worker));
     if (connection.events[0]?.redelivered) return;
     connection.crashes = undefined;
     this.happen(connection, "cleared");
