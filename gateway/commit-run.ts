@@ -17,7 +17,7 @@ export interface Run {
 }
 
 /** Whether it asks the gateway to keep something that is bounded for all connections together. */
-export function takesRoom({ batch, from, to }: Run): boolean {
+export function needsQuota({ batch, from, to }: Run): boolean {
   for (let index = from; index < to; index++) {
     const type = batch.type(index);
     if (type === toGateway.subscribe || type === toGateway.member || type === toGateway.timer) return true;

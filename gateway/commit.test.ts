@@ -346,7 +346,7 @@ describe("a turn's effects", () => {
     await stage.confirmed();
     expect(second.socket.log.at(-1)).toBe("end 1013 members.total");
     expect(stage.publishedHere).toContain("t bye");
-    expect(stage.members.list("t", 0)).toMatchObject({ ids: [first.connection.id], infos: ['"Ada"'] });
+    expect(stage.members.list("t", 0)).toMatchObject({ ids: [first.connection.id], info: ['"Ada"'] });
     // Of a topic that it does not subscribe to, it is none.
     stage.say([stage.groupsOf(first, { effects: [[toGateway.unsubscribe, "t"], tell('"again"')] })]);
     expect(stage.members.list("t", 0).ids).toEqual([]);

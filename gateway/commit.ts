@@ -4,7 +4,7 @@
 import type { Batch } from "../protocol/envelope.ts";
 import { decodePublish, decodeSetTimer } from "../protocol/payloads.ts";
 import { flag, type IdentityBody, parseIdentity, toGateway, toWorker } from "../protocol/records.ts";
-import { isCorked, isOfPin, lastsOf, type Run, takesRoom, topicsOf } from "./commit-run.ts";
+import { isCorked, isOfPin, lastsOf, needsQuota, type Run, topicsOf } from "./commit-run.ts";
 import { type Connection, ownerOf } from "./connection.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { Granted, PacedInterest } from "./paced-interest.ts";
@@ -72,7 +72,7 @@ export class Commits {
     }
     try {
       // Most turns only send, publish or set a state: their records are looked at once.
-      if (takesRoom(run)) {
+      if (needsQuota(run)) {
         if (this.waitsForInterest(connection, run)) return true;
         this.checkRoom(connection, run);
       }

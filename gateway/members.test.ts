@@ -40,7 +40,7 @@ test("a member is there from when it says so until it leaves, or its socket clos
   expect(members.list("a", 0)).toEqual({
     ids: [ada.id, bob.id],
     users: ["ada", ""],
-    infos: ['"Ada, away"', '"Bob"'],
+    info: ['"Ada, away"', '"Bob"'],
     since: [1_000, 2_000],
   });
   members.leave(ada, "a");

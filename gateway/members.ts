@@ -113,7 +113,7 @@ export class Members {
 
   /** @param after The number behind which to go on; 0: from the beginning. @param limit So many at most. */
   list(name: string, after: number, limit = Number.POSITIVE_INFINITY): MembersBody {
-    const told: MembersBody = { ids: [], users: [], infos: [], since: [] };
+    const told: MembersBody = { ids: [], users: [], info: [], since: [] };
     const { order = [] } = this.topics.get(name) ?? {};
     let bytes = 0;
     let last = after;
@@ -125,7 +125,7 @@ export class Members {
       if (told.ids.length >= Math.max(1, limit) || (told.ids.length > 0 && bytes > sliceBytes)) return { ...told, next: last };
       told.ids.push(id);
       told.users.push(user);
-      told.infos.push(info);
+      told.info.push(info);
       told.since.push(since);
       last = number;
     }

@@ -50,11 +50,11 @@ const open = v.object({
   next: v.optional(v.number()),
 });
 
-/** Some of a topic's members, in their order, by column: they may be many. users: empty for none; infos: JSON; since: ms since 1970. */
+/** Some of a topic's members, in their order, by column: they may be many. users: empty for none; info: JSON; since: ms since 1970. */
 const members = v.object({
   ids: listOf<string>("string"),
   users: listOf<string>("string"),
-  infos: listOf<string>("string"),
+  info: listOf<string>("string"),
   since: listOf<number>("number"),
   /** The number to go on behind; missing: that was all. */
   next: v.optional(length),

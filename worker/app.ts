@@ -115,7 +115,7 @@ export class AppClient implements App {
     const all = new Map<string, Member>();
     for (let after: number | undefined = 0; after !== undefined; ) {
       const result: ResultBody = await this.ask(peer, { kind: "members", topic, after });
-      if (typeof result === "number" || !("infos" in result)) throw new CodedError("envelope.malformed", "no list of members");
+      if (typeof result === "number" || !("info" in result)) throw new CodedError("envelope.malformed", "no list of members");
       for (const member of membersOf(peer, result)) all.set(member.id, member);
       after = result.next;
     }

@@ -50,7 +50,7 @@ beforeEach(() => {
         return [...peers.keys()];
       },
       get: (id) => peers.get(id),
-      lowestLevel: 1,
+      minLevel: 1,
     },
     hub: { get: (id) => peers.get(id)?.link },
   });

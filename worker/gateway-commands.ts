@@ -35,7 +35,7 @@ export interface GatewayCommandsOptions {
   readonly timeoutMs: number;
   /** What one operation may have, encoded. */
   readonly limitBytes: number;
-  readonly gateways: Pick<Gateways, "ids" | "get" | "lowestLevel">;
+  readonly gateways: Pick<Gateways, "ids" | "get" | "minLevel">;
   readonly hub: Pick<LinkHub, "get">;
 }
 
@@ -170,8 +170,8 @@ export class GatewayCommands {
     const level = gateways.get(peer)?.level;
     try {
       // It passes it on to the others.
-      if (body.kind === "publish" && body.except !== undefined) needLevel(gateways.lowestLevel, 1, "publish with except");
-      if (body.kind === "publish" && body.keep !== undefined) needLevel(gateways.lowestLevel, 1, "publish with keep");
+      if (body.kind === "publish" && body.except !== undefined) needLevel(gateways.minLevel, 1, "publish with except");
+      if (body.kind === "publish" && body.keep !== undefined) needLevel(gateways.minLevel, 1, "publish with keep");
       if (level !== undefined) needLevel(level, levelOf(body), `app.${body.kind}`);
     } catch (error) {
       return error;

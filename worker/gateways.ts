@@ -58,7 +58,7 @@ export class Gateways {
   }
 
   /** The lowest of all of them: what one passes on, others have to understand. One whose hello has not come may be of level 0. */
-  get lowestLevel(): number {
+  get minLevel(): number {
     let lowest = gatewayLevel;
     for (const { level } of this.peers.values()) lowest = Math.min(lowest, level ?? 0);
     return lowest;

@@ -92,7 +92,7 @@ export class Mailbox {
    * What its turns have told of it as a member, by topic. Its gateway may not know it yet: a commit that subscribes waits there until NATS has
    * the subscription, and the next turn does not. Made when they do.
    */
-  infos: Map<string, unknown> | undefined;
+  memberInfo: Map<string, unknown> | undefined;
   user: string | undefined;
   /** As of the pin. */
   expiresAt: number;

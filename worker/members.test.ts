@@ -34,7 +34,7 @@ test("what is told of a member is JSON of at most 1 KiB", () => {
 });
 
 test("columns of what a gateway has told become members; columns of different lengths are refused", () => {
-  const told = { ids: ["g-1-1", "g-2-2"], users: ["ada", ""], infos: ['{"a":1}', "2"], since: [10, 20] };
+  const told = { ids: ["g-1-1", "g-2-2"], users: ["ada", ""], info: ['{"a":1}', "2"], since: [10, 20] };
   expect(membersOf("g", told)).toEqual([member("g-1-1", "ada", 10, { a: 1 }), member("g-2-2", undefined, 20, 2)]);
   expect(() => membersOf("g", { ...told, users: ["ada"] })).toThrow("envelope.malformed");
 });

@@ -29,13 +29,13 @@ function jsonOf(info: unknown): string {
 }
 
 /** What one gateway has told. @throws {CodedError} "envelope.malformed" */
-export function membersOf(gateway: string, { ids, users, infos, since }: MembersBody): Member[] {
-  if ([users, infos, since].some(({ length }) => length !== ids.length)) {
+export function membersOf(gateway: string, { ids, users, info, since }: MembersBody): Member[] {
+  if ([users, info, since].some(({ length }) => length !== ids.length)) {
     throw new CodedError("envelope.malformed", "a list of members has columns of different lengths");
   }
   return ids.map((id, index) => {
     const user = users[index] === "" ? undefined : users[index];
-    return { id, gateway, user, info: JSON.parse(infos[index] ?? ""), since: new Date(since[index] ?? 0), connections: 1 };
+    return { id, gateway, user, info: JSON.parse(info[index] ?? ""), since: new Date(since[index] ?? 0), connections: 1 };
   });
 }
 

@@ -86,11 +86,11 @@ export class TurnConnection implements Connection {
     const { except = [], keep } = options ?? {};
     if (keep !== undefined) {
       const payload = publishKeptPayload(topic, frame, checkRetention(keep), checkExcept(except));
-      needLevel(turn.host.lowestLevel, 1, "publish with keep");
+      needLevel(turn.host.minLevel, 1, "publish with keep");
       return turn.effects.add(toGateway.publishKept, payload, flags);
     }
     if (except.length === 0) return turn.effects.add(toGateway.publish, publishPayload(topic, frame), flags);
-    needLevel(turn.host.lowestLevel, 1, "publish with except");
+    needLevel(turn.host.minLevel, 1, "publish with except");
     turn.effects.add(toGateway.publishExcept, publishExceptPayload(topic, frame, checkExcept(except)), flags);
   }
 
@@ -104,8 +104,8 @@ export class TurnConnection implements Connection {
     this.#subscribe(turn, topic, last);
     if (info === undefined) return;
     turn.effects.add(toGateway.member, encodePublish(topic, Buffer.from(info)));
-    turn.infos ??= new Map();
-    turn.infos.set(topic, JSON.parse(info));
+    turn.memberInfo ??= new Map();
+    turn.memberInfo.set(topic, JSON.parse(info));
   }
 
   #subscribe(turn: RunningTurn, topic: string, last: number | undefined): void {
@@ -124,7 +124,7 @@ export class TurnConnection implements Connection {
     if (!turn.topics.has(topic)) return;
     turn.effects.add(toGateway.unsubscribe, topic);
     turn.topics.delete(topic);
-    turn.infos?.delete(topic);
+    turn.memberInfo?.delete(topic);
     turn.left ??= new Set();
     turn.left.add(topic);
   }
@@ -139,9 +139,9 @@ export class TurnConnection implements Connection {
 
   /** What its turns have made of it: this one, and those before it that its gateway may not have applied yet. */
   #asMember(topic: string, told: Member | undefined): Member[] {
-    const { infos, left, topics, event, mailbox } = this.#open();
+    const { memberInfo, left, topics, event, mailbox } = this.#open();
     const hasLeft = left?.has(topic) === true;
-    const own = [infos, hasLeft ? undefined : mailbox.infos].find((each) => each?.has(topic));
+    const own = [memberInfo, hasLeft ? undefined : mailbox.memberInfo].find((each) => each?.has(topic));
     const committed = hasLeft ? undefined : told;
     if (event.type === toWorker.close || !topics.has(topic) || (committed === undefined && own === undefined)) return [];
     const { id, gateway, user } = this;

@@ -25,7 +25,7 @@ export interface TurnHost {
   readonly app: App;
   readonly limits: TurnLimits;
   /** Of all gateways: see Gateways. */
-  readonly lowestLevel: number;
+  readonly minLevel: number;
   /** Commits what has been asked for so far. Resolves when the gateway has applied it. */
   flush(turn: RunningTurn): Promise<void>;
 }
@@ -54,7 +54,7 @@ export class RunningTurn implements Turn, MeasuredTurn {
   private ownTopics: TurnTopics | undefined;
   private ownTimers: TurnTimers | undefined;
   /** What it has told of the connection as a member, by topic. */
-  infos: Map<string, unknown> | undefined;
+  memberInfo: Map<string, unknown> | undefined;
   /** Topics that it has left: what its gateway still tells of the connection as their member is over. */
   left: Set<string> | undefined;
 
@@ -154,12 +154,12 @@ export class RunningTurn implements Turn, MeasuredTurn {
 
   commitTopics(): void {
     this.ownTopics?.commit();
-    for (const topic of this.left ?? []) this.mailbox.infos?.delete(topic);
-    for (const [topic, info] of this.infos ?? []) {
-      this.mailbox.infos ??= new Map();
-      this.mailbox.infos.set(topic, info);
+    for (const topic of this.left ?? []) this.mailbox.memberInfo?.delete(topic);
+    for (const [topic, info] of this.memberInfo ?? []) {
+      this.mailbox.memberInfo ??= new Map();
+      this.mailbox.memberInfo.set(topic, info);
     }
-    this.left = this.infos = undefined;
+    this.left = this.memberInfo = undefined;
   }
 
   commitTimers(): void {

@@ -27,7 +27,7 @@ export interface TurnsOptions {
   /** Milliseconds in which this process ran, for time-outs. Missing: `now`. */
   readonly ran?: () => number;
   /** Of all gateways. Missing: they are as new as this worker. */
-  readonly lowestLevel?: () => number;
+  readonly minLevel?: () => number;
   /** Asked before each turn, and told when one may have ended. */
   readonly exclusive: Pick<ExclusiveRunner, "mayRun" | "step">;
   /** Told of messages that could not be parsed. */
@@ -60,8 +60,8 @@ export class Turns implements TurnHost {
     this.limits = options.limits;
   }
 
-  get lowestLevel(): number {
-    return this.options.lowestLevel?.() ?? gatewayLevel;
+  get minLevel(): number {
+    return this.options.minLevel?.() ?? gatewayLevel;
   }
 
   /** How many turns wait for something. */

@@ -165,7 +165,7 @@ export class Worker {
       limits,
       now,
       ran: () => running.read(),
-      lowestLevel: () => this.gateways.lowestLevel,
+      minLevel: () => this.gateways.minLevel,
       app: appClient,
       exclusive: this.exclusive,
       refusals,

@@ -48,7 +48,7 @@ class TestGateway {
         if (command.kind !== "members") return answer(this.connections);
         const { after, limit = 0 } = command;
         const ids = this.members.slice(after, after + limit);
-        const told = { ids, users: ids.map(() => ""), infos: ids.map((name) => JSON.stringify(name)), since: ids.map(() => 0) };
+        const told = { ids, users: ids.map(() => ""), info: ids.map((name) => JSON.stringify(name)), since: ids.map(() => 0) };
         answer(after + limit < this.members.length ? { ...told, next: after + limit } : told);
       },
       onBug: (error) => faults.push(error),

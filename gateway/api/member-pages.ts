@@ -49,7 +49,7 @@ export async function memberPage(topic: string, { limit, cursor }: PageWanted, g
     if (members.length === limit) return { members, next: { gateway, after: 0 } };
     const after = gateway === cursor?.gateway ? cursor.after : 0;
     const told = await gateways.at(gateway, { kind: "members", topic, after, limit: limit - members.length });
-    if (typeof told !== "object" || !("infos" in told)) continue;
+    if (typeof told !== "object" || !("info" in told)) continue;
     members.push(...membersOf(gateway, told));
     if (told.next !== undefined) return { members, next: { gateway, after: told.next } };
   }
@@ -67,10 +67,10 @@ export function decodeCursor(text: string): Cursor | undefined {
   return gateway === undefined || after === undefined ? undefined : { gateway, after: Number(after) };
 }
 
-function membersOf(gateway: string, { ids, users, infos, since }: MembersBody): ToldMember[] {
+function membersOf(gateway: string, { ids, users, info, since }: MembersBody): ToldMember[] {
   return ids.map((id, index) => {
     const user = users[index] ?? "";
-    const told = { id, gateway, info: JSON.parse(infos[index] ?? "null") as unknown, since: new Date(since[index] ?? 0).toISOString() };
+    const told = { id, gateway, info: JSON.parse(info[index] ?? "null") as unknown, since: new Date(since[index] ?? 0).toISOString() };
     return user === "" ? told : { ...told, user };
   });
 }
