@@ -9,6 +9,7 @@ import { wrongHistory } from "./history.ts";
 import { Load } from "./load.ts";
 import { wrongMembers } from "./presence.ts";
 import { type Tally, tally } from "./tally.ts";
+import { TaskWatch } from "./task-watch.ts";
 
 export interface RowOptions {
   readonly times: number;
@@ -35,6 +36,7 @@ const steadyMs = 500;
 
 export async function runRow(installation: Installation, fault: Fault, options: RowOptions): Promise<Row> {
   const journal = await Journal.listen(installation.url);
+  const task = await TaskWatch.listen(installation.url);
   const load = await Load.open({ url: installation.url, connections: options.connections, rate: options.rate });
   const condemned = new Set<Client>();
   const broken: string[] = [];
@@ -61,6 +63,7 @@ export async function runRow(installation: Installation, fault: Fault, options: 
       });
       await installation.isWhole();
       await load.flows();
+      await task.runs();
     }
   } catch (error) {
     broken.push(`strike ${times + 1}: ${(error as Error).message}`);
@@ -76,6 +79,8 @@ export async function runRow(installation: Installation, fault: Fault, options: 
       load.clients.filter(({ isOpen }) => isOpen),
     )),
   );
+  broken.push(...task.verdict());
+  await task.close();
   const messages = tally(load, condemned);
   const ids = idsOf(load.clients);
   try {

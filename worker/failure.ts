@@ -6,6 +6,7 @@ import { isError, valueText } from "../process/thrown.ts";
 import { CodedError, type ErrorCode, isCodedError } from "../protocol/errors.ts";
 import type { HandlerError } from "./handler.ts";
 import type { Mailbox } from "./mailbox.ts";
+import type { TaskToRun } from "./tasks.ts";
 import type { HookName } from "./turn.ts";
 
 /** Thrown by our own parsing and checking alone, never by a handler's code. */
@@ -31,4 +32,11 @@ export function logThrown(logs: { log: Logger; sparseLog: SparseLog }, { pin }: 
   const about = { connection: pin.id, gateway: pin.gateway.id };
   if (isClientFault(error)) logs.log.debug({ ...about, ...kind, issues: error.issues }, error.message);
   else logs.sparseLog.error(kind, { ...about, err: error.code === "handler.thrown" ? error.cause : error }, `${hook} was rolled back`);
+}
+
+/** A task has thrown; or nobody knows who has it, since NATS is away or has no JetStream: that is nobody's fault here. */
+export function logTaskFailure(sparseLog: SparseLog, { file, name }: Pick<TaskToRun, "file" | "name">, error: unknown): void {
+  const kind = { file, task: name };
+  if (isCodedError(error, "store.unavailable")) sparseLog.warn({ ...kind, code: error.code }, { err: error }, "a task waits");
+  else sparseLog.error(kind, { err: error }, "a task failed");
 }

@@ -16,8 +16,8 @@ export const heldMs = 1_000;
 export const takenMs = 1_250;
 /** Who has others already waits so much longer for each, so that they spread. */
 const politeMs = 20;
-/** After a store that does not answer, or not in time. */
-const retryMs = 50;
+/** After a store that does not answer, or not in time: a holder has little time, others have some. */
+const retryMs = { held: 50, notHeld: 250 };
 
 export interface LeaseOptions {
   readonly key: string;
@@ -127,7 +127,7 @@ export class Lease {
 
   private ask(question: () => Promise<void>): void {
     const asking = question().catch((error: unknown) => {
-      this.notBefore = this.options.now() + retryMs;
+      this.notBefore = this.options.now() + (this.held === undefined ? retryMs.notHeld : retryMs.held);
       this.options.onFailed(error);
     });
     this.asking = asking.then(() => {

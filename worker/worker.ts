@@ -19,7 +19,7 @@ import { Announcements } from "./announcements.ts";
 import { AppClient } from "./app.ts";
 import type { WorkerConfig } from "./config.ts";
 import { ExclusiveRunner } from "./exclusive-runner.ts";
-import { logThrown } from "./failure.ts";
+import { logTaskFailure, logThrown } from "./failure.ts";
 import { GatewayCommands } from "./gateway-commands.ts";
 import { GatewayLostHooks } from "./gateway-lost-hooks.ts";
 import type { GatewayPeer } from "./gateway-peer.ts";
@@ -209,7 +209,7 @@ export class Worker {
       tell: (gateway, fence) => commands.run(gateway, { kind: "fence", fence }),
       confirmed: () => commands.confirmed(),
       onChange: () => this.presence.announce(),
-      onFailed: ({ file, name }, error) => sparseLog.error({ file, task: name }, { err: error }, "a task failed"),
+      onFailed: (task, error) => logTaskFailure(sparseLog, task, error),
       after: (ms, run) => setTimeout(run, ms),
     });
     this.records = new GatewayRecords({
