@@ -7,7 +7,7 @@ const leaseValue = v.object({
   holder: v.string(),
   /** How often it has been taken, above what it was in any store before. */
   fence: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
-  /** Grows with each renewal. */
+  /** Grows with each put of this holder, stored or not: no two of them are alike. */
   beat: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
 });
 

@@ -40,7 +40,6 @@ interface Seen extends LeaseValue {
 
 interface Held {
   readonly fence: number;
-  beat: number;
   revision: number;
   until: number;
   renewedAt: number;
@@ -56,6 +55,8 @@ export class Lease {
   /** What the store is being asked. */
   private asking: Promise<void> | undefined;
   private notBefore = 0;
+  /** The last beat: another for each put, since others hear also what is not stored, and must not take it for what is stored later. */
+  private beat = 0;
 
   constructor(options: LeaseOptions) {
     this.options = options;
@@ -148,9 +149,9 @@ export class Lease {
     const fence = (value?.fence ?? (await store.floor())) + 1;
     const at = now();
     if (!this.isWanted) return;
-    const taken = await store.replace(key, { holder: self, fence, beat: 0 }, revision);
+    const taken = await store.replace(key, { holder: self, fence, beat: ++this.beat }, revision);
     if (taken === undefined) return;
-    const held = { fence, beat: 0, revision: taken, until: at + heldMs, renewedAt: at };
+    const held = { fence, revision: taken, until: at + heldMs, renewedAt: at };
     if (!this.isWanted) return this.putBack(held);
     this.held = held;
     if (this.fence !== undefined) onTaken(fence);
@@ -162,24 +163,23 @@ export class Lease {
     if (held === undefined) return;
     const at = now();
     held.renewedAt = at;
-    const beat = held.beat + 1;
-    const revision = await store.replace(key, { holder: self, fence: held.fence, beat }, held.revision);
+    const revision = await store.replace(key, { holder: self, fence: held.fence, beat: ++this.beat }, held.revision);
     if (revision !== undefined) {
-      Object.assign(held, { beat, revision, until: at + heldMs });
+      Object.assign(held, { revision, until: at + heldMs });
       return;
     }
     const { value, revision: stored } = await store.get(key);
     // One that was stored, and its answer was lost: the next one holds.
     if (value?.holder === self && value.fence === held.fence) {
-      Object.assign(held, { beat: value.beat, revision: stored, renewedAt: Number.NEGATIVE_INFINITY });
+      Object.assign(held, { revision: stored, renewedAt: Number.NEGATIVE_INFINITY });
       return;
     }
     held.until = Number.NEGATIVE_INFINITY;
     if (value !== undefined) this.see(value);
   }
 
-  private async putBack({ fence, beat, revision }: Held): Promise<void> {
+  private async putBack({ fence, revision }: Held): Promise<void> {
     const { key, store } = this.options;
-    await store.replace(key, { holder: "", fence, beat: beat + 1 }, revision).catch(() => undefined);
+    await store.replace(key, { holder: "", fence, beat: ++this.beat }, revision).catch(() => undefined);
   }
 }
