@@ -188,6 +188,7 @@ class CoreNatsBus implements NatsBus {
     return new NatsKeyValueStore(this.connection as NatsConnection, {
       name: taskBucket(namespace),
       ...taskStoreLimits,
+      subscribe: (subject, listener) => this.subscribe(subject, listener),
       parse: parseLease,
     });
   }

@@ -3,6 +3,7 @@
 import { JetStreamApiError, jetstream, StorageType } from "@nats-io/jetstream";
 import { type KV, Kvm } from "@nats-io/kv";
 import type { NatsConnection } from "nats";
+import type { Bus } from "../protocol/bus.ts";
 import { CodedError } from "../protocol/errors.ts";
 import type { Entry, KeyValueStore } from "../protocol/key-value.ts";
 
@@ -17,6 +18,8 @@ export interface BucketOptions<Value> {
   readonly valueBytes: number;
   /** How long one answer may take. */
   readonly timeoutMs: number;
+  /** The bus': its listeners may throw. */
+  readonly subscribe: Bus["subscribe"];
   /** Reads what was put; undefined: it is none. */
   readonly parse: (json: unknown) => Value | undefined;
 }
@@ -58,15 +61,11 @@ export class NatsKeyValueStore<Value> implements KeyValueStore<Value> {
 
   hear(listener: (key: string, value: Value) => void): () => void {
     const prefix = `$KV.${this.options.name}.`;
-    const subscription = this.connection.subscribe(`${prefix}*`, {
-      callback: (error, { subject, data }) => {
-        const value = error === null ? this.parse(data) : undefined;
-        if (value !== undefined) listener(subject.slice(prefix.length), value);
-      },
+    const subscription = this.options.subscribe(`${prefix}*`, ({ subject, payload }) => {
+      const value = this.parse(payload);
+      if (value !== undefined) listener(subject.slice(prefix.length), value);
     });
-    return () => {
-      if (!this.connection.isClosed()) subscription.unsubscribe();
-    };
+    return () => subscription.unsubscribe();
   }
 
   floor = (): Promise<number> => {

@@ -8,6 +8,7 @@ import type { NatsConnection } from "nats";
 import { CodedError } from "../protocol/errors.ts";
 import type { OneTimeStore } from "../protocol/one-time-store.ts";
 import { oneTimeBucket } from "../protocol/subjects.ts";
+import { wrongSequence } from "./key-value.ts";
 
 /** After it was put, and again after it was taken. */
 const keptMs = 5 * 60_000;
@@ -16,9 +17,6 @@ const storeBytes = 64 * 1024 * 1024;
 /** Of one value, with its taker. */
 const valueBytes = 16 * 1024;
 const timeoutMs = 5_000;
-
-/** JetStream: "wrong last sequence". Somebody else was faster. */
-const wrongSequence = 10_071;
 
 interface Stored {
   readonly value: string;

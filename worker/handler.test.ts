@@ -265,3 +265,10 @@ test("limits.messages is a number of messages and a time", () => {
   // @ts-expect-error: no such limit
   expect(() => defineHandler({ path: "/a", limits: { bytes: "1/1s" } })).toThrow(/^handler\.invalid: limits has no bytes/);
 });
+
+test.each([
+  [{ "a b": { run: () => undefined } }, /tasks has "a b": a name is 1 to 64 letters, digits, - and _/],
+  [{ ticker: () => undefined }, /tasks\.ticker must be an object with a function run/],
+])("a task that could not run is refused, with what it may be", (tasks, text) => {
+  expect(() => defineHandler({ path: "/a", tasks: tasks as never })).toThrow(text);
+});
