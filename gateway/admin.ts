@@ -3,6 +3,7 @@
 
 import { createServer, type Server } from "node:http";
 import { hostname } from "node:os";
+import { memoryUsage } from "../process/memory-usage.ts";
 import type { Metric } from "../process/metric.ts";
 import { shown } from "../process/settings.ts";
 import type { Gateway } from "./gateway.ts";
@@ -102,7 +103,7 @@ function status(gateway: Gateway): object {
       topics: { subscribed: gateway.topics.size, ...gateway.topics.counters },
       faults: gateway.backend.faults.counts,
     },
-    memory: process.memoryUsage.rss(),
+    memory: memoryUsage().rss,
     timers: process.getActiveResourcesInfo().filter((name) => name === "Timeout").length,
   };
 }

@@ -112,6 +112,12 @@ export class ClientLimits implements MeterRoom {
     return undefined;
   }
 
+  /** The turn of an upgrade that had to wait: others of its address may have failed meanwhile. */
+  upgradeTurn(address: Party): Refusal | undefined {
+    if (address.isExempt || !isExceeded(address, "failures", this.now())) return undefined;
+    return this.refuse(address, "rate.requests", "failures");
+  }
+
   /** A plain request has come. */
   request(address: Party): Refusal | undefined {
     if (address.isExempt) return undefined;

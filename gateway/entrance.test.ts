@@ -45,7 +45,7 @@ function entranceOf(take: (client: WaitingClient) => void) {
   } as unknown as EntranceOptions["upgrades"];
   const log = { error: ({ err }: { err: unknown }) => void bugs.push(err) } as unknown as EntranceOptions["log"];
   const entrance = new Entrance({ limits, upgrades, log, sparseLog, now: () => now, later: (run) => void steps.push(run) });
-  return { entrance, bugs, refused, address: limits.addressOf(incoming.ip) };
+  return { entrance, bugs, refused, limits, address: limits.addressOf(incoming.ip) };
 }
 
 test.each(["upgrade", "request"] as const)("a bug that meets one %s is answered with 500, and leaves no place taken", (kind) => {
@@ -95,6 +95,21 @@ test("an upgrade that waits for its turn has its place; one that goes meanwhile 
   expect([entrance.waiting, address.connections]).toEqual([1, 1]);
   for (const step of steps.splice(0)) step();
   expect(taken).toHaveLength(1);
+});
+
+test("an upgrade that waited is refused where others of its address have failed meanwhile", () => {
+  const { entrance, refused, address, limits } = entranceOf((waiting) => {
+    waiting.answer({ status: 404, headers: [], body: "", close: undefined });
+    now += 100;
+  });
+  for (let count = 0; count < 2; count++)
+    entrance.upgrade(
+      { ip: "192.0.2.1" } as Incoming,
+      upgrading(() => undefined),
+    );
+  for (let count = 0; count < 60; count++) limits.failed(address);
+  for (const step of steps.splice(0)) step();
+  expect([refused, entrance.waiting, address.connections]).toEqual([["upgrade 429 rate.requests"], 0, 0]);
 });
 
 test("requests count among the gateway's connections until they are answered or their client goes, the one that comes not yet", () => {

@@ -71,7 +71,10 @@ export class Entrance {
     });
     // It has its place meanwhile, so no more of an address wait than it may have.
     this.paced.take(() => {
-      if (!counted.isGone) this.safely("upgrade", counted, () => upgrades.upgrade(incoming, counted));
+      if (counted.isGone) return;
+      const late = limits.upgradeTurn(address);
+      if (late !== undefined) this.refuse("upgrade", incoming, counted, late);
+      else this.safely("upgrade", counted, () => upgrades.upgrade(incoming, counted));
     });
   }
 

@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { Durations, durationMetric } from "./durations.ts";
+import { memoryUsage } from "./memory-usage.ts";
 import { counter, gauge, type Metric } from "./metric.ts";
 
 /** How often it is looked at how late a timer runs. */
@@ -27,7 +28,7 @@ export class ProcessMeter {
   read(): Metric[] {
     const { label } = this;
     const { user, system } = process.cpuUsage();
-    const { rss, heapUsed, heapTotal, external } = process.memoryUsage();
+    const { rss, heapUsed, heapTotal, external } = memoryUsage();
     const { active } = performance.eventLoopUtilization();
     const limit = openFilesLimit();
     return [
