@@ -15,6 +15,7 @@ import type { Parking } from "./parking.ts";
 import { placementLimits } from "./placement.ts";
 import { SelfFence } from "./self-fence.ts";
 import { Transitions } from "./transitions.ts";
+import { Trial } from "./trial.ts";
 import type { Loss, WorkerPeer } from "./worker-peer.ts";
 
 export class Dispatcher {
@@ -29,6 +30,7 @@ export class Dispatcher {
     poison: 0,
     fenced: 0,
   };
+  readonly trial = new Trial();
   private readonly options: DispatcherOptions;
   private readonly transitions: Transitions;
   private readonly fence: SelfFence;
@@ -231,6 +233,7 @@ export class Dispatcher {
   /** @returns whether it is news. */
   activate(activation: Activation): boolean {
     if (!this.transitions.candidates.activate(activation)) return false;
+    this.trial.activated(activation, this.options.now());
     this.transitions.rearrange();
     return true;
   }

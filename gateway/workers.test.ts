@@ -3,23 +3,27 @@ import { beforeEach, expect, test } from "vitest";
 import type { LinkHub } from "../protocol/link-hub.ts";
 import type { WorkerHello } from "../protocol/membership.ts";
 import type { Dispatcher } from "./dispatcher.ts";
+import { Trial } from "./trial.ts";
 import { Workers } from "./workers.ts";
 
 const limits = { silenceMs: 1_000, confirmMs: 1_000, rememberMs: 5_000 };
 
 let now: number;
 let workers: Workers;
+let trial: Trial;
 /** What the dispatcher was told. */
 let told: string[];
 
 beforeEach(() => {
   now = 10_000;
   told = [];
+  trial = new Trial();
   const link = { probe: () => undefined };
   workers = new Workers({
     hub: { open: () => link, close: () => undefined } as unknown as LinkHub,
     dispatcher: {
       busy: () => [],
+      trial,
       joined: ({ id }) => void told.push(`joined ${id}`),
       lost: ({ id }, how) => void told.push(`lost ${id} ${how}`),
       confirm: (id) => void told.push(`confirm ${id}`),
@@ -78,6 +82,16 @@ test("one that says goodbye has died of nothing", () => {
   unreachable();
   workers.gone("w1", "bye");
   expect(told).toEqual(["clear w1"]);
+});
+
+test("one of a release that is still watched has died of its release, and nothing that it had in hand is blamed", () => {
+  trial.activated({ release: "1", generation: 2, trialMs: 5_000 }, now);
+  hear("w1");
+  workers.gone("w1", "exited");
+  hear("w2");
+  now += 5_000;
+  workers.gone("w2", "exited");
+  expect(told).toEqual(["joined w1", "lost w1 left", "joined w2", "lost w2 exited"]);
 });
 
 test("what it had in hand is told for a while", () => {

@@ -83,8 +83,9 @@ export class Workers {
       log.warn({ ...fields, underWay }, "worker left");
       if (how === "unreachable") this.unreachable.set(id, { at: now(), reconnects: worker.reconnects, underWay });
     }
-    // One that was asked to end and took too long has died of that.
-    const loss = worker.isDraining && how !== "forgotUs" ? "left" : how;
+    // One that was asked to end and took too long has died of that; one of a release on trial, of its release.
+    const isExcused = worker.isDraining || dispatcher.trial.isBlamed(worker.release, now());
+    const loss = isExcused && how !== "forgotUs" ? "left" : how;
     dispatcher.lost(worker, loss);
     onLost(worker, loss);
   }

@@ -6,7 +6,11 @@ import * as v from "valibot";
 import type { Activation } from "../protocol/membership.ts";
 import { replaceFileSync } from "./replace-file.ts";
 
-const record = v.object({ release: v.pipe(v.string(), v.nonEmpty()), generation: v.pipe(v.number(), v.integer(), v.minValue(1)) });
+const record = v.object({
+  release: v.pipe(v.string(), v.nonEmpty()),
+  generation: v.pipe(v.number(), v.integer(), v.minValue(1)),
+  trialMs: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(600_000))),
+});
 
 /** @throws where the file is there and cannot be understood: which release should serve is then a person's decision. */
 export function readActivation(file: string): Activation | undefined {

@@ -17,6 +17,8 @@ export const silentMs = 3.5 * heartbeatMs;
 const activation = v.object({
   release: v.pipe(v.string(), v.nonEmpty()),
   generation: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(2 ** 52)),
+  /** For so long whoever has activated it goes back where one of its workers dies. Missing: nobody does. */
+  trialMs: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(600_000))),
 });
 
 /** What a gateway has to know of a route before a worker is asked. */

@@ -65,14 +65,17 @@ export async function deploy(parts: DeployParts, options: DeployOptions): Promis
     signal: options.signal,
     onStep: (text) => steps.begin(text),
   });
-  const switched = await switchOver(parts, { ...options, release, steps, isRecorded: options.check, command: "deploy-worker" }).catch(
+  const { check: isRecorded } = options;
+  const isWatched = isRecorded && config.watchMs > 0;
+  const trialMs = isWatched && poolBefore !== undefined ? config.watchMs : 0;
+  const switched = await switchOver(parts, { ...options, release, steps, isRecorded, trialMs, command: "deploy-worker" }).catch(
     async (error: unknown) => {
       if (pools.active?.release !== release) await releases.remove(release.id);
       throw error;
     },
   );
   try {
-    if (!options.check || config.watchMs === 0) return await unwatched(switched);
+    if (!isWatched) return await unwatched(switched);
     const before = poolBefore && {
       pool: poolBefore,
       life: rateOf(poolBefore.hellos),
@@ -99,7 +102,7 @@ export async function rollback(parts: DeployParts, options: RollbackOptions): Pr
   const release = await keptRelease(parts, wanted, active);
   try {
     const command = "rollback-worker";
-    const switched = await switchOver(parts, { ...options, standbys: options.size, release, steps, isRecorded: true, command });
+    const switched = await switchOver(parts, { ...options, standbys: options.size, release, steps, isRecorded: true, trialMs: 0, command });
     await parts.history.forget(release.id);
     const isOlder = release.manifest.createdAt < active.manifest.createdAt;
     if (isOlder && !isDevRelease(active.id)) await parts.history.add(active.id, `asked for by ${options.by}`);
@@ -210,6 +213,7 @@ async function goBack(parts: DeployParts, { onStep, ending }: DeployOptions, { r
     size,
     standbys: size,
     isRecorded: true,
+    trialMs: 0,
     force: true,
     command,
     signal: ending,

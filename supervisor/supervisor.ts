@@ -114,7 +114,7 @@ export class Supervisor implements Deployable {
     const first = await this.retention.first(recorded, this.ending.signal);
     if (first !== undefined) {
       const pool = running.pools.standby(first.release, this.config.workers);
-      running.pools.activate(pool, first.generation, { isRecorded: !this.options.isDev });
+      running.pools.activate(pool, first.generation, { isRecorded: !this.options.isDev, trialMs: 0 });
     }
     await this.untilReady(running);
     void this.retention.tidy(first?.release);

@@ -35,6 +35,17 @@ export interface DeployPool {
   lastErrors(): readonly string[] | Promise<readonly string[]>;
 }
 
+export interface ActivateOptions {
+  /** Whether a restart shall serve it again. */
+  readonly isRecorded: boolean;
+  /** For how long it is watched, and taken back where one of its workers dies; 0: not at all. */
+  readonly trialMs: number;
+}
+
+export function activationOf({ release }: Pick<DeployPool, "release">, generation: number, trialMs: number): Activation {
+  return { release: release.id, generation, ...(trialMs > 0 && { trialMs }) };
+}
+
 /** All pools, and which one is active. */
 export interface DeployPools {
   readonly active: DeployPool | undefined;
@@ -48,9 +59,8 @@ export interface DeployPools {
   /**
    * Gives all work to a pool, once it is on the disk that it has it; the pool before is warm from then on. From here on there
    * is no way back but another activation.
-   * @param isRecorded Whether a restart shall serve it again.
    */
-  activate(pool: DeployPool, generation: number, options: { readonly isRecorded: boolean }): void | Promise<void>;
+  activate(pool: DeployPool, generation: number, options: ActivateOptions): void | Promise<void>;
   /** Nobody will ask for what was replaced any more: it ends after WARM_MS from now. */
   cool(): void;
   /** Ends a pool that is not active. */
@@ -65,11 +75,9 @@ export interface DeployParts {
   readonly members: Members;
 }
 
-export interface SwitchOptions {
+export interface SwitchOptions extends ActivateOptions {
   readonly release: Release;
   readonly steps: Steps;
-  /** Whether a restart shall serve it again. */
-  readonly isRecorded: boolean;
   /** Even if a route with open connections disappears. */
   readonly force: boolean;
   /** What somebody has typed, and may type again. */
@@ -104,7 +112,7 @@ export async function switchOver(parts: DeployParts, options: SwitchOptions): Pr
       await checkConnections(parts, pool, options);
     }
     steps.begin(`activating release ${release.id}`);
-    await pools.activate(pool, generation, { isRecorded: options.isRecorded });
+    await pools.activate(pool, generation, options);
   } catch (error) {
     if (warm === undefined && pools.active !== pool) await pools.discard(pool, standbyStopMs);
     throw error;

@@ -1,22 +1,25 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { Activation } from "../protocol/membership.ts";
 import type { Release } from "./releases/release.ts";
 import type { WorkerPool } from "./worker-pool.ts";
 import { WorkerPools } from "./worker-pools.ts";
 
 const warmMs = 1_000;
 let stopped: string[];
+let announced: Activation[];
 let pools: WorkerPools;
 
 beforeEach(() => {
   vi.useFakeTimers();
   stopped = [];
+  announced = [];
   pools = new WorkerPools({
     warmMs,
     stopTimeoutMs: 0,
     start: (release) =>
       ({ release, takeWork: () => undefined, stop: async () => void stopped.push(release.id) }) as Partial<WorkerPool> as WorkerPool,
     record: { write: () => undefined, writeGeneration: () => undefined },
-    announce: () => undefined,
+    announce: (activation) => void announced.push(activation),
     onDrained: () => undefined,
   });
 });
@@ -27,7 +30,7 @@ afterEach(() => {
 
 test("a replaced pool ends after its time, but not while it is about to be activated again", () => {
   for (const [index, id] of ["1", "2"].entries()) {
-    pools.activate(pools.standby({ id } as Release, 1), index + 1, { isRecorded: true });
+    pools.activate(pools.standby({ id } as Release, 1), index + 1, { isRecorded: true, trialMs: 0 });
   }
   pools.cool();
   vi.advanceTimersByTime(warmMs - 1);
@@ -41,4 +44,15 @@ test("a replaced pool ends after its time, but not while it is about to be activ
   vi.advanceTimersByTime(warmMs);
   expect(stopped).toEqual(["1"]);
   expect(pools.warm("1")).toBeUndefined();
+});
+
+test("gateways are told for how long a release is watched, if it is", () => {
+  for (const [index, trialMs] of [0, 5_000].entries()) {
+    const pool = pools.standby({ id: String(trialMs) } as Release, 1);
+    pools.activate(pool, index + 1, { isRecorded: true, trialMs });
+  }
+  expect(announced).toEqual([
+    { release: "0", generation: 1 },
+    { release: "5000", generation: 2, trialMs: 5_000 },
+  ]);
 });

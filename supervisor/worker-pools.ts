@@ -5,6 +5,7 @@ import type { Activation } from "../protocol/membership.ts";
 import type { ActivationRecord } from "./activation-record.ts";
 import type { Child } from "./child.ts";
 import type { Release } from "./releases/release.ts";
+import { type ActivateOptions, activationOf } from "./switch-over.ts";
 import type { WorkerPool } from "./worker-pool.ts";
 
 export interface WorkerPoolsOptions {
@@ -60,10 +61,9 @@ export class WorkerPools {
 
   /**
    * Gives all work to a pool; from here on there is no way back but another activation.
-   * @param isRecorded Whether a restart shall serve it again.
    */
-  activate(pool: WorkerPool, generation: number, { isRecorded }: { isRecorded: boolean }): void {
-    const activation = { release: pool.release.id, generation };
+  activate(pool: WorkerPool, generation: number, { isRecorded, trialMs }: ActivateOptions): void {
+    const activation = activationOf(pool, generation, trialMs);
     if (isRecorded) this.options.record.write(activation, pool.release);
     else this.options.record.writeGeneration(generation);
     this.activation = activation;

@@ -8,7 +8,7 @@ import { pointCurrent } from "../current.ts";
 import type { Log } from "../log-display.ts";
 import type { Members } from "../members.ts";
 import type { Release, ReleaseStore } from "../releases/release.ts";
-import type { DeployPool, DeployPools } from "../switch-over.ts";
+import { type ActivateOptions, activationOf, type DeployPool, type DeployPools } from "../switch-over.ts";
 import { layout } from "./layout.ts";
 import { ServicePool } from "./service-pool.ts";
 import { clearPlaces, disableOthers, drainLater, enableWorkers, keepRunning, runningReleases, stopWorkers } from "./worker-units.ts";
@@ -69,10 +69,10 @@ export class ServicePools implements DeployPools {
     return this.pool(release, size);
   }
 
-  async activate(pool: DeployPool, generation: number): Promise<void> {
+  async activate(pool: DeployPool, generation: number, { trialMs }: ActivateOptions): Promise<void> {
     if (!(pool instanceof ServicePool)) throw new TypeError("a pool of another installation");
     const before = this.active;
-    const activation = { release: pool.release.id, generation };
+    const activation = activationOf(pool, generation, trialMs);
     await pool.countCrashes();
     // In this order: whenever the machine goes down in between, workers of the release that the record names start again.
     await enableWorkers(pool.units);
