@@ -44,6 +44,7 @@ beforeEach(() => {
     history: {} as History,
     publishHere: () => undefined,
     fences: new TaskFences(),
+    locks: { take: () => undefined },
   });
 });
 

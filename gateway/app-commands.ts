@@ -1,12 +1,13 @@
 // What handlers ask for outside of turns, app.*: applied as it comes, and answered with how many connections it met, or which.
 
 import { type CommandBody, parseCommand, type ResultBody } from "../protocol/commands.ts";
-import { CodedError } from "../protocol/errors.ts";
-import { failedBody, historyBody } from "../protocol/history.ts";
+import { failedBody } from "../protocol/failed.ts";
+import { historyBody } from "../protocol/history.ts";
 import { packValue } from "../protocol/msgpack.ts";
 import { toWorker } from "../protocol/records.ts";
 import { OpenPage, openFrom } from "./connection-pages.ts";
 import type { History } from "./history/history.ts";
+import type { Locks } from "./locks/locks.ts";
 import type { Members } from "./members.ts";
 import type { SlotTable } from "./slot-table.ts";
 import type { TaskFences } from "./task-fences.ts";
@@ -22,6 +23,7 @@ export interface AppCommandsOptions {
   readonly history: History;
   readonly publishHere: PublishHere;
   readonly fences: TaskFences;
+  readonly locks: Pick<Locks, "take">;
 }
 
 export class AppCommands {
@@ -50,7 +52,7 @@ export class AppCommands {
       case "history":
         history.read(body.topic, body.last).then(
           (entries) => answer(historyBody(entries)),
-          (error) => answer(failedBody(error)),
+          (error) => answer(failedBody(error, "history.unavailable")),
         );
         return;
       case "send": {
@@ -65,6 +67,8 @@ export class AppCommands {
       }
       case "closeUser":
         return users.each(body.user, ({ socket }) => socket?.end(body.code, body.reason), answer);
+      case "lock":
+        return this.lock(body, answer);
       case "fence":
         return answer(1);
       case "sendToUser":
@@ -84,6 +88,13 @@ export class AppCommands {
     }
   }
 
+  private lock({ connection, name, waitMs }: CommandBody & { kind: "lock" }, answer: (result: ResultBody) => void): void {
+    if (this.options.slots.find(connection) === undefined) return answer(0);
+    this.options.locks.take(connection, name, waitMs, (outcome) => {
+      answer(outcome instanceof Error ? failedBody(outcome, "store.unavailable") : (outcome ?? 0));
+    });
+  }
+
   private publish(from: string, body: CommandBody & { kind: "publish" }, answer: (result: ResultBody) => void): void {
     const { topics, history, publishHere } = this.options;
     const { topic, data, binary: isBinary, except, keep } = body;
@@ -96,7 +107,7 @@ export class AppCommands {
       if (!history.outbox.behind(from, topic, data.length, publish)) publish();
     } else if (history.outbox.hasRoom) {
       const published = { topic, data, isBinary, except: except ?? [] };
-      history.keep(from, published, keep, (error) => answer(error === undefined ? 1 : failedBody(error)));
-    } else answer(failedBody(new CodedError("history.total", "too much waits to be kept (HISTORY_PENDING_BYTES)")));
+      history.keep(from, published, keep, (error) => answer(error === undefined ? 1 : failedBody(error, "history.unavailable")));
+    } else answer({ failed: "history.total", text: "too much waits to be kept (HISTORY_PENDING_BYTES)" });
   }
 }

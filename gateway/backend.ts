@@ -20,6 +20,9 @@ import type { Dispatcher } from "./dispatcher.ts";
 import { handoverStage } from "./hello.ts";
 import type { History } from "./history/history.ts";
 import type { LiveSettings } from "./live-settings.ts";
+import type { LockEntries } from "./locks/lock-entries.ts";
+import type { Locks } from "./locks/locks.ts";
+import { freeLostLocks } from "./locks/lost-locks.ts";
 import { LostGateways } from "./lost-gateways.ts";
 import type { Members } from "./members.ts";
 import { PeerGateways } from "./peer-gateways.ts";
@@ -45,6 +48,8 @@ export interface BackendOptions {
   readonly topics: Topics;
   readonly members: Members;
   readonly history: History;
+  readonly locks: Locks;
+  readonly lockEntries: LockEntries;
   readonly commits: Commits;
   readonly publishHere: PublishHere;
   readonly hello: () => GatewayHello;
@@ -138,8 +143,9 @@ export class Backend {
     });
     this.scrapes = new Scrapes((number) => bus.publish(subjects.scrape, encodeScrape({ to: id, number })));
     const { requests, workers, peers, presence } = this;
-    const { users, members, history } = options;
-    this.appCommands = new AppCommands({ slots, users, topics, members, history, publishHere, fences: new TaskFences() });
+    const { users, members, history, locks } = options;
+    const fences = new TaskFences();
+    this.appCommands = new AppCommands({ slots, users, topics, members, history, publishHere, fences, locks });
     this.records = new WorkerRecords({ slots, dispatcher, commits, requests, appCommands: this.appCommands, log });
     this.lostGateways = new LostGateways({
       self: id,
@@ -148,6 +154,9 @@ export class Backend {
       log,
       silenceMs: () => settings.config.GATEWAY_TIMEOUT_MS,
       now,
+      freeLocks: (gateway, isWanted, onFreed) => {
+        void freeLostLocks({ gateway, entries: options.lockEntries, bus, isWanted, log }).then(onFreed);
+      },
       onHandled: (gateway) => presence.say({ kind: "gone", id: gateway, reason: "exited" }),
     });
     const { lostGateways } = this;
@@ -196,7 +205,7 @@ export class Backend {
 
   /** NATS is back: links resume where they were, and nobody is thought dead for the silence. */
   reconnected(): void {
-    const { dispatcher, topics, history } = this.options;
+    const { dispatcher, topics, history, locks } = this.options;
     dispatcher.reconnected(this.awayMs);
     this.awaySince = undefined;
     this.reconnects++;
@@ -205,6 +214,7 @@ export class Backend {
     this.hub.reconnected();
     topics.reconnected();
     history.topics.reconnected(topics.size > 0);
+    locks.reconnected();
     this.presence.say({ kind: "ask" });
     this.presence.announce();
   }
@@ -214,6 +224,7 @@ export class Backend {
     if (!this.stalls.check()) this.excuse();
     if (!this.connected) return;
     this.workers.sweep();
+    this.options.locks.sweep();
     this.lostGateways.sweep();
   }
 

@@ -196,6 +196,7 @@ class Stage {
       },
     });
     this.commits = new Commits({
+      locks: { size: 0, keep: () => undefined, release: () => undefined, commit: () => undefined },
       connections: this.connections,
       dispatcher: this.dispatcher,
       topics: this.topics,

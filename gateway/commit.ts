@@ -7,6 +7,7 @@ import { flag, type IdentityBody, parseIdentity, toGateway, toWorker } from "../
 import { isCorked, isOfPin, lastsOf, needsQuota, type Run, topicsOf } from "./commit-run.ts";
 import { type Connection, ownerOf } from "./connection.ts";
 import type { Dispatcher } from "./dispatcher.ts";
+import type { Locks } from "./locks/locks.ts";
 import type { Granted, PacedInterest } from "./paced-interest.ts";
 import type { Timers } from "./timers.ts";
 import { TopicEffects, type TopicEffectsOptions } from "./topic-effects.ts";
@@ -24,6 +25,7 @@ export interface CommitsOptions extends TopicEffectsOptions {
   /** There is no room for its topics: it is closed, and what its turn asks for besides goes on. */
   readonly onTooManyTopics: (connection: Connection) => void;
   readonly timers: Timers;
+  readonly locks: Pick<Locks, "size" | "keep" | "release" | "commit">;
   /** There is no room for its timers, or for what it tells as a member: as for topics. */
   readonly onNoRoom: (connection: Connection, code: "timers.total" | "members.total" | "history.total") => void;
   /** A worker of this release closes a connection for an error, with this close code. */
@@ -171,6 +173,7 @@ export class Commits {
       else this.applyEffect(connection, batch, index, worker.release);
       if ((flags & flag.commit) !== 0) {
         this.counters.commits++;
+        if (this.options.locks.size > 0) this.options.locks.commit(connection.id);
         this.options.dispatcher.committed(connection);
       } else if ((flags & flag.flush) !== 0) this.flushed(connection, worker);
     }
@@ -211,6 +214,10 @@ export class Commits {
         return this.options.timers.set(connection, decodeSetTimer(batch.payload(index)), ownerOf(connection));
       case toGateway.noTimer:
         return this.options.timers.clear(connection, batch.text(index));
+      case toGateway.keepLock:
+        return this.options.locks.keep(connection.id, batch.text(index));
+      case toGateway.unlock:
+        return this.options.locks.release(connection.id, batch.text(index));
       case toGateway.identity:
         return this.options.onIdentity(connection, parseIdentity(batch.payload(index)));
       case toGateway.nothing:

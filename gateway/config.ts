@@ -80,6 +80,9 @@ const entries = v.object({
   TOPICS: integer({ least: 1, most: 100_000_000, otherwise: 50_000 }),
   SUBSCRIPTIONS: integer({ least: 1, most: 1_000_000_000, otherwise: 1_000_000 }),
   TIMERS: integer({ least: 0, most: 1_000_000_000, otherwise: 1_000_000 }),
+  /** Locks that connections of this gateway have, or wait for: all together, and of each. */
+  LOCKS: integer({ least: 0, most: 1_000_000, otherwise: 100_000 }),
+  LOCKS_PER_CONNECTION: integer({ least: 0, most: 1_000, otherwise: 16 }),
   MEMBER_BYTES: integer({ least: 0, most: 2 ** 40, otherwise: 64 * 1024 * 1024 }),
   /** The latest publishes, kept for repairs after a NATS fault. */
   TOPIC_RING_BYTES: integer({ least: 0, most: 2 ** 30, otherwise: 16 * 1024 * 1024 }),
@@ -193,6 +196,8 @@ export const liveSettings: ReadonlySet<keyof GatewayConfig> = new Set([
   "TOPICS",
   "SUBSCRIPTIONS",
   "TIMERS",
+  "LOCKS",
+  "LOCKS_PER_CONNECTION",
   "MEMBER_BYTES",
   "HISTORY_STREAMS",
   "HISTORY_PENDING_BYTES",

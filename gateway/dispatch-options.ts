@@ -50,3 +50,17 @@ export interface DispatchCounters {
   /** Connections whose onClose workers have run that had taken this gateway for dead. */
   fenced: number;
 }
+
+export function noDispatches(): DispatchCounters {
+  return {
+    messagesIn: 0,
+    bytesIn: 0,
+    handedOver: 0,
+    redelivered: 0,
+    discarded: 0,
+    timersDropped: { unhandled: 0, discarded: 0 },
+    abandoned: 0,
+    poison: 0,
+    fenced: 0,
+  };
+}

@@ -8,7 +8,7 @@ import { encodeClose } from "../protocol/payloads.ts";
 import { toWorker } from "../protocol/records.ts";
 import type { RouteMatch } from "../protocol/route-table.ts";
 import type { Connection } from "./connection.ts";
-import type { DispatchCounters, DispatcherOptions } from "./dispatch-options.ts";
+import { type DispatchCounters, type DispatcherOptions, noDispatches } from "./dispatch-options.ts";
 import { ConnectionEvent } from "./event.ts";
 import type { HandoverMeter } from "./handover-meter.ts";
 import type { Parking } from "./parking.ts";
@@ -19,17 +19,7 @@ import { Trial } from "./trial.ts";
 import type { Loss, WorkerPeer } from "./worker-peer.ts";
 
 export class Dispatcher {
-  readonly counters: DispatchCounters = {
-    messagesIn: 0,
-    bytesIn: 0,
-    handedOver: 0,
-    redelivered: 0,
-    discarded: 0,
-    timersDropped: { unhandled: 0, discarded: 0 },
-    abandoned: 0,
-    poison: 0,
-    fenced: 0,
-  };
+  readonly counters: DispatchCounters = noDispatches();
   readonly trial = new Trial();
   private readonly options: DispatcherOptions;
   private readonly transitions: Transitions;

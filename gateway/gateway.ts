@@ -24,6 +24,8 @@ import { Frontend } from "./frontend.ts";
 import { helloOf } from "./hello.ts";
 import { History } from "./history/history.ts";
 import { LiveSettings } from "./live-settings.ts";
+import { LockEntries, type LockStore } from "./locks/lock-entries.ts";
+import { Locks } from "./locks/locks.ts";
 import { Members } from "./members.ts";
 import { PacedInterest } from "./paced-interest.ts";
 import { closeEveryone } from "./shutdown.ts";
@@ -40,6 +42,7 @@ export interface GatewayOptions {
   readonly identity: Pick<IdentityFile, "crashed" | "add" | "take" | "settle" | "leave">;
   readonly bus: Bus;
   readonly historyStore: (limits: LiveSettings["history"]) => HistoryStore;
+  readonly lockStore: LockStore;
   readonly log: Logger;
   readonly now: () => number;
 }
@@ -56,6 +59,7 @@ export class Gateway {
   readonly topics: Topics;
   readonly history: History;
   readonly members: Members;
+  readonly locks: Locks;
   readonly interest: PacedInterest;
   readonly commits: Commits;
   readonly clients: ClientEvents;
@@ -130,6 +134,18 @@ export class Gateway {
     const { topics, interest, dispatcher } = this;
     this.clients = new ClientEvents({ id, slots, users, members, dispatcher, now, log, settings });
     const { clients } = this;
+    const lockEntries = new LockEntries(options.lockStore);
+    this.locks = new Locks({
+      self: id,
+      entries: lockEntries,
+      now,
+      limits: settings.locks,
+      onLost: (connection) => {
+        const loser = slots.find(connection);
+        if (loser !== undefined) clients.break(loser, "lock.lost");
+      },
+    });
+    const { locks } = this;
     this.commits = new Commits({
       connections: slots.connections,
       dispatcher,
@@ -140,6 +156,7 @@ export class Gateway {
       publishHere,
       onNotKept: (connection, code, error) => this.clients.notKept(connection, code, error),
       timers: clients.timers,
+      locks,
       onNoRoom: (connection, code) => clients.break(connection, code),
       onTooManyTopics: (connection) => this.clients.break(connection, "topics.total"),
       onBug: (connection, error) => this.clients.meetBug(connection, error),
@@ -159,6 +176,8 @@ export class Gateway {
       topics,
       members,
       history,
+      locks,
+      lockEntries,
       commits,
       publishHere,
       hello: () => helloOf(this),
@@ -214,8 +233,9 @@ export class Gateway {
     this.apiPort?.stopListening();
     this.apiKeys.end();
     backend.drain();
-    await closeEveryone({ config: this.settings.config, dispatcher, frontend, history, peers: backend.peers, now, log });
-    if (dispatcher.size === 0) {
+    await closeEveryone({ config: this.settings.config, dispatcher, frontend, history, locks: this.locks, peers: backend.peers, now, log });
+    // Whoever comes after this gateway gives back what is left.
+    if (dispatcher.size === 0 && this.locks.size === 0) {
       await identity.leave().catch((error) => log.error({ err: error }, "cannot write IDENTITY_FILE: onGatewayLost will run"));
     }
     this.clients.sparseLog.end();
@@ -251,6 +271,7 @@ export class Gateway {
 
   private forget(connection: Connection): void {
     this.clients.expiries.forget(connection);
+    this.locks.end(connection.id);
     if (connection.topics !== undefined) this.interest.release(connection.topics);
     this.slots.free(connection);
   }

@@ -6,6 +6,7 @@ import type { AllGatewaysLimits } from "./api/all-gateways.ts";
 import type { GatewayConfig } from "./config.ts";
 import type { DispatchLimits } from "./dispatch-options.ts";
 import type { HistoryLimits } from "./history/history.ts";
+import type { LockLimits } from "./locks/locks.ts";
 import type { MemberLimits } from "./members.ts";
 import type { InterestLimits } from "./paced-interest.ts";
 import type { SlowClientLimits } from "./slow-clients.ts";
@@ -53,6 +54,10 @@ export function historyLimits(config: GatewayConfig, maxPayloadBytes: number): H
     // Of app.history, it has to fit into one message with what is told of each entry.
     readBytes: Math.min(512 * 1024, maxPayloadBytes / 2),
   };
+}
+
+export function lockLimits(config: GatewayConfig): LockLimits {
+  return { total: config.LOCKS, perConnection: config.LOCKS_PER_CONNECTION };
 }
 
 export function timerLimits(config: GatewayConfig): TimerLimits {

@@ -14,6 +14,7 @@ import {
   dispatchLimits,
   historyLimits,
   interestLimits,
+  lockLimits,
   memberLimits,
   requestLimits,
   serverLimits,
@@ -22,6 +23,7 @@ import {
   topicLimits,
   workerLimits,
 } from "./limits.ts";
+import type { LockLimits } from "./locks/locks.ts";
 import type { MemberLimits } from "./members.ts";
 import type { InterestLimits } from "./paced-interest.ts";
 import type { SlowClientLimits } from "./slow-clients.ts";
@@ -48,6 +50,7 @@ export class LiveSettings {
   readonly topics: TopicLimits;
   readonly interest: InterestLimits;
   readonly members: MemberLimits;
+  readonly locks: LockLimits;
   readonly timers: TimerLimits;
   readonly history: ReturnType<typeof historyLimits>;
   readonly slowClients: SlowClientLimits;
@@ -68,6 +71,7 @@ export class LiveSettings {
     this.topics = topicLimits(config, maxPayloadBytes);
     this.interest = interestLimits(config);
     this.members = memberLimits(config);
+    this.locks = lockLimits(config);
     this.timers = timerLimits(config);
     this.history = historyLimits(config, maxPayloadBytes);
     this.slowClients = slowClientLimits(config);
@@ -101,6 +105,7 @@ export class LiveSettings {
     Object.assign(this.topics, topicLimits(config, this.maxPayloadBytes));
     Object.assign(this.interest, interestLimits(config));
     Object.assign(this.members, memberLimits(config));
+    Object.assign(this.locks, lockLimits(config));
     Object.assign(this.timers, timerLimits(config));
     Object.assign(this.history, historyLimits(config, this.maxPayloadBytes));
     Object.assign(this.slowClients, slowClientLimits(config));

@@ -17,6 +17,8 @@ class Stage {
   readonly asked: Question[] = [];
   readonly takenBack: Question[] = [];
   readonly handled: string[] = [];
+  readonly freeing: Array<{ readonly id: string; readonly isWanted: () => boolean; readonly onFreed: () => void }> = [];
+  freesAtOnce = true;
   /** What the file holds. */
   readonly crashed: Set<string>;
   readonly lost: LostGateways;
@@ -37,6 +39,10 @@ class Stage {
         },
       },
       requests: { ask: (question) => this.take(question) },
+      freeLocks: (id, isWanted, onFreed) => {
+        this.freeing.push({ id, isWanted, onFreed });
+        if (this.freesAtOnce) onFreed();
+      },
       log: pino({ enabled: false }),
       now: () => this.now,
       onHandled: (id) => this.handled.push(id),

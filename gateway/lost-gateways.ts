@@ -25,12 +25,16 @@ export interface LostGatewaysOptions {
   /** How long a gateway may be silent. It may change. */
   readonly silenceMs: () => number;
   readonly now: () => number;
+  /** Gives back the locks of its connections, for as long as that is wanted. */
+  readonly freeLocks: (gateway: string, isWanted: () => boolean, onFreed: () => void) => void;
   /** Other gateways hear that it has ended. */
   readonly onHandled: (gateway: string) => void;
 }
 
 export class LostGateways {
   private readonly options: LostGatewaysOptions;
+  /** What is done for each gateway, beside the hooks. */
+  private readonly work = new Map<string, { isFreed: boolean; haveHooksRun: boolean }>();
   /** By gateway: how to take the question back. */
   private readonly asked = new Map<string, () => void>();
   /** By gateway: when to ask again. */
@@ -80,6 +84,7 @@ export class LostGateways {
   end(): void {
     this.hasEnded = true;
     this.againAt.clear();
+    this.work.clear();
     for (const takeBack of this.asked.values()) takeBack();
     this.asked.clear();
   }
@@ -96,6 +101,7 @@ export class LostGateways {
   private ask(gateway: string): void {
     const { requests, log, now } = this.options;
     this.againAt.delete(gateway);
+    this.free(gateway);
     const again = (ms: number) => {
       this.asked.delete(gateway);
       if (!this.hasEnded) this.againAt.set(gateway, now() + ms);
@@ -106,10 +112,8 @@ export class LostGateways {
       body: () => packValue(gateway),
       onAnswer: (payload) => {
         if (parseCount(payload) > 0) return again(pauseMs);
-        this.forget(gateway);
-        this.heard.delete(gateway);
-        this.options.onHandled(gateway);
         log.info({ lost: gateway }, "onGatewayLost has run for a gateway that crashed");
+        this.progress(gateway, { haveHooksRun: true });
       },
       onBroken: () => again(pauseMs),
       // No worker, an older one, or one that is too slow.
@@ -123,11 +127,33 @@ export class LostGateways {
     this.asked.set(gateway, takeBack);
   }
 
+  /** Once, however often its hooks have to be run. */
+  private free(gateway: string): void {
+    if (this.work.has(gateway)) return;
+    const work = { isFreed: false, haveHooksRun: false };
+    this.work.set(gateway, work);
+    const isWanted = () => this.work.get(gateway) === work;
+    this.options.freeLocks(gateway, isWanted, () => {
+      if (isWanted()) this.progress(gateway, { isFreed: true });
+    });
+  }
+
+  private progress(gateway: string, done: { isFreed?: true; haveHooksRun?: true }): void {
+    const work = this.work.get(gateway);
+    if (work === undefined) return;
+    Object.assign(work, done);
+    if (!work.isFreed || !work.haveHooksRun) return;
+    this.forget(gateway);
+    this.heard.delete(gateway);
+    this.options.onHandled(gateway);
+  }
+
   /** Nothing is left to be told of it. */
   private forget(gateway: string): void {
     this.asked.get(gateway)?.();
     this.asked.delete(gateway);
     this.againAt.delete(gateway);
+    this.work.delete(gateway);
     this.keep(this.options.identity.settle([gateway]));
   }
 

@@ -50,6 +50,7 @@ async function main(): Promise<void> {
     silenceMs: config.NATS_TIMEOUT_MS,
     security: config,
     name: `gateway ${id}`,
+    replies: subjectsOf(config.NAMESPACE).replies,
     onEvent: (event) => {
       if (event.kind === "unreached") return log.warn({ err: event.error }, "NATS cannot be reached: trying again");
       if (event.kind === "connected") gateway?.backend.reconnected();
@@ -63,7 +64,17 @@ async function main(): Promise<void> {
   identity.tell(bus, subjectsOf(config.NAMESPACE).members);
   const historyStore: GatewayOptions["historyStore"] = (limits) =>
     bus.historyStore({ namespace: config.NAMESPACE, limits, wallClock: Date.now });
-  gateway = new Gateway({ id, config, certificate, bus, historyStore, log, identity, now: () => performance.now() });
+  gateway = new Gateway({
+    id,
+    config,
+    certificate,
+    bus,
+    historyStore,
+    lockStore: bus.lockStore(config.NAMESPACE),
+    log,
+    identity,
+    now: () => performance.now(),
+  });
   const { announcements } = gateway.backend;
   const recorded = recordedActivation({
     file: config.ACTIVATION_FILE,

@@ -8,6 +8,7 @@ import { ConnectionDrain } from "./connection-drain.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { Frontend } from "./frontend.ts";
 import type { History } from "./history/history.ts";
+import type { Locks } from "./locks/locks.ts";
 import type { PeerGateways } from "./peer-gateways.ts";
 
 /** Until other gateways have said whether they end too, then how often it is looked who may be closed. */
@@ -21,13 +22,14 @@ export interface ShutdownOptions {
   readonly dispatcher: Dispatcher;
   readonly frontend: Frontend;
   readonly history: Pick<History, "outbox">;
+  readonly locks: Pick<Locks, "size">;
   readonly peers: PeerGateways;
   readonly now: () => number;
   readonly log: Logger;
 }
 
 /** Closes everyone once their begun turns have committed, and waits until their onClose has run; at most DRAIN_MS. */
-export async function closeEveryone({ config, dispatcher, frontend, history, peers, now, log }: ShutdownOptions): Promise<void> {
+export async function closeEveryone({ config, dispatcher, frontend, history, locks, peers, now, log }: ShutdownOptions): Promise<void> {
   const { DRAIN_MS, CLOSE_BATCH, CLOSE_PAUSE_MS } = config;
   const deadline = now() + DRAIN_MS;
   // Until gateways that end together have heard of each other.
@@ -41,11 +43,13 @@ export async function closeEveryone({ config, dispatcher, frontend, history, pee
     close: ({ socket }, code) => socket?.end(errorTable[code].close, code),
     onBatch: (connections, left) => log.info({ connections, left }, "connections are told to leave"),
   });
-  const isBusy = () => dispatcher.size > 0 || frontend.upgrades.parked > 0 || frontend.writing > 0 || !history.outbox.isEmpty;
+  const isBusy = () =>
+    dispatcher.size > 0 || frontend.upgrades.parked > 0 || frontend.writing > 0 || !history.outbox.isEmpty || locks.size > 0;
   while (isBusy() && now() < deadline) await (connectionDrain.step() ? nextTurn() : pause(drainStepMs));
   const { writing: answers } = frontend;
   if (answers > 0) log.warn({ answers }, "ended before every answer was whole: their clients are cut off");
   const { bytes } = history.outbox;
   if (bytes > 0) log.warn({ bytes }, "ended before everything was stored that was to be kept: it is lost");
+  if (locks.size > 0) log.warn({ locks: locks.size }, "ended before every lock was given back: the next gateway does");
   if (dispatcher.size > 0) log.warn({ connections: dispatcher.size }, "ended before every onClose had run");
 }

@@ -8,9 +8,10 @@ import { usualNatsTimeoutMs } from "../process/settings.ts";
 import type { Bus, BusMessage, BusSubscription } from "../protocol/bus.ts";
 import type { HistoryStore } from "../protocol/history.ts";
 import type { KeyValueStore } from "../protocol/key-value.ts";
-import { type LeaseValue, parseLease } from "../protocol/lease-value.ts";
+import type { LeaseValue } from "../protocol/lease-value.ts";
+import type { LockValue } from "../protocol/lock-value.ts";
 import type { OneTimeStore } from "../protocol/one-time-store.ts";
-import { taskBucket } from "../protocol/subjects.ts";
+import { lockBucketOptions, taskBucketOptions } from "./buckets.ts";
 import type { Listener } from "./frames.ts";
 import { type HistoryStoreOptions, NatsHistoryStore } from "./history-store.ts";
 import { NatsKeyValueStore } from "./key-value.ts";
@@ -49,13 +50,13 @@ export interface NatsBus extends Bus {
   oneTimeStore(namespace: string): OneTimeStore & Pick<NatsOneTimeStore, "prepare">;
   /** Who runs which task. As above. */
   taskStore(namespace: string): KeyValueStore<LeaseValue> & Pick<NatsKeyValueStore<LeaseValue>, "prepare">;
+  /** Who has which lock. As above. */
+  lockStore(namespace: string): KeyValueStore<LockValue>;
   /** The same. */
   historyStore(options: HistoryStoreOptions): HistoryStore;
 }
 
 const retryMs = 100;
-/** A task has few bytes; one that does not hear from the store soon loses its lease. */
-const taskStoreLimits = { bytes: 16 * 1024 * 1024, valueBytes: 4 * 1024, timeoutMs: 500 };
 /** That are not answered. */
 const pings = 2;
 
@@ -185,12 +186,11 @@ class CoreNatsBus implements NatsBus {
   }
 
   taskStore(namespace: string): NatsKeyValueStore<LeaseValue> {
-    return new NatsKeyValueStore(this.connection as NatsConnection, {
-      name: taskBucket(namespace),
-      ...taskStoreLimits,
-      subscribe: (subject, listener) => this.subscribe(subject, listener),
-      parse: parseLease,
-    });
+    return new NatsKeyValueStore(this.connection as NatsConnection, this.subscribe.bind(this), taskBucketOptions(namespace));
+  }
+
+  lockStore(namespace: string): NatsKeyValueStore<LockValue> {
+    return new NatsKeyValueStore(this.connection as NatsConnection, this.subscribe.bind(this), lockBucketOptions(namespace));
   }
 
   historyStore(options: HistoryStoreOptions): HistoryStore {

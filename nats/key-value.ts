@@ -1,6 +1,6 @@
 // A bucket of JetStream's key-value store, where a value is replaced only by who has seen the one before.
 
-import { JetStreamApiError, jetstream, StorageType } from "@nats-io/jetstream";
+import { JetStreamApiError, type JetStreamManager, jetstream, jetstreamManager, StorageType } from "@nats-io/jetstream";
 import { type KV, Kvm } from "@nats-io/kv";
 import type { NatsConnection } from "nats";
 import type { Bus } from "../protocol/bus.ts";
@@ -9,6 +9,8 @@ import type { Entry, KeyValueStore } from "../protocol/key-value.ts";
 
 /** JetStream: "wrong last sequence". Somebody else was faster. */
 export const wrongSequence = 10_071;
+/** JetStream: "no message found", by number; "sequence not found", to delete it. Source: nats-server's errors.json. */
+const noMessage: readonly number[] = [10_037, 10_043];
 
 export interface BucketOptions<Value> {
   readonly name: string;
@@ -18,8 +20,6 @@ export interface BucketOptions<Value> {
   readonly valueBytes: number;
   /** How long one answer may take. */
   readonly timeoutMs: number;
-  /** The bus': its listeners may throw. */
-  readonly subscribe: Bus["subscribe"];
   /** Reads what was put; undefined: it is none. */
   readonly parse: (json: unknown) => Value | undefined;
 }
@@ -27,11 +27,15 @@ export interface BucketOptions<Value> {
 export class NatsKeyValueStore<Value> implements KeyValueStore<Value> {
   private readonly connection: NatsConnection;
   private readonly options: BucketOptions<Value>;
+  private readonly subscribe: Bus["subscribe"];
   /** Opened when it is needed first; what fails is tried again then. */
   private opening: Promise<KV> | undefined;
+  private managing: Promise<JetStreamManager> | undefined;
 
-  constructor(connection: NatsConnection, options: BucketOptions<Value>) {
+  /** @param subscribe The bus': its listeners may throw. */
+  constructor(connection: NatsConnection, subscribe: Bus["subscribe"], options: BucketOptions<Value>) {
     this.connection = connection;
+    this.subscribe = subscribe;
     this.options = options;
   }
 
@@ -59,13 +63,42 @@ export class NatsKeyValueStore<Value> implements KeyValueStore<Value> {
     });
   }
 
+  /** As a message of its stream, not as the bucket's own "delete", which would leave a mark for each key that ever was. */
+  remove(revision: number): Promise<boolean> {
+    return this.asked(async () => {
+      const manager = await this.manager();
+      return unlessMissing(() => manager.streams.deleteMessage(this.stream, revision, false), false);
+    });
+  }
+
+  // Each by a question of its own: a consumer would need rights by which one may have NATS publish anywhere.
+  async each(visit: (key: string, entry: Entry<Value>) => Promise<void>): Promise<void> {
+    const next_by_subj = `${this.prefix}*`;
+    for (let seq = 1; ; ) {
+      const message = await this.asked(async () => {
+        const manager = await this.manager();
+        // Its types know it for direct gets only.
+        const query = { seq, next_by_subj } as Parameters<typeof manager.streams.getMessage>[1];
+        return unlessMissing(() => manager.streams.getMessage(this.stream, query), null);
+      });
+      if (message === null) return;
+      seq = message.seq + 1;
+      const value = this.parse(message.data);
+      if (value !== undefined) await visit(message.subject.slice(this.prefix.length), { value, revision: message.seq });
+    }
+  }
+
   hear(listener: (key: string, value: Value) => void): () => void {
-    const prefix = `$KV.${this.options.name}.`;
-    const subscription = this.options.subscribe(`${prefix}*`, ({ subject, payload }) => {
+    const { prefix } = this;
+    const subscription = this.subscribe(`${prefix}*`, ({ subject, payload }) => {
       const value = this.parse(payload);
       if (value !== undefined) listener(subject.slice(prefix.length), value);
     });
     return () => subscription.unsubscribe();
+  }
+
+  createdAt(): Promise<number> {
+    return this.asked(async (bucket) => Date.parse((await bucket.status()).streamInfo.created));
   }
 
   floor = (): Promise<number> => {
@@ -74,6 +107,21 @@ export class NatsKeyValueStore<Value> implements KeyValueStore<Value> {
       return Date.parse(created) + state.last_seq;
     });
   };
+
+  private get prefix(): string {
+    return `$KV.${this.options.name}.`;
+  }
+
+  /** Source: NATS' ADR-8. */
+  private get stream(): string {
+    return `KV_${this.options.name}`;
+  }
+
+  // It asks whether JetStream is on, so it is kept.
+  private manager(): Promise<JetStreamManager> {
+    this.managing ??= jetstreamManager(this.connection, { timeout: this.options.timeoutMs });
+    return this.managing;
+  }
 
   private parse(bytes: Uint8Array): Value | undefined {
     try {
@@ -89,7 +137,7 @@ export class NatsKeyValueStore<Value> implements KeyValueStore<Value> {
       this.opening ??= this.open();
       return await ask(await this.opening);
     } catch (error) {
-      this.opening = undefined;
+      this.opening = this.managing = undefined;
       const { message } = error as Error;
       const text =
         error instanceof JetStreamApiError
@@ -110,5 +158,14 @@ export class NatsKeyValueStore<Value> implements KeyValueStore<Value> {
       // From the leader: a follower in a cluster may not have it yet.
       allow_direct: false,
     });
+  }
+}
+
+async function unlessMissing<Result>(ask: () => Promise<Result>, missing: Result): Promise<Result> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof JetStreamApiError && noMessage.includes(error.code)) return missing;
+    throw error;
   }
 }

@@ -1,7 +1,7 @@
 // What each kind of process may say and hear over NATS: a server that is told so by its configuration refuses everything else.
 // Compared with subjects.ts by a test.
 
-import { historyStream, mostHistoryStreams, oneTimeBucket, subjectsOf, taskBucket } from "../protocol/subjects.ts";
+import { historyStream, lockBucket, mostHistoryStreams, oneTimeBucket, subjectsOf, taskBucket } from "../protocol/subjects.ts";
 
 /**
  * Gateways and workers; workers of releases that 0.2 has made, or whose gateways are of 0.2; who deploys and asks for the status; other
@@ -34,6 +34,7 @@ export function rightsOf(namespace: string): Readonly<Record<Role, Permissions>>
   const buckets = [oneTimeBucket(namespace), taskBucket(namespace)].map(bucketRights);
   const stores = buckets.flatMap(({ look, use }) => [...look, ...use]);
   const leases = `$KV.${taskBucket(namespace)}.*`;
+  const locks = bucketRights(lockBucket(namespace));
   const replies = `${subjects.replies}.*.*`;
   // Where JetStream publishes what it has stored, gateways only listen.
   const history = [`${namespace}.history.*.*.*`, ...historyRights(namespace)];
@@ -49,6 +50,10 @@ export function rightsOf(namespace: string): Readonly<Record<Role, Permissions>>
         ...questions,
         subjects.scrape,
         ...history,
+        ...locks.look,
+        ...locks.make,
+        ...locks.use,
+        ...locks.remove,
       ],
       subscribe: [
         ...members,
@@ -59,6 +64,7 @@ export function rightsOf(namespace: string): Readonly<Record<Role, Permissions>>
         ...questions,
         subjects.scraped("*"),
         replies,
+        `$KV.${lockBucket(namespace)}.*`,
       ],
     },
     worker: {
@@ -78,12 +84,13 @@ export function rightsOf(namespace: string): Readonly<Record<Role, Permissions>>
  * Of one bucket of JetStream. Whoever makes it may have NATS publish what is put there to any subject (`republish`), so workers do not.
  * Source: NATS' JetStream wire API, and ADR-8 for the bucket.
  */
-function bucketRights(bucket: string): Readonly<Record<"look" | "make" | "use", readonly string[]>> {
+function bucketRights(bucket: string): Readonly<Record<"look" | "make" | "use" | "remove", readonly string[]>> {
   const stream = `KV_${bucket}`;
   return {
     look: ["$JS.API.INFO", `$JS.API.STREAM.INFO.${stream}`],
     make: [`$JS.API.STREAM.CREATE.${stream}`],
     use: [`$JS.API.STREAM.MSG.GET.${stream}`, `$KV.${bucket}.*`],
+    remove: [`$JS.API.STREAM.MSG.DELETE.${stream}`],
   };
 }
 

@@ -2,7 +2,9 @@
 // same in prose.
 
 import * as v from "valibot";
-import { failedSchema, historySchema, lastSchema, retentionSchema } from "./history.ts";
+import { failedSchema } from "./failed.ts";
+import { historySchema, lastSchema, retentionSchema } from "./history.ts";
+import { lockNameBytes } from "./lock-value.ts";
 import { exceptLimit } from "./payloads.ts";
 import { bytes, length, parser } from "./record-body.ts";
 import { isTopic } from "./subjects.ts";
@@ -11,6 +13,7 @@ import { isTopic } from "./subjects.ts";
 const leaseKeyLimit = 2048;
 
 const topic = v.pipe(v.string(), v.check(isTopic, "a topic"));
+const lockName = v.pipe(v.string(), v.nonEmpty(), v.maxBytes(lockNameBytes));
 const except = v.pipe(v.array(v.pipe(v.string(), v.maxLength(255))), v.maxLength(exceptLimit));
 
 /** By which lease a task asks for something, and how often that has been taken. */
@@ -39,6 +42,8 @@ export const command = v.variant("kind", [
   /** Who is a member of a topic, behind this number of its members; at most `limit` of them, where there is one. */
   v.object({ kind: v.literal("members"), topic, after: length, limit: v.optional(length) }),
   v.object({ kind: v.literal("sendToUser"), user: v.string(), data: bytes, binary: v.boolean(), ...fenced }),
+  /** A lock for a connection, until the turn that asks for it has committed without `keepLock`. Answered by its fence; 0: others have it. */
+  v.object({ kind: v.literal("lock"), connection: v.string(), name: lockName, waitMs: length }),
   /** A task begins: nothing of this lease with a lower fence is carried out from now on. */
   v.object({ kind: v.literal("fence"), fence }),
 ]);

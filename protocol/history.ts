@@ -1,7 +1,7 @@
 // What topics keep: how much, and what is needed of whatever stores it. The store is NATS' JetStream: nats/history-store.ts.
 
 import * as v from "valibot";
-import { CodedError, isCodedError } from "./errors.ts";
+import { CodedError } from "./errors.ts";
 
 /** How much a topic keeps: the latest messages, none older than this. */
 export interface Retention {
@@ -29,13 +29,7 @@ export const historySchema = v.object({
   }),
 });
 
-const failures = ["history.unavailable", "history.tooMany", "history.total"] as const;
-
-/** What could not be kept, or read. */
-export const failedSchema = v.object({ failed: v.picklist(failures), text: v.string() });
-
 export type HistoryBody = v.InferOutput<typeof historySchema>;
-export type FailedBody = v.InferOutput<typeof failedSchema>;
 
 export function historyBody(entries: readonly HistoryEntry[]): HistoryBody {
   const history: HistoryBody["history"] = { data: [], binary: [], positions: [], at: [] };
@@ -46,13 +40,6 @@ export function historyBody(entries: readonly HistoryEntry[]): HistoryBody {
     history.at.push(at);
   }
   return { history };
-}
-
-/** @param error whose code is one of `failures`; of any other, it is the store's. */
-export function failedBody(error: unknown): FailedBody {
-  const failed = failures.find((code) => isCodedError(error, code));
-  if (failed !== undefined) return { failed, text: (error as Error).message.slice(`${failed}: `.length) };
-  return { failed: "history.unavailable", text: error instanceof Error ? error.message : String(error) };
 }
 
 /** @throws {CodedError} "history.invalid" */

@@ -86,6 +86,11 @@ export function taskBucket(namespace: string): string {
   return `${namespace.replaceAll(".", "_")}-tasks`;
 }
 
+/** JetStream's key-value bucket for who has which lock. */
+export function lockBucket(namespace: string): string {
+  return `${namespace.replaceAll(".", "_")}-locks`;
+}
+
 /** Streams of history, one for each kind of retention: so many names, numbered from 1. */
 export const mostHistoryStreams = 8;
 

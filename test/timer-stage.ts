@@ -55,6 +55,7 @@ class Worker implements TurnGateway {
     this.turns = new Turns({
       ...{ release, app, limits: turnLimits, now: () => stage.now, refusals: new Refusals(), onThrown: () => undefined },
       exclusive: { mayRun: () => true, step: () => undefined },
+      lock: async () => undefined,
     });
   }
 

@@ -3,6 +3,7 @@
 // waits for one that is silent.
 
 import type { CommandBody, ResultBody } from "../protocol/commands.ts";
+import { gatewayOf } from "../protocol/connection-id.ts";
 import type { RecordHead } from "../protocol/envelope.ts";
 import { CodedError } from "../protocol/errors.ts";
 import { needLevel } from "../protocol/level.ts";
@@ -10,11 +11,12 @@ import type { LinkHub } from "../protocol/link-hub.ts";
 import { packValue } from "../protocol/msgpack.ts";
 import { toGateway } from "../protocol/records.ts";
 import type { Gateways } from "./gateways.ts";
+import { succeeded } from "./history.ts";
 
 /** What gateways of a lower level would never answer, or misunderstand. See protocol/level.ts. */
 function levelOf(body: CommandBody): number {
   if ("fence" in body && body.fence !== undefined) return 1;
-  return ["sendToUser", "userConnections", "members", "history"].includes(body.kind) ? 1 : 0;
+  return ["sendToUser", "userConnections", "members", "history", "lock"].includes(body.kind) ? 1 : 0;
 }
 
 /** What is asked of all gateways: a silent one is left out. */
@@ -62,10 +64,10 @@ export class GatewayCommands {
   }
 
   /**
-   * @param peer undefined: there is none. @returns what it answers.
+   * @param peer undefined: there is none. @param longerMs it may take so much longer than others. @returns what it answers.
    * @throws {CodedError} "app.noGateway", "effects.tooLarge", "gateway.outdated"
    */
-  run(peer: string | undefined, body: CommandBody): Promise<ResultBody> {
+  run(peer: string | undefined, body: CommandBody, longerMs = 0): Promise<ResultBody> {
     const link = peer === undefined ? undefined : this.options.hub.get(peer);
     if (peer === undefined || link === undefined) return Promise.reject(away("there is no gateway"));
     const isForAll = forAll.includes(body.kind);
@@ -73,7 +75,7 @@ export class GatewayCommands {
     const bytes = packValue(body);
     const refused = this.refusalOf(peer, body, bytes);
     if (refused !== undefined) return Promise.reject(refused);
-    const { timeoutMs } = this.options;
+    const timeoutMs = this.options.timeoutMs + longerMs;
     const head = this.nextHead();
     const answer = new Promise<ResultBody>((resolve, reject) => {
       const timer = setTimeout(() => {
@@ -87,6 +89,12 @@ export class GatewayCommands {
     const forget = () => this.unanswered.delete(answer);
     answer.then(forget, forget);
     return answer;
+  }
+
+  /** @returns the fence; undefined: others have it. @throws as `run`, and what the gateway says has failed. */
+  async lock(connection: string, name: string, waitMs: number): Promise<number | undefined> {
+    const result = succeeded(await this.run(gatewayOf(connection), { kind: "lock", connection, name, waitMs }, waitMs));
+    return typeof result === "number" && result > 0 ? result : undefined;
   }
 
   /**

@@ -11,6 +11,7 @@ import type { Connection, Hooks, Task, Turn } from "./hook-types.ts";
 import type { Answers, Message } from "./message-types.ts";
 import type { DeepReadonly, InputOf, OutputOf, Schema } from "./schema.ts";
 
+export type * from "./app-types.ts";
 export type * from "./hook-types.ts";
 export type * from "./message-types.ts";
 export { type } from "./schema.ts";

@@ -2,7 +2,8 @@
 
 import type { CommandBody, ResultBody } from "../protocol/commands.ts";
 import { CodedError } from "../protocol/errors.ts";
-import type { FailedBody, Retention } from "../protocol/history.ts";
+import type { FailedBody } from "../protocol/failed.ts";
+import type { Retention } from "../protocol/history.ts";
 import { checkExcept } from "./effects.ts";
 import type { HistoryEntry } from "./handler.ts";
 import { ReceivedMessage } from "./message.ts";

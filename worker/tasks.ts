@@ -45,7 +45,7 @@ export interface TasksOptions {
   readonly id: string;
   readonly release: string;
   readonly tasks: readonly TaskToRun[];
-  readonly store: KeyValueStore<LeaseValue>;
+  readonly store: Pick<KeyValueStore<LeaseValue>, "get" | "replace" | "hear" | "floor">;
   readonly now: () => number;
   readonly app: (pass: TaskPass) => App;
   /** Those that there are. */

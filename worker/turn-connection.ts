@@ -5,12 +5,13 @@ import { gatewayOf } from "../protocol/connection-id.ts";
 import { CodedError } from "../protocol/errors.ts";
 import { checkLast, checkRetention } from "../protocol/history.ts";
 import { needLevel } from "../protocol/level.ts";
+import { checkLockName, checkLockWait } from "../protocol/lock-value.ts";
 import { encodePublish, encodeSetTimer, encodeSubscribeLast } from "../protocol/payloads.ts";
 import { flag, toGateway, toWorker } from "../protocol/records.ts";
 import { checkTopic } from "../protocol/subjects.ts";
 import { checkUser } from "../protocol/user.ts";
 import { checkExcept, type Frame, frameOf, publishExceptPayload, publishKeptPayload, publishPayload } from "./effects.ts";
-import type { Connection, Member, MembersFilter, PublishOptions, Query, Sendable } from "./handler.ts";
+import type { Connection, Lock, Member, MembersFilter, PublishOptions, Query, Sendable } from "./handler.ts";
 import { expiryTime } from "./identity.ts";
 import { encodeInfo, listed } from "./members.ts";
 import { readOnlyCopy } from "./read-only.ts";
@@ -184,6 +185,24 @@ export class TurnConnection implements Connection {
     if (!turn.timers.has(name)) return;
     turn.effects.add(toGateway.noTimer, name);
     turn.timers.clear(name);
+  }
+
+  async lock(name: string, { waitMs = 0 }: { readonly waitMs?: number } = {}): Promise<Lock | undefined> {
+    const turn = this.#open();
+    checkLockName(name);
+    checkLockWait(waitMs, turn.host.limits.turnTimeoutMs);
+    needLevel(turn.mailbox.pin.level, 1, "conn.lock");
+    const fence = await turn.host.lock(this.id, name, waitMs);
+    if (fence === undefined) return undefined;
+    this.#open().effects.add(toGateway.keepLock, name);
+    return { fence };
+  }
+
+  unlock(name: string): void {
+    const turn = this.#open();
+    checkLockName(name);
+    needLevel(turn.mailbox.pin.level, 1, "conn.unlock");
+    turn.effects.add(toGateway.unlock, name);
   }
 
   close(code = 1000, reason = ""): void {

@@ -26,6 +26,8 @@ export interface TurnHost {
   readonly limits: TurnLimits;
   /** Of all gateways: see Gateways. */
   readonly minLevel: number;
+  /** Takes a lock for a connection. @returns its fence; undefined: others have it. */
+  lock(connection: string, name: string, waitMs: number): Promise<number | undefined>;
   /** Commits what has been asked for so far. Resolves when the gateway has applied it. */
   flush(turn: RunningTurn): Promise<void>;
 }
@@ -126,8 +128,7 @@ export class RunningTurn implements Turn, MeasuredTurn {
     this.effects.add(toGateway.identity, packValue(this.identity));
   }
 
-  /** It holds for the turns that follow. */
-  settleIdentity(): void {
+  private settleIdentity(): void {
     const { identity, mailbox } = this;
     if (identity === undefined) return;
     mailbox.user = identity.user ?? mailbox.user;
@@ -141,18 +142,23 @@ export class RunningTurn implements Turn, MeasuredTurn {
     if (reason !== undefined) this.controller?.abort(reason);
   }
 
+  /** What it has made of its connection holds for the turns that follow. */
+  settle(): void {
+    this.mailbox.state = this.state;
+    this.commitTopics();
+    this.ownTimers?.commit();
+    this.settleIdentity();
+  }
+
   /** What was committed by a flush stays, also when the turn throws later. */
   settleFlush(): void {
     this.effects.clear();
-    this.mailbox.state = this.state;
-    this.commitTopics();
-    this.commitTimers();
-    this.settleIdentity();
+    this.settle();
     this.stateIsSet = false;
     this.flushes++;
   }
 
-  commitTopics(): void {
+  private commitTopics(): void {
     this.ownTopics?.commit();
     for (const topic of this.left ?? []) this.mailbox.memberInfo?.delete(topic);
     for (const [topic, info] of this.memberInfo ?? []) {
@@ -160,9 +166,5 @@ export class RunningTurn implements Turn, MeasuredTurn {
       this.mailbox.memberInfo.set(topic, info);
     }
     this.left = this.memberInfo = undefined;
-  }
-
-  commitTimers(): void {
-    this.ownTimers?.commit();
   }
 }

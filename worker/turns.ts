@@ -28,6 +28,8 @@ export interface TurnsOptions {
   readonly ran?: () => number;
   /** Of all gateways. Missing: they are as new as this worker. */
   readonly minLevel?: () => number;
+  /** Takes a lock for a connection. @returns its fence; undefined: others have it. @throws {CodedError} what its gateway says. */
+  readonly lock: TurnHost["lock"];
   /** Asked before each turn, and told when one may have ended. */
   readonly exclusive: Pick<ExclusiveRunner, "mayRun" | "step">;
   /** Told of messages that could not be parsed. */
@@ -46,6 +48,7 @@ export class Turns implements TurnHost {
    */
   readonly counters = { committed: 0, thrown: 0, timedOut: 0 };
   readonly meter: TurnMeter;
+  readonly lock: TurnHost["lock"];
   private readonly options: TurnsOptions;
   private readonly ran: () => number;
   /** Turns that wait for something, with what is to happen when they take too long; the oldest first. A mailbox has one at a time. */
@@ -57,6 +60,7 @@ export class Turns implements TurnHost {
     this.ran = options.ran ?? options.now;
     this.release = options.release;
     this.app = options.app;
+    this.lock = options.lock;
     this.limits = options.limits;
   }
 
@@ -265,10 +269,7 @@ export class Turns implements TurnHost {
   private commit(turn: RunningTurn, isRefused: boolean): void {
     const { mailbox } = turn;
     turn.end();
-    turn.settleIdentity();
-    mailbox.state = turn.state;
-    turn.commitTopics();
-    turn.commitTimers();
+    turn.settle();
     const closes = turn.closing !== undefined;
     const isGone = mailbox.isGone;
     mailbox.done(turn.event, closes);

@@ -5,8 +5,6 @@ import { FaultMeter } from "../process/fault-meter.ts";
 import { ProcessMeter } from "../process/process-meter.ts";
 import type { SparseLog } from "../process/sparse-log.ts";
 import type { Bus } from "../protocol/bus.ts";
-import type { KeyValueStore } from "../protocol/key-value.ts";
-import type { LeaseValue } from "../protocol/lease-value.ts";
 import { LinkHub } from "../protocol/link-hub.ts";
 import type { WorkerHello } from "../protocol/membership.ts";
 import { packValue } from "../protocol/msgpack.ts";
@@ -37,7 +35,7 @@ import { RunningClock } from "./running-time.ts";
 import { finishWork } from "./shutdown.ts";
 import { Speech } from "./speech.ts";
 import { StateCheck } from "./state-check.ts";
-import { Tasks } from "./tasks.ts";
+import { Tasks, type TasksOptions } from "./tasks.ts";
 import { Turns, type TurnsOptions } from "./turns.ts";
 
 /** How often time-outs are looked at. */
@@ -49,7 +47,7 @@ export interface WorkerOptions {
   readonly loaded: LoadedHandlers;
   readonly bus: Bus;
   readonly oneTime: OneTimeStore;
-  readonly taskStore: KeyValueStore<LeaseValue>;
+  readonly taskStore: TasksOptions["store"];
   readonly log: Logger;
   /** For what others cause. Swept here. */
   readonly sparseLog: SparseLog;
@@ -166,6 +164,7 @@ export class Worker {
       now,
       ran: () => running.read(),
       minLevel: () => this.gateways.minLevel,
+      lock: (connection, name, waitMs) => commands.lock(connection, name, waitMs),
       app: appClient,
       exclusive: this.exclusive,
       refusals,

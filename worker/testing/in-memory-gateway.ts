@@ -14,6 +14,7 @@ import { type Admission, type Arrival, HeldConnection } from "./held-connection.
 import { KeptHistory } from "./kept-history.ts";
 import { nextTimer } from "./next-timer.ts";
 import { bytesOf, publishedFrame, seenEffect, wireFrame } from "./seen.ts";
+import { TestLocks } from "./test-locks.ts";
 
 /**
  * Where a worker dies. "before commit": the hook has run and nothing of it has happened. "after flush": what it flushed has
@@ -36,6 +37,7 @@ export class InMemoryGateway {
   active: TestRelease;
   crashAt: CrashPoint | undefined;
   readonly history = new KeptHistory(() => this.wallClock);
+  private readonly locks = new TestLocks();
   private readonly appOf: (release: string) => App;
   private readonly limits: TestLimits;
   private readonly connections = new Map<number, HeldConnection>();
@@ -109,6 +111,7 @@ export class InMemoryGateway {
       }
     }
     this.clockMs = until;
+    this.locks.sweep(until);
     for (const worker of this.workers) worker.sweep();
     for (const connection of this.open) this.expire(connection);
   }
@@ -168,6 +171,7 @@ export class InMemoryGateway {
     for (const connection of this.connections.values()) {
       for (const worker of dead) if (connection.mailbox !== undefined) worker.forget(connection.mailbox);
       connection.lose();
+      this.locks.ended(connection.id);
     }
     this.connections.clear();
     this.lives++;
@@ -191,6 +195,7 @@ export class InMemoryGateway {
         limits: this.limits,
         now: () => this.clockMs,
         app: this.appOf(release),
+        lock: (connection, name, waitMs) => this.locks.take(connection, name, this.clockMs + waitMs, this.clockMs),
         exclusive: { mayRun: () => true, step: () => undefined },
         refusals: new Refusals(),
         onThrown: (mailbox, error) => this.connectionOf(mailbox)?.errors.push(error),
@@ -234,10 +239,14 @@ export class InMemoryGateway {
     if (!isFlush && this.takeCrash("before commit")) return this.crash();
     connection.commits.push(effects.all.map(seenEffect));
     for (const effect of effects.all) this.apply(connection, effect, release);
+    if (!isFlush) this.locks.committed(connection.id);
     if (isFlush) connection.flushed();
     else connection.committed(this.wallClock + this.limits.expireGraceMs);
     // Its onClose was the last of it.
-    if (mailbox.isGone) this.connections.delete(connection.slot);
+    if (mailbox.isGone) {
+      this.connections.delete(connection.slot);
+      this.locks.ended(connection.id);
+    }
     const close = effects.all.find(({ type }) => type === toGateway.close);
     if (close !== undefined) this.end(connection, close.extra, bytesOf(close).toString());
     if (this.takeCrash(isFlush ? "after flush" : "after commit")) this.crash();
@@ -269,6 +278,10 @@ export class InMemoryGateway {
       case "clearTimer":
         connection.timers.delete(seen.name);
         return;
+      case "lock":
+        return this.locks.keep(connection.id, seen.name);
+      case "unlock":
+        return this.locks.release(connection.id, seen.name);
       case "identify":
         return connection.identify(seen);
     }

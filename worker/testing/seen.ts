@@ -22,6 +22,9 @@ export type TestEffect =
   | { readonly type: "unsubscribe"; readonly topic: string }
   | { readonly type: "setTimer"; readonly name: string; readonly ms: number }
   | { readonly type: "clearTimer"; readonly name: string }
+  /** A lock that was taken. */
+  | { readonly type: "lock"; readonly name: string }
+  | { readonly type: "unlock"; readonly name: string }
   /** What subscribe's `as` tells. */
   | { readonly type: "member"; readonly topic: string; readonly as: unknown }
   | { readonly type: "setState"; readonly state: unknown }
@@ -71,6 +74,10 @@ export function seenEffect(effect: Effect): TestEffect {
     }
     case toGateway.noTimer:
       return { type: "clearTimer", name: textOf(effect) };
+    case toGateway.keepLock:
+      return { type: "lock", name: textOf(effect) };
+    case toGateway.unlock:
+      return { type: "unlock", name: textOf(effect) };
     case toGateway.close:
       return { type: "close", code: extra, reason: textOf(effect) };
     default:

@@ -90,6 +90,7 @@ export class Bench implements TurnGateway {
       now: () => this.now,
       app: notHere,
       exclusive: { mayRun: () => true, step: () => undefined },
+      lock: async () => undefined,
       refusals: this.refusals,
       onThrown: (_, error, hook) => this.thrown.push({ hook, error }),
     });
@@ -145,6 +146,9 @@ function brief(effect: ReturnType<typeof seenEffect>): unknown {
       return `setTimer ${effect.name} ${effect.ms}`;
     case "clearTimer":
       return `clearTimer ${effect.name}`;
+    case "lock":
+    case "unlock":
+      return `${effect.type} ${effect.name}`;
     default:
       return `${effect.type} ${effect.topic}`;
   }

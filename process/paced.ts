@@ -1,0 +1,32 @@
+// So much at a time, however much there is to do. Pure.
+
+export class Paced<Item> {
+  private readonly most: number;
+  private readonly work: (item: Item) => Promise<void>;
+  private readonly running = new Set<Item>();
+  /** Those that run are worked on once more. */
+  private readonly waiting = new Set<Item>();
+
+  /** @param work must not reject. It never runs twice at a time for one item. */
+  constructor(most: number, work: (item: Item) => Promise<void>) {
+    this.most = most;
+    this.work = work;
+  }
+
+  /** The item is worked on from its beginning, now or later. */
+  begin(item: Item): void {
+    if (this.running.has(item) || this.running.size >= this.most) this.waiting.add(item);
+    else this.run(item);
+  }
+
+  private run(item: Item): void {
+    this.running.add(item);
+    void this.work(item).finally(() => {
+      this.running.delete(item);
+      const next = [...this.waiting].find((waiting) => !this.running.has(waiting));
+      if (next === undefined) return;
+      this.waiting.delete(next);
+      this.run(next);
+    });
+  }
+}
