@@ -111,7 +111,7 @@ export const errorTable = {
   "config.invalid": { close: 1011, text: "an environment variable has a value that is not allowed" },
   "library.unfit": { close: 1011, text: "uWebSockets.js has no binary for this Node and system, or not the expected one" },
   "task.over": { close: 1011, text: "a task's app was used after the task had ended in this worker" },
-  "store.unavailable": { close: 1013, text: "the store of NATS' JetStream that tasks share cannot be reached" },
+  "store.unavailable": { close: 1013, text: "the store of NATS' JetStream for tasks and locks cannot be reached" },
   "app.noGateway": { close: 1011, text: "no gateway carried out an app.* call within APP_TIMEOUT_MS" },
 } as const satisfies Record<string, { close: number; text: string }>;
 

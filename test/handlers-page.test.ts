@@ -105,3 +105,22 @@ test("the log gives newcomers what was said before, and keeps no more than that"
   app.advance(24 * 3600 * 1_000);
   expect(await (await app.request("/log/blue")).json()).toEqual([]);
 });
+
+test("one of those who open the document may edit it; it is free when that one is done, or goes", async () => {
+  const app = await testHandler(await example("editor"));
+  const ada = await app.connect("/doc/1");
+  const bob = await app.connect("/doc/1");
+  await ada.send({ edit: true });
+  const waits = bob.send({ edit: true });
+  app.advance(1_000);
+  await waits;
+  expect([ada.take(), bob.take()]).toEqual([[{ mayEdit: true }], [{ editor: ada.id }, { mayEdit: false }]]);
+  const gets = bob.send({ edit: true });
+  await ada.send({ text: "hello", done: true });
+  await gets;
+  expect(bob.take()).toEqual([{ text: "hello" }, { editor: null }, { mayEdit: true }]);
+  await bob.close();
+  expect(ada.take()).toEqual([{ editor: bob.id }, { editor: null }]);
+  await ada.send({ edit: true });
+  expect(ada.take()).toEqual([{ mayEdit: true }]);
+});
