@@ -48,7 +48,7 @@ const whole = {
   responded: body({ status: count, headers, body: bytes, length: count }),
   states: body({ states: fc.array(fc.record({ path, state: bytes })), next: count, open: fc.array(value) }),
   command: fc
-    .tuple(fc.constantFrom("publish", "send", "sendToUser", "closeUser", "connections", "userConnections", "members"), text, bytes, count)
+    .tuple(fc.constantFrom("publish", "send", "sendToUser", "closeUser", "connections", "userConnections", "members", "lock"), text, bytes, count)
     .chain(([kind, name, data, number]) =>
       body({
         ...{ kind: fc.constant(kind), topic: fc.constant(name), connection: fc.constant(name), user: fc.constant(name) },
@@ -59,6 +59,8 @@ const whole = {
           reason: text,
           from: fc.constant(number),
           after: fc.constant(number),
+          name: fc.constant(name),
+          waitMs: fc.constant(number),
         },
       }),
     ),
@@ -82,6 +84,8 @@ const payloads: Readonly<Record<number, fc.Arbitrary<Uint8Array>>> = {
   [toGateway.publishExcept]: whole.publishExcept,
   [toGateway.member]: whole.publish,
   [toGateway.noTimer]: whole.text,
+  [toGateway.keepLock]: whole.text,
+  [toGateway.unlock]: whole.text,
   [toGateway.subscribe]: whole.text,
   [toGateway.unsubscribe]: whole.text,
   [toGateway.upgraded]: whole.upgraded,
