@@ -48,7 +48,12 @@ const whole = {
   responded: body({ status: count, headers, body: bytes, length: count }),
   states: body({ states: fc.array(fc.record({ path, state: bytes })), next: count, open: fc.array(value) }),
   command: fc
-    .tuple(fc.constantFrom("publish", "send", "sendToUser", "closeUser", "connections", "userConnections", "members", "lock"), text, bytes, count)
+    .tuple(
+      fc.constantFrom("publish", "send", "sendToUser", "closeUser", "connections", "userConnections", "members", "lock"),
+      text,
+      bytes,
+      count,
+    )
     .chain(([kind, name, data, number]) =>
       body({
         ...{ kind: fc.constant(kind), topic: fc.constant(name), connection: fc.constant(name), user: fc.constant(name) },
