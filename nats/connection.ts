@@ -11,10 +11,10 @@ import type { KeyValueStore } from "../protocol/key-value.ts";
 import type { LeaseValue } from "../protocol/lease-value.ts";
 import type { LockValue } from "../protocol/lock-value.ts";
 import type { OneTimeStore } from "../protocol/one-time-store.ts";
-import { lockBucketOptions, taskBucketOptions } from "./buckets.ts";
+import { lockBucketOptions, oneTimeBucketOptions, taskBucketOptions } from "./buckets.ts";
 import type { Listener } from "./frames.ts";
 import { type HistoryStoreOptions, NatsHistoryStore } from "./history-store.ts";
-import { NatsKeyValueStore } from "./key-value.ts";
+import { type BucketOptions, NatsKeyValueStore } from "./key-value.ts";
 import { NatsOneTimeStore } from "./one-time-store.ts";
 import { type BusSecurity, refusalOf, securityOf } from "./security.ts";
 import { NatsTransport } from "./transport.ts";
@@ -182,15 +182,15 @@ class CoreNatsBus implements NatsBus {
   }
 
   oneTimeStore(namespace: string): NatsOneTimeStore {
-    return new NatsOneTimeStore(this.connection as NatsConnection, namespace);
+    return new NatsOneTimeStore(this.bucket(oneTimeBucketOptions(namespace)));
   }
 
   taskStore(namespace: string): NatsKeyValueStore<LeaseValue> {
-    return new NatsKeyValueStore(this.connection as NatsConnection, this.subscribe.bind(this), taskBucketOptions(namespace));
+    return this.bucket(taskBucketOptions(namespace));
   }
 
   lockStore(namespace: string): NatsKeyValueStore<LockValue> {
-    return new NatsKeyValueStore(this.connection as NatsConnection, this.subscribe.bind(this), lockBucketOptions(namespace));
+    return this.bucket(lockBucketOptions(namespace));
   }
 
   historyStore(options: HistoryStoreOptions): HistoryStore {
@@ -223,6 +223,10 @@ class CoreNatsBus implements NatsBus {
     if (!(transport instanceof NatsTransport)) return undefined;
     transport.listen(this.listeners);
     return transport;
+  }
+
+  private bucket<Value>(options: BucketOptions<Value>): NatsKeyValueStore<Value> {
+    return new NatsKeyValueStore(this.connection as NatsConnection, (subject, listener) => this.subscribe(subject, listener), options);
   }
 
   private async watch(): Promise<void> {

@@ -4,11 +4,11 @@ import { JetStreamApiError, type JetStreamManager, jetstream, jetstreamManager, 
 import { type KV, Kvm } from "@nats-io/kv";
 import type { NatsConnection } from "nats";
 import type { Bus } from "../protocol/bus.ts";
-import { CodedError } from "../protocol/errors.ts";
+import { CodedError, type ErrorCode } from "../protocol/errors.ts";
 import type { Entry, KeyValueStore } from "../protocol/key-value.ts";
 
 /** JetStream: "wrong last sequence". Somebody else was faster. */
-export const wrongSequence = 10_071;
+const wrongSequence = 10_071;
 /** JetStream: "no message found", by number; "sequence not found", to delete it. Source: nats-server's errors.json. */
 const noMessage: readonly number[] = [10_037, 10_043];
 
@@ -18,10 +18,14 @@ export interface BucketOptions<Value> {
   readonly bytes: number;
   /** Of one value. */
   readonly valueBytes: number;
+  /** After so long, what was put is gone. Missing: it stays. */
+  readonly ageMs?: number;
   /** How long one answer may take. */
   readonly timeoutMs: number;
   /** Reads what was put; undefined: it is none. */
   readonly parse: (json: unknown) => Value | undefined;
+  /** The code of an error that says so. Missing: "store.unavailable". */
+  readonly unavailable?: ErrorCode;
 }
 
 export class NatsKeyValueStore<Value> implements KeyValueStore<Value> {
@@ -139,18 +143,21 @@ export class NatsKeyValueStore<Value> implements KeyValueStore<Value> {
     } catch (error) {
       this.opening = this.managing = undefined;
       const { message } = error as Error;
+      const { name, unavailable = "store.unavailable" } = this.options;
       const text =
         error instanceof JetStreamApiError
-          ? `NATS' key-value store ${this.options.name} refuses: ${message}`
-          : `NATS' key-value store ${this.options.name} does not answer: ${message} (is JetStream on?)`;
-      throw new CodedError("store.unavailable", text, { cause: error });
+          ? `NATS' key-value store ${name} refuses: ${message}`
+          : `NATS' key-value store ${name} does not answer: ${message} (is JetStream on?)`;
+      throw new CodedError(unavailable, text, { cause: error });
     }
   }
 
   private open(): Promise<KV> {
-    const { name, bytes, valueBytes, timeoutMs } = this.options;
+    const { name, bytes, valueBytes, ageMs = 0, timeoutMs } = this.options;
     return new Kvm(jetstream(this.connection, { timeout: timeoutMs })).create(name, {
       history: 1,
+      // 0: for ever.
+      ttl: ageMs,
       max_bytes: bytes,
       maxValueSize: valueBytes,
       storage: StorageType.File,
