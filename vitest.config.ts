@@ -1,4 +1,5 @@
-// Which tests there are, and which of them are unit tests: those that need neither other programs nor much time.
+// Which tests there are; which of them are unit tests, that need neither other programs nor much time; and which say the same with
+// every Node.
 
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
@@ -30,6 +31,42 @@ const withProcesses = [
   "supervisor/releases/release.test.ts",
   "supervisor/releases/type-check.test.ts",
   "worker/loader.test.ts",
+];
+
+/**
+ * They say the same with every Node, and take long: where a run has several Nodes, only the last one has them. Nothing that they are about
+ * depends on the library that holds the sockets (uWebSockets.js 20.30 or 20.69), on who reads TypeScript (Node or tsx), or on what Node does
+ * itself (HTTP, TLS, files). Beside each group: what every Node still runs of it.
+ */
+const anyNode = [
+  // The steps of a deploy, and ways back. Every Node: test/deploy-states.test.ts, supervisor/releases/, and machines with systemd.
+  "test/automatic-rollback.test.ts",
+  "test/cut-off.test.ts",
+  "test/deploy.test.ts",
+  "test/nonsense.test.ts",
+  "test/rollback.test.ts",
+  "test/taken-back.test.ts",
+  // What dies, stands still or is away: decided by workers' epochs, links and the supervisor. Every Node: test/kill, parking, departure.
+  "test/activation.test.ts",
+  "test/app.test.ts",
+  "test/chaos.test.ts",
+  "test/nats-faults.test.ts",
+  "test/power-cut.test.ts",
+  "test/silent-gateways.test.ts",
+  "test/standstill.test.ts",
+  // What runs on time or in one place. Every Node: test/timers.test.ts, test/tasks.test.ts.
+  "test/expiry.test.ts",
+  "test/on-start.test.ts",
+  // Processes and their files, nats-server's permissions. Every Node: npm start in test/deploy-states.test.ts, test/sigterm.test.ts.
+  "test/nats-server.test.ts",
+  "test/supervisor.test.ts",
+  "supervisor/nats-server/access.test.ts",
+  "supervisor/nats-server/upstream.test.ts",
+  // Calls that all gateways answer together. Every Node: test/http-api.test.ts, test/members.test.ts.
+  "test/http-api-users.test.ts",
+  // Tools of developers. Every Node: test/abuse.test.ts, test/fuzz.test.ts.
+  "bench/load-process.test.ts",
+  "test/bench.test.ts",
 ];
 
 /** They take a minute and more. Begun last, one of them would run by itself while the other core has nothing to do. */
@@ -72,8 +109,13 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "system", include: ["test/*.test.ts", "test/proxies/*.test.ts", ...withProcesses], exclude: generated },
+        test: {
+          name: "system",
+          include: ["test/*.test.ts", "test/proxies/*.test.ts", ...withProcesses],
+          exclude: [...generated, ...anyNode],
+        },
       },
+      { extends: true, test: { name: "any-node", include: anyNode, exclude: generated } },
       // Machines with systemd boot in containers: needs root.
       { extends: true, test: { name: "systemd", include: ["test/systemd/*.test.ts"], exclude: generated } },
     ],

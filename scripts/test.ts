@@ -11,9 +11,27 @@ const usage = `npm test [-- [--node LIST] arguments of vitest]
 Runs "npm run check" and every test. With arguments, it runs only the tests that they choose: npm test -- worker/handlers
 
   --node LIST   where to run: "here" (the default), or a major version of Node (24), which is fetched and runs everything in a
-                container with Debian 13 (needs root, systemd-nspawn and debootstrap). Or several in turn: here,24`;
+                container with Debian 13 (needs root, systemd-nspawn and debootstrap). Or several in turn: here,24. Unless tests are
+                chosen, only the last of them then runs those that say the same with every Node (any-node in vitest.config.ts)`;
 
 const here = "here";
+
+export interface TestRun {
+  /** "here", or a major version of Node. */
+  readonly place: string;
+  /** Those of vitest.config.ts that this place runs. */
+  readonly projects: readonly string[];
+}
+
+/** @param isChosen Whether somebody has chosen tests: each place then runs all of these. */
+export function planRuns(places: readonly string[], { isChosen }: { isChosen: boolean }): TestRun[] {
+  return places.map((place, index) => {
+    // Machines do not boot within a container.
+    const machines = place === here ? ["systemd"] : [];
+    const anyNode = isChosen || index === places.length - 1 ? ["any-node"] : [];
+    return { place, projects: ["unit", "system", ...machines, ...anyNode] };
+  });
+}
 
 export async function run(args: readonly string[]): Promise<number> {
   if (args.includes("--help") || args.includes("-h")) {
@@ -26,7 +44,10 @@ export async function run(args: readonly string[]): Promise<number> {
     return 2;
   }
   const tallies: Tally[] = [];
-  for (const place of places) tallies.push(place === here ? await runHere(rest) : await runElsewhere(place, rest));
+  for (const { place, projects } of planRuns(places, { isChosen: rest.length > 0 })) {
+    if (places.length > 1) process.stdout.write(`--node ${place}: ${projects.join(", ")}\n`);
+    tallies.push(place === here ? await runHere(projects, rest) : await runElsewhere(place, projects, rest));
+  }
   const sum = (name: "passed" | "failed" | "skipped") => tallies.reduce((total, tally) => total + tally[name], 0);
   const failures = tallies.flatMap((tally) => tally.failures);
   return reportTally({ passed: sum("passed"), failed: sum("failed"), skipped: sum("skipped"), failures });
@@ -40,11 +61,11 @@ function placesOf(args: readonly string[]): [places: readonly string[], rest: re
   return [(inline ?? args[at + 1] ?? "").split(","), args.toSpliced(at, inline === undefined ? 2 : 1)];
 }
 
-async function runElsewhere(nodeMajor: string, args: readonly string[]): Promise<Tally> {
+async function runElsewhere(nodeMajor: string, projects: readonly string[], args: readonly string[]): Promise<Tally> {
   try {
     // Imported only now: few want it.
     const { runSuite } = await import("../test/systemd/suite.ts");
-    const { exitCode, stdout } = await runSuite(nodeMajor, args);
+    const { exitCode, stdout } = await runSuite(nodeMajor, [...ofProjects(projects), ...args]);
     const said = parseTally(stdout);
     const tally = { ...said, failures: said.failures.map((name) => `Node ${nodeMajor}: ${name}`) };
     return exitCode !== 0 && tally.failed === 0 ? { ...tally, failed: 1 } : tally;
@@ -54,7 +75,7 @@ async function runElsewhere(nodeMajor: string, args: readonly string[]): Promise
   }
 }
 
-async function runHere(args: readonly string[]): Promise<Tally> {
+async function runHere(projects: readonly string[], args: readonly string[]): Promise<Tally> {
   // Somebody works on something: the rest is not what they ask about, nor has it to be installed.
   if (args.length > 0) return runTests(args);
   try {
@@ -66,7 +87,11 @@ async function runHere(args: readonly string[]): Promise<Tally> {
     return oneFailure;
   }
   const checks = await runChecks();
-  const tests = await runTests(args);
+  const tests = await runTests(ofProjects(projects));
   const failures = [...checks.failures, ...tests.failures];
   return { passed: checks.passed + tests.passed, failed: checks.failed + tests.failed, skipped: tests.skipped, failures };
+}
+
+function ofProjects(projects: readonly string[]): string[] {
+  return projects.map((project) => `--project=${project}`);
 }

@@ -1,4 +1,4 @@
-// The whole `npm test` in a container: Debian 13 with another Node, where the clone is a copy of the working tree and nothing
+// `npm test` in a container: Debian 13 with another Node, where the clone is a copy of the working tree and nothing
 // is installed yet. Its loopback is this machine's, so tests take free ports, as they do here.
 
 import { spawn } from "node:child_process";
@@ -12,9 +12,6 @@ import { nodeOf } from "./node.ts";
 import { registrySettings } from "./registry.ts";
 
 const inside = "/srv/app";
-
-/** A project of vitest: machines do not boot within a container. */
-const leftOut = "systemd";
 
 /**
  * Without localhost in /etc/hosts, as in some minimal images: nothing of ours may need it. The clone is a checkout of a commit, for
@@ -30,7 +27,7 @@ exec npm test -- "$@"`;
 
 /**
  * @param nodeMajor "24"
- * @param args vitest's
+ * @param args vitest's. Without the project systemd: machines do not boot within a container.
  * @returns what it wrote to stdout, which was also passed on as it came.
  * @throws where there can be no such container.
  */
@@ -47,7 +44,7 @@ export async function runSuite(nodeMajor: string, args: readonly string[]): Prom
     await chmod(join(folder, "tmp"), 0o1777);
     const { env, files } = registrySettings();
     process.stdout.write(
-      `Debian 13 with Node ${nodeMajor}; without the tests of ${leftOut}: machines boot where the tests run on the machine itself\n`,
+      `Debian 13 with Node ${nodeMajor}; without the tests of systemd: machines boot where the tests run on the machine itself\n`,
     );
     return await passOn("systemd-nspawn", [
       "--quiet",
@@ -67,7 +64,7 @@ export async function runSuite(nodeMajor: string, args: readonly string[]): Prom
       `--bind-ro=${npm}:/usr/local/lib/node_modules/npm`,
       ...files.map(({ from, to }) => `--bind-ro=${from}:${to}`),
       ...Object.entries({ ...env, CI: process.env.CI ?? "" }).map(([name, value]) => `--setenv=${name}=${value}`),
-      ...["/bin/sh", "-c", script, "sh", `--project=!${leftOut}`, ...args],
+      ...["/bin/sh", "-c", script, "sh", ...args],
     ]);
   } finally {
     await rm(folder, { recursive: true, force: true });
