@@ -175,6 +175,11 @@ test("nobody else is believed, and no handler sees what was said", () => {
   );
 });
 
+test("who says nothing of the kind is taken as it came: many may wait, and nothing of them is copied", () => {
+  const incoming = incomingOf({ cookie: "a=b" }, "192.0.2.9");
+  expect(identified(incoming, proxies)).toBe(incoming);
+});
+
 test("whatever a client sends: its proxy's word counts, or it is refused", () => {
   fc.assert(
     fc.property(anything, ({ "x-forwarded-for": sent, ...headers }) => {

@@ -37,8 +37,12 @@ export function identified(incoming: Incoming, proxies: AddressList): Incoming {
   const { method, path, query, ip, proxiedIp, fault } = incoming;
   const nearest = normalizedAddress(ip);
   const peer = proxiedIp !== undefined && proxies.has(nearest) ? normalizedAddress(proxiedIp) : nearest;
-  const headers = incoming.headers.filter(([name]) => !tellingNames.has(name));
-  if (!proxies.has(peer)) {
+  const isTelling = incoming.headers.some(([name]) => tellingNames.has(name));
+  const isTrusted = proxies.has(peer);
+  // Most clients. Many may wait together, so nothing of these is copied.
+  if (!isTelling && !isTrusted && peer === ip && proxiedIp === undefined) return incoming;
+  const headers = isTelling ? incoming.headers.filter(([name]) => !tellingNames.has(name)) : incoming.headers;
+  if (!isTrusted) {
     const isForwarded = incoming.headers.some(([name]) => name === "forwarded" || name === "x-forwarded-for");
     return { method, path, query, ip: peer, headers, isForwarded, fault };
   }

@@ -2,19 +2,18 @@
 // upgrade that is let in hands it to its connection.
 
 import type { ParkingOwner } from "./parking.ts";
+import type { Party } from "./parties.ts";
 import type { BodyReader } from "./uws/request.ts";
 import type { Body, Head } from "./uws/response-body.ts";
 import type { Answer, WaitingClient, WaitingRequest, WaitingUpgrade } from "./uws/waiting-client.ts";
 
-class CountedClient<Client extends WaitingClient> implements WaitingClient {
+abstract class CountedClient<Client extends WaitingClient> implements WaitingClient {
   onGone: (() => void) | undefined;
   protected readonly client: Client;
-  private readonly onOver: () => void;
   private isOver = false;
 
-  constructor(client: Client, onOver: () => void) {
+  constructor(client: Client) {
     this.client = client;
-    this.onOver = onOver;
     client.onGone = () => {
       this.giveBack();
       this.onGone?.();
@@ -43,8 +42,10 @@ class CountedClient<Client extends WaitingClient> implements WaitingClient {
   protected giveBack(): void {
     if (this.isOver) return;
     this.isOver = true;
-    this.onOver();
+    this.over();
   }
+
+  protected abstract over(): void;
 
   /** The place is somebody else's now. */
   protected handOver(): void {
@@ -70,10 +71,16 @@ class CountedClient<Client extends WaitingClient> implements WaitingClient {
 export class CountedRequest extends CountedClient<WaitingRequest> implements WaitingRequest {
   /** Of its body, and of what waits of its answer. */
   readonly owner: ParkingOwner;
+  private readonly onOver: () => void;
 
   constructor(client: WaitingRequest, owner: ParkingOwner, onOver: () => void) {
-    super(client, onOver);
+    super(client);
     this.owner = owner;
+    this.onOver = onOver;
+  }
+
+  protected override over(): void {
+    this.onOver();
   }
 
   readBody(reader: BodyReader): void {
@@ -81,25 +88,29 @@ export class CountedRequest extends CountedClient<WaitingRequest> implements Wai
   }
 }
 
-export interface UpgradePlace<Data> {
-  /** What it is once it is in. */
-  onAdmitted(data: Data): void;
-  /** It was refused with this status. */
-  onRefused(status: number): void;
-  /** It has not become a connection. */
-  onOver(): void;
+/** What becomes of the places of upgrades. */
+export interface UpgradePlaces<Data> {
+  /** It is a connection's now. */
+  admitted(address: Party, data: Data): void;
+  /** Its upgrade was refused with this status. */
+  refused(address: Party, status: number): void;
+  /** Its upgrade has not become a connection. */
+  over(address: Party): void;
 }
 
+/** Many may wait together, so each keeps little: no functions of its own. */
 export class CountedUpgrade<Data extends object> extends CountedClient<WaitingUpgrade<Data>> implements WaitingUpgrade<Data> {
-  private readonly place: UpgradePlace<Data>;
+  private readonly address: Party;
+  private readonly places: UpgradePlaces<Data>;
 
-  constructor(client: WaitingUpgrade<Data>, place: UpgradePlace<Data>) {
-    super(client, () => place.onOver());
-    this.place = place;
+  constructor(client: WaitingUpgrade<Data>, address: Party, places: UpgradePlaces<Data>) {
+    super(client);
+    this.address = address;
+    this.places = places;
   }
 
   override answer(answer: Answer): void {
-    if (!this.isGone) this.place.onRefused(answer.status);
+    if (!this.isGone) this.places.refused(this.address, answer.status);
     super.answer(answer);
   }
 
@@ -107,11 +118,15 @@ export class CountedUpgrade<Data extends object> extends CountedClient<WaitingUp
     const enter = () => {
       const data = admit();
       this.handOver();
-      this.place.onAdmitted(data);
+      this.places.admitted(this.address, data);
       return data;
     };
     this.client.accept(enter, subprotocol, headers);
     // It may have gone before it was in.
     this.giveBack();
+  }
+
+  protected override over(): void {
+    this.places.over(this.address);
   }
 }

@@ -7,7 +7,7 @@ import { settingsOf } from "./client-limit-settings.ts";
 import type { ClientLimits, Refusal } from "./client-limits.ts";
 import type { Connection } from "./connection.ts";
 import type { Passed } from "./connection-meter.ts";
-import { CountedRequest, CountedUpgrade } from "./counted-clients.ts";
+import { CountedRequest, CountedUpgrade, type UpgradePlaces } from "./counted-clients.ts";
 import { PacedUpgrades } from "./paced-upgrades.ts";
 import type { Kind } from "./refusals.ts";
 import type { Upgrades } from "./upgrade.ts";
@@ -34,10 +34,25 @@ export class Entrance {
   waiting = 0;
   private readonly options: EntranceOptions;
   private readonly paced: PacedUpgrades;
+  private readonly places: UpgradePlaces<Connection>;
 
   constructor(options: EntranceOptions) {
     this.options = options;
     this.paced = new PacedUpgrades(options);
+    const { limits } = options;
+    this.places = {
+      admitted: (address, connection) => {
+        this.waiting--;
+        connection.meter = limits.open(address, connection.user);
+      },
+      refused: (address, status) => {
+        if (status >= 400 && status < 500 && status !== 429) limits.failed(address);
+      },
+      over: (address) => {
+        this.waiting--;
+        limits.addresses.leave(address);
+      },
+    };
   }
 
   /** @returns whether a TCP connection is taken. @param ip of its other end. */
@@ -56,19 +71,7 @@ export class Entrance {
     if (refusal !== undefined) return this.refuse("upgrade", incoming, client, refusal);
     this.waiting++;
     limits.addresses.enter(address);
-    const counted = new CountedUpgrade(client, {
-      onAdmitted: (connection) => {
-        this.waiting--;
-        connection.meter = limits.open(address, connection.user);
-      },
-      onRefused: (status) => {
-        if (status >= 400 && status < 500 && status !== 429) limits.failed(address);
-      },
-      onOver: () => {
-        this.waiting--;
-        limits.addresses.leave(address);
-      },
-    });
+    const counted = new CountedUpgrade(client, address, this.places);
     // It has its place meanwhile, so no more of an address wait than it may have.
     this.paced.take(() => {
       if (counted.isGone) return;

@@ -233,7 +233,9 @@ export class Upgrades<Data extends object> {
     if (!this.options.mayEnter(body.user)) return this.refusals.refuse("upgrade", client, tooFast);
     const subprotocol =
       body.subprotocol ?? listOf(incoming, "sec-websocket-protocol").find((offered) => route.subprotocols.includes(offered)) ?? "";
-    const { path, query, ip } = incoming;
+    const { query, ip } = incoming;
+    // Most routes have no parameters: their connections share one text, for as long as they live.
+    const path = incoming.path === route.path ? route.path : incoming.path;
     const admit = () => {
       this.outcomes.upgrade.count("accepted");
       return this.options.admit({ path, query, ip, user: body.user, subprotocol, state: body.state, expiresAt: body.expiresAt ?? 0 });

@@ -6,7 +6,8 @@ import { headLimitBytes, type loadLibrary } from "./library.ts";
 import { headBytesOf, type Incoming, incomingOf, peerOf } from "./request.ts";
 import type { ServerListeners, ServerOptions } from "./server.ts";
 import { isClientFault, isOverLimit, type Known, ServerSocket, type SocketRoom } from "./socket.ts";
-import { type AnswerRoom, Client, type WaitingUpgrade } from "./waiting-client.ts";
+import { type Enter, UpgradingClient } from "./upgrading-client.ts";
+import { type AnswerRoom, Client } from "./waiting-client.ts";
 
 export interface AppOptions<Data extends object> extends Pick<ServerOptions, "tls" | "limits"> {
   readonly library: ReturnType<typeof loadLibrary>;
@@ -91,8 +92,19 @@ export class App<Data extends object> {
     const { library, tls, limits, listeners, answers, publishElsewhere, onCount } = this.options;
     const { uWS, version } = library;
     const room: SocketRoom = { publishElsewhere, losesLarge: version === "20.30" && tls === undefined, compressFrom };
-    /** undefined: closed again before it was looked at. */
-    let onUpgraded: (ws: Known<Data> | undefined) => void;
+    /** What `open` was told last; undefined: closed again before it was looked at. */
+    let upgraded: Known<Data> | undefined;
+    const enter: Enter<Data> = (upgrade, admit) => {
+      upgrade();
+      const ws = upgraded;
+      upgraded = undefined;
+      if (ws === undefined) return;
+      this.connections++;
+      onCount();
+      const data = admit();
+      ws.socket = new ServerSocket(ws, data, room);
+      listeners.onOpen(data, ws.socket);
+    };
     app.ws<object>("/*", {
       // One for all: 256 KiB a connection would be too much to keep, and no message depends on those before it.
       compression: limits.compresses ? uWS.SHARED_COMPRESSOR | uWS.SHARED_DECOMPRESSOR : uWS.DISABLED,
@@ -109,31 +121,13 @@ export class App<Data extends object> {
         if (isHeadTooLarge(incoming)) return new Client(response, false, answers).answer(headTooLarge);
         const key = request.getHeader("sec-websocket-key");
         const extensions = request.getHeader("sec-websocket-extensions");
-        const client = new Client(response, false, answers);
-        const accept: WaitingUpgrade<Data>["accept"] = (admit, subprotocol, headers) => {
-          let ws: Known<Data> | undefined;
-          onUpgraded = (upgraded) => {
-            ws = upgraded;
-          };
-          client.finish(() => {
-            response.writeStatus("101 Switching Protocols");
-            for (const [name, value] of headers) response.writeHeader(name, value);
-            response.upgrade(nothing, key, subprotocol, extensions, context);
-          });
-          if (ws === undefined) return;
-          this.connections++;
-          onCount();
-          const data = admit();
-          ws.socket = new ServerSocket(ws, data, room);
-          listeners.onOpen(data, ws.socket);
-        };
-        listeners.onUpgrade(incoming, Object.assign(client, { accept }));
+        listeners.onUpgrade(incoming, new UpgradingClient(response, answers, { key, extensions, context, enter }));
       },
       // No more than this: an upgrade that has waited is corked, and behind its cork uWebSockets.js looks into memory that it has
       // freed, and closes the socket where what it finds there looks like "Connection: close". So nothing may be allocated until
       // then. Source: https://github.com/uNetworking/uWebSockets/pull/1929 (July 2026; every release we can install has it).
       open: (ws) => {
-        onUpgraded(ws);
+        upgraded = ws;
       },
       message: ({ socket }: Known<Data>, message, isBinary) => {
         if (socket !== undefined) listeners.onMessage(socket.data, new Uint8Array(message), isBinary);
@@ -151,7 +145,10 @@ export class App<Data extends object> {
         if (socket !== undefined && !socket.hasEnded && count < countBefore) socket.isSlow ||= isOverLimit(ws, limits.backpressureBytes);
       },
       close: ({ socket }: Known<Data>, code, message) => {
-        if (socket === undefined) return onUpgraded(undefined);
+        if (socket === undefined) {
+          upgraded = undefined;
+          return;
+        }
         if (code === 1006 && isClientFault(message)) listeners.onFault?.(socket.data);
         listeners.onClose(socket.data, code, new Uint8Array(message).slice(), code === 1006 && socket.isSlow);
         this.connections--;
@@ -190,9 +187,6 @@ function listenOn(app: uWS.TemplatedApp, host: string, port: number, options: nu
     });
   });
 }
-
-/** Properties of what uWebSockets.js is given are copied; it needs none. */
-const nothing = {};
 
 function tlsOptions({ certFile, keyFile }: NonNullable<ServerOptions["tls"]>): uWS.AppOptions {
   return { cert_file_name: certFile, key_file_name: keyFile, ssl_ciphers: ciphers.join(":") };

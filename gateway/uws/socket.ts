@@ -39,14 +39,12 @@ export class ServerSocket<Data> implements Socket {
   hasEnded = false;
   private readonly ws: uWS.WebSocket<unknown>;
   private readonly room: SocketRoom;
-  private readonly compressFrom: number;
   private losesLarge: boolean;
 
   constructor(ws: uWS.WebSocket<unknown>, data: Data, room: SocketRoom) {
     this.ws = ws;
     this.data = data;
     this.room = room;
-    this.compressFrom = room.compressFrom;
     this.losesLarge = room.losesLarge;
   }
 
@@ -58,7 +56,7 @@ export class ServerSocket<Data> implements Socket {
       this.losesLarge = false;
       this.ws.subscribe(anchor);
     }
-    if (this.ws.send(data, isBinary, data.length >= this.compressFrom) === dropped) this.isSlow = true;
+    if (this.ws.send(data, isBinary, data.length >= this.room.compressFrom) === dropped) this.isSlow = true;
   }
 
   end(code: number, reason: string): void {
@@ -96,7 +94,7 @@ export class ServerSocket<Data> implements Socket {
   }
 
   publish(topic: string, data: Uint8Array, isBinary: boolean): void {
-    this.ws.publish(topic, data, isBinary, data.length >= this.compressFrom);
+    this.ws.publish(topic, data, isBinary, data.length >= this.room.compressFrom);
     this.room.publishElsewhere(topic, data, isBinary);
   }
 }

@@ -97,10 +97,10 @@ export class Client implements WaitingRequest {
     if (!this.isGone) readBody(this.response, reader);
   }
 
-  finish(write: () => void): void {
+  finish(write: (response: uWS.HttpResponse) => void): void {
     if (this.isGone) return;
     this.isGone = true;
-    this.response.cork(write);
+    this.response.cork(() => write(this.response));
   }
 
   answer({ status, headers, body, close }: Answer): void {
