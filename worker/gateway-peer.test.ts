@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from "vitest";
 import { decodeBatch } from "../protocol/envelope.ts";
 import { Link, linkLimits } from "../protocol/link.ts";
-import { flag, toGateway } from "../protocol/records.ts";
+import { flag, toGateway, toWorker } from "../protocol/records.ts";
 import { Effects } from "./effects.ts";
 import { GatewayPeer } from "./gateway-peer.ts";
 import { defineHandler } from "./handler.ts";
@@ -39,6 +39,23 @@ function pin(slot: number, epoch = 1): Mailbox {
   gateway.add(mailbox);
   return mailbox;
 }
+
+test("a worker that ends waits until its connections are given back and all is acknowledged; for one that is silent while a turn runs", () => {
+  expect(gateway.isAwaited).toBe(false);
+  const mailbox = pin(1);
+  pin(2);
+  mailbox.push({ type: toWorker.open, redelivered: false, flushed: 0 });
+  const event = mailbox.begin();
+  gateway.isSilent = true;
+  expect(gateway.isAwaited).toBe(true);
+  if (event !== undefined) mailbox.done(event, false);
+  gateway.commit(mailbox, new Effects(), flag.commit);
+  expect(gateway.isAwaited).toBe(false);
+  gateway.isSilent = false;
+  expect(gateway.isAwaited).toBe(true);
+  for (const { pin } of [...gateway.all()]) gateway.forget(gateway.get(pin.slot) as Mailbox);
+  expect([gateway.connections, gateway.isAwaited]).toEqual([0, true]);
+});
 
 test("flushes are confirmed in their order; the others are over when the connection has gone elsewhere", async () => {
   const mailbox = pin(1);

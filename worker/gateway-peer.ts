@@ -43,6 +43,16 @@ export class GatewayPeer implements TurnGateway {
     return this.link.lost;
   }
 
+  /**
+   * Whether a worker that ends waits for it: it has connections to take back, or batches to acknowledge. One that is silent does neither, and
+   * is waited for while a turn of it runs. Should it come back, NATS has kept what was committed, and it gives what was not to other workers.
+   */
+  get isAwaited(): boolean {
+    if (!this.isSilent) return this.connections > 0 || this.link.unackedBatches > 0 || this.link.batch.records > 0;
+    for (const { isRunning } of this.mailboxes.values()) if (isRunning) return true;
+    return false;
+  }
+
   all(): Iterable<Mailbox> {
     return this.mailboxes.values();
   }

@@ -71,6 +71,12 @@ export class Gateways {
     return sum;
   }
 
+  /** Whether a worker that ends waits for one of them. */
+  get areAwaited(): boolean {
+    for (const { isAwaited } of this.peers.values()) if (isAwaited) return true;
+    return false;
+  }
+
   /** Something has come from it. */
   hear(id: string): GatewayPeer {
     const gateway = this.peers.get(id) ?? this.meet(id);

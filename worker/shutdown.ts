@@ -2,7 +2,6 @@
 
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
-import type { LinkHub } from "../protocol/link-hub.ts";
 import type { WorkerConfig } from "./config.ts";
 import type { ExclusiveRunner } from "./exclusive-runner.ts";
 import type { GatewayLostHooks } from "./gateway-lost-hooks.ts";
@@ -24,7 +23,6 @@ interface Work {
   readonly gatewayLostHooks: GatewayLostHooks;
   readonly exclusive: ExclusiveRunner;
   readonly orphanedCloses: OrphanedCloses;
-  readonly hub: LinkHub;
 }
 
 export interface ShutdownOptions extends Work {
@@ -37,20 +35,21 @@ export interface ShutdownOptions extends Work {
 export async function finishWork({ config, now, log, ...work }: ShutdownOptions): Promise<void> {
   const deadline = now() + config.DRAIN_MS;
   while (isBusy(work) && now() < deadline) await pause(drainStepMs);
-  if (!isBusy(work)) return;
-  log.warn({ connections: work.gateways.connections }, "ended before all turns had settled: they are redelivered");
+  const { connections } = work.gateways;
+  if (isBusy(work)) log.warn({ connections }, "ended before all turns had settled: they are redelivered");
+  else if (connections > 0)
+    log.warn({ connections }, "ended without a gateway that is silent: if it comes back, it gives them to other workers");
 }
 
-function isBusy({ onStart, tasks, gateways, requests, gatewayLostHooks, exclusive, orphanedCloses, hub }: Work): boolean {
+function isBusy({ onStart, tasks, gateways, requests, gatewayLostHooks, exclusive, orphanedCloses }: Work): boolean {
   return (
     !onStart.isOff ||
     !tasks.areOff ||
-    gateways.connections > 0 ||
+    gateways.areAwaited ||
     requests.size > 0 ||
     requests.streams > 0 ||
     gatewayLostHooks.running > 0 ||
     exclusive.waiting > 0 ||
-    orphanedCloses.size > 0 ||
-    [...hub.all()].some((link) => link.unackedBatches > 0 || link.batch.records > 0)
+    orphanedCloses.size > 0
   );
 }

@@ -264,7 +264,7 @@ export class Worker {
     onStart.end();
     tasks.end();
     this.presence.announce();
-    await finishWork({ config, onStart, tasks, gateways, requests, gatewayLostHooks, exclusive, orphanedCloses, hub, now, log });
+    await finishWork({ config, onStart, tasks, gateways, requests, gatewayLostHooks, exclusive, orphanedCloses, now, log });
     requests.stop();
     tasks.stop();
     this.announcements.end();
