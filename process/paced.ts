@@ -23,10 +23,16 @@ export class Paced<Item> {
     this.running.add(item);
     void this.work(item).finally(() => {
       this.running.delete(item);
-      const next = [...this.waiting].find((waiting) => !this.running.has(waiting));
+      const next = this.next();
       if (next === undefined) return;
       this.waiting.delete(next);
       this.run(next);
     });
+  }
+
+  /** Not by a copy of all that wait: they may be a hundred thousand. No more of them than run can be in its way. */
+  private next(): Item | undefined {
+    for (const item of this.waiting) if (!this.running.has(item)) return item;
+    return undefined;
   }
 }
