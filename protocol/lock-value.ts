@@ -31,6 +31,8 @@ export interface LockClaim {
   readonly connection: string;
   /** over: it is taken out of the line. */
   readonly wants: "now" | "line" | "over";
+  /** It has given up the place that it still has in the line, and comes last. */
+  readonly isAgain?: boolean;
 }
 
 /**
@@ -40,15 +42,18 @@ export interface LockClaim {
  */
 export function nextLine(value: LockValue | undefined, fence: number, claims: Iterable<LockClaim>): LockValue | undefined {
   const line = value === undefined ? [] : [...value.line];
-  for (const { connection, wants } of claims) {
+  let isRenewed = false;
+  for (const { connection, wants, isAgain = false } of claims) {
     const place = line.indexOf(connection);
-    if (wants === "over") {
-      if (place >= 0) line.splice(place, 1);
-    } else if (place < 0 && (line.length === 0 || (wants === "line" && line.length <= mostWaiting))) line.push(connection);
+    const isOut = wants === "over" || isAgain;
+    if (isOut && place >= 0) line.splice(place, 1);
+    if (isOut && place === 0) isRenewed = true;
+    if (wants !== "over" && (isOut || place < 0) && (line.length === 0 || (wants === "line" && line.length <= mostWaiting)))
+      line.push(connection);
   }
   const [holder] = line;
   if (holder === undefined) return undefined;
-  return { line, fence: holder === value?.line[0] ? fence : 0 };
+  return { line, fence: holder === value?.line[0] && !isRenewed ? fence : 0 };
 }
 
 export function isSameLine(a: LockValue | undefined, b: LockValue | undefined): boolean {

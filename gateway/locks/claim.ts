@@ -10,6 +10,7 @@ export class Claim implements LockClaim {
   readonly connection: string;
   readonly name: string;
   wants: LockClaim["wants"] = "now";
+  isAgain: boolean;
   /** Its number, once the connection has the lock. */
   fence: number | undefined;
   /** Whether a turn has committed that it wants it. */
@@ -20,9 +21,11 @@ export class Claim implements LockClaim {
   /** Several, where one turn asks twice, or was given to another worker. */
   private answers: LockAnswer[] = [];
 
-  constructor(connection: string, name: string) {
+  /** @param isAgain The connection has just given it up, and the store does not know yet. */
+  constructor(connection: string, name: string, isAgain: boolean) {
     this.connection = connection;
     this.name = name;
+    this.isAgain = isAgain;
   }
 
   wait(waitMs: number, answer: LockAnswer, now: number): void {

@@ -239,6 +239,26 @@ test("who has it gets the same again; a turn that has not kept it gives it back"
   expect(world.entries.size).toBe(0);
 });
 
+test("who gives it back and asks again at once is behind those who wait, and gets another fence", async () => {
+  const first = a.take(1);
+  await world.pass(100);
+  const waits = b.take(2, "a", 5_000);
+  await world.pass(100);
+  a.release(1);
+  const again = a.take(1, "a", 5_000);
+  await world.pass(100);
+  expect([waits.told, again.told]).toEqual([[expect.any(Number)], []]);
+  b.release(2);
+  await world.pass(100);
+  expect(again.told[0]).toBeGreaterThan(waits.told[0] as number);
+  // Also where nobody waits.
+  a.release(1);
+  const alone = a.take(1);
+  await world.pass(100);
+  expect(alone.told[0]).toBeGreaterThan(again.told[0] as number);
+  expect(waits.told[0]).toBeGreaterThan(first.told[0] as number);
+});
+
 test("who has waited for long enough is told, and is in nobody's way", async () => {
   a.take(1);
   await world.pass(100);

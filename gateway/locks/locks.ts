@@ -8,6 +8,7 @@ import type { Entry } from "../../protocol/key-value.ts";
 import { isSameLine, type LockClaim, type LockValue, nextLine } from "../../protocol/lock-value.ts";
 import { decodeTopic, encodeTopic } from "../../protocol/subjects.ts";
 import { Claim, type LockAnswer } from "./claim.ts";
+import { type Lock, newLock } from "./lock.ts";
 import type { LockEntries } from "./lock-entries.ts";
 
 /** How often an entry is read again that somebody waits for here: a notice may be lost. */
@@ -35,26 +36,6 @@ export interface LocksOptions {
   /** Somebody else has it: this gateway was taken for dead, or the store has lost it. */
   readonly onLost: (connection: string, name: string) => void;
 }
-
-/** What is wanted here of one lock. */
-interface Lock {
-  readonly name: string;
-  readonly key: string;
-  /** By connection, in the order in which they came. */
-  readonly claims: Map<string, Claim>;
-  /** As it was when it was last read or replaced; undefined: it is to be read. */
-  seen: Entry<LockValue> | undefined;
-  /** What is on its way to the store. */
-  putting: LockValue | undefined;
-  /** Something has changed since the store was asked. */
-  isStale: boolean;
-  /** When it is looked at again. */
-  lookAt: number;
-  /** Until then, a put may be stored that nobody here wants any more. */
-  doubtUntil: number;
-}
-
-const nothing: Entry<LockValue> = { value: undefined, revision: 0 };
 
 export class Locks {
   readonly counters = { taken: 0, missed: 0, lost: 0 };
@@ -142,7 +123,7 @@ export class Locks {
       if (this.count >= total) return new CodedError("lock.total", `this gateway has at most ${total} locks (LOCKS)`);
       this.count++;
     }
-    const claim = new Claim(connection, name);
+    const claim = new Claim(connection, name, known !== undefined);
     own.set(name, claim);
     this.claims.set(connection, own);
     this.lockOf(name).claims.set(connection, claim);
@@ -154,17 +135,7 @@ export class Locks {
     const known = this.locks.get(key);
     if (known !== undefined) return known;
     this.hear();
-    const lock: Lock = {
-      name,
-      key,
-      claims: new Map(),
-      // Mostly nobody has it: then one question is enough.
-      seen: nothing,
-      putting: undefined,
-      isStale: false,
-      lookAt: Number.POSITIVE_INFINITY,
-      doubtUntil: 0,
-    };
+    const lock = newLock(name, key);
     this.locks.set(key, lock);
     return lock;
   }
@@ -232,8 +203,9 @@ export class Locks {
     lock.seen = seen;
     this.findLost(lock, seen.value);
     const fence = await entries.fenceOf(seen);
-    const next = nextLine(seen.value, fence, [...this.strays(seen.value, lock), ...lock.claims.values()]);
-    if (isSameLine(seen.value, next)) return seen;
+    const own = [...lock.claims.values()];
+    const next = nextLine(seen.value, fence, [...this.strays(seen.value, lock), ...own]);
+    if (isSameLine(seen.value, next) && !own.some(({ isAgain }) => isAgain)) return seen;
     lock.putting = next;
     // Until it is answered.
     lock.doubtUntil = Number.POSITIVE_INFINITY;
@@ -246,6 +218,7 @@ export class Locks {
     const isCurrent = lock.seen === seen;
     lock.seen = undefined;
     if (revision === undefined) return undefined;
+    for (const claim of own) claim.isAgain = false;
     const entry = { value: next, revision };
     if (isCurrent) lock.seen = entry;
     return entry;
