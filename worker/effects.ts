@@ -60,6 +60,12 @@ export class Effects {
     this.sum = sum;
   }
 
+  /** Takes back what was asked for in these very words. */
+  remove(type: number, payload: string): void {
+    this.list = this.list.filter((effect) => effect.type !== type || effect.payload !== payload);
+    this.sum = this.list.reduce((sum, { bytes }) => sum + bytes + recordBytes, 0);
+  }
+
   clear(): void {
     this.list = [];
     this.sum = 0;

@@ -194,7 +194,10 @@ export class TurnConnection implements Connection {
     needLevel(turn.mailbox.pin.level, 1, "conn.lock");
     const fence = await turn.host.lock(this.id, name, waitMs);
     if (fence === undefined) return undefined;
-    this.#open().effects.add(toGateway.keepLock, name);
+    const { effects } = this.#open();
+    // It has had it all the time.
+    effects.remove(toGateway.unlock, name);
+    effects.add(toGateway.keepLock, name);
     return { fence };
   }
 

@@ -2,13 +2,17 @@ import { expect, test } from "vitest";
 import { defineHandler, type } from "../handler.ts";
 import { testHandler } from "../testing.ts";
 
-type Wish = { lock: string; waitMs?: number; throws?: true } | { unlock: string };
+type Wish = { lock: string; waitMs?: number; throws?: true } | { unlock: string; again?: true };
 
 const handler = defineHandler({
   path: "/",
   message: type<Wish>(),
   async onMessage(conn, wish) {
-    if ("unlock" in wish) return conn.unlock(wish.unlock);
+    if ("unlock" in wish) {
+      conn.unlock(wish.unlock);
+      if (wish.again) conn.send((await conn.lock(wish.unlock))?.fence ?? "others");
+      return;
+    }
     const { lock: name, waitMs, throws } = wish;
     const lock = await conn.lock(name, waitMs === undefined ? undefined : { waitMs });
     if (throws) throw new Error("thrown with a lock");
@@ -36,6 +40,15 @@ test("one connection has a lock, and the same one again; others get it in order,
   await bob.close();
   await cyd.send({ lock: "a" });
   expect(cyd.take()).toEqual([3]);
+});
+
+test("a turn that gives back what it then asks for again keeps it", async () => {
+  const app = await testHandler(handler);
+  const [ada, bob] = [await app.connect("/"), await app.connect("/")];
+  await ada.send({ lock: "a" });
+  await ada.send({ unlock: "a", again: true });
+  await bob.send({ lock: "a" });
+  expect([ada.take(), bob.take()]).toEqual([[1, 1], ["others"]]);
 });
 
 test("a turn that throws gives back what it has taken; one that runs again has it still", async () => {
