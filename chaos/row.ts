@@ -7,6 +7,7 @@ import { Journal } from "./connection-journal.ts";
 import type { Fault } from "./faults/fault.ts";
 import { wrongHistory } from "./history.ts";
 import { Load } from "./load.ts";
+import { LockWatch } from "./lock-watch.ts";
 import { wrongMembers } from "./presence.ts";
 import { type Tally, tally } from "./tally.ts";
 import { TaskWatch } from "./task-watch.ts";
@@ -38,6 +39,7 @@ export async function runRow(installation: Installation, fault: Fault, options: 
   const journal = await Journal.listen(installation.url);
   const task = await TaskWatch.listen(installation.url);
   const load = await Load.open({ url: installation.url, connections: options.connections, rate: options.rate });
+  const lock = new LockWatch(installation.url);
   const condemned = new Set<Client>();
   const broken: string[] = [];
   let times = 0;
@@ -64,12 +66,14 @@ export async function runRow(installation: Installation, fault: Fault, options: 
       await installation.isWhole();
       await load.flows();
       await task.runs();
+      await lock.passes();
     }
   } catch (error) {
     broken.push(`strike ${times + 1}: ${(error as Error).message}`);
   }
   load.stop();
   options.onStep("counting");
+  broken.push(...(await lock.close()));
   await load.settle();
   await load.beats().catch((error: Error) => broken.push(error.message));
   broken.push(...(await wrongMembers(installation.url, idsOf(load.clients.filter(({ isOpen }) => isOpen)))));
