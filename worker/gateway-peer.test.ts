@@ -49,7 +49,7 @@ test("a worker that ends waits until its connections are given back and all is a
   gateway.isSilent = true;
   expect(gateway.isAwaited).toBe(true);
   if (event !== undefined) mailbox.done(event, false);
-  gateway.commit(mailbox, new Effects(), flag.commit);
+  gateway.commit(mailbox, new Effects(Number.POSITIVE_INFINITY), flag.commit);
   expect(gateway.isAwaited).toBe(false);
   gateway.isSilent = false;
   expect(gateway.isAwaited).toBe(true);
