@@ -33,7 +33,7 @@ beforeEach(() => {
   sent = [];
   results = [];
   longestMs = 0;
-  const topics = {} as Topics;
+  const topics = { size: 2 } as Topics;
   users = new UserConnections({ slots, now: () => nowMs, later: (run) => later.push(run) });
   const members = new Members({ wallClock: () => nowMs, limits: { bytes: 0 } });
   commands = new AppCommands({
@@ -45,6 +45,7 @@ beforeEach(() => {
     publishHere: () => undefined,
     fences: new TaskFences(),
     locks: { take: () => undefined },
+    connections: () => 3,
   });
 });
 
@@ -123,6 +124,11 @@ test("sendToUser reaches all connections of a user, in its order, those as well 
   users.forget(bob);
   sendToUser(4, "bob", "gone");
   expect(results.at(-1)).toEqual([4, 0]);
+});
+
+test("counts tell how much there is", () => {
+  commands.run(worker, 1, Buffer.from(packValue({ kind: "counts" })));
+  expect(results).toEqual([[1, { connections: 3, topics: 2 }]]);
 });
 
 test("the connections of a user are told in as many answers as it takes", () => {

@@ -24,6 +24,8 @@ export interface AppCommandsOptions {
   readonly publishHere: PublishHere;
   readonly fences: TaskFences;
   readonly locks: Pick<Locks, "take">;
+  /** How many there are. */
+  readonly connections: () => number;
 }
 
 export class AppCommands {
@@ -44,7 +46,7 @@ export class AppCommands {
    * @param answer is told what came of it, once: at once, or in a later slice.
    */
   apply(from: string, body: CommandBody, answer: (result: ResultBody) => void): void {
-    const { slots, users, members, history, fences } = this.options;
+    const { slots, users, topics, members, history, fences } = this.options;
     if ("fence" in body && body.fence !== undefined && !fences.admits(body.fence)) return answer({ refused: "task.over" });
     switch (body.kind) {
       case "publish":
@@ -75,6 +77,8 @@ export class AppCommands {
         return users.each(body.user, ({ socket }) => socket?.send(body.data, body.binary), answer);
       case "connections":
         return answer(openFrom(slots.connections, body.from));
+      case "counts":
+        return answer({ connections: this.options.connections(), topics: topics.size });
       case "members":
         return answer(members.list(body.topic, body.after, body.limit));
       case "userConnections": {

@@ -145,7 +145,8 @@ export class Backend {
     const { requests, workers, peers, presence } = this;
     const { users, members, history, locks } = options;
     const fences = new TaskFences();
-    this.appCommands = new AppCommands({ slots, users, topics, members, history, publishHere, fences, locks });
+    const connections = () => dispatcher.size;
+    this.appCommands = new AppCommands({ slots, users, topics, members, history, publishHere, fences, locks, connections });
     this.records = new WorkerRecords({ slots, dispatcher, commits, requests, appCommands: this.appCommands, log });
     this.lostGateways = new LostGateways({
       self: id,

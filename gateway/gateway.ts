@@ -9,6 +9,7 @@ import type { HistoryStore } from "../protocol/history.ts";
 import { subjectsOf } from "../protocol/subjects.ts";
 import { AllGateways } from "./api/all-gateways.ts";
 import { Api } from "./api/api.ts";
+import { countsOf } from "./api/counts-endpoint.ts";
 import { IdempotentAnswers } from "./api/idempotent-answers.ts";
 import { KnownKeys } from "./api/known-keys.ts";
 import { memberPage } from "./api/member-pages.ts";
@@ -262,7 +263,7 @@ export class Gateway {
       },
       everywhere: (command, once) => this.allGateways.count(command, once),
       members: (topic, page) => memberPage(topic, page, this.allGateways),
-      counts: () => ({ connections: dispatcher.size, topics: topics.size }),
+      counts: () => countsOf(this.allGateways),
       onAnswer: (outcome) => this.frontend.upgrades.outcomes.request.count(outcome),
       onBug: (error) => this.backend.meetFault(error),
       sparseLog: clients.sparseLog,

@@ -41,6 +41,8 @@ export const command = v.variant("kind", [
   v.object({ kind: v.literal("userConnections"), user: v.string(), from: length }),
   /** Who is a member of a topic, behind this number of its members; at most `limit` of them, where there is one. */
   v.object({ kind: v.literal("members"), topic, after: length, limit: v.optional(length) }),
+  /** How much there is; asked by gateways only. */
+  v.object({ kind: v.literal("counts") }),
   v.object({ kind: v.literal("sendToUser"), user: v.string(), data: bytes, binary: v.boolean(), ...fenced }),
   /** A lock for a connection, until the turn that asks for it has committed without `keepLock`. Answered by its fence; 0: others have it. */
   v.object({ kind: v.literal("lock"), connection: v.string(), name: lockName, waitMs: length }),
@@ -65,15 +67,19 @@ const members = v.object({
   next: v.optional(length),
 });
 
+/** Open connections of a gateway, and the topics that they subscribe to. */
+const counts = v.object({ connections: length, topics: length });
+
 /** It was refused: another worker has the task's lease. */
 const refused = v.object({ refused: v.literal("task.over") });
 
-export const result = v.union([v.number(), open, members, refused, historySchema, failedSchema]);
+export const result = v.union([v.number(), open, members, counts, refused, historySchema, failedSchema]);
 
 export type CommandBody = v.InferOutput<typeof command>;
 export type FenceBody = v.InferOutput<typeof fence>;
 export type OpenBody = v.InferOutput<typeof open>;
 export type MembersBody = v.InferOutput<typeof members>;
+export type CountsBody = v.InferOutput<typeof counts>;
 export type ResultBody = v.InferOutput<typeof result>;
 
 /** Each throws CodedError "envelope.malformed" and nothing else. */

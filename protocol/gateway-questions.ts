@@ -9,9 +9,9 @@ import { memberId } from "./membership.ts";
 import { packValue, unpackValue } from "./msgpack.ts";
 
 /** What one gateway asks another: workers ask for more. */
-export type GatewayCommand = Extract<CommandBody, { kind: "sendToUser" | "closeUser" | "members" }>;
+export type GatewayCommand = Extract<CommandBody, { kind: "sendToUser" | "closeUser" | "members" | "counts" }>;
 
-const kinds: readonly string[] = ["sendToUser", "closeUser", "members"] satisfies Array<GatewayCommand["kind"]>;
+const kinds: readonly string[] = ["sendToUser", "closeUser", "members", "counts"] satisfies Array<GatewayCommand["kind"]>;
 const gatewayCommand = v.pipe(
   command,
   v.check(({ kind }) => kinds.includes(kind), "a command of gateways"),

@@ -93,7 +93,7 @@ test("a message reaches all connections of a user at all gateways, in order, and
   await bob.close();
 });
 
-test("members of all gateways come in pages", async () => {
+test("members of all gateways come in pages, and all are counted", async () => {
   const names = ["Ada", "Bob", "Cyd", "Dan", "Eve"];
   const clients = await Promise.all(names.map((_, index) => TestClient.open(`${(index % 2 === 0 ? hasty : patient).url}/script/members`)));
   for (const [index, client] of clients.entries()) {
@@ -111,6 +111,11 @@ test("members of all gateways come in pages", async () => {
     cursor = `&cursor=${next}`;
   }
   expect(found.sort()).toEqual(names);
+  const { body } = await call(hasty, "/counts");
+  const { connections, gateways } = body as { connections: number; gateways: Array<{ connections: number; topics: number }> };
+  expect(gateways.map(({ topics }) => topics)).toEqual([1, 1]);
+  expect(connections).toBe(gateways.reduce((sum, each) => sum + each.connections, 0));
+  expect(connections).toBeGreaterThanOrEqual(names.length);
   await Promise.all(clients.map((client) => client.close()));
 });
 

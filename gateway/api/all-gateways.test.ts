@@ -8,6 +8,7 @@ import type { GatewayHello } from "../../protocol/membership.ts";
 import { subjectsOf } from "../../protocol/subjects.ts";
 import { PeerGateways } from "../peer-gateways.ts";
 import { AllGateways } from "./all-gateways.ts";
+import { countsOf } from "./counts-endpoint.ts";
 import { IdempotentAnswers } from "./idempotent-answers.ts";
 import { type Cursor, memberPage } from "./member-pages.ts";
 
@@ -45,6 +46,7 @@ class TestGateway {
       answers: new IdempotentAnswers({ now: () => nowMs, limits: () => ({ answers: 10, keptMs: 60_000 }) }),
       run: (command, answer) => {
         this.done.push(command);
+        if (command.kind === "counts") return answer({ connections: this.connections, topics: 2 });
         if (command.kind !== "members") return answer(this.connections);
         const { after, limit = 0 } = command;
         const ids = this.members.slice(after, after + limit);
@@ -184,6 +186,23 @@ test("shortly after its begin a gateway waits until it knows the others", async 
 test("a gateway is asked for nothing but what concerns its clients", () => {
   const bytes = encodeQuestion({ from: "g2", number: 1, command: { kind: "connections", from: 0 } as unknown as GatewayCommand });
   expect(() => bus.publish(subjects.asked("g1"), bytes)).toThrow("a command of gateways");
+});
+
+test("counts are those of all gateways, and fail where one does not answer", async () => {
+  [g1.connections, g2.connections, g3.connections] = [1, 0, 4];
+  const gateways = [
+    { gateway: "g1", connections: 1, topics: 2 },
+    { gateway: "g2", connections: 0, topics: 2 },
+    { gateway: "g3", connections: 4, topics: 2 },
+  ];
+  expect(await countsOf(g2.all)).toEqual({ connections: 5, gateways });
+  lost.add(subjects.asked("g3"));
+  const failed = expect(countsOf(g2.all)).rejects.toMatchObject({
+    code: "api.unanswered",
+    message: expect.stringMatching(/g3.*try again$/),
+  });
+  await passes(1_000);
+  await failed;
 });
 
 test("members come in pages, gateway by gateway, each once", async () => {

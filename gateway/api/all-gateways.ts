@@ -87,13 +87,13 @@ export class AllGateways {
    * "api.unanswered", or with "api.idempotency" of another gateway, where some have done it.
    */
   async count(command: GatewayCommand, once: Once | undefined): Promise<number> {
-    const peers = await this.askedPeers();
-    const here = this.runHere(command, once);
-    const [met, told] = await Promise.all([here, this.questions.ask(peers, command, once)]);
-    return [met, ...resultsOf(told, once === undefined ? retry : retryOnce)].reduce<number>(
-      (sum, result) => sum + (typeof result === "number" ? result : 0),
-      0,
-    );
+    const results = await this.each(command, once, once === undefined ? retry : retryOnce);
+    return [...results.values()].reduce<number>((sum, result) => sum + (typeof result === "number" ? result : 0), 0);
+  }
+
+  /** What each says of something that it may be asked as often as one likes, by its id. Rejects as `at` does. */
+  ask(command: GatewayCommand): Promise<ReadonlyMap<string, ResultBody>> {
+    return this.each(command, undefined, "try again");
   }
 
   /** Asks this gateway, or another one. @returns undefined where it has gone. Rejects with "api.unanswered", "api.busy" or "gateway.outdated". */
@@ -101,7 +101,14 @@ export class AllGateways {
     const peers = await this.askedPeers();
     if (gateway === this.options.self) return this.runHere(command, undefined);
     if (!peers.includes(gateway)) return undefined;
-    return resultsOf(await this.questions.ask([gateway], command), "which has some of them: try again")[0];
+    return resultsOf(await this.questions.ask([gateway], command), "which has some of them: try again").get(gateway);
+  }
+
+  /** @param text See resultsOf. */
+  private async each(command: GatewayCommand, once: Once | undefined, text: string): Promise<ReadonlyMap<string, ResultBody>> {
+    const peers = await this.askedPeers();
+    const [here, told] = await Promise.all([this.runHere(command, once), this.questions.ask(peers, command, once)]);
+    return new Map([[this.options.self, here], ...resultsOf(told, text)]);
   }
 
   /** Where not all can be asked, none is. Shortly after this gateway has begun, it waits until it knows them. */
@@ -143,14 +150,15 @@ export class AllGateways {
 const retryOnce = "which may have done it, or not: send it again with the same Idempotency-Key";
 const retry = "which may have done it, or not: with an Idempotency-Key, it could be sent again and not be done twice";
 
-/** @param text What to do where one has not answered. @throws {ApiError} */
-function resultsOf({ results, unanswered }: PeerAnswers, text: string): ResultBody[] {
+/** @param text What to do where one has not answered. @throws {ApiError} "api.unanswered", "api.idempotency" */
+function resultsOf({ results, unanswered }: PeerAnswers, text: string): Map<string, ResultBody> {
   if (unanswered.length > 0) {
     throw new ApiError("api.unanswered", `no answer in time (API_TIMEOUT_MS) from gateway ${unanswered.join(", ")}, ${text}`);
   }
-  return [...results].map(([gateway, result]) => {
-    if (result !== "taken") return result;
+  const done = [...results].map(([gateway, result]): [string, ResultBody] => {
+    if (result !== "taken") return [gateway, result];
     const taken = `gateway ${gateway} has had another call with this Idempotency-Key; others may have done this one`;
     throw new ApiError("api.idempotency", taken);
   });
+  return new Map(done);
 }

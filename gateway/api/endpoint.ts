@@ -5,19 +5,21 @@ import type { ApiKey } from "../../process/api-keys/key-file.ts";
 import type { GatewayCommand, Once } from "../../protocol/gateway-questions.ts";
 import type { Answer } from "../uws/waiting-client.ts";
 import type { ApiCode } from "./api-error.ts";
+import type { Counts } from "./counts-endpoint.ts";
 import type { MemberPage, PageWanted } from "./member-pages.ts";
 import type { Publish } from "./publishes.ts";
 
 export interface ApiActions {
   /** To every subscriber, here and elsewhere. */
   readonly publish: (publish: Publish) => void;
-  readonly counts: () => { readonly connections: number; readonly topics: number };
   /** MESSAGE_BYTES, as it is now. */
   readonly messageBytes: () => number;
   /** Does it on all gateways. @returns how many connections it met. Rejects as AllGateways does. */
   readonly everywhere: (command: UserCommand, once: Once | undefined) => Promise<number>;
   /** Of all gateways, as `everywhere`. */
   readonly members: (topic: string, page: PageWanted) => Promise<MemberPage>;
+  /** As `everywhere`. */
+  readonly counts: () => Promise<Counts>;
 }
 
 export type UserCommand = Extract<GatewayCommand, { user: string }>;

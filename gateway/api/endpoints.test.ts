@@ -19,7 +19,7 @@ beforeEach(() => {
 
 const actions: ApiActions = {
   publish: (one) => void sent.push(one),
-  counts: () => ({ connections: 3, topics: 2 }),
+  counts: async () => ({ connections: 3, gateways: [{ gateway: "g1", connections: 3, topics: 2 }] }),
   messageBytes: () => 100,
   everywhere: async (command) => commands.push(command),
   members: async (topic, page) => {

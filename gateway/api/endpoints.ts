@@ -1,29 +1,15 @@
 // What the HTTP API has: one table, by which calls are routed and checked, and from which the OpenAPI document is made.
 
-import * as v from "valibot";
 import { isTopic, topicLimitBytes } from "../../protocol/subjects.ts";
-import { ApiError, jsonAnswer } from "./api-error.ts";
+import { ApiError } from "./api-error.ts";
+import { countsEndpoint } from "./counts-endpoint.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { membersEndpoint } from "./member-endpoint.ts";
 import { publishEndpoints } from "./publish-endpoints.ts";
 import { userEndpoints } from "./user-endpoints.ts";
 
-const count = v.pipe(v.number(), v.integer(), v.minValue(0));
-
-const counts: Endpoint = {
-  name: "counts",
-  method: "GET",
-  path: "/counts",
-  summary: "How many connections this gateway has, and how many topics they subscribe to",
-  bodies: {},
-  success: { status: 200, text: "Of the gateway that answers", schema: v.object({ connections: count, topics: count }) },
-  errors: [],
-  asksAll: false,
-  run: (_, actions) => jsonAnswer(200, actions.counts()),
-};
-
 /** Those that need a key. */
-export const endpoints: readonly Endpoint[] = [...publishEndpoints, ...userEndpoints, membersEndpoint, counts];
+export const endpoints: readonly Endpoint[] = [...publishEndpoints, ...userEndpoints, membersEndpoint, countsEndpoint];
 
 const ofTargets = endpoints.filter(({ path }) => path.endsWith("}"));
 
