@@ -14,7 +14,7 @@ import { type Command, Installation, isAlive, until } from "./installation.ts";
 
 const connections = 20;
 /** How often each client speaks while it talks. */
-const talkMs = 10;
+const talkMs = 30;
 const versionFile = "worker/handlers/version.ts";
 
 let installation: Installation;

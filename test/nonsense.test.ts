@@ -9,7 +9,7 @@ import { RawClient } from "./raw-client.ts";
 
 const file = "worker/handlers/strict.ts";
 const clients = 10;
-const talkMs = 10;
+const talkMs = 30;
 
 let installation: Installation;
 let url: string;
