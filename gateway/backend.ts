@@ -138,7 +138,11 @@ export class Backend {
     this.stalls = new StallDetector({
       now,
       askNats: () => bus.flush(),
-      onStoodStill: () => this.hub.stoodStill(),
+      onStoodStill: () => {
+        this.hub.stoodStill();
+        // Others may have taken this gateway for dead.
+        options.locks.reconnected();
+      },
       everyMs: gatewaySweepMs,
     });
     this.scrapes = new Scrapes((number) => bus.publish(subjects.scrape, encodeScrape({ to: id, number })));
@@ -225,6 +229,7 @@ export class Backend {
     if (!this.stalls.check()) this.excuse();
     if (!this.connected) return;
     this.workers.sweep();
+    this.peers.sweep();
     this.options.locks.sweep();
     this.lostGateways.sweep();
   }

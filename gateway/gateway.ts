@@ -141,6 +141,7 @@ export class Gateway {
       entries: lockEntries,
       now,
       limits: settings.locks,
+      isGone: (gateway) => this.backend.peers.isGone(gateway),
       onLost: (connection) => {
         const loser = slots.find(connection);
         if (loser !== undefined) clients.break(loser, "lock.lost");

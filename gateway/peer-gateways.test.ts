@@ -63,3 +63,19 @@ test("all are known once each has had time to say hello", () => {
   peers.excuse();
   expect(peers.areKnown).toBe(true);
 });
+
+test("one that nobody has heard of for long is gone, unless it could not have been heard", () => {
+  const areGone = () => ["g1", "g2"].map((id) => peers.isGone(id));
+  peers.listens();
+  nowMs += 30_000;
+  peers.hear(hello("g1"));
+  nowMs += 30_001;
+  // This process has stood still.
+  expect(areGone()).toEqual([false, false]);
+  peers.sweep();
+  expect(areGone()).toEqual([false, true]);
+  nowMs += 30_000;
+  peers.excuse();
+  peers.sweep();
+  expect(areGone()).toEqual([false, false]);
+});

@@ -23,6 +23,7 @@ export class PeerGateways {
   private listeningSince: number;
   /** Until then their silence was no fault of theirs. */
   private excusedUntil: number;
+  private sweptAt = Number.NEGATIVE_INFINITY;
   private readonly goneListeners: Array<(id: string) => void> = [];
 
   constructor(options: PeerGatewaysOptions) {
@@ -67,6 +68,20 @@ export class PeerGateways {
     const latest = now() - timeoutMs();
     for (const { id, heardAt } of this.peers.values()) if (Math.max(heardAt, this.excusedUntil) < latest) this.peers.delete(id);
     return [...this.peers.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  /** To be called while what others say is heard, and was until now. */
+  sweep(): void {
+    this.sweptAt = this.options.now();
+  }
+
+  /**
+   * Whether it has no clients any more, known or not: nothing was heard of it for so long that it would have been. Not by the clock of now:
+   * whoever has stood still has yet to read what was said meanwhile.
+   */
+  isGone(id: string): boolean {
+    const heardAt = this.peers.get(id)?.heardAt ?? Number.NEGATIVE_INFINITY;
+    return this.sweptAt - Math.max(heardAt, this.excusedUntil) > this.options.timeoutMs();
   }
 
   /** Whether each that is there has said hello since we listen. */

@@ -30,6 +30,8 @@ class World {
   isHeard: () => boolean = () => true;
   readonly entries = new Map<string, Entry<LockValue>>();
   readonly gateways: Gateway[] = [];
+  /** Gateways that have not been heard for long. */
+  readonly gone = new Set<string>();
   /** By lock: the highest fence that somebody got, and who. */
   readonly fences = new Map<string, number>();
   readonly lastHolder = new Map<string, string>();
@@ -124,6 +126,7 @@ class Gateway {
       entries: this.entries,
       now: () => world.now,
       limits,
+      isGone: (gateway) => world.gone.has(gateway),
       onLost: (connection, name) => {
         this.lost.push(connection);
         this.held.delete(`${connection} ${name}`);
@@ -298,6 +301,19 @@ test("the locks of a gateway that has ended go to those who wait", async () => {
   expect(await freeing).toBe(2);
   expect([waits.told, behind.told]).toEqual([[expect.any(Number)], []]);
   expect(b.take(2, "b").told).toEqual([]);
+});
+
+test("a gateway of which nobody has heard for long has no locks, also where nobody was there when it ended", async () => {
+  for (const name of ["a", "b"]) a.take(1, name);
+  await world.pass(100);
+  a.kill();
+  const waits = b.take(1, "a", 60_000);
+  await world.pass(1_000);
+  expect(waits.told).toEqual([]);
+  world.gone.add("ga");
+  const now = b.take(1, "b");
+  await world.pass(2_000);
+  expect([waits.told, now.told]).toEqual([[expect.any(Number)], [expect.any(Number)]]);
 });
 
 test("who has it and finds somebody else in its place is told", async () => {

@@ -33,6 +33,8 @@ export interface LocksOptions {
   readonly now: () => number;
   /** Read each time. */
   readonly limits: LockLimits;
+  /** Whether another gateway has no connections any more. Also one that ended when nobody was there to give back what it had. */
+  readonly isGone: (gateway: string) => boolean;
   /** Somebody else has it: this gateway was taken for dead, or the store has lost it. */
   readonly onLost: (connection: string, name: string) => void;
 }
@@ -97,7 +99,7 @@ export class Locks {
     for (const claim of this.claims.get(connection)?.values() ?? []) this.drop(claim);
   }
 
-  /** NATS was away: whatever was heard or put meanwhile may be lost. */
+  /** NATS or this process stood still: whatever was heard or put meanwhile may be lost. */
   reconnected(): void {
     this.options.entries.forget();
     for (const lock of this.locks.values()) this.look(lock);
@@ -204,7 +206,7 @@ export class Locks {
     this.findLost(lock, seen.value);
     const fence = await entries.fenceOf(seen);
     const own = [...lock.claims.values()];
-    const next = nextLine(seen.value, fence, [...this.strays(seen.value, lock), ...own]);
+    const next = nextLine(seen.value, fence, [...this.strays(seen.value, lock), ...this.orphans(seen.value), ...own]);
     if (isSameLine(seen.value, next) && !own.some(({ isAgain }) => isAgain)) return seen;
     lock.putting = next;
     // Until it is answered.
@@ -228,6 +230,13 @@ export class Locks {
   private strays(value: LockValue | undefined, lock: Lock | undefined): LockClaim[] {
     const own = value?.line.filter((connection) => gatewayOf(connection) === this.options.self && !lock?.claims.has(connection)) ?? [];
     return own.map((connection) => ({ connection, wants: "over" }));
+  }
+
+  /** Connections of gateways that are no more, and that nobody has taken out. */
+  private orphans(value: LockValue | undefined): LockClaim[] {
+    const { self, isGone } = this.options;
+    const isOrphan = (connection: string) => gatewayOf(connection) !== self && isGone(gatewayOf(connection));
+    return (value?.line ?? []).filter(isOrphan).map((connection) => ({ connection, wants: "over" }));
   }
 
   private isInDoubt({ doubtUntil }: Lock): boolean {
