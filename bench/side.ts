@@ -120,7 +120,7 @@ async function serverOf(installation: Installation, workerCount: number): Promis
 
 function addApiKey(folder: string): string {
   const key = newKey();
-  const rights = { publish: ["*"], users: [], members: [] };
+  const rights = { publish: ["*"], users: [], members: [], history: [] };
   writeKeys(apiKeysFile(folder), withKey([], { name: "bench", rights, key, now: new Date() }));
   return key;
 }

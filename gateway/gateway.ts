@@ -14,6 +14,7 @@ import { IdempotentAnswers } from "./api/idempotent-answers.ts";
 import { KnownKeys } from "./api/known-keys.ts";
 import { memberPage } from "./api/member-pages.ts";
 import { listenApi } from "./api/port.ts";
+import { Publisher } from "./api/publisher.ts";
 import { Backend } from "./backend.ts";
 import type { Certificate } from "./certificate.ts";
 import { ClientEvents } from "./client-events.ts";
@@ -249,6 +250,7 @@ export class Gateway {
   private makeApi(): Api {
     const { settings, dispatcher, topics, history, clients } = this;
     const { now } = this.options;
+    const publisher = new Publisher({ history, topics });
     return new Api({
       keys: this.apiKeys,
       path: () => settings.config.API_PATH,
@@ -258,10 +260,9 @@ export class Gateway {
       messageBytes: () => settings.config.MESSAGE_BYTES,
       isDraining: () => this.frontend.upgrades.isDraining,
       isConnected: () => this.backend.connected,
-      publish: ({ topic, data, isBinary }) => {
-        history.publishHere(topic, data, isBinary);
-        topics.publishElsewhere(topic, data, isBinary);
-      },
+      publish: (publish) => publisher.publish(publish),
+      keep: (publishes, once) => publisher.keep(publishes, once),
+      history: (topic, last) => publisher.history(topic, last),
       everywhere: (command, once) => this.allGateways.count(command, once),
       members: (topic, page) => memberPage(topic, page, this.allGateways),
       counts: () => countsOf(this.allGateways),

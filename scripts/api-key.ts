@@ -17,6 +17,7 @@ a second, without a restart. A program shows its key as "Authorization: Bearer t
   --publish PATTERN   it may publish to these topics; * stands for any characters. May be given several times
   --users PATTERN     it may send to these users, and close their connections. May be given several times
   --members PATTERN   it may ask who the members of these topics are. May be given several times
+  --history PATTERN   it may ask what these topics have kept. May be given several times
   --json              print one line of JSON, for programs
   --local             the keys of npm start in this clone, even if this machine runs thinstate as services`;
 
@@ -24,6 +25,7 @@ const options = {
   publish: { type: "string", multiple: true },
   users: { type: "string", multiple: true },
   members: { type: "string", multiple: true },
+  history: { type: "string", multiple: true },
   json: { type: "boolean" },
   local: { type: "boolean" },
   help: { type: "boolean" },
@@ -81,7 +83,7 @@ function change({ file, owner }: KeysPlace, action: "add" | "list" | "revoke", n
     return [values.json ? JSON.stringify({ revoked: name }) : `key "${name}" is revoked: gateways refuse it within a second`];
   }
   const key = newKey();
-  const { publish = [], users = [], members = [] } = values;
-  writeKeys(file, withKey(keys, { name, rights: { publish, users, members }, key, now: new Date() }), owner);
+  const { publish = [], users = [], members = [], history = [] } = values;
+  writeKeys(file, withKey(keys, { name, rights: { publish, users, members, history }, key, now: new Date() }), owner);
   return [values.json ? JSON.stringify({ name, key }) : key];
 }

@@ -11,6 +11,7 @@ import { newKey, writeKeys } from "../process/api-keys/key-file.ts";
 import { freePort } from "../supervisor/port.ts";
 import { patienceMs } from "../testbed/patience.ts";
 import { TestClient } from "./client.ts";
+import { startNats } from "./nats.ts";
 import { TestSystem } from "./system.ts";
 
 const run = promisify(execFile);
@@ -56,10 +57,11 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "http-api-page-"));
   const file = join(folder, "keys.json");
   const key = newKey();
-  const rights = { publish: ["room:*", "news"], users: ["ada", "bob"], members: ["room:*"] };
+  const rights = { publish: ["room:*", "news"], users: ["ada", "bob"], members: ["room:*"], history: ["room:*"] };
   writeKeys(file, withKey([], { name: "page", rights, key, now: new Date() }));
   const port = await freePort("127.0.0.1");
-  system = await TestSystem.start({ environment: { API_KEYS_FILE: file, API_PORT: String(port) } });
+  const nats = await startNats(0, ["-js", "-sd", join(folder, "jetstream")]);
+  system = await TestSystem.start({ nats, environment: { API_KEYS_FILE: file, API_PORT: String(port) } });
   env = { ...process.env, THINSTATE_KEY: key, THINSTATE_URL: `http://127.0.0.1:${port}` };
   room = await TestClient.open(`${system.url}/script/room`);
   room.send([
@@ -113,6 +115,7 @@ for (const { title, fence, check, command, extension } of languages) {
     for (const told of [room.received[0], ada?.received[1]]) expect(JSON.parse(String(told))).toEqual({ from: title });
     expect(await bob?.closes()).toEqual({ code: 4000, reason: "locked" });
     expect(said).toContain("Cyd");
+    if (title === "Shell") expect(said).toContain('"entries":[{"position":');
     await ada?.close();
   });
 }

@@ -30,7 +30,7 @@ const key = newKey();
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "http-api-users-"));
   const file = join(folder, "keys.json");
-  const rights = { publish: [], users: ["*"], members: ["*"] };
+  const rights = { publish: [], users: ["*"], members: ["*"], history: [] };
   writeKeys(file, withKey([], { name: "all", rights, key, now: new Date() }));
   system = await TestSystem.start({ gateways: 0, environment: { API_KEYS_FILE: file } });
   hasty = await startGateway({ API_TIMEOUT_MS: "1000" });

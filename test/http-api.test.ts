@@ -10,6 +10,7 @@ import { newKey, readKeys, writeKeys } from "../process/api-keys/key-file.ts";
 import { freePort } from "../supervisor/port.ts";
 import { patienceMs } from "../testbed/patience.ts";
 import { TestClient } from "./client.ts";
+import { startNats } from "./nats.ts";
 import { RawClient } from "./raw-client.ts";
 import { TestSystem } from "./system.ts";
 
@@ -19,14 +20,15 @@ let file: string;
 let base: string;
 let port: number;
 const key = newKey();
-const all = { publish: ["*"], users: [], members: [] };
+const all = { publish: ["*"], users: [], members: [], history: ["*"] };
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "http-api-"));
   file = join(folder, "keys.json");
   port = await freePort("127.0.0.1");
   base = `http://127.0.0.1:${port}`;
-  system = await TestSystem.start({ environment: { API_KEYS_FILE: file, API_PATH: "/api" } });
+  const nats = await startNats(0, ["-js", "-sd", join(folder, "jetstream")]);
+  system = await TestSystem.start({ nats, environment: { API_KEYS_FILE: file, API_PATH: "/api" } });
   system.startGateway({ API_PORT: String(port) });
   await system.until(() => system.gatewayHellos.length === 2 && system.gatewayHellos.every(({ serving }) => serving), "both serve");
 });
@@ -121,6 +123,37 @@ test("a call that is sent again with its Idempotency-Key is not done again", asy
   await publish({ topic: "retry", data: 3 });
   await client?.until(() => client.received.includes("3"), "the last one arrives");
   expect(client?.received).toEqual(["1", "3"]);
+});
+
+test("what is kept is stored when it is answered, once however often and wherever it is sent, and the history has it", async () => {
+  const clients = await subscribers("kept");
+  const keep = { messages: 5, seconds: 60 };
+  const anywhere = `${system.url.replace("ws", "http")}/api`;
+  const headers = { authorization: `Bearer ${key}`, "content-type": "application/json", "idempotency-key": "kept" };
+  const history = async (last: number) => {
+    const answer = await call(`/history?topic=kept&last=${last}`, { method: "GET" });
+    return ((await answer.json()) as { entries: Array<{ position: string; text?: string; base64?: string }> }).entries;
+  };
+  const body = JSON.stringify({ topic: "kept", data: "first", keep });
+  expect((await publish({ topic: "kept", data: "first", keep }, { "idempotency-key": "kept" })).status).toBe(202);
+  expect(await history(5)).toEqual([{ position: expect.stringMatching(/:\d+$/), at: expect.any(String), text: '"first"' }]);
+  // One of the two gateways has not heard of the call; the kernel deals these out by chance.
+  for (let tries = 0; tries < 10; tries++) {
+    const again = await fetch(`${anywhere}/publish`, { method: "POST", body, headers: { ...headers, connection: "close" } });
+    expect(again.status).toBe(202);
+  }
+  const raw = { body: new Uint8Array([0, 255]), headers: { "content-type": "application/octet-stream" } };
+  expect((await call("/publish/kept?keepMessages=5&keepSeconds=60", raw)).status).toBe(202);
+  const messages = ["a", "b"].map((text) => ({ topic: "kept", text, keep }));
+  await call("/publish-many", { body: JSON.stringify({ messages }), headers: { "content-type": "application/json" } });
+  expect((await history(100)).map(({ text, base64 }) => text ?? base64)).toEqual(['"first"', "AP8=", "a", "b"]);
+  expect((await history(2)).map(({ text }) => text)).toEqual(["a", "b"]);
+  await publish({ topic: "kept", text: "not kept" });
+  for (const client of clients) {
+    await client.until(() => client.received.includes("not kept"), "the last one arrives");
+    expect(client.received).toEqual(['"first"', Buffer.from([0, 255]), "a", "b", "not kept"]);
+    await client.close();
+  }
 });
 
 test("it is on the public port, too, beside the handlers", async () => {

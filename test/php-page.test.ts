@@ -29,7 +29,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "php-page-"));
   const file = join(folder, "keys.json");
   const key = newKey();
-  writeKeys(file, withKey([], { name: "page", rights: { publish: [], users: ["*"], members: [] }, key, now: new Date() }));
+  writeKeys(file, withKey([], { name: "page", rights: { publish: [], users: ["*"], members: [], history: [] }, key, now: new Date() }));
   const [pagePort, apiPort] = [await freePort("127.0.0.1"), await freePort("127.0.0.1")];
   page = `http://127.0.0.1:${pagePort}`;
   const environment = { API_KEYS_FILE: file, API_PORT: String(apiPort), SESSION_SECRET: secret, PAGES: page };

@@ -26,6 +26,9 @@ const statuses = {
   "api.busy": 503,
   "gateway.outdated": 503,
   "nats.away": 503,
+  "history.tooMany": 400,
+  "history.unavailable": 503,
+  "history.total": 503,
   "gateway.restarts": 503,
   "connection.bug": 500,
 } as const satisfies Partial<Record<ErrorCode, number>>;

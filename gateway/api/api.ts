@@ -128,7 +128,7 @@ export class Api {
     if (others.length > 0) throw new ApiError("api.invalid", "a request has at most one Idempotency-Key");
     const { method, query } = incoming;
     const once = onceOf(asked.key.sha256, key, { method, path, query, mediaType: asked.mediaType, body });
-    return endpoint.asksAll ? call(once) : this.options.answers.answer(once, call);
+    return endpoint.asksAll ? call(once) : this.options.answers.answer(once, () => call(once));
   }
 
   /** @throws {ApiError} "api.unauthorized" */

@@ -3,15 +3,20 @@
 import type * as v from "valibot";
 import type { ApiKey } from "../../process/api-keys/key-file.ts";
 import type { GatewayCommand, Once } from "../../protocol/gateway-questions.ts";
+import type { HistoryEntry } from "../../protocol/history.ts";
 import type { Answer } from "../uws/waiting-client.ts";
 import type { ApiCode } from "./api-error.ts";
 import type { Counts } from "./counts-endpoint.ts";
 import type { MemberPage, PageWanted } from "./member-pages.ts";
-import type { Publish } from "./publishes.ts";
+import type { KeptPublish, Publish } from "./publishes.ts";
 
 export interface ApiActions {
   /** To every subscriber, here and elsewhere. */
   readonly publish: (publish: Publish) => void;
+  /** The same, once they are stored. Resolves, and rejects, as Publisher does. */
+  readonly keep: (publishes: readonly KeptPublish[], once: Once | undefined) => Promise<void>;
+  /** What a topic has kept, oldest first. Rejects as Publisher does. */
+  readonly history: (topic: string, last: number) => Promise<readonly HistoryEntry[]>;
   /** MESSAGE_BYTES, as it is now. */
   readonly messageBytes: () => number;
   /** Does it on all gateways. @returns how many connections it met. Rejects as AllGateways does. */
@@ -33,7 +38,7 @@ export interface ApiCall {
   /** One of the endpoint's; empty where it takes no body. */
   readonly mediaType: string;
   readonly body: Uint8Array;
-  /** Of an endpoint that asks all gateways: the call's Idempotency-Key, where it has one. */
+  /** The call's Idempotency-Key, where it has one. */
   readonly once: Once | undefined;
 }
 

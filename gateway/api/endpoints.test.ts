@@ -6,20 +6,28 @@ import { type ApiActions, type ApiCall, bytesType, jsonType, textType, type User
 import { endpoints, mediaTypeOf, routeOf } from "./endpoints.ts";
 import type { PageWanted } from "./member-pages.ts";
 import { openApiOf } from "./openapi.ts";
-import type { Publish } from "./publishes.ts";
+import type { KeptPublish, Publish } from "./publishes.ts";
 
 let sent: Publish[];
+let kept: Array<readonly KeptPublish[]>;
 let commands: UserCommand[];
 let pages: Array<PageWanted & { topic: string }>;
 beforeEach(() => {
   sent = [];
+  kept = [];
   commands = [];
   pages = [];
 });
 
+const keep = { messages: 5, seconds: 60 };
 const actions: ApiActions = {
   publish: (one) => void sent.push(one),
   counts: async () => ({ connections: 3, gateways: [{ gateway: "g1", connections: 3, topics: 2 }] }),
+  keep: async (publishes) => void kept.push(publishes),
+  history: async (topic, last) => [
+    { epoch: "e", offset: 7, at: 0, retention: keep, data: Buffer.from(`${topic} ${last}`), isBinary: false, except: [] },
+    { epoch: "e", offset: 9, at: 1, retention: keep, data: new Uint8Array([0, 255]), isBinary: true, except: [] },
+  ],
   messageBytes: () => 100,
   everywhere: async (command) => commands.push(command),
   members: async (topic, page) => {
@@ -27,7 +35,7 @@ const actions: ApiActions = {
     return { members: [{ id: "g1-1", gateway: "g1", user: "ada", info: { name: "Ada" }, since: "" }], next: { gateway: "g2", after: 7 } };
   },
 };
-const rights = { publish: ["room:*", "news"], users: ["a*"], members: ["room:*"] };
+const rights = { publish: ["room:*", "news"], users: ["a*"], members: ["room:*"], history: ["room:*"] };
 const key = { name: "shop", sha256: "", created: "", rights };
 
 interface Asked {
@@ -120,10 +128,70 @@ test.each<[string, string, Asked, string, RegExp]>([
     "api.invalid",
     /limit is a number from 1 to 1000/,
   ]),
+  [
+    "too much to keep",
+    "/publish",
+    { body: { topic: "news", text: "", keep: { ...keep, messages: 1_001 } } },
+    "api.invalid",
+    /^keep\.messages/,
+  ],
+  ["half of a keep", "/publish", { body: { topic: "news", text: "", keep: { messages: 5 } } }, "api.invalid", /seconds/],
+  [
+    "half of a keep in the URL",
+    "/publish/news?keepMessages=5",
+    { body: "a", mediaType: textType },
+    "api.invalid",
+    /keepMessages \(1 to 1000\) and keepSeconds/,
+  ],
+  ["a keep in the URL of JSON", "/publish?keepMessages=5", { body: { topic: "news", text: "" } }, "api.invalid", /JSON says itself/],
+  [
+    "messages of which only some are kept",
+    "/publish-many",
+    {
+      body: {
+        messages: [
+          { topic: "news", text: "", keep },
+          { topic: "news", text: "" },
+        ],
+      },
+    },
+    "api.invalid",
+    /all messages of a call have keep, or none/,
+  ],
+  ["the history of no topic", "/history", { method: "GET" }, "api.invalid", /topic is missing/],
+  ["the history of another's topic", "/history?topic=news", { method: "GET" }, "api.forbidden", /may not ask for the history of "news"/],
+  ...["0", "1001", "all", ""].map((last): [string, string, Asked, string, RegExp] => [
+    `the last ${last}`,
+    `/history?topic=room:1&last=${last}`,
+    { method: "GET" },
+    "api.invalid",
+    /last is a number from 1 to 1000/,
+  ]),
   ["a cursor that is none", "/members?topic=room:1&cursor=7", { method: "GET" }, "api.invalid", /cursor is not/],
 ])("refused: %s", (_, path, asked, code, message) => {
   expect(() => call(path, asked)).toThrow(expect.objectContaining({ code, message: expect.stringMatching(message) }));
-  expect([sent, commands, pages]).toEqual([[], [], []]);
+  expect([sent, kept, commands, pages]).toEqual([[], [], [], []]);
+});
+
+test("what is to be kept is answered when it is stored: in JSON, raw, and many", async () => {
+  expect(await call("/publish", { body: { topic: "news", data: 1, keep } })).toMatchObject({ status: 202, body: '{"published":1}' });
+  await call("/publish/news?keepMessages=5&keepSeconds=60", { body: Buffer.from([255]), mediaType: bytesType });
+  const messages = [1, 2].map((data) => ({ topic: "news", data, keep }));
+  expect(await call("/publish-many", { body: { messages } })).toMatchObject({ body: '{"published":2}' });
+  const one = (data: Uint8Array, isBinary = false) => ({ topic: "news", data, isBinary, keep });
+  expect(kept).toEqual([[one(Buffer.from("1"))], [one(Buffer.from([255]), true)], [one(Buffer.from("1")), one(Buffer.from("2"))]]);
+  expect(sent).toEqual([]);
+});
+
+test("the history of a topic has positions, times, and each message as text or base64", async () => {
+  const answer = await call("/history?topic=room%3A1&last=5", { method: "GET" });
+  expect(JSON.parse(String(answer.body))).toEqual({
+    entries: [
+      { position: "e:7", at: "1970-01-01T00:00:00.000Z", text: "room:1 5" },
+      { position: "e:9", at: "1970-01-01T00:00:00.001Z", base64: "AP8=" },
+    ],
+  });
+  expect((await call("/history?topic=room%3A1", { method: "GET" })).body).toContain("room:1 100");
 });
 
 test("to a user: a value, text or bytes, and raw as the body", async () => {

@@ -4,12 +4,13 @@ import { isTopic, topicLimitBytes } from "../../protocol/subjects.ts";
 import { ApiError } from "./api-error.ts";
 import { countsEndpoint } from "./counts-endpoint.ts";
 import type { Endpoint } from "./endpoint.ts";
+import { historyEndpoint } from "./history-endpoint.ts";
 import { membersEndpoint } from "./member-endpoint.ts";
 import { publishEndpoints } from "./publish-endpoints.ts";
 import { userEndpoints } from "./user-endpoints.ts";
 
 /** Those that need a key. */
-export const endpoints: readonly Endpoint[] = [...publishEndpoints, ...userEndpoints, membersEndpoint, countsEndpoint];
+export const endpoints: readonly Endpoint[] = [...publishEndpoints, ...userEndpoints, membersEndpoint, historyEndpoint, countsEndpoint];
 
 const ofTargets = endpoints.filter(({ path }) => path.endsWith("}"));
 

@@ -43,6 +43,16 @@ test("a call that was refused is done when it is sent again", () => {
   expect(ask("k")).toBe('{"run":1}');
 });
 
+test("a call that fails later is done when it is sent again; until then, whoever asks waits for the same", async () => {
+  const rejects: Array<(error: Error) => void> = [];
+  const failing = () => new Promise<string>((_resolve, reject) => void rejects.push(reject));
+  const first = answers.answer(onceOf("shop", "k", call), failing);
+  expect(answers.answer(onceOf("shop", "k", call), failing)).toBe(first);
+  rejects[0]?.(new ApiError("history.unavailable"));
+  await expect(first).rejects.toThrow(ApiError);
+  expect(ask("k")).toBe('{"run":1}');
+});
+
 test("an answer is kept for its time only, and forgotten then", () => {
   ask("k");
   now = 999;

@@ -45,7 +45,7 @@ export class IdempotentAnswers {
   }
 
   /**
-   * @param run Its answer is kept. Where it throws, nothing was done, and nothing is kept.
+   * @param run Its answer is kept. Where it throws or rejects, nothing is kept: the call may be done when it is sent again.
    * @throws {ApiError} "api.idempotency" where another call had this name.
    */
   answer<Answer>({ name, fingerprint }: Once, run: () => Answer): Answer {
@@ -59,7 +59,13 @@ export class IdempotentAnswers {
     const answer = run();
     const { answers, keptMs } = this.options.limits();
     this.kept.delete(name);
-    this.kept.set(name, { fingerprint, answer, until: now + keptMs });
+    const kept = { fingerprint, answer, until: now + keptMs };
+    this.kept.set(name, kept);
+    if (answer instanceof Promise) {
+      answer.catch(() => {
+        if (this.kept.get(name) === kept) this.kept.delete(name);
+      });
+    }
     for (const oldest of this.kept.keys()) {
       if (this.kept.size <= answers) break;
       this.kept.delete(oldest);

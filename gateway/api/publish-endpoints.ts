@@ -1,29 +1,45 @@
 // The endpoints that publish.
 
 import * as v from "valibot";
-import type { ApiKey } from "../../process/api-keys/key-file.ts";
 import type { Answer } from "../uws/waiting-client.ts";
 import { ApiError, jsonAnswer } from "./api-error.ts";
 import { type ApiActions, type ApiCall, bytesType, type Endpoint, jsonType, textType } from "./endpoint.ts";
 import { parseJson } from "./payload.ts";
-import { checkPublishes, manyLimit, manySchema, type Publish, parsePublish, publishSchema, rawPublish, topicSchema } from "./publishes.ts";
+import {
+  areKept,
+  checkPublishes,
+  keepQuery,
+  manyLimit,
+  manySchema,
+  type Publish,
+  parsePublish,
+  publishSchema,
+  rawPublish,
+  topicSchema,
+} from "./publishes.ts";
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 const published = v.object({ published: v.pipe(count, v.description("Messages that the gateway has taken")) });
-const errors = ["topic.invalid", "message.tooLarge", "api.forbidden", "nats.away"] as const;
-const accepted = { status: 202, text: "The gateway has it: subscribers get it in order, once", schema: published };
+/** Of a publish that is to be kept. */
+const keepErrors = ["history.tooMany", "history.unavailable", "history.total"] as const;
+const errors = ["topic.invalid", "message.tooLarge", "api.forbidden", "nats.away", ...keepErrors] as const;
+const accepted = {
+  status: 202,
+  text: "The gateway has it: subscribers get it in order, once. With `keep`: it is stored",
+  schema: published,
+};
 
 const publish: Endpoint = {
   name: "publish",
   method: "POST",
   path: "/publish",
   summary: "Publish one message to a topic",
-  query: { topic: { schema: v.pipe(topicSchema, v.description("Of a raw body")), isRequired: false } },
+  query: { topic: { schema: v.pipe(topicSchema, v.description("Of a raw body")), isRequired: false }, ...keepQuery },
   bodies: { [jsonType]: publishSchema, [bytesType]: "bytes", [textType]: "text" },
   success: accepted,
   errors,
   asksAll: false,
-  run: (call, actions) => send([publishOf(call)], call.key, actions),
+  run: (call, actions) => send([publishOf(call)], call, actions),
 };
 
 const publishTo: Endpoint = {
@@ -31,6 +47,7 @@ const publishTo: Endpoint = {
   method: "POST",
   path: "/publish/{topic}",
   summary: "Publish raw bytes, or text, to the topic of the path",
+  query: keepQuery,
   bodies: { [bytesType]: "bytes", [textType]: "text" },
   success: accepted,
   errors,
@@ -47,11 +64,11 @@ const publishMany: Endpoint = {
   success: { ...accepted, text: "The gateway has all of them" },
   errors,
   asksAll: false,
-  run: ({ key, body }, actions) => {
-    const { messages } = parseJson(manySchema, body);
+  run: (call, actions) => {
+    const { messages } = parseJson(manySchema, call.body);
     return send(
       messages.map((message, index) => parsePublish(message, `messages.${index}`)),
-      key,
+      call,
       actions,
     );
   },
@@ -64,16 +81,21 @@ function publishOf({ target, query, mediaType, body }: ApiCall): Publish {
   const topic = target ?? query.get("topic") ?? undefined;
   if (mediaType === jsonType) {
     if (topic !== undefined) throw new ApiError("api.invalid", "JSON names its topic itself: leave it out of the URL");
+    if (query.has("keepMessages") || query.has("keepSeconds")) {
+      throw new ApiError("api.invalid", "JSON says itself what to keep: { keep: { messages, seconds } }");
+    }
     return parsePublish(parseJson(publishSchema, body));
   }
   if (topic === undefined) {
     throw new ApiError("api.invalid", "raw bytes need their topic in the URL: /publish/TOPIC or /publish?topic=TOPIC");
   }
-  return rawPublish(topic, body, mediaType === bytesType);
+  return rawPublish(topic, { data: body, isBinary: mediaType === bytesType }, query);
 }
 
-function send(publishes: readonly Publish[], key: ApiKey, { publish: publishOne, messageBytes }: ApiActions): Answer {
-  checkPublishes(publishes, key.rights.publish, messageBytes());
-  for (const one of publishes) publishOne(one);
-  return jsonAnswer(accepted.status, { published: publishes.length });
+function send(publishes: readonly Publish[], { key, once }: ApiCall, actions: ApiActions): Answer | Promise<Answer> {
+  checkPublishes(publishes, key.rights.publish, actions.messageBytes());
+  const answer = jsonAnswer(accepted.status, { published: publishes.length });
+  if (areKept(publishes)) return actions.keep(publishes, once).then(() => answer);
+  for (const one of publishes) actions.publish(one);
+  return answer;
 }

@@ -36,6 +36,8 @@ export interface Published {
   readonly data: Uint8Array;
   readonly isBinary: boolean;
   readonly except: readonly string[];
+  /** See KeptPublish. */
+  readonly id?: string | undefined;
 }
 
 export class History {

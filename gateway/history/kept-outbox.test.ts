@@ -105,6 +105,13 @@ test("a store that does not answer although NATS is there is given up, and what 
   expect(log.filter((line) => line !== "flush")).toEqual(["a history.unavailable", "not kept"]);
 });
 
+test("a publish that names its id itself keeps it", () => {
+  const { outbox, asked } = stageOf();
+  const publish = { topic: "room", retention: keep, data: Buffer.from("a"), isBinary: false, except: [], id: "call-0" };
+  outbox.keep("api", publish, () => undefined);
+  expect(asked.map(({ entry }) => entry.id)).toEqual(["call-0"]);
+});
+
 test("what waits is bounded, with what waits behind it", async () => {
   const { outbox, asked, keepText, settle } = stageOf(1_000);
   keepText("ada", "x".repeat(500));

@@ -16,7 +16,10 @@ export interface KeptOutboxOptions extends Patience {
   readonly limits: { readonly pendingBytes: number };
 }
 
-export type KeptPublish = Omit<NewEntry, "id" | "triedMs">;
+export type KeptPublish = Omit<NewEntry, "id" | "triedMs"> & {
+  /** Of a publish that may come again: it is stored once. undefined: it gets one. */
+  readonly id?: string | undefined;
+};
 
 /** @param error undefined: it is stored. */
 export type OnSettled = (error: CodedError | undefined) => void;
@@ -64,7 +67,7 @@ export class KeptOutbox {
   keep(publisher: string, publish: KeptPublish, onSettled: OnSettled): void {
     const bytes = publish.data.length + publishBytes;
     this.bytes += bytes;
-    const item = { publish, id: `${this.options.self}-${++this.last}`, bytes, onSettled };
+    const item = { publish, id: publish.id ?? `${this.options.self}-${++this.last}`, bytes, onSettled };
     const key = keyOf(publisher, publish.topic);
     const list = this.lists.get(key);
     if (list !== undefined) return void list.push(item);

@@ -35,11 +35,12 @@ export function keyLines(keys: readonly ApiKey[]): string[] {
   return keys.map(({ name, created, rights }) => `${name.padEnd(width)}  ${created.slice(0, 10)}  ${rightsText(rights)}`);
 }
 
-function rightsText({ publish, users, members }: Rights): string {
+function rightsText({ publish, users, members, history }: Rights): string {
   const granted = [
     ...publish.map((pattern) => `publish ${pattern}`),
     ...users.map((pattern) => `users ${pattern}`),
     ...members.map((pattern) => `members ${pattern}`),
+    ...history.map((pattern) => `history ${pattern}`),
   ];
   return granted.length === 0 ? "counts only" : granted.join(", ");
 }

@@ -32,6 +32,8 @@ const rights = v.object({
   ),
   /** Patterns of topics whose members may be asked for. */
   members: patterns,
+  /** Patterns of topics whose history may be asked for. Earlier files do not have it. */
+  history: v.optional(patterns, []),
 });
 
 const keySchema = v.object({

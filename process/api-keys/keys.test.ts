@@ -8,7 +8,7 @@ import { KeyRefused, keyLines, withKey, withoutKey } from "./changes.ts";
 import { type ApiKey, hashOfKey, isKeyShaped, loadKeys, newKey, readKeys, writeKeys } from "./key-file.ts";
 import { matchesPattern } from "./patterns.ts";
 
-const rights = { publish: ["room:*"], users: [], members: [] };
+const rights = { publish: ["room:*"], users: [], members: [], history: [] };
 const now = new Date("2026-01-02T03:04:05Z");
 
 let folder: string;
@@ -74,11 +74,13 @@ test("there are at most 1,000", () => {
 });
 
 test("the list says what each may do", () => {
-  const none = { publish: [], users: [], members: [] };
+  const none = { publish: [], users: [], members: [], history: [] };
   const keys = withKey(withKey([], { name: "shop", rights, key: newKey(), now }), { name: "a", rights: none, key: newKey(), now });
-  expect(keyLines(withKey(keys, { name: "b", rights: { publish: [], users: ["a-*"], members: ["*"] }, key: newKey(), now }))[2]).toBe(
-    "b     2026-01-02  users a-*, members *",
-  );
+  expect(
+    keyLines(
+      withKey(keys, { name: "b", rights: { publish: [], users: ["a-*"], members: ["*"], history: ["log:*"] }, key: newKey(), now }),
+    )[2],
+  ).toBe("b     2026-01-02  users a-*, members *, history log:*");
   expect(keyLines(keys)).toEqual(["shop  2026-01-02  publish room:*", "a     2026-01-02  counts only"]);
 });
 
@@ -86,19 +88,22 @@ test("a file that is none of keys is refused, and what a newer release has writt
   const file = join(folder, "keys.json");
   writeFileSync(file, "{");
   expect(() => readKeys(file)).toThrow("is not a file of API keys");
-  const newer = { name: "a", sha256: hashOfKey("a"), created: now.toISOString(), rights: { ...rights, history: ["x"] }, expires: 1 };
+  const newer = { name: "a", sha256: hashOfKey("a"), created: now.toISOString(), rights: { ...rights, future: ["x"] }, expires: 1 };
   writeFileSync(file, JSON.stringify({ keys: [newer], version: 2 }));
   expect(readKeys(file)).toEqual([{ name: "a", sha256: hashOfKey("a"), created: now.toISOString(), rights }]);
 });
 
-test("a file of before there were patterns of users is understood: all, or none", () => {
+test("a file of before there were patterns of users, and a right to history, is understood: all, or none; and none", () => {
   const file = join(folder, "keys.json");
   const keys = [true, false].map((users) => ({
     ...{ name: String(users), sha256: hashOfKey("a"), created: now.toISOString() },
     rights: { publish: [], users, members: [] },
   }));
   writeFileSync(file, JSON.stringify({ keys }));
-  expect(readKeys(file).map(({ rights: { users } }) => users)).toEqual([["*"], []]);
+  expect(readKeys(file).map(({ rights: { users, history } }) => [users, history])).toEqual([
+    [["*"], []],
+    [[], []],
+  ]);
 });
 
 test("a link beside the file, in a folder that may be somebody else's, is not followed", () => {
