@@ -108,8 +108,8 @@ export class AppCommands {
       answer(1);
     };
     if (keep === undefined) {
-      if (!history.outbox.behind(from, topic, data.length, publish)) publish();
-    } else if (history.outbox.hasRoom) {
+      if (!history.outbox.behind(from, topic, { dataBytes: data.length, run: publish })) publish();
+    } else if (history.outbox.hasRoom()) {
       const published = { topic, data, isBinary, except: except ?? [] };
       history.keep(from, published, keep, (error) => answer(error === undefined ? 1 : failedBody(error, "history.unavailable")));
     } else answer({ failed: "history.total", text: "too much waits to be kept (HISTORY_PENDING_BYTES)" });

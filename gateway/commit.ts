@@ -137,9 +137,9 @@ export class Commits {
         told.set(topic, data.length);
       } else keeps ||= type === toGateway.publishKept;
     }
-    // It is kept all the same: its turn has committed.
-    if (keeps && !history.outbox.hasRoom) onNoRoom(connection, "history.total");
     const owner = ownerOf(connection);
+    // It is kept all the same: its turn has committed.
+    if (keeps && !history.outbox.hasRoom(owner)) onNoRoom(connection, "history.total");
     if (names.size > 0 && !timers.hasRoom(connection, names, owner)) onNoRoom(connection, "timers.total");
     if (told.size > 0 && !members.hasRoom(connection, told, owner)) onNoRoom(connection, "members.total");
   }

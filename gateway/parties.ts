@@ -19,6 +19,8 @@ export class Party implements Usage<Kind> {
   memberBytes = 0;
   /** What waits of its connections and requests: see Parking. */
   parkedBytes = 0;
+  /** What its connections have published that waits to be stored: see KeptOutbox. */
+  historyBytes = 0;
   messages = 0;
   bytes = 0;
   pings = 0;
@@ -76,9 +78,9 @@ export class Parties {
   /** Forgets those whose past use lasts no longer. */
   sweep(now: number): void {
     for (const party of this.leaving) {
-      const { topics, parkedBytes, messages, bytes, pings, upgrades, failures, requests, refusals, sockets } = party;
-      if (Math.max(topics, parkedBytes) > 0 || Math.max(messages, bytes, pings, upgrades, failures, requests, refusals, sockets) > now)
-        continue;
+      const { topics, parkedBytes, historyBytes, messages, bytes, pings, upgrades, failures, requests, refusals, sockets } = party;
+      if (Math.max(topics, parkedBytes, historyBytes) > 0) continue;
+      if (Math.max(messages, bytes, pings, upgrades, failures, requests, refusals, sockets) > now) continue;
       this.leaving.delete(party);
       this.all.delete(party.key);
     }

@@ -57,7 +57,7 @@ export class TopicEffects {
     checkTopic(topic);
     if (!self) except.push(connection.id);
     const { history, onNotKept } = this.options;
-    history.keep(connection.id, { topic, data, isBinary, except }, retention, (error) => {
+    history.keep(connection.id, { topic, data, isBinary, except, owner: ownerOf(connection) }, retention, (error) => {
       if (error !== undefined) onNotKept(connection, error.code, error);
     });
   }
@@ -72,8 +72,9 @@ export class TopicEffects {
     if (history.outbox.isEmpty) return publish(data);
     // It is a view of its batch.
     const own = Buffer.from(data);
-    if (!history.outbox.behind(connection.id, topic, data.length, () => publish(own))) return publish(data);
-    if (!history.outbox.hasRoom) setImmediate(() => onNotKept(connection, "history.total"));
+    const owner = ownerOf(connection);
+    if (!history.outbox.behind(connection.id, topic, { dataBytes: data.length, owner, run: () => publish(own) })) return publish(data);
+    if (!history.outbox.hasRoom(owner)) setImmediate(() => onNotKept(connection, "history.total"));
   }
 
   /**

@@ -34,7 +34,7 @@ export class Publisher {
     if (history.outbox.isEmpty) return publish(data);
     // The body may be gone by then.
     const own = new Uint8Array(data);
-    if (!history.outbox.behind(publisher, topic, data.length, () => publish(own))) publish(data);
+    if (!history.outbox.behind(publisher, topic, { dataBytes: data.length, run: () => publish(own) })) publish(data);
   }
 
   /**
@@ -44,7 +44,7 @@ export class Publisher {
    */
   async keep(publishes: readonly KeptPublish[], once: Once | undefined): Promise<void> {
     const { history } = this.options;
-    if (!history.outbox.hasRoom) throw new ApiError("history.total");
+    if (!history.outbox.hasRoom()) throw new ApiError("history.total");
     const call = once && createHash("sha256").update(`${once.name}\n${once.fingerprint}`).digest("base64url");
     const settled = publishes.map(({ topic, data, isBinary, keep }, index) => {
       const id = call && `api-${call}-${index}`;

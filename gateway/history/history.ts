@@ -4,7 +4,7 @@
 import type { CodedError } from "../../protocol/errors.ts";
 import { type HistoryEntry, type HistoryStore, type Retention, stillKept } from "../../protocol/history.ts";
 import type { PublishHere } from "../topics.ts";
-import { KeptOutbox } from "./kept-outbox.ts";
+import { type HistoryOwner, KeptOutbox } from "./kept-outbox.ts";
 import { KeptTopics, type Loaded } from "./kept-topics.ts";
 import type { Patience } from "./persist.ts";
 
@@ -38,6 +38,7 @@ export interface Published {
   readonly except: readonly string[];
   /** See KeptPublish. */
   readonly id?: string | undefined;
+  readonly owner?: HistoryOwner | undefined;
 }
 
 export class History {

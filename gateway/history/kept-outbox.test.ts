@@ -40,8 +40,8 @@ test("a publisher's messages on a topic are stored one by one, what it does not 
   keepText("ada", "a2");
   keepText("bob", "b1");
   keepText("ada", "elsewhere", "other");
-  expect(outbox.behind("ada", "room", 5, () => void log.push("not kept"))).toBe(true);
-  expect(outbox.behind("cyd", "room", 5, () => undefined)).toBe(false);
+  expect(outbox.behind("ada", "room", { dataBytes: 5, run: () => void log.push("not kept") })).toBe(true);
+  expect(outbox.behind("cyd", "room", { dataBytes: 5, run: () => undefined })).toBe(false);
   keepText("ada", "a3");
   expect(texts()).toEqual(["a1", "b1", "elsewhere"]);
   for (let number = 0; number < asked.length; number++) {
@@ -96,7 +96,7 @@ test("a store that says that there is none is asked again for a moment, one that
 test("a store that does not answer although NATS is there is given up, and what waits behind goes on", async () => {
   const { outbox, asked, log, keepText, settle, again } = stageOf();
   keepText("ada", "a");
-  outbox.behind("ada", "room", 5, () => void log.push("not kept"));
+  outbox.behind("ada", "room", { dataBytes: 5, run: () => void log.push("not kept") });
   for (let attempt = 0; attempt < 12; attempt++) {
     asked.at(-1)?.reject(new Error("no answer"));
     await settle();
@@ -115,10 +115,23 @@ test("a publish that names its id itself keeps it", () => {
 test("what waits is bounded, with what waits behind it", async () => {
   const { outbox, asked, keepText, settle } = stageOf(1_000);
   keepText("ada", "x".repeat(500));
-  expect([outbox.hasRoom, outbox.bytes]).toEqual([true, 756]);
-  outbox.behind("ada", "room", 100, () => undefined);
-  expect([outbox.hasRoom, outbox.bytes]).toEqual([false, 1_112]);
+  expect([outbox.hasRoom(), outbox.bytes]).toEqual([true, 756]);
+  outbox.behind("ada", "room", { dataBytes: 100, run: () => undefined });
+  expect([outbox.hasRoom(), outbox.bytes]).toEqual([false, 1_112]);
   asked[0]?.resolve();
   await settle();
-  expect([outbox.hasRoom, outbox.bytes]).toEqual([true, 0]);
+  expect([outbox.hasRoom(), outbox.bytes]).toEqual([true, 0]);
+});
+
+test("an address has a quarter of it, for what it keeps and what waits behind that; others have the rest", async () => {
+  const { outbox, asked, settle } = stageOf(4_000);
+  const [owner, other] = [{ historyBytes: 0 }, { historyBytes: 0 }];
+  const publish = { topic: "room", retention: keep, data: Buffer.alloc(500), isBinary: false, except: [] };
+  outbox.keep("ada", { ...publish, owner }, () => undefined);
+  expect([owner.historyBytes, outbox.hasRoom(owner)]).toEqual([756, true]);
+  outbox.behind("ada", "room", { dataBytes: 0, owner, run: () => undefined });
+  expect([owner.historyBytes, outbox.hasRoom(owner), outbox.hasRoom(other), outbox.hasRoom()]).toEqual([1_012, false, true, true]);
+  asked[0]?.resolve();
+  await settle();
+  expect([owner.historyBytes, outbox.bytes, outbox.hasRoom(owner)]).toEqual([0, 0, true]);
 });

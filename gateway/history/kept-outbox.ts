@@ -19,26 +19,44 @@ export interface KeptOutboxOptions extends Patience {
 export type KeptPublish = Omit<NewEntry, "id" | "triedMs"> & {
   /** Of a publish that may come again: it is stored once. undefined: it gets one. */
   readonly id?: string | undefined;
+  readonly owner?: HistoryOwner | undefined;
 };
+
+/** Whose publishes wait: an address. */
+export interface HistoryOwner {
+  historyBytes: number;
+}
+
+/** What is published without `keep`. */
+export interface NotKept {
+  readonly dataBytes: number;
+  readonly owner?: HistoryOwner | undefined;
+  readonly run: () => void;
+}
 
 /** @param error undefined: it is stored. */
 export type OnSettled = (error: CodedError | undefined) => void;
 
-interface Item {
-  readonly publish: KeptPublish;
-  readonly id: string;
+interface Waiting {
   readonly bytes: number;
+  readonly owner: HistoryOwner | undefined;
+}
+
+interface Item extends Waiting {
+  readonly publish: Omit<KeptPublish, "owner">;
+  readonly id: string;
   readonly onSettled: OnSettled;
 }
 
 /** Without `keep`, behind one that has it. */
-interface Behind {
-  readonly bytes: number;
+interface Behind extends Waiting {
   readonly run: () => void;
 }
 
 /** What a publish takes besides its own bytes. */
 const publishBytes = 256;
+/** Of what may wait, what one owner may have. */
+const ownerShare = 1 / 4;
 
 export class KeptOutbox {
   readonly counters = { kept: 0, retried: 0, failed: 0 };
@@ -58,16 +76,17 @@ export class KeptOutbox {
     return this.lists.size === 0;
   }
 
-  /** Whether what is kept may be more than it is. */
-  get hasRoom(): boolean {
-    return this.bytes < this.options.limits.pendingBytes;
+  /** Whether what is kept may be more than it is. @param owner undefined: it may have all. */
+  hasRoom(owner?: HistoryOwner): boolean {
+    const { pendingBytes } = this.options.limits;
+    return this.bytes < pendingBytes && (owner === undefined || owner.historyBytes < pendingBytes * ownerShare);
   }
 
   /** @param publisher whose publishes to a topic stay in order. */
-  keep(publisher: string, publish: KeptPublish, onSettled: OnSettled): void {
+  keep(publisher: string, { owner, ...publish }: KeptPublish, onSettled: OnSettled): void {
     const bytes = publish.data.length + publishBytes;
-    this.bytes += bytes;
-    const item = { publish, id: publish.id ?? `${this.options.self}-${++this.last}`, bytes, onSettled };
+    const item = { publish, id: publish.id ?? `${this.options.self}-${++this.last}`, bytes, owner, onSettled };
+    this.count(item, bytes);
     const key = keyOf(publisher, publish.topic);
     const list = this.lists.get(key);
     if (list !== undefined) return void list.push(item);
@@ -76,12 +95,12 @@ export class KeptOutbox {
   }
 
   /** @returns false where nothing of this publisher waits on the topic: then the action is to be run now, and is not run here. */
-  behind(publisher: string, topic: string, dataBytes: number, run: () => void): boolean {
+  behind(publisher: string, topic: string, { dataBytes, owner, run }: NotKept): boolean {
     const list = this.lists.get(keyOf(publisher, topic));
     if (list === undefined) return false;
-    const bytes = dataBytes + publishBytes;
-    this.bytes += bytes;
-    list.push({ bytes, run });
+    const item = { bytes: dataBytes + publishBytes, owner, run };
+    this.count(item, item.bytes);
+    list.push(item);
     return true;
   }
 
@@ -101,18 +120,23 @@ export class KeptOutbox {
   private settle(key: string, error: CodedError | undefined): void {
     const list = this.lists.get(key) ?? [];
     const item = list.shift() as Item;
-    this.bytes -= item.bytes;
+    this.count(item, -item.bytes);
     if (error === undefined) this.counters.kept++;
     else this.counters.failed++;
     item.onSettled(error);
     this.goOn(key, list);
   }
 
+  private count({ owner }: Waiting, bytes: number): void {
+    this.bytes += bytes;
+    if (owner !== undefined) owner.historyBytes += bytes;
+  }
+
   private goOn(key: string, list: Array<Item | Behind>): void {
     for (let next = list[0]; next !== undefined; next = list[0]) {
       if (!("run" in next)) return this.try(key, next);
       list.shift();
-      this.bytes -= next.bytes;
+      this.count(next, -next.bytes);
       next.run();
     }
     this.lists.delete(key);
