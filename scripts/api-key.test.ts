@@ -30,7 +30,10 @@ afterEach(() => {
 });
 
 function add(name: string): void {
-  writeKeys(file, withKey(readKeys(file), { name, rights: { publish: [], users: [], members: [], history: [] }, key: newKey(), now: new Date() }));
+  writeKeys(
+    file,
+    withKey(readKeys(file), { name, rights: { publish: [], users: [], members: [], history: [] }, key: newKey(), now: new Date() }),
+  );
 }
 
 function names(): string[] {
