@@ -78,7 +78,9 @@ export class NatsKeyValueStore<Value> implements KeyValueStore<Value> {
   // Each by a question of its own: a consumer would need rights by which one may have NATS publish anywhere.
   async each(visit: (key: string, entry: Entry<Value>) => Promise<void>): Promise<void> {
     const next_by_subj = `${this.prefix}*`;
-    for (let seq = 1; ; ) {
+    const last = await this.asked(async (bucket) => (await bucket.status()).streamInfo.state.last_seq);
+    // Not what is put meanwhile, which might never end.
+    for (let seq = 1; seq <= last; ) {
       const message = await this.asked(async () => {
         const manager = await this.manager();
         // Its types know it for direct gets only.

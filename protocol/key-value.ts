@@ -25,7 +25,7 @@ export interface KeyValueStore<Value> {
   hear(listener: (key: string, value: Value) => void): () => void;
   /** @returns whether a key's entry had this revision, and is no more; else somebody else was faster. @throws {CodedError} "store.unavailable" */
   remove(revision: number): Promise<boolean>;
-  /** Every key that has a value, one after the other. @throws {CodedError} "store.unavailable" */
+  /** Every key that has a value now, one after the other. @throws {CodedError} "store.unavailable" */
   each(visit: (key: string, entry: Entry<Value>) => Promise<void>): Promise<void>;
   /** When it was made: another one with the same name has been made later. Ms since 1970. @throws {CodedError} "store.unavailable" */
   createdAt(): Promise<number>;

@@ -5,6 +5,9 @@ import type { LockValue } from "../../protocol/lock-value.ts";
 
 export type LockStore = Pick<KeyValueStore<LockValue>, "get" | "replace" | "remove" | "each" | "hear" | "createdAt">;
 
+/** No store is written more often, so a later one begins above all that this one had. */
+const revisionsPerMs = 1_000;
+
 export class LockEntries {
   readonly store: LockStore;
   private createdAt: Promise<number> | undefined;
@@ -27,7 +30,7 @@ export class LockEntries {
     if (value.fence > 0) return value.fence;
     this.createdAt ??= this.store.createdAt();
     try {
-      return (await this.createdAt) + revision;
+      return (await this.createdAt) * revisionsPerMs + revision;
     } catch (error) {
       this.forget();
       throw error;
