@@ -80,6 +80,21 @@ test("each gateway that has crashed is told of once, and is settled when the hoo
   expect(stage.asked).toHaveLength(2);
 });
 
+test("its locks are given back beside the hooks, and it is kept until both are done; one that is heard again keeps its own", () => {
+  const stage = new Stage("g5");
+  stage.freesAtOnce = false;
+  for (const id of ["g6", "g7"]) stage.lost.hear(hello(id));
+  stage.wait(silenceMs + 1);
+  expect(stage.freeing.map(({ id }) => id)).toEqual(["g6", "g7"]);
+  stage.answer(0, 0);
+  // Its connections' onClose do not wait for that.
+  expect([stage.handled, [...stage.crashed]]).toEqual([["g6"], ["g6", "g7"]]);
+  stage.freeing[0]?.onFreed();
+  expect([...stage.crashed]).toEqual(["g7"]);
+  stage.lost.hear(hello("g7"));
+  expect(stage.freeing.map(({ isWanted }) => isWanted())).toEqual([false, false]);
+});
+
 test.each<[string, (stage: Stage) => void, number]>([
   ["has a hook that failed", (stage) => stage.answer(0, 1), 5_000],
   ["does not answer", (stage) => stage.asked[0]?.onTimeout(), 5_000],

@@ -112,6 +112,8 @@ export class LostGateways {
       body: () => packValue(gateway),
       onAnswer: (payload) => {
         if (parseCount(payload) > 0) return again(pauseMs);
+        this.heard.delete(gateway);
+        this.options.onHandled(gateway);
         log.info({ lost: gateway }, "onGatewayLost has run for a gateway that crashed");
         this.progress(gateway, { haveHooksRun: true });
       },
@@ -142,10 +144,7 @@ export class LostGateways {
     const work = this.work.get(gateway);
     if (work === undefined) return;
     Object.assign(work, done);
-    if (!work.isFreed || !work.haveHooksRun) return;
-    this.forget(gateway);
-    this.heard.delete(gateway);
-    this.options.onHandled(gateway);
+    if (work.isFreed && work.haveHooksRun) this.forget(gateway);
   }
 
   /** Nothing is left to be told of it. */
