@@ -20,6 +20,7 @@ let closed: string[];
 let sent: string[];
 let results: Array<[number: number, result: unknown]>;
 let longestMs: number;
+let taken: string[];
 
 const worker = {
   link: { append: ({ slot }: { slot: number }, payload: Uint8Array) => void results.push([slot, unpackValue(payload)]) },
@@ -32,6 +33,7 @@ beforeEach(() => {
   closed = [];
   sent = [];
   results = [];
+  taken = [];
   longestMs = 0;
   const topics = { size: 2 } as Topics;
   users = new UserConnections({ slots, now: () => nowMs, later: (run) => later.push(run) });
@@ -44,7 +46,7 @@ beforeEach(() => {
     history: {} as History,
     publishHere: () => undefined,
     fences: new TaskFences(),
-    locks: { take: () => undefined },
+    locks: { take: (_connection, name) => void taken.push(name) },
     connections: () => 3,
   });
 });
@@ -202,4 +204,20 @@ describe("closeUser among many connections", () => {
     ]);
     expect(closed).toHaveLength(5_002);
   });
+});
+
+test("a lock is taken behind the commits that are held back: they would give it back", () => {
+  const ada = open("ada");
+  const held: Array<() => boolean> = [];
+  ada.held = held;
+  const lock = (number: number, name: string) =>
+    commands.run(worker, number, Buffer.from(packValue({ kind: "lock", connection: ada.id, name, waitMs: 0 })));
+  lock(1, "a");
+  expect(taken).toEqual([]);
+  expect(held.map((apply) => apply())).toEqual([false]);
+  expect(taken).toEqual(["a"]);
+  lock(2, "b");
+  slots.free(ada);
+  expect(held.pop()?.()).toBe(false);
+  expect([taken, results]).toEqual([["a"], [[2, 0]]]);
 });

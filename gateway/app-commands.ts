@@ -5,6 +5,7 @@ import { failedBody } from "../protocol/failed.ts";
 import { historyBody } from "../protocol/history.ts";
 import { packValue } from "../protocol/msgpack.ts";
 import { toWorker } from "../protocol/records.ts";
+import { afterHeld } from "./commit.ts";
 import { OpenPage, openFrom } from "./connection-pages.ts";
 import type { History } from "./history/history.ts";
 import type { Locks } from "./locks/locks.ts";
@@ -93,9 +94,15 @@ export class AppCommands {
   }
 
   private lock({ connection, name, waitMs }: CommandBody & { kind: "lock" }, answer: (result: ResultBody) => void): void {
-    if (this.options.slots.find(connection) === undefined) return answer(0);
-    this.options.locks.take(connection, name, waitMs, (outcome) => {
-      answer(outcome instanceof Error ? failedBody(outcome, "store.unavailable") : (outcome ?? 0));
+    const { slots, locks } = this.options;
+    const found = slots.find(connection);
+    if (found === undefined) return answer(0);
+    // A turn may begin before the commit of the one before is applied, which would give back what this one takes.
+    afterHeld(found, () => {
+      if (slots.find(connection) === undefined) return answer(0);
+      locks.take(connection, name, waitMs, (outcome) => {
+        answer(outcome instanceof Error ? failedBody(outcome, "store.unavailable") : (outcome ?? 0));
+      });
     });
   }
 

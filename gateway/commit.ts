@@ -254,7 +254,7 @@ export class Commits {
 }
 
 /** Runs an action once no commit of the connection is held back. */
-function afterHeld(connection: Connection, action: () => void): void {
+export function afterHeld(connection: Connection, action: () => void): void {
   if (connection.held === undefined) return action();
   connection.held.push(() => {
     action();

@@ -122,3 +122,13 @@ test("a gateway that is killed, and NATS that is away: who waits gets it, and wh
   expect(await waits.ask("unlock")).toMatchObject({ released: true });
   expect((await late.next()).fence).toBeGreaterThan(second.fence ?? 0);
 });
+
+test("a turn may lock while the commit of the one before waits for the subscription that it asked for", async () => {
+  const [one, two] = await Promise.all([Locker.open(system.url), Locker.open(there)]);
+  for (let index = 0; index < 20; index++) {
+    one.send("subscribe", `topic ${index}`);
+    expect(await one.ask("lock", `lock ${index % 10}`)).toMatchObject(has);
+    expect(await two.ask("lock", `lock ${index % 10}`)).toMatchObject({ fence: null });
+    expect(await one.ask("unlock", `lock ${index % 10}`)).toMatchObject({ released: true });
+  }
+});

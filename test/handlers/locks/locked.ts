@@ -3,7 +3,7 @@
 import { defineHandler, type } from "../../../worker/handler.ts";
 
 interface Step {
-  readonly do: "lock" | "unlock" | "lock and throw" | "lock and end the worker";
+  readonly do: "lock" | "unlock" | "lock and throw" | "lock and end the worker" | "subscribe";
   readonly name: string;
   readonly waitMs?: number;
 }
@@ -12,6 +12,7 @@ export default defineHandler({
   path: "/locked",
   message: type<Step>(),
   async onMessage(conn, { do: what, name, waitMs = 0 }, turn) {
+    if (what === "subscribe") return conn.subscribe(name);
     if (what === "unlock") conn.unlock(name);
     else {
       const lock = await conn.lock(name, { waitMs });
