@@ -15,7 +15,7 @@ export class Claim implements LockClaim {
   fence: number | undefined;
   /** Whether a turn has committed that it wants it. */
   isKept = false;
-  /** What the store has said last, where it could not be asked. */
+  /** Why the store could not be asked the last time. */
   failure: CodedError | undefined;
   private until = 0;
   /** Several, where one turn asks twice, or was given to another worker. */

@@ -25,6 +25,7 @@ const quick: Fate = { thereMs: 0, backMs: 0 };
 class World {
   now = 0;
   revision = 0;
+  createdAt = 1_000;
   fate: () => Fate = () => quick;
   /** Whether puts are heard. */
   isHeard: () => boolean = () => true;
@@ -118,7 +119,7 @@ class Gateway {
         this.hear = listener;
         return () => undefined;
       },
-      createdAt: () => Promise.resolve(1_000),
+      createdAt: () => Promise.resolve(world.createdAt),
     };
     this.entries = new LockEntries(store);
     this.locks = new Locks({
@@ -338,6 +339,60 @@ test("a store that does not answer: who would not wait is told, who waits gets i
   expect([now.told, waits.told, short.told]).toEqual([["store.unavailable"], [], ["store.unavailable"]]);
   await world.calm();
   expect(waits.told).toEqual([expect.any(Number)]);
+});
+
+test("who waits in vain, and the store has answered again, hears that others have it", async () => {
+  a.take(1);
+  await world.pass(100);
+  const waits = b.take(2, "a", 10_000);
+  await world.pass(100);
+  world.fate = () => ({ thereMs: undefined, backMs: undefined });
+  await world.pass(3_500);
+  world.fate = () => quick;
+  await world.pass(8_000);
+  expect(waits.told).toEqual([undefined]);
+});
+
+test("a notice that overtakes the answer of an older question is heeded", async () => {
+  a.take(1);
+  await world.pass(100);
+  const waits = b.take(2, "a", 10_000);
+  await world.pass(900);
+  // What b asks now is answered late.
+  let asked = 0;
+  world.fate = () => (asked++ === 0 ? { thereMs: 0, backMs: 300 } : quick);
+  b.locks.reconnected();
+  await world.pass(50);
+  a.release(1);
+  await world.pass(500);
+  expect(waits.told).toEqual([expect.any(Number)]);
+});
+
+test("fences rise also where NATS has lost its disk and nobody was cut off from it", async () => {
+  const first = a.take(1);
+  await world.pass(100);
+  a.release(1);
+  await world.pass(100);
+  for (let index = 0; index < 20; index++) {
+    a.take(1);
+    await world.pass(100);
+    a.release(1);
+    await world.pass(100);
+  }
+  const before = a.told.at(-1) as number;
+  // It is made anew by whoever meets an error.
+  world.fate = () => ({ thereMs: undefined, backMs: undefined });
+  a.take(1);
+  await world.pass(2_500);
+  world.entries.clear();
+  world.revision = 0;
+  world.createdAt = 5_000;
+  world.fate = () => quick;
+  await world.calm();
+  const after = a.take(1);
+  await world.pass(100);
+  expect(first.told).toEqual([expect.any(Number)]);
+  expect(after.told[0]).toBeGreaterThan(before);
 });
 
 const step = fc.oneof(

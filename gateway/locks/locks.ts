@@ -189,6 +189,8 @@ export class Locks {
       lock.lookAt = isOpen ? this.options.now() + lookMs : Number.POSITIVE_INFINITY;
     } catch (error) {
       lock.seen = undefined;
+      // What it does not find any more is made anew, and may be found by the next question.
+      this.options.entries.forget();
       lock.lookAt = this.options.now() + retryMs;
       this.restless.add(lock);
       for (const claim of lock.claims.values()) claim.failed(error);
@@ -202,7 +204,8 @@ export class Locks {
   private async settled(lock: Lock): Promise<Entry<LockValue> | undefined> {
     const { entries } = this.options;
     const seen = lock.seen ?? (await entries.store.get(lock.key));
-    lock.seen = seen;
+    // A notice may have come meanwhile, of what this does not know yet.
+    lock.seen = lock.isStale ? undefined : seen;
     this.findLost(lock, seen.value);
     const fence = await entries.fenceOf(seen);
     const own = [...lock.claims.values()];
@@ -257,6 +260,7 @@ export class Locks {
     const line = entry.value?.line ?? [];
     const fence = await this.options.entries.fenceOf(entry);
     for (const claim of lock.claims.values()) {
+      claim.failure = undefined;
       const place = line.indexOf(claim.connection);
       if (claim.wants === "over") {
         if (place < 0) this.forget(lock, claim);
