@@ -2,13 +2,15 @@
 
 import { JetStreamApiError, type JetStreamManager, jetstream, jetstreamManager, StorageType } from "@nats-io/jetstream";
 import { type KV, Kvm } from "@nats-io/kv";
-import type { NatsConnection } from "nats";
+import { type NatsConnection, TimeoutError } from "nats";
 import type { Bus } from "../protocol/bus.ts";
 import { CodedError, type ErrorCode } from "../protocol/errors.ts";
-import type { Entry, KeyValueStore } from "../protocol/key-value.ts";
+import { type Entry, type KeyValueStore, SilentStoreError } from "../protocol/key-value.ts";
 
 /** JetStream: "wrong last sequence". Somebody else was faster. */
 const wrongSequence = 10_071;
+/** JetStream: "temporarily unavailable", of a cluster. */
+const noLeader = 10_008;
 /** JetStream: "no message found", by number; "sequence not found", to delete it. Source: nats-server's errors.json. */
 const noMessage: readonly number[] = [10_037, 10_043];
 
@@ -150,7 +152,7 @@ export class NatsKeyValueStore<Value> implements KeyValueStore<Value> {
         error instanceof JetStreamApiError
           ? `NATS' key-value store ${name} refuses: ${message}`
           : `NATS' key-value store ${name} does not answer: ${message} (is JetStream on?)`;
-      throw new CodedError(unavailable, text, { cause: error });
+      throw new (isSilence(error) ? SilentStoreError : CodedError)(unavailable, text, { cause: error });
     }
   }
 
@@ -168,6 +170,10 @@ export class NatsKeyValueStore<Value> implements KeyValueStore<Value> {
       allow_direct: false,
     });
   }
+}
+
+function isSilence(error: unknown): boolean {
+  return error instanceof TimeoutError || (error instanceof JetStreamApiError && error.code === noLeader);
 }
 
 async function unlessMissing<Result>(ask: () => Promise<Result>, missing: Result): Promise<Result> {

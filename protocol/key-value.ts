@@ -1,6 +1,11 @@
 // A small store that all processes of an installation share, for what one of them may have at a time: a value is replaced only by who has
 // seen the one before.
 
+import { CodedError } from "./errors.ts";
+
+/** The store has not answered, or not yet: it is there, and what it holds will be found. Any other failure may be for good. */
+export class SilentStoreError extends CodedError {}
+
 /** What a key has now. */
 export interface Entry<Value> {
   /** undefined: nothing, or what is no such value. */

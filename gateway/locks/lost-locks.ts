@@ -3,13 +3,15 @@
 import type { Logger } from "pino";
 import type { Bus } from "../../protocol/bus.ts";
 import { gatewayOf } from "../../protocol/connection-id.ts";
-import type { Entry } from "../../protocol/key-value.ts";
+import { type Entry, SilentStoreError } from "../../protocol/key-value.ts";
 import { type LockValue, nextLine } from "../../protocol/lock-value.ts";
 import type { LockEntries } from "./lock-entries.ts";
 
-/** Of a store that does not answer: JetStream may be off, and then there are no locks. */
+/** Of a store that refuses: JetStream may be off, and then there are no locks. One that is only silent is asked until it answers. */
 const attempts = 20;
 const pauseMs = 500;
+/** Between two questions, when so many have failed. */
+const longPauseMs = 10_000;
 
 export interface LostLocksOptions {
   readonly gateway: string;
@@ -29,8 +31,13 @@ export async function freeLostLocks({ gateway, entries, bus, isWanted, log }: Lo
       if (locks > 0) log.info({ lost: gateway, locks }, "locks of a gateway that crashed were given back");
       return;
     } catch (error) {
-      if (attempt === attempts) return log.warn({ lost: gateway, err: error }, "cannot give back the locks of a gateway that crashed");
-      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      const isSilent = error instanceof SilentStoreError;
+      if (attempt >= attempts && !isSilent) {
+        log.warn({ lost: gateway, err: error }, "cannot give back the locks of a gateway that crashed");
+        return;
+      }
+      if (attempt === attempts) log.warn({ lost: gateway, err: error }, "locks of a gateway that crashed wait for the store to answer");
+      await new Promise((resolve) => setTimeout(resolve, attempt < attempts ? pauseMs : longPauseMs));
     }
   }
 }
