@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Link } from "../protocol/link.ts";
-import { heartbeatMs } from "../protocol/membership.ts";
+import { type GatewayHello, heartbeatMs } from "../protocol/membership.ts";
 import { Gateways } from "./gateways.ts";
 
 const silenceMs = 120_000;
@@ -87,4 +87,16 @@ test("nobody falls silent because this process has stood still", async () => {
   vi.setSystemTime(Date.now() + 60_000);
   await pass(2_000);
   expect(awaited().sort()).toEqual(["a", "b"]);
+});
+
+test("of one whose hello has not come, the least is assumed at first; later it has just begun or has ended, and counts for nothing", async () => {
+  gateways.hear("a");
+  expect(gateways.minLevel).toBe(0);
+  gateways.hearHello({ id: "a", level: 1 } as GatewayHello);
+  expect(gateways.minLevel).toBe(1);
+  await pass(2_000, "a");
+  gateways.hear("b");
+  expect(gateways.minLevel).toBe(1);
+  gateways.hearHello({ id: "b" } as GatewayHello);
+  expect(gateways.minLevel).toBe(0);
 });

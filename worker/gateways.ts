@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 import type { Bus } from "../protocol/bus.ts";
 import { gatewayLevel } from "../protocol/level.ts";
 import type { LinkHub } from "../protocol/link-hub.ts";
-import { type GatewayHello, silentMs } from "../protocol/membership.ts";
+import { type GatewayHello, heartbeatMs, silentMs } from "../protocol/membership.ts";
 import { StallDetector } from "../protocol/stall-detector.ts";
 import { GatewayPeer } from "./gateway-peer.ts";
 
@@ -31,6 +31,7 @@ export class Gateways {
   private readonly peers = new Map<string, GatewayPeer>();
   private readonly stalls: StallDetector;
   private sweeping: NodeJS.Timeout | undefined;
+  private begunAt = Number.POSITIVE_INFINITY;
 
   constructor(options: GatewaysOptions) {
     this.options = options;
@@ -39,6 +40,7 @@ export class Gateways {
   }
 
   begin(): void {
+    this.begunAt = this.options.now();
     this.sweeping = setInterval(() => this.sweep(), sweepMs);
   }
 
@@ -57,10 +59,14 @@ export class Gateways {
     return sorted.map(({ id }) => id);
   }
 
-  /** The lowest of all of them: what one passes on, others have to understand. One whose hello has not come may be of level 0. */
+  /**
+   * The lowest of all of them: what one passes on, others have to understand. At first, one whose hello has not come may be of level 0. Later it
+   * has only begun, or has ended, and nobody is connected to it: those that are there say hello each second.
+   */
   get minLevel(): number {
+    const otherwise = this.options.now() - this.begunAt < 2 * heartbeatMs ? 0 : gatewayLevel;
     let lowest = gatewayLevel;
-    for (const { level } of this.peers.values()) lowest = Math.min(lowest, level ?? 0);
+    for (const { level } of this.peers.values()) lowest = Math.min(lowest, level ?? otherwise);
     return lowest;
   }
 
