@@ -73,7 +73,13 @@ test("one that nobody has heard of for long is gone, unless it could not have be
   // This process has stood still.
   expect(areGone()).toEqual([false, false]);
   peers.sweep();
+  // It may have just begun.
+  expect(areGone()).toEqual([false, false]);
+  nowMs += 3_501;
+  peers.sweep();
   expect(areGone()).toEqual([false, true]);
+  peers.hear(hello("g2"));
+  expect(areGone()).toEqual([false, false]);
   nowMs += 30_000;
   peers.excuse();
   peers.sweep();

@@ -2,6 +2,9 @@
 
 import { type Announcement, heartbeatMs, silentMs } from "../protocol/membership.ts";
 
+/** Of those of whom nothing is known. */
+const mostAsked = 1_000;
+
 export interface PeerGateway {
   readonly id: string;
   /** When it was last heard. */
@@ -24,6 +27,8 @@ export class PeerGateways {
   /** Until then their silence was no fault of theirs. */
   private excusedUntil: number;
   private sweptAt = Number.NEGATIVE_INFINITY;
+  /** When it was first asked of whom nothing is known. */
+  private readonly askedAt = new Map<string, number>();
   private readonly goneListeners: Array<(id: string) => void> = [];
 
   constructor(options: PeerGatewaysOptions) {
@@ -43,6 +48,7 @@ export class PeerGateways {
     }
     if (announcement.kind !== "gateway") return;
     const { id, draining = false, level = 0 } = announcement;
+    this.askedAt.delete(id);
     this.peers.set(id, { id, heardAt: this.options.now(), isDraining: draining, level });
   }
 
@@ -77,11 +83,17 @@ export class PeerGateways {
 
   /**
    * Whether it has no clients any more, known or not: nothing was heard of it for so long that it would have been. Not by the clock of now:
-   * whoever has stood still has yet to read what was said meanwhile.
+   * whoever has stood still has yet to read what was said meanwhile. And not at the first question: it may have begun, and its hello be
+   * under way.
    */
   isGone(id: string): boolean {
-    const heardAt = this.peers.get(id)?.heardAt ?? Number.NEGATIVE_INFINITY;
-    return this.sweptAt - Math.max(heardAt, this.excusedUntil) > this.options.timeoutMs();
+    const heardAt = this.peers.get(id)?.heardAt;
+    if (this.sweptAt - Math.max(heardAt ?? Number.NEGATIVE_INFINITY, this.excusedUntil) <= this.options.timeoutMs()) return false;
+    if (heardAt !== undefined) return true;
+    const askedAt = this.askedAt.get(id) ?? this.sweptAt;
+    if (this.askedAt.size >= mostAsked) this.askedAt.clear();
+    this.askedAt.set(id, askedAt);
+    return this.sweptAt - askedAt > silentMs;
   }
 
   /** Whether each that is there has said hello since we listen. */
