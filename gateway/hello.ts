@@ -3,7 +3,7 @@
 import { hostname } from "node:os";
 import { protocolVersion } from "../protocol/envelope.ts";
 import { gatewayLevel } from "../protocol/level.ts";
-import type { GatewayHello } from "../protocol/membership.ts";
+import { type GatewayHello, withoutTrial } from "../protocol/membership.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { Gateway } from "./gateway.ts";
 
@@ -32,7 +32,7 @@ export function helloOf(gateway: Gateway): GatewayHello {
     pins: Object.fromEntries([...workers.all()].map((worker) => [worker.id, worker.pins])),
     silent: workers.silent,
     handover: dispatcher.handover.report({ remaining: dispatcher.remaining, adopted: dispatcher.hasHandedOver }),
-    activation: dispatcher.activation,
+    activation: dispatcher.activation && withoutTrial(dispatcher.activation),
   };
 }
 

@@ -24,6 +24,12 @@ test("one that is taken back is blamed for what is left of it, until it is activ
   expect(takenBack.isBlamed("b", 100_000)).toBe(false);
 });
 
+test("one that another one replaces during its trial is blamed for what is left of it, and so is that one", () => {
+  const twice = trial();
+  twice.activated({ release: "c", generation: 3, trialMs }, 2_000);
+  expect(["a", "b", "c"].map((release) => twice.isBlamed(release, 6_500))).toEqual([false, true, true]);
+});
+
 test("one that has stood its trial is not blamed when the next one replaces it", () => {
   const replaced = trial();
   replaced.activated({ release: "c", generation: 3, trialMs }, 7_000);

@@ -3,22 +3,28 @@
 
 import type { Activation } from "../protocol/membership.ts";
 
+/** Of those that were taken back, these may still have workers. */
+const mostReleases = 16;
+
 export class Trial {
-  private release: string | undefined;
-  private until = 0;
+  /** By release: until when it is blamed. The one that was activated last at the end. */
+  private readonly blamed = new Map<string, number>();
 
   /** To be called with what is news. */
   activated({ release, trialMs }: Activation, now: number): void {
-    if (trialMs !== undefined) {
-      this.release = release;
-      this.until = now + trialMs;
-    } else if (release === this.release) this.release = undefined;
-    // It was taken back: of what is left of it, nothing speaks for a message.
-    else if (now < this.until) this.until = Number.POSITIVE_INFINITY;
+    this.blamed.delete(release);
+    for (const [before, until] of this.blamed) {
+      // It was taken back: of what is left of it, nothing speaks for a message.
+      if (now < until) this.blamed.set(before, Number.POSITIVE_INFINITY);
+      else this.blamed.delete(before);
+    }
+    if (trialMs !== undefined) this.blamed.set(release, now + trialMs);
+    const [oldest] = this.blamed.keys();
+    if (oldest !== undefined && this.blamed.size > mostReleases) this.blamed.delete(oldest);
   }
 
   /** A worker of this release has died, or is not heard any more. */
   isBlamed(release: string, now: number): boolean {
-    return release === this.release && now < this.until;
+    return now < (this.blamed.get(release) ?? 0);
   }
 }

@@ -6,11 +6,7 @@ import * as v from "valibot";
 import type { Activation } from "../protocol/membership.ts";
 import { replaceFileSync } from "./replace-file.ts";
 
-const record = v.object({
-  release: v.pipe(v.string(), v.nonEmpty()),
-  generation: v.pipe(v.number(), v.integer(), v.minValue(1)),
-  trialMs: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(600_000))),
-});
+const record = v.object({ release: v.pipe(v.string(), v.nonEmpty()), generation: v.pipe(v.number(), v.integer(), v.minValue(1)) });
 
 /** @throws where the file is there and cannot be understood: which release should serve is then a person's decision. */
 export function readActivation(file: string): Activation | undefined {
@@ -30,9 +26,9 @@ export async function loadActivation(file: string): Promise<Activation | undefin
   }
 }
 
-/** Returns when it is on the disk; a crash leaves the old record or the new one. Everybody may read it. */
-export function writeActivation(file: string, activation: Activation): void {
-  replaceFileSync(file, `${JSON.stringify(activation)}\n`, 0o644);
+/** Returns when it is on the disk; a crash leaves the old record or the new one. Everybody may read it. A trial ends with who watches it. */
+export function writeActivation(file: string, { release, generation }: Activation): void {
+  replaceFileSync(file, `${JSON.stringify({ release, generation })}\n`, 0o644);
 }
 
 function parseActivation(file: string, text: string): Activation {

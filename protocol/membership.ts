@@ -17,7 +17,10 @@ export const silentMs = 3.5 * heartbeatMs;
 const activation = v.object({
   release: v.pipe(v.string(), v.nonEmpty()),
   generation: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(2 ** 52)),
-  /** For so long whoever has activated it goes back where one of its workers dies. Missing: nobody does. */
+  /**
+   * For so long whoever has activated it goes back where one of its workers dies. Missing: nobody does. Only the one who watches says so: who
+   * hears of it later, from others, cannot know whether that one is still there.
+   */
   trialMs: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(600_000))),
 });
 
@@ -215,6 +218,10 @@ export function decodeAnnouncement(bytes: Uint8Array): Announcement {
   const parsed = v.safeParse(announcement, body);
   if (!parsed.success) throw new CodedError("envelope.malformed", `an announcement lacks ${v.getDotPath(parsed.issues[0]) ?? "its kind"}`);
   return parsed.output;
+}
+
+export function withoutTrial({ release, generation }: Activation): Activation {
+  return { release, generation };
 }
 
 /** No installation deploys so often while one of its processes looks away. */

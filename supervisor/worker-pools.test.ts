@@ -55,4 +55,7 @@ test("gateways are told for how long a release is watched, if it is", () => {
     { release: "0", generation: 1 },
     { release: "5000", generation: 2, trialMs: 5_000 },
   ]);
+  // Whoever starts later hears of no trial once nobody watches.
+  pools.cool();
+  expect(pools.activation).toEqual({ release: "5000", generation: 2 });
 });

@@ -1,7 +1,7 @@
 // All pools of workers, and which one is active. The pool that was replaced last stays warm for a while, so that going back
 // to it is one activation.
 
-import type { Activation } from "../protocol/membership.ts";
+import { type Activation, withoutTrial } from "../protocol/membership.ts";
 import type { ActivationRecord } from "./activation-record.ts";
 import type { Child } from "./child.ts";
 import type { Release } from "./releases/release.ts";
@@ -80,6 +80,7 @@ export class WorkerPools {
 
   /** From now on, what was replaced stays warm for WARM_MS: nobody watches the active pool any more. */
   cool(): void {
+    if (this.activation !== undefined) this.activation = withoutTrial(this.activation);
     for (const pool of this.replaced.keys()) {
       clearTimeout(this.replaced.get(pool));
       this.replaced.set(
