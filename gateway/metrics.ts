@@ -124,7 +124,7 @@ function handoverMetrics({ dispatcher }: Gateway): Metric[] {
   ];
 }
 
-function topicMetrics({ dispatcher, topics, members, clients, settings }: Gateway): Metric[] {
+function topicMetrics({ dispatcher, topics, members, locks, clients, settings }: Gateway): Metric[] {
   const { published, received, external, missed } = topics.counters;
   return [
     gauge("thinstate_topics", "Topics that have a subscriber here.", topics.size),
@@ -142,6 +142,13 @@ function topicMetrics({ dispatcher, topics, members, clients, settings }: Gatewa
       "thinstate_timers_dropped_total",
       "Timers that had come due and had no turn: their handler has no onTimer (unhandled), or their connection was closed for an error.",
       by("reason", dispatcher.counters.timersDropped),
+    ),
+    gauge("thinstate_locks", "Locks that connections have, or wait for.", locks.size),
+    gauge("thinstate_locks_limit", "How many they may be: LOCKS.", settings.config.LOCKS),
+    counter(
+      "thinstate_locks_total",
+      "Wishes for locks: taken; missed, since others had it for as long as it was waited for; lost, though it was taken.",
+      by("outcome", locks.counters),
     ),
     gauge("thinstate_members", "Members of topics: a connection counts once for each.", members.size),
     gauge("thinstate_member_bytes", "What they tell of themselves, and 128 bytes for each.", members.bytes),
