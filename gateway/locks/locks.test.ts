@@ -263,6 +263,22 @@ test("who gives it back and asks again at once is behind those who wait, and get
   expect(waits.told[0]).toBeGreaterThan(first.told[0] as number);
 });
 
+test("who gives it back and asks again while the store is asked is not told that it has it still", async () => {
+  const first = a.take(1);
+  await world.pass(100);
+  world.fate = () => ({ thereMs: 100, backMs: 100 });
+  const waits = a.take(2, "a", 5_000);
+  await world.pass(100);
+  a.release(1);
+  const again = a.take(1, "a", 5_000);
+  await world.pass(1_000);
+  expect([again.told, waits.told]).toEqual([[], [expect.any(Number)]]);
+  a.release(2);
+  await world.pass(1_000);
+  expect(again.told[0]).toBeGreaterThan(waits.told[0] as number);
+  expect(waits.told[0]).toBeGreaterThan(first.told[0] as number);
+});
+
 test("who has waited for long enough is told, and is in nobody's way", async () => {
   a.take(1);
   await world.pass(100);

@@ -264,7 +264,9 @@ export class Locks {
       const place = line.indexOf(claim.connection);
       if (claim.wants === "over") {
         if (place < 0) this.forget(lock, claim);
-      } else if (place === 0) {
+        // One that has come back meanwhile has still to go behind the others.
+      } else if (place === 0 && claim.isAgain) continue;
+      else if (place === 0) {
         if (claim.fence === undefined) this.counters.taken++;
         claim.hold(fence);
         // One that has come meanwhile is in no line yet.
