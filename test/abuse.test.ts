@@ -8,7 +8,9 @@ import { runCommand } from "./command.ts";
 // How long the victim waits, and whether strangers are answered, or have sent too much, before a shortened run ends, says more of the
 // machine than of us when other tests run beside it: npm run abuse judges that.
 const aboutTime = ["the victim's p99", "× unanswered", "× no answer to the head", "no flood was closed with 1008"];
-const isAboutTime = (fault: string) => aboutTime.some((text) => fault.includes(text));
+// What waits for the deaf is looked at four times a second: where a step of the event loop takes seconds, more comes between two looks.
+const isAboutTime = ({ abuse }: Row, fault: string) =>
+  aboutTime.some((text) => fault.includes(text)) || (abuse === "deaf" && fault.startsWith("gateway grew by"));
 
 test.each([[["bodies", "sockets", "silent", "queries", "fragments"]], [["deaf", "flood", "pings", "errors", "refusals"]]])(
   "strangers are bounded, and a client beside them loses nothing: %s",
@@ -22,7 +24,7 @@ test.each([[["bodies", "sockets", "silent", "queries", "fragments"]], [["deaf", 
     expect(rows.map(({ abuse }) => abuse).sort(), stderr).toEqual([...chosen].sort());
     for (const row of rows) {
       expect(
-        row.faults.filter((fault) => !isAboutTime(fault)),
+        row.faults.filter((fault) => !isAboutTime(row, fault)),
         stdout,
       ).toEqual([]);
       expect(row.victim).toMatchObject({ lost: 0, doubled: 0, reordered: 0, disconnected: [] });
