@@ -87,7 +87,7 @@ export const toGateway = {
   publishKept: 54,
   /** A subscription that begins with the latest that the topic keeps. Payload: u16 how many, topic. */
   subscribeLast: 55,
-  /** The lock that `lock` of app.* has taken for the connection is kept. Payload: its name. */
+  /** An effect: the lock that the command `lock` has taken for the connection is kept. Payload: its name. */
   keepLock: 56,
   /** It is given back. Payload: its name. */
   unlock: 57,

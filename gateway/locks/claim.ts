@@ -10,6 +10,7 @@ export class Claim implements LockClaim {
   readonly connection: string;
   readonly name: string;
   wants: LockClaim["wants"] = "now";
+  /** Until the store has put it behind those who wait. */
   isAgain: boolean;
   /** Its number, once the connection has the lock. */
   fence: number | undefined;
