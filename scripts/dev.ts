@@ -45,11 +45,12 @@ function parseOptions(args: readonly string[]): { readonly inspectPort: number |
 
 async function begin(served: Served): Promise<void> {
   const { config, log } = served;
-  const { clone, handlersDir } = config;
+  const { clone, handlersDir, demosDir } = config;
   let hasFault = false;
   const watch = await SourceWatch.begin({
     clone,
     handlersDir,
+    demosDir,
     onChange: () => refresh.ask(),
     onFault: (error) => {
       // Where one folder is refused, the others usually are, too.
@@ -99,7 +100,7 @@ class Refresh {
   async followLinks(): Promise<void> {
     const { releases, config } = this.served;
     // Where the folder of handlers is gone, the next refresh says so.
-    this.watch.alsoWatch(await releases.linkedFolders(config.handlersDir).catch(() => []));
+    this.watch.alsoWatch(await releases.linkedFolders(config).catch(() => []));
   }
 
   private async refresh(): Promise<void> {
@@ -118,7 +119,7 @@ class Refresh {
   /** @returns whether to try again. */
   private async replace(): Promise<boolean> {
     const { deploys, log, releases, config } = this.served;
-    const hash = await releases.sourceHash(config.handlersDir).catch(() => undefined);
+    const hash = await releases.sourceHash(config).catch(() => undefined);
     if (hash !== undefined && hash === this.hash) return false;
     // What is checked of the code before takes processor time from what is saved now.
     this.inspection.abort(new Cancelled("saved again"));
@@ -151,7 +152,7 @@ class Refresh {
       isAnnounced = true;
     }, announceMs);
     try {
-      await releases.inspect({ handlersDir: config.handlersDir, signal });
+      await releases.inspect({ handlersDir: config.handlersDir, demosDir: config.demosDir, signal });
       if (this.isRefused || isAnnounced) log.say("a deploy would accept this");
       this.isRefused = false;
     } catch (error) {

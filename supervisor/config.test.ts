@@ -18,6 +18,7 @@ test("an empty environment gives the documented defaults", () => {
     workers: 2,
     gateways: 1,
     handlersDir: "worker/handlers",
+    demosDir: "examples/demos",
     warmMs: 30_000,
     watchMs: 5_000,
     checkTimeoutMs: 20_000,
@@ -25,6 +26,11 @@ test("an empty environment gives the documented defaults", () => {
     workerTimeoutMs: 5_000,
     stopTimeoutMs: 10_000,
   });
+});
+
+test("the demos can be left out", () => {
+  expect(parseConfig({ DEMOS: "0" }, "/clone").demosDir).toBeUndefined();
+  expect(() => parseConfig({ DEMOS: "no" }, "/clone")).toThrow("DEMOS=no");
 });
 
 test("the config cannot be changed", () => {

@@ -32,6 +32,8 @@ export interface Config {
   readonly gateways: number;
   /** Relative to the clone. */
   readonly handlersDir: string;
+  /** Likewise; undefined: no demos are served. */
+  readonly demosDir: string | undefined;
   /** How long replaced workers are kept, so that a rollback is immediate. */
   readonly warmMs: number;
   /** How long a release is watched after its activation. 0: not at all. */
@@ -45,6 +47,8 @@ export interface Config {
   /** Grace period between SIGTERM and SIGKILL. */
   readonly stopTimeoutMs: number;
 }
+
+const demosDir = "examples/demos";
 
 /** What setTimeout takes at most. */
 const timerLimitMs = 2 ** 31 - 1;
@@ -68,6 +72,7 @@ export function parseConfig(environment: NodeJS.ProcessEnv, clone: string): Conf
     workers: settings.WORKERS,
     gateways: settings.GATEWAYS,
     handlersDir: relative(clone, resolve(clone, settings.HANDLERS_DIR)),
+    demosDir: settings.DEMOS === 1 ? demosDir : undefined,
     warmMs: settings.WARM_MS,
     watchMs: settings.WATCH_MS,
     checkTimeoutMs: settings.CHECK_TIMEOUT_MS,
@@ -102,6 +107,8 @@ export function supervisorSettings(clone: string) {
       ),
       "worker/handlers",
     ),
+    /** Services set 0 where nothing is set. */
+    DEMOS: integer({ least: 0, most: 1, otherwise: 1 }),
     SHARED_DIR: v.optional(v.string()),
     WARM_MS: integer({ least: 0, most: timerLimitMs, otherwise: 30_000 }),
     WATCH_MS: integer({ least: 0, most: 600_000, otherwise: 5_000 }),

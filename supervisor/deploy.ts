@@ -60,6 +60,7 @@ export async function deploy(parts: DeployParts, options: DeployOptions): Promis
   const countsBefore = countsOf(poolBefore?.hellos ?? []);
   const release = await releases.make({
     handlersDir: config.handlersDir,
+    demosDir: config.demosDir,
     previous: options.previous,
     check: options.check,
     signal: options.signal,

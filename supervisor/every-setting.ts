@@ -14,6 +14,7 @@ import { type Config, parseConfig, supervisorSettings } from "./config.ts";
 export const processSettings: ReadonlySet<string> = new Set([
   "LIFELINE_FD",
   "RELEASE",
+  "DEMOS_DIR",
   "NOTIFY_SOCKET",
   "WATCHDOG_USEC",
   "GATEWAY_INSTANCE",
@@ -22,6 +23,9 @@ export const processSettings: ReadonlySet<string> = new Set([
   "RELOAD_FILE",
   "API_KEYS_FILE",
 ]);
+
+/** What a service is set to where its settings say nothing else. */
+export const asService: Readonly<Record<string, string>> = { DEMOS: "0" };
 
 /** The environment has mistakes; the message lists them. */
 export class SettingsRefused extends Error {}

@@ -1,6 +1,6 @@
 // How each kind of process is started: command line, folder, environment.
 
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import type { BusSecurity } from "../nats/security.ts";
 import { apiKeysFile } from "./api-keys-file.ts";
 import { Child, type ChildContext, type ChildSpec } from "./child.ts";
@@ -10,6 +10,7 @@ import type { Address } from "./listen-address.ts";
 import type { Log } from "./log-display.ts";
 import { commonFlags, gatewayFlags, typeScriptLoader } from "./node-flags.ts";
 import type { Reaper } from "./reaper.ts";
+import { handlerSettings } from "./releases/handler-folders.ts";
 import type { Release } from "./releases/release.ts";
 
 export interface ProcessesOptions {
@@ -94,7 +95,8 @@ export class Processes {
       ...this.common(nats),
       RELEASE: release.id,
       SHARED_DIR: this.config.sharedDir,
-      HANDLERS_DIR: resolve(folder, release.manifest.handlersDir),
+      // A release that was made with the demos does not have to serve them.
+      ...handlerSettings(folder, this.config.demosDir === undefined ? { ...release.manifest, demosDir: undefined } : release.manifest),
     };
     const child = this.node({
       script: [...(debugPort?.flags ?? []), "worker/main.ts"],

@@ -33,8 +33,8 @@ export class ReleaseRetention {
     if (known !== undefined && recorded !== undefined) return { release: known, generation: recorded.generation };
     if (recorded !== undefined && !isDev) log.event("warn", `release ${recorded.release} is gone: the working tree serves instead`);
     const onStep = (text: string) => log.event("info", `first release: ${text}`);
-    const { handlersDir } = config;
-    const release = await releases.make({ handlersDir, previous: null, check: !isDev, isFirst: true, onStep, signal });
+    const { handlersDir, demosDir } = config;
+    const release = await releases.make({ handlersDir, demosDir, previous: null, check: !isDev, isFirst: true, onStep, signal });
     return { release, generation: (recorded?.generation ?? 0) + 1 };
   }
 
@@ -50,7 +50,7 @@ export class ReleaseRetention {
         const text = `HANDLERS_DIR: there is no folder ${config.handlersDir}, which the next deploy would need`;
         return log.event("warn", `${text}. What serves is release ${id}, which was made of ${manifest.handlersDir}`);
       }
-      const hash = await releases.sourceHash(config.handlersDir);
+      const hash = await releases.sourceHash(config);
       if (hash !== serving.manifest.sourceHash)
         log.say(`worker code has changed since release ${serving.id}, which serves; npm run deploy-worker makes the changes live`);
     } catch (error) {

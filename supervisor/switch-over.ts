@@ -68,7 +68,7 @@ export interface DeployPools {
 }
 
 export interface DeployParts {
-  readonly config: Pick<Config, "handlersDir" | "readyTimeoutMs" | "stopTimeoutMs" | "watchMs" | "workerTimeoutMs">;
+  readonly config: Pick<Config, "handlersDir" | "demosDir" | "readyTimeoutMs" | "stopTimeoutMs" | "watchMs" | "workerTimeoutMs">;
   readonly releases: ReleaseStore;
   readonly history: RollbackHistory;
   readonly pools: DeployPools;

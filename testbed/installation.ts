@@ -114,6 +114,7 @@ export class Installation {
       PATH: [dirname(executable), process.env.PATH].join(delimiter),
       THINSTATE_DIR: folder,
       HANDLERS_DIR: setting.handlersDir,
+      DEMOS: "0",
       PORT: "0",
       ADMIN_PORT: "0",
       ADMIN_HOST: "127.0.0.1",

@@ -17,6 +17,8 @@ const entries = v.object({
   /** The release that this code belongs to. */
   RELEASE: v.optional(text, "0"),
   HANDLERS_DIR: v.optional(text, "worker/handlers"),
+  /** Empty: no demos. */
+  DEMOS_DIR: v.optional(v.string(), ""),
   /** A file of settings that SIGHUP reads again. */
   SETTINGS_FILE: v.optional(v.string(), ""),
   LIFELINE_FD: integer({ least: 0, most: 1_000_000, otherwise: 0 }),

@@ -30,11 +30,11 @@ function handlerAt(path: string, more = ""): string {
 
 type Verdict = { ok: true; routes: { path: string }[] } | { ok: false; problems: Problem[] };
 
-function trial(): Promise<{ verdict: Verdict; exitCode: number }> {
+function trial(...more: readonly string[]): Promise<{ verdict: Verdict; exitCode: number }> {
   return new Promise((resolve) => {
     execFile(
       process.execPath,
-      ["--import", "./process/typescript.mjs", "worker/trial.ts", folder],
+      ["--import", "./process/typescript.mjs", "worker/trial.ts", folder, ...more],
       { cwd: clone },
       (error, stdout, stderr) => {
         // No warnings of Node.js either.
@@ -53,6 +53,35 @@ async function problems(): Promise<string[]> {
   const prefix = `${folder.slice(clone.length + 1)}/`;
   return verdict.problems.map(({ column: _, ...problem }) => formatProblem({ ...problem, file: problem.file.replace(prefix, "") }));
 }
+
+test("a handler takes the place of one with the same path in a folder behind its own, also by another parameter's name", async () => {
+  write({
+    "own/a.ts": handlerAt("/a/:mine", "subprotocols: ['mine'],").replace("../", "../../"),
+    "demos/a.ts": handlerAt("/a/:theirs").replace("../", "../../"),
+    "demos/deep/b.ts": handlerAt("/b").replace("../", "../../../"),
+    "demos/deep/public/b.js": "document.title = 'for browsers';",
+  });
+  folder = join(folder, "own");
+  const { verdict } = await trial(join(folder, "..", "demos"));
+  folder = dirname(folder);
+  expect(verdict).toMatchObject({ ok: true, routes: [{ path: "/a/:mine", subprotocols: ["mine"] }, { path: "/b" }] });
+});
+
+test("of the folders, the first one has to have a handler, and two of one path in any of them are a mistake", async () => {
+  write({
+    "demos/a.ts": handlerAt("/a").replace("../", "../../"),
+    "demos/b.ts": handlerAt("/a").replace("../", "../../"),
+    "own/readme.md": "",
+  });
+  const demos = join(folder, "demos");
+  folder = join(folder, "own");
+  const empty = await trial(demos);
+  writeFileSync(join(folder, "own.ts"), handlerAt("/own").replace("../", "../../"));
+  const twice = await trial(demos);
+  folder = dirname(folder);
+  expect(empty.verdict).toMatchObject({ ok: false, problems: [{ text: "holds no handler module" }] });
+  expect(twice.verdict).toMatchObject({ ok: false, problems: [{ code: "handler.duplicate" }] });
+});
 
 test("every module of the folder and its subfolders is a handler, but tests, declarations and names with _", async () => {
   write({
@@ -236,7 +265,7 @@ describe("a module whose load never settles", () => {
     const { loadHandlers } = await import("./loader.ts");
     write({ "a.ts": "await new Promise(() => {});" });
     const watchProcessors = () => ({ busyText: () => (isBusy.shift() ? "the machine is busy" : undefined) });
-    const loading = loadHandlers(folder, { root: clone, timeoutMs: 50, isPatient, watchProcessors });
+    const loading = loadHandlers([folder], { root: clone, timeoutMs: 50, isPatient, watchProcessors });
     const error = await loading.catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(HandlersError);
     return (error as HandlersError).message.replace(/^.*a\.ts: /, "");

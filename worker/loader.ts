@@ -51,34 +51,38 @@ export function loadingTimeMs(readyTimeoutMs: number, sinceStartMs: number): num
   return Math.ceil(timeMs / 100) * 100;
 }
 
+/** What serveFiles serves. */
+const filesForBrowsers = "public";
+
 /** ES modules, in TypeScript or JavaScript. */
 const served = /\.m?[tj]s$/;
 /** CommonJS, whose imports nothing would watch over, and JSX. */
 const unserved = /\.(?:c[tj]s|[tj]sx)$/;
 
 /**
- * Imports every `.ts`, `.mts`, `.js` and `.mjs` file in a folder and below, but for tests, type declarations, and names that start
- * with `_` or a dot.
+ * Imports every `.ts`, `.mts`, `.js` and `.mjs` file in some folders and below, but for tests, type declarations, and names that start
+ * with `_` or a dot, and folders named `public`. A handler takes the place of those with the same path in the folders after its own.
+ * @param folders The first one has to hold a handler.
  * @throws {HandlersError} with every problem of every file: "handler.load", "handler.invalid", "handler.duplicate".
  */
-export async function loadHandlers(folder: string, options: LoadOptions = {}): Promise<LoadedHandlers> {
+export async function loadHandlers(folders: readonly [string, ...string[]], options: LoadOptions = {}): Promise<LoadedHandlers> {
   const { root = process.cwd(), timeoutMs = 10_000, isPatient = false, onBegin, watchProcessors = () => new ProcessorWatch() } = options;
-  const files = await handlerFiles(folder).catch((error: NodeJS.ErrnoException) => {
-    throw new HandlersError([{ file: folder, code: "handler.load", text: `cannot be read: ${error.message}` }]);
-  });
-  if (files.length === 0) throw new HandlersError([{ file: folder, code: "handler.load", text: "holds no handler module" }]);
-  // Stacks have real paths, whatever link led here.
-  const grounds: Grounds = { root: realpathSync(root), handlers: realpathSync(folder) };
-  const paths = files.map((file) => join(grounds.handlers, file));
-  const load = (path: string) => {
+  const inFolders = await Promise.all(folders.map((folder) => pathsIn(folder, realpathSync(root))));
+  if (inFolders[0]?.length === 0) throw new HandlersError([{ file: folders[0], code: "handler.load", text: "holds no handler module" }]);
+  const load = ({ path, grounds }: HandlerPath) => {
     onBegin?.(relative(grounds.root, path));
     return loadHandler(path, grounds, { timeoutMs, isPatient, watchProcessors });
   };
-  const results = onBegin === undefined ? await Promise.all(paths.map(load)) : await oneByOne(paths, load);
+  const all = inFolders.flat();
+  const results = onBegin === undefined ? await Promise.all(all.map(load)) : await oneByOne(all, load);
 
   const problems = results.filter((result) => "text" in result);
-  const handlers = results.filter((result) => "handler" in result);
-  problems.push(...duplicates(handlers, grounds));
+  const loaded = inFolders.map((paths, index) => {
+    const first = inFolders.slice(0, index).flat().length;
+    return results.slice(first, first + paths.length).filter((result) => "handler" in result);
+  });
+  problems.push(...loaded.flatMap((handlers) => duplicates(handlers, realpathSync(root))));
+  const handlers = withoutReplaced(loaded);
   if (problems.length > 0) throw new HandlersError(withoutRepeats(problems));
   return { handlers, routes: handlers.map(({ handler }) => routeOf(handler)) };
 }
@@ -98,10 +102,24 @@ function routeOf(handler: Handler): RouteHello {
   };
 }
 
+interface HandlerPath {
+  readonly path: string;
+  readonly grounds: Grounds;
+}
+
+async function pathsIn(folder: string, root: string): Promise<HandlerPath[]> {
+  const files = await handlerFiles(folder).catch((error: NodeJS.ErrnoException) => {
+    throw new HandlersError([{ file: folder, code: "handler.load", text: `cannot be read: ${error.message}` }]);
+  });
+  // Stacks have real paths, whatever link led here.
+  const grounds: Grounds = { root, handlers: realpathSync(folder) };
+  return files.map((file) => ({ path: join(grounds.handlers, file), grounds }));
+}
+
 async function handlerFiles(folder: string): Promise<string[]> {
   const files: string[] = [];
   for (const entry of await readdir(folder, { withFileTypes: true })) {
-    if (/^[._]/.test(entry.name)) continue;
+    if (/^[._]/.test(entry.name) || (entry.isDirectory() && entry.name === filesForBrowsers)) continue;
     const isModule = (served.test(entry.name) || unserved.test(entry.name)) && !/\.(test|test-d|d)\.\w+$/.test(entry.name);
     if (entry.isDirectory()) {
       for (const file of await handlerFiles(join(folder, entry.name))) files.push(join(entry.name, file));
@@ -112,7 +130,7 @@ async function handlerFiles(folder: string): Promise<string[]> {
   return files.sort();
 }
 
-async function oneByOne<T>(paths: readonly string[], load: (path: string) => Promise<T>): Promise<T[]> {
+async function oneByOne<P, T>(paths: readonly P[], load: (path: P) => Promise<T>): Promise<T[]> {
   const results: T[] = [];
   for (const path of paths) results.push(await load(path));
   return results;
@@ -185,7 +203,17 @@ function stateProblem(handler: Handler): string | undefined {
   }
 }
 
-function duplicates(handlers: readonly LoadedHandler[], grounds: Grounds): Problem[] {
+/** Of each folder its handlers, but for those whose path one of a folder before has. */
+function withoutReplaced(loaded: readonly (readonly LoadedHandler[])[]): LoadedHandler[] {
+  const taken = new Set<string>();
+  return loaded.flatMap((handlers) => {
+    const kept = handlers.filter(({ handler }) => !taken.has(shapeOfRoute(handler.path)));
+    for (const { handler } of kept) taken.add(shapeOfRoute(handler.path));
+    return kept;
+  });
+}
+
+function duplicates(handlers: readonly LoadedHandler[], root: string): Problem[] {
   const first = new Map<string, LoadedHandler>();
   const problems: Problem[] = [];
   for (const loaded of handlers) {
@@ -196,7 +224,7 @@ function duplicates(handlers: readonly LoadedHandler[], grounds: Grounds): Probl
       first.set(shape, loaded);
       continue;
     }
-    const line = lineHolding(join(grounds.root, file), handler.path);
+    const line = lineHolding(join(root, file), handler.path);
     const text = `serves ${handler.path}, which ${other.file} serves already${other.handler.path === handler.path ? "" : ` as ${other.handler.path}`}`;
     problems.push({ file, ...(line !== undefined && { line }), code: "handler.duplicate", text });
   }

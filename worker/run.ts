@@ -72,7 +72,9 @@ export async function run(env: NodeJS.ProcessEnv): Promise<void> {
         else log.warn(event.kind === "connected" ? "NATS is back" : "NATS is gone");
       },
     }),
-    loadHandlers(config.HANDLERS_DIR, { timeoutMs: loadingTimeMs(config.READY_TIMEOUT_MS, performance.now()) }),
+    loadHandlers([config.HANDLERS_DIR, ...(config.DEMOS_DIR === "" ? [] : [config.DEMOS_DIR])], {
+      timeoutMs: loadingTimeMs(config.READY_TIMEOUT_MS, performance.now()),
+    }),
   ]);
   checkPayload(config, bus.maxPayloadBytes);
   const identity = new IdentityFile({ file: config.IDENTITY_FILE, id });

@@ -1,6 +1,6 @@
 // The trial process of a deploy: it loads all handlers as a worker would, says which one it begins, and in a last line of JSON how
 // that went, and exits 0 or 1. It starts nothing: onStart is not run, NATS not asked.
-// node --import ./process/typescript.mjs worker/trial.ts <folder of handlers>
+// node --import ./process/typescript.mjs worker/trial.ts <folder of handlers> [<folder of demos>]
 
 import { writeSync } from "node:fs";
 import { resolve } from "node:path";
@@ -11,9 +11,9 @@ import { loadHandlers } from "./loader.ts";
 // What else a worker runs: compiled here, at low priority, once for all workers of the release.
 import "./run.ts";
 
-const [folder] = process.argv.slice(2);
+const [folder, ...more] = process.argv.slice(2);
 if (folder === undefined) {
-  process.stderr.write("usage: node --import ./process/typescript.mjs worker/trial.ts <folder of handlers>\n");
+  process.stderr.write("usage: node --import ./process/typescript.mjs worker/trial.ts <folder of handlers> [<folder of demos>]\n");
   process.exit(2);
 }
 
@@ -25,7 +25,7 @@ confine(process.cwd());
 try {
   // At once, since a module that loops for ever lets nothing else happen.
   const onBegin = (file: string) => writeSync(1, `\n${JSON.stringify({ loading: file })}\n`);
-  const { routes } = await loadHandlers(folder, { onBegin, isPatient: true });
+  const { routes } = await loadHandlers([folder, ...more], { onBegin, isPatient: true });
   report([], routes);
 } catch (error) {
   report(error instanceof HandlersError ? error.problems : [strayProblem(error, folder)]);

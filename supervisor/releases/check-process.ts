@@ -2,16 +2,16 @@
 
 import { join } from "node:path";
 import { compiledFolder } from "../../process/native-typescript.mjs";
+import type { HandlerFolders } from "./handler-folders.ts";
 import { type ChildOptions, type ChildResult, runChild } from "./low-priority-process.ts";
 import { ReleaseError } from "./refusal.ts";
 
-export interface CheckOptions {
+export interface CheckOptions extends HandlerFolders {
   readonly clone: string;
   /** Of the release. */
   readonly folder: string;
   /** What the release holds of the clone, relative to it. */
   readonly files: readonly string[];
-  readonly handlersDir: string;
   readonly sharedDir: string;
   readonly handlerEnv: NodeJS.ProcessEnv;
   /** How much processor time the type check, and the load of all handlers, may take each. */

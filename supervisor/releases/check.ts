@@ -6,6 +6,7 @@ import * as v from "valibot";
 import type { RouteHello } from "../../protocol/membership.ts";
 import { commonFlags, typeScriptLoader } from "../node-flags.ts";
 import { type CheckOptions, lastWords, lateText, runAsWorker, runCheck } from "./check-process.ts";
+import { handlerFolders } from "./handler-folders.ts";
 import { routeHellos } from "./manifest.ts";
 import { ReleaseError, type ReleaseProblem } from "./refusal.ts";
 import { checkTypes } from "./type-check.ts";
@@ -42,7 +43,7 @@ async function tryHandlers(options: CheckOptions): Promise<{ problems: ReleasePr
     "--import",
     typeScriptLoader(folder),
     join("worker", "trial.ts"),
-    handlersDir,
+    ...handlerFolders(options),
   ];
   const result =
     runAs === undefined

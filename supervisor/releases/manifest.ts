@@ -22,6 +22,7 @@ const manifest = v.object({
   previous: v.nullable(v.string()),
   /** Relative to the release's folder. */
   handlersDir: v.string(),
+  demosDir: v.optional(v.string()),
   /** Empty in a release that was not checked. */
   routes: routeHellos,
   /** The version of Node that it was made by. */

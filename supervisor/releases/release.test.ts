@@ -32,7 +32,7 @@ describe("a release", () => {
     expect(first.id.split("-")[1]).toBe(first.manifest.sourceHash.slice(0, 7));
     expect(first.manifest).toMatchObject({ id: first.id, commit: null, dirty: false, previous: null, handlersDir: "worker/handlers" });
     expect(first.manifest.routes.map(({ path }) => path)).toEqual(["/chat/:room", "/echo"]);
-    expect(first.manifest.sourceHash).toBe(await clone.store.sourceHash("worker/handlers"));
+    expect(first.manifest.sourceHash).toBe(await clone.store.sourceHash({ handlersDir: "worker/handlers" }));
     const second = await clone.store.make(clone.options({ previous: first.id }));
     expect(second.manifest).toMatchObject({ id: second.id, previous: first.id });
     expect(await clone.store.list()).toEqual([first, second]);
@@ -82,7 +82,7 @@ describe("a release", () => {
   });
 
   test("has a source hash that changes with what a worker runs, and with nothing else", async () => {
-    const hash = () => clone.store.sourceHash("worker/handlers");
+    const hash = () => clone.store.sourceHash({ handlersDir: "worker/handlers" });
     const before = await hash();
     await clone.write("README.md", "changed");
     await clone.write("gateway/main.ts", "changed");

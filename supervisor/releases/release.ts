@@ -11,6 +11,7 @@ import { checkRelease } from "./check.ts";
 import type { RunAs } from "./check-process.ts";
 import { copyCompiled, prepareCompiled, takeCompiled } from "./compiled.ts";
 import { syncPath, syncTree } from "./durable.ts";
+import { type HandlerFolders, handlerFolders } from "./handler-folders.ts";
 import { type Manifest, readManifest, writeManifest } from "./manifest.ts";
 import { openToAll } from "./modes.ts";
 import { borrowPackages, bringPackages } from "./packages.ts";
@@ -28,9 +29,8 @@ export interface Release {
   readonly manifest: Manifest;
 }
 
-export interface MakeOptions {
-  /** Relative to the clone, and inside it. */
-  readonly handlersDir: string;
+/** Its folders are inside the clone. */
+export interface MakeOptions extends HandlerFolders {
   /** The release that is active now. */
   readonly previous: string | null;
   /** What is being done, for people who wait. */
@@ -49,11 +49,13 @@ export interface MakeOptions {
   readonly isFirst?: boolean;
 }
 
+export type InspectOptions = Pick<MakeOptions, "handlersDir" | "demosDir" | "signal">;
+
 export interface ReleaseStore {
   /** @throws {ReleaseError} with what is wrong and where; the signal's reason. */
   make(options: MakeOptions): Promise<Release>;
   /** Whether `make` would make one of the clone as it is. @throws what `make` throws. */
-  inspect(options: Pick<MakeOptions, "handlersDir" | "signal">): Promise<void>;
+  inspect(options: InspectOptions): Promise<void>;
   /** Oldest first. */
   list(): Promise<Release[]>;
   get(id: string): Promise<Release | undefined>;
@@ -62,9 +64,9 @@ export interface ReleaseStore {
   /** Removes all but the newest `keep` and those in `protect`. @returns the removed ones' ids. */
   prune(keep: number, protect: readonly string[]): Promise<string[]>;
   /** Of the clone as it is now: equal to a release's where that would come out the same. */
-  sourceHash(handlersDir: string): Promise<string>;
+  sourceHash(folders: HandlerFolders): Promise<string>;
   /** Folders of files that are only linked into the clone, and are copied into a release; absolute. */
-  linkedFolders(handlersDir: string): Promise<string[]>;
+  linkedFolders(folders: HandlerFolders): Promise<string[]>;
   /** Removes what processes that are gone have left half made or half removed. */
   clean(): Promise<void>;
 }
@@ -114,13 +116,13 @@ class ReleaseFolder implements ReleaseStore {
   }
 
   async make(options: MakeOptions): Promise<Release> {
-    await checkHandlersDir(this.clone, options.handlersDir);
+    await checkFolders(this.clone, options);
     return this.inTemporaryFolder((folder) => this.fill(folder, options));
   }
 
-  async inspect({ handlersDir, signal }: Pick<MakeOptions, "handlersDir" | "signal">): Promise<void> {
-    await checkHandlersDir(this.clone, handlersDir);
-    const options = { handlersDir, signal, check: true, previous: null, onStep: () => undefined };
+  async inspect({ handlersDir, demosDir, signal }: InspectOptions): Promise<void> {
+    await checkFolders(this.clone, { handlersDir, demosDir });
+    const options = { handlersDir, demosDir, signal, check: true, previous: null, onStep: () => undefined };
     await this.inTemporaryFolder(async (folder) => this.check(folder, await this.copy(folder, options), options));
   }
 
@@ -174,12 +176,12 @@ class ReleaseFolder implements ReleaseStore {
     return old.map(({ id }) => id);
   }
 
-  async sourceHash(handlersDir: string): Promise<string> {
-    return hashSources(this.clone, await listSources(this.clone, handlersDir));
+  async sourceHash(folders: HandlerFolders): Promise<string> {
+    return hashSources(this.clone, await listSources(this.clone, folders));
   }
 
-  async linkedFolders(handlersDir: string): Promise<string[]> {
-    return linkedFolders(this.clone, await listSources(this.clone, handlersDir));
+  async linkedFolders(folders: HandlerFolders): Promise<string[]> {
+    return linkedFolders(this.clone, await listSources(this.clone, folders));
   }
 
   async clean(): Promise<void> {
@@ -193,7 +195,7 @@ class ReleaseFolder implements ReleaseStore {
   }
 
   private async fill(folder: string, options: MakeOptions): Promise<Release> {
-    const { handlersDir, previous, onStep, signal, check } = options;
+    const { handlersDir, demosDir, previous, onStep, signal, check } = options;
     const createdAt = new Date();
     onStep("copying sources and packages");
     const files = await this.copy(folder, options);
@@ -213,6 +215,7 @@ class ReleaseFolder implements ReleaseStore {
       sourceHash,
       previous,
       handlersDir,
+      ...(demosDir !== undefined && { demosDir }),
       routes,
       node: process.versions.node,
       protocol: protocolVersion,
@@ -222,16 +225,17 @@ class ReleaseFolder implements ReleaseStore {
   }
 
   /** @returns what it has of the clone, relative to it. */
-  private async copy(folder: string, { handlersDir, previous, signal, check }: MakeOptions): Promise<string[]> {
+  private async copy(folder: string, { handlersDir, demosDir, previous, signal, check }: MakeOptions): Promise<string[]> {
     const { clone } = this;
-    const files = await listSources(clone, handlersDir);
+    const folders = { handlersDir, demosDir };
+    const files = await listSources(clone, folders);
     const copied = await Promise.allSettled([
       copySources({ clone, files, to: folder, signal }),
       check
         ? bringPackages({ clone, to: folder, signal, part: "worker", isCopied: this.runAs !== undefined })
         : borrowPackages({ clone, to: folder }),
       // It may be empty: then a worker says so.
-      mkdir(join(folder, handlersDir), { recursive: true }),
+      ...handlerFolders(folders).map((name) => mkdir(join(folder, name), { recursive: true })),
     ]);
     // Settled, all of them: what still writes while the folder is removed would leave something behind.
     for (const result of copied) if (result.status === "rejected") throw result.reason;
@@ -244,11 +248,24 @@ class ReleaseFolder implements ReleaseStore {
   private async check(
     folder: string,
     files: readonly string[],
-    { handlersDir, signal, isFirst = false, onStep }: MakeOptions,
+    { handlersDir, demosDir, signal, isFirst = false, onStep }: MakeOptions,
   ): Promise<RouteHello[]> {
     const { clone, sharedDir, handlerEnv, checkLimitMs: limitMs, runAs } = this;
     try {
-      return await checkRelease({ clone, folder, files, handlersDir, sharedDir, handlerEnv, limitMs, signal, isFirst, onStep, runAs });
+      return await checkRelease({
+        clone,
+        folder,
+        files,
+        handlersDir,
+        demosDir,
+        sharedDir,
+        handlerEnv,
+        limitMs,
+        signal,
+        isFirst,
+        onStep,
+        runAs,
+      });
     } finally {
       // Of a release that is refused, too: it is removed then, and what others can change meanwhile would lead astray.
       if (runAs !== undefined) await takeCompiled(folder);
@@ -272,12 +289,14 @@ class ReleaseFolder implements ReleaseStore {
   }
 }
 
-async function checkHandlersDir(clone: string, handlersDir: string): Promise<void> {
-  if (isAbsolute(handlersDir) || normalize(handlersDir).startsWith("..")) {
-    throw new ReleaseError([{ file: handlersDir, text: "the folder of handlers must be inside the clone" }]);
+async function checkFolders(clone: string, folders: HandlerFolders): Promise<void> {
+  for (const folder of handlerFolders(folders)) {
+    if (isAbsolute(folder) || normalize(folder).startsWith("..")) {
+      throw new ReleaseError([{ file: folder, text: "the folder of handlers must be inside the clone" }]);
+    }
+    const found = await stat(join(clone, folder)).catch(() => undefined);
+    if (found?.isDirectory() !== true) throw new ReleaseError([{ file: folder, text: "the folder of handlers does not exist" }]);
   }
-  const found = await stat(join(clone, handlersDir)).catch(() => undefined);
-  if (found?.isDirectory() !== true) throw new ReleaseError([{ file: handlersDir, text: "the folder of handlers does not exist" }]);
 }
 
 function isAlive(pid: number): boolean {

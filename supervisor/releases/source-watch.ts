@@ -4,12 +4,11 @@
 import { type FSWatcher, watch } from "node:fs";
 import { relative } from "node:path";
 import { FolderWatch } from "./folder-watch.ts";
+import { type HandlerFolders, handlerFolders } from "./handler-folders.ts";
 import { ignoredFolders, whyNeverInRelease } from "./sources.ts";
 
-export interface SourceWatchOptions {
+export interface SourceWatchOptions extends HandlerFolders {
   readonly clone: string;
-  /** Relative to the clone. */
-  readonly handlersDir: string;
   readonly onChange: () => void;
   /** A folder cannot be watched. */
   readonly onFault: (error: Error) => void;
@@ -22,8 +21,9 @@ export class SourceWatch {
 
   private constructor(options: SourceWatchOptions, ignored: ReadonlySet<string>) {
     this.options = options;
-    const { clone, handlersDir, onChange, onFault } = options;
-    const isWanted = (folder: string) => isPartOf(relative(clone, folder), { handlersDir, ignored });
+    const { clone, onChange, onFault } = options;
+    const handlers = handlerFolders(options);
+    const isWanted = (folder: string) => isPartOf(relative(clone, folder), { handlers, ignored });
     new FolderWatch({ folder: clone, root: clone, isWanted, onChange, onFault });
   }
 
@@ -52,9 +52,8 @@ export class SourceWatch {
 }
 
 /** What git ignores may change all the time, and node_modules is large. All in the folder of handlers is served, ignored or not. */
-function isPartOf(folder: string, { handlersDir, ignored }: { handlersDir: string; ignored: ReadonlySet<string> }): boolean {
+function isPartOf(folder: string, { handlers, ignored }: { handlers: readonly string[]; ignored: ReadonlySet<string> }): boolean {
   if (/(^|\/)(node_modules|\.git)$/.test(folder)) return false;
-  const isAbove = `${handlersDir}/`.startsWith(`${folder}/`);
-  const isBelow = `${folder}/`.startsWith(`${handlersDir}/`);
-  return isAbove || isBelow || (whyNeverInRelease(folder) === undefined && !ignored.has(folder));
+  const isOfHandlers = handlers.some((of) => `${of}/`.startsWith(`${folder}/`) || `${folder}/`.startsWith(`${of}/`));
+  return isOfHandlers || (whyNeverInRelease(folder) === undefined && !ignored.has(folder));
 }

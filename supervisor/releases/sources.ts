@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { constants, copyFile, mkdir, readdir, readFile, realpath, stat } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import { git } from "./git.ts";
+import { type HandlerFolders, handlerFolders } from "./handler-folders.ts";
 
 /** Folders at the top of the clone that no worker imports: a change there makes no new release. */
 const parts = ["gateway", "supervisor", "scripts", "testbed", "bench", "chaos", "abuse", "fuzz", "examples", "test", "docs", "systemd"];
@@ -31,10 +32,10 @@ export async function revisionOf(clone: string): Promise<Revision> {
 }
 
 /** @returns paths relative to the clone, sorted; some may be gone by the time they are read. */
-export async function listSources(clone: string, handlersDir: string): Promise<string[]> {
-  const handlersOf = async () => wholeFiles(clone, await walk(clone, handlersDir));
-  const [files, handlers] = await Promise.all([listFiles(clone, isForWorkers), handlersOf()]);
-  return [...new Set([...files, ...handlers].filter((file) => !isTest(file)))].sort();
+export async function listSources(clone: string, folders: HandlerFolders): Promise<string[]> {
+  const handlersOf = async (folder: string) => wholeFiles(clone, await walk(clone, folder));
+  const [files, ...handlers] = await Promise.all([listFiles(clone, isForWorkers), ...handlerFolders(folders).map(handlersOf)]);
+  return [...new Set([...files, ...handlers.flat()].filter((file) => !isTest(file)))].sort();
 }
 
 /** Folders of files that lie elsewhere and are only linked into the clone; absolute, without links. */

@@ -23,7 +23,7 @@ export async function testClone(): Promise<TestClone> {
   // Inside our clone, which ignores it: on one file system, so that packages are linked.
   const folder = await mkdtemp(join(ourClone, ".thinstate-clone-"));
   const { signal } = new AbortController();
-  await copySources({ clone: ourClone, files: await listSources(ourClone, "worker/handlers"), to: folder, signal });
+  await copySources({ clone: ourClone, files: await listSources(ourClone, { handlersDir: "worker/handlers" }), to: folder, signal });
   await bringPackages({ clone: ourClone, to: folder, signal, part: "worker", isCopied: false });
   for (const name of ["typescript", "@typescript", "@types"]) {
     await symlink(join(ourClone, "node_modules", name), join(folder, "node_modules", name));

@@ -5,6 +5,7 @@ import { writeFile } from "node:fs/promises";
 import { join, normalize } from "node:path";
 import { missingTypes } from "../../scripts/setup/packages.mjs";
 import { type CheckOptions, lastWords, lateText, runCheck } from "./check-process.ts";
+import { handlerFolders } from "./handler-folders.ts";
 import type { ReleaseProblem } from "./refusal.ts";
 
 const javaScript = /\.(?:js|mjs|cjs|jsx)$/;
@@ -46,7 +47,7 @@ export async function checkTypes(options: CheckOptions): Promise<ReleaseProblem[
 }
 
 function isUsersJavaScript(file: string): boolean {
-  return javaScript.test(file) && !ours.has(file);
+  return javaScript.test(file) && !ours.has(file) && !/(^|\/)public\//.test(file);
 }
 
 function mistakesInJavaScript(problems: readonly ReleaseProblem[]): ReleaseProblem[] {
@@ -59,8 +60,9 @@ async function compile(name: string, compilerOptions: Readonly<Record<string, bo
     extends: "./tsconfig.json",
     // Types are of no use to a worker: they stay in the clone.
     compilerOptions: { noEmit: true, typeRoots: [join(clone, "node_modules", "@types")], ...compilerOptions },
-    include: ["worker", handlersDir],
-    exclude: ["**/node_modules"],
+    include: ["worker", ...handlerFolders(options)],
+    // Scripts for browsers: they know other names than Node.
+    exclude: ["**/node_modules", ...handlerFolders(options).map((name) => `${name}/**/public`)],
   };
   const configurationFile = `tsconfig.${name}.json`;
   await writeFile(join(folder, configurationFile), JSON.stringify(configuration));

@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { parseEnv } from "node:util";
 import { startProgress } from "../../scripts/setup/progress.mjs";
 import type { Config } from "../config.ts";
-import { type Checked, checkEverySetting } from "../every-setting.ts";
+import { asService, type Checked, checkEverySetting } from "../every-setting.ts";
 import { configuredPayload, configuredStore } from "../nats-server/configuration.ts";
 import { checkPort } from "../port.ts";
 import { portOwner } from "../port-owner.ts";
@@ -49,7 +49,7 @@ export async function install({ clone, env, names }: InstallOptions): Promise<In
   const given = names.filter((name) => env[name] && !notKept.has(name)).map((name) => [name, env[name] as string]);
   const settings = withSettings(currentSettings(clone), Object.fromEntries(given));
   const workerSettings = existsSync(layout.workerSettingsFile) ? readSettings(layout.workerSettingsFile) : {};
-  const { config, payloadBytes } = checkEverySetting({ ...parseEnv(settings), THINSTATE_DIR: layout.state }, workerSettings);
+  const { config, payloadBytes } = checkEverySetting({ ...asService, ...parseEnv(settings), THINSTATE_DIR: layout.state }, workerSettings);
   const running = (await unitStates(units.gateway("*"))).filter(({ active }) => active === "active").map(({ unit }) => unit);
   if (running.length === 0) await checkAddress(config);
 

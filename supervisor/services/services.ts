@@ -7,7 +7,7 @@ import { Cancelled } from "../control.ts";
 import { deploy, type RollbackOptions, rollback } from "../deploy.ts";
 import type { DeployReport } from "../deploy-report.ts";
 import type { Deployable, DeployableOptions } from "../deployable.ts";
-import { checkEverySetting } from "../every-setting.ts";
+import { asService, checkEverySetting } from "../every-setting.ts";
 import { webSocketUrl } from "../listen-address.ts";
 import type { Log } from "../log-display.ts";
 import { Membership } from "../presence.ts";
@@ -174,5 +174,10 @@ export class Services implements Deployable {
 function serviceConfig(): Config {
   const settings = readSettings();
   const natsUrl = settings.NATS_URL || ownServerUrl();
-  return checkEverySetting({ ...settings, ...(natsUrl === undefined ? {} : operatorAccess(natsUrl)), THINSTATE_DIR: layout.state }).config;
+  return checkEverySetting({
+    ...asService,
+    ...settings,
+    ...(natsUrl === undefined ? {} : operatorAccess(natsUrl)),
+    THINSTATE_DIR: layout.state,
+  }).config;
 }

@@ -2,8 +2,9 @@
 // in the release that names it.
 
 import { mkdir, open, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
-import { join, relative, resolve } from "node:path";
+import { join, relative } from "node:path";
 import { typeScriptLoader } from "../node-flags.ts";
+import { handlerSettings } from "../releases/handler-folders.ts";
 import type { Release } from "../releases/release.ts";
 import type { WorkerRole } from "../releases/worker-role.ts";
 import { withSettings } from "./environment-file.ts";
@@ -31,11 +32,10 @@ export async function runningReleases(): Promise<Map<string, number>> {
 
 /** Makes what the units need that run a release. @param role As what its workers connect to NATS. */
 export async function placeWorkers({ id, folder, manifest }: Release, names: readonly string[], role: WorkerRole): Promise<void> {
-  const handlers = resolve(folder, manifest.handlersDir);
   await linkAccess(folder, role);
   await writeFile(
     join(folder, "release.env"),
-    withSettings("", { RELEASE: id, HANDLERS_DIR: handlers, LOADER: typeScriptLoader(folder) }),
+    withSettings("", { RELEASE: id, ...handlerSettings(folder, manifest), LOADER: typeScriptLoader(folder) }),
     { mode: 0o644 },
   );
   await mkdir(layout.workers, { recursive: true });

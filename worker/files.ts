@@ -1,0 +1,107 @@
+// Serves the files of a folder beside a handler, a page and what belongs to it: part of the release, as the handler is.
+
+import { createHash } from "node:crypto";
+import { openAsBlob } from "node:fs";
+import { realpath, stat } from "node:fs/promises";
+import { extname, join, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { detectMimeType } from "@remix-run/mime";
+import { compressResponse } from "@remix-run/response/compress";
+import { createFileResponse } from "@remix-run/response/file";
+
+export interface ServeFilesOptions {
+  /** More files, by the path that they are served under: `{ "chart.js": import.meta.resolve("uplot") }`. */
+  readonly more?: Readonly<Record<string, string>>;
+  /** The Content-Security-Policy; false: none. By default pages load from their own site only, and run no inline scripts and styles. */
+  readonly csp?: string | false;
+  /** The Cache-Control. By default a browser asks each time whether a file has changed, so that a deploy is seen at once. */
+  readonly cacheControl?: string;
+}
+
+type FileLike = Parameters<typeof createFileResponse>[0];
+
+type ServeFiles = (request: Request, context: { readonly params: Readonly<Record<string, string>> }) => Promise<Response>;
+
+/** Source: CSP Level 3. `'self'` includes WebSockets of the same host. */
+const strictPolicy = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
+
+/** What is larger would be compressed anew for each client, and whole in memory where one reads slowly. */
+const mostCompressedBytes = 1024 * 1024;
+
+/**
+ * An `onRequest` for a path that ends in `*`: the rest of the path is the file, and `index.html` where the path ends with a slash.
+ * Files have their type, an ETag and, by type, either ranges or compression. Hidden files, and links out of the folder, are not served.
+ * @param folder Beside the handler: `new URL("public/", import.meta.url)`.
+ */
+export function serveFiles(folder: URL, { more = {}, csp = strictPolicy, cacheControl = "no-cache" }: ServeFilesOptions = {}): ServeFiles {
+  const home = fileURLToPath(folder);
+  const others = new Map(Object.entries(more).map(([name, url]) => [name, fileURLToPath(url)]));
+  const digests = new Map<string, Promise<string>>();
+  return async (request, { params }) => {
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      return new Response("only GET\n", { status: 405, headers: { allow: "GET, HEAD" } });
+    }
+    // The route's own path may stand with or without a slash, which a page's relative links depend on.
+    const wanted = params["*"] ?? "";
+    const name = wanted === "" || wanted.endsWith("/") ? `${wanted}index.html` : wanted;
+    const path = others.get(name) ?? (await pathWithin(home, name));
+    const file = path === undefined ? undefined : await openFile(path);
+    if (path === undefined || file === undefined) return new Response("no such file\n", { status: 404 });
+    const digest = () => {
+      const key = `${path} ${file.size} ${file.lastModified}`;
+      const known = digests.get(key) ?? digestOf(file);
+      digests.set(key, known);
+      return known;
+    };
+    const plain = await createFileResponse(file, weaklyCompared(request), { etag: "strong", digest, lastModified: false, cacheControl });
+    plain.headers.set("x-content-type-options", "nosniff");
+    if (csp !== false) plain.headers.set("content-security-policy", csp);
+    return file.size > mostCompressedBytes ? plain : compressResponse(plain, request, { encodings: ["gzip"] });
+  };
+}
+
+/**
+ * What was compressed has a weak ETag, which the library takes for another one than the file's.
+ * Source: RFC 9110, 13.1.2: If-None-Match compares weakly.
+ */
+function weaklyCompared(request: Request): Request {
+  const tags = request.headers.get("if-none-match");
+  if (tags === null) return request;
+  const headers = new Headers(request.headers);
+  headers.set("if-none-match", tags.replaceAll('W/"', '"'));
+  return new Request(request.url, { method: request.method, headers });
+}
+
+/** @returns undefined where the folder has no such file that may be seen. */
+async function pathWithin(folder: string, name: string): Promise<string | undefined> {
+  if (name.includes("\0") || name.split("/").some((segment) => segment === "" || segment.startsWith("."))) return undefined;
+  try {
+    const [home, path] = await Promise.all([realpath(folder), realpath(join(folder, name))]);
+    return path.startsWith(home + sep) ? path : undefined;
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR", "ENAMETOOLONG", "ELOOP"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+    throw error;
+  }
+}
+
+async function openFile(path: string): Promise<FileLike | undefined> {
+  const found = await stat(path);
+  if (!found.isFile()) return undefined;
+  const blob = await openAsBlob(path);
+  const type = detectMimeType(extname(path)) ?? "application/octet-stream";
+  return {
+    name: path,
+    size: blob.size,
+    type,
+    lastModified: found.mtimeMs,
+    stream: () => blob.stream(),
+    arrayBuffer: () => blob.arrayBuffer(),
+    slice: (start, end) => blob.slice(start, end),
+  };
+}
+
+async function digestOf(file: FileLike): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of file.stream()) hash.update(chunk);
+  return hash.digest("base64url");
+}
