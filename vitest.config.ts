@@ -5,7 +5,7 @@ import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 import { testPatienceMs } from "./testbed/patience.ts";
 
-const besideTheCode = "{protocol,process,nats,gateway,worker,supervisor,scripts,testbed,bench,chaos,abuse,fuzz}/**/*.test.ts";
+const besideTheCode = "{protocol,process,nats,gateway,worker,supervisor,scripts,testbed,bench,chaos,abuse,fuzz,examples}/**/*.test.ts";
 
 /** Beside the code as well, but they start nats-server, npm, a compiler or other processes, or wait for time to pass. */
 const withProcesses = [

@@ -6,6 +6,7 @@ const commands = {
   dev: "like start, and a saved handler is live at once",
   "deploy-worker": "deploy the working tree; clients stay connected",
   "rollback-worker": "go back to the previous release, or to another one that is kept",
+  "new-handler": "copy a demo, as a beginning for a handler of yours",
   "api-key": "add, list and revoke the keys of the HTTP API",
   status: "show gateways, workers and releases of the running server",
   "install-service": "set thinstate up as systemd services",

@@ -101,6 +101,12 @@ export class Supervisor implements Deployable {
     return this.running && webSocketUrl(this.config.host, this.running.address.port, this.config.hasTls);
   }
 
+  /** Where the demos begin; undefined where the release that serves has none. */
+  get demosUrl(): string | undefined {
+    const hasDemos = this.config.demosDir !== undefined && this.running?.pools.active?.release.manifest.demosDir !== undefined;
+    return hasDemos ? this.url?.replace(/^ws(s?):\/\/([^/]+).*$/, "http$1://$2/") : undefined;
+  }
+
   /** Resolves when a message could be answered; without workers, when gateways accept and park. */
   async start(): Promise<void> {
     for (const folder of [this.config.cacheFolder, this.config.sharedDir, this.processes.identities])

@@ -1,0 +1,88 @@
+// npm run new-handler: copies a demo, handler and page, to where it is changed.
+
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join, relative, resolve, sep } from "node:path";
+import { parseFlagsAndWord } from "../process/arguments.ts";
+import { isCodedError } from "../protocol/errors.ts";
+import { parseConfig } from "../supervisor/config.ts";
+import { clone } from "./setup/cache.mjs";
+
+const demos = join(clone, "examples", "demos");
+/** What the pages of the demos load, wherever they are. */
+const shared = "site";
+/** Pages that lead to the demos. */
+const notForCopies = new Set([shared, "index"]);
+
+const usage = `npm run new-handler -- DEMO
+
+Copies a demo with its page and its test to worker/handlers/DEMO (to HANDLERS_DIR, where that is set), as a beginning for a handler of
+yours. The copy takes the place of the demo: it serves the same path, until you change its "path". Nothing is overwritten.
+
+${demoList()}`;
+
+export async function run(args: readonly string[]): Promise<number> {
+  const parsed = parseFlagsAndWord(args, usage, [], "demo");
+  if (typeof parsed === "number") return parsed;
+  const { word } = parsed;
+  if (word === undefined || !demoNames().includes(word)) {
+    return refuse(`${word === undefined ? "Which demo?" : `There is no demo "${word}".`}\n\n${usage}`, 2);
+  }
+  try {
+    const { handlersDir } = parseConfig(process.env, clone);
+    return copy(word, handlersDir);
+  } catch (error) {
+    if (!isCodedError(error, "config.invalid")) throw error;
+    return refuse(error.message);
+  }
+}
+
+function copy(demo: string, handlersDir: string): number {
+  const to = join(handlersDir, demo);
+  if (existsSync(join(clone, to))) return refuse(`${to} is there already. To begin anew, rename or remove it.`);
+  const parts = [demo, ...(existsSync(join(clone, handlersDir, shared)) ? [] : [shared])];
+  for (const part of parts) copyFolder(join(demos, part), join(clone, handlersDir, part));
+  const said = [
+    `copied ${parts.map((part) => join(handlersDir, part)).join(" and ")}`,
+    `Change ${join(to, `${demo}.ts`)}, and its page in ${join(to, "public")}. Then: npm run deploy-worker`,
+    `It serves /demos/${demo}/ in place of the demo; change its "path" for another address.`,
+  ];
+  process.stdout.write(`${said.join("\n")}\n`);
+  return 0;
+}
+
+/** With imports that lead to the same files as before. */
+function copyFolder(from: string, to: string): void {
+  mkdirSync(dirname(to), { recursive: true });
+  cpSync(from, to, { recursive: true, errorOnExist: true, force: false });
+  for (const file of readdirSync(to)) {
+    if (!file.endsWith(".ts")) continue;
+    const text = readFileSync(join(from, file), "utf8");
+    const moved = text.replaceAll(/(?<=from ")(?:\.\.\/)+[^"]+(?=")/g, (path) => importPath(to, resolve(from, path)));
+    writeFileSync(join(to, file), moved);
+  }
+}
+
+function importPath(folder: string, file: string): string {
+  const path = relative(folder, file).replaceAll(sep, "/");
+  return path.startsWith(".") ? path : `./${path}`;
+}
+
+function demoNames(): string[] {
+  const entries = existsSync(demos) ? readdirSync(demos, { withFileTypes: true }) : [];
+  return entries.flatMap((entry) => (entry.isDirectory() && !notForCopies.has(entry.name) ? [entry.name] : [])).sort();
+}
+
+/** Each with what its handler says of itself in its first line. */
+function demoList(): string {
+  const lines = demoNames().map((name) => {
+    const file = join(demos, name, `${name}.ts`);
+    const [line = ""] = existsSync(file) ? readFileSync(file, "utf8").split("\n", 1) : [];
+    return `  ${name.padEnd(12)}${line.replace(/^\/\/ */, "")}`;
+  });
+  return lines.join("\n");
+}
+
+function refuse(text: string, exitCode = 1): number {
+  process.stderr.write(`${text}\n`);
+  return exitCode;
+}
