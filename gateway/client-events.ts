@@ -6,11 +6,11 @@ import { SparseLog } from "../process/sparse-log.ts";
 import { connectionId } from "../protocol/connection-id.ts";
 import { type ErrorCode, errorTable } from "../protocol/errors.ts";
 import type { IdentityBody } from "../protocol/records.ts";
+import { isClientFault } from "./client-fault.ts";
 import { identified, whyUnnamed } from "./client-identity.ts";
 import { settingsOf } from "./client-limit-settings.ts";
 import { ClientLimits } from "./client-limits.ts";
 import { Connection, type Socket } from "./connection.ts";
-import type { ConnectionMeter } from "./connection-meter.ts";
 import { poisonOf } from "./crash-attribution.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { Expiries } from "./expiry.ts";
@@ -204,7 +204,7 @@ export class ClientEvents {
     this.countBroken(code);
     if (isReleaseFault(code, close)) this.options.dispatcher.handover.closed(code);
     const { meter, route, ip } = connection;
-    if (isClientFault(code, close, meter)) this.faulted(connection);
+    if (isClientFault(code, meter)) this.faulted(connection);
     const passed = code === "rate.sent" && meter?.passed !== undefined ? { passed: meter.passed, limit: settingsOf(meter.passed), ip } : {};
     // Whoever stays away from his page for long enough meets that: nothing is wrong.
     if (code === "auth.expired") this.options.log.debug({ ...about(connection), code }, "connection closed");
@@ -266,13 +266,6 @@ export class ClientEvents {
 /** RFC 6455, 7.4.1: 1011 is the server's own fault. The other two are the release's as well, though a client that comes back is served. */
 function isReleaseFault(code: string, closeCode: number): boolean {
   return closeCode === 1011 || code === "route.removed" || code === "state.incompatible";
-}
-
-/** What makes its address suspect. */
-function isClientFault(code: ErrorCode, close: number, meter: ConnectionMeter | undefined): boolean {
-  // What all of an address or a user do together is not the fault of the one that was closed for it, unless it floods.
-  if (code === "rate.sent") return meter?.exceedsOwnRate === true;
-  return close === 1008 || close === 1009 || code === "parked.tooMuch";
 }
 
 /** For the log. */

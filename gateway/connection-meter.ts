@@ -41,7 +41,7 @@ export class ConnectionMeter implements Usage<Sent> {
   user: Party | undefined;
   /** The limit that it was closed for. */
   passed: Passed | undefined;
-  /** When it was closed, it was sending faster than a connection may, whether or not its own burst was spent. */
+  /** When the clock was last looked at, it was sending faster than a connection may, whether or not its own burst was spent. */
   exceedsOwnRate = false;
   readonly room: MeterRoom;
   /** Since the clock was looked at. */
@@ -60,6 +60,11 @@ export class ConnectionMeter implements Usage<Sent> {
   /** What its route allows it, where that has a limit of its own: see route-meter.ts. */
   get routeRate(): MessageRate | undefined {
     return undefined;
+  }
+
+  /** It is sending faster than a connection may, and what it has sent is not made up for yet. */
+  get isFlooding(): boolean {
+    return this.exceedsOwnRate && Math.max(this.messages, this.bytes) > this.room.now();
   }
 
   /** Of a connection whose route has no limit of its own any more. */
@@ -105,14 +110,22 @@ export class ConnectionMeter implements Usage<Sent> {
     const now = this.room.now();
     const elapsedMs = now - this.settledAt;
     this.settledAt = now;
-    return this.use("messages", { amount: newMessages, elapsedMs, now }) && this.use("bytes", { amount: newBytes, elapsedMs, now });
+    const messages = { amount: newMessages, elapsedMs, now };
+    const bytes = { amount: newBytes, elapsedMs, now };
+    this.exceedsOwnRate = this.exceeds("messages", messages) || this.exceeds("bytes", bytes);
+    return this.use("messages", messages) && this.use("bytes", bytes);
+  }
+
+  /** Whether this is more than its rate allows, or comes while what it sent before is not made up for: floods have gaps. */
+  private exceeds(kind: Sent, { amount, elapsedMs, now }: Amount): boolean {
+    return this[kind] > now || amount * 1_000 > this.room.rates.connection[kind] * elapsedMs;
   }
 
   private use(kind: Sent, sent: Amount): boolean {
     const { connection, addressFactor, userFactor } = this.room.rates;
     const { address, user } = this;
     const perSecond = connection[kind];
-    const exceedsOwnRate = sent.amount * 1_000 > perSecond * sent.elapsedMs;
+    const exceedsOwnRate = this.exceeds(kind, sent);
     if (!use(this, kind, sent.amount, perSecond, sent.now)) return this.pass(`connection ${kind}`);
     if (!address.isExempt && !mayShare(address, kind, perSecond * addressFactor, sent)) return this.pass(`address ${kind}`, exceedsOwnRate);
     if (user !== undefined && !mayShare(user, kind, perSecond * userFactor, sent)) return this.pass(`user ${kind}`, exceedsOwnRate);

@@ -25,10 +25,10 @@ export const flood: Abuse = {
     }),
   faults: ({ endings, seconds }) => {
     const entries = times(endings, letIn);
-    // Those that are in when the address has reached its limit have not been closed yet.
+    // Each that is closed counts, with 1008 or with 1013. Those that are in when the address has reached its limit have not been closed yet.
     const most = connections + mostPerSecond * (5 + seconds);
     return [
-      ...(times(endings, "1008") === 0 ? ["no flood was closed with 1008"] : []),
+      ...(times(endings, "1008", "1013") === 0 ? ["no flood was closed with 1008, or 1013"] : []),
       ...(entries > most ? [`they were let in ${entries} times, above ${most}`] : []),
     ];
   },

@@ -1,0 +1,13 @@
+// Which closes are the client's own fault: each counts as a failure of its address (FAILED_UPGRADES_PER_SECOND). Pure.
+
+import { type ErrorCode, errorTable } from "../protocol/errors.ts";
+import type { ConnectionMeter } from "./connection-meter.ts";
+
+/** @param meter Of the connection that is closed for this. */
+export function isClientFault(code: ErrorCode, meter: Pick<ConnectionMeter, "exceedsOwnRate" | "isFlooding"> | undefined): boolean {
+  const { close } = errorTable[code];
+  // What all of an address, of a user or of the gateway do together is not the fault of the one that was closed for it, unless it floods.
+  if (code === "rate.sent") return meter?.exceedsOwnRate === true;
+  if (code === "parked.total") return meter?.isFlooding === true;
+  return close === 1008 || close === 1009 || code === "parked.tooMuch";
+}
