@@ -152,8 +152,11 @@ export class Dispatcher {
     // A worker that commits what it was not given is wrong; the events of others must not pay for it.
     if (event === undefined) return;
     if (connection.crashes !== undefined) this.transitions.survive(connection);
-    if (event.type === toWorker.close) this.transitions.happen(connection, "ended");
-    else if (connection.parked > 0) queues.advance(connection);
+    if (event.type === toWorker.close) {
+      // What it publishes has to reach others though this gateway dies now: until then, the worker keeps it. See docs/wire.md.
+      worker?.link.ackAtFlush();
+      this.transitions.happen(connection, "ended");
+    } else if (connection.parked > 0) queues.advance(connection);
     this.transitions.hasLessInHand(worker);
   }
 

@@ -140,6 +140,12 @@ export class LinkHub {
 
   readonly flush = (): void => {
     this.willFlush = false;
+    // Whoever gets such an acknowledgement knows by it that the rest was sent: a process that is killed has sent both, or neither.
+    if (this.begun.some(({ acksAtFlush }) => acksAtFlush)) this.options.bus.together(this.flushAll);
+    else this.flushAll();
+  };
+
+  private readonly flushAll = (): void => {
     for (const flush of this.flushers) flush();
     const { begun } = this;
     this.begun = [];

@@ -72,6 +72,7 @@ export class Link {
   private received = 0;
   private receivedAcked = 0;
   private ackDueAt = Number.POSITIVE_INFINITY;
+  private willAck = false;
   private gapSince = 0;
   private retransmitAt = Number.POSITIVE_INFINITY;
   private retransmitMs: number;
@@ -94,6 +95,11 @@ export class Link {
   /** When the peer last spoke in the life that this link knows, and not to an earlier life of ours; until then, when the link was opened. */
   get heardAt(): number {
     return this.lastHeardAt;
+  }
+
+  /** Whether the next flush acknowledges: see `ackAtFlush`. */
+  get acksAtFlush(): boolean {
+    return this.willAck;
   }
 
   /** Whether more may be appended. Past it nothing is refused, but a caller that asks first keeps memory bounded. */
@@ -141,8 +147,12 @@ export class Link {
 
   /** Seals and sends what has been begun. */
   flush(): void {
-    if (this.builder.records === 0 || this.isLost) return;
+    if (this.isLost) return;
     const { records } = this.builder;
+    if (records === 0) {
+      if (this.willAck) this.sendAck(false);
+      return;
+    }
     const bytes = this.builder.seal(this.header(this.window.last + 1, false));
     this.window.add(records, bytes);
     if (this.window.unacked.length === 1) this.setTimers();
@@ -176,7 +186,7 @@ export class Link {
     if (header.seq === 0) return false;
     if (header.seq === this.received + 1) {
       this.received = header.seq;
-      if (this.received - this.receivedAcked >= ackEvery) this.sendAck(false);
+      if (this.received - this.receivedAcked >= ackEvery) this.ackAtFlush();
       else if (this.ackDueAt === Number.POSITIVE_INFINITY) this.ackDueAt = this.options.now() + this.limits.ackDelayMs;
       return true;
     }
@@ -192,6 +202,13 @@ export class Link {
       }
     }
     return false;
+  }
+
+  /** Acknowledges what has been received with the next flush, without delay, and behind whatever else is sent until then. */
+  ackAtFlush(): void {
+    if (this.willAck || this.isLost) return;
+    this.willAck = true;
+    if (this.builder.records === 0) this.options.onBegun();
   }
 
   /** Sends everything again that is not acknowledged: after a gap, a reconnect or a time-out. */
@@ -260,6 +277,7 @@ export class Link {
 
   private header(seq: number, gap: boolean): BatchHeader {
     this.receivedAcked = this.received;
+    this.willAck = false;
     this.ackDueAt = Number.POSITIVE_INFINITY;
     const { self, peer, session } = this.options;
     return { from: self, to: peer, session, peerSession: this.peerSession, seq, ack: this.received, gap };

@@ -15,8 +15,11 @@ function openMany(path: string, count: number): Promise<TestClient[]> {
   return Promise.all(Array.from({ length: count }, () => TestClient.open(`${system.url}${path}`)));
 }
 
+/** @param meanwhile Happens when the gateway is dead, and nobody knows. */
+type Kill = (meanwhile?: () => Promise<void>) => Promise<void>;
+
 /** A client at a gateway that is to be killed, and who hears of its close at another one. */
-async function parting(room: string): Promise<{ client: TestClient; journal: TestClient; kill: () => Promise<void> }> {
+async function parting(room: string): Promise<{ client: TestClient; journal: TestClient; url: string; kill: Kill }> {
   system = await TestSystem.start();
   const doomed = system.gatewayHellos[0];
   const [process] = system.live("gateway");
@@ -25,14 +28,16 @@ async function parting(room: string): Promise<{ client: TestClient; journal: Tes
   const port = await freePort("127.0.0.1");
   const { pid } = system.startGateway({ PORT: String(port) });
   await system.until(() => system.gatewayHellos.some((hello) => hello.pid === pid && hello.serving), "another gateway serves");
-  const journal = await TestClient.open(`ws://127.0.0.1:${port}/journal/${room}`);
+  const url = `ws://127.0.0.1:${port}`;
+  const journal = await TestClient.open(`${url}/journal/${room}`);
   await journal.receives(1);
-  const kill = async () => {
+  const kill: Kill = async (meanwhile) => {
     await process?.end("SIGKILL");
+    await meanwhile?.();
     // As its supervisor would, which has seen it end.
     system.say({ kind: "gone", id: doomed?.id ?? "", reason: "exited" });
   };
-  return { client, journal, kill };
+  return { client, journal, url, kill };
 }
 
 test("kill -9 of one of two workers: its messages are redelivered, each takes effect once, in order", async () => {
@@ -292,5 +297,28 @@ test("a gateway killed while onClose runs: it is redelivered as it was", async (
   const { turn, ...rest } = JSON.parse(String(first)) as { turn: string };
   expect(rest).toEqual({ redelivered: false, code: 4321, reason: "bye" });
   expect(JSON.parse(String(second))).toEqual({ turn, redelivered: true, code: 4321, reason: "bye" });
+  await journal.close();
+});
+
+test("a gateway killed when onClose has run: another one publishes what this one has not, and nothing twice", async () => {
+  const { client, journal, url, kill } = await parting("late");
+  const [worker] = system.live("worker");
+  const another = await TestClient.open(`${system.url}/parting/late`);
+  await client.close(4321, "late");
+  await journal.receives(2);
+  await another.close(4321, "heard");
+  await journal.receives(4);
+  await kill(async () => {
+    worker?.child.kill("SIGUSR2");
+    await worker?.says("onClose has ended");
+  });
+  await journal.receives(5);
+  // What comes behind all that the worker has to say of the dead gateway.
+  const last = await TestClient.open(`${url}/parting/late`);
+  await last.close(4321, "last");
+  await journal.receives(7);
+  const heard = journal.received.slice(1).map(String);
+  const reasons = heard.map((text) => (text === "flushed" ? text : (JSON.parse(text) as { reason: string }).reason));
+  expect(reasons).toEqual(["late", "heard", "flushed", "flushed", "last", "flushed"]);
   await journal.close();
 });

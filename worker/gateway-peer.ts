@@ -12,6 +12,14 @@ interface Flush {
   reject(error: Error): void;
 }
 
+/** An onClose that has committed. Its gateway may have died before it published what that asks for. */
+export interface CommittedClose {
+  readonly mailbox: Mailbox;
+  readonly effects: Effects;
+  /** The link's batch that has them. */
+  readonly batch: number;
+}
+
 export class GatewayPeer implements TurnGateway {
   readonly id: string;
   readonly link: Link;
@@ -28,6 +36,8 @@ export class GatewayPeer implements TurnGateway {
   private readonly flushes = new Map<Mailbox, Flush[]>();
   /** Those that wait for the link's credit. */
   private waiting = new Set<Mailbox>();
+  /** Those that the gateway has not acknowledged, the oldest first. Bounded by the link's credit. */
+  readonly closes: CommittedClose[] = [];
 
   constructor(id: string, link: Link, now: number) {
     this.id = id;
@@ -79,8 +89,20 @@ export class GatewayPeer implements TurnGateway {
     return waiting;
   }
 
-  commit({ pin }: Mailbox, effects: Effects, end: number): void {
-    sendGroup(this.link, pin, effects, end);
+  commit(mailbox: Mailbox, effects: Effects, end: number): void {
+    sendGroup(this.link, mailbox.pin, effects, end);
+    // Older gateways acknowledge later than they publish, and what both they and another one publish would be heard twice.
+    const isClose = end === flag.commit && mailbox.isGone;
+    if (!isClose || effects.all.length === 0 || (mailbox.pin.level ?? 0) < 1) return;
+    this.forgetAcked();
+    this.closes.push({ mailbox, effects, batch: this.link.lastBatch });
+  }
+
+  /** What the gateway has acknowledged it has published. To be called now and then, and before the link is closed. */
+  forgetAcked(): void {
+    const { ackedBatch } = this.link;
+    const first = this.closes.findIndex(({ batch }) => batch > ackedBatch);
+    this.closes.splice(0, first < 0 ? this.closes.length : first);
   }
 
   flushed(mailbox: Mailbox): Promise<void> {

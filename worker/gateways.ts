@@ -102,6 +102,7 @@ export class Gateways {
     const gateway = this.peers.get(id);
     if (gateway === undefined) return;
     this.peers.delete(id);
+    gateway.forgetAcked();
     hub.close(id);
     const fields = { gateway: id, reason, connections: gateway.connections };
     if (reason === "bye") log.info(fields, "gateway left");
@@ -116,6 +117,7 @@ export class Gateways {
   }
 
   private sweep(): void {
+    for (const gateway of this.peers.values()) gateway.forgetAcked();
     if (!this.stalls.check()) this.excuse();
     if (!this.options.bus.connected) return;
     const { now, silenceMs, onSilent } = this.options;

@@ -1,5 +1,6 @@
 import { pino } from "pino";
 import { expect, test } from "vitest";
+import type { CommittedClose } from "./gateway-peer.ts";
 import { type Connection, defineHandler } from "./handler.ts";
 import { Mailbox } from "./mailbox.ts";
 import { OrphanedCloses } from "./orphaned-closes.ts";
@@ -20,6 +21,7 @@ function gatewayWith(...mailboxes: Mailbox[]) {
   return {
     all: () => left,
     forget: (mailbox: Mailbox) => void left.delete(mailbox),
+    closes: [] as CommittedClose[],
     get connections() {
       return left.size;
     },

@@ -1,5 +1,5 @@
 // Connections whose gateway was lost. If it has died, their onClose runs here, with 1006 where they were open, and what it publishes goes out
-// through another gateway. Nothing else of them is left to do: there is no socket to send to, and nobody who keeps a state.
+// through another gateway. So does what those had published that have run, but whose commit the gateway may not have got. Nothing else of them is left to do: there is no socket to send to, and nobody who keeps a state.
 
 import type { Logger } from "pino";
 import { runSlices, type Slices } from "../process/time-slice.ts";
@@ -18,7 +18,7 @@ export interface OrphanedClosesOptions extends Slices {
   readonly log: Logger;
 }
 
-type LostGateway = Pick<GatewayPeer, "all" | "forget" | "connections">;
+type LostGateway = Pick<GatewayPeer, "all" | "forget" | "connections" | "closes">;
 
 /** Stands for their gateway. */
 export class OrphanedCloses implements TurnGateway {
@@ -39,16 +39,22 @@ export class OrphanedCloses implements TurnGateway {
 
   /** What is not done yet. */
   get size(): number {
-    return [...this.lost].reduce((sum, { connections }) => sum + connections, this.open);
+    return [...this.lost].reduce((sum, { connections, closes }) => sum + connections + closes.length, this.open);
   }
 
   /** Takes all of its connections from a gateway that was lost, slice by slice. @param isDead Nobody else will run their onClose. */
   take(gateway: LostGateway, isDead: boolean): void {
     this.lost.add(gateway);
+    // One that lives asks another worker for what it has not got.
+    if (!isDead) gateway.closes.length = 0;
     runSlices(this.leave(gateway, isDead), this.options);
   }
 
   private *leave(gateway: LostGateway, isDead: boolean): Generator<void> {
+    for (let close = gateway.closes.shift(); close !== undefined; close = gateway.closes.shift()) {
+      this.publishAll(close.mailbox, close.effects);
+      yield;
+    }
     for (const mailbox of gateway.all()) {
       const closeHandoff = mailbox.isOpen ? mailbox.closeHandoff() : undefined;
       this.options.turns.forget(mailbox);
@@ -74,11 +80,7 @@ export class OrphanedCloses implements TurnGateway {
 
   /** Its turn has asked for this. Only what others hear of it counts. */
   commit(mailbox: Mailbox, effects: Effects, end: number): void {
-    const given: Array<Promise<unknown> | undefined> = [this.given.get(mailbox)];
-    for (const { type, flags, payload } of effects.all) {
-      const published = publishedBy(type, payload, (flags & flag.binary) !== 0);
-      if (published !== undefined) given.push(this.publish(mailbox, published));
-    }
+    const given = [this.given.get(mailbox), ...this.publishAll(mailbox, effects)];
     if (end === flag.flush) this.given.set(mailbox, Promise.all(given));
     else {
       this.given.delete(mailbox);
@@ -93,6 +95,13 @@ export class OrphanedCloses implements TurnGateway {
 
   /** There is nobody to give it back to. */
   idle(): void {}
+
+  private publishAll(mailbox: Mailbox, effects: Effects): Array<Promise<void>> {
+    return effects.all.flatMap(({ type, flags, payload }) => {
+      const published = publishedBy(type, payload, (flags & flag.binary) !== 0);
+      return published === undefined ? [] : [this.publish(mailbox, published)];
+    });
+  }
 
   private async publish(mailbox: Mailbox, published: EncodedPublish): Promise<void> {
     this.open++;

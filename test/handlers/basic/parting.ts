@@ -1,6 +1,7 @@
-// Takes its time: a message's turn never ends by itself, nor does a close the first time where the room is slow. Its close
-// is told to the journal, in two parts.
+// Takes its time: a message's turn never ends by itself, nor does a close the first time where the room is slow; a close with
+// the reason "late" ends when its worker gets SIGUSR2, which says so in its log. Its close is told to the journal, in two parts.
 
+import { once } from "node:events";
 import { defineHandler, type Turn } from "../../../worker/handler.ts";
 
 export default defineHandler({
@@ -15,7 +16,9 @@ export default defineHandler({
     conn.publish(`journal:${conn.params.room}`, { turn: id, redelivered, code, reason });
     await conn.flush();
     if (conn.params.room === "slow" && !redelivered) await cutOff(turn);
+    if (reason === "late") await once(process, "SIGUSR2");
     conn.publish(`journal:${conn.params.room}`, "flushed");
+    if (reason === "late") setImmediate(() => console.log("onClose has ended"));
   },
 });
 
