@@ -81,7 +81,8 @@ class Worker {
   /** Reads all that has arrived, which gives the gateway credit. */
   read(): void {
     for (const batch of this.unread.splice(0)) {
-      this.seq = batch.header.seq;
+      // An acknowledgement alone has none.
+      this.seq = Math.max(this.seq, batch.header.seq);
       for (let index = 0; index < batch.records; index++) this.readRecord(batch, index);
     }
     const header = { from: this.peer.id, to: "g", session: 1, peerSession: 1, seq: 0, ack: this.seq, gap: false };
@@ -919,6 +920,19 @@ describe("a worker", () => {
     const { connection } = stage.open();
     stage.dispatcher.committed(connection);
     expect([connection.delivered, connection.parked, stage.dispatcher.parking.events]).toEqual([0, 1, 1]);
+  });
+
+  test("hears with the next flush that the commit of a close has come, and of others later", () => {
+    const { stage, worker } = served();
+    const client = stage.open();
+    const { link } = worker.peer;
+    stage.read(worker);
+    stage.dispatcher.committed(client.connection);
+    expect(link.acksAtFlush).toBe(false);
+    stage.close(client);
+    stage.read(worker);
+    stage.dispatcher.committed(client.connection);
+    expect([client.ended, link.acksAtFlush]).toEqual([1, true]);
   });
 
   test("that gives back what it was not asked for changes nothing", () => {

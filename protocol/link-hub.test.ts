@@ -81,6 +81,28 @@ test("what is said in one turn of the event loop travels together, to a stranger
   await until(() => expect(here.taken).toEqual(["there c"]));
 });
 
+test("an acknowledgement that goes with a flush is behind what is published with it, and in one piece with it", async () => {
+  const here = await Side.start("here");
+  const link = here.hub.open("there");
+  const calls: string[] = [];
+  const { publish, together } = here.bus;
+  here.bus.publish = (...args) => {
+    calls.push(args[0]);
+    publish.apply(here.bus, args);
+  };
+  here.bus.together = (publishes) => {
+    calls.push("together");
+    together.call(here.bus, publishes);
+    calls.push("so far");
+  };
+  here.hub.onFlush(() => calls.push("published"));
+  link.ackAtFlush();
+  here.hub.flush();
+  expect(calls).toEqual(["together", "published", subjectsOf(`hub-${namespaces}`).link("there"), "so far"]);
+  here.hub.flush();
+  expect(calls.slice(4)).toEqual(["published"]);
+});
+
 test("a frame that ends one life of a peer begins the next: it is taken, once", async () => {
   const [here, first] = await Promise.all([Side.start("here"), Side.start("there")]);
   first.say("here", "first life");

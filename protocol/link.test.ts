@@ -346,12 +346,30 @@ describe("an acknowledgement", () => {
     expect(scene.heard).toEqual(["0 ack 1"]);
   });
 
-  test("goes at once after 32 batches: the sender keeps them until then", () => {
+  test("goes with the next flush after 32 batches: the sender keeps them until then", () => {
     const scene = new Scene();
     for (let seq = 1; seq <= 31; seq++) scene.hear({ seq });
+    scene.link.flush();
     expect(scene.heard).toEqual([]);
     scene.hear({ seq: 32 });
+    scene.link.flush();
     expect(scene.heard).toEqual(["0 ack 32"]);
+  });
+
+  test("that is wanted with the next flush goes then and once, alone or on a batch, and not before", () => {
+    const scene = new Scene();
+    for (const seq of [1, 2]) {
+      scene.hear({ seq });
+      scene.link.ackAtFlush();
+      scene.link.ackAtFlush();
+      if (seq === 2) scene.link.append(head, Buffer.from("x"));
+      expect([scene.link.acksAtFlush, scene.sent.length]).toEqual([true, seq - 1]);
+      scene.link.flush();
+      scene.link.flush();
+      expect(scene.link.acksAtFlush).toBe(false);
+    }
+    scene.after(limits.ackDelayMs);
+    expect(scene.heard).toEqual(["0 ack 1", "1 ack 2"]);
   });
 
   test("is repeated for a double: the one before may have been lost", () => {

@@ -1,11 +1,11 @@
 import { beforeEach, expect, test } from "vitest";
-import { decodeBatch } from "../protocol/envelope.ts";
+import { decodeBatch, encodeEmptyBatch } from "../protocol/envelope.ts";
 import { Link, linkLimits } from "../protocol/link.ts";
 import { flag, toGateway, toWorker } from "../protocol/records.ts";
 import { Effects } from "./effects.ts";
 import { GatewayPeer } from "./gateway-peer.ts";
 import { defineHandler } from "./handler.ts";
-import { Mailbox } from "./mailbox.ts";
+import { Mailbox, type MailboxEvent } from "./mailbox.ts";
 
 const handler = defineHandler({ path: "/a" });
 
@@ -32,10 +32,10 @@ beforeEach(() => {
   gateway = new GatewayPeer("g", link, 0);
 });
 
-function pin(slot: number, epoch = 1): Mailbox {
+function pin(slot: number, epoch = 1, level = 1): Mailbox {
   const client = { id: `g-${slot}-1`, user: undefined, path: "/a", params: {}, query: new URLSearchParams(), ip: "", subprotocol: "" };
   const kept = { state: undefined, isMigrated: false, topics: new Set<string>(), next: 1, fault: undefined };
-  const mailbox = new Mailbox({ gateway, slot, epoch, handler, ...client, ...kept });
+  const mailbox = new Mailbox({ gateway, slot, epoch, level, handler, ...client, ...kept });
   gateway.add(mailbox);
   return mailbox;
 }
@@ -101,4 +101,33 @@ test("without credit mailboxes wait until it is back, each once", () => {
   gateway.forget(second);
   expect([...gateway.creditBack()]).toEqual([first]);
   expect([...gateway.creditBack()]).toEqual([]);
+});
+
+test("what an onClose publishes is kept until its gateway has acknowledged it, which older ones do later than they publish it", () => {
+  const events = { redelivered: false, flushed: 0 };
+  const commit = (mailbox: Mailbox, event: MailboxEvent, end: number) => {
+    const effects = new Effects(100);
+    effects.add(toGateway.publish, new Uint8Array(1));
+    if (end === flag.commit) mailbox.done(event, false);
+    gateway.commit(mailbox, effects, end);
+    gateway.link.flush();
+  };
+  const close: MailboxEvent = { type: toWorker.close, code: 1000, reason: "", ...events };
+  const slots = () => gateway.closes.map(({ mailbox }) => mailbox.pin.slot);
+  commit(pin(1), { type: toWorker.open, ...events }, flag.commit);
+  commit(pin(2), close, flag.commit);
+  commit(pin(3), close, flag.flush);
+  commit(pin(4), close, flag.commit);
+  commit(pin(5, 1, 0), close, flag.commit);
+  gateway.forgetAcked();
+  expect(slots()).toEqual([2, 4]);
+  // The first two batches, then all.
+  for (const [ack, left] of [
+    [2, [4]],
+    [5, []],
+  ] as const) {
+    gateway.link.receive(decodeBatch(encodeEmptyBatch({ from: "g", to: "w", session: 1, peerSession: 1, seq: 0, ack, gap: false })));
+    gateway.forgetAcked();
+    expect(slots()).toEqual(left);
+  }
 });

@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { decodeBatch, encodeEmptyBatch } from "../protocol/envelope.ts";
 import { Link } from "../protocol/link.ts";
 import { type GatewayHello, heartbeatMs } from "../protocol/membership.ts";
+import { flag, toGateway } from "../protocol/records.ts";
+import type { CommittedClose } from "./gateway-peer.ts";
 import { Gateways } from "./gateways.ts";
 
 const silenceMs = 120_000;
@@ -10,14 +13,20 @@ let gateways: Gateways;
 let connected: boolean;
 /** NATS answers. */
 let answers: boolean;
+let closing: ((peer: string) => void) | undefined;
 
 beforeEach(() => {
   vi.useFakeTimers({ now: 0 });
   told = [];
   connected = answers = true;
+  closing = undefined;
   const options = { session: 1, transmit: ignore, onBegun: ignore, onCredit: ignore, onLost: ignore };
   gateways = new Gateways({
-    hub: { open: (peer) => new Link({ self: "w", peer, now: Date.now, ...options }), close: ignore, stoodStill: ignore },
+    hub: {
+      open: (peer) => new Link({ self: "w", peer, now: Date.now, ...options }),
+      close: (peer) => closing?.(peer),
+      stoodStill: ignore,
+    },
     bus: {
       get connected() {
         return connected;
@@ -29,7 +38,7 @@ beforeEach(() => {
     silenceMs,
     onMet: ignore,
     onSilent: (id) => told.push(`${id} is silent`),
-    onLost: ({ id }) => told.push(`${id} is lost`),
+    onLost: ({ id, closes }) => told.push(`${id} is lost${closes.map(({ batch }) => `, with a close in batch ${batch}`).join("")}`),
   });
   gateways.begin();
 });
@@ -87,6 +96,24 @@ test("nobody falls silent because this process has stood still", async () => {
   vi.setSystemTime(Date.now() + 60_000);
   await pass(2_000);
   expect(awaited().sort()).toEqual(["a", "b"]);
+});
+
+test("one that is lost has not acknowledged what its link kept for it until the end", async () => {
+  const { link, closes } = gateways.hear("a");
+  closing = () => link.close();
+  for (let batch = 1; batch <= 3; batch++) {
+    link.appendEmpty({ type: toGateway.nothing, flags: flag.commit, extra: 0, slot: batch, epoch: 1 });
+    link.flush();
+    closes.push({ batch } as CommittedClose);
+  }
+  const acknowledge = (ack: number) =>
+    link.receive(decodeBatch(encodeEmptyBatch({ from: "a", to: "w", session: 1, peerSession: 1, seq: 0, ack, gap: false })));
+  acknowledge(1);
+  await pass(heartbeatMs / 4);
+  expect(closes.map(({ batch }) => batch)).toEqual([2, 3]);
+  acknowledge(2);
+  gateways.lose("a", "exited", true);
+  expect(told).toEqual(["a is lost, with a close in batch 3"]);
 });
 
 test("of one whose hello has not come, the least is assumed at first; later it has just begun or has ended, and counts for nothing", async () => {

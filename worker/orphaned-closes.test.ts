@@ -1,5 +1,7 @@
 import { pino } from "pino";
 import { expect, test } from "vitest";
+import { toGateway } from "../protocol/records.ts";
+import { Effects, frameOf, publishPayload } from "./effects.ts";
 import type { CommittedClose } from "./gateway-peer.ts";
 import { type Connection, defineHandler } from "./handler.ts";
 import { Mailbox } from "./mailbox.ts";
@@ -63,6 +65,28 @@ test.each([
   await settle();
   expect([orphanedCloses.size, orphanedCloses.counters.lost]).toEqual([0, lost]);
 });
+
+test.each([true, false])(
+  "what a gateway may not have published of what onClose asks for goes out elsewhere: it is dead, %s",
+  async (isDead) => {
+    const topics: string[] = [];
+    const it = bench({});
+    const { orphanedCloses, slice } = closesOf(it.turns, async ({ topic }) => void topics.push(topic));
+    const gateway = gatewayWith();
+    for (const topic of ["first", "second"]) {
+      const effects = new Effects(100);
+      effects.add(toGateway.publish, publishPayload(topic, frameOf("x")));
+      effects.add(toGateway.send, "nobody");
+      gateway.closes.push({ mailbox: it.mailbox, effects, batch: 1 });
+    }
+    orphanedCloses.take(gateway, isDead);
+    // The first is on its way.
+    expect(orphanedCloses.size).toBe(isDead ? 2 : 0);
+    slice();
+    await it.settle();
+    expect([topics, orphanedCloses.size, orphanedCloses.counters]).toEqual([isDead ? ["first", "second"] : [], 0, { adopted: 0, lost: 0 }]);
+  },
+);
 
 test("a gateway's connections are taken slice by slice: until then their turns do nothing more, and are not done either", async () => {
   const closed: string[] = [];
