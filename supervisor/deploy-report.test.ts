@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
+import { type Closed, handoverFigures } from "../protocol/handover-figures.ts";
 import { Histogram } from "../protocol/histogram.ts";
 import type { GatewayHello } from "../protocol/membership.ts";
 import { gateway } from "../test/hellos.ts";
-import { type Closed, handoverFigures, hasClosed, hasErrors, reportText } from "./deploy-report.ts";
+import { hasClosed, hasErrors, reportText } from "./deploy-report.ts";
 
 function reporting(connections: number, generation: number, pausesMs: number[], closed?: Closed): GatewayHello {
   const pauses = new Histogram();
@@ -17,18 +18,6 @@ function reporting(connections: number, generation: number, pausesMs: number[], 
 }
 
 const about = { release: "7", previous: "6", generation: 4, steps: [], totalMs: 1_234, watch: null, errors: [] };
-
-test("the figures of all gateways are added up, and their pauses as one", () => {
-  const figures = handoverFigures([reporting(10, 4, [1, 1, 1]), reporting(20, 4, [80])], 4);
-  expect(figures).toMatchObject({ connectionsBefore: 30, connectionsAfter: 30, handedOver: 28, remaining: 2, parked: 4, redelivered: 0 });
-  expect(figures.pauseP50Ms).toBeCloseTo(1, 0);
-  expect(figures.pauseP99Ms).toBe(80);
-  expect(figures.pauseLongestMs).toBe(80);
-});
-
-test("a gateway that still reports an earlier generation adds only its connections", () => {
-  expect(handoverFigures([reporting(10, 3, [5])], 4)).toMatchObject({ connectionsBefore: 0, connectionsAfter: 10, handedOver: 0 });
-});
 
 test("the report names what serves and what served before", () => {
   const figures = handoverFigures([reporting(10, 4, [1])], 4);

@@ -1,36 +1,19 @@
-// What a deploy has done to the connections: the hand-over figures of all gateways, added up.
+// What a deploy has done to the connections, for programs and for people.
 
 import type { ErrorCode } from "../protocol/errors.ts";
-import { Histogram } from "../protocol/histogram.ts";
-import type { GatewayHello } from "../protocol/membership.ts";
+import type { Closed, HandoverFigures } from "../protocol/handover-figures.ts";
 import type { StepTime } from "./steps.ts";
 import { leastCount, rateText, type ThrowRate } from "./throw-rate.ts";
 
 /** What would be shown as 0.00 ms. */
 const leastPauseMs = 0.005;
 
-/** Connections by the code that they were closed for: see docs/errors.md. */
-export type Closed = Readonly<Record<string, number>>;
-
 /** What moving all work to a release has cost. */
-export interface SwitchReport {
+export interface SwitchReport extends HandoverFigures {
   readonly release: string;
   /** What served before; null: nothing did. */
   readonly previous: string | null;
   readonly generation: number;
-  readonly connectionsBefore: number;
-  readonly connectionsAfter: number;
-  readonly handedOver: number;
-  /** Still with the old workers when the report was made. */
-  readonly remaining: number;
-  readonly parked: number;
-  readonly redelivered: number;
-  /** Connections that were closed for an error of the release since its activation, or since a forced one does not serve them; by code. */
-  readonly closed: Closed;
-  /** How long a connection's messages could not be delivered. */
-  readonly pauseP50Ms: number;
-  readonly pauseP99Ms: number;
-  readonly pauseLongestMs: number;
   readonly steps: readonly StepTime[];
   /** Until all connections were handed over. */
   readonly totalMs: number;
@@ -46,39 +29,6 @@ export interface DeployReport extends SwitchReport {
     /** Of the release before, in its whole life; null: there was none. */
     readonly before: ThrowRate | null;
   } | null;
-}
-
-type HandoverFigures = Omit<SwitchReport, "release" | "previous" | "generation" | "steps" | "totalMs">;
-
-/** Gateways that have not heard of the generation yet do not count, but for their connections. */
-export function handoverFigures(gateways: readonly GatewayHello[], generation: number): HandoverFigures {
-  const handovers = gateways.flatMap(({ handover }) => (handover?.generation === generation ? [handover] : []));
-  const pauses = new Histogram();
-  for (const handover of handovers) pauses.add(handover.pauses, handover.longestPauseMs);
-  const sum = (figure: "before" | "moved" | "remaining" | "parked" | "redelivered") =>
-    handovers.reduce((total, handover) => total + handover[figure], 0);
-  return {
-    connectionsBefore: sum("before"),
-    connectionsAfter: connectionsOf(gateways),
-    handedOver: sum("moved"),
-    remaining: sum("remaining"),
-    parked: sum("parked"),
-    redelivered: sum("redelivered"),
-    closed: closedIn(gateways, generation),
-    pauseP50Ms: pauses.quantile(0.5),
-    pauseP99Ms: pauses.quantile(0.99),
-    pauseLongestMs: pauses.longestMs,
-  };
-}
-
-/** Of all gateways, since this generation was activated. */
-export function closedIn(gateways: readonly GatewayHello[], generation: number): Closed {
-  const sums: Record<string, number> = {};
-  for (const { handover } of gateways) {
-    if (handover?.generation !== generation) continue;
-    for (const [code, count] of Object.entries(handover.closed ?? {})) sums[code] = (sums[code] ?? 0) + count;
-  }
-  return sums;
 }
 
 /** Whether any was closed for an error. That a forced release does not serve a path was known before. */
@@ -98,10 +48,6 @@ export function closedText(closed: Closed): string | undefined {
   if (counts.length === 0) return undefined;
   const sum = counts.reduce((total, [, count]) => total + count, 0);
   return `${sum}: ${counts.map(([code, count]) => `${code} (${count})`).join(", ")}`;
-}
-
-export function connectionsOf(gateways: readonly GatewayHello[]): number {
-  return gateways.reduce((total, gateway) => total + gateway.connections, 0);
 }
 
 /** What a release's workers have logged as errors, for people; nothing where there are none. */

@@ -2,7 +2,8 @@
 // activated, and goes back by itself where that fails.
 
 import { CodedError } from "../protocol/errors.ts";
-import { closedIn, connectionsOf, type DeployReport, hasErrors } from "./deploy-report.ts";
+import { closedIn, connectionsOf } from "../protocol/handover-figures.ts";
+import { type DeployReport, hasErrors } from "./deploy-report.ts";
 import { type Finding, watch } from "./release-watch.ts";
 import type { Release } from "./releases/release.ts";
 import { isDevRelease } from "./releases/release-name.ts";

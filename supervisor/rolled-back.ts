@@ -1,6 +1,7 @@
 // Why a release was taken back after its activation, for people and for programs.
 
-import { type Closed, closedText, type DeployReport, errorLines } from "./deploy-report.ts";
+import type { Closed } from "../protocol/handover-figures.ts";
+import { closedText, type DeployReport, errorLines } from "./deploy-report.ts";
 import type { Finding } from "./release-watch.ts";
 import { rateText, type ThrowRate } from "./throw-rate.ts";
 

@@ -1,9 +1,10 @@
 // The work goes from one release to another: standbys are started (or are warm already), activated, and connections handed
 // over. Up to the activation everything can be undone and is; after it nothing is.
 
+import { handoverFigures } from "../protocol/handover-figures.ts";
 import type { Activation, GatewayHello, RouteHello, WorkerHello } from "../protocol/membership.ts";
 import type { Config } from "./config.ts";
-import { handoverFigures, type SwitchReport } from "./deploy-report.ts";
+import type { SwitchReport } from "./deploy-report.ts";
 import type { Members } from "./members.ts";
 import type { Release, ReleaseStore } from "./releases/release.ts";
 import type { RollbackHistory } from "./rollback-history.ts";
