@@ -6,6 +6,8 @@ import { hostname } from "node:os";
 import { memoryUsage } from "../process/memory-usage.ts";
 import type { Metric } from "../process/metric.ts";
 import { shown } from "../process/settings.ts";
+import { DashboardAnswers, dashboardPaths } from "./dashboard/answers.ts";
+import { Dashboard } from "./dashboard/dashboard.ts";
 import type { Gateway } from "./gateway.ts";
 import { helloOf } from "./hello.ts";
 import { isHostOfAdmin } from "./hosts.ts";
@@ -31,9 +33,13 @@ const pages: Readonly<Record<string, (gateway: Gateway) => Page | Promise<Page>>
 
 /** @returns once it listens; rejects where the port is taken, or the host is none of this machine. */
 export function listenAdmin(gateway: Gateway, { host, port }: { host: string; port: number }): Promise<{ server: Server; port: number }> {
-  const server = createServer(async ({ method, url = "", headers }, response) => {
-    const isOurs = isHostOfAdmin(headers.host, [host, hostname(), ...gateway.settings.hosts]);
-    const { status, type, body } = isOurs ? await pageOf(gateway, method, url) : misdirected(headers.host ?? "");
+  const dashboard = new DashboardAnswers(dashboardOf(gateway), (error) => gateway.backend.meetFault(error));
+  const server = createServer(async (request, response) => {
+    const { method, url = "" } = request;
+    const isOurs = isHostOfAdmin(request.headers.host, [host, hostname(), ...gateway.settings.hosts]);
+    const ofDashboard = isOurs && isRead(method) ? dashboard.at(pathOf(url)) : undefined;
+    if (ofDashboard !== undefined) return ofDashboard(request, response);
+    const { status, type, body } = isOurs ? await pageOf(gateway, method, url) : misdirected(request.headers.host ?? "");
     response.writeHead(status, { "content-type": type }).end(`${body}\n`);
   });
   return new Promise((resolve, reject) => {
@@ -50,11 +56,26 @@ export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(?:\.\d{1,3}){3}$/.test(host);
 }
 
+function dashboardOf(gateway: Gateway): Dashboard {
+  const { backend } = gateway;
+  return new Dashboard({
+    hello: () => helloOf(gateway),
+    hasNats: () => backend.connected,
+    listen: (listener) => backend.announcements.listen(listener),
+    ask: () => backend.presence.say({ kind: "ask" }),
+    onBug: (error) => backend.meetFault(error),
+  });
+}
+
+function isRead(method: string | undefined): boolean {
+  return method === "GET" || method === "HEAD";
+}
+
 async function pageOf(gateway: Gateway, method: string | undefined, url: string): Promise<Page> {
-  if (method !== "GET" && method !== "HEAD") return text(405, "only GET");
+  if (!isRead(method)) return text(405, "only GET");
   const path = pathOf(url);
   const page = Object.hasOwn(pages, path) ? pages[path] : undefined;
-  if (page === undefined) return text(404, `there are ${Object.keys(pages).join(", ")}`);
+  if (page === undefined) return text(404, `there are ${[...Object.keys(pages), ...dashboardPaths].join(", ")}`);
   try {
     return await page(gateway);
   } catch (error) {
@@ -69,10 +90,10 @@ function misdirected(host: string): Page {
   return text(421, `the admin port is not ${shown(host)}: ask it by its address, or add this name to HOSTS`);
 }
 
-/** Without the query, and a slash at the end. */
+/** Without the query, and a slash at the end of more than that. */
 function pathOf(url: string): string {
   const [path = ""] = url.split("?", 1);
-  return path.endsWith("/") ? path.slice(0, -1) : path;
+  return path.endsWith("/") && path !== "/" ? path.slice(0, -1) : path;
 }
 
 async function metrics(sources: readonly (readonly Metric[])[]): Promise<Page> {

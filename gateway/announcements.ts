@@ -27,6 +27,7 @@ export interface AnnouncementsOptions {
 
 export class Announcements {
   private readonly options: AnnouncementsOptions;
+  private readonly listeners = new Set<(announcement: Announcement) => void>();
   private subscriptions: BusSubscription[] = [];
 
   constructor(options: AnnouncementsOptions) {
@@ -36,9 +37,23 @@ export class Announcements {
   begin(): void {
     const { bus, subjects } = this.options;
     this.subscriptions = [
-      bus.subscribe(subjects.members, ({ payload }) => this.hear(decodeAnnouncement(payload))),
-      bus.subscribe(subjects.membersFromWorkers, ({ payload }) => this.hearWorker(decodeWorkerAnnouncement(payload))),
+      bus.subscribe(subjects.members, ({ payload }) => {
+        const announcement = decodeAnnouncement(payload);
+        this.hear(announcement);
+        this.tell(announcement);
+      }),
+      bus.subscribe(subjects.membersFromWorkers, ({ payload }) => {
+        const announcement = decodeWorkerAnnouncement(payload);
+        this.hearWorker(announcement);
+        this.tell(announcement);
+      }),
     ];
+  }
+
+  /** Tells of each announcement of the others, once those have heard it that it is for. @returns what ends that. */
+  listen(listener: (announcement: Announcement) => void): () => void {
+    this.listeners.add(listener);
+    return () => void this.listeners.delete(listener);
   }
 
   /** Hears nobody any more, and so answers nobody. */
@@ -52,6 +67,10 @@ export class Announcements {
     if (!dispatcher.activate(activation)) return;
     log.info({ release: activation.release, generation: activation.generation }, "release activated");
     presence.announce();
+  }
+
+  private tell(announcement: Announcement): void {
+    for (const listener of this.listeners) listener(announcement);
   }
 
   private hear(announcement: Announcement): void {

@@ -86,6 +86,7 @@ export const errorTable = {
     text: "a gateway did not answer a call of the HTTP API within API_TIMEOUT_MS; answered with 503, and its part may not be done",
   },
   "api.busy": { close: 1013, text: "API_WAITING calls of the HTTP API wait for other gateways; answered with 503" },
+  "dashboard.full": { close: 1013, text: "20 pages look at a gateway's dashboard; answered with 503" },
   "handler.invalid": { close: 1011, text: "a handler module's default export is not a result of defineHandler" },
   "handler.duplicate": { close: 1011, text: "two handler modules serve the same path" },
   "handler.thrown": { close: 1011, text: "a handler threw an error that is not in this table" },

@@ -14,7 +14,7 @@ let system: TestSystem | Installation;
 
 afterEach(() => (system instanceof TestSystem ? system.stop() : system.end()));
 
-const paths = ["/healthz", "/readyz", "/status", "/metrics", "/metrics/workers"];
+const paths = ["/healthz", "/readyz", "/status", "/metrics", "/metrics/workers", "/dashboard/uplot.js"];
 const warning = "the admin port is not on loopback";
 
 test("every path is answered, also with a query or a slash behind it, and nobody is warned of loopback", async () => {
@@ -25,7 +25,9 @@ test("every path is answered, also with a query or a slash behind it, and nobody
   for (const path of paths) {
     for (const end of ["", "?x=1", "/", "/?x=1"]) expect(await status(`${path}${end}`), `${path}${end}`).toBe(200);
   }
-  for (const path of ["/", "/nowhere", "/healthz/x", "/toString"]) expect(await status(path), path).toBe(404);
+  for (const path of ["/", "/?x=1"]) expect(await status(path), path).toBe(200);
+  for (const path of ["/nowhere", "/healthz/x", "/toString", "/dashboard", "/dashboard/../admin.ts"])
+    expect(await status(path), path).toBe(404);
   for (const { output } of running.processes) expect(output).not.toContain(warning);
 });
 
@@ -36,7 +38,8 @@ test("a Host of somebody else is refused on every path; addresses, localhost and
   const port = running.gatewayHellos[0]?.adminPort ?? 0;
   const url = `http://127.0.0.1:${port}`;
   const ask = (path: string, host: string) => RawClient.until(url, `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`, "\r\n\r\n");
-  for (const path of paths) expect(await ask(path, `evil.example:${port}`), path).toMatch(/^HTTP\/1\.1 421 Misdirected Request\r\n/);
+  for (const path of [...paths, "/", "/dashboard/events"])
+    expect(await ask(path, `evil.example:${port}`), path).toMatch(/^HTTP\/1\.1 421 Misdirected Request\r\n/);
   expect(await RawClient.until(url, "GET /status HTTP/1.1\r\nHost: evil.example\r\n\r\n", "HOSTS")).not.toContain("counters");
   for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, "[::1]", "gw1", "admin.example.com:1"]) {
     expect(await ask("/healthz", host), host).toMatch(/^HTTP\/1\.1 200 /);

@@ -1,0 +1,60 @@
+// The files of the dashboard's page: read once, when somebody first wants one, and kept, also compressed. There is nothing to build.
+
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+
+export interface PageFile {
+  readonly type: string;
+  readonly bytes: Buffer;
+  readonly gzip: Buffer;
+  /** Another one where the file is another (RFC 9110, 8.8.3). */
+  readonly etag: string;
+}
+
+const folder = join(import.meta.dirname, "public");
+const types = {
+  html: "text/html; charset=utf-8",
+  css: "text/css; charset=utf-8",
+  js: "text/javascript; charset=utf-8",
+  svg: "image/svg+xml",
+} as const;
+
+const own = (name: string) => () => join(folder, name);
+// Its ES module is not minified, and three times as large.
+const ofUplot = (name: string) => () => createRequire(import.meta.url).resolve(`uplot/dist/${name}`);
+
+/** By path: where each is. */
+const places: Readonly<Record<string, { readonly type: string; readonly path: () => string }>> = {
+  "/": { type: types.html, path: own("index.html") },
+  "/dashboard/dashboard.js": { type: types.js, path: own("dashboard.js") },
+  "/dashboard/charts.js": { type: types.js, path: own("charts.js") },
+  "/dashboard/panels.js": { type: types.js, path: own("panels.js") },
+  "/dashboard/releases.js": { type: types.js, path: own("releases.js") },
+  "/dashboard/dom.js": { type: types.js, path: own("dom.js") },
+  "/dashboard/dashboard.css": { type: types.css, path: own("dashboard.css") },
+  "/dashboard/icon.svg": { type: types.svg, path: own("icon.svg") },
+  "/dashboard/uplot.js": { type: types.js, path: ofUplot("uPlot.iife.min.js") },
+  "/dashboard/uplot.css": { type: types.css, path: ofUplot("uPlot.min.css") },
+};
+
+export const pagePaths: readonly string[] = Object.keys(places);
+
+export class PageFiles {
+  private readonly read = new Map<string, PageFile>();
+
+  /** @param path One of `pagePaths`. @throws where it cannot be read. */
+  at(path: string): PageFile {
+    const known = this.read.get(path);
+    if (known !== undefined) return known;
+    const place = places[path];
+    if (place === undefined) throw new Error(`${path} is no file of the page`);
+    const bytes = readFileSync(place.path());
+    const etag = `"${createHash("sha256").update(bytes).digest("base64url").slice(0, 22)}"`;
+    const file = { type: place.type, bytes, gzip: gzipSync(bytes, { level: 9 }), etag };
+    this.read.set(path, file);
+    return file;
+  }
+}
