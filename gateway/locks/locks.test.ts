@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { CodedError } from "../../protocol/errors.ts";
 import type { Entry } from "../../protocol/key-value.ts";
 import { type LockValue, mostWaiting } from "../../protocol/lock-value.ts";
@@ -36,18 +36,27 @@ class World {
   /** By lock: the highest fence that somebody got, and who. */
   readonly fences = new Map<string, number>();
   readonly lastHolder = new Map<string, string>();
+  /** What nobody should have been told, in words. Not thrown: the locks under test would take it for an error of the store. */
+  readonly wrong: string[] = [];
   private letters: Array<{ readonly at: number; readonly run: () => void }> = [];
+  private readonly interruptions: Array<{ readonly steps: number; readonly run: () => void }> = [];
 
   async pass(ms: number): Promise<void> {
     for (const end = this.now + ms; this.now < end; ) {
       this.now += tickMs;
       for (let due = this.due(); due.length > 0; due = this.due()) {
         for (const { run } of due) run();
+        await this.interrupt();
         await settle();
       }
       for (const gateway of this.gateways) if (!gateway.isDead) gateway.locks.sweep();
       await settle();
     }
+  }
+
+  /** Something happens between the store's next answer and what follows from it, when so many promises in a row have been resolved. */
+  interruptAfter(steps: number, run: () => void): void {
+    this.interruptions.push({ steps, run });
   }
 
   async calm(): Promise<void> {
@@ -80,6 +89,13 @@ class World {
   remove(revision: number): boolean {
     const found = [...this.entries].find(([, entry]) => entry.revision === revision);
     return found !== undefined && this.entries.delete(found[0]);
+  }
+
+  private async interrupt(): Promise<void> {
+    const interruption = this.interruptions.shift();
+    if (interruption === undefined) return;
+    for (let step = 0; step < interruption.steps; step++) await undefined;
+    interruption.run();
   }
 
   private due() {
@@ -175,11 +191,11 @@ class Gateway {
   private gets(connection: string, name: string, fence: number): void {
     const others = this.world.gateways.flatMap(({ held }) => [...held].filter(([key]) => key.endsWith(` ${name}`)));
     const second = others.find(([key]) => key !== `${connection} ${name}`);
-    if (second !== undefined) throw new Error(`${connection} gets ${name}, which ${second[0]} has`);
+    if (second !== undefined) this.world.wrong.push(`${connection} gets ${name}, which ${second[0]} has`);
     const highest = this.world.fences.get(name) ?? 0;
     const isHeldStill = this.held.get(`${connection} ${name}`) === fence || this.world.lastHolder.get(name) === connection;
     if (fence < highest || (fence === highest && !isHeldStill))
-      throw new Error(`${connection} gets ${name} with ${fence}, behind ${highest}`);
+      this.world.wrong.push(`${connection} gets ${name} with ${fence}, behind ${highest}`);
     this.world.fences.set(name, fence);
     this.world.lastHolder.set(name, connection);
     this.held.set(`${connection} ${name}`, fence);
@@ -195,6 +211,8 @@ beforeEach(() => {
   a = new Gateway("ga", world);
   b = new Gateway("gb", world);
 });
+
+afterEach(() => expect(world.wrong).toEqual([]));
 
 test("one connection has it; others get it in the order in which they asked, each with a higher fence", async () => {
   const first = a.take(1);
@@ -384,6 +402,42 @@ test("a notice that overtakes the answer of an older question is heeded", async 
   expect(waits.told).toEqual([expect.any(Number)]);
 });
 
+test("who asks while what nobody wants any more is looked at once more has it alone", async () => {
+  for (let steps = 0; steps <= 20; steps++) {
+    world = new World();
+    a = new Gateway("ga", world);
+    a.take(1);
+    await world.pass(100);
+    world.fate = () => ({ thereMs: 50, backMs: 50 });
+    a.release(1);
+    await world.pass(50);
+    a.locks.reconnected();
+    // The next answer is that nobody has it.
+    await world.pass(150);
+    const told: Told[][] = [];
+    world.interruptAfter(steps, () => told.push(a.take(2).told));
+    await world.pass(1_000);
+    const waits = a.take(3, "a", 5_000);
+    await world.pass(1_000);
+    expect([told, waits.told]).toEqual([[[expect.any(Number)]], []]);
+    expect(world.wrong).toEqual([]);
+  }
+});
+
+test("what is heard while the store does not answer is looked at when it does", async () => {
+  a.take(1);
+  await world.pass(100);
+  a.release(1);
+  await world.pass(100);
+  world.fate = () => ({ thereMs: undefined, backMs: undefined });
+  // A put that nobody remembers.
+  world.put("a", { line: ["ga-1-0"], fence: 0 }, 0, b);
+  await world.pass(3_000);
+  expect(world.entries.size).toBe(1);
+  await world.calm();
+  expect(world.entries.size).toBe(0);
+});
+
 test("fences rise also where NATS has lost its disk and nobody was cut off from it", async () => {
   const first = a.take(1);
   await world.pass(100);
@@ -411,11 +465,18 @@ test("fences rise also where NATS has lost its disk and nobody was cut off from 
   expect(after.told[0]).toBeGreaterThan(before);
 });
 
-const step = fc.oneof(
+const event = fc.oneof(
   fc.record({ does: fc.constant("take" as const), at: fc.nat(2), connection: fc.nat(3), waitMs: fc.constantFrom(0, 300, 20_000) }),
   fc.record({ does: fc.constantFrom("release" as const, "end" as const, "commit" as const), at: fc.nat(2), connection: fc.nat(3) }),
   fc.record({ does: fc.constant("kill" as const), at: fc.nat(1) }),
   fc.record({ does: fc.constant("reconnect" as const), at: fc.nat(2) }),
+);
+
+type Happening = typeof event extends fc.Arbitrary<infer Value> ? Value : never;
+
+const step = fc.oneof(
+  { weight: 4, arbitrary: event },
+  fc.record({ does: fc.constant("interrupt" as const), steps: fc.nat(20), by: event }),
   fc.record({ does: fc.constant("pass" as const), ms: fc.constantFrom(50, 200, 1_000, 2_500) }),
   fc.record({
     does: fc.constant("network" as const),
@@ -423,24 +484,31 @@ const step = fc.oneof(
   }),
 );
 
+function happens(event: Happening, gateway: Gateway): void {
+  if (gateway.isDead) return;
+  if (event.does === "take") gateway.take(event.connection, "a", event.waitMs);
+  if (event.does === "release") gateway.release(event.connection);
+  if (event.does === "end") gateway.end(event.connection);
+  // What it has not kept is given back.
+  if (event.does === "commit") {
+    gateway.held.delete(`${gateway.name}-${event.connection}-0 a`);
+    gateway.commit(event.connection);
+  }
+  if (event.does === "reconnect") gateway.locks.reconnected();
+  if (event.does === "kill") gateway.kill();
+}
+
 test("whatever is lost or late: never two have it, fences rise, and all who wait get it when all is calm", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
       world = new World();
       const gateways = ["ga", "gb", "gc"].map((name) => new Gateway(name, world));
       for (const action of steps) {
-        const gateway = "at" in action ? (gateways[action.at] as Gateway) : undefined;
-        if (gateway?.isDead) continue;
-        if (action.does === "take") gateway?.take(action.connection, "a", action.waitMs);
-        if (action.does === "release") gateway?.release(action.connection);
-        if (action.does === "end") gateway?.end(action.connection);
-        // What it has not kept is given back.
-        if (action.does === "commit") {
-          gateway?.held.delete(`${gateway.name}-${action.connection}-0 a`);
-          gateway?.commit(action.connection);
+        if ("at" in action) happens(action, gateways[action.at] as Gateway);
+        if (action.does === "interrupt") {
+          const { steps, by } = action;
+          world.interruptAfter(steps, () => happens(by, gateways[by.at] as Gateway));
         }
-        if (action.does === "reconnect") gateway?.locks.reconnected();
-        if (action.does === "kill") gateway?.kill();
         if (action.does === "pass") await world.pass(action.ms);
         if (action.does === "network") {
           let index = 0;
@@ -450,6 +518,7 @@ test("whatever is lost or late: never two have it, fences rise, and all who wait
         }
       }
       await world.calm();
+      expect(world.wrong).toEqual([]);
       const last = gateways[2] as Gateway;
       const dead = gateways.filter(({ isDead }) => isDead);
       const freeing = Promise.all(dead.map(({ name }) => freeLocksOf(name, last.entries)));
@@ -465,6 +534,7 @@ test("whatever is lost or late: never two have it, fences rise, and all who wait
       expect(gateways.filter(({ isDead }) => !isDead).map(({ locks }) => locks.size)).toEqual(
         gateways.filter(({ isDead }) => !isDead).map(() => 0),
       );
+      expect(world.wrong).toEqual([]);
       expect(world.entries.size).toBe(0);
       expect(gateways.flatMap(({ lost }) => lost)).toEqual([]);
       expect(gateways.flatMap(({ told }) => told)).not.toContain("lock.crowded");

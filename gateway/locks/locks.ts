@@ -177,6 +177,8 @@ export class Locks {
   }
 
   private async ask(lock: Lock): Promise<void> {
+    // Forgotten, while it was to be asked once more: another may have taken its place, and knows of claims that this one does not.
+    if (this.locks.get(lock.key) !== lock) return;
     try {
       while (lock.isStale) {
         lock.isStale = false;
@@ -194,6 +196,8 @@ export class Locks {
       lock.lookAt = this.options.now() + retryMs;
       this.restless.add(lock);
       for (const claim of lock.claims.values()) claim.failed(error);
+      // Kept until the store has told: somebody may be in line there whom nobody here wants.
+      return;
     }
     if (lock.claims.size > 0 || this.isInDoubt(lock)) return;
     this.locks.delete(lock.key);
