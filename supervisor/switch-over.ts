@@ -32,8 +32,8 @@ export interface DeployPool {
    * @throws the signal's reason.
    */
   ready(timeoutMs: number, signal: AbortSignal): Promise<void>;
-  /** The last errors of its workers, the oldest first; one may have several lines. */
-  lastErrors(): readonly string[] | Promise<readonly string[]>;
+  /** The last errors that its workers have logged until now, the oldest first; one may have several lines. */
+  lastErrors(): Promise<readonly string[]>;
 }
 
 export interface ActivateOptions {

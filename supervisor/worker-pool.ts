@@ -1,5 +1,6 @@
 // The workers of one release. A pool begins as standby; which one is active is decided by worker-pools.ts.
 
+import { setImmediate as endOfStep } from "node:timers/promises";
 import type { WorkerHello } from "../protocol/membership.ts";
 import type { Child, Exit } from "./child.ts";
 import { exitText } from "./child.ts";
@@ -89,8 +90,15 @@ export class WorkerPool {
     }
   }
 
-  /** The last errors of its workers, each once with how often it came; an entry may have several lines. */
-  lastErrors(): string[] {
+  /**
+   * The last errors of its workers, each once with how often it came; an entry may have several lines.
+   * @returns also those that they have written before this was asked, and that have not been read from their pipes.
+   */
+  async lastErrors(): Promise<string[]> {
+    // Whoever asks may have heard through NATS what came of an error that waits in a pipe. This step of the event loop may have looked at
+    // the pipes already; the next one looks at all of them before it ends.
+    await endOfStep();
+    await endOfStep();
     const living = this.keepers.flatMap(({ child }) => child?.errors ?? []);
     return lastErrors([...this.endedErrors, ...living]);
   }

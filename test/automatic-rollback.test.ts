@@ -11,6 +11,8 @@ const file = "worker/handlers/version.ts";
 const clients = 10;
 /** How often each client speaks. */
 const talkMs = 10;
+/** WATCH_MS of a watch that does not end well, however busy the machine is. */
+const untilFound = "600000";
 
 let installation: Installation;
 let stopTalking: () => void;
@@ -75,7 +77,7 @@ async function expectAlone(release: string, generation: number): Promise<void> {
 
 describe("a release is rolled back by itself", () => {
   test("when its turns throw clearly more often: what was compared and its errors are shown, and the next deploy works", async () => {
-    const first = await serve(handler("one"), { WATCH_MS: "20000" });
+    const first = await serve(handler("one"), { WATCH_MS: untilFound });
     await answers("one");
     installation.write(file, handler("two", 'if (number % 4 === 0) throw new Error("no luck");'));
     const { exitCode, output } = await installation.run("deploy-worker");
@@ -117,7 +119,7 @@ export default defineHandler({
   onMessage(conn, message) { conn.send(\`here \${message.text()}\`); },
 });
 `;
-    const first = await serve(withState("{ x: v.number() }", "{ x: 1 }"), { WATCH_MS: "20000" });
+    const first = await serve(withState("{ x: v.number() }", "{ x: 1 }"), { WATCH_MS: untilFound });
     await answers("here");
     installation.write(file, withState("{ x: v.number(), hp: v.number() }", "{ x: 1, hp: 9 }"));
     const { exitCode, output } = await installation.run("deploy-worker", "--force");
@@ -145,7 +147,7 @@ export default defineHandler({
     const migrate = "migrate: (stored) => ({ total: (stored as { count: number }).count }), onError() {},";
     const throwing =
       'onMessage(conn) { if (conn.query.has("late")) throw new Error("no luck"); conn.send("two"); conn.setState(conn.state); },';
-    const first = await serve(withState("count", answering("one")), { WATCH_MS: "20000" });
+    const first = await serve(withState("count", answering("one")), { WATCH_MS: untilFound });
     installation.write(file, withState("total", `${migrate} ${throwing}`));
     const command = installation.command(["deploy-worker", "--json"]);
     await Promise.all(talkers.map((talker) => talker.until(() => talker.received.includes("two"), "the new release answers")));
@@ -168,7 +170,7 @@ export default defineHandler({
   });
 
   test("when a worker crashes, although the command that deployed it was killed", async () => {
-    const first = await serve(handler("one"), { WATCH_MS: "20000" });
+    const first = await serve(handler("one"), { WATCH_MS: untilFound });
     installation.write(file, handler("two", "", "setTimeout(() => process.exit(3), 1500);"));
     const command = installation.command(["deploy-worker"]);
     await command.line(/^watching release/);
@@ -179,7 +181,7 @@ export default defineHandler({
   });
 
   test("when its onStart fails", async () => {
-    const first = await serve(handler("one"), { WATCH_MS: "20000" });
+    const first = await serve(handler("one"), { WATCH_MS: untilFound });
     await answers("one");
     installation.write(file, handler("two", "", 'throw new Error("no ticker");'));
     const { exitCode, output } = await installation.run("deploy-worker");
@@ -209,7 +211,7 @@ export default defineHandler({
   });
 
   test("when somebody asks for the release before meanwhile: one rollback answers both commands, within a second", async () => {
-    const first = await serve(handler("one"), { WATCH_MS: "600000", WARM_MS: "0" });
+    const first = await serve(handler("one"), { WATCH_MS: untilFound, WARM_MS: "0" });
     installation.write(file, handler("two"));
     const deploy = installation.command(["deploy-worker"]);
     await deploy.line(/^watching release/);

@@ -11,7 +11,7 @@ import { workerRole } from "../releases/worker-role.ts";
 import type { DeployPool } from "../switch-over.ts";
 import { StandbyError } from "../worker-pool.ts";
 import { Crashes } from "./crashes.ts";
-import { journalSince, SystemdError, systemctl, unitStates } from "./systemd.ts";
+import { journalSince, journalWritten, SystemdError, systemctl, unitStates } from "./systemd.ts";
 import { drainLater, placeWorkers, workerUnits } from "./worker-units.ts";
 
 /** From ready to active, on a machine that is busy. */
@@ -80,6 +80,7 @@ export class ServicePool implements DeployPool {
 
   async lastErrors(): Promise<readonly string[]> {
     const tail = new ErrorTail();
+    await journalWritten();
     for (const unit of this.units) {
       for (const line of await journalSince(unit, this.startedAt)) tail.hear(line, line.startsWith("{") ? "stdout" : "stderr");
     }

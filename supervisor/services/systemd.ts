@@ -72,6 +72,11 @@ export async function enabledUnits(target: string): Promise<string[]> {
   return readdir(join(layout.units, `${target}.wants`)).catch(() => []);
 }
 
+/** Resolves when the journal has what was written until now; at once where that cannot be asked for. Source: journalctl(1), --sync. */
+export async function journalWritten(): Promise<void> {
+  await run("journalctl", "--sync").catch(() => undefined);
+}
+
 /** Lines that the processes of a unit have written. */
 export async function journalSince(unit: string, since: Date): Promise<string[]> {
   const args = ["--no-pager", "--quiet", "--output=cat", `--since=@${Math.floor(since.getTime() / 1000)}`];
