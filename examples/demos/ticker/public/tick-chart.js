@@ -16,7 +16,10 @@ export class TickChart {
         width: home.clientWidth,
         height,
         scales: { x: { range: (_plot, _from, to) => [to - shownSeconds, to] } },
-        axes: [axis, { ...axis, size: 60 }],
+        axes: [
+          { ...axis, space: 80, values: (_plot, seconds) => seconds.map(timeText) },
+          { ...axis, size: 60 },
+        ],
         series: [{}, { stroke: colour("--accent"), width: 2, points: { show: false } }],
         legend: { show: false },
         cursor: { show: false },
@@ -53,4 +56,8 @@ export class TickChart {
     }
     ctx.restore();
   }
+}
+
+function timeText(seconds) {
+  return new Date(seconds * 1000).toLocaleTimeString("en", { hourCycle: "h23" });
 }

@@ -34,11 +34,12 @@ function show() {
     number: newest.n.toLocaleString("en"),
     missed: String(missed),
     doubled: String(doubled),
+    faults: missed + doubled === 0 ? "" : `${missed} missed, ${doubled} doubled`,
     producer: `worker ${newest.worker} of release ${newest.release}`,
   };
   for (const [id, text] of Object.entries(texts)) {
     const element = document.getElementById(id);
-    // What has not changed is left alone: it would be read out again.
+    // What has not changed is left alone: faults would be read out again.
     if (element.textContent !== text) element.textContent = text;
   }
 }
