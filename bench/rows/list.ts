@@ -5,6 +5,7 @@ import { connectionRows } from "./connections.ts";
 import { deployRows } from "./deploys.ts";
 import { dispatchRows } from "./dispatch.ts";
 import { echoRows } from "./echo.ts";
+import { gameRow } from "./game.ts";
 import { httpRow } from "./http.ts";
 import { membersRow } from "./members.ts";
 import { presenceRow } from "./presence.ts";
@@ -18,6 +19,7 @@ export const rows: readonly Row[] = [
   presenceRow,
   httpRow,
   timersRow,
+  gameRow,
   ...connectionRows,
   workersRow,
   membersRow,
