@@ -42,6 +42,7 @@ const anyNode = [
   // The steps of a deploy, and ways back. Every Node: test/deploy-states.test.ts, supervisor/releases/, and machines with systemd.
   "test/automatic-rollback.test.ts",
   "test/cut-off.test.ts",
+  "test/dashboard.test.ts",
   "test/deploy.test.ts",
   "test/nonsense.test.ts",
   "test/rollback.test.ts",

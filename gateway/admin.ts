@@ -61,8 +61,16 @@ function dashboardOf(gateway: Gateway): Dashboard {
   return new Dashboard({
     hello: () => helloOf(gateway),
     hasNats: () => backend.connected,
-    listen: (listener) => backend.announcements.listen(listener),
+    listen: ({ hear, hearDeploy, hearErrors }) => {
+      const ends = [backend.announcements.listen(hear), backend.listenToDeploys(hearDeploy)];
+      backend.scrapes.onErrors = hearErrors;
+      return () => {
+        for (const end of ends) end();
+        backend.scrapes.onErrors = undefined;
+      };
+    },
     ask: () => backend.presence.say({ kind: "ask" }),
+    askErrors: (after) => backend.scrapes.askErrors(after),
     onBug: (error) => backend.meetFault(error),
   });
 }

@@ -8,6 +8,7 @@ import type { IdentityFile } from "../process/identity-file.ts";
 import { encodeScrape, parseScraped } from "../process/scrape.ts";
 import type { SparseLog } from "../process/sparse-log.ts";
 import type { Bus } from "../protocol/bus.ts";
+import { type DeployProgress, parseDeployProgress } from "../protocol/deploy-progress.ts";
 import { LinkHub } from "../protocol/link-hub.ts";
 import type { GatewayHello } from "../protocol/membership.ts";
 import { Presence } from "../protocol/presence.ts";
@@ -145,7 +146,7 @@ export class Backend {
       },
       everyMs: gatewaySweepMs,
     });
-    this.scrapes = new Scrapes((number) => bus.publish(subjects.scrape, encodeScrape({ to: id, number })));
+    this.scrapes = new Scrapes((question) => bus.publish(subjects.scrape, encodeScrape({ to: id, ...question })));
     const { requests, workers, peers, presence } = this;
     const { users, members, history, locks } = options;
     const fences = new TaskFences();
@@ -188,6 +189,13 @@ export class Backend {
     this.announcements.begin();
     this.peers.listens();
     bus.subscribe(subjects.scraped(id), ({ payload }) => this.scrapes.answered(parseScraped(payload)));
+  }
+
+  /** Tells of deploys as they happen. @returns what ends that. */
+  listenToDeploys(listener: (progress: DeployProgress) => void): () => void {
+    const { bus, subjects } = this.options;
+    const subscription = bus.subscribe(subjects.deploys, ({ payload }) => listener(parseDeployProgress(payload)));
+    return () => subscription.unsubscribe();
   }
 
   /** Tells everybody that the gateway is there. */

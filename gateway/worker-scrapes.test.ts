@@ -10,7 +10,7 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 test("labels each worker's metrics with its id and release", async () => {
-  const scrapes = new Scrapes((number) => {
+  const scrapes = new Scrapes(({ number }) => {
     for (const from of ["w2", "w1"]) scrapes.answered({ from, number, metrics: [one] });
   });
   expect(await scrapes.scrape([first, second])).toMatchObject([
@@ -21,7 +21,7 @@ test("labels each worker's metrics with its id and release", async () => {
 });
 
 test("waits a second for a worker that is silent, and does without it", async () => {
-  const scrapes = new Scrapes((number) => scrapes.answered({ from: "w1", number, metrics: [one] }));
+  const scrapes = new Scrapes(({ number }) => scrapes.answered({ from: "w1", number, metrics: [one] }));
   const scraped = scrapes.scrape([first, second]);
   await vi.advanceTimersByTimeAsync(1_000);
   expect(await scraped).toMatchObject([[{ samples: [{ value: 1 }, { value: 0 }] }], [{ name: "turns_total" }], []]);
@@ -29,7 +29,7 @@ test("waits a second for a worker that is silent, and does without it", async ()
 
 test("takes no answer twice, none to an earlier question, and none of a stranger", async () => {
   const asked: number[] = [];
-  const scrapes = new Scrapes((number) => void asked.push(number));
+  const scrapes = new Scrapes(({ number }) => void asked.push(number));
   const late = scrapes.scrape([first]);
   await vi.advanceTimersByTimeAsync(1_000);
   await late;
@@ -50,4 +50,19 @@ test("asks nobody where no worker answers such questions", async () => {
     throw new Error("asked");
   });
   expect(await scrapes.scrape([{ ...first, hasMetrics: false }])).toMatchObject([[{ samples: [] }]]);
+});
+
+test("errors are asked for and told of beside the metrics; an older worker's metrics in their place are nobody's", async () => {
+  const asked: unknown[] = [];
+  const told: unknown[] = [];
+  const scrapes = new Scrapes((question) => void asked.push(question));
+  const error = { number: 3, at: 1, text: "failed", message: "no", stack: "", about: {} };
+  const answer = { from: "w1", number: 0, metrics: [], errors: [error] };
+  scrapes.answered(answer);
+  scrapes.onErrors = (worker, errors) => void told.push([worker, errors]);
+  scrapes.askErrors({ w1: 2 });
+  expect(asked).toEqual([{ number: 0, errorsAfter: { w1: 2 } }]);
+  scrapes.answered(answer);
+  scrapes.answered({ from: "w2", number: 0, metrics: [one] });
+  expect(told).toEqual([["w1", [error]]]);
 });

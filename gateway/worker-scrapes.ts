@@ -1,7 +1,8 @@
-// Asks workers for their metrics when somebody asks the gateway for them. Nothing is sent while nobody does.
+// Asks workers for their metrics when somebody asks the gateway for them, and for their errors while somebody looks at its dashboard.
+// Nothing is sent while nobody does.
 
 import type { Labels, Metric } from "../process/metric.ts";
-import type { Scraped } from "../process/scrape.ts";
+import type { LoggedError, Scrape, Scraped } from "../process/scrape.ts";
 
 /** How long workers may take to answer: less than Prometheus waits. */
 const patienceMs = 1_000;
@@ -21,12 +22,14 @@ interface Scraping {
 }
 
 export class Scrapes {
-  private readonly ask: (number: number) => void;
+  /** Told of errors that workers have logged. */
+  onErrors: ((worker: string, errors: readonly LoggedError[]) => void) | undefined;
+  private readonly ask: (question: Omit<Scrape, "to">) => void;
   private readonly open = new Map<number, Scraping>();
   private last = 0;
 
-  /** @param ask says to all workers that number so-and-so is to be answered. */
-  constructor(ask: (number: number) => void) {
+  /** @param ask says to all workers what is to be answered. */
+  constructor(ask: (question: Omit<Scrape, "to">) => void) {
     this.ask = ask;
   }
 
@@ -42,7 +45,13 @@ export class Scrapes {
     ];
   }
 
-  answered({ from, number, metrics }: Scraped): void {
+  /** Has workers tell `onErrors` what they have logged. @param after By worker, the number of its last error that is known. */
+  askErrors(after: Readonly<Record<string, number>>): void {
+    this.ask({ number: 0, errorsAfter: after });
+  }
+
+  answered({ from, number, metrics, errors }: Scraped): void {
+    if (errors !== undefined) return this.onErrors?.(from, errors);
     const scraping = this.open.get(number);
     if (scraping === undefined || !scraping.awaited.delete(from)) return;
     scraping.answers.set(from, metrics);
@@ -59,7 +68,7 @@ export class Scrapes {
       };
       const late = setTimeout(finish, patienceMs);
       this.open.set(number, { awaited, answers, finish });
-      this.ask(number);
+      this.ask({ number });
     });
   }
 }

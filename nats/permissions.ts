@@ -63,6 +63,7 @@ export function rightsOf(namespace: string): Readonly<Record<Role, Permissions>>
         `${namespace}.repaired.*.*`,
         ...questions,
         subjects.scraped("*"),
+        subjects.deploys,
         replies,
         `$KV.${lockBucket(namespace)}.*`,
       ],
@@ -75,7 +76,10 @@ export function rightsOf(namespace: string): Readonly<Record<Role, Permissions>>
       publish: [...members, subjects.link("*"), subjects.linkFromWorkers("*"), subjects.scraped("*"), ...stores],
       subscribe: [...members, subjects.link("*"), subjects.scrape, replies, leases],
     },
-    operator: { publish: [subjects.members, ...buckets.flatMap(({ look, make }) => [...look, ...make])], subscribe: [...members, replies] },
+    operator: {
+      publish: [subjects.members, subjects.deploys, ...buckets.flatMap(({ look, make }) => [...look, ...make])],
+      subscribe: [...members, replies],
+    },
     publisher: { publish: [topics("publish")], subscribe: [] },
   };
 }

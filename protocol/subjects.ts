@@ -43,6 +43,8 @@ export interface Subjects {
   readonly scrape: string;
   /** Where that gateway gets them. */
   scraped(gateway: string): string;
+  /** What whoever deploys tells of it, for gateways whose dashboard somebody looks at. */
+  readonly deploys: string;
   /** Where NATS answers whoever asks its JetStream: a prefix, of two more tokens. */
   readonly replies: string;
 }
@@ -72,6 +74,7 @@ export function subjectsOf(namespace: string): Subjects {
     answered: (gateway) => `${namespace}.answered.${gateway}`,
     scrape: `${namespace}.scrape`,
     scraped: (gateway) => `${namespace}.scraped.${gateway}`,
+    deploys: `${namespace}.deploys`,
     replies: `${namespace}.reply`,
   };
 }

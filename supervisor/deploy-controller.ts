@@ -1,9 +1,12 @@
 // Answers what commands ask over the control socket, and lets one deploy run at a time. The lock is only in memory, so it
 // cannot outlive the supervisor.
 
+import { randomBytes } from "node:crypto";
+import type { DeployProgress } from "../protocol/deploy-progress.ts";
 import { isCodedError } from "../protocol/errors.ts";
 import { type Answer, Cancelled, type ControlRequest, type Outcome, ownName, type Who } from "./control.ts";
 import type { DeployReport } from "./deploy-report.ts";
+import { DeployTelling } from "./deploy-telling.ts";
 import { type Deployable, StillStarting } from "./deployable.ts";
 import type { Log } from "./log-display.ts";
 import { ReleaseError } from "./releases/release.ts";
@@ -70,18 +73,32 @@ export class DeployController {
   ): Promise<Outcome<DeployReport>> {
     if (this.deploying !== undefined) return this.interrupt(this.deploying, request, onStep);
     const rollbackSignal = new RollbackSignal();
+    const telling = this.telling(request);
     this.deploying = { what: request.request, who: request.who, since: new Date(), rollbackSignal };
     this.log.event("info", `${request.request} begins`, { by: request.who });
     try {
-      const options = { onStep, signal, force: request.force };
+      const tellStep: OnStep = (text, event) => {
+        telling.step(text, event);
+        onStep(text, event);
+      };
+      const options = { onStep: tellStep, signal, force: request.force };
       const result =
         request.request === "rollback"
           ? await this.supervisor.rollback({ ...options, to: request.to, by: nameOf(request.who) })
           : await this.supervisor.deploy({ ...options, workers: request.workers, check, rollbackSignal });
+      telling.done(result);
       return { ok: true, result };
+    } catch (error) {
+      telling.failed(error);
+      throw error;
     } finally {
       this.deploying = undefined;
     }
+  }
+
+  private telling({ request, who }: DeployRequest): DeployTelling {
+    const tell = (progress: DeployProgress) => this.supervisor.tellDeploy(progress);
+    return new DeployTelling({ id: `d${randomBytes(5).toString("hex")}`, what: request, by: nameOf(who), tell, wallClock: Date.now });
   }
 
   /** One deploy at a time; but who wants back what served before need not wait until the watch over its successor ends. */

@@ -1,5 +1,6 @@
 // An installation, as commands see it that deploy, go back, or ask how it is.
 
+import type { DeployProgress } from "../protocol/deploy-progress.ts";
 import type { DeployOptions, RollbackOptions } from "./deploy.ts";
 import type { DeployReport } from "./deploy-report.ts";
 import type { Status, UnderWay } from "./status.ts";
@@ -14,6 +15,8 @@ export interface Deployable {
   deploy(options: DeployableOptions): Promise<DeployReport>;
   /** @throws what `rollback` throws. */
   rollback(options: Omit<RollbackOptions, "size">): Promise<DeployReport>;
+  /** Tells those who look at a dashboard. */
+  tellDeploy(progress: DeployProgress): void;
 }
 
 /** Asked too early. */

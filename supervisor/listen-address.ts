@@ -37,6 +37,12 @@ export function webSocketUrl(host: string, port: number, hasTls: boolean): strin
   return `${hasTls ? "wss" : "ws"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
+/** Where a browser on this machine finds it. Any of the gateways shows the whole installation. */
+export function dashboardUrl(adminHost: string, { adminPorts: [port = 0] }: Address): string {
+  const host = ["0.0.0.0", "::"].includes(adminHost) ? "localhost" : adminHost;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}/`;
+}
+
 async function claim({
   variable,
   port,

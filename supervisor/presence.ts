@@ -7,6 +7,7 @@ import type { BusSecurity } from "../nats/security.ts";
 import { FaultMeter } from "../process/fault-meter.ts";
 import { SparseLog } from "../process/sparse-log.ts";
 import type { Bus, BusMessage } from "../protocol/bus.ts";
+import { type DeployProgress, encodeDeployProgress } from "../protocol/deploy-progress.ts";
 import { CodedError } from "../protocol/errors.ts";
 import {
   type Activation,
@@ -17,7 +18,7 @@ import {
   laterActivation,
   type UnderWay,
 } from "../protocol/membership.ts";
-import { subjectsOf } from "../protocol/subjects.ts";
+import { type Subjects, subjectsOf } from "../protocol/subjects.ts";
 import { decodeWorkerAnnouncement, type WorkerAnnouncement } from "../protocol/worker-announcement.ts";
 import { ExitNotices } from "./exit-notices.ts";
 import { Watchdog } from "./hung-workers.ts";
@@ -28,6 +29,8 @@ import { Members } from "./members.ts";
 export class NatsUnreachable extends Error {}
 
 const connectTimeoutMs = 5_000;
+/** Deploys that whoever asks is told of again. */
+const keptDeploys = 5;
 
 export interface MembershipOptions {
   readonly natsUrl: string;
@@ -50,16 +53,18 @@ export class Membership {
   private readonly exitNotices = new ExitNotices(hostname());
   private readonly watchdog: Watchdog;
   private readonly bus: Bus;
-  private readonly subject: string;
+  private readonly subjects: Subjects;
+  /** What was said last of each, the oldest first. */
+  private readonly deploys = new Map<string, Uint8Array>();
   private readonly heartbeat: NodeJS.Timeout;
   private readonly sparseLog: SparseLog;
   private activation: Activation | undefined;
 
   private constructor(bus: Bus, options: MembershipOptions, { sparseLog, onFault }: Faults) {
-    const { members: subject, membersFromWorkers } = subjectsOf(options.namespace);
+    this.subjects = subjectsOf(options.namespace);
+    const { members: subject, membersFromWorkers } = this.subjects;
     this.bus = bus;
     this.sparseLog = sparseLog;
-    this.subject = subject;
     this.watchdog = new Watchdog({ host: hostname(), limitMs: options.hungAfterMs });
     const hear = (decode: (payload: Uint8Array) => Announcement) => (message: BusMessage) => {
       try {
@@ -68,7 +73,7 @@ export class Membership {
         this.watchdog.hear(announcement);
         this.exitNotices.hear(announcement);
         // Somebody has just started, and may not wait for the next heartbeat to learn who is active.
-        if (announcement.kind === "ask") this.sayActivation();
+        if (announcement.kind === "ask") this.answer();
       } catch (error) {
         onFault(error);
       }
@@ -124,6 +129,15 @@ export class Membership {
     this.sayActivation();
   }
 
+  /** Tells whoever looks now, and whoever asks from now on. */
+  tellDeploy(progress: DeployProgress): void {
+    const bytes = encodeDeployProgress(progress);
+    this.deploys.set(progress.id, bytes);
+    const [oldest] = this.deploys.keys();
+    if (this.deploys.size > keptDeploys && oldest !== undefined) this.deploys.delete(oldest);
+    this.bus.publish(this.subjects.deploys, bytes);
+  }
+
   /** A process of ours has this id from now on. */
   started(pid: number): void {
     this.exitNotices.started(pid);
@@ -176,8 +190,13 @@ export class Membership {
     if (activation !== undefined) this.say({ kind: "activate", activation });
   }
 
+  private answer(): void {
+    this.sayActivation();
+    for (const bytes of this.deploys.values()) this.bus.publish(this.subjects.deploys, bytes);
+  }
+
   private say(announcement: Announcement): void {
-    this.bus.publish(this.subject, encodeAnnouncement(announcement));
+    this.bus.publish(this.subjects.members, encodeAnnouncement(announcement));
   }
 }
 

@@ -5,6 +5,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { joinIdentityFiles } from "../process/identity-file.ts";
 import { longestWaitMs } from "../process/settings.ts";
+import type { DeployProgress } from "../protocol/deploy-progress.ts";
 import { configExitCode } from "../protocol/errors.ts";
 import { ActivationRecord } from "./activation-record.ts";
 import { type Child, type Exit, exitText } from "./child.ts";
@@ -16,7 +17,7 @@ import type { DeployReport } from "./deploy-report.ts";
 import { type Deployable, type DeployableOptions, StillStarting } from "./deployable.ts";
 import { Gateways } from "./gateways.ts";
 import { hungText } from "./hung-text.ts";
-import { type Address, chooseAddress, StartRefused, webSocketUrl } from "./listen-address.ts";
+import { type Address, chooseAddress, dashboardUrl, StartRefused, webSocketUrl } from "./listen-address.ts";
 import type { Log } from "./log-display.ts";
 import { NatsAccess } from "./nats-access.ts";
 import { Membership } from "./presence.ts";
@@ -107,6 +108,11 @@ export class Supervisor implements Deployable {
     return hasDemos ? this.url?.replace(/^ws(s?):\/\/([^/]+).*$/, "http$1://$2/") : undefined;
   }
 
+  /** The first gateway's; undefined while that is not decided. */
+  get dashboardUrl(): string | undefined {
+    return this.running && dashboardUrl(this.config.adminHost, this.running.address);
+  }
+
   /** Resolves when a message could be answered; without workers, when gateways accept and park. */
   async start(): Promise<void> {
     for (const folder of [this.config.cacheFolder, this.config.sharedDir, this.processes.identities])
@@ -152,6 +158,10 @@ export class Supervisor implements Deployable {
     const report = await rollback(this.parts(), { ...options, size: pools.active?.size ?? usualWorkers, signal });
     await this.prune(pools);
     return report;
+  }
+
+  tellDeploy(progress: DeployProgress): void {
+    this.running?.membership.tellDeploy(progress);
   }
 
   async status(underWay: UnderWay): Promise<Status> {

@@ -7,10 +7,15 @@ import type { Worker } from "./worker.ts";
 
 /** Answers whichever gateway asks. */
 export function answerScrapes(worker: Worker): void {
-  const { id, config, bus } = worker.options;
+  const { id, config, bus, recentErrors } = worker.options;
   const subjects = subjectsOf(config.NAMESPACE);
   bus.subscribe(subjects.scrape, ({ payload }) => {
-    const { to, number } = parseScrape(payload);
+    const { to, number, errorsAfter } = parseScrape(payload);
+    if (errorsAfter !== undefined) {
+      const errors = recentErrors.after(errorsAfter[id] ?? 0);
+      if (errors.length > 0) bus.publish(subjects.scraped(to), encodeScraped({ from: id, number, metrics: [], errors }));
+      return;
+    }
     bus.publish(subjects.scraped(to), encodeScraped({ from: id, number, metrics: workerMetrics(worker) }));
   });
 }

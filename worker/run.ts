@@ -17,6 +17,7 @@ import { onWarning } from "./auth/warnings.ts";
 import { checkPayload, liveSettings, parseWorkerConfig, type WorkerConfig } from "./config.ts";
 import { confine } from "./confinement.ts";
 import { loadHandlers, loadingTimeMs } from "./loader.ts";
+import { RecentErrors } from "./recent-errors.ts";
 import { Worker } from "./worker.ts";
 
 /** @param env Its settings. @throws {CodedError}, {HandlersError} where it cannot start. */
@@ -24,10 +25,13 @@ export async function run(env: NodeJS.ProcessEnv): Promise<void> {
   const file = new SettingsFile(env.SETTINGS_FILE ?? "", env);
   const config = parseWorkerConfig(file.read());
   const id = `w${randomBytes(5).toString("hex")}`;
+  const handlersDirs: [string, ...string[]] = [config.HANDLERS_DIR, ...(config.DEMOS_DIR === "" ? [] : [config.DEMOS_DIR])];
+  const recentErrors = new RecentErrors({ folder: process.cwd(), handlersDirs, wallClock: Date.now });
   const log = openLog({
     level: config.LOG_LEVEL,
     base: { worker: id, release: config.RELEASE, pid: process.pid },
     journalStream: env.JOURNAL_STREAM,
+    onError: (fields, text) => recentErrors.add(fields, text),
   });
   const now = () => performance.now();
   const sparseLog = new SparseLog(log, now);
@@ -72,7 +76,7 @@ export async function run(env: NodeJS.ProcessEnv): Promise<void> {
         else log.warn(event.kind === "connected" ? "NATS is back" : "NATS is gone");
       },
     }),
-    loadHandlers([config.HANDLERS_DIR, ...(config.DEMOS_DIR === "" ? [] : [config.DEMOS_DIR])], {
+    loadHandlers(handlersDirs, {
       timeoutMs: loadingTimeMs(config.READY_TIMEOUT_MS, performance.now()),
     }),
   ]);
@@ -90,6 +94,7 @@ export async function run(env: NodeJS.ProcessEnv): Promise<void> {
     taskStore: bus.taskStore(config.NAMESPACE),
     log,
     sparseLog,
+    recentErrors,
     now,
   });
   const started = worker;

@@ -29,6 +29,7 @@ import type { LoadedHandlers } from "./loader.ts";
 import { answerScrapes } from "./metrics.ts";
 import { OnStart } from "./on-start.ts";
 import { OrphanedCloses } from "./orphaned-closes.ts";
+import type { RecentErrors } from "./recent-errors.ts";
 import { Refusals } from "./refusal-counts.ts";
 import { RequestHandler } from "./request-handler.ts";
 import { RunningClock } from "./running-time.ts";
@@ -51,6 +52,8 @@ export interface WorkerOptions {
   readonly log: Logger;
   /** For what others cause. Swept here. */
   readonly sparseLog: SparseLog;
+  /** For gateways that ask. */
+  readonly recentErrors: Pick<RecentErrors, "after">;
   readonly now: () => number;
 }
 

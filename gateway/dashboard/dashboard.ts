@@ -1,8 +1,12 @@
-// The live dashboard: hears what members say of themselves while somebody looks, and tells it all viewers once a second. While nobody
-// looks it hears nothing, keeps nothing and costs nothing.
+// The live dashboard: hears what members say of themselves while somebody looks, what workers have logged as errors, and what deploys are
+// doing, and tells all viewers once a second. While nobody looks it hears nothing, keeps nothing and costs nothing.
 
+import type { LoggedError } from "../../process/scrape.ts";
+import type { DeployProgress } from "../../protocol/deploy-progress.ts";
 import type { Announcement, GatewayHello } from "../../protocol/membership.ts";
 import { Fleet } from "./fleet.ts";
+import { KnownDeploys } from "./known-deploys.ts";
+import { KnownErrors } from "./known-errors.ts";
 import { Samples, snapshotOf } from "./snapshot.ts";
 import { type EventStream, eventText, Viewers } from "./viewers.ts";
 
@@ -13,14 +17,28 @@ const firstMs = 100;
 const lingerMs = 10_000;
 /** How soon a browser comes again once its stream has ended. */
 const retryMs = 1_000;
+/** A step of a deploy is seen so soon, with those that follow at once. */
+const stepMs = 150;
+
+/** Workers are asked for their errors no more often. */
+const askedAgainMs = 100;
+
+export interface DashboardListener {
+  /** What members say to everybody. */
+  readonly hear: (announcement: Announcement) => void;
+  readonly hearDeploy: (progress: DeployProgress) => void;
+  readonly hearErrors: (worker: string, errors: readonly LoggedError[]) => void;
+}
 
 export interface DashboardOptions {
   readonly hello: () => GatewayHello;
   readonly hasNats: () => boolean;
-  /** Tells of what members say to everybody, until what it returns is called. */
-  readonly listen: (listener: (announcement: Announcement) => void) => () => void;
-  /** Has everybody say hello now. */
+  /** Tells the listener, until what it returns is called. */
+  readonly listen: (listener: DashboardListener) => () => void;
+  /** Has everybody say hello now, and whoever deploys tell of it. */
   readonly ask: () => void;
+  /** Has workers tell their errors. @param after By worker, the number of its last one that is known. */
+  readonly askErrors: (after: Readonly<Record<string, number>>) => void;
   readonly onBug: (error: unknown) => void;
 }
 
@@ -29,8 +47,13 @@ export class Dashboard {
   private readonly options: DashboardOptions;
   private readonly fleet = new Fleet(() => performance.now());
   private readonly samples = new Samples();
+  private readonly errors = new KnownErrors();
+  private readonly deploys = new KnownDeploys();
+  private hasNewErrors = false;
+  private askedErrorsAt = Number.NEGATIVE_INFINITY;
   private hadNats = true;
-  private latest: string | undefined;
+  private latest = "";
+  private telling: NodeJS.Timeout | undefined;
   /** What ends the watch; undefined: nobody looks. */
   private end: (() => void) | undefined;
   private ending: NodeJS.Timeout | undefined;
@@ -43,7 +66,8 @@ export class Dashboard {
   join(stream: EventStream): void {
     clearTimeout(this.ending);
     if (this.end === undefined) this.begin();
-    stream.write(`retry: ${retryMs}\n\n${eventText("history", this.samples.all)}${this.latest ?? ""}`);
+    const events = [eventText("history", this.samples.all), eventText("deploys", this.deploys.all), eventText("errors", this.errors.all)];
+    stream.write(`retry: ${retryMs}\n\n${events.join("")}${this.latest}`);
     this.viewers.add(stream);
   }
 
@@ -55,7 +79,13 @@ export class Dashboard {
   }
 
   private begin(): void {
-    const stop = this.options.listen((announcement) => this.fleet.hear(announcement));
+    const stop = this.options.listen({
+      hear: (announcement) => this.hear(announcement),
+      hearDeploy: (progress) => this.hearDeploy(progress),
+      hearErrors: (id, errors) => {
+        this.hasNewErrors = this.errors.hear({ id, release: this.fleet.release(id) }, errors) || this.hasNewErrors;
+      },
+    });
     const first = setTimeout(() => this.tick(), firstMs);
     const ticking = setInterval(() => this.tick(), everyMs);
     this.hadNats = this.options.hasNats();
@@ -64,11 +94,39 @@ export class Dashboard {
       stop();
       clearTimeout(first);
       clearInterval(ticking);
-      this.fleet.clear();
-      this.samples.clear();
-      this.latest = undefined;
+      clearTimeout(this.telling);
+      this.telling = undefined;
+      for (const part of [this.fleet, this.samples, this.errors, this.deploys]) part.clear();
+      this.latest = "";
       this.end = undefined;
     };
+  }
+
+  private hear(announcement: Announcement): void {
+    const { fleet, errors } = this;
+    if (announcement.kind === "gone" && announcement.reason === "exited" && fleet.hasWorker(announcement.id)) {
+      errors.died({ id: announcement.id, release: fleet.release(announcement.id) }, Date.now());
+      this.hasNewErrors = true;
+    }
+    const hasThrown = announcement.kind === "worker" && (announcement.counts?.thrown ?? 0) > fleet.thrown(announcement.id);
+    fleet.hear(announcement);
+    // At once: a release that throws is soon rolled back, and its workers end.
+    if (hasThrown) this.askErrors();
+  }
+
+  private askErrors(): void {
+    const now = performance.now();
+    if (now - this.askedErrorsAt < askedAgainMs) return;
+    this.askedErrorsAt = now;
+    this.options.askErrors(this.errors.known);
+  }
+
+  private hearDeploy(progress: DeployProgress): void {
+    this.deploys.hear(progress);
+    this.telling ??= setTimeout(() => {
+      this.telling = undefined;
+      this.viewers.send(eventText("deploys", this.deploys.all));
+    }, stepMs);
   }
 
   /** A bug here must not end what serves clients. */
@@ -95,6 +153,8 @@ export class Dashboard {
     const snapshot = snapshotOf(this.fleet, own, { at: Date.now(), hasNats: isHeard });
     this.samples.add(snapshot);
     this.latest = eventText("snapshot", snapshot);
-    this.viewers.send(this.latest);
+    this.viewers.send(this.hasNewErrors ? eventText("errors", this.errors.all) + this.latest : this.latest);
+    this.hasNewErrors = false;
+    this.askErrors();
   }
 }

@@ -89,9 +89,18 @@ export class Fleet {
     }
   }
 
-  /** What a worker was, that is there. */
-  worker(id: string): WorkerHello | undefined {
-    return this.seenWorkers.get(id)?.hello;
+  hasWorker(id: string): boolean {
+    return this.seenWorkers.has(id);
+  }
+
+  /** How many turns of a worker have thrown, as it has said. */
+  thrown(worker: string): number {
+    return this.seenWorkers.get(worker)?.hello.counts?.thrown ?? 0;
+  }
+
+  /** Of a worker that is there, or was; empty: it is not known. */
+  release(worker: string): string {
+    return this.releaseOf.get(worker) ?? "";
   }
 
   /** Forgets whoever has been silent for long. To be called while others can be heard. */

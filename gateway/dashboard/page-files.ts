@@ -32,6 +32,8 @@ const places: Readonly<Record<string, { readonly type: string; readonly path: ()
   "/dashboard/dashboard.js": { type: types.js, path: own("dashboard.js") },
   "/dashboard/charts.js": { type: types.js, path: own("charts.js") },
   "/dashboard/panels.js": { type: types.js, path: own("panels.js") },
+  "/dashboard/deploys.js": { type: types.js, path: own("deploys.js") },
+  "/dashboard/errors.js": { type: types.js, path: own("errors.js") },
   "/dashboard/releases.js": { type: types.js, path: own("releases.js") },
   "/dashboard/dom.js": { type: types.js, path: own("dom.js") },
   "/dashboard/dashboard.css": { type: types.css, path: own("dashboard.css") },

@@ -36,6 +36,7 @@ const table: Record<keyof Subjects, { subject: string; publish: Role[]; subscrib
   topicKept: { subject: subjects.topicKept("a:b", "e1"), publish: [], subscribe: ["gateway"] },
   scrape: { subject: subjects.scrape, publish: ["gateway"], subscribe: ["worker", "olderWorker"] },
   scraped: { subject: subjects.scraped("g1"), publish: ["worker", "olderWorker"], subscribe: ["gateway"] },
+  deploys: { subject: subjects.deploys, publish: ["operator"], subscribe: ["gateway"] },
   replies: { subject: `${subjects.replies}.a.*`, publish: [], subscribe: ["gateway", "worker", "olderWorker", "operator"] },
   repair: { subject: subjects.repair, publish: ["gateway"], subscribe: ["gateway"] },
   repaired: { subject: subjects.repaired("g1"), publish: ["gateway"], subscribe: ["gateway"] },

@@ -2,6 +2,7 @@
 // NATS, and which release is active.
 
 import { join } from "node:path";
+import type { DeployProgress } from "../../protocol/deploy-progress.ts";
 import type { Config } from "../config.ts";
 import { Cancelled } from "../control.ts";
 import { deploy, type RollbackOptions, rollback } from "../deploy.ts";
@@ -134,6 +135,10 @@ export class Services implements Deployable {
       rolledBack: this.history.list(),
       nowMs: Date.now(),
     });
+  }
+
+  tellDeploy(progress: DeployProgress): void {
+    this.membership.tellDeploy(progress);
   }
 
   /** Whether a release has been activated. */

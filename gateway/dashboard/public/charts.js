@@ -88,17 +88,17 @@ class Chart {
         },
         { ...axis, grid, size: axisWidth, gap: 6, splits: () => this.levels(), values: (_, values) => values.map(count) },
       ],
-      series: [{}, ...this.series.map((series) => this.line(series))],
+      series: [{}, ...this.lines()],
       bands: this.isStacked ? this.series.slice(1).map((_, index) => ({ series: [index + 2, index + 1] })) : [],
       hooks: { draw: [(plot) => this.drawMarks(plot)], setCursor: [() => this.tell()] },
     };
     this.plot = new uPlot(options, this.columns, this.place);
   }
 
-  line({ variable }) {
-    const colour = style(variable);
-    const area = this.isStacked ? { fill: `${colour}55` } : {};
-    return { stroke: colour, width: 1.75, points: { show: false }, ...area };
+  lines() {
+    const line = ({ variable }) => ({ stroke: style(variable), width: 1.75, points: { show: false } });
+    const area = ({ variable }) => ({ fill: `${style(variable)}66`, width: 0, points: { show: false } });
+    return this.isStacked ? [...this.series.map(area), ...this.series.map(line)] : this.series.map(line);
   }
 
   /** Every half minute. */
@@ -123,15 +123,16 @@ class Chart {
     ctx.setLineDash([3 * ratio, 3 * ratio]);
     ctx.font = `${11 * ratio}px ${style("--sans")}`;
     ctx.textBaseline = "top";
-    for (const { time, text } of this.marks) {
-      const x = Math.round(plot.valToPos(time, "x", true)) + 0.5;
+    const places = this.marks.map(({ time, text }) => ({ x: Math.round(plot.valToPos(time, "x", true)) + 0.5, text }));
+    for (const [index, { x, text }] of places.entries()) {
       if (x < bbox.left) continue;
       ctx.globalAlpha = 0.5;
       ctx.beginPath();
       ctx.moveTo(x, bbox.top);
       ctx.lineTo(x, bbox.top + bbox.height);
       ctx.stroke();
-      if (!this.isStacked) continue;
+      // Of two that are close the later one has its text.
+      if (!this.isStacked || places[index + 1]?.x - x < 90 * ratio) continue;
       ctx.globalAlpha = 0.9;
       const isRight = x > bbox.left + bbox.width - 90 * ratio;
       ctx.textAlign = isRight ? "right" : "left";
@@ -161,15 +162,19 @@ function niceMost(value) {
   }
 }
 
+/** Of areas that stand on each other their upper edges; and the same again for lines, only where there is an area below. */
 function stacked(series) {
   const heights = [];
-  return series.map(({ values }) =>
+  const edges = series.map(({ values }) =>
     values.map((value, index) => {
       if (value === null) return null;
       heights[index] = (heights[index] ?? 0) + value;
       return heights[index];
     }),
   );
+  const isThere = (values, index) => values[index] > 0 || values[index - 1] > 0 || values[index + 1] > 0;
+  const lines = edges.map((edge, number) => edge.map((height, index) => (isThere(series[number].values, index) ? height : null)));
+  return [...edges, ...lines];
 }
 
 const connections = new Chart("connections", { isStacked: true });

@@ -2,7 +2,9 @@
 // nothing. A browser comes back to the stream by itself; what it has drawn stays meanwhile.
 
 import { drawCharts } from "./charts.js";
+import { showDeploys } from "./deploys.js";
 import { byId, clock } from "./dom.js";
+import { showErrors } from "./errors.js";
 import { showFigures, showGateways, showWorkers } from "./panels.js";
 import { meet } from "./releases.js";
 
@@ -27,6 +29,8 @@ function connect() {
     const older = first === undefined ? samples : samples.filter(({ at }) => at < first.at);
     samples = [...older, ...history].slice(-keptSamples);
   });
+  hear("deploys", showDeploys);
+  hear("errors", showErrors);
   hear("snapshot", (snapshot) => {
     heardAt = Date.now();
     refused = "";

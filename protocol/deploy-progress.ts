@@ -1,0 +1,62 @@
+// What a deploy or a rollback is doing, as whoever runs it tells: for people who look, nothing depends on it. Each message has all of it
+// so far, so that one may be lost, and whoever comes late has it whole.
+
+import * as v from "valibot";
+import { protocolVersion } from "./envelope.ts";
+import { CodedError } from "./errors.ts";
+import { packValue, unpackValue } from "./msgpack.ts";
+
+/** Further steps are not told. */
+export const mostSteps = 40;
+/** Of one text, in UTF-16 code units: a step, and how it came out. */
+export const stepCharacters = 400;
+export const outcomeCharacters = 4_000;
+
+const at = v.pipe(v.number(), v.finite());
+
+const step = v.object({
+  text: v.pipe(v.string(), v.maxLength(stepCharacters)),
+  /** note: something to know besides; it takes no time. */
+  state: v.picklist(["running", "done", "failed", "note"]),
+  at,
+  /** Milliseconds that it took, or has taken so far. */
+  ms: v.number(),
+});
+
+const progress = v.object({
+  /** Of this deploy. */
+  id: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,64}$/)),
+  what: v.picklist(["deploy", "rollback"]),
+  /** Who asked for it, for people: "ada (process 12)". */
+  by: v.pipe(v.string(), v.maxLength(stepCharacters)),
+  /** Milliseconds since 1970, of its clock. */
+  startedAt: at,
+  steps: v.pipe(v.array(step), v.maxLength(mostSteps)),
+  /** Missing: it goes on. */
+  outcome: v.optional(
+    v.object({
+      /** serves: what it is about. refused: nothing has changed. rolledBack: it was active, and is no more. failed: it stays active, for want of another. */
+      kind: v.picklist(["serves", "refused", "rolledBack", "failed"]),
+      text: v.pipe(v.string(), v.maxLength(outcomeCharacters)),
+      at,
+    }),
+  ),
+});
+
+export type DeployProgress = Readonly<v.InferOutput<typeof progress>>;
+export type DeployStep = DeployProgress["steps"][number];
+export type DeployOutcome = NonNullable<DeployProgress["outcome"]>;
+
+/** One version byte, the letter D, then msgpack. */
+export function encodeDeployProgress(body: DeployProgress): Uint8Array {
+  return Buffer.concat([Buffer.from([protocolVersion, 0x44]), packValue(body)]);
+}
+
+/** @throws {CodedError} "envelope.version" or "envelope.malformed" */
+export function parseDeployProgress(bytes: Uint8Array): DeployProgress {
+  if (bytes.length < 3 || bytes[1] !== 0x44) throw new CodedError("envelope.malformed", "not of a deploy");
+  if (bytes[0] !== protocolVersion) throw new CodedError("envelope.version", `of a deploy: version ${bytes[0]}`);
+  const parsed = v.safeParse(progress, unpackValue(bytes.subarray(2)));
+  if (parsed.success) return parsed.output;
+  throw new CodedError("envelope.malformed", `of a deploy: ${v.getDotPath(parsed.issues[0])}: ${parsed.issues[0].message}`);
+}
