@@ -1,6 +1,25 @@
-// What is said of a worker that hangs: what it had in hand, as gateways tell.
+// What becomes of a worker that hangs, and what is said of it: what it had in hand, as gateways tell.
 
 import type { UnderWay } from "../protocol/membership.ts";
+import type { Child } from "./child.ts";
+import type { Log } from "./log-display.ts";
+
+export interface Hung {
+  /** What each gateway had given to it. */
+  readonly underWay: readonly UnderWay[];
+  readonly silentMs: number;
+  readonly log: Pick<Log, "event">;
+}
+
+/** Gateways have given up on it at half of that time; its exit has another one started. @param child undefined: it has ended meanwhile. */
+export function killHung(child: Child | undefined, { underWay, silentMs, log }: Hung): void {
+  if (child === undefined) return;
+  const { name, pid } = child;
+  const text = hungText(underWay);
+  log.event("error", `${name} hangs: silent for ${silentMs} ms (2 x WORKER_TIMEOUT_MS), it is killed; ${text}`, { pid });
+  child.killedFor = `it hung; ${text}`;
+  void child.kill();
+}
 
 /**
  * "under way: onRequest of /files (2), /chat/:room (3), /echo (1), of connections g1-0-1, g1-2-1, …"

@@ -16,12 +16,13 @@ import { deploy, type RollbackOptions, rollback } from "./deploy.ts";
 import type { DeployReport } from "./deploy-report.ts";
 import { type Deployable, type DeployableOptions, StillStarting } from "./deployable.ts";
 import { Gateways } from "./gateways.ts";
-import { hungText } from "./hung-text.ts";
+import { killHung } from "./hung-text.ts";
 import { type Address, chooseAddress, dashboardUrl, StartRefused, webSocketUrl } from "./listen-address.ts";
 import type { Log } from "./log-display.ts";
 import { NatsAccess } from "./nats-access.ts";
 import { Membership } from "./presence.ts";
 import { Processes } from "./processes.ts";
+import { untilReady } from "./readiness.ts";
 import { Reaper } from "./reaper.ts";
 import { ReleaseRetention } from "./release-retention.ts";
 import { openReleases, type ReleaseStore } from "./releases/release.ts";
@@ -128,7 +129,9 @@ export class Supervisor implements Deployable {
       const pool = running.pools.standby(first.release, this.config.workers);
       running.pools.activate(pool, first.generation, { isRecorded: !this.options.isDev, trialMs: 0 });
     }
-    await this.untilReady(running);
+    const { members } = running.membership;
+    await untilReady({ ...running, members }, { log: this.log, lateMs: this.config.readyTimeoutMs, signal: this.ending.signal });
+    this.isReady = true;
     void this.retention.tidy(first?.release);
   }
 
@@ -220,17 +223,8 @@ export class Supervisor implements Deployable {
       namespace,
       log: this.log,
       hungAfterMs,
-      onHung: (pid, underWay) => this.killHung(pid, hungAfterMs, hungText(underWay)),
+      onHung: (pid, underWay) => killHung(this.running?.pools.workerOf(pid), { underWay, silentMs: hungAfterMs, log: this.log }),
     });
-  }
-
-  // Gateways have given up on it at half of that time; its exit has another one started.
-  private killHung(pid: number, silentMs: number, text: string): void {
-    const hung = this.running?.pools.workerOf(pid);
-    if (hung === undefined) return;
-    this.log.event("error", `${hung.name} hangs: silent for ${silentMs} ms (2 x WORKER_TIMEOUT_MS), it is killed; ${text}`, { pid });
-    hung.killedFor = `it hung; ${text}`;
-    void hung.kill();
   }
 
   private run(address: Address, nats: NatsAccess, membership: Membership): Running {
@@ -282,20 +276,6 @@ export class Supervisor implements Deployable {
       },
     });
     return { nats, address, membership, gateways, pools };
-  }
-
-  private async untilReady({ membership: { members }, pools, gateways }: Running): Promise<void> {
-    const { readyTimeoutMs } = this.config;
-    const late = setTimeout(() => {
-      const who = gateways.arePresent ? "workers" : "gateways";
-      this.log.event("warn", `not ready after ${readyTimeoutMs} ms: still waiting for ${who}`);
-    }, readyTimeoutMs);
-    try {
-      await members.until(() => (pools.active === undefined ? gateways.arePresent : gateways.areServing), this.ending.signal);
-      this.isReady = true;
-    } finally {
-      clearTimeout(late);
-    }
   }
 
   /** Kept besides: what may be rolled back to. */
