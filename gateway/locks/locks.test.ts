@@ -60,6 +60,7 @@ class World {
   }
 
   async calm(): Promise<void> {
+    this.interruptions.length = 0;
     this.fate = () => quick;
     this.isHeard = () => true;
     await this.pass(15_000);
@@ -156,6 +157,8 @@ class Gateway {
     const told: Told[] = [];
     const connection = `${this.name}-${number}-0`;
     this.locks.take(connection, name, waitMs, (outcome) => {
+      // Answers that came before its end, and were not read.
+      if (this.isDead) return;
       const said = outcome instanceof Error ? (outcome as CodedError).code : outcome;
       told.push(said);
       this.told.push(said);
