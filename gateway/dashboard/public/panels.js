@@ -1,6 +1,6 @@
 // The panels besides the charts: figures, workers, gateways.
 
-import { byId, count, duration, durationParts, element, span } from "./dom.js";
+import { byId, count, durationParts, element, span } from "./dom.js";
 import { colourOf } from "./releases.js";
 
 const tones = { active: "good", serving: "good", standby: "plain", draining: "warn", parking: "bad", silent: "bad" };
@@ -29,7 +29,8 @@ export function showFigures({ connections, waiting, inPerSecond, outPerSecond, p
 
 function pauses(handover) {
   if (handover === null || handover.handedOver === 0) return "no connection has moved";
-  return `p50 ${duration(handover.pauseP50Ms)}, longest ${duration(handover.pauseLongestMs)}`;
+  const [[median, unit], [longest, sameUnit]] = [durationParts(handover.pauseP50Ms), durationParts(handover.pauseLongestMs)];
+  return `p50 ${median}${unit === sameUnit ? "" : ` ${unit}`}, longest ${longest} ${sameUnit}`;
 }
 
 function tile(name, value, about, { unit = "", tone = "plain" } = {}) {
