@@ -44,6 +44,13 @@ test.each([
   expect(placeIn(errorAt(...frames).stack ?? "", folder, ["worker/handlers", "/srv/clone/demos"])).toBe(place);
 });
 
+test("a message that looks like a frame takes no time, whatever a client has made it of", () => {
+  const errors = new RecentErrors({ folder, handlersDirs: [], wallClock: () => 0 });
+  const before = performance.now();
+  errors.add({ err: new Error(`no room\n at ${"/?".repeat(2_000)}`) }, "failed");
+  expect(performance.now() - before).toBeLessThan(1_000);
+});
+
 test("only the last are kept; whoever knows some gets those after them", () => {
   const errors = new RecentErrors({ folder, handlersDirs: [], wallClock: () => 0 });
   for (let index = 0; index < 50; index++) errors.add({ err: new Error(String(index)) }, "failed");

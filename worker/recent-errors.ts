@@ -58,13 +58,24 @@ export class RecentErrors {
  * @returns "worker/handlers/chat.ts:12:7", undefined where there is none.
  */
 export function placeIn(stack: string, folder: string, handlersDirs: readonly string[]): string | undefined {
-  // "    at onMessage (file:///srv/clone/worker/handlers/chat.ts:12:7)"; a loader may have put a query behind the path.
-  const frames = [...stack.matchAll(/^ +at .*?(?:file:\/\/)?(\/[^()\n]*?)(?:\?[^:\n]*)?:(\d+):(\d+)\)?$/gm)];
-  const places = frames.map(([, path = "", line, column]) => ({ path, text: `${within(path, folder)}:${line}:${column}` }));
+  const places = stack.split("\n").flatMap(placesOf).map(({ path, at }) => ({ path, text: `${within(path, folder)}${at}` }));
   const dirs = handlersDirs.map((dir) => `${resolve(folder, dir)}/`);
   const ofHandlers = places.find(({ path }) => dirs.some((dir) => path.startsWith(dir)));
   const ofOthers = places.find(({ path }) => path.startsWith(`${folder}/`) && !isOurs(path.slice(folder.length + 1)));
   return (ofHandlers ?? ofOthers)?.text;
+}
+
+/**
+ * Of "    at onMessage (file:///srv/clone/worker/handlers/chat.ts:12:7)"; a loader may have put a query behind the path. A line may also be of
+ * a message that quotes a client, so this takes no more time than it has characters.
+ */
+function placesOf(line: string): { readonly path: string; readonly at: string }[] {
+  const [start] = /^ +at (?:async )?/.exec(line) ?? [];
+  if (start === undefined) return [];
+  const place = line.endsWith(")") ? line.slice(line.lastIndexOf("(") + 1, -1) : line.slice(start.length);
+  const position = /:\d+:\d+$/.exec(place);
+  const [path = ""] = place.slice(0, position?.index).replace(/^file:\/\//, "").split("?", 1);
+  return position !== null && path.startsWith("/") ? [{ path, at: position[0] }] : [];
 }
 
 function isOurs(path: string): boolean {
