@@ -41,7 +41,7 @@ class Chart {
     this.marks = marks;
     this.columns = [times, ...(this.isStacked ? stacked(series) : series.map(({ values }) => values))];
     const key = series.map(({ label }) => label).join("\n");
-    if (key === this.key) {
+    if (this.plot !== undefined && key === this.key) {
       this.plot.batch(() => {
         this.plot.setData(this.columns, false);
         this.plot.setScale("x", this.range());
@@ -66,8 +66,10 @@ class Chart {
   }
 
   make() {
-    if (this.key === "") return;
     this.plot?.destroy();
+    this.plot = undefined;
+    // Before the first deploy nobody has connections.
+    if (this.key === "") return;
     const soft = style("--soft");
     const axis = { stroke: soft, font: `11px ${style("--sans")}`, ticks: { show: false } };
     const grid = { stroke: style("--grid"), width: 1 };
