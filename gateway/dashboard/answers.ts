@@ -49,7 +49,7 @@ export class DashboardAnswers {
 
   private file(path: string, request: IncomingMessage, response: ServerResponse): void {
     const { type, bytes, gzip, etag } = this.files.at(path);
-    // Looked for each time: a gateway that was updated has other files.
+    // Asked for each time: a gateway of another version has other files.
     const about = { ...headers, etag, vary: "accept-encoding", "cache-control": "no-cache" };
     if (request.headers["if-none-match"] === etag) return void response.writeHead(304, about).end();
     const isCompressed = /\bgzip\b/.test(request.headers["accept-encoding"] ?? "");
@@ -63,8 +63,10 @@ export class DashboardAnswers {
     const { dashboard } = this;
     const refuse = (status: number, text: string) =>
       void response.writeHead(status, { ...headers, "content-type": "text/plain; charset=utf-8" }).end(`${text}\n`);
-    // Browsers say so. Such a page could not read the stream, but take the place of somebody who may.
-    if (request.headers["sec-fetch-site"] === "cross-site") return refuse(403, "pages of other sites may not look");
+    // Browsers say so. Such a page could not read the stream, but take the place of somebody who may. A page on another port of this host is
+    // another one, too, though of the same site.
+    if (!["same-origin", "none", undefined].includes(request.headers["sec-fetch-site"] as string | undefined))
+      return refuse(403, "pages of other sites may not look");
     if (dashboard.viewers.isFull) {
       const text = `${mostViewers} pages look at this gateway's dashboard: close some, or look at another gateway's`;
       return refuse(503, new CodedError("dashboard.full", text).message);
