@@ -1,4 +1,5 @@
-// The files of the dashboard's page: read once, when somebody first wants one, and kept, also compressed. There is nothing to build.
+// The files of the dashboard's page. They are read when the gateway starts: it runs for months, and the clone's files may be a newer
+// version's by the time that somebody looks, which its stream does not fit. There is nothing to build.
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -26,8 +27,10 @@ const own = (name: string) => () => join(folder, name);
 // Its ES module is not minified, and three times as large.
 const ofUplot = (name: string) => () => createRequire(import.meta.url).resolve(`uplot/dist/${name}`);
 
+type Places = Readonly<Record<string, { readonly type: string; readonly path: () => string }>>;
+
 /** By path: where each is. */
-const places: Readonly<Record<string, { readonly type: string; readonly path: () => string }>> = {
+const places: Places = {
   "/": { type: types.html, path: own("index.html") },
   "/dashboard/dashboard.js": { type: types.js, path: own("dashboard.js") },
   "/dashboard/charts.js": { type: types.js, path: own("charts.js") },
@@ -45,18 +48,32 @@ const places: Readonly<Record<string, { readonly type: string; readonly path: ()
 export const pagePaths: readonly string[] = Object.keys(places);
 
 export class PageFiles {
-  private readonly read = new Map<string, PageFile>();
+  private readonly read = new Map<string, { readonly type: string; readonly bytes: Buffer | Error }>();
+  /** Compressed when somebody first wants one. */
+  private readonly files = new Map<string, PageFile>();
 
-  /** @param path One of `pagePaths`. @throws where it cannot be read. */
+  constructor(from: Places = places) {
+    for (const [name, { type, path }] of Object.entries(from)) this.read.set(name, { type, bytes: bytesOf(path) });
+  }
+
+  /** @param path One of `pagePaths`. @throws where it could not be read. */
   at(path: string): PageFile {
-    const known = this.read.get(path);
+    const known = this.files.get(path);
     if (known !== undefined) return known;
-    const place = places[path];
-    if (place === undefined) throw new Error(`${path} is no file of the page`);
-    const bytes = readFileSync(place.path());
+    const { type = "", bytes = new Error(`${path} is no file of the page`) } = this.read.get(path) ?? {};
+    if (bytes instanceof Error) throw bytes;
     const etag = `"${createHash("sha256").update(bytes).digest("base64url").slice(0, 22)}"`;
-    const file = { type: place.type, bytes, gzip: gzipSync(bytes, { level: 9 }), etag };
-    this.read.set(path, file);
+    const file = { type, bytes, gzip: gzipSync(bytes, { level: 9 }), etag };
+    this.files.set(path, file);
     return file;
+  }
+}
+
+/** @returns why it cannot be read, for whoever wants it: that must not keep a gateway from starting. */
+function bytesOf(path: () => string): Buffer | Error {
+  try {
+    return readFileSync(path());
+  } catch (error) {
+    return error as Error;
   }
 }
