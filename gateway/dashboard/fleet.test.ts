@@ -28,6 +28,18 @@ test("a worker that has gone is known as long as a gateway speaks of it", () => 
   expect(fleet.workerRows(undefined)).toEqual({ rows: [], more: 0 });
 });
 
+test("of very many workers that were there, the release of those that are is known", () => {
+  const hear = () => fleet.hear({ ...worker, id: "w", release: "old" });
+  hear();
+  fleet.hear({ ...gateway, connections: 4, pins: { w: 4 } });
+  for (let index = 0; index < 2_500; index++) {
+    if (index % 500 === 0) hear();
+    fleet.hear({ ...worker, id: `w${index}` });
+    fleet.hear({ kind: "gone", id: `w${index}`, reason: "bye" });
+    expect(fleet.release("w")).toBe("old");
+  }
+});
+
 test("rates are taken between hellos that are half a second apart, and summed", () => {
   for (const id of ["g1", "g2"]) fleet.hear({ ...gateway, id, messagesIn: 100, messagesOut: 50 });
   now = 100;

@@ -77,8 +77,7 @@ export class Fleet {
         return this.see(this.seenGateways, announcement, [announcement.messagesIn, announcement.messagesOut]);
       case "worker":
         this.see(this.seenWorkers, announcement, [announcement.counts?.turns ?? 0]);
-        if (this.releaseOf.size >= 2 * mostKnown) this.releaseOf.clear();
-        this.releaseOf.set(announcement.id, announcement.release);
+        this.remember(announcement);
         return;
       case "gone":
         this.seenGateways.delete(announcement.id);
@@ -173,6 +172,14 @@ export class Fleet {
     });
     const rank = ({ release }: WorkerRow) => (release === activation?.release ? 0 : 1);
     return shown(rows.sort((a, b) => rank(a) - rank(b) || compare(b.release, a.release) || compare(a.id, b.id)));
+  }
+
+  private remember({ id, release }: WorkerHello): void {
+    this.releaseOf.delete(id);
+    this.releaseOf.set(id, release);
+    // Whoever has been silent for longest, most likely one that is gone.
+    const [oldest] = this.releaseOf.keys();
+    if (this.releaseOf.size > 2 * mostKnown && oldest !== undefined) this.releaseOf.delete(oldest);
   }
 
   private isSilent(heardAt: number): boolean {

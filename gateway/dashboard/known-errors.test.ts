@@ -46,3 +46,11 @@ test("a worker that dies is an error, too", () => {
   errors.died(worker, 12);
   expect(errors.all).toMatchObject([{ at: 12, release: "2", text: "a worker died", about: { worker: "w1" }, times: 1 }]);
 });
+
+test("of very many workers it is forgotten how far those were told that were heard least lately, and no others", () => {
+  const errors = new KnownErrors();
+  for (let index = 0; index <= 2_000; index++) errors.hear({ id: `w${index}`, release: "2" }, [error]);
+  expect(errors.hear({ id: "w1", release: "2" }, [error])).toBe(false);
+  expect(errors.hear({ id: "w2000", release: "2" }, [error])).toBe(false);
+  expect(errors.hear({ id: "w0", release: "2" }, [error])).toBe(true);
+});

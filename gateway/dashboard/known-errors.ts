@@ -38,8 +38,10 @@ export class KnownErrors {
     let hasNews = false;
     for (const { number, ...error } of errors) {
       if (number <= (this.numbers.get(id) ?? 0)) continue;
-      if (this.numbers.size >= mostWorkers) this.numbers.clear();
+      this.numbers.delete(id);
       this.numbers.set(id, number);
+      const [oldest] = this.numbers.keys();
+      if (this.numbers.size > mostWorkers && oldest !== undefined) this.numbers.delete(oldest);
       this.add({ ...error, release });
       hasNews = true;
     }
