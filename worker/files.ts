@@ -36,7 +36,8 @@ const mostCompressedBytes = 1024 * 1024;
 export function serveFiles(folder: URL, { more = {}, csp = strictPolicy, cacheControl = "no-cache" }: ServeFilesOptions = {}): ServeFiles {
   const home = fileURLToPath(folder);
   const others = new Map(Object.entries(more).map(([name, url]) => [name, fileURLToPath(url)]));
-  const digests = new Map<string, Promise<string>>();
+  /** By path, of the file as it was then. */
+  const digests = new Map<string, { readonly version: string; readonly digest: Promise<string> }>();
   return async (request, { params }) => {
     if (request.method !== "GET" && request.method !== "HEAD") {
       return new Response("only GET\n", { status: 405, headers: { allow: "GET, HEAD" } });
@@ -48,10 +49,14 @@ export function serveFiles(folder: URL, { more = {}, csp = strictPolicy, cacheCo
     const file = path === undefined ? undefined : await openFile(path);
     if (path === undefined || file === undefined) return new Response("no such file\n", { status: 404 });
     const digest = () => {
-      const key = `${path} ${file.size} ${file.lastModified}`;
-      const known = digests.get(key) ?? digestOf(file);
-      digests.set(key, known);
-      return known;
+      const version = `${file.size} ${file.lastModified}`;
+      const known = digests.get(path);
+      if (known?.version === version) return known.digest;
+      const digest = digestOf(file);
+      digests.set(path, { version, digest });
+      // It could not be read: the next one who asks tries again.
+      digest.catch(() => digests.delete(path));
+      return digest;
     };
     const plain = await createFileResponse(file, weaklyCompared(request), { etag: "strong", digest, lastModified: false, cacheControl });
     plain.headers.set("x-content-type-options", "nosniff");
