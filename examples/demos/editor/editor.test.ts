@@ -141,6 +141,28 @@ test("documents know nothing of each other", async () => {
   expect(bob.take()).toMatchObject([{ granted: {} }]);
 });
 
+test("also one that is called like a paragraph of another", async () => {
+  const app = await testHandler(editor);
+  const ada = await app.connect(at("Ada", "one"));
+  const bob = await app.connect(at("Bob", "one:0"));
+  await bob.send({ type: "edit", paragraph: 1 });
+  bob.take();
+  await ada.send({ type: "edit", paragraph: 0 });
+  await ada.send({ type: "text", text: "of one" });
+  expect(bob.take()).toEqual([]);
+});
+
+test("to ask twice for the same paragraph changes nothing for the others", async () => {
+  const app = await testHandler(editor);
+  const ada = await app.connect(at("Ada"));
+  const bob = await app.connect(at("Bob"));
+  await ada.send({ type: "edit", paragraph: 0 });
+  ada.take();
+  bob.take();
+  await ada.send({ type: "edit", paragraph: 0 });
+  expect([ada.take(), bob.take()]).toMatchObject([[{ granted: { paragraph: 0, fence: 1 } }], []]);
+});
+
 test("what is no wish, a text that is too long, and names that are too long are refused", async () => {
   const app = await testHandler(editor);
   const ada = await app.connect(at("Ada"));

@@ -16,8 +16,9 @@ const text = v.pipe(v.string(), v.maxLength(2_000));
 const edit = v.object({ paragraph, fence: v.number(), name: v.string(), text: v.optional(text) });
 const state = v.object({ edit: v.optional(edit) });
 
-const documentOf = ({ params }: Conn) => `editor:${params["*"]}`;
-const topicOf = (conn: Conn, { paragraph }: { paragraph: number }) => `${documentOf(conn)}:${paragraph}`;
+// Documents may be called anything: the beginnings keep these two apart.
+const documentOf = ({ params }: Conn) => `demo:editors:${params["*"]}`;
+const topicOf = ({ params }: Conn, { paragraph }: { paragraph: number }) => `demo:editor:${params["*"]}:${paragraph}`;
 
 export default defineHandler({
   path: "/demos/editor/*",
@@ -47,6 +48,7 @@ export default defineHandler({
 
   on: {
     async edit(conn, { paragraph }) {
+      if (conn.state.edit?.paragraph === paragraph) return conn.send({ granted: conn.state.edit }); // asked twice
       finish(conn);
       const lock = await conn.lock(topicOf(conn, { paragraph }));
       if (lock === undefined) return conn.send({ refused: paragraph });

@@ -6,7 +6,7 @@ import { connect, myName } from "/site/demo.js";
 const typingPauseMs = 250;
 
 const name = myName();
-const documentName = new URLSearchParams(location.search).get("document") || "minutes";
+const documentName = new URLSearchParams(location.search).get("document")?.slice(0, 40).toWellFormed() || "minutes";
 document.getElementById("name").value = name;
 document.getElementById("document").value = documentName;
 
