@@ -4,6 +4,8 @@ import { defineHandler } from "../../../worker/handler.ts";
 
 export default defineHandler({
   path: "/demos/:demo",
-  onRequest: (_request, { params }) =>
-    new Response(null, { status: 308, headers: { location: `/demos/${encodeURIComponent(params.demo)}/` } }),
+  onRequest(request, { params }) {
+    const location = `/demos/${encodeURIComponent(params.demo)}/${new URL(request.url).search}`;
+    return new Response(null, { status: 308, headers: { location } });
+  },
 });

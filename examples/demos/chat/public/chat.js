@@ -18,7 +18,7 @@ join.elements.room.value = room;
 /** Everybody in the room: names by connection. Undefined: somebody who has left before the list came in which they still are. */
 const people = new Map();
 const typing = new Set();
-/** Keys of what is shown. */
+/** Keys of what is shown, in the same order. */
 const shown = new Set();
 /** What this page has said and not heard yet, by key: said again to the next connection if this one breaks. */
 const unsaid = new Map();
@@ -87,7 +87,10 @@ const heard = {
     const line = element("p", element("bdi", name), " ", time, " ", element("bdi", text));
     line.classList.toggle("own", by === me);
     log.append(line);
-    if (log.childElementCount > shownMost) log.firstElementChild.remove();
+    if (log.childElementCount > shownMost) {
+      log.firstElementChild.remove();
+      shown.delete(shown.values().next().value);
+    }
     if (isAtEnd) log.scrollTop = log.scrollHeight;
   },
   error(code) {

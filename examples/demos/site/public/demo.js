@@ -40,7 +40,7 @@ export function connect(place, { onMessage, onOpen = () => {}, onClose = () => {
 /** A name for those who have given none, the same in each demo and after a reload. */
 export function myName() {
   const given = new URLSearchParams(location.search).get("name");
-  if (given !== null && given.trim() !== "") return given.trim().slice(0, 40);
+  if (given !== null && given.trim() !== "") return given.trim().slice(0, 40).toWellFormed();
   const known = sessionStorage.getItem("name");
   if (known !== null) return known;
   const names = ["Ada", "Alan", "Barbara", "Claude", "Donald", "Edsger", "Frances", "Grace", "Joan", "Ken", "Niklaus", "Radia"];
