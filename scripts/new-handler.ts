@@ -16,7 +16,8 @@ const notForCopies = new Set([shared, "index"]);
 const usage = `npm run new-handler -- DEMO
 
 Copies a demo with its page and its test to worker/handlers/DEMO (to HANDLERS_DIR, where that is set), as a beginning for a handler of
-yours. The copy takes the place of the demo: it serves the same path, until you change its "path". Nothing is overwritten.
+yours. The copy takes the place of the demo: it serves the same path, until you change its "path". Change its topics then, too: the demo
+is served again, and uses the same. Nothing is overwritten.
 
 ${demoList()}`;
 
@@ -44,7 +45,7 @@ function copy(demo: string, handlersDir: string): number {
   const said = [
     `copied ${parts.map((part) => join(handlersDir, part)).join(" and ")}`,
     `Change ${join(to, `${demo}.ts`)}, and its page in ${join(to, "public")}. Then: npm run deploy-worker`,
-    `It serves /demos/${demo}/ in place of the demo; change its "path" for another address.`,
+    `It serves /demos/${demo}/ in place of the demo. For another address, change its "path", and its topics: the demo uses the same.`,
   ];
   process.stdout.write(`${said.join("\n")}\n`);
   return 0;
