@@ -7,6 +7,8 @@ const windowSeconds = 120;
 /** A longer pause between two samples is a gap: nobody knows what was then. */
 const gapMs = 3_500;
 const axisWidth = 44;
+const rightPadding = 8;
+const timeWidth = 52;
 
 function style(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -75,7 +77,7 @@ class Chart {
     const grid = { stroke: style("--grid"), width: 1 };
     const options = {
       ...this.size(),
-      padding: [10, 8, 0, 0],
+      padding: [10, rightPadding, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { show: !this.isStacked, size: 6 } },
       scales: { x: { ...this.range(), auto: false }, y: { ...this.heights(), auto: false } },
@@ -86,7 +88,7 @@ class Chart {
           size: 24,
           gap: 4,
           splits: () => this.times(),
-          values: (_, times) => times.map((time) => clock(time * 1000)),
+          values: (_, times) => times.map((time) => this.timeText(time)),
         },
         { ...axis, grid, size: axisWidth, gap: 6, splits: () => this.levels(), values: (_, values) => values.map(count) },
       ],
@@ -108,6 +110,12 @@ class Chart {
     const { min, max } = this.range();
     const first = Math.ceil(min / 30) * 30;
     return Array.from({ length: Math.floor((max - first) / 30) + 1 }, (_, index) => first + index * 30);
+  }
+
+  /** None where the chart's edge would cut it off. */
+  timeText(time) {
+    const room = ((this.range().max - time) / windowSeconds) * (this.place.clientWidth - axisWidth);
+    return room < timeWidth / 2 - rightPadding ? "" : clock(time * 1000);
   }
 
   levels() {

@@ -15,7 +15,7 @@ export function showFigures({ connections, waiting, inPerSecond, outPerSecond, p
       waiting > 0 ? `${count(waiting)} without a worker` : `at ${several} gateway${several === 1 ? "" : "s"}`,
     ),
     tile("From clients", count(inPerSecond), "messages", { unit: "/s" }),
-    tile("To clients", count(outPerSecond), "messages and answers", { unit: "/s" }),
+    tile("To clients", count(outPerSecond), "without publishes", { unit: "/s" }),
     tile("Parked", count(parked), parked > 0 ? "waiting for a worker" : "nothing waits", { tone: parked > 0 ? "warn" : "plain" }),
     tile("Redelivered", count(handover?.redelivered ?? 0), "since the last activation", {
       tone: handover?.redelivered > 0 ? "warn" : "plain",
