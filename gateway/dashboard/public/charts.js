@@ -86,7 +86,7 @@ class Chart {
           ...axis,
           grid: { show: false },
           size: 24,
-          gap: 4,
+          gap: 6,
           splits: () => this.times(),
           values: (_, times) => times.map((time) => this.timeText(time)),
         },
