@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -19,6 +19,7 @@ beforeAll(() => {
   writeFileSync(join(folder, "deep", "index.html"), "deep");
   writeFileSync(join(folder, "picture.png"), picture);
   writeFileSync(join(folder, "a b.js"), "1");
+  writeFileSync(join(folder, "empty.png"), "");
   writeFileSync(join(folder, ".secret"), "2");
   writeFileSync(join(top, "secret.txt"), "3");
   symlinkSync(join(top, "secret.txt"), join(folder, "link.txt"));
@@ -73,6 +74,45 @@ test("what is no text may be asked for in parts", async () => {
   const old = await get("picture.png", { range: "bytes=1000-1999", "if-range": '"old"' });
   expect(old.status).toBe(200);
   expect((await get("picture.png", { range: "bytes=9999-" })).status).toBe(416);
+});
+
+test.each(["br", "x-gzip", "gzip;q=0", "gzip;q=0, *", "*;q=0", "deflate, gzip ; q=0.00", "gzip;q=abc"])(
+  "a client that takes %j gets a text as it is",
+  async (encodings) => {
+    const response = await get("", { "accept-encoding": encodings });
+    expect(response.status).toBe(200);
+    expect(response.headers.has("content-encoding")).toBe(false);
+    expect(await response.text()).toBe(page);
+  },
+);
+
+test.each(["br, GZIP;q=0.001", "gzip;q=1.0, br", "deflate,gzip"])("a client that takes %j gets a text compressed", async (encodings) => {
+  expect((await get("", { "accept-encoding": encodings })).headers.get("content-encoding")).toBe("gzip");
+});
+
+test.each(["items=0-5", "bytes=", "bytes=-0", "bytes=a-b", "bytes=0-1,5-6", "bytes=0-1,"])("whoever asks for %j gets the whole file", async (range) => {
+  const response = await get("picture.png", { range });
+  expect(response.status).toBe(200);
+  expect(Buffer.from(await response.arrayBuffer())).toEqual(picture);
+});
+
+test("of an empty file there are no parts", async () => {
+  expect((await get("empty.png", { range: "bytes=-5" })).status).toBe(200);
+});
+
+test("a file that could not be read is read for the next who asks", async () => {
+  const file = join(top, "public", "late.txt");
+  const { atime, mtime } = statSync(join(top, "secret.txt"));
+  const write = (text: string) => {
+    writeFileSync(file, text);
+    utimesSync(file, atime, mtime);
+  };
+  write("old");
+  const asked = get("late.txt");
+  rmSync(file);
+  await asked.catch(() => undefined);
+  write("new");
+  expect(await (await get("late.txt")).text()).toBe("new");
 });
 
 test.each(["../secret.txt", "link.txt", ".secret", "deep/../index.html", "//index.html", "a\0b", "none", "a".repeat(300), "index.html/x"])(

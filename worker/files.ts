@@ -58,22 +58,32 @@ export function serveFiles(folder: URL, { more = {}, csp = strictPolicy, cacheCo
       digest.catch(() => digests.delete(path));
       return digest;
     };
-    const plain = await createFileResponse(file, weaklyCompared(request), { etag: "strong", digest, lastModified: false, cacheControl });
+    const understood = asUnderstood(request, file.size);
+    const plain = await createFileResponse(file, understood, { etag: "strong", digest, lastModified: false, cacheControl });
     plain.headers.set("x-content-type-options", "nosniff");
     if (csp !== false) plain.headers.set("content-security-policy", csp);
-    return file.size > mostCompressedBytes ? plain : compressResponse(plain, request, { encodings: ["gzip"] });
+    return file.size > mostCompressedBytes ? plain : compressResponse(plain, understood, { encodings: ["gzip"] });
   };
 }
 
+/** Without a weight, or with one above 0. */
+const takesGzip = /(?:^|,)\s*gzip\s*(?:$|,|;\s*q=(?:1|0\.0*[1-9]))/i;
+/** One range, with bytes in it. */
+const oneRange = /^bytes=(?:\d+-\d*|-0*[1-9]\d*)$/i;
+
 /**
- * What was compressed has a weak ETag, which the library takes for another one than the file's.
- * Source: RFC 9110, 13.1.2: If-None-Match compares weakly.
+ * Without what the library refuses, or takes for something else. Source: RFC 9110.
+ * - 12.5.3: whoever does not take gzip gets the file as it is.
+ * - 13.1.2: If-None-Match compares weakly, and what was compressed has a weak ETag.
+ * - 14.2: a Range of an unknown unit is ignored, and any other may be.
  */
-function weaklyCompared(request: Request): Request {
-  const tags = request.headers.get("if-none-match");
-  if (tags === null) return request;
+function asUnderstood(request: Request, size: number): Request {
   const headers = new Headers(request.headers);
-  headers.set("if-none-match", tags.replaceAll('W/"', '"'));
+  if (takesGzip.test(headers.get("accept-encoding") ?? "")) headers.set("accept-encoding", "gzip");
+  else headers.delete("accept-encoding");
+  const tags = headers.get("if-none-match");
+  if (tags !== null) headers.set("if-none-match", tags.replaceAll('W/"', '"'));
+  if (size === 0 || !oneRange.test(headers.get("range") ?? "")) headers.delete("range");
   return new Request(request.url, { method: request.method, headers });
 }
 
