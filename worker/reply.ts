@@ -42,7 +42,8 @@ function replyWith(response: Response, ahead: ReadAhead, isHead: boolean): Reply
   const length = ahead.rest === undefined ? ahead.bytes : given;
   if (isHead) {
     ahead.rest?.cancel(undefined);
-    return { type: toGateway.responding, bytes: checkHead(packValue({ status, headers, length: given ?? length })) };
+    // An empty body may be what HEAD has instead of the one that GET has, whose length nobody knows.
+    return { type: toGateway.responding, bytes: checkHead(packValue({ status, headers, length: given ?? (length || undefined) })) };
   }
   if (ahead.rest !== undefined || ahead.bytes > responseChunkBytes) {
     return { type: toGateway.responding, bytes: checkHead(packValue({ status, headers, length })), ahead, length };
