@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { detectMimeType } from "@remix-run/mime";
 import { compressResponse } from "@remix-run/response/compress";
 import { createFileResponse } from "@remix-run/response/file";
+import { takesGzip } from "../process/accept-encoding.ts";
 
 export interface ServeFilesOptions {
   /** More files, by the path that they are served under: `{ "chart.js": import.meta.resolve("uplot") }`. */
@@ -66,8 +67,6 @@ export function serveFiles(folder: URL, { more = {}, csp = strictPolicy, cacheCo
   };
 }
 
-/** Without a weight, or with one above 0. */
-const takesGzip = /(?:^|,)\s*gzip\s*(?:$|,|;\s*q=(?:1|0\.0*[1-9]))/i;
 /** One range, with bytes in it. */
 const oneRange = /^bytes=(?:\d+-\d*|-0*[1-9]\d*)$/i;
 
@@ -79,7 +78,7 @@ const oneRange = /^bytes=(?:\d+-\d*|-0*[1-9]\d*)$/i;
  */
 function asUnderstood(request: Request, size: number): Request {
   const headers = new Headers(request.headers);
-  if (takesGzip.test(headers.get("accept-encoding") ?? "")) headers.set("accept-encoding", "gzip");
+  if (takesGzip(headers.get("accept-encoding"))) headers.set("accept-encoding", "gzip");
   else headers.delete("accept-encoding");
   const tags = headers.get("if-none-match");
   if (tags !== null) headers.set("if-none-match", tags.replaceAll('W/"', '"'));

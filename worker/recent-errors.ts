@@ -58,7 +58,10 @@ export class RecentErrors {
  * @returns "worker/handlers/chat.ts:12:7", undefined where there is none.
  */
 export function placeIn(stack: string, folder: string, handlersDirs: readonly string[]): string | undefined {
-  const places = stack.split("\n").flatMap(placesOf).map(({ path, at }) => ({ path, text: `${within(path, folder)}${at}` }));
+  const places = stack
+    .split("\n")
+    .flatMap(placesOf)
+    .map(({ path, at }) => ({ path, text: `${within(path, folder)}${at}` }));
   const dirs = handlersDirs.map((dir) => `${resolve(folder, dir)}/`);
   const ofHandlers = places.find(({ path }) => dirs.some((dir) => path.startsWith(dir)));
   const ofOthers = places.find(({ path }) => path.startsWith(`${folder}/`) && !isOurs(path.slice(folder.length + 1)));
@@ -74,7 +77,10 @@ function placesOf(line: string): { readonly path: string; readonly at: string }[
   if (start === undefined) return [];
   const place = line.endsWith(")") ? line.slice(line.lastIndexOf("(") + 1, -1) : line.slice(start.length);
   const position = /:\d+:\d+$/.exec(place);
-  const [path = ""] = place.slice(0, position?.index).replace(/^file:\/\//, "").split("?", 1);
+  const [path = ""] = place
+    .slice(0, position?.index)
+    .replace(/^file:\/\//, "")
+    .split("?", 1);
   return position !== null && path.startsWith("/") ? [{ path, at: position[0] }] : [];
 }
 

@@ -1,5 +1,6 @@
+import { once } from "node:events";
 import { createServer, request, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect } from "node:net";
 import { gunzipSync } from "node:zlib";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { gateway } from "../../test/hellos.ts";
@@ -106,4 +107,22 @@ test("so many may look; the next one is told so, until one has gone", async () =
 test("a page of another site may not look", async () => {
   for (const site of ["cross-site", "same-site"]) expect((await ask("/dashboard/events", { "sec-fetch-site": site })).status).toBe(403);
   for (const site of ["same-origin", "none"]) expect((await ask("/dashboard/events", { "sec-fetch-site": site })).status).toBe(200);
+});
+
+test("whoever goes makes room, also after asking several times at once on one connection", async () => {
+  const socket = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  socket.write("GET /dashboard/events HTTP/1.1\r\nHost: a\r\n\r\n".repeat(mostViewers + 5));
+  await once(socket, "data");
+  expect(dashboard.viewers.size).toBe(1);
+  socket.destroy();
+  await expect.poll(() => dashboard.viewers.size).toBe(0);
+});
+
+test.each([
+  ["gzip", "gzip"],
+  ["br, gzip;q=0.5", "gzip"],
+  ["gzip;q=0", undefined],
+  ["br", undefined],
+])("whoever takes %j gets the page as %j", async (encodings, encoding) => {
+  expect((await ask("/", { "accept-encoding": encodings })).headers["content-encoding"]).toBe(encoding);
 });

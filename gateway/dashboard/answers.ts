@@ -52,7 +52,7 @@ export class DashboardAnswers {
     // Asked for each time: a gateway of another version has other files.
     const about = { ...headers, etag, vary: "accept-encoding", "cache-control": "no-cache" };
     if (request.headers["if-none-match"] === etag) return void response.writeHead(304, about).end();
-    const isCompressed = /\bgzip\b/.test(request.headers["accept-encoding"] ?? "");
+    const isCompressed = takesGzip(request.headers["accept-encoding"]);
     const body = isCompressed ? gzip : bytes;
     const encoding = isCompressed && { "content-encoding": "gzip" };
     response.writeHead(200, { ...about, "content-type": type, "content-length": body.length, ...encoding });
@@ -67,6 +67,8 @@ export class DashboardAnswers {
     // another one, too, though of the same site.
     if (!["same-origin", "none", undefined].includes(request.headers["sec-fetch-site"] as string | undefined))
       return refuse(403, "pages of other sites may not look");
+    // It waits behind an answer that has not ended, and Node.js would not say when its client is gone: its place would stay taken.
+    if (response.socket === null) return refuse(400, "ask for the events on a connection of their own");
     if (dashboard.viewers.isFull) {
       const text = `${mostViewers} pages look at this gateway's dashboard: close some, or look at another gateway's`;
       return refuse(503, new CodedError("dashboard.full", text).message);
