@@ -1,6 +1,7 @@
 // The dashboard over HTTP, on the admin port: its page, and the stream of server-sent events that the page draws. Read only.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { takesGzip } from "../../process/accept-encoding.ts";
 import { CodedError } from "../../protocol/errors.ts";
 import type { Dashboard } from "./dashboard.ts";
 import { PageFiles, pagePaths } from "./page-files.ts";
