@@ -9,10 +9,14 @@ import { parseTally } from "./checks.ts";
 const clone = join(import.meta.dirname, "..");
 
 test.each([
-  ["1 passed, 0 failed\nlater\n\n12 passed, 3 failed, 4 skipped\nand more", { passed: 12, failed: 3, skipped: 4, failures: [] }],
-  ["failed: a.test.ts > b\n2 passed, 1 failed\n", { passed: 2, failed: 1, skipped: 0, failures: ["a.test.ts > b"] }],
-  ["12 passed, 0 failed\n", { passed: 12, failed: 0, skipped: 0, failures: [] }],
-  ["it began, and was killed: 12 passed, 0 failed", { passed: 0, failed: 1, skipped: 0, failures: [] }],
+  ["1 passed, 0 failed\nlater\n\n12 passed, 3 failed, 4 skipped\nand more", { passed: 12, failed: 3, skipped: 4, failures: [], skips: [] }],
+  ["failed: a.test.ts > b\n2 passed, 1 failed\n", { passed: 2, failed: 1, skipped: 0, failures: ["a.test.ts > b"], skips: [] }],
+  [
+    "skipped: a.test.ts: needs b\n2 passed, 0 failed, 1 skipped\n",
+    { passed: 2, failed: 0, skipped: 1, failures: [], skips: ["a.test.ts: needs b"] },
+  ],
+  ["12 passed, 0 failed\n", { passed: 12, failed: 0, skipped: 0, failures: [], skips: [] }],
+  ["it began, and was killed: 12 passed, 0 failed", { passed: 0, failed: 1, skipped: 0, failures: [], skips: [] }],
 ])("the last tally of a run counts, and a run without one has failed", (said, tally) => {
   expect(parseTally(said)).toEqual(tally);
 });

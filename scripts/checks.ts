@@ -9,6 +9,8 @@ export interface Tally {
   readonly skipped: number;
   /** What has failed, by name, as far as that is known. */
   readonly failures: readonly string[];
+  /** What was skipped, and what it needs, where the tests say so. */
+  readonly skips: readonly string[];
 }
 
 const checks = [
@@ -23,7 +25,7 @@ export async function runChecks(): Promise<Tally> {
     process.stdout.write(`check: ${name}\n`);
     if ((await runProgram(program, args)) !== 0) failures.push(`check: ${name}`);
   }
-  return { passed: checks.length - failures.length, failed: failures.length, skipped: 0, failures };
+  return { passed: checks.length - failures.length, failed: failures.length, skipped: 0, failures, skips: [] };
 }
 
 export interface ProgramOptions {
@@ -53,20 +55,24 @@ export function runProgram(program: string, args: readonly string[], { env, stdi
 }
 
 /** What a run counts that could not begin, or did not get to its end. */
-export const oneFailure: Tally = { passed: 0, failed: 1, skipped: 0, failures: [] };
+export const oneFailure: Tally = { passed: 0, failed: 1, skipped: 0, failures: [], skips: [] };
 
 /** @param said All that a run wrote: its last tally counts. */
 export function parseTally(said: string): Tally {
   const found = [...said.matchAll(/^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/gm)].at(-1);
   if (found === undefined) return oneFailure;
   const [, passed, failed, skipped = 0] = found;
-  const failures = [...said.matchAll(/^failed: (.+)$/gm)].map(([, name = ""]) => name);
-  return { passed: Number(passed), failed: Number(failed), skipped: Number(skipped), failures };
+  const counts = { passed: Number(passed), failed: Number(failed), skipped: Number(skipped) };
+  const after = (word: RegExp) => [...said.matchAll(word)].map(([, what = ""]) => what);
+  return { ...counts, failures: after(/^failed: (.+)$/gm), skips: after(/^skipped: (.+)$/gm) };
 }
 
-/** The last lines of a run: what has failed, which may be far above, and the tally in the form that CI reads. @returns The exit code. */
-export function reportTally({ passed, failed, skipped, failures }: Tally): number {
-  process.stdout.write(["", ...failures.map((name) => `failed: ${name}`)].join("\n"));
+/**
+ * The last lines of a run: what was skipped and why, what has failed, both of which may be far above, and the tally in the form that CI reads.
+ * @returns The exit code.
+ */
+export function reportTally({ passed, failed, skipped, failures, skips }: Tally): number {
+  process.stdout.write(["", ...skips.map((what) => `skipped: ${what}`), ...failures.map((name) => `failed: ${name}`)].join("\n"));
   process.stdout.write(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}\n`);
   return failed === 0 ? 0 : 1;
 }

@@ -3,7 +3,7 @@
 
 import { writeFileSync } from "node:fs";
 import * as v from "valibot";
-import { DefaultReporter, type TestModule, type TestRunEndReason } from "vitest/node";
+import { DefaultReporter, type TestCase, type TestModule, type TestRunEndReason } from "vitest/node";
 
 /** Names the file. */
 export const tallyFileVariable = "THINSTATE_TALLY_FILE";
@@ -17,6 +17,8 @@ export const fileTally = v.object({
   skipped: v.number(),
   /** By file and name. */
   failures: v.array(v.string()),
+  /** What was skipped for a reason that was given, each once: "test/browser/pages.test.ts: needs Chromium". */
+  skips: v.array(v.string()),
 });
 
 export default class TallyReporter extends DefaultReporter {
@@ -36,7 +38,14 @@ export default class TallyReporter extends DefaultReporter {
       failed: having("failed").length,
       skipped: having("skipped").length,
       failures: having("failed").map((test) => `${test.module.relativeModuleId} > ${test.fullName}`),
+      skips: [...new Set(having("skipped").flatMap((test) => reasonOf(test)))],
     };
     writeFileSync(process.env[tallyFileVariable] ?? "", JSON.stringify(tally));
   }
+}
+
+/** Of a test that calls `skip` with a reason. */
+function reasonOf(test: TestCase): string[] {
+  const result = test.result();
+  return result.state === "skipped" && result.note !== undefined ? [`${test.module.relativeModuleId}: ${result.note}`] : [];
 }

@@ -50,7 +50,8 @@ export async function run(args: readonly string[]): Promise<number> {
   }
   const sum = (name: "passed" | "failed" | "skipped") => tallies.reduce((total, tally) => total + tally[name], 0);
   const failures = tallies.flatMap((tally) => tally.failures);
-  return reportTally({ passed: sum("passed"), failed: sum("failed"), skipped: sum("skipped"), failures });
+  const skips = [...new Set(tallies.flatMap((tally) => tally.skips))];
+  return reportTally({ passed: sum("passed"), failed: sum("failed"), skipped: sum("skipped"), failures, skips });
 }
 
 /** Takes --node out of the arguments: vitest has the others. */
@@ -67,7 +68,8 @@ async function runElsewhere(nodeMajor: string, projects: readonly string[], args
     const { runSuite } = await import("../test/systemd/suite.ts");
     const { exitCode, stdout } = await runSuite(nodeMajor, [...ofProjects(projects), ...args]);
     const said = parseTally(stdout);
-    const tally = { ...said, failures: said.failures.map((name) => `Node ${nodeMajor}: ${name}`) };
+    const inIt = (names: readonly string[]) => names.map((name) => `Node ${nodeMajor}: ${name}`);
+    const tally = { ...said, failures: inIt(said.failures), skips: inIt(said.skips) };
     return exitCode !== 0 && tally.failed === 0 ? { ...tally, failed: 1 } : tally;
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
@@ -89,7 +91,13 @@ async function runHere(projects: readonly string[], args: readonly string[]): Pr
   const checks = await runChecks();
   const tests = await runTests(ofProjects(projects));
   const failures = [...checks.failures, ...tests.failures];
-  return { passed: checks.passed + tests.passed, failed: checks.failed + tests.failed, skipped: tests.skipped, failures };
+  return {
+    passed: checks.passed + tests.passed,
+    failed: checks.failed + tests.failed,
+    skipped: tests.skipped,
+    failures,
+    skips: tests.skips,
+  };
 }
 
 function ofProjects(projects: readonly string[]): string[] {

@@ -29,10 +29,10 @@ async function countTests(args: readonly string[], { isUnit = false } = {}): Pro
     const reporter = `--reporter=${join(import.meta.dirname, "tally-reporter.ts")}`;
     const env = { ...(isUnit ? innerLoop : {}), TMPDIR: folder, [tallyFileVariable]: file };
     const exitCode = await runProgram(vitest, ["run", reporter, ...(isUnit ? ["--project=unit"] : []), ...args], { env });
-    const { files, passed, failed, skipped, failures } = readTally(file);
+    const { files, passed, failed, skipped, failures, skips } = readTally(file);
     if (files === 0) process.stderr.write(`no ${isUnit ? "unit test" : "test"} file matches: ${args.join(" ")}\n`);
     // A file that does not load and an error outside of any test fail the run without failing a test.
-    return { passed, failed: exitCode !== 0 && failed === 0 ? 1 : failed, skipped, failures };
+    return { passed, failed: exitCode !== 0 && failed === 0 ? 1 : failed, skipped, failures, skips };
   });
 }
 
@@ -68,6 +68,6 @@ function readTally(file: string): Tally & { readonly files?: number } {
     return v.parse(fileTally, JSON.parse(readFileSync(file, "utf8")));
   } catch {
     // vitest ended before it wrote one; its exit code and its output tell why.
-    return { passed: 0, failed: 0, skipped: 0, failures: [] };
+    return { passed: 0, failed: 0, skipped: 0, failures: [], skips: [] };
   }
 }
