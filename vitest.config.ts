@@ -68,6 +68,8 @@ const anyNode = [
   // Tools of developers. Every Node: test/abuse.test.ts, test/fuzz.test.ts.
   "bench/load-process.test.ts",
   "test/bench.test.ts",
+  // Pages in Chromium, which the container has. Every Node: their handlers' own tests, and worker/files.test.ts.
+  "test/browser/*.test.ts",
 ];
 
 /** They take a minute and more. Begun last, one of them would run by itself while the other core has nothing to do. */

@@ -13,8 +13,8 @@ export type Suite = "bookworm" | "trixie";
 
 /** What is in it; another list is another image. */
 const forMachines = ["systemd", "systemd-sysv", "nats-server"];
-/** libatomic1: Node 26. */
-const forTests = ["git", "openssl", "procps", "ca-certificates", "libatomic1"];
+/** chromium-headless-shell: test/browser. libatomic1: Node 26. */
+const forTests = ["git", "openssl", "procps", "ca-certificates", "chromium-headless-shell", "libatomic1"];
 const packages = { bookworm: forMachines, trixie: [...forMachines, ...forTests] };
 
 /** Of the system: images and Nodes, for every clone. */
