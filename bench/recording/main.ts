@@ -2,7 +2,7 @@
 // as `npm start` runs it, clients talk to its echo handler, the handler is changed, and `npm run deploy-worker` runs on a terminal.
 // The figures are those of this machine: let it do nothing else meanwhile.
 
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -12,6 +12,7 @@ import { patienceMs } from "../../testbed/patience.ts";
 import { Running } from "../running.ts";
 import { Worktree } from "../worktree.ts";
 import { Crowd, type Tally } from "./crowd.ts";
+import { handlersDir, writeHandler } from "./echo-handler.ts";
 import { pictureOf, type Recording } from "./picture.ts";
 import { withShortWaits } from "./playback.ts";
 import { Terminal } from "./terminal.ts";
@@ -27,7 +28,6 @@ const restMs = 3_000;
 const tallyMs = 250;
 /** Of what the picture shows: the checks of a deploy take some seconds. */
 const longestWaitMs = 2_000;
-const handlersDir = "worker/handlers";
 const target = "docs/deploy.svg";
 
 const running = new Running();
@@ -47,22 +47,6 @@ await running.whole(() =>
     });
   }),
 );
-
-/** Commits an echo handler with its version before each answer. */
-function writeHandler(checkout: string, version: "old" | "new"): void {
-  const text = `import { defineHandler } from "../handler.ts";
-
-export default defineHandler({
-  path: "/echo",
-  onMessage(conn, message) {
-    conn.send(\`${version} \${message.text()}\`);
-  },
-});
-`;
-  writeFileSync(join(checkout, handlersDir, "echo.ts"), text);
-  const author = ["-c", "user.name=thinstate", "-c", "user.email=thinstate@localhost"];
-  execFileSync("git", [...author, "commit", "--quiet", "--no-verify", "--all", `--message=Echo, ${version}`], { cwd: checkout });
-}
 
 /** @throws where the deploy fails, or a client does not see the new code. */
 async function record(installation: Installation, checkout: string): Promise<Recording> {
