@@ -72,6 +72,25 @@ test("a deploy, and a worker that dies, neither lose nor repeat a line", async (
   expect(ada.take().filter((value) => !Object.hasOwn(value as object, "hello"))).toEqual([withLines(["three"]), withLines(["four"])]);
 });
 
+test("without TAIL_FILE a task writes something to watch, for as long as somebody does", async () => {
+  vi.stubEnv("TMPDIR", folder);
+  vi.resetModules();
+  const { default: writing } = await import("./tail.ts");
+  vi.unstubAllEnvs();
+  const app = await testHandler(writing);
+  const ada = await app.connect(path);
+  await ada.send({ type: "rate", rate: 5000 });
+  await vi.waitUntil(
+    () => {
+      app.advance(100);
+      return ada.received.some((value) => (value as { lines?: string[] }).lines?.some((line) => line.includes("#1")));
+    },
+    { timeout: 10_000, interval: 20 },
+  );
+  await ada.close();
+  await app.deploy(tail); // ends the task
+});
+
 test("what is no wish is refused", async () => {
   const app = await testHandler(tail);
   const ada = await app.connect(path);
