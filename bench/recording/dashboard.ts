@@ -51,7 +51,7 @@ async function photograph(installation: Installation, checkout: string): Promise
   });
   const crowd = await Crowd.connect({ url: `${installation.url}/echo`, clients, now: () => performance.now() });
   try {
-    const page = await browser.newPage({ viewport: { width, height: 900 }, deviceScaleFactor: 1.5, colorScheme: "light" });
+    const page = await browser.newPage({ viewport: { width, height: 600 }, deviceScaleFactor: 1.5, colorScheme: "light" });
     await page.goto(`http://127.0.0.1:${gateways[0]?.adminPort}/`);
     crowd.begin(pauseMs);
     await pause(filledMs / 2);
