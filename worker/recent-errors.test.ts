@@ -63,7 +63,7 @@ test("however large they are, and whatever was thrown, they fit into an answer",
   const long = "x".repeat(100_000);
   errors.add({ err: new Error(long), route: long }, long);
   errors.add({ err: undefined, ...Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`f${index}`, index])) }, "failed");
-  errors.add({}, "nothing was thrown");
+  errors.add({ of: Object.create(null) }, "nothing was thrown");
   const bytes = encodeScraped({ from: "w1", number: 0, metrics: [], errors: errors.after(0) });
   expect(bytes.length).toBeLessThan(4_000);
   expect(parseScraped(bytes).errors).toMatchObject([{}, { message: "threw undefined" }, { message: "", stack: "" }]);

@@ -3,7 +3,7 @@
 
 import { resolve } from "node:path";
 import { errorCharacters, type LoggedError, mostErrors, stackCharacters } from "../process/scrape.ts";
-import { isError, thrownMessage, thrownText } from "../process/thrown.ts";
+import { isError, thrownMessage, thrownText, valueText } from "../process/thrown.ts";
 
 /** Of a stack: below are frames of what called the handler. */
 const stackLines = 8;
@@ -42,7 +42,9 @@ export class RecentErrors {
       message: ("err" in fields ? thrownMessage(err) : "").slice(0, errorCharacters),
       stack: within(stack, folder).split("\n").slice(0, stackLines).join("\n").slice(0, stackCharacters),
       ...(place !== undefined && { place: place.slice(0, errorCharacters) }),
-      about: Object.fromEntries(about.map(([name, value]) => [name, String(value).slice(0, errorCharacters)])),
+      about: Object.fromEntries(
+        about.map(([name, value]) => [name, (typeof value === "string" ? value : valueText(value)).slice(0, errorCharacters)]),
+      ),
     });
     if (this.kept.length > mostErrors) this.kept.shift();
   }
