@@ -16,7 +16,7 @@ function style(name) {
 
 /** A chart that is made anew when its series, its colours or its width change. */
 class Chart {
-  /** @param fill of an area, 0 to 1 */
+  /** @param isStacked Each series is an area that stands on the one before; else lines. */
   constructor(id, { isStacked }) {
     this.place = byId(`${id}-chart`);
     this.legend = byId(`${id}-legend`);
