@@ -2,8 +2,8 @@
 // when it is complete, so a half-made one is never seen.
 
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
-import { isAbsolute, join, normalize } from "node:path";
+import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { compiledFolder } from "../../process/native-typescript.mjs";
 import { protocolVersion } from "../../protocol/envelope.ts";
 import type { RouteHello } from "../../protocol/membership.ts";
@@ -11,7 +11,7 @@ import { checkRelease } from "./check.ts";
 import type { RunAs } from "./check-process.ts";
 import { copyCompiled, prepareCompiled, takeCompiled } from "./compiled.ts";
 import { syncPath, syncTree } from "./durable.ts";
-import { type HandlerFolders, handlerFolders } from "./handler-folders.ts";
+import { checkFolders, type HandlerFolders, handlerFolders } from "./handler-folders.ts";
 import { type Manifest, readManifest, writeManifest } from "./manifest.ts";
 import { openToAll } from "./modes.ts";
 import { borrowPackages, bringPackages } from "./packages.ts";
@@ -286,16 +286,6 @@ class ReleaseFolder implements ReleaseStore {
     const name = `.${doing}-${process.pid}-${randomBytes(4).toString("hex")}`;
     this.inHand.add(name);
     return name;
-  }
-}
-
-async function checkFolders(clone: string, folders: HandlerFolders): Promise<void> {
-  for (const folder of handlerFolders(folders)) {
-    if (isAbsolute(folder) || normalize(folder).startsWith("..")) {
-      throw new ReleaseError([{ file: folder, text: "the folder of handlers must be inside the clone" }]);
-    }
-    const found = await stat(join(clone, folder)).catch(() => undefined);
-    if (found?.isDirectory() !== true) throw new ReleaseError([{ file: folder, text: "the folder of handlers does not exist" }]);
   }
 }
 
