@@ -42,6 +42,8 @@ export class TestBrowser {
     if (executable === undefined) throw new Error(`none of ${names.join(", ")} is on PATH: apt-get install chromium`);
     const server = await chromium.launchServer({
       executablePath: executable,
+      // Not localhost: some minimal systems have none.
+      host: "127.0.0.1",
       // Chromium's sandbox refuses root; /dev/shm of a container is small.
       args: ["--no-sandbox", "--disable-dev-shm-usage"],
       timeout: patienceMs,
