@@ -174,3 +174,12 @@ test("what is no wish, a text that is too long, and names that are too long are 
   expect((await app.refused(at("x".repeat(41)))).status).toBe(400);
   expect((await app.refused(at("Ada", "x".repeat(41)))).status).toBe(400);
 });
+
+test("a name is no user: whoever takes somebody's name takes nothing of what that user may do", async () => {
+  const app = await testHandler(editor);
+  const ada = await app.connect(at("Ada"));
+  await ada.send({ type: "edit", paragraph: 0 });
+  expect([ada.user, ada.state]).toMatchObject([undefined, { name: "Ada", edit: { name: "Ada" } }]);
+  await ada.send({ type: "save", text: "Hello" });
+  expect(ada.state).toEqual({ name: "Ada" });
+});

@@ -14,7 +14,7 @@ const paragraph = v.picklist(paragraphs);
 const text = v.pipe(v.string(), v.maxLength(2_000));
 /** What a connection edits. `fence` is higher than that of all who have edited this paragraph before: so pages know what is newer. */
 const edit = v.object({ paragraph, fence: v.number(), name: v.string(), text: v.optional(text) });
-const state = v.object({ edit: v.optional(edit) });
+const state = v.object({ name: v.string(), edit: v.optional(edit) });
 
 // Documents may be called anything: the beginnings keep these two apart.
 const documentOf = ({ params }: Conn) => `demo:editors:${params["*"]}`;
@@ -33,9 +33,10 @@ export default defineHandler({
   onRequest: serveFiles(new URL("public/", import.meta.url)),
 
   onUpgrade({ params, query }) {
-    const user = query.get("name") || "guest";
-    const isShort = user.length <= 40 && params["*"].length <= 40;
-    return isShort ? { user, state: {} } : new Response("names have at most 40 characters", { status: 400 });
+    // No `user`: whoever took somebody's name would use up what that user may do.
+    const name = query.get("name") || "guest";
+    const isShort = name.length <= 40 && params["*"].length <= 40;
+    return isShort ? { state: { name } } : new Response("names have at most 40 characters", { status: 400 });
   },
 
   async onOpen(conn, turn) {
@@ -52,8 +53,8 @@ export default defineHandler({
       finish(conn);
       const lock = await conn.lock(topicOf(conn, { paragraph }));
       if (lock === undefined) return conn.send({ refused: paragraph });
-      const edit = { paragraph, fence: lock.fence, name: conn.user ?? "" };
-      conn.setState({ edit });
+      const edit = { paragraph, fence: lock.fence, name: conn.state.name };
+      conn.setState({ ...conn.state, edit });
       conn.setTimer("idle", idleMs);
       conn.subscribe(documentOf(conn), { as: edit }); // for those who come later: its members are who edits
       conn.publish(topicOf(conn, edit), edit);
@@ -63,7 +64,7 @@ export default defineHandler({
     text(conn, { text }) {
       const { edit } = conn.state;
       if (edit === undefined) return;
-      conn.setState({ edit: { ...edit, text } }); // the gateway has it, whatever becomes of this worker, or of the browser
+      conn.setState({ ...conn.state, edit: { ...edit, text } }); // the gateway has it, whatever becomes of this worker, or of the browser
       conn.setTimer("idle", idleMs);
       conn.publish(topicOf(conn, edit), { ...edit, text });
     },
@@ -89,5 +90,5 @@ function finish(conn: Conn, text = conn.state.edit?.text): void {
   conn.unlock(topic);
   conn.unsubscribe(documentOf(conn));
   conn.clearTimer("idle");
-  conn.setState({});
+  conn.setState({ name: conn.state.name });
 }
