@@ -21,6 +21,9 @@ let sent: string[];
 let results: Array<[number: number, result: unknown]>;
 let longestMs: number;
 let taken: string[];
+/** What the history is asked, and what it answers. */
+let read: string[];
+let stored: () => void;
 
 const worker = {
   link: { append: ({ slot }: { slot: number }, payload: Uint8Array) => void results.push([slot, unpackValue(payload)]) },
@@ -35,7 +38,15 @@ beforeEach(() => {
   results = [];
   taken = [];
   longestMs = 0;
+  read = [];
   const topics = { size: 2 } as Topics;
+  const history = {
+    outbox: { settled: (topic: string) => new Promise<void>((resolve) => (stored = () => resolve(void read.push(`${topic} is stored`)))) },
+    read: async (topic: string, last: number) => {
+      read.push(`${topic} ${last}`);
+      return [];
+    },
+  } as unknown as History;
   users = new UserConnections({ slots, now: () => nowMs, later: (run) => later.push(run) });
   const members = new Members({ wallClock: () => nowMs, limits: { bytes: 0 } });
   commands = new AppCommands({
@@ -43,7 +54,7 @@ beforeEach(() => {
     users,
     members,
     topics,
-    history: {} as History,
+    history,
     publishHere: () => undefined,
     fences: new TaskFences(),
     locks: { take: (_connection, name) => void taken.push(name) },
@@ -220,4 +231,12 @@ test("a lock is taken behind the commits that are held back: they would give it 
   slots.free(ada);
   expect(held.pop()?.()).toBe(false);
   expect([taken, results]).toEqual([["a"], [[2, 0]]]);
+});
+
+test("history tells also what this gateway had yet to store", async () => {
+  commands.run(worker, 1, Buffer.from(packValue({ kind: "history", topic: "room", last: 5 })));
+  stored();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(read).toEqual(["room is stored", "room 5"]);
+  expect(results).toMatchObject([[1, { history: { data: [] } }]]);
 });

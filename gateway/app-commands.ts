@@ -2,7 +2,7 @@
 
 import { type CommandBody, parseCommand, type ResultBody } from "../protocol/commands.ts";
 import { failedBody } from "../protocol/failed.ts";
-import { historyBody } from "../protocol/history.ts";
+import { type HistoryEntry, historyBody } from "../protocol/history.ts";
 import { packValue } from "../protocol/msgpack.ts";
 import { toWorker } from "../protocol/records.ts";
 import { afterHeld } from "./commit.ts";
@@ -47,13 +47,13 @@ export class AppCommands {
    * @param answer is told what came of it, once: at once, or in a later slice.
    */
   apply(from: string, body: CommandBody, answer: (result: ResultBody) => void): void {
-    const { slots, users, topics, members, history, fences } = this.options;
+    const { slots, users, topics, members, fences } = this.options;
     if ("fence" in body && body.fence !== undefined && !fences.admits(body.fence)) return answer({ refused: "task.over" });
     switch (body.kind) {
       case "publish":
         return this.publish(from, body, answer);
       case "history":
-        history.read(body.topic, body.last).then(
+        this.history(body.topic, body.last).then(
           (entries) => answer(historyBody(entries)),
           (error) => answer(failedBody(error, "history.unavailable")),
         );
@@ -91,6 +91,13 @@ export class AppCommands {
         );
       }
     }
+  }
+
+  /** With what this gateway was given before: a task finds also what the worker that had it before has published last. */
+  private async history(topic: string, last: number): Promise<HistoryEntry[]> {
+    const { history } = this.options;
+    await history.outbox.settled(topic);
+    return history.read(topic, last);
   }
 
   private lock({ connection, name, waitMs }: CommandBody & { kind: "lock" }, answer: (result: ResultBody) => void): void {

@@ -60,6 +60,24 @@ test("a publisher's messages on a topic are stored one by one, what it does not 
   expect([outbox.isEmpty, outbox.bytes]).toEqual([true, 0]);
 });
 
+test("whoever reads a topic may wait for what is yet to be stored there, by whomever, and for nothing that comes later", async () => {
+  const { outbox, asked, log, keepText, settle } = stageOf();
+  const read = (topic: string) => void outbox.settled(topic).then(() => log.push(`${topic} is read`));
+  keepText("ada", "a1");
+  keepText("ada", "a2");
+  keepText("bob", "b1");
+  read("room");
+  read("other");
+  keepText("ada", "a3");
+  for (let number = 0; number < 3; number++) {
+    await settle();
+    asked[number]?.[number === 1 ? "reject" : "resolve"](new CodedError("history.tooMany", ""));
+  }
+  await settle();
+  const said = log.filter((line) => line !== "flush");
+  expect(said).toEqual(["other is read", "a1 stored", "b1 history.tooMany", "a2 stored", "room is read"]);
+});
+
 test("what fails is tried again under the same id, with everything before it sent, until it is stored; NATS may be away for any time", async () => {
   const { outbox, asked, log, state, keepText, settle, again } = stageOf();
   keepText("ada", "a");

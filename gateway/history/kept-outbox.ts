@@ -46,6 +46,8 @@ interface Item extends Waiting {
   readonly publish: Omit<KeptPublish, "owner">;
   readonly id: string;
   readonly onSettled: OnSettled;
+  /** Told after `onSettled`: see `settled`. */
+  others?: Array<() => void>;
 }
 
 /** Without `keep`, behind one that has it. */
@@ -104,6 +106,19 @@ export class KeptOutbox {
     return true;
   }
 
+  /** Resolves when all that waits to be kept by this topic now is stored, or given up. */
+  async settled(topic: string): Promise<void> {
+    const lists = [...this.lists.values()];
+    const last = lists.flatMap((list) => list.filter((item) => "publish" in item && item.publish.topic === topic).slice(-1) as Item[]);
+    await Promise.all(
+      last.map((item) => {
+        item.others ??= [];
+        const { others } = item;
+        return new Promise<void>((resolve) => others.push(resolve));
+      }),
+    );
+  }
+
   private try(key: string, { publish, id }: Item): void {
     const { store, flush } = this.options;
     let tries = 0;
@@ -124,6 +139,7 @@ export class KeptOutbox {
     if (error === undefined) this.counters.kept++;
     else this.counters.failed++;
     item.onSettled(error);
+    for (const tell of item.others ?? []) tell();
     this.goOn(key, list);
   }
 
