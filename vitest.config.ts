@@ -75,7 +75,7 @@ const anyNode = [
 /** They take a minute and more. Begun last, one of them would run by itself while the other core has nothing to do. */
 const longest = [
   ...["systemd/bookworm", "deploy", "chaos", "taken-back", "automatic-rollback", "nats-faults", "supervisor", "standstill"],
-  ...["abuse", "fuzz", "cut-off", "systemd/trixie", "kill", "parking", "nats-server", "dev"],
+  ...["abuse", "fuzz", "browser/faults", "browser/dashboard", "cut-off", "systemd/trixie", "kill", "parking", "nats-server", "dev"],
 ];
 
 class LongestFirst extends BaseSequencer {

@@ -32,15 +32,18 @@ export async function run(args: readonly string[]): Promise<number> {
     const { handlersDir } = parseConfig(process.env, clone);
     return copy(word, handlersDir);
   } catch (error) {
-    if (!isCodedError(error, "config.invalid")) throw error;
-    return refuse(error.message);
+    if (isCodedError(error, "config.invalid")) return refuse(error.message);
+    // A folder that may not be written, or a file where a folder is to be: its message names it.
+    if (error instanceof Error && "syscall" in error) return refuse(error.message);
+    throw error;
   }
 }
 
 function copy(demo: string, handlersDir: string): number {
   const to = join(handlersDir, demo);
   if (existsSync(join(clone, to))) return refuse(`${to} is there already. To begin anew, rename or remove it.`);
-  const parts = [demo, ...(existsSync(join(clone, handlersDir, shared)) ? [] : [shared])];
+  // The demo last: where it is, all is.
+  const parts = [...(existsSync(join(clone, handlersDir, shared)) ? [] : [shared]), demo];
   for (const part of parts) copyFolder(join(demos, part), join(clone, handlersDir, part));
   const said = [
     `copied ${parts.map((part) => join(handlersDir, part)).join(" and ")}`,

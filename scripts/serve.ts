@@ -88,6 +88,8 @@ export async function serve({ isDev, inspectPort, onReady }: ServeOptions): Prom
     await supervisor.start();
     log.say(`ready ${supervisor.url}`);
     if (supervisor.demosUrl !== undefined) log.say(`demos ${supervisor.demosUrl}`);
+    else if (config.demosDir !== undefined && config.workers > 0)
+      log.say("no demos: the release that serves was made without them; npm run deploy-worker makes one with them");
     log.say(`dashboard ${supervisor.dashboardUrl}`);
     if (config.workers === 0) log.say("no workers yet (WORKERS=0): what connects waits for npm run deploy-worker");
     if (debugPort !== undefined) log.say(`attach a debugger to ${debugPort.address}, which leads to the newest worker`);

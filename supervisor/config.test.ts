@@ -30,6 +30,8 @@ test("an empty environment gives the documented defaults", () => {
 
 test("the demos can be left out", () => {
   expect(parseConfig({ DEMOS: "0" }, "/clone").demosDir).toBeUndefined();
+  expect(parseConfig({ HOST: "0.0.0.0" }, "/clone").demosDir, "nobody has asked for them to be public").toBeUndefined();
+  expect(parseConfig({ HOST: "0.0.0.0", DEMOS: "1" }, "/clone").demosDir).toBe("examples/demos");
   expect(() => parseConfig({ DEMOS: "no" }, "/clone")).toThrow("DEMOS=no");
 });
 

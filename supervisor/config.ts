@@ -4,7 +4,7 @@
 import { isAbsolute, join, relative, resolve } from "node:path";
 import * as v from "valibot";
 import type { BusSecurity } from "../nats/security.ts";
-import { integer, longestWaitMs, namespace, natsFileSettings, parseSettings } from "../process/settings.ts";
+import { integer, longestWaitMs, namespace, natsFileSettings, optionalInteger, parseSettings } from "../process/settings.ts";
 import { cacheFolder } from "../scripts/setup/cache.mjs";
 import { usualCheckLimitMs } from "./releases/release.ts";
 
@@ -72,7 +72,7 @@ export function parseConfig(environment: NodeJS.ProcessEnv, clone: string): Conf
     workers: settings.WORKERS,
     gateways: settings.GATEWAYS,
     handlersDir: relative(clone, resolve(clone, settings.HANDLERS_DIR)),
-    demosDir: settings.DEMOS === 1 ? demosDir : undefined,
+    demosDir: (settings.DEMOS ?? Number(loopback.has(settings.HOST))) === 1 ? demosDir : undefined,
     warmMs: settings.WARM_MS,
     watchMs: settings.WATCH_MS,
     checkTimeoutMs: settings.CHECK_TIMEOUT_MS,
@@ -107,8 +107,8 @@ export function supervisorSettings(clone: string) {
       ),
       "worker/handlers",
     ),
-    /** Services set 0 where nothing is set. */
-    DEMOS: integer({ least: 0, most: 1, otherwise: 1 }),
+    /** Where nothing is set: as a service 0; else 1, but not where others than this machine are served. */
+    DEMOS: optionalInteger({ least: 0, most: 1 }),
     SHARED_DIR: v.optional(v.string()),
     WARM_MS: integer({ least: 0, most: timerLimitMs, otherwise: 30_000 }),
     WATCH_MS: integer({ least: 0, most: 600_000, otherwise: 5_000 }),

@@ -1,7 +1,7 @@
 // A demo that is copied, and then served in place of the demo: by the command and the check of a deploy, as a user runs them.
 
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -26,7 +26,7 @@ test.each(readdirSync(join(clone, "examples", "demos")).filter((name) => !["inde
   "the demo %s is copied with all that it needs, and loads where it is",
   async (demo) => {
     const { stdout } = await newHandler(demo);
-    expect(stdout).toContain(`copied ${relative(clone, folder)}/${demo} and `);
+    expect(stdout).toContain(`copied ${relative(clone, folder)}/site and ${relative(clone, folder)}/${demo}\n`);
     expect(existsSync(join(folder, demo, "public", "index.html"))).toBe(true);
     expect(readFileSync(join(folder, demo, `${demo}.ts`), "utf8")).toContain('from "../../../../worker/handler.ts"');
     const loaded = await run(process.execPath, ["--import", "./process/typescript.mjs", "worker/trial.ts", folder, "examples/demos"], {
@@ -36,6 +36,13 @@ test.each(readdirSync(join(clone, "examples", "demos")).filter((name) => !["inde
     expect(routes.filter(({ path }) => path === `/demos/${demo}/*`)).toHaveLength(1);
   },
 );
+
+test("where nothing can be written, one line says so", async () => {
+  const [demo = ""] = readdirSync(join(clone, "examples", "demos")).filter((name) => !["index", "site"].includes(name));
+  mkdirSync(join(folder, ".."), { recursive: true });
+  writeFileSync(folder, "a file");
+  await expect(newHandler(demo)).rejects.toMatchObject({ code: 1, stderr: expect.stringMatching(/^\w+: .+\n$/) });
+});
 
 test("nothing is overwritten, and an unknown demo is answered with those that there are", async () => {
   const [demo = ""] = readdirSync(join(clone, "examples", "demos")).filter((name) => !["index", "site"].includes(name));

@@ -5,7 +5,7 @@ import { writeFile } from "node:fs/promises";
 import { join, normalize } from "node:path";
 import { missingTypes } from "../../scripts/setup/packages.mjs";
 import { type CheckOptions, lastWords, lateText, runCheck } from "./check-process.ts";
-import { handlerFolders } from "./handler-folders.ts";
+import { type HandlerFolders, handlerFolders } from "./handler-folders.ts";
 import type { ReleaseProblem } from "./refusal.ts";
 
 const javaScript = /\.(?:js|mjs|cjs|jsx)$/;
@@ -41,17 +41,25 @@ export async function checkTypes(options: CheckOptions): Promise<ReleaseProblem[
   }
   const checks = [compile("release", strict, options)];
   // Another run, since a file cannot have options of its own.
-  if (files.some(isUsersJavaScript)) checks.push(compile("javascript", loose, options).then(mistakesInJavaScript));
+  const isUsers = (file: string) => isUsersJavaScript(file, options);
+  if (files.some(isUsers))
+    checks.push(
+      compile("javascript", loose, options).then((problems) => mistakesInJavaScript(problems.filter(({ file }) => isUsers(file)))),
+    );
   const problems = (await Promise.all(checks)).flat();
   return [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()];
 }
 
-function isUsersJavaScript(file: string): boolean {
-  return javaScript.test(file) && !ours.has(file) && !/(^|\/)public\//.test(file);
+/** Not what is for browsers. */
+function isUsersJavaScript(file: string, folders: HandlerFolders): boolean {
+  const isForBrowsers = handlerFolders(folders).some(
+    (folder) => file.startsWith(`${folder}/`) && file.slice(folder.length).includes("/public/"),
+  );
+  return javaScript.test(file) && !ours.has(file) && !isForBrowsers;
 }
 
 function mistakesInJavaScript(problems: readonly ReleaseProblem[]): ReleaseProblem[] {
-  return problems.filter(({ file, text }) => isUsersJavaScript(file) && !annotationCodes.test(text) && !untyped.test(text));
+  return problems.filter(({ text }) => !annotationCodes.test(text) && !untyped.test(text));
 }
 
 async function compile(name: string, compilerOptions: Readonly<Record<string, boolean>>, options: CheckOptions): Promise<ReleaseProblem[]> {

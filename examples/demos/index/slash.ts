@@ -5,7 +5,9 @@ import { defineHandler } from "../../../worker/handler.ts";
 export default defineHandler({
   path: "/demos/:demo",
   onRequest(request, { params }) {
-    const location = `/demos/${encodeURIComponent(params.demo)}/${new URL(request.url).search}`;
-    return new Response(null, { status: 308, headers: { location } });
+    const { pathname, search } = new URL(request.url);
+    // With it, a demo would have answered.
+    if (pathname.endsWith("/")) return new Response("no such demo\n", { status: 404 });
+    return new Response(null, { status: 308, headers: { location: `/demos/${encodeURIComponent(params.demo)}/${search}` } });
   },
 });

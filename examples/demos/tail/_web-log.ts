@@ -2,12 +2,12 @@
 
 import { constants } from "node:fs";
 import { type FileHandle, open, rename } from "node:fs/promises";
-import { tmpdir, userInfo } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setInterval } from "node:timers/promises";
 
-/** One for each installation and user of a machine. */
-export const webLogFile = join(tmpdir(), `thinstate-${process.env.NAMESPACE ?? "demo"}-${userInfo().uid}.log`);
+/** In the folder that outlives releases; tests have none. */
+export const webLogFile = join(process.env.SHARED_DIR ?? tmpdir(), "demo-web.log");
 
 const rotateBytes = 16 * 1024 * 1024;
 const writeMs = 50;

@@ -4,6 +4,7 @@
 // costs nobody memory: it has 64 KiB under way at most, and goes on near the end of the file when it wakes up.
 //
 // The file is TAIL_FILE, if the worker's environment has it (`TAIL_FILE=/var/log/syslog npm start`), or else one that a task writes.
+// Everybody who reaches this page reads it.
 
 import * as v from "valibot";
 import { serveFiles } from "../../../worker/files.ts";
@@ -13,7 +14,7 @@ import { webLogFile, writeWebLog } from "./_web-log.ts";
 
 const { TAIL_FILE } = process.env;
 const rates = [1, 100, 5000];
-const watchers = "tail:watchers";
+const watchers = "demo:tail:watchers";
 const lookAgainMs = 100;
 
 const place = v.object({ file: v.string(), offset: v.number(), inLongLine: v.boolean() });
