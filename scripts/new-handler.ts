@@ -13,6 +13,9 @@ const shared = "site";
 /** Pages that lead to the demos. */
 const notForCopies = new Set([shared, "index"]);
 
+/** Of a demo, in the list of them. */
+const sentenceCharacters = 110;
+
 const usage = `npm run new-handler -- DEMO
 
 Copies a demo with its page and its test to worker/handlers/DEMO (to HANDLERS_DIR, where that is set), as a beginning for a handler of
@@ -48,7 +51,8 @@ function copy(demo: string, handlersDir: string): number {
   const said = [
     `copied ${parts.map((part) => join(handlersDir, part)).join(" and ")}`,
     `Change ${join(to, `${demo}.ts`)}, and its page in ${join(to, "public")}. Then: npm run deploy-worker`,
-    `It serves /demos/${demo}/ in place of the demo. For another address, change its "path", and its topics: the demo uses the same.`,
+    `It serves /demos/${demo}/ in place of the demo. For another address, change its "path" and its topics, which the demo uses, too, and the`,
+    `paths in ${join(to, `${demo}.test.ts`)}. What the pages load is in ${join(handlersDir, shared)}.`,
   ];
   process.stdout.write(`${said.join("\n")}\n`);
   return 0;
@@ -76,12 +80,17 @@ function demoNames(): string[] {
   return entries.flatMap((entry) => (entry.isDirectory() && !notForCopies.has(entry.name) ? [entry.name] : [])).sort();
 }
 
-/** Each with what its handler says of itself in its first line. */
+/** Each with what its handler says of itself first. */
 function demoList(): string {
   const lines = demoNames().map((name) => {
     const file = join(demos, name, `${name}.ts`);
-    const [line = ""] = existsSync(file) ? readFileSync(file, "utf8").split("\n", 1) : [];
-    return `  ${name.padEnd(12)}${line.replace(/^\/\/ */, "")}`;
+    const [comment = ""] = existsSync(file) ? (/^(?:\/\/.*\n)+/.exec(readFileSync(file, "utf8")) ?? []) : [];
+    const [sentence = ""] = comment
+      .replaceAll(/(?:^|\n)\/\/ ?/g, " ")
+      .trim()
+      .split(". ", 1);
+    const words = sentence.length <= sentenceCharacters ? sentence : `${sentence.slice(0, sentenceCharacters).replace(/ \S*$/, "")} …`;
+    return `  ${name.padEnd(12)}${words}`;
   });
   return lines.join("\n");
 }

@@ -1,8 +1,10 @@
 // The decoders alone: whatever the bytes are, there is a value or a refusal with its code, and nothing else.
 
 import fc from "fast-check";
+import { parseScrape, parseScraped } from "../../process/scrape.ts";
 import { parseCommand, parseResult } from "../../protocol/commands.ts";
-import { BatchBuilder, decodeBatch } from "../../protocol/envelope.ts";
+import { parseDeployProgress } from "../../protocol/deploy-progress.ts";
+import { BatchBuilder, decodeBatch, protocolVersion } from "../../protocol/envelope.ts";
 import { isCodedError } from "../../protocol/errors.ts";
 import { decodeAnnouncement } from "../../protocol/membership.ts";
 import * as payloads from "../../protocol/payloads.ts";
@@ -15,7 +17,15 @@ const parsers: ReadonlyArray<(bytes: Buffer) => unknown> = [
   ...[records.parsePin, records.parseUpgrade, records.parseUpgraded, records.parseRequest, records.parseResponded],
   ...[records.parseResponding, records.parseCredit, parseCommand, records.parseStates, records.parseCount],
   ...[parseResult, records.parseGatewayLost, parseRepair, payloads.decodePublish, payloads.decodeClose],
-  ...[payloads.decodePublishExcept, payloads.decodeTimer, payloads.decodeSetTimer],
+  ...[payloads.decodePublishExcept, payloads.decodeTimer, payloads.decodeSetTimer, parseDeployProgress, parseScrape, parseScraped],
+];
+
+/** By the letter behind the version: with it, they look at the rest. */
+const lettered: ReadonlyArray<readonly [number, (bytes: Buffer) => unknown]> = [
+  [0x4d, decodeAnnouncement],
+  [0x44, parseDeployProgress],
+  [0x51, parseScrape],
+  [0x41, parseScraped],
 ];
 
 const allTypes = [...Object.values(records.toWorker), ...Object.values(records.toGateway)];
@@ -59,6 +69,6 @@ export const decoders = target({
     for (const parse of parsers) refusedAtMost(() => parse(foreign));
     refusedAtMost(() => decodeBatch(foreign));
     refusedAtMost(() => decodeAnnouncement(foreign));
-    refusedAtMost(() => decodeAnnouncement(Buffer.concat([Buffer.from([1, 0x4d]), foreign])));
+    for (const [letter, parse] of lettered) refusedAtMost(() => parse(Buffer.concat([Buffer.from([protocolVersion, letter]), foreign])));
   },
 });

@@ -34,7 +34,8 @@ test("what is told again is known", () => {
 
 test("the last fifty are kept, and for a few thousand workers what is known of them", () => {
   const errors = new KnownErrors();
-  for (let index = 1; index <= 80; index++) errors.hear(worker, [{ ...error, number: index, at: index, message: String(index) }]);
+  for (let index = 1; index <= 80; index++)
+    errors.hear(worker, [{ ...error, number: index, at: index, message: String(index), place: `a.ts:${index}:1` }]);
   expect(errors.all).toHaveLength(50);
   expect(errors.all.at(-1)?.message).toBe("31");
   for (let index = 0; index < 5_000; index++) errors.hear({ id: `w${index}`, release: "2" }, [error]);

@@ -63,7 +63,8 @@ export class KnownErrors {
     const { text, message, place = "", release, about } = error;
     // What differs each time does not count, but for the one that is shown.
     const { connection: _, gateway: __, ...same } = about;
-    const key = JSON.stringify([text, message, place, release, same]);
+    // Nor does what is said of a place in the code: it may quote what differs.
+    const key = JSON.stringify([text, place === "" ? message : place, release, same]);
     const before = this.rows.get(key);
     this.rows.delete(key);
     this.rows.set(key, { ...error, at: Math.max(error.at, before?.at ?? 0), times: (before?.times ?? 0) + 1 });

@@ -1,5 +1,7 @@
-// A chat with presence at ws://…/demos/chat/blue?name=Ada: who is in the room, who is typing, and the last 20 messages for those who
-// come later. The worker keeps nothing of it: rooms, timers and messages outlive every deploy.
+// A chat with presence: who is in the room, who is typing, and the last 20 messages for those who come later.
+//
+// ws://…/demos/chat/blue?name=Ada is Ada in the room "blue". The worker keeps nothing of it: rooms, timers and messages outlive every
+// deploy. Names, too: what onUpgrade says of them holds for new connections. To see a change at once, change `say`.
 
 import * as v from "valibot";
 import { serveFiles } from "../../../worker/files.ts";

@@ -1,4 +1,4 @@
-// A question put to everybody in a room at once, at ws://…/demos/experiment/lobby, and their answers counted live.
+// A question put to everybody in a room at once, and their answers counted live. ws://…/demos/experiment/lobby is the room "lobby".
 //
 // An answer is what its connection is a member `as`, and an event for those who are there already. So everybody counts the same, through
 // whatever gateway and in whatever order they hear of it; and when the time is up, one result is kept for all.

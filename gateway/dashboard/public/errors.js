@@ -13,14 +13,16 @@ export function showErrors(errors) {
     details.open = open.has(key);
     return element("li", details);
   });
-  byId("errors").replaceChildren(...(rows.length === 0 ? [element("li.empty", "None that a worker which runs has logged.")] : rows));
+  byId("errors").replaceChildren(...(rows.length === 0 ? [element("li.empty", "No worker that runs has logged an error.")] : rows));
 }
 
-function summaryOf({ at, place, text, message, times, release }) {
+function summaryOf({ at, place, text, message, times, release, about }) {
   const dot = element(`span.dot.c${colourOf(release)}`);
   dot.title = `release ${release}`;
-  const what = element("span.what", message === "" ? text : message);
-  what.title = message === "" ? text : message;
+  // Where there is no place, its text stands there.
+  const said = message !== "" ? message : about.leftOut === undefined ? "" : `${about.leftOut} more`;
+  const what = element("span.what", said === "" && place !== undefined ? text : said);
+  what.title = what.textContent;
   const often = times > 1 ? element("span.badge.bad", `× ${count(times)}`) : element("span");
   return element("summary", element("time", clock(at)), element("span.place.mono", dot, " ", place ?? text), what, often);
 }

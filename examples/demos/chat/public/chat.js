@@ -94,6 +94,10 @@ const heard = {
     if (isAtEnd) log.scrollTop = log.scrollHeight;
   },
   error(code) {
+    // Said again, it would be refused again: it goes back to where it can be changed.
+    const [refused] = unsaid.values();
+    unsaid.clear();
+    if (text.value === "" && refused !== undefined) text.value = refused.text;
     note.textContent = `The server refuses this: ${code}`;
   },
 };
