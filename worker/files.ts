@@ -43,7 +43,6 @@ export function serveFiles(folder: URL, { more = {}, csp = strictPolicy, cacheCo
     if (request.method !== "GET" && request.method !== "HEAD") {
       return new Response("only GET\n", { status: 405, headers: { allow: "GET, HEAD" } });
     }
-    // The route's own path may stand with or without a slash, which a page's relative links depend on.
     const wanted = params["*"] ?? "";
     const name = wanted === "" || wanted.endsWith("/") ? `${wanted}index.html` : wanted;
     const path = others.get(name) ?? (await pathWithin(home, name));

@@ -73,14 +73,13 @@ export async function loadHandlers(folders: readonly [string, ...string[]], opti
     onBegin?.(relative(grounds.root, path));
     return loadHandler(path, grounds, { timeoutMs, isPatient, watchProcessors });
   };
-  const all = inFolders.flat();
-  const results = onBegin === undefined ? await Promise.all(all.map(load)) : await oneByOne(all, load);
+  const results =
+    onBegin === undefined
+      ? await Promise.all(inFolders.map((paths) => Promise.all(paths.map(load))))
+      : await oneByOne(inFolders, (paths) => oneByOne(paths, load));
 
-  const problems = results.filter((result) => "text" in result);
-  const loaded = inFolders.map((paths, index) => {
-    const first = inFolders.slice(0, index).flat().length;
-    return results.slice(first, first + paths.length).filter((result) => "handler" in result);
-  });
+  const problems = results.flat().filter((result) => "text" in result);
+  const loaded = results.map((ofFolder) => ofFolder.filter((result) => "handler" in result));
   problems.push(...loaded.flatMap((handlers) => duplicates(handlers, realpathSync(root))));
   const handlers = withoutReplaced(loaded);
   if (problems.length > 0) throw new HandlersError(withoutRepeats(problems));
