@@ -65,6 +65,8 @@ const anyNode = [
   "supervisor/nats-server/upstream.test.ts",
   // Calls that all gateways answer together. Every Node: test/http-api.test.ts, test/members.test.ts.
   "test/http-api-users.test.ts",
+  // Clients of others, which have an installation of their own to run on. Every Node: test/departure.test.ts.
+  "test/reconnecting.test.ts",
   // Tools of developers. Every Node: test/abuse.test.ts, test/fuzz.test.ts.
   "bench/load-process.test.ts",
   "test/bench.test.ts",
