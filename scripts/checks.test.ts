@@ -10,7 +10,10 @@ const clone = join(import.meta.dirname, "..");
 
 test.each([
   ["1 passed, 0 failed\nlater\n\n12 passed, 3 failed, 4 skipped\nand more", { passed: 12, failed: 3, skipped: 4, failures: [], skips: [] }],
-  ["failed: a.test.ts > b\n2 passed, 1 failed\n", { passed: 2, failed: 1, skipped: 0, failures: ["a.test.ts > b"], skips: [] }],
+  [
+    "failed: a.test.ts > b\n    why\n2 passed, 1 failed\n",
+    { passed: 2, failed: 1, skipped: 0, failures: [{ name: "a.test.ts > b", why: "why" }], skips: [] },
+  ],
   [
     "skipped: a.test.ts: needs b\n2 passed, 0 failed, 1 skipped\n",
     { passed: 2, failed: 0, skipped: 1, failures: [], skips: ["a.test.ts: needs b"] },
@@ -61,6 +64,21 @@ test("tests that are chosen run alone, and no file is named that is gone afterwa
   expect(stdout).not.toContain("check:");
   expect(`${stdout}${stderr}`).not.toContain("report written");
   expect(stdout).toMatch(/\n[1-9]\d* passed, 0 failed\n$/);
+});
+
+test("the last lines name what has failed, and say why", () => {
+  const folder = mkdtempSync(join(tmpdir(), "thinstate-checks-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  symlinkSync(join(clone, "node_modules"), join(folder, "node_modules"));
+  const first = 'import { expect, test } from "vitest";';
+  writeFileSync(join(folder, "a.test.ts"), `${first}\ntest("adds", () => {\n  expect(1 + 1).toBe(3);\n});\ntest("is", () => {});\n`);
+  writeFileSync(join(folder, "b.test.ts"), `${first}\nimport "./gone.ts";\ntest("never runs", () => expect(1).toBe(1));\n`);
+  const { status, stdout } = runCommand("test", "--root", folder);
+  expect(status).toBe(1);
+  const last = stdout.slice(stdout.indexOf("\nfailed: "));
+  expect(last).toMatch(/^failed: a\.test\.ts > adds\n {4}at a\.test\.ts:3\n {4}AssertionError: expected 2 to be 3 /m);
+  expect(last).toMatch(/^failed: b\.test\.ts\n {4}.*\n {4}Error: .*gone\.ts/m);
+  expect(last).toMatch(/\n1 passed, 1 failed\n$/);
 });
 
 test("a choice that matches no test fails, and says so in one line", () => {

@@ -1,14 +1,15 @@
 // What is checked without running anything: format, lint and import rules, and types. Each check counts as one test.
 
 import { spawn } from "node:child_process";
+import { type Failure, failureLines, parseFailures } from "./failures.ts";
 import { clone } from "./setup/cache.mjs";
 
 export interface Tally {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
-  /** What has failed, by name, as far as that is known. */
-  readonly failures: readonly string[];
+  /** As far as that is known. */
+  readonly failures: readonly Failure[];
   /** What was skipped, and what it needs, where the tests say so. */
   readonly skips: readonly string[];
 }
@@ -20,10 +21,10 @@ const checks = [
 
 /** Runs them one after the other, their output to the terminal. */
 export async function runChecks(): Promise<Tally> {
-  const failures: string[] = [];
+  const failures: Failure[] = [];
   for (const { name, program, args } of checks) {
     process.stdout.write(`check: ${name}\n`);
-    if ((await runProgram(program, args)) !== 0) failures.push(`check: ${name}`);
+    if ((await runProgram(program, args)) !== 0) failures.push({ name: `check: ${name}`, why: "" });
   }
   return { passed: checks.length - failures.length, failed: failures.length, skipped: 0, failures, skips: [] };
 }
@@ -63,16 +64,16 @@ export function parseTally(said: string): Tally {
   if (found === undefined) return oneFailure;
   const [, passed, failed, skipped = 0] = found;
   const counts = { passed: Number(passed), failed: Number(failed), skipped: Number(skipped) };
-  const after = (word: RegExp) => [...said.matchAll(word)].map(([, what = ""]) => what);
-  return { ...counts, failures: after(/^failed: (.+)$/gm), skips: after(/^skipped: (.+)$/gm) };
+  const skips = [...said.matchAll(/^skipped: (.+)$/gm)].map(([, what = ""]) => what);
+  return { ...counts, failures: parseFailures(said), skips };
 }
 
 /**
- * The last lines of a run: what was skipped and why, what has failed, both of which may be far above, and the tally in the form that CI reads.
+ * The last lines of a run: what was skipped and what has failed, and why, which may be far above; and the tally in the form that CI reads.
  * @returns The exit code.
  */
 export function reportTally({ passed, failed, skipped, failures, skips }: Tally): number {
-  process.stdout.write(["", ...skips.map((what) => `skipped: ${what}`), ...failures.map((name) => `failed: ${name}`)].join("\n"));
+  process.stdout.write(["", ...skips.map((what) => `skipped: ${what}`), ...failureLines(failures)].join("\n"));
   process.stdout.write(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}\n`);
   return failed === 0 ? 0 : 1;
 }

@@ -4,6 +4,7 @@
 import { writeFileSync } from "node:fs";
 import * as v from "valibot";
 import { DefaultReporter, type TestCase, type TestModule, type TestRunEndReason } from "vitest/node";
+import { type Failure, whyOf } from "./failures.ts";
 
 /** Names the file. */
 export const tallyFileVariable = "THINSTATE_TALLY_FILE";
@@ -15,8 +16,8 @@ export const fileTally = v.object({
   failed: v.number(),
   /** Those to be written, too. */
   skipped: v.number(),
-  /** By file and name. */
-  failures: v.array(v.string()),
+  /** Also of files that do not load and of errors outside of any test, which are no test that has failed. */
+  failures: v.array(v.object({ name: v.string(), why: v.string() })),
   /** What was skipped for a reason that was given, each once: "test/browser/pages.test.ts: needs Chromium". */
   skips: v.array(v.string()),
 });
@@ -37,11 +38,24 @@ export default class TallyReporter extends DefaultReporter {
       passed: having("passed").length,
       failed: having("failed").length,
       skipped: having("skipped").length,
-      failures: having("failed").map((test) => `${test.module.relativeModuleId} > ${test.fullName}`),
+      failures: [
+        ...having("failed").map((test) => ({
+          name: `${test.module.relativeModuleId} > ${test.fullName}`,
+          why: whyOf(test.result().errors ?? [], test.project.config.root),
+        })),
+        ...modules.flatMap(failureBeside),
+        ...(errors.length > 0 ? [{ name: "outside of any test", why: whyOf(errors, process.cwd()) }] : []),
+      ],
       skips: [...new Set(having("skipped").flatMap((test) => reasonOf(test)))],
     };
     writeFileSync(process.env[tallyFileVariable] ?? "", JSON.stringify(tally));
   }
+}
+
+/** What failed of a file, but not in a test: its imports, or a hook for all. */
+function failureBeside(module: TestModule): Failure[] {
+  const errors = [module, ...module.children.allSuites()].flatMap((suite) => suite.errors());
+  return errors.length > 0 ? [{ name: module.relativeModuleId, why: whyOf(errors, module.project.config.root) }] : [];
 }
 
 /** Of a test that calls `skip` with a reason. */

@@ -68,8 +68,9 @@ async function runElsewhere(nodeMajor: string, projects: readonly string[], args
     const { runSuite } = await import("../test/systemd/suite.ts");
     const { exitCode, stdout } = await runSuite(nodeMajor, [...ofProjects(projects), ...args]);
     const said = parseTally(stdout);
-    const inIt = (names: readonly string[]) => names.map((name) => `Node ${nodeMajor}: ${name}`);
-    const tally = { ...said, failures: inIt(said.failures), skips: inIt(said.skips) };
+    const inIt = (name: string) => `Node ${nodeMajor}: ${name}`;
+    const failures = said.failures.map(({ name, why }) => ({ name: inIt(name), why }));
+    const tally = { ...said, failures, skips: said.skips.map(inIt) };
     return exitCode !== 0 && tally.failed === 0 ? { ...tally, failed: 1 } : tally;
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : error}\n`);

@@ -1,0 +1,54 @@
+// What has failed in a run of the tests, and why, as the last lines of the run tell it. Pure.
+//
+// CI shows the end of a log only: what vitest says of a failure may have been thousands of lines above.
+
+import { stripVTControlCharacters } from "node:util";
+
+export interface Failure {
+  /** A test by file and name, or a check: "test/a.test.ts > says b". */
+  readonly name: string;
+  /** The first lines of what was wrong; empty where that is not known. */
+  readonly why: string;
+}
+
+/** What vitest tells of an error. */
+export interface TestError {
+  /** "AssertionError" */
+  readonly name?: string;
+  readonly message: string;
+  /** Of what was expected and what was there. */
+  readonly diff?: string;
+  /** Where it was thrown, the innermost first. */
+  readonly stacks?: readonly { readonly file: string; readonly line: number }[];
+}
+
+const mostLines = 15;
+const mostCharacters = 1_500;
+/** Where more fail than this, they are likely to fail for the same reason, and the names of all have to fit into the end of a log. */
+const mostExplained = 10;
+const indent = "    ";
+
+/** @param folder Paths are given as seen from there. */
+export function whyOf(errors: readonly TestError[], folder: string): string {
+  const lines = errors.flatMap(({ name = "Error", message, diff = "", stacks = [] }) => {
+    const at = stacks.slice(0, 1).map(({ file, line }) => `at ${file.replace(`${folder}/`, "")}:${line}`);
+    return [...at, ...stripVTControlCharacters(`${name}: ${message}\n${diff}`).split("\n")].filter((text) => text.trim() !== "");
+  });
+  const first = lines.slice(0, mostLines).join("\n");
+  const isCut = lines.length > mostLines || first.length > mostCharacters;
+  return isCut ? `${first.slice(0, mostCharacters)} …` : first;
+}
+
+/** @returns lines; each failure has one of its own, with the reason indented below it. */
+export function failureLines(failures: readonly Failure[]): string[] {
+  return failures.flatMap(({ name, why }, index) => [
+    `failed: ${name}`,
+    ...(why === "" || index >= mostExplained ? [] : why.split("\n").map((line) => indent + line)),
+  ]);
+}
+
+/** @param said All that a run wrote, with `failureLines` in it. */
+export function parseFailures(said: string): Failure[] {
+  const found = said.matchAll(new RegExp(`^failed: (.+)((?:\\n${indent}.*)*)$`, "gm"));
+  return [...found].map(([, name = "", below = ""]) => ({ name, why: below.replaceAll(`\n${indent}`, "\n").slice(1) }));
+}
