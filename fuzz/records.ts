@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { packValue } from "../protocol/msgpack.ts";
-import { encodeClose, encodePublish, encodePublishExcept } from "../protocol/payloads.ts";
+import { encodeClose, encodePublish, encodePublishExcept, encodePublished } from "../protocol/payloads.ts";
 import { toGateway, toWorker } from "../protocol/records.ts";
 import type { MadeUpRecord } from "./peer.ts";
 
@@ -72,6 +72,7 @@ const whole = {
   close: fc.tuple(fc.nat({ max: 65_535 }), bytes).map(([code, reason]) => encodeClose(code, reason)),
   publish: fc.tuple(text, bytes).map(([topic, data]) => encodePublish(topic, data)),
   publishExcept: fc.tuple(text, bytes, fc.array(text, { maxLength: 3 })).map(([topic, data, ids]) => encodePublishExcept(topic, data, ids)),
+  published: fc.tuple(count, text, bytes).map(([number, topic, data]) => encodePublished(number, topic, data)),
   text: text.map((topic) => Buffer.from(topic)),
   number: count.map(pack),
 };
@@ -80,6 +81,7 @@ const whole = {
 const payloads: Readonly<Record<number, fc.Arbitrary<Uint8Array>>> = {
   [toWorker.pin]: whole.pin,
   [toWorker.close]: whole.close,
+  [toWorker.published]: whole.published,
   [toWorker.upgrade]: whole.upgrade,
   [toWorker.request]: whole.request,
   [toWorker.result]: fc.oneof(whole.number, whole.states),
@@ -92,6 +94,7 @@ const payloads: Readonly<Record<number, fc.Arbitrary<Uint8Array>>> = {
   [toGateway.keepLock]: whole.text,
   [toGateway.unlock]: whole.text,
   [toGateway.subscribe]: whole.text,
+  [toGateway.subscribeHook]: whole.text,
   [toGateway.unsubscribe]: whole.text,
   [toGateway.upgraded]: whole.upgraded,
   [toGateway.responded]: whole.responded,

@@ -14,6 +14,7 @@ import { Connection, type Socket } from "./connection.ts";
 import { poisonOf } from "./crash-attribution.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { Expiries } from "./expiry.ts";
+import { HookSubscribers } from "./hook-subscribers.ts";
 import type { LiveSettings } from "./live-settings.ts";
 import type { Members } from "./members.ts";
 import type { SlotTable } from "./slot-table.ts";
@@ -42,6 +43,7 @@ export class ClientEvents {
   readonly broken: Record<string, number> = {};
   readonly expiries: Expiries;
   readonly timers: Timers;
+  readonly hooks: HookSubscribers;
   /** For what clients cause. */
   readonly sparseLog: SparseLog;
   readonly limits: ClientLimits;
@@ -68,6 +70,13 @@ export class ClientEvents {
       limits: settings.timers,
       waiting: () => dispatcher.parking.timers,
       park: (connection, event) => dispatcher.arrived(connection, event),
+      onBug: (connection, error) => this.meetBug(connection, error),
+    });
+    this.hooks = new HookSubscribers({
+      later: (run) => setImmediate(run),
+      park: (connection, event) => dispatcher.arrived(connection, event),
+      passed: (connection) => dispatcher.parking.passed(connection),
+      close: (connection, code) => dispatcher.breakOff(connection, code),
       onBug: (connection, error) => this.meetBug(connection, error),
     });
     this.limits = new ClientLimits({
@@ -162,10 +171,10 @@ export class ClientEvents {
     if (connection.meter?.ping() === false) this.break(connection, "rate.sent");
   }
 
-  /** The socket of a connection that is here and subscribes to a topic. */
+  /** The socket of a connection that is here and subscribes to a topic, for itself. */
   subscriber(id: string, topic: string): Socket | undefined {
     const { socket, topics } = this.options.slots.find(id) ?? {};
-    return topics?.has(topic) === true ? socket : undefined;
+    return topics?.has(topic) === true && topics.hooked?.has(topic) !== true ? socket : undefined;
   }
 
   /** It is closed or cut off for what its client has sent. */
@@ -185,6 +194,7 @@ export class ClientEvents {
     this.options.users.forget(connection);
     this.options.members.forget(connection);
     this.timers.forget(connection);
+    this.hooks.forget(connection);
     this.safely(connection, () => this.options.dispatcher.closed(connection, code, reason));
   }
 

@@ -21,7 +21,7 @@ export function needsQuota({ batch, from, to }: Run): boolean {
   for (let index = from; index < to; index++) {
     const type = batch.type(index);
     if (type === toGateway.subscribe || type === toGateway.member || type === toGateway.timer) return true;
-    if (type === toGateway.publishKept || type === toGateway.subscribeLast) return true;
+    if (type === toGateway.publishKept || type === toGateway.subscribeLast || type === toGateway.subscribeHook) return true;
   }
   return false;
 }
@@ -31,8 +31,8 @@ export function topicsOf({ batch, from, to }: Run): readonly string[] {
   const topics: string[] = [];
   for (let index = from; index < to; index++) {
     const type = batch.type(index);
-    if (type !== toGateway.subscribe && type !== toGateway.subscribeLast) continue;
-    const topic = type === toGateway.subscribe ? batch.text(index) : decodeSubscribeLast(batch.payload(index)).topic;
+    if (type !== toGateway.subscribe && type !== toGateway.subscribeLast && type !== toGateway.subscribeHook) continue;
+    const topic = type === toGateway.subscribeLast ? decodeSubscribeLast(batch.payload(index)).topic : batch.text(index);
     checkTopic(topic);
     topics.push(topic);
   }
@@ -56,5 +56,5 @@ export function isCorked(type: number): boolean {
 }
 
 export function isOfPin(type: number): boolean {
-  return (type >= toGateway.send && type <= toGateway.released) || (type >= toGateway.identity && type <= toGateway.unlock);
+  return (type >= toGateway.send && type <= toGateway.released) || (type >= toGateway.identity && type <= toGateway.subscribeHook);
 }

@@ -3,20 +3,21 @@ import { connectBus } from "../nats/connection.ts";
 import type { Bus } from "../protocol/bus.ts";
 import { type Batch, BatchBuilder, decodeBatch } from "../protocol/envelope.ts";
 import { Link } from "../protocol/link.ts";
-import { encodePublish, encodeSetTimer } from "../protocol/payloads.ts";
+import { decodePublished, encodePublish, encodeSetTimer } from "../protocol/payloads.ts";
 import { flag, toGateway, toWorker } from "../protocol/records.ts";
 import { compileRoutes } from "../protocol/route-table.ts";
 import { subjectsOf } from "../protocol/subjects.ts";
 import { startNats, type TestNats } from "../test/nats.ts";
 import { Commits } from "./commit.ts";
-import { Connection, type Socket } from "./connection.ts";
+import { Connection, pinBodyOf, type Socket } from "./connection.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { History } from "./history/history.ts";
 import { MemoryStore } from "./history/memory-store.ts";
+import { HookSubscribers } from "./hook-subscribers.ts";
 import { Members } from "./members.ts";
 import { PacedInterest } from "./paced-interest.ts";
 import { Timers } from "./timers.ts";
-import { Topics } from "./topics.ts";
+import { type PublishHere, Topics } from "./topics.ts";
 import { WorkerPeer } from "./worker-peer.ts";
 
 let nats: TestNats;
@@ -121,6 +122,15 @@ class Stage {
   readonly topics: Topics;
   readonly members = new Members({ wallClock: () => 1, limits: { bytes: 1_000 } });
   readonly store = new MemoryStore();
+  readonly hooks = new HookSubscribers({
+    later: (run) => void this.ticks.push(run),
+    park: (connection, event) => this.dispatcher.arrived(connection, event),
+    passed: (connection) => this.dispatcher.parking.passed(connection),
+    close: (connection, code) => this.dispatcher.breakOff(connection, code),
+    onBug: (_connection, error) => {
+      throw error;
+    },
+  });
   readonly timers = new Timers({
     now: () => this.nowMs,
     later: (run) => run(),
@@ -146,7 +156,10 @@ class Stage {
   private confirmations = 0;
 
   constructor() {
-    const publishHere = (topic: string, payload: Uint8Array) => void this.publishedHere.push(`${topic} ${Buffer.from(payload)}`);
+    const publishHere: PublishHere = (topic, payload, isBinary, except) => {
+      this.publishedHere.push(`${topic} ${Buffer.from(payload)}`);
+      this.hooks.publish(topic, payload, isBinary, except);
+    };
     const history = new History({
       self: "g",
       store: this.store,
@@ -208,6 +221,7 @@ class Stage {
         after: (ms, run) => setTimeout(run, ms),
       }),
       members: this.members,
+      hooks: this.hooks,
       history,
       publishHere: history.publishHere,
       onNotKept: ({ socket }, code) => socket?.end(1013, code),
@@ -243,7 +257,7 @@ class Stage {
       onCredit: () => undefined,
       onLost: () => undefined,
     });
-    const routes = [{ path, subprotocols: [], upgrades: false, answers: false, adopts: false }];
+    const routes = [{ path, subprotocols: [], upgrades: false, answers: false, adopts: false, publishes: true }];
     return new WorkerPeer({ id, release: "1", table: compileRoutes(routes), link, now: 1 });
   }
 
@@ -335,6 +349,59 @@ describe("a turn's effects", () => {
     const client = stage.open();
     stage.say([stage.groupsOf(client, { effects: [] })]);
     expect(client.connection.firstEvent).toBe(1);
+  });
+
+  describe("with a topic whose messages go to the handler", () => {
+    /** Of the events after its first one, whose turn is not done. */
+    const heard = ({ connection }: Client) =>
+      connection.events
+        .filter(({ type }) => type === toWorker.published)
+        .map(({ payload, isBinary }) => {
+          const { topic, data } = decodePublished(Buffer.from(payload));
+          return `${isBinary ? "binary" : "text"} ${topic} ${data}`;
+        });
+    const publish = (text: string): [number, Uint8Array] => [toGateway.publish, encodePublish("t", Buffer.from(text))];
+
+    test("make what others publish its events, once NATS has the subscription, and its own with `self` alone", async () => {
+      const [reader, writer] = [stage.open("m", "m", "m"), stage.open("m", "m")];
+      stage.say([stage.groupsOf(reader, { effects: [[toGateway.subscribeHook, "t"]] })]);
+      stage.say([stage.groupsOf(writer, { effects: [publish("too early")] })]);
+      expect(reader.connection.topics).toBeUndefined();
+      await stage.confirmed();
+      stage.say([
+        stage.groupsOf(reader, { effects: [publish("own")] }, { effects: [[...publish("self"), flag.self]] }),
+        stage.groupsOf(writer, { effects: [[...publish("a"), flag.binary]] }, { effects: [publish("b")] }),
+      ]);
+      expect(heard(reader)).toEqual(["text t self", "binary t a", "text t b"]);
+      expect(reader.socket.log).toEqual(["cork", "uncork"]);
+      expect(pinBodyOf(reader.connection)).toMatchObject({ topics: ["t"], hooked: ["t"] });
+    });
+
+    test("and with a subscriber that publishes: its socket does it for the others, and the handlers get it, too", async () => {
+      const [reader, writer] = [stage.open("m"), stage.open("m", "m")];
+      stage.say([stage.groupsOf(writer, { effects: [[toGateway.subscribe, "t"]] })]);
+      stage.say([stage.groupsOf(reader, { effects: [[toGateway.subscribeHook, "t"]] })]);
+      await stage.confirmed();
+      stage.say([stage.groupsOf(writer, { effects: [publish("a")] })]);
+      expect([writer.socket.log.at(-1), heard(reader)]).toEqual(["publish t a", ["text t a"]]);
+    });
+
+    test("change it to its client's and back, and leave it", async () => {
+      const [reader, writer] = [stage.open("m", "m", "m", "m"), stage.open("m", "m", "m")];
+      const turns = async (type: number, text: string) => {
+        stage.say([stage.groupsOf(reader, { effects: [[type, "t"]] })]);
+        await stage.confirmed();
+        stage.say([stage.groupsOf(writer, { effects: [publish(text)] })]);
+      };
+      await turns(toGateway.subscribe, "a");
+      await turns(toGateway.subscribeHook, "b");
+      expect([heard(reader), reader.socket.log.splice(0)]).toEqual([["text t b"], ["subscribe t", "ping", "unsubscribe t"]]);
+      await turns(toGateway.subscribe, "c");
+      expect([heard(reader), reader.socket.log.splice(0)]).toEqual([["text t b"], ["subscribe t"]]);
+      await turns(toGateway.subscribeHook, "d");
+      await turns(toGateway.unsubscribe, "e");
+      expect([heard(reader), stage.topics.size, stage.hooks.has(reader.connection, "t")]).toEqual([["text t b", "text t d"], 0, false]);
+    });
   });
 
   test("make a member, unless all members together tell too much: then it is closed, and the rest of its turn counts", async () => {

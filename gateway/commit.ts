@@ -196,6 +196,8 @@ export class Commits {
         return this.topicEffects.subscribeLast(connection, batch.payload(index));
       case toGateway.subscribe:
         return this.topicEffects.subscribe(connection, batch.text(index));
+      case toGateway.subscribeHook:
+        return this.topicEffects.subscribeHook(connection, batch.text(index));
       case toGateway.member:
         return this.topicEffects.member(connection, batch.payload(index));
       case toGateway.unsubscribe:

@@ -37,6 +37,12 @@ export interface Socket {
   publish(topic: string, data: Uint8Array, isBinary: boolean): void;
 }
 
+/** What a connection subscribes to. */
+export class ConnectionTopics extends Set<string> {
+  /** Those of them whose messages go to its handler: see HookSubscribers. Made at the first one. */
+  hooked: Set<string> | undefined;
+}
+
 /** open: messages are taken. closing: none is any more, its close is decided. closed: its socket has closed, too. */
 export type Intake = "open" | "closing" | "closed";
 
@@ -55,7 +61,7 @@ export class Connection {
   /** Never looked into here. */
   readonly state: KeptState;
   /** Made at the first subscription: most connections of many uses have none. */
-  topics: Set<string> | undefined;
+  topics: ConnectionTopics | undefined;
   /** Undefined from the moment it closes. */
   socket: Socket | undefined;
 
@@ -151,6 +157,7 @@ export function pinBodyOf(connection: Connection): PinBody {
     subprotocol,
     state: state.current,
     topics: topics === undefined ? [] : [...topics],
+    ...(topics?.hooked && { hooked: [...topics.hooked] }),
     next: firstEvent,
     adopted: firstEvent > 0,
     expiresAt: expiry?.at ?? 0,

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { encodeTimer } from "../protocol/payloads.ts";
+import { encodePublished, encodeTimer } from "../protocol/payloads.ts";
 import { toWorker } from "../protocol/records.ts";
 import type { Connection } from "./connection.ts";
 import { type Alone, CrashAttribution, poisonOf } from "./crash-attribution.ts";
@@ -111,6 +111,8 @@ test("what is set aside is named as its turn would be, and a timer by its name, 
     poisonOf({ id: "g-0-1", firstEvent: 7, events: [new ConnectionEvent(type, payload)] }, "event");
   expect(named(toWorker.message, Buffer.from("a"))).toEqual({ message: "g-0-1:7" });
   expect(named(toWorker.expire, new Uint8Array(8))).toEqual({ message: "g-0-1:expire" });
+  const published = encodePublished(4, "room", Buffer.from("x"));
+  expect(named(toWorker.published, published)).toEqual({ message: "g-0-1:published-4", topic: "room" });
   expect(named(toWorker.timer, encodeTimer(3, "move"))).toEqual({ message: "g-0-1:timer-3", timer: "move" });
   expect(poisonOf({ id: "g-0-1", firstEvent: 7, events: [] }, "adoption")).toEqual({ message: "g-0-1:adopt" });
 });

@@ -2,7 +2,7 @@
 // until then it may have lost NATS only, and its loss counts for nothing. What dead workers had in hand is counted, never taken back.
 // Pure; what follows for a connection is the part of transitions.ts.
 
-import { decodeTimer } from "../protocol/payloads.ts";
+import { decodePublished, decodeTimer } from "../protocol/payloads.ts";
 import { toWorker } from "../protocol/records.ts";
 import type { Connection } from "./connection.ts";
 import type { ConnectionEvent } from "./event.ts";
@@ -88,13 +88,17 @@ export class CrashAttribution {
   }
 }
 
-/** As the log names what is set aside: as `turn.id` does, and a timer by its name, too. */
+/** As the log names what is set aside: as `turn.id` does, and a timer by its name, or what was published by its topic, too. */
 export function poisonOf(
   { id, firstEvent, events: [event] }: Pick<Connection, "id" | "firstEvent" | "events">,
   poison: "event" | "adoption",
-): { message: string; timer?: string } {
+): { message: string; timer?: string; topic?: string } {
   if (poison === "adoption") return { message: `${id}:adopt` };
   if (event?.type === toWorker.expire) return { message: `${id}:expire` };
+  if (event?.type === toWorker.published) {
+    const { number, topic } = decodePublished(Buffer.from(event.payload));
+    return { message: `${id}:published-${number}`, topic };
+  }
   if (event?.type !== toWorker.timer) return { message: `${id}:${firstEvent}` };
   const { number, name } = decodeTimer(event.payload);
   return { message: `${id}:timer-${number}`, timer: name };

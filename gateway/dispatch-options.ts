@@ -43,6 +43,8 @@ export interface DispatchCounters {
   discarded: number;
   /** Timers that had come due and had no turn: their handler has no onTimer, or their connection was closed for an error. */
   readonly timersDropped: { unhandled: number; discarded: number };
+  /** The same of what was published for hooks. */
+  readonly publishedDropped: { unhandled: number; discarded: number };
   /** Connections whose onClose could not run: a forced deploy left no handler for them, or bugs met them twice. */
   abandoned: number;
   /** Events that were set aside because they kill workers. */
@@ -59,6 +61,7 @@ export function noDispatches(): DispatchCounters {
     redelivered: 0,
     discarded: 0,
     timersDropped: { unhandled: 0, discarded: 0 },
+    publishedDropped: { unhandled: 0, discarded: 0 },
     abandoned: 0,
     poison: 0,
     fenced: 0,

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Link } from "../protocol/link.ts";
 import type { RouteHello } from "../protocol/membership.ts";
-import { encodeTimer } from "../protocol/payloads.ts";
+import { encodePublished, encodeTimer } from "../protocol/payloads.ts";
 import { toWorker } from "../protocol/records.ts";
 import { compileRoutes } from "../protocol/route-table.ts";
 import { Connection } from "./connection.ts";
@@ -25,7 +25,7 @@ function workerPeer(routes: readonly RouteHello[] = []): WorkerPeer {
 let counters: EventQueuesOptions["counters"];
 
 function queuesOf(parking: Parking, windowMessages = 1_000): EventQueues {
-  counters = { discarded: 0, timersDropped: { unhandled: 0, discarded: 0 } };
+  counters = { discarded: 0, timersDropped: { unhandled: 0, discarded: 0 }, publishedDropped: { unhandled: 0, discarded: 0 } };
   return new EventQueues({ window: { windowMessages, windowBytes: 1e9 }, parking, quarantine: new Quarantine(), counters });
 }
 
@@ -120,14 +120,50 @@ test("a timer that is dropped is counted as one, not as a message: its handler h
   const timer = () => new ConnectionEvent(toWorker.timer, encodeTimer(1, "t"));
   queues.park(connection, timer());
   queues.advance(connection);
-  expect([counters, connection.events.length]).toEqual([{ discarded: 0, timersDropped: { unhandled: 1, discarded: 0 } }, 0]);
+  expect([counters.timersDropped, connection.events.length]).toEqual([{ unhandled: 1, discarded: 0 }, 0]);
   connection.worker = undefined;
   for (const event of [timer(), new ConnectionEvent(toWorker.message, new Uint8Array(1)), timer()]) queues.park(connection, event);
   queues.park(connection, new ConnectionEvent(toWorker.expire, new Uint8Array(8)));
   queues.park(connection, new ConnectionEvent(toWorker.close, new Uint8Array(2)));
   queues.dropMessages(connection);
-  expect(counters).toEqual({ discarded: 1, timersDropped: { unhandled: 1, discarded: 2 } });
+  expect(counters).toMatchObject({ discarded: 1, timersDropped: { unhandled: 1, discarded: 2 } });
   expect([connection.events.map(({ type }) => type), parking.events]).toEqual([[toWorker.close], 1]);
+});
+
+test("what was published for a handler takes room as messages do, is dropped where there is no onPublish, and wears no turn's number", () => {
+  const parking = new Parking({ parkedMessages: 9, parkedBytes: 9_000, parkedTotalBytes: 9_000 });
+  const queues = queuesOf(parking);
+  const connection = connectionTo(workerPeer(), 0);
+  const published = (number: number) => new ConnectionEvent(toWorker.published, encodePublished(number, "t", Buffer.from("x")));
+  queues.park(connection, published(1));
+  queues.advance(connection);
+  expect([counters.publishedDropped, connection.events.length]).toEqual([{ unhandled: 1, discarded: 0 }, 0]);
+  connection.worker = workerPeer([{ ...timersRoute, publishes: true }]);
+  queues.park(connection, published(2));
+  queues.advance(connection);
+  queues.park(connection, new ConnectionEvent(toWorker.message, new Uint8Array(1)));
+  expect([connection.delivered, connection.firstEvent]).toEqual([1, 0]);
+  queues.commit(connection);
+  expect([connection.firstEvent, connection.events.map(({ type }) => type)]).toEqual([0, [toWorker.message]]);
+  connection.worker = undefined;
+  queues.park(connection, published(3));
+  expect(parking.events).toBe(2);
+  queues.dropMessages(connection);
+  expect([counters, parking.bytes]).toMatchObject([{ discarded: 1, publishedDropped: { unhandled: 1, discarded: 1 } }, 0]);
+});
+
+test("a connection that has one published message's turn after the other is not stalled", () => {
+  const parking = new Parking({ parkedMessages: 9, parkedBytes: 9_000, parkedTotalBytes: 9_000 });
+  const queues = queuesOf(parking);
+  const connection = connectionTo(workerPeer([{ ...timersRoute, publishes: true }]), 0);
+  const stalledMs: number[] = [];
+  for (let now = 250; now <= 2_000; now += 250) {
+    queues.park(connection, new ConnectionEvent(toWorker.published, encodePublished(now, "t", new Uint8Array(0))));
+    queues.advance(connection);
+    if (now > 250 && now <= 1_250) queues.commit(connection);
+    stalledMs.push(queues.stalledMs(connection, now));
+  }
+  expect(stalledMs).toEqual([...Array(6).fill(0), 250, 500]);
 });
 
 /** Readable where it differs. */

@@ -6,6 +6,7 @@ import type { Connection } from "./connection.ts";
 import type { DispatchCounters } from "./dispatch-options.ts";
 import { ConnectionEvent } from "./event.ts";
 import { endExpire, hearsExpire } from "./expiry.ts";
+import { hearsPublished } from "./hook-subscribers.ts";
 import type { Parking } from "./parking.ts";
 import type { Quarantine } from "./quarantine.ts";
 import { endTimer, hearsTimers } from "./timers.ts";
@@ -20,7 +21,7 @@ export interface EventQueuesOptions {
   readonly window: Window;
   readonly parking: Parking;
   readonly quarantine: Quarantine;
-  readonly counters: Pick<DispatchCounters, "discarded" | "timersDropped">;
+  readonly counters: Pick<DispatchCounters, "discarded" | "timersDropped" | "publishedDropped">;
 }
 
 const nothing = new Uint8Array(0);
@@ -75,7 +76,8 @@ export class EventQueues {
     else if (event?.type === toWorker.timer && !hearsTimers(connection, worker)) {
       this.counters.timersDropped.unhandled++;
       endTimer(connection, event);
-    } else return false;
+    } else if (event?.type === toWorker.published && !hearsPublished(connection, worker)) this.counters.publishedDropped.unhandled++;
+    else return false;
     this.parking.remove(connection, event);
     events.splice(delivered, 1);
     return true;
@@ -111,11 +113,9 @@ export class EventQueues {
     if (connection.worker !== undefined) connection.worker.inFlight--;
     if (isCounted(event.type)) connection.firstEvent++;
     else if (event.type === toWorker.expire) endExpire(connection, event, "asked");
-    else if (event.type === toWorker.timer) {
-      endTimer(connection, event);
-      // The next one has the same number; but the connection is not at a standstill.
-      connection.sweptEvent = -1;
-    }
+    else if (event.type === toWorker.timer) endTimer(connection, event);
+    // The next one has the same number; but the connection is not at a standstill.
+    if (event.type === toWorker.timer || event.type === toWorker.published) connection.sweptEvent = -1;
     return event;
   }
 
@@ -165,6 +165,7 @@ export class EventQueues {
     for (const event of connection.events.splice(connection.delivered)) {
       if (event.type === toWorker.message) this.counters.discarded++;
       else if (event.type === toWorker.timer) this.counters.timersDropped.discarded++;
+      else if (event.type === toWorker.published) this.counters.publishedDropped.discarded++;
       else if (event.type !== toWorker.expire) {
         connection.events.push(event);
         continue;

@@ -84,6 +84,7 @@ export class Frontend {
 
   /** To every subscriber here, but for these connections. */
   publish(topic: string, data: Uint8Array, isBinary: boolean, except: readonly string[] = []): void {
+    this.options.clients.hooks.publish(topic, data, isBinary, except);
     const without = except.flatMap((id) => this.options.clients.subscriber(id, topic) ?? []);
     const [only] = without;
     if (only !== undefined && without.length === 1) return only.publish(topic, data, isBinary);

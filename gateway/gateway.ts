@@ -155,6 +155,7 @@ export class Gateway {
       topics,
       interest,
       members,
+      hooks: clients.hooks,
       history,
       publishHere,
       onNotKept: (connection, code, error) => this.clients.notKept(connection, code, error),

@@ -143,6 +143,16 @@ function topicMetrics({ dispatcher, topics, members, locks, clients, settings }:
       "Timers that had come due and had no turn: their handler has no onTimer (unhandled), or their connection was closed for an error.",
       by("reason", dispatcher.counters.timersDropped),
     ),
+    counter(
+      "thinstate_published_events_total",
+      "Messages of topics that went to handlers' onPublish, each once for each connection.",
+      clients.hooks.counters.events,
+    ),
+    counter(
+      "thinstate_published_events_dropped_total",
+      "Of them those that had no turn: their handler has no onPublish (unhandled), or their connection was closed for an error.",
+      by("reason", dispatcher.counters.publishedDropped),
+    ),
     gauge("thinstate_locks", "Locks that connections have, or wait for.", locks.size),
     gauge("thinstate_locks_limit", "How many they may be: LOCKS.", settings.config.LOCKS),
     counter(

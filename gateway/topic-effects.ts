@@ -3,14 +3,16 @@
 import type { ErrorCode } from "../protocol/errors.ts";
 import { decodePublish, decodePublishExcept, decodePublishKept, decodeSubscribeLast } from "../protocol/payloads.ts";
 import { checkTopic } from "../protocol/subjects.ts";
-import { type Connection, ownerOf } from "./connection.ts";
+import { type Connection, ConnectionTopics, ownerOf, type Socket } from "./connection.ts";
 import type { History } from "./history/history.ts";
+import type { HookSubscribers } from "./hook-subscribers.ts";
 import type { Members } from "./members.ts";
 import type { PublishHere, Topics } from "./topics.ts";
 
 export interface TopicEffectsOptions {
   readonly topics: Topics;
   readonly members: Members;
+  readonly hooks: HookSubscribers;
   readonly publishHere: PublishHere;
   readonly history: History;
   /** What a connection has published is not kept, or too much of it waits to be: it is closed. Not under a cork. */
@@ -35,13 +37,15 @@ export class TopicEffects {
   publish(connection: Connection, payload: Buffer, isBinary: boolean, self: boolean): void {
     const { topic, data } = decodePublish(payload);
     checkTopic(topic);
-    const { topics, history } = this.options;
+    const { topics, history, hooks } = this.options;
     const { socket } = connection;
+    if (!self && hooks.has(connection, topic)) return this.publishBehind(connection, { topic, data, isBinary, except: [connection.id] });
     if (self || !socket?.isSubscribed(topic)) return this.publishBehind(connection, { topic, data, isBinary });
     if (!history.outbox.isEmpty || history.topics.isHolding(topic)) {
       return this.publishBehind(connection, { topic, data, isBinary, except: [connection.id] });
     }
     socket.publish(topic, data, isBinary);
+    hooks.publish(topic, data, isBinary);
     topics.publishElsewhere(topic, data, isBinary);
   }
 
@@ -106,11 +110,25 @@ export class TopicEffects {
   subscribe(connection: Connection, topic: string): void {
     const { socket } = connection;
     if (socket === undefined) return;
-    connection.topics ??= new Set();
-    if (connection.topics.has(topic)) return;
+    if (this.isNew(connection, topic) || this.options.hooks.remove(connection, topic)) socket.subscribe(topic);
+  }
+
+  /** From now on its handler gets what is published, and its client does not. */
+  subscribeHook(connection: Connection, topic: string): void {
+    const { socket } = connection;
+    if (socket === undefined) return;
+    const { hooks } = this.options;
+    if (!this.isNew(connection, topic) && !hooks.has(connection, topic)) leave(socket, topic);
+    hooks.add(connection, topic);
+  }
+
+  /** @returns false where it subscribes to the topic already. */
+  private isNew(connection: Connection, topic: string): boolean {
+    connection.topics ??= new ConnectionTopics();
+    if (connection.topics.has(topic)) return false;
     connection.topics.add(topic);
     void this.options.topics.want(topic);
-    socket.subscribe(topic);
+    return true;
   }
 
   member(connection: Connection, payload: Buffer): void {
@@ -122,10 +140,14 @@ export class TopicEffects {
   unsubscribe(connection: Connection, topic: string): void {
     if (!connection.topics?.delete(topic)) return;
     this.options.members.leave(connection, topic);
-    // uWebSockets.js holds publishes back until something is sent or the turn of the event loop ends, and forgets them when
-    // their topic is left before.
-    connection.socket?.ping();
-    connection.socket?.unsubscribe(topic);
+    if (!this.options.hooks.remove(connection, topic) && connection.socket !== undefined) leave(connection.socket, topic);
     this.options.topics.release(topic);
   }
+}
+
+// uWebSockets.js holds publishes back until something is sent or the turn of the event loop ends, and forgets them when their topic is
+// left before.
+function leave(socket: Socket, topic: string): void {
+  socket.ping();
+  socket.unsubscribe(topic);
 }

@@ -21,6 +21,10 @@ export const errorTable = {
   "effects.tooLarge": { close: 1011, text: "the encoded effects of one turn are larger than EFFECTS_BYTES" },
   "send.invalid": { close: 1011, text: "a value that was to be sent has no JSON: undefined, a function, a promise, a cycle" },
   "topic.invalid": { close: 1011, text: "a topic is empty, longer than 256 bytes of UTF-8, or not well-formed text" },
+  "hook.invalid": {
+    close: 1011,
+    text: "a subscription with hook has a handler without onPublish, or last, or another hook than true or false",
+  },
   "timer.invalid": { close: 1011, text: "a timer's name or time is none, or its handler has no onTimer" },
   "timers.tooMany": { close: 1011, text: "a connection has more than TIMERS_PER_CONNECTION timers" },
   "lock.invalid": { close: 1011, text: "a lock's name or waitMs is none" },

@@ -43,6 +43,8 @@ export const routeHello = v.object({
   expires: v.optional(v.boolean()),
   /** Whether it has turns for timers. Missing in hellos of versions that have none. */
   timers: v.optional(v.boolean()),
+  /** Whether it has turns for what is published. Missing: it has none. */
+  publishes: v.optional(v.boolean()),
   /** How many messages a connection may send. Missing: as many as any other. */
   messages: v.optional(messageRate),
 });

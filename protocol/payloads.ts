@@ -78,6 +78,24 @@ export function decodeSubscribeLast(payload: Buffer): { topic: string; last: num
   return { topic: payload.toString("utf8", 2), last: checkLast(payload.readUInt16LE(0)) };
 }
 
+/** The payload of what was published, for a handler. @param number Of the publish, at its subscriber's gateway: another for each. */
+export function encodePublished(number: number, topic: string, data: Uint8Array): Uint8Array {
+  const topicBytes = Buffer.byteLength(topic);
+  // Not of a pool: it may be kept for long, and the whole pool with it.
+  const bytes = Buffer.allocUnsafeSlow(10 + topicBytes + data.length);
+  bytes.writeDoubleLE(number, 0);
+  bytes.writeUInt16LE(topicBytes, 8);
+  bytes.write(topic, 10);
+  bytes.set(data, 10 + topicBytes);
+  return bytes;
+}
+
+/** @throws {CodedError} "envelope.malformed" */
+export function decodePublished(payload: Buffer): { number: number; topic: string; data: Buffer } {
+  if (payload.length < 10) throw new CodedError("envelope.malformed", "a published message without its topic");
+  return { number: payload.readDoubleLE(0), ...decodePublish(payload.subarray(8)) };
+}
+
 /** A timer event's payload. @param number From 1 to 2^32 - 1. */
 export function encodeTimer(number: number, name: string): Uint8Array {
   const bytes = Buffer.allocUnsafe(4 + Buffer.byteLength(name));

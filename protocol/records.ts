@@ -39,6 +39,8 @@ export const toWorker = {
   expire: 17,
   /** An event, as those above: a timer has come due. Payload: u32 number, name. Only to workers whose route has `timers`. */
   timer: 18,
+  /** An event, as those above: something was published to a topic of `subscribeHook`. Payload: as encodePublished has it. Only to workers whose route has `publishes`. */
+  published: 19,
 } as const;
 
 /** Worker to gateway. */
@@ -91,6 +93,8 @@ export const toGateway = {
   keepLock: 56,
   /** It is given back. Payload: its name. */
   unlock: 57,
+  /** A subscription whose messages become events of the connection, and no frames for its client. Payload: the topic. */
+  subscribeHook: 58,
 } as const;
 
 export const flag = {
@@ -114,7 +118,7 @@ export const flag = {
 
 /** Whether turns' ids count an event: what the server itself makes of a connection has no number. */
 export function isCounted(type: number): boolean {
-  return type !== toWorker.adopt && type !== toWorker.expire && type !== toWorker.timer;
+  return type !== toWorker.adopt && type !== toWorker.expire && type !== toWorker.timer && type !== toWorker.published;
 }
 
 /** What a worker may send of a streamed body beyond what the gateway has given it credit for. */
@@ -134,6 +138,8 @@ const pin = v.object({
   subprotocol: v.string(),
   state: v.optional(bytes),
   topics: v.array(v.string()),
+  /** Those of them whose messages are events. Missing: none. */
+  hooked: v.optional(v.array(v.string())),
   /** The number of the next event: turn ids go on where they were. */
   next: v.number(),
   /**

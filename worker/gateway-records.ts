@@ -3,7 +3,7 @@
 import { parseResult } from "../protocol/commands.ts";
 import type { Batch } from "../protocol/envelope.ts";
 import { CodedError } from "../protocol/errors.ts";
-import { decodeClose, decodeTimer } from "../protocol/payloads.ts";
+import { decodeClose, decodePublished, decodeTimer } from "../protocol/payloads.ts";
 import { flag, parseCredit, parseGatewayLost, parsePin, parseStates, toWorker } from "../protocol/records.ts";
 import { matchRoute, type RouteTable } from "../protocol/route-table.ts";
 import type { ExclusiveRunner } from "./exclusive-runner.ts";
@@ -119,6 +119,12 @@ export class GatewayRecords {
       case toWorker.timer:
         mailbox.push({ type, ...decodeTimer(batch.payload(index)), redelivered, flushed });
         return turns.run(mailbox);
+      case toWorker.published: {
+        const { data, ...published } = decodePublished(batch.payload(index));
+        const message = new ReceivedMessage(data, (flags & flag.binary) !== 0);
+        mailbox.push({ type, ...published, message, redelivered, flushed });
+        return turns.run(mailbox);
+      }
       case toWorker.unpin:
         mailbox.leave();
         return turns.run(mailbox);
@@ -179,6 +185,7 @@ export class GatewayRecords {
       state,
       isMigrated,
       topics: new Set(body.topics),
+      hooked: body.hooked,
       expiresAt: body.expiresAt,
       timers: body.timers,
       lastTimer: body.lastTimer,
@@ -206,5 +213,5 @@ export class GatewayRecords {
 
 /** Whether a record gives a connection, or one of its events. */
 function isGiven(type: number): boolean {
-  return (type >= toWorker.pin && type <= toWorker.adopt) || type === toWorker.expire || type === toWorker.timer;
+  return (type >= toWorker.pin && type <= toWorker.adopt) || (type >= toWorker.expire && type <= toWorker.published);
 }

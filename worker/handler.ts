@@ -95,6 +95,7 @@ const hookNames = [
   "onAdopt",
   "onExpire",
   "onTimer",
+  "onPublish",
   "onStart",
   "onGatewayLost",
 ] as const;

@@ -3,7 +3,7 @@
 import type { CodedError, ErrorCode } from "../protocol/errors.ts";
 import type { PathParams } from "../protocol/route-table.ts";
 import type { App, Member, MembersFilter } from "./app-types.ts";
-import type { PublishOptions, Sendable } from "./message-types.ts";
+import type { Message, PublishOptions, Sendable, SubscribeOptions } from "./message-types.ts";
 
 /** A URL's query, read only. */
 export type Query = Omit<URLSearchParams, "append" | "delete" | "set" | "sort">;
@@ -44,14 +44,8 @@ export interface Connection<Params = PathParams, State = unknown> {
    * @throws {CodedError} "topic.invalid", as `subscribe` and `unsubscribe` do; "send.invalid", as `send` does; "except.invalid".
    */
   publish(topic: string, data: Sendable, options?: PublishOptions): void;
-  /**
-   * @param options.last Begins with so many of the latest messages that the topic keeps, oldest first: they are sent when the turn commits, in
-   *   their place among its sends, and then whatever is published later, without a gap or a double. Only of a topic that it does not
-   *   subscribe to yet. @throws {CodedError} "history.invalid"
-   * @param options.as Makes this connection a member of the topic, for `members`, and tells others this of it: any value that has JSON, of
-   *   at most 1 KiB. Again with another value, and that is told from then on. @throws {CodedError} "topics.tooMany", "member.invalid"
-   */
-  subscribe(topic: string, options?: { readonly as?: unknown; readonly last?: number }): void;
+  /** To what is published to the topic. @throws {CodedError} "topics.tooMany" */
+  subscribe(topic: string, options?: SubscribeOptions): void;
   /** It is no member any more, either. */
   unsubscribe(topic: string): void;
   /** As app.members, with what this turn has made of this connection. In onClose it is no member any more. */
@@ -232,6 +226,11 @@ export interface Hooks<Params = PathParams, State = unknown, StateInput = unknow
   onExpire?(conn: Connection<Params, State>, turn: Turn): Settled;
   /** A timer of the connection has come due: exactly once for each, and before onClose. It is done with, also where this throws. */
   onTimer?(conn: Connection<Params, State>, name: string, turn: Turn): Settled;
+  /**
+   * Something was published to a topic that the connection subscribes to with `hook`: exactly once, in order with its other messages, until it
+   * unsubscribes. Not what it has published itself, unless with `self`. It is done with, also where this throws.
+   */
+  onPublish?(conn: Connection<Params, State>, topic: string, message: Message, turn: Turn): Settled;
   /** A worker of this release has received a connection that opened under another worker. */
   onAdopt?(conn: Connection<Params, State>, turn: Turn): Settled;
   /**

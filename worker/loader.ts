@@ -97,6 +97,7 @@ function routeOf(handler: Handler): RouteHello {
     adopts: handler.onAdopt !== undefined,
     expires: handler.onExpire !== undefined,
     timers: handler.onTimer !== undefined,
+    ...(handler.onPublish && { publishes: true }),
     ...(handler.limits?.messages && { messages: handler.limits.messages }),
   };
 }

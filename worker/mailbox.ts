@@ -27,6 +27,8 @@ export type MailboxEvent = {
   | { readonly type: typeof toWorker.expire; readonly expiresAt: number }
   /** A timer has come due. */
   | { readonly type: typeof toWorker.timer; readonly name: string; readonly number: number }
+  /** Something was published to a topic that it subscribes to with `hook`. The number is another one for each publish. */
+  | { readonly type: typeof toWorker.published; readonly topic: string; readonly number: number; readonly message: ReceivedMessage }
 );
 
 type CloseEvent = MailboxEvent & { readonly type: typeof toWorker.close };
@@ -68,6 +70,8 @@ export interface MailboxOptions {
   readonly isMigrated: boolean;
   /** The mailbox's own from now on. */
   readonly topics: Set<string>;
+  /** Those of them that it subscribes to with `hook`. */
+  readonly hooked?: readonly string[] | undefined;
   /** Milliseconds since 1970; 0: never. undefined: its gateway knows of no such thing. */
   readonly expiresAt?: number | undefined;
   /** Those that are set, or whose event has not committed, by name. */
@@ -97,6 +101,7 @@ export class Mailbox {
   /** As of the pin. */
   expiresAt: number;
   private ownTimers: CommittedTimers | undefined;
+  private ownHooked: Set<string> | undefined;
   /** The number of the event that runs or runs next: turn ids are made of it. */
   next: number;
   /** How often the event that runs has flushed, in dead workers and here, as far as its gateway has confirmed it. */
@@ -121,6 +126,17 @@ export class Mailbox {
     return this.ownTimers;
   }
 
+  /** It has ever subscribed with `hook`. */
+  get usesHooks(): boolean {
+    return this.ownHooked !== undefined || this.pin.hooked !== undefined;
+  }
+
+  /** Topics whose messages are its handler's, as of the last commit. */
+  get hooked(): Set<string> {
+    this.ownHooked ??= new Set(this.pin.hooked);
+    return this.ownHooked;
+  }
+
   /** Given back, closed or forgotten: nothing of it runs any more, and nothing that it still says counts. */
   get isGone(): boolean {
     return this.phase === "gone";
@@ -142,7 +158,7 @@ export class Mailbox {
   push(event: MailboxEvent): void {
     // After its own close a connection is told of its onClose, and of nothing else.
     if (this.phase !== "open" && !(this.phase === "closed" && event.type === toWorker.close)) return;
-    if (event.type === toWorker.message && (this.isRunning || this.events.length > 0)) event.message.detach();
+    if ("message" in event && (this.isRunning || this.events.length > 0)) event.message.detach();
     this.events.push(event);
   }
 

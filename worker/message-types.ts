@@ -35,6 +35,25 @@ export interface PublishOptions {
   readonly keep?: { readonly messages: number; readonly seconds: number };
 }
 
+export interface SubscribeOptions {
+  /**
+   * Begins with so many of the latest messages that the topic keeps, oldest first: they are sent when the turn commits, in their place among
+   * its sends, and then whatever is published later, without a gap or a double. Only of a topic that it does not subscribe to yet.
+   * @throws {CodedError} "history.invalid"
+   */
+  readonly last?: number;
+  /**
+   * Makes this connection a member of the topic, for `members`, and tells others this of it: any value that has JSON, of at most 1 KiB. Again
+   * with another value, and that is told from then on. @throws {CodedError} "member.invalid"
+   */
+  readonly as?: unknown;
+  /**
+   * What is published to the topic is a turn of this connection, onPublish, and no frame for its client. Again without it, or with it for the
+   * first time, and that holds from when the turn has committed. @throws {CodedError} "hook.invalid"
+   */
+  readonly hook?: boolean;
+}
+
 /** A message that a topic keeps. */
 export interface HistoryEntry {
   /** As it was published; it can be sent as it is. */

@@ -11,7 +11,8 @@ import { flag, toGateway, toWorker } from "../protocol/records.ts";
 import { checkTopic } from "../protocol/subjects.ts";
 import { checkUser } from "../protocol/user.ts";
 import { checkExcept, type Frame, frameOf, publishExceptPayload, publishKeptPayload, publishPayload } from "./effects.ts";
-import type { Connection, Lock, Member, MembersFilter, PublishOptions, Query, Sendable } from "./handler.ts";
+import type { Connection, Lock, Member, MembersFilter, PublishOptions, Query, Sendable, SubscribeOptions } from "./handler.ts";
+import { checkHook } from "./hook-option.ts";
 import { expiryTime } from "./identity.ts";
 import { encodeInfo, listed } from "./members.ts";
 import { readOnlyCopy } from "./read-only.ts";
@@ -95,28 +96,39 @@ export class TurnConnection implements Connection {
     turn.effects.add(toGateway.publishExcept, publishExceptPayload(topic, frame, checkExcept(except)), flags);
   }
 
-  subscribe(topic: string, options?: { readonly as?: unknown; readonly last?: number }): void {
+  subscribe(topic: string, options?: SubscribeOptions): void {
     const turn = this.#open();
     checkTopic(topic);
+    const hook = checkHook(turn.mailbox.pin.handler, options);
+    if (hook) needLevel(turn.mailbox.pin.level, 1, "conn.subscribe with hook");
     const last = options?.last === undefined ? undefined : checkLast(options.last);
     if (last !== undefined) needLevel(turn.mailbox.pin.level, 1, "conn.subscribe with last");
     const info = options?.as === undefined ? undefined : encodeInfo(options.as);
     if (info !== undefined) needLevel(turn.mailbox.pin.level, 1, "conn.subscribe with as");
-    this.#subscribe(turn, topic, last);
+    this.#subscribe(turn, topic, { last, hook });
     if (info === undefined) return;
     turn.effects.add(toGateway.member, encodePublish(topic, Buffer.from(info)));
     turn.memberInfo ??= new Map();
     turn.memberInfo.set(topic, JSON.parse(info));
   }
 
-  #subscribe(turn: RunningTurn, topic: string, last: number | undefined): void {
-    if (turn.topics.has(topic)) return;
+  #subscribe(turn: RunningTurn, topic: string, { last, hook }: { last: number | undefined; hook: boolean }): void {
+    if (turn.topics.has(topic)) {
+      if (turn.isHooked(topic) !== hook) this.#divert(turn, topic, hook);
+      return;
+    }
     const limit = turn.host.limits.topicsPerConnection;
     if (turn.topics.size >= limit)
       throw new CodedError("topics.tooMany", `a connection has at most ${limit} topics (TOPICS_PER_CONNECTION)`);
-    if (last === undefined) turn.effects.add(toGateway.subscribe, topic);
+    if (last === undefined) this.#divert(turn, topic, hook);
     else turn.effects.add(toGateway.subscribeLast, encodeSubscribeLast(topic, last));
     turn.topics.add(topic);
+  }
+
+  /** To the handler, or to the client. */
+  #divert(turn: RunningTurn, topic: string, hook: boolean): void {
+    turn.effects.add(hook ? toGateway.subscribeHook : toGateway.subscribe, topic);
+    turn.setHooked(topic, hook);
   }
 
   unsubscribe(topic: string): void {
@@ -125,6 +137,7 @@ export class TurnConnection implements Connection {
     if (!turn.topics.has(topic)) return;
     turn.effects.add(toGateway.unsubscribe, topic);
     turn.topics.delete(topic);
+    turn.setHooked(topic, false);
     turn.memberInfo?.delete(topic);
     turn.left ??= new Set();
     turn.left.add(topic);

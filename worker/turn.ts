@@ -10,7 +10,7 @@ import type { MeasuredTurn } from "./turn-meter.ts";
 import { TurnTimers } from "./turn-timers.ts";
 import { TurnTopics } from "./turn-topics.ts";
 
-export type HookName = "onOpen" | "onMessage" | "on" | "onClose" | "onAdopt" | "onExpire" | "onTimer" | "onError";
+export type HookName = "onOpen" | "onMessage" | "on" | "onClose" | "onAdopt" | "onExpire" | "onTimer" | "onPublish" | "onError";
 
 export interface TurnLimits {
   readonly effectsBytes: number;
@@ -54,6 +54,7 @@ export class RunningTurn implements Turn, MeasuredTurn {
   private controller: AbortController | undefined;
   /** Made when the hook asks for it: most turns do not. */
   private ownTopics: TurnTopics | undefined;
+  private ownHooked: TurnTopics | undefined;
   private ownTimers: TurnTimers | undefined;
   /** What it has told of the connection as a member, by topic. */
   memberInfo: Map<string, unknown> | undefined;
@@ -74,6 +75,7 @@ export class RunningTurn implements Turn, MeasuredTurn {
     const { pin, next } = this.mailbox;
     if (this.event.type === toWorker.adopt) return `${pin.id}:adopt-${pin.epoch}`;
     if (this.event.type === toWorker.timer) return `${pin.id}:timer-${this.event.number}`;
+    if (this.event.type === toWorker.published) return `${pin.id}:published-${this.event.number}`;
     return this.event.type === toWorker.expire ? `${pin.id}:expire-${this.event.expiresAt}` : `${pin.id}:${next}`;
   }
 
@@ -89,6 +91,25 @@ export class RunningTurn implements Turn, MeasuredTurn {
   get topics(): TurnTopics {
     this.ownTopics ??= new TurnTopics(this.mailbox.topics);
     return this.ownTopics;
+  }
+
+  /** Whether the messages of a topic are the handler's. Nothing is made for it where none ever are. */
+  isHooked(topic: string): boolean {
+    return this.usesHooks && this.hooked.has(topic);
+  }
+
+  setHooked(topic: string, hook: boolean): void {
+    if (hook) this.hooked.add(topic);
+    else if (this.usesHooks) this.hooked.delete(topic);
+  }
+
+  private get usesHooks(): boolean {
+    return this.ownHooked !== undefined || this.mailbox.usesHooks;
+  }
+
+  private get hooked(): TurnTopics {
+    this.ownHooked ??= new TurnTopics(this.mailbox.hooked);
+    return this.ownHooked;
   }
 
   /** As they were, or as the turn has changed them. */
@@ -160,6 +181,7 @@ export class RunningTurn implements Turn, MeasuredTurn {
 
   private commitTopics(): void {
     this.ownTopics?.commit();
+    this.ownHooked?.commit();
     for (const topic of this.left ?? []) this.mailbox.memberInfo?.delete(topic);
     for (const [topic, info] of this.memberInfo ?? []) {
       this.mailbox.memberInfo ??= new Map();

@@ -9,14 +9,13 @@ import type { ExclusiveRunner } from "./exclusive-runner.ts";
 import { handlerErrorOf, isClientFault } from "./failure.ts";
 import type { App, HandlerError } from "./handler.ts";
 import type { Mailbox, MailboxEvent } from "./mailbox.ts";
-import { hookOf, isStale } from "./mailbox-events.ts";
+import { callHook, hookOf, isStale } from "./mailbox-events.ts";
 import type { Refusals } from "./refusal-counts.ts";
-import { answer, answerError, callForMessage } from "./request-reply.ts";
+import { answer, answerError } from "./request-reply.ts";
 import { checkState } from "./state.ts";
 import { encodeState } from "./state-codec.ts";
 import { isThenable } from "./thenable.ts";
 import { type HookName, RunningTurn, type TurnHost, type TurnLimits } from "./turn.ts";
-import { TurnConnection } from "./turn-connection.ts";
 import { TurnMeter } from "./turn-meter.ts";
 
 export interface TurnsOptions {
@@ -144,7 +143,7 @@ export class Turns implements TurnHost {
     this.meter.begin(turn);
     let settling: unknown;
     try {
-      settling = this.call(turn, name, error);
+      settling = callHook(turn, name, error);
     } catch (thrown) {
       this.fail(turn, name, thrown, error);
       return;
@@ -155,7 +154,7 @@ export class Turns implements TurnHost {
 
   private wait(turn: RunningTurn, name: HookName, error: HandlerError | undefined, settling: PromiseLike<unknown>): void {
     const { mailbox, event } = turn;
-    if (event.type === toWorker.message) event.message.detach();
+    if ("message" in event) event.message.detach();
     const afterwards = () => {
       if (!mailbox.isRunning) this.run(mailbox);
     };
@@ -207,30 +206,6 @@ export class Turns implements TurnHost {
     // Once for an event: an onError that throws adds nothing, unless its event was no fault of the release so far.
     if (!turn.mailbox.isGone && !isRefused && (cause === undefined || isClientFault(cause))) this.counters.thrown++;
     this.rollBack(turn, name, handlerErrorOf(thrown), isRefused);
-  }
-
-  /** @param error is what onError is told of, undefined in every other hook. */
-  private call(turn: RunningTurn, name: HookName, error: HandlerError | undefined): unknown {
-    const { mailbox, event } = turn;
-    const { handler } = mailbox.pin;
-    const conn = new TurnConnection(turn);
-    if (error !== undefined) return handler.onError?.(conn, error, turn);
-    switch (event.type) {
-      case toWorker.open:
-        return handler.onOpen?.(conn, turn);
-      case toWorker.adopt:
-        return handler.onAdopt?.(conn, turn);
-      case toWorker.expire:
-        return handler.onExpire?.(conn, turn);
-      case toWorker.timer:
-        return handler.onTimer?.(conn, event.name, turn);
-      case toWorker.close:
-        return handler.onClose?.(conn, { code: event.code, reason: event.reason }, turn);
-      case toWorker.message:
-        return callForMessage(conn, event, turn);
-      default:
-        throw new Error(`no hook ${name}`);
-    }
   }
 
   private rollBack(turn: RunningTurn, name: HookName, error: HandlerError, isRefused: boolean): void {

@@ -24,6 +24,7 @@ export type Arrival =
   | { readonly type: typeof toWorker.message; readonly frame: Frame }
   | { readonly type: typeof toWorker.expire; readonly expiresAt: number }
   | { readonly type: typeof toWorker.timer; readonly name: string; readonly number: number }
+  | { readonly type: typeof toWorker.published; readonly topic: string; readonly number: number; readonly frame: Frame }
   | { readonly type: typeof toWorker.close; readonly code: number; readonly reason: string };
 
 interface HeldEvent {
@@ -44,6 +45,8 @@ export class HeldConnection {
   /** What its turns were rolled back for. */
   readonly errors: HandlerError[] = [];
   readonly topics = new Set<string>();
+  /** Those of them whose messages are the handler's. */
+  readonly hooked = new Set<string>();
   /** What is told of it, by topic. */
   readonly members = new Map<string, { readonly info: string; readonly since: number }>();
   /** By name; `at` by the test's clock, undefined once its event was made. */
@@ -93,7 +96,9 @@ export class HeldConnection {
   }
 
   /** @param latest What it gets first. */
-  subscribe(topic: string, latest: readonly Frame[]): void {
+  subscribe({ topic, hook }: { topic: string; hook?: true }, latest: readonly Frame[]): void {
+    if (hook) this.hooked.add(topic);
+    else this.hooked.delete(topic);
     if (this.topics.has(topic)) return;
     this.topics.add(topic);
     this.frames.push(...latest.map(wireFrame));
@@ -137,6 +142,7 @@ export class HeldConnection {
       slot: this.slot,
       epoch: this.epoch,
       topics: new Set(this.topics),
+      hooked: [...this.hooked],
       user: this.user,
       expiresAt: this.expiresAt,
       level: gatewayLevel,
@@ -214,6 +220,7 @@ export class HeldConnection {
 
   leave(topic: string): void {
     this.topics.delete(topic);
+    this.hooked.delete(topic);
     this.members.delete(topic);
   }
 
@@ -240,8 +247,8 @@ export class HeldConnection {
 
 // Made anew for each delivery: a worker that died has had its own.
 function mailboxEventOf({ arrival, redelivered, flushed }: HeldEvent): MailboxEvent {
-  if (arrival.type !== toWorker.message) return { ...arrival, redelivered, flushed };
-  const { frame } = arrival;
+  if (!("frame" in arrival)) return { ...arrival, redelivered, flushed };
+  const { frame, ...rest } = arrival;
   const message = new ReceivedMessage(Buffer.from(bytesOf(frame)), (frame.flags & flag.binary) !== 0);
-  return { type: arrival.type, message, redelivered, flushed };
+  return { ...rest, message, redelivered, flushed };
 }

@@ -11,6 +11,7 @@ import { Refusals } from "../refusal-counts.ts";
 import { pinnedState } from "../state.ts";
 import { Turns, type TurnsOptions } from "../turns.ts";
 import { type Admission, type Arrival, HeldConnection } from "./held-connection.ts";
+import { HookDeliveries } from "./hook-deliveries.ts";
 import { KeptHistory } from "./kept-history.ts";
 import { nextTimer } from "./next-timer.ts";
 import { bytesOf, publishedFrame, seenEffect, wireFrame } from "./seen.ts";
@@ -47,6 +48,7 @@ export class InMemoryGateway {
   private lives = 1;
   private clockMs = 0;
   private onChange: Array<() => void> = [];
+  private readonly hooks = new HookDeliveries((connection) => this.deliver(connection));
 
   constructor(release: TestRelease, limits: TestLimits, appOf: (release: string) => App) {
     this.appOf = appOf;
@@ -88,9 +90,11 @@ export class InMemoryGateway {
 
   publish(topic: string, frame: Frame, { except = [], keep }: Pick<PublishOptions, "except" | "keep"> = {}): void {
     if (keep !== undefined) this.history.keep(topic, frame, keep);
-    for (const connection of this.open) {
-      if (connection.topics.has(topic) && !except.includes(connection.id)) connection.frames.push(wireFrame(frame));
-    }
+    const subscribers = this.open.filter(({ id, topics }) => topics.has(topic) && !except.includes(id));
+    for (const { hooked, frames } of subscribers) if (!hooked.has(topic)) frames.push(wireFrame(frame));
+    // As gateway/event-queues.ts does: none to a handler that has no turns for them.
+    const hooked = this.active.handler.onPublish === undefined ? [] : subscribers.filter((connection) => connection.hooked.has(topic));
+    this.hooks.publish(hooked, topic, frame);
   }
 
   /** Closes a connection for the server, with what waits behind it discarded. */
@@ -238,7 +242,9 @@ export class InMemoryGateway {
     const isFlush = end === flag.flush;
     if (!isFlush && this.takeCrash("before commit")) return this.crash();
     connection.commits.push(effects.all.map(seenEffect));
-    for (const effect of effects.all) this.apply(connection, effect, release);
+    this.hooks.committing(() => {
+      for (const effect of effects.all) this.apply(connection, effect, release);
+    });
     if (!isFlush) this.locks.committed(connection.id);
     if (isFlush) connection.flushed();
     else connection.committed(this.wallClock + this.limits.expireGraceMs);
@@ -250,6 +256,7 @@ export class InMemoryGateway {
     const close = effects.all.find(({ type }) => type === toGateway.close);
     if (close !== undefined) this.end(connection, close.extra, bytesOf(close).toString());
     if (this.takeCrash(isFlush ? "after flush" : "after commit")) this.crash();
+    this.hooks.deliverAll();
   }
 
   private apply(connection: HeldConnection, effect: Effect, release: string): void {
@@ -265,7 +272,7 @@ export class InMemoryGateway {
           except: [...(seen.except ?? []), ...(seen.self ? [] : [connection.id])],
         });
       case "subscribe":
-        if (isOpen) connection.subscribe(seen.topic, this.history.frames(seen.topic, seen.last ?? 0));
+        if (isOpen) connection.subscribe(seen, this.history.frames(seen.topic, seen.last ?? 0));
         return;
       case "member":
         return connection.setMember(seen.topic, publishedFrame(effect).frame, this.wallClock);

@@ -18,7 +18,7 @@ export type TestEffect =
       readonly except?: readonly string[];
       readonly keep?: Retention;
     }
-  | { readonly type: "subscribe"; readonly topic: string; readonly last?: number }
+  | { readonly type: "subscribe"; readonly topic: string; readonly last?: number; readonly hook?: true }
   | { readonly type: "unsubscribe"; readonly topic: string }
   | { readonly type: "setTimer"; readonly name: string; readonly ms: number }
   | { readonly type: "clearTimer"; readonly name: string }
@@ -52,6 +52,8 @@ export function seenEffect(effect: Effect): TestEffect {
       return { type: "subscribe", ...decodeSubscribeLast(bytesOf(effect)) };
     case toGateway.subscribe:
       return { type: "subscribe", topic: textOf(effect) };
+    case toGateway.subscribeHook:
+      return { type: "subscribe", topic: textOf(effect), hook: true };
     case toGateway.member: {
       const { topic, frame } = publishedFrame(effect);
       return { type: "member", topic, as: parsedFrame(textOf(frame)) };
