@@ -73,6 +73,7 @@ const whole = {
   publish: fc.tuple(text, bytes).map(([topic, data]) => encodePublish(topic, data)),
   publishExcept: fc.tuple(text, bytes, fc.array(text, { maxLength: 3 })).map(([topic, data, ids]) => encodePublishExcept(topic, data, ids)),
   published: fc.tuple(count, text, bytes).map(([number, topic, data]) => encodePublished(number, topic, data)),
+  heartbeat: body({ every: fc.integer({ min: 50, max: 200 }), send: text, expect: text, within: count, close: value }),
   text: text.map((topic) => Buffer.from(topic)),
   number: count.map(pack),
 };
@@ -91,6 +92,7 @@ const payloads: Readonly<Record<number, fc.Arbitrary<Uint8Array>>> = {
   [toGateway.publishExcept]: whole.publishExcept,
   [toGateway.member]: whole.publish,
   [toGateway.noTimer]: whole.text,
+  [toGateway.heartbeat]: whole.heartbeat,
   [toGateway.keepLock]: whole.text,
   [toGateway.unlock]: whole.text,
   [toGateway.subscribe]: whole.text,

@@ -14,6 +14,7 @@ import { Connection, type Socket } from "./connection.ts";
 import { poisonOf } from "./crash-attribution.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { Expiries } from "./expiry.ts";
+import { Heartbeats } from "./heartbeats.ts";
 import { HookSubscribers } from "./hook-subscribers.ts";
 import type { LiveSettings } from "./live-settings.ts";
 import type { Members } from "./members.ts";
@@ -44,6 +45,7 @@ export class ClientEvents {
   readonly expiries: Expiries;
   readonly timers: Timers;
   readonly hooks: HookSubscribers;
+  readonly heartbeats: Heartbeats;
   /** For what clients cause. */
   readonly sparseLog: SparseLog;
   readonly limits: ClientLimits;
@@ -77,6 +79,12 @@ export class ClientEvents {
       park: (connection, event) => dispatcher.arrived(connection, event),
       passed: (connection) => dispatcher.parking.passed(connection),
       close: (connection, code) => dispatcher.breakOff(connection, code),
+      onBug: (connection, error) => this.meetBug(connection, error),
+    });
+    this.heartbeats = new Heartbeats({
+      now,
+      later: (run) => setImmediate(run),
+      after: (ms, run) => setTimeout(run, ms),
       onBug: (connection, error) => this.meetBug(connection, error),
     });
     this.limits = new ClientLimits({
@@ -163,6 +171,7 @@ export class ClientEvents {
       this.break(connection, "message.tooLarge");
       return;
     }
+    if (connection.heartbeat !== undefined && this.heartbeats.heard(connection, message, isBinary)) return;
     this.safely(connection, () => this.options.dispatcher.received(connection, message, isBinary));
   }
 
@@ -195,6 +204,7 @@ export class ClientEvents {
     this.options.members.forget(connection);
     this.timers.forget(connection);
     this.hooks.forget(connection);
+    this.heartbeats.forget(connection);
     this.safely(connection, () => this.options.dispatcher.closed(connection, code, reason));
   }
 

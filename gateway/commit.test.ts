@@ -3,6 +3,7 @@ import { connectBus } from "../nats/connection.ts";
 import type { Bus } from "../protocol/bus.ts";
 import { type Batch, BatchBuilder, decodeBatch } from "../protocol/envelope.ts";
 import { Link } from "../protocol/link.ts";
+import { packValue } from "../protocol/msgpack.ts";
 import { decodePublished, encodePublish, encodeSetTimer } from "../protocol/payloads.ts";
 import { flag, toGateway, toWorker } from "../protocol/records.ts";
 import { compileRoutes } from "../protocol/route-table.ts";
@@ -11,6 +12,7 @@ import { startNats, type TestNats } from "../test/nats.ts";
 import { Commits } from "./commit.ts";
 import { Connection, pinBodyOf, type Socket } from "./connection.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import { Heartbeats } from "./heartbeats.ts";
 import { History } from "./history/history.ts";
 import { MemoryStore } from "./history/memory-store.ts";
 import { HookSubscribers } from "./hook-subscribers.ts";
@@ -142,6 +144,14 @@ class Stage {
       throw error;
     },
   });
+  readonly heartbeats = new Heartbeats({
+    now: () => this.nowMs,
+    later: (run) => run(),
+    after: (_ms, run) => void this.ticks.push(run),
+    onBug: (_connection, error) => {
+      throw error;
+    },
+  });
   nowMs = 1;
   /** What waits for time to pass. */
   readonly ticks: Array<() => void> = [];
@@ -226,6 +236,7 @@ class Stage {
       publishHere: history.publishHere,
       onNotKept: ({ socket }, code) => socket?.end(1013, code),
       timers: this.timers,
+      heartbeats: this.heartbeats,
       onNoRoom: ({ socket }, code) => socket?.end(1013, code),
       onTooManyTopics: ({ socket }) => socket?.end(1013, "topics.total"),
       onError: () => undefined,
@@ -428,6 +439,15 @@ describe("a turn's effects", () => {
     stage.say([stage.groupsOf(second, { effects: [set(1, "c")] })]);
     expect([first.connection.intake, stage.timers.size]).toEqual(["open", 2]);
     expect(second.socket.log).toEqual(["end 1013 timers.total"]);
+  });
+
+  test("set a heartbeat, and end it", () => {
+    const client = stage.open("m");
+    const heartbeat = packValue({ every: 100, send: "2" });
+    stage.say([stage.groupsOf(client, { effects: [[toGateway.heartbeat, heartbeat]] })]);
+    expect([stage.heartbeats.size, stage.commits.counters.unknownEffects]).toEqual([1, 0]);
+    stage.say([stage.groupsOf(client, { effects: [[toGateway.heartbeat]] })]);
+    expect([stage.heartbeats.size, stage.bugs]).toEqual([0, []]);
   });
 
   test("on a connection that has closed meanwhile still count", () => {

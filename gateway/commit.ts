@@ -7,6 +7,7 @@ import { flag, type IdentityBody, parseIdentity, toGateway, toWorker } from "../
 import { isCorked, isOfPin, lastsOf, needsQuota, type Run, topicsOf } from "./commit-run.ts";
 import { type Connection, ownerOf } from "./connection.ts";
 import type { Dispatcher } from "./dispatcher.ts";
+import type { Heartbeats } from "./heartbeats.ts";
 import type { Locks } from "./locks/locks.ts";
 import type { Granted, PacedInterest } from "./paced-interest.ts";
 import type { Timers } from "./timers.ts";
@@ -25,6 +26,7 @@ export interface CommitsOptions extends TopicEffectsOptions {
   /** There is no room for its topics: it is closed, and what its turn asks for besides goes on. */
   readonly onTooManyTopics: (connection: Connection) => void;
   readonly timers: Timers;
+  readonly heartbeats: Pick<Heartbeats, "set">;
   readonly locks: Pick<Locks, "size" | "keep" | "release" | "commit">;
   /** There is no room for its timers, or for what it tells as a member: as for topics. */
   readonly onNoRoom: (connection: Connection, code: "timers.total" | "members.total" | "history.total") => void;
@@ -216,6 +218,8 @@ export class Commits {
         return this.options.timers.set(connection, decodeSetTimer(batch.payload(index)), ownerOf(connection));
       case toGateway.noTimer:
         return this.options.timers.clear(connection, batch.text(index));
+      case toGateway.heartbeat:
+        return this.options.heartbeats.set(connection, batch.payload(index));
       case toGateway.keepLock:
         return this.options.locks.keep(connection.id, batch.text(index));
       case toGateway.unlock:

@@ -9,6 +9,7 @@ import type { ConnectionMeter } from "./connection-meter.ts";
 import type { CrashRecord } from "./crash-attribution.ts";
 import type { ConnectionEvent } from "./event.ts";
 import { Expiry } from "./expiry.ts";
+import type { ConnectionHeartbeat } from "./heartbeats.ts";
 import type { Party } from "./parties.ts";
 import type { Phase } from "./phase.ts";
 import { type ConnectionTimers, pinnedTimers } from "./timers.ts";
@@ -107,6 +108,8 @@ export class Connection {
   expiry: Expiry | undefined;
   /** Made at the first setTimer: most connections have none. */
   timers: ConnectionTimers | undefined;
+  /** Undefined: no turn has set one, or the last that did has ended it. */
+  heartbeat: ConnectionHeartbeat | undefined;
   /** Commits that wait until NATS has confirmed a subscription, and what must wait for them. Each returns whether it has to wait again. */
   held: Array<() => boolean> | undefined;
 

@@ -160,6 +160,7 @@ export class Gateway {
       publishHere,
       onNotKept: (connection, code, error) => this.clients.notKept(connection, code, error),
       timers: clients.timers,
+      heartbeats: clients.heartbeats,
       locks,
       onNoRoom: (connection, code) => clients.break(connection, code),
       onTooManyTopics: (connection) => this.clients.break(connection, "topics.total"),

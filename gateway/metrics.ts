@@ -153,6 +153,13 @@ function topicMetrics({ dispatcher, topics, members, locks, clients, settings }:
       "Of them those that had no turn: their handler has no onPublish (unhandled), or their connection was closed for an error.",
       by("reason", dispatcher.counters.publishedDropped),
     ),
+    gauge("thinstate_heartbeats", "Connections whose handler has set a heartbeat.", clients.heartbeats.size),
+    counter("thinstate_heartbeats_sent_total", "Heartbeats that were sent.", clients.heartbeats.counters.sent),
+    counter(
+      "thinstate_heartbeats_unanswered_total",
+      "Connections that were closed since their client did not answer a heartbeat in time.",
+      clients.heartbeats.counters.unanswered,
+    ),
     gauge("thinstate_locks", "Locks that connections have, or wait for.", locks.size),
     gauge("thinstate_locks_limit", "How many they may be: LOCKS.", settings.config.LOCKS),
     counter(

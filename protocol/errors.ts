@@ -27,6 +27,7 @@ export const errorTable = {
   },
   "timer.invalid": { close: 1011, text: "a timer's name or time is none, or its handler has no onTimer" },
   "timers.tooMany": { close: 1011, text: "a connection has more than TIMERS_PER_CONNECTION timers" },
+  "heartbeat.invalid": { close: 1011, text: "a heartbeat's times or frames are none, or it has only some of expect, within and close" },
   "lock.invalid": { close: 1011, text: "a lock's name or waitMs is none" },
   "lock.tooMany": { close: 1011, text: "a connection has, or waits for, more than LOCKS_PER_CONNECTION locks" },
   "lock.crowded": { close: 1013, text: "256 connections wait for one lock" },

@@ -95,6 +95,8 @@ export const toGateway = {
   unlock: 57,
   /** A subscription whose messages become events of the connection, and no frames for its client. Payload: the topic. */
   subscribeHook: 58,
+  /** The connection has this heartbeat from now on. Payload: msgpack, see heartbeat.ts; empty: none. */
+  heartbeat: 59,
 } as const;
 
 export const flag = {

@@ -58,6 +58,17 @@ test("the game waits for each move as long as it says, and gives up after the th
   expect(ada.closed).toEqual({ code: 4000, reason: "too slow" });
 });
 
+test("the device is closed where it does not answer its heartbeat", async () => {
+  const app = await testHandler(await example("device"));
+  const ada = await app.connect("/device");
+  app.advance(25_000);
+  await ada.send("pong");
+  app.advance(25_000);
+  expect(ada.take()).toEqual(["ping", "ping"]);
+  app.advance(20_000);
+  expect(ada.closed).toEqual({ code: 4000, reason: "no pong" });
+});
+
 test("the ticker ticks until another release has it", async () => {
   const first = await example("ticker");
   const app = await testHandler(first);

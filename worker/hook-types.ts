@@ -74,6 +74,12 @@ export interface Connection<Params = PathParams, State = unknown> {
   /** Its onTimer is not called any more, even if its time has come, and its turn has not begun. */
   clearTimer(name: string): void;
   /**
+   * Has the gateway send the client something again and again from now on, and close it where it does not answer, also while workers are
+   * replaced or missing. It takes the place of one that was set before; undefined ends that.
+   * @throws {CodedError} "heartbeat.invalid", "close.invalid"
+   */
+  setHeartbeat(heartbeat: Heartbeat | undefined): void;
+  /**
    * Of all connections that want a lock of this name, one has it: until `unlock`, or until the connection has ended and its onClose has
    * run. Those who wait get it in the order in which they asked. Where the connection has it, it gets the same again. A turn that throws
    * gives back what it has taken.
@@ -89,6 +95,23 @@ export interface Connection<Params = PathParams, State = unknown> {
   close(code?: number, reason?: string): void;
   /** Commits what was asked for so far; `turn.flushed` counts it. Resolves when the gateway has it: then go on. */
   flush(): Promise<void>;
+}
+
+/** `expect`, `within` and `close` go together: without them it is sent, and nothing is expected. */
+export interface Heartbeat {
+  /** Milliseconds from the commit to the first one, and from each answer to the next one; without `expect`, from one to the next. From 100 on. */
+  readonly every: number;
+  /** 1 to 64 bytes: a text frame, or a binary one. */
+  readonly send: string | Uint8Array;
+  /**
+   * A message that begins so is the answer: 1 to 64 bytes, as text or binary. The handler gets it only where it is longer. No other
+   * message counts.
+   */
+  readonly expect?: string | Uint8Array;
+  /** How long an answer may take: milliseconds. */
+  readonly within?: number;
+  /** How a connection is closed whose client has not answered. As of `close`. */
+  readonly close?: { readonly code: number; readonly reason: string };
 }
 
 /** A lock that the connection has. */

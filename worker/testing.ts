@@ -5,7 +5,7 @@
 //   await ada.send({ text: "hi" });
 //   expect(ada.received).toEqual([{ joined: "Ada" }, { from: "Ada", text: "hi", sent: 1 }]);
 //
-// handlers/chat.test.ts shows more. What the gateway alone decides (the Origin check, heartbeats, parking) is not in it.
+// handlers/chat.test.ts shows more. What the gateway alone decides (the Origin check, pings of the WebSocket protocol, parking) is not in it.
 
 import { usualExpireGraceMs } from "../process/settings.ts";
 import { compileRoutes, matchRoute, type PathParams } from "../protocol/route-table.ts";
@@ -183,7 +183,8 @@ export class TestApp<State = unknown> {
     return this.background.start(this.gateway.active);
   }
 
-  /** Moves the clock: turns that have taken too long are cut off, connections expire, and their timers come due. Nothing sleeps. */
+  /** Moves the clock: turns that have taken too long are cut off, connections expire, their timers come due, and heartbeats are
+   * sent and missed. Nothing sleeps. */
   advance(ms: number): void {
     this.gateway.advance(ms);
   }

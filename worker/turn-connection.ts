@@ -3,15 +3,17 @@
 import { checkClose } from "../protocol/close-code.ts";
 import { gatewayOf } from "../protocol/connection-id.ts";
 import { CodedError } from "../protocol/errors.ts";
+import { checkHeartbeat } from "../protocol/heartbeat.ts";
 import { checkLast, checkRetention } from "../protocol/history.ts";
 import { needLevel } from "../protocol/level.ts";
 import { checkLockName, checkLockWait } from "../protocol/lock-value.ts";
+import { packValue } from "../protocol/msgpack.ts";
 import { encodePublish, encodeSetTimer, encodeSubscribeLast } from "../protocol/payloads.ts";
 import { flag, toGateway, toWorker } from "../protocol/records.ts";
 import { checkTopic } from "../protocol/subjects.ts";
 import { checkUser } from "../protocol/user.ts";
 import { checkExcept, type Frame, frameOf, publishExceptPayload, publishKeptPayload, publishPayload } from "./effects.ts";
-import type { Connection, Lock, Member, MembersFilter, PublishOptions, Query, Sendable, SubscribeOptions } from "./handler.ts";
+import type { Connection, Heartbeat, Lock, Member, MembersFilter, PublishOptions, Query, Sendable, SubscribeOptions } from "./handler.ts";
 import { checkHook } from "./hook-option.ts";
 import { expiryTime } from "./identity.ts";
 import { encodeInfo, listed } from "./members.ts";
@@ -198,6 +200,13 @@ export class TurnConnection implements Connection {
     if (!turn.timers.has(name)) return;
     turn.effects.add(toGateway.noTimer, name);
     turn.timers.clear(name);
+  }
+
+  setHeartbeat(heartbeat: Heartbeat | undefined): void {
+    const turn = this.#open();
+    const payload = heartbeat === undefined ? "" : packValue(checkHeartbeat(heartbeat));
+    needLevel(turn.mailbox.pin.level, 1, "conn.setHeartbeat");
+    turn.effects.add(toGateway.heartbeat, payload);
   }
 
   async lock(name: string, { waitMs = 0 }: { readonly waitMs?: number } = {}): Promise<Lock | undefined> {

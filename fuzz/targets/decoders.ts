@@ -6,6 +6,7 @@ import { parseCommand, parseResult } from "../../protocol/commands.ts";
 import { parseDeployProgress } from "../../protocol/deploy-progress.ts";
 import { BatchBuilder, decodeBatch, protocolVersion } from "../../protocol/envelope.ts";
 import { isCodedError } from "../../protocol/errors.ts";
+import { parseHeartbeat } from "../../protocol/heartbeat.ts";
 import { decodeAnnouncement } from "../../protocol/membership.ts";
 import * as payloads from "../../protocol/payloads.ts";
 import * as records from "../../protocol/records.ts";
@@ -18,6 +19,7 @@ const parsers: ReadonlyArray<(bytes: Buffer) => unknown> = [
   ...[records.parseResponding, records.parseCredit, parseCommand, records.parseStates, records.parseCount],
   ...[parseResult, records.parseGatewayLost, parseRepair, payloads.decodePublish, payloads.decodeClose],
   ...[payloads.decodePublishExcept, payloads.decodeTimer, payloads.decodeSetTimer, parseDeployProgress, parseScrape, parseScraped],
+  parseHeartbeat,
 ];
 
 /** By the letter behind the version: with it, they look at the rest. */

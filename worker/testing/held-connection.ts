@@ -10,6 +10,7 @@ import type { Effect, Frame } from "../effects.ts";
 import type { HandlerError, Member } from "../handler.ts";
 import { Mailbox, type MailboxEvent, type MailboxOptions } from "../mailbox.ts";
 import { ReceivedMessage } from "../message.ts";
+import type { HeldHeartbeat } from "./held-heartbeat.ts";
 import { bytesOf, type TestEffect, type TestFrame, wireFrame } from "./seen.ts";
 
 /** Who connects, once the upgrade has been granted. */
@@ -52,6 +53,7 @@ export class HeldConnection {
   /** By name; `at` by the test's clock, undefined once its event was made. */
   readonly timers = new Map<string, { readonly number: number; at: number | undefined }>();
   lastTimer = 0;
+  heartbeat: HeldHeartbeat | undefined;
   readonly stored: KeptState;
   user: string | undefined;
   /** Milliseconds since 1970; 0: never. */

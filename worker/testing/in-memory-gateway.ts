@@ -11,9 +11,10 @@ import { Refusals } from "../refusal-counts.ts";
 import { pinnedState } from "../state.ts";
 import { Turns, type TurnsOptions } from "../turns.ts";
 import { type Admission, type Arrival, HeldConnection } from "./held-connection.ts";
+import { HeldHeartbeat } from "./held-heartbeat.ts";
 import { HookDeliveries } from "./hook-deliveries.ts";
 import { KeptHistory } from "./kept-history.ts";
-import { nextTimer } from "./next-timer.ts";
+import { type Due, nextDue } from "./next-due.ts";
 import { bytesOf, publishedFrame, seenEffect, wireFrame } from "./seen.ts";
 import { TestLocks } from "./test-locks.ts";
 
@@ -82,6 +83,7 @@ export class InMemoryGateway {
       this.end(connection, 1008, "rate.sent");
       return Promise.resolve();
     }
+    if (arrival.type === toWorker.message && connection.heartbeat?.heard(arrival.frame, this.clockMs)) return Promise.resolve();
     if (arrival.type === toWorker.close) connection.closed ??= { code: arrival.code, reason: arrival.reason };
     const settled = connection.arrive(arrival);
     this.deliver(connection);
@@ -105,19 +107,28 @@ export class InMemoryGateway {
 
   advance(ms: number): void {
     const until = this.clockMs + ms;
-    for (let timer = nextTimer(this.open, until); timer !== undefined; timer = nextTimer(this.open, until)) {
-      const { connection, name, number, at } = timer;
-      this.clockMs = Math.max(this.clockMs, at);
-      if (this.active.handler.onTimer === undefined) connection.timers.delete(name);
-      else {
-        connection.timers.set(name, { number, at: undefined });
-        void this.arrive(connection, { type: toWorker.timer, name, number });
-      }
+    for (let due = nextDue(this.open, until); due !== undefined; due = nextDue(this.open, until)) {
+      this.clockMs = Math.max(this.clockMs, due.at);
+      this.comeDue(due);
     }
     this.clockMs = until;
     this.locks.sweep(until);
     for (const worker of this.workers) worker.sweep();
     for (const connection of this.open) this.expire(connection);
+  }
+
+  private comeDue(due: Due): void {
+    const { connection } = due;
+    if ("heartbeat" in due) {
+      const beat = due.heartbeat.beat();
+      if ("send" in beat) connection.frames.push(beat.send);
+      else void this.arrive(connection, { type: toWorker.close, ...beat.close });
+    } else if (this.active.handler.onTimer === undefined) connection.timers.delete(due.name);
+    else {
+      const { name, number } = due;
+      connection.timers.set(name, { number, at: undefined });
+      void this.arrive(connection, { type: toWorker.timer, name, number });
+    }
   }
 
   /** Milliseconds since 1970: the machine's own clock, moved by as much as the test says. */
@@ -284,6 +295,9 @@ export class InMemoryGateway {
         return connection.setTimer(decodeSetTimer(bytesOf(effect)), this.clockMs);
       case "clearTimer":
         connection.timers.delete(seen.name);
+        return;
+      case "setHeartbeat":
+        connection.heartbeat = seen.heartbeat && isOpen ? new HeldHeartbeat(seen.heartbeat, this.clockMs) : undefined;
         return;
       case "lock":
         return this.locks.keep(connection.id, seen.name);

@@ -1,5 +1,6 @@
 // What a test sees: effects and frames as the values that a handler or a client would name them by.
 
+import { type Heartbeat, parseHeartbeat } from "../../protocol/heartbeat.ts";
 import type { Retention } from "../../protocol/history.ts";
 import { decodePublish, decodePublishExcept, decodePublishKept, decodeSetTimer, decodeSubscribeLast } from "../../protocol/payloads.ts";
 import { flag, parseIdentity, toGateway } from "../../protocol/records.ts";
@@ -22,6 +23,7 @@ export type TestEffect =
   | { readonly type: "unsubscribe"; readonly topic: string }
   | { readonly type: "setTimer"; readonly name: string; readonly ms: number }
   | { readonly type: "clearTimer"; readonly name: string }
+  | { readonly type: "setHeartbeat"; readonly heartbeat: Heartbeat | undefined }
   /** A lock that was taken. */
   | { readonly type: "lock"; readonly name: string }
   | { readonly type: "unlock"; readonly name: string }
@@ -76,6 +78,8 @@ export function seenEffect(effect: Effect): TestEffect {
     }
     case toGateway.noTimer:
       return { type: "clearTimer", name: textOf(effect) };
+    case toGateway.heartbeat:
+      return { type: "setHeartbeat", heartbeat: effect.bytes === 0 ? undefined : parseHeartbeat(bytesOf(effect)) };
     case toGateway.keepLock:
       return { type: "lock", name: textOf(effect) };
     case toGateway.unlock:

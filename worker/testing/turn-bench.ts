@@ -146,6 +146,8 @@ function brief(effect: ReturnType<typeof seenEffect>): unknown {
       return `setTimer ${effect.name} ${effect.ms}`;
     case "clearTimer":
       return `clearTimer ${effect.name}`;
+    case "setHeartbeat":
+      return `setHeartbeat ${effect.heartbeat?.every ?? "none"}`;
     case "lock":
     case "unlock":
       return `${effect.type} ${effect.name}`;
