@@ -46,6 +46,20 @@ test("the lobby tells each newcomer who is there, and everybody who comes and go
   expect(cyd.received).toEqual([{ here: [{ name: "Bob" }, { name: "Cyd" }] }]);
 });
 
+test("the inbox counts the letters that its owner gets, but for those of whom he has blocked", async () => {
+  const app = await testHandler(await example("inbox"));
+  const [ada, bob, eve] = [await app.connect("/inbox/ada"), await app.connect("/inbox/bob"), await app.connect("/inbox/eve")];
+  await bob.send({ to: "ada", text: "hi" });
+  await ada.send({ block: "eve" });
+  await eve.send({ to: "ada", text: "buy" });
+  await bob.send({ to: "ada", text: "again" });
+  expect(ada.received).toEqual([
+    { from: "bob", text: "hi", number: 1 },
+    { from: "bob", text: "again", number: 2 },
+  ]);
+  expect([bob.received, eve.received]).toEqual([[], []]);
+});
+
 test("the game waits for each move as long as it says, and gives up after the third", async () => {
   const app = await testHandler(await example("game"));
   const ada = await app.connect("/game/1");
