@@ -3,7 +3,7 @@ import { beforeEach, expect, test } from "vitest";
 import { type Batch, decodeBatch } from "../protocol/envelope.ts";
 import { Link } from "../protocol/link.ts";
 import { packValue } from "../protocol/msgpack.ts";
-import { encodeClose } from "../protocol/payloads.ts";
+import { encodeClose, encodePublished } from "../protocol/payloads.ts";
 import { flag, type PinBody, toGateway, toWorker } from "../protocol/records.ts";
 import { compileRoutes } from "../protocol/route-table.ts";
 import { ExclusiveRunner } from "./exclusive-runner.ts";
@@ -55,6 +55,13 @@ beforeEach(() => {
   const handler = defineHandler({
     path: "/a",
     onMessage: (_, message) => void ran.push(message.text()),
+    onPublish(conn, topic, message, { id }) {
+      ran.push(`${id} ${topic} ${message.text()}`);
+      // What its pin says is known: neither is asked for again.
+      for (const hook of [true, false]) conn.subscribe(hook ? "hooked" : "plain", { hook });
+      if (message.text() === "change") for (const hook of [true, false]) conn.subscribe(hook ? "plain" : "hooked", { hook });
+      if (message.text() === "leave") conn.unsubscribe(topic);
+    },
     onClose: () => void ran.push("close"),
   });
   const unfit = defineHandler({
@@ -119,6 +126,22 @@ test.each([
 test("a connection with an event that cannot be read is given up: it would wait for that for ever", () => {
   give([toWorker.pin, packValue(body)], [toWorker.close, Buffer.from([1])], [toWorker.message, Buffer.from("hi")]);
   expect([faults.length, gateway.connections, said(), ran]).toEqual([1, 0, [givenUp(1)], []]);
+});
+
+test("what was published is a turn of onPublish, with an id of its own, unless its topic was left; topics stay what their pin says", () => {
+  const published = (number: number, text: string): [number, Uint8Array] => [
+    toWorker.published,
+    encodePublished(number, "hooked", Buffer.from(text)),
+  ];
+  give([toWorker.pin, packValue({ ...body, level: 1, topics: ["plain", "hooked"], hooked: ["hooked"] })]);
+  give(published(7, "a"), [toWorker.message, Buffer.from("hi")], published(9, "change"), published(10, "leave"), published(11, "behind"));
+  expect(ran).toEqual(["g-0-1:published-7 hooked a", "hi", "g-0-1:published-9 hooked change", "g-0-1:published-10 hooked leave"]);
+  expect(said().map(({ type }) => type)).toEqual([
+    ...[toGateway.nothing, toGateway.nothing],
+    ...[toGateway.subscribeHook, toGateway.subscribe],
+    ...[toGateway.subscribeHook, toGateway.subscribe, toGateway.unsubscribe],
+    toGateway.nothing,
+  ]);
 });
 
 test("an event of an earlier pin, or a record that a later version may know, gives nothing up", () => {

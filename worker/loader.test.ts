@@ -112,7 +112,7 @@ test("a gateway is told what it needs of a route", async () => {
   write({
     "a.ts": handlerAt(
       "/a",
-      `origins: ["https://example.com", "*"], requireOrigin: true, subprotocols: ["wamp.2.json"], onUpgrade() {}, onAdopt() {},`,
+      `origins: ["https://example.com", "*"], requireOrigin: true, subprotocols: ["wamp.2.json"], onUpgrade() {}, onAdopt() {}, onPublish() {},`,
     ),
     "b.ts": handlerAt("/b", "requireOrigin: false, onOpen() {}, onRequest: () => new Response(),"),
     "c.ts": handlerAt("/c", "onRequest: () => new Response(),"),
@@ -130,6 +130,7 @@ test("a gateway is told what it needs of a route", async () => {
         adopts: true,
         expires: false,
         timers: false,
+        publishes: true,
       },
       { path: "/b", subprotocols: [], upgrades: false, answers: true, adopts: false, expires: false, timers: false },
       // A worker refuses them: there is no WebSocket.
