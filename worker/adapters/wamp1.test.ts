@@ -1,0 +1,198 @@
+import { expect, test } from "vitest";
+import { testHandler } from "../testing.ts";
+import { CallError, NotSubscribed, wamp1 } from "./wamp1.ts";
+
+const calc = "http://example.com/calc#";
+const chat = "http://example.com/chat/blue";
+
+const handler = wamp1<{ calls: number }>({
+  path: "/wamp",
+  state: { calls: 0 },
+  async onCall(session, { procedure, args, id }) {
+    session.setState({ calls: session.state.calls + 1 });
+    if (procedure === `${calc}add`) return (args as number[]).reduce((sum, value) => sum + value, 0);
+    if (procedure === `${calc}calls`) return session.state.calls;
+    if (procedure === `${calc}nothing`) return undefined;
+    if (procedure === `${calc}own`) return session.callResult(id, "my own");
+    if (procedure === `${calc}returned`) return new CallError(`${calc}error`, "not today", { until: "tomorrow" });
+    if (procedure === `${calc}thrown`) throw new CallError(`${calc}error`, "not today");
+    throw new Error("a secret of the server");
+  },
+  onSubscribe(_session, topic) {
+    if (topic.endsWith("/secret")) throw new NotSubscribed();
+  },
+});
+
+async function three() {
+  const app = await testHandler(handler);
+  const sessions = [await app.connect("/wamp"), await app.connect("/wamp"), await app.connect("/wamp")] as const;
+  for (const session of sessions) session.take();
+  return sessions;
+}
+
+test("a client is welcomed with its session's id", async () => {
+  const app = await testHandler(handler);
+  const ada = await app.connect("/wamp");
+  expect(ada.received).toEqual([[0, ada.id, 1, "thinstate"]]);
+});
+
+test("a call has one answer: what onCall returns, null for nothing, or what it has sent itself", async () => {
+  const [ada] = await three();
+  for (const [index, name] of ["add", "nothing", "own"].entries()) await ada.send([2, `c${index}`, `${calc}${name}`, 1, 2]);
+  expect(ada.received).toEqual([
+    [3, "c0", 3],
+    [3, "c1", null],
+    [3, "c2", "my own"],
+  ]);
+});
+
+test("an error that is returned keeps the turn's effects, one that is thrown takes them back; any other tells clients nothing", async () => {
+  const [ada] = await three();
+  for (const [index, name] of ["returned", "thrown", "unforeseen", "calls"].entries()) await ada.send([2, `c${index}`, `${calc}${name}`]);
+  expect(ada.received).toEqual([
+    [4, "c0", `${calc}error`, "not today", { until: "tomorrow" }],
+    [4, "c1", `${calc}error`, "not today"],
+    [4, "c2", "http://api.wamp.ws/error#internal", "the procedure has failed"],
+    [3, "c3", 2],
+  ]);
+});
+
+test("a handler without procedures says so", async () => {
+  const app = await testHandler(wamp1({ path: "/wamp" }));
+  const ada = await app.connect("/wamp");
+  await ada.send([2, "c", "http://example.com/none"]);
+  expect(ada.received[1]).toEqual([4, "c", "http://api.wamp.ws/error#NoSuchRPCEndpoint", "there is no procedure http://example.com/none"]);
+});
+
+test("a publication reaches all who subscribe but the publisher, or whom it says", async () => {
+  const [ada, bob, cyd] = await three();
+  for (const session of [ada, bob, cyd]) await session.send([5, chat]);
+  await ada.send([7, chat, "plain"]);
+  await ada.send([7, chat, "excludeMe", true]);
+  await ada.send([7, chat, "to me, too", false]);
+  await ada.send([7, chat, "excluded", [bob.id]]);
+  await ada.send([7, chat, "eligible", [], [ada.id, cyd.id, "nobody"]]);
+  await ada.send([7, chat, "eligible and excluded", [cyd.id], [bob.id, cyd.id]]);
+  const events = (session: typeof ada) => session.received.map((received) => (received as [number, string, unknown])[2]);
+  expect(ada.received[0]).toEqual([8, chat, "to me, too"]);
+  expect(events(ada)).toEqual(["to me, too", "excluded", "eligible"]);
+  expect(events(bob)).toEqual(["plain", "excludeMe", "to me, too", "eligible and excluded"]);
+  expect(events(cyd)).toEqual(["plain", "excludeMe", "to me, too", "excluded", "eligible"]);
+});
+
+test("eligible are only those who subscribe", async () => {
+  const [ada, bob, cyd] = await three();
+  await bob.send([5, chat]);
+  await cyd.send([5, `${chat}2`]);
+  await ada.send([7, chat, "hi", [], [bob.id, cyd.id]]);
+  expect(bob.received).toEqual([[8, chat, "hi"]]);
+  expect(cyd.received).toEqual([]);
+  await bob.send([6, chat]);
+  await ada.send([7, chat, "again", [], [bob.id]]);
+  expect(bob.received).toHaveLength(1);
+});
+
+test("a prefix stands for what it was set to, also in events, which have whole URIs", async () => {
+  const [ada, bob] = await three();
+  await ada.send([1, "calc", calc]);
+  await ada.send([2, "c", "calc:add", 1, 2]);
+  await ada.send([1, "chat", "http://example.com/chat/"]);
+  await ada.send([5, "chat:blue"]);
+  await bob.send([7, chat, "hi"]);
+  await ada.send([6, "chat:blue"]);
+  await bob.send([7, chat, "again"]);
+  expect(ada.received).toEqual([
+    [3, "c", 3],
+    [8, chat, "hi"],
+  ]);
+});
+
+test("names of every object's properties are no prefixes", async () => {
+  const [ada] = await three();
+  await ada.send([2, "c", "constructor:add"]);
+  expect(ada.received).toMatchObject([[4, "c", "http://api.wamp.ws/error#internal", "the procedure has failed"]]);
+});
+
+test("onSubscribe refuses", async () => {
+  const [ada, bob] = await three();
+  await ada.send([5, "http://example.com/secret"]);
+  await bob.send([7, "http://example.com/secret", "psst"]);
+  expect(ada.received).toEqual([]);
+  expect(ada.closed).toBeUndefined();
+});
+
+test("with onPublish, nobody gets anything but what it broadcasts", async () => {
+  const seen: unknown[] = [];
+  const app = await testHandler(
+    wamp1({
+      path: "/wamp",
+      onPublish(session, { topic, event, exclude, eligible }) {
+        seen.push({ topic, event, exclude, eligible });
+        if (event === "loud") return session.broadcast(topic, "LOUD");
+        session.event(topic, "not today");
+      },
+    }),
+  );
+  const ada = await app.connect("/wamp");
+  const bob = await app.connect("/wamp");
+  for (const session of [ada, bob]) await session.send([5, chat]);
+  await ada.send([7, chat, "quiet"]);
+  await ada.send([7, chat, "loud", ["x"], ["y"]]);
+  expect(seen).toEqual([
+    { topic: chat, event: "quiet", exclude: [ada.id], eligible: undefined },
+    { topic: chat, event: "loud", exclude: ["x"], eligible: ["y"] },
+  ]);
+  expect(ada.received.slice(1)).toEqual([
+    [8, chat, "not today"],
+    [8, chat, "LOUD"],
+  ]);
+  expect(bob.received.slice(1)).toEqual([[8, chat, "LOUD"]]);
+});
+
+const refused: ReadonlyArray<readonly [string, object]> = [
+  ["no array", { type: 2 }],
+  ["an empty array", []],
+  ["an unknown type", [9, "x"]],
+  ["what only servers send", [8, chat, "hi"]],
+  ["a CALL without a procedure", [2, "c"]],
+  ["a CALL whose id is no text", [2, 7, `${calc}add`]],
+  ["a SUBSCRIBE of two topics", [5, chat, chat]],
+  ["an empty URI", [5, ""]],
+  ["a URI that is too long", [5, "x".repeat(241)]],
+  ["a PUBLISH whose exclude is text", [7, chat, "hi", "me"]],
+  ["a PUBLISH with excludeMe and eligible", [7, chat, "hi", true, []]],
+  ["a PUBLISH that excludes more than a hundred", [7, chat, "hi", Array.from({ length: 101 }, String)]],
+];
+
+test.each(refused)("%s is refused", async (_, sent) => {
+  const [ada] = await three();
+  await ada.send(sent);
+  expect(ada.closed).toEqual({ code: 4008, reason: "not a message of WAMP 1" });
+});
+
+test("a client may have 32 prefixes, and URIs of 240 bytes once they are whole", async () => {
+  const [ada, bob] = await three();
+  for (let index = 0; index < 32; index++) await ada.send([1, `p${index}`, `${calc}${"x".repeat(180)}`]);
+  expect(ada.closed).toBeUndefined();
+  await ada.send([1, "p32", calc]);
+  expect(ada.closed).toEqual({ code: 4008, reason: "more than 32 prefixes" });
+  await bob.send([1, "p", `${calc}${"x".repeat(180)}`]);
+  await bob.send([5, `p:${"y".repeat(100)}`]);
+  expect(bob.closed).toEqual({ code: 4008, reason: "a URI of more than 240 bytes" });
+});
+
+test("a session goes on in the next release with its prefixes, its state and its subscriptions", async () => {
+  const app = await testHandler(handler);
+  const ada = await app.connect("/wamp");
+  await ada.send([1, "calc", calc]);
+  await ada.send([2, "c1", "calc:add", 1]);
+  await ada.send([5, chat]);
+  ada.take();
+  await app.deploy(handler);
+  await ada.send([2, "c2", "calc:calls"]);
+  await ada.send([7, chat, "hi", false]);
+  expect(ada.received).toEqual([
+    [3, "c2", 2],
+    [8, chat, "hi"],
+  ]);
+});

@@ -1,0 +1,326 @@
+// WAMP, version 1, as AutobahnJS 0.8 and Ratchet speak it: procedures that the server has, and topics. Makes a handler module:
+//
+//   export default wamp1({ path: "/wamp", onCall: (session, { procedure, args }) => args.length });
+//
+// The source of each rule is the WAMP v1 specification, by the name of its message; where that leaves a choice, AutobahnPython 0.8's.
+
+import * as v from "valibot";
+import {
+  type Connection,
+  defineHandler,
+  type Handler,
+  type HandlerError,
+  type HandlerLimits,
+  type Turn,
+  type UpgradeRequest,
+  type Welcome,
+} from "../handler.ts";
+
+const WELCOME = 0;
+const PREFIX = 1;
+const CALL = 2;
+const CALLRESULT = 3;
+const CALLERROR = 4;
+const SUBSCRIBE = 5;
+const UNSUBSCRIBE = 6;
+const PUBLISH = 7;
+const EVENT = 8;
+
+/** A topic of thinstate has at most 256 bytes, of which `topicOf` takes some. */
+const uriBytes = 240;
+const uri = v.pipe(v.string(), v.minLength(1), v.maxBytes(uriBytes));
+const sessionIds = v.pipe(v.array(v.string()), v.maxLength(100));
+
+const message = v.union([
+  v.strictTuple([v.literal(PREFIX), v.pipe(v.string(), v.minLength(1), v.maxBytes(64)), uri]),
+  v.tupleWithRest([v.literal(CALL), v.pipe(v.string(), v.maxBytes(256)), uri], v.unknown()),
+  v.strictTuple([v.literal(SUBSCRIBE), uri]),
+  v.strictTuple([v.literal(UNSUBSCRIBE), uri]),
+  v.strictTuple([v.literal(PUBLISH), uri, v.unknown()]),
+  v.strictTuple([v.literal(PUBLISH), uri, v.unknown(), v.union([v.boolean(), sessionIds])]),
+  v.strictTuple([v.literal(PUBLISH), uri, v.unknown(), sessionIds, sessionIds]),
+]);
+
+type ClientMessage = v.InferOutput<typeof message>;
+type PublishMessage = readonly [typeof PUBLISH, string, unknown, (boolean | readonly string[])?, (readonly string[])?];
+
+const errors = "http://api.wamp.ws/error#";
+const prefixLimit = 32;
+/** Of closes for what a client may not do: it has no reason to come again as it is. */
+const refusedCode = 4008;
+
+interface Kept<State> {
+  /** PREFIX: shortcuts, by which a client names URIs as `prefix:rest`. */
+  readonly prefixes: Readonly<Record<string, string>>;
+  readonly own: State;
+}
+
+type Conn<State> = Connection<unknown, Kept<State>>;
+type Settled<Value = void> = Value | Promise<Value>;
+
+/** What a procedure is called with. */
+export interface Call {
+  /** The client's own. */
+  readonly id: string;
+  readonly procedure: string;
+  readonly args: readonly unknown[];
+}
+
+/** What is published, and for whom: ids of sessions. */
+export interface Publication {
+  readonly topic: string;
+  readonly event: unknown;
+  readonly exclude: readonly string[];
+  /** undefined: every subscriber. */
+  readonly eligible: readonly string[] | undefined;
+}
+
+export interface Audience {
+  /** Ids of sessions that do not get it. */
+  readonly exclude?: readonly string[];
+  /** Ids of those that may. */
+  readonly eligible?: readonly string[] | undefined;
+}
+
+/** Returned by onCall: the client gets a CALLERROR, and the turn's effects happen. Thrown: it gets one, and the turn is rolled back. */
+export class CallError extends Error {
+  readonly uri: string;
+  readonly details: unknown;
+
+  /** @param uri "http://example.com/error#sold_out" @param description for people. @param details any value that has JSON. */
+  constructor(uri: string, description: string, details?: unknown) {
+    super(description);
+    this.uri = uri;
+    this.details = details;
+  }
+}
+
+/** Thrown by onSubscribe: the client gets no subscription; version 1 has no message that would tell it. */
+export class NotSubscribed extends Error {}
+
+/** An error of a call, on its way to onError, where its turn has been rolled back. */
+class CallFailed extends Error {
+  readonly id: string;
+
+  constructor(id: string, cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.id = id;
+  }
+}
+
+/** A client's session, during one turn. */
+export class Session<State = undefined> {
+  /** thinstate's own connection: its `send` and `state` are the adapter's. */
+  readonly conn: Conn<State>;
+  readonly turn: Turn;
+  #answered: string | undefined;
+
+  constructor(conn: Conn<State>, turn: Turn) {
+    this.conn = conn;
+    this.turn = turn;
+  }
+
+  /** WELCOME: clients know each other by it. */
+  get id(): string {
+    return this.conn.id;
+  }
+
+  get user(): string | undefined {
+    return this.conn.user;
+  }
+
+  /** As onUpgrade began it, or `setState` set it. */
+  get state(): State {
+    return this.conn.state.own;
+  }
+
+  setState(own: State): void {
+    this.conn.setState({ ...this.conn.state, own });
+  }
+
+  /** EVENT, to this client alone. */
+  event(topic: string, event: unknown): void {
+    this.conn.send([EVENT, topic, event]);
+  }
+
+  /** EVENT, to all who subscribe: also to this client, unless it is excluded. */
+  broadcast(topic: string, event: unknown, { exclude = [], eligible }: Audience = {}): Settled {
+    if (eligible !== undefined)
+      return this.#broadcastTo(
+        topic,
+        event,
+        eligible.filter((id) => !exclude.includes(id)),
+      );
+    const others = exclude.filter((id) => id !== this.id);
+    this.conn.publish(topicOf(topic), [EVENT, topic, event], { self: others.length === exclude.length, except: others });
+  }
+
+  /** CALLRESULT. What onCall returns is one, too. */
+  callResult(id: string, result: unknown): void {
+    this.#answered = id;
+    this.conn.send([CALLRESULT, id, result ?? null]);
+  }
+
+  /** CALLERROR. */
+  callError(id: string, uri: string, description: string, details?: unknown): void {
+    this.#answered = id;
+    this.conn.send([CALLERROR, id, uri, description, ...(details === undefined ? [] : [details])]);
+  }
+
+  close(code?: number, reason?: string): void {
+    this.conn.close(code, reason);
+  }
+
+  /** @internal */
+  hasAnswered(id: string): boolean {
+    return this.#answered === id;
+  }
+
+  async #broadcastTo(topic: string, event: unknown, ids: readonly string[]): Promise<void> {
+    const members = new Set((await this.conn.members(topicOf(topic))).map(({ id }) => id));
+    for (const id of ids) if (members.has(id)) this.conn.publish(sessionTopic(id), [EVENT, topic, event], { self: true });
+  }
+}
+
+export interface Wamp1Options<State> {
+  /** As of defineHandler. */
+  readonly path: string;
+  readonly origins?: readonly string[];
+  readonly requireOrigin?: boolean;
+  readonly limits?: HandlerLimits;
+  /** Of a session whose onUpgrade returns none. */
+  readonly state?: State;
+  onUpgrade?(request: UpgradeRequest): Settled<Welcome<State> | Response | undefined>;
+  /** Behind WELCOME. */
+  onOpen?(session: Session<State>): Settled;
+  onClose?(session: Session<State>, closing: { readonly code: number; readonly reason: string }): Settled;
+  /** What it returns is the result: undefined is null to the client, unless it was answered by `callResult` or `callError`. */
+  onCall?(session: Session<State>, call: Call): unknown;
+  /** Before a client subscribes. */
+  onSubscribe?(session: Session<State>, topic: string): Settled;
+  /** After it has unsubscribed. */
+  onUnsubscribe?(session: Session<State>, topic: string): Settled;
+  /** Instead of the publication: nobody gets it unless this calls `session.broadcast`. Without it, all who subscribe get it. */
+  onPublish?(session: Session<State>, publication: Publication): Settled;
+}
+
+/** @returns what a handler module exports by default. @throws {CodedError} "handler.invalid" */
+export function wamp1<State = undefined>(options: Wamp1Options<State>): Handler {
+  const { path, origins, requireOrigin, limits, onUpgrade, onOpen, onClose } = options;
+  const begun = (own: State | undefined): Kept<State> => ({ prefixes: {}, own: (own ?? options.state) as State });
+  const handler = {
+    path,
+    ...(origins && { origins }),
+    ...(requireOrigin !== undefined && { requireOrigin }),
+    ...(limits && { limits }),
+    subprotocols: ["wamp"],
+    message,
+    migrate: (stored: unknown) => stored ?? begun(undefined),
+    state: v.custom<Kept<State>>((stored) => typeof stored === "object" && stored !== null && "prefixes" in stored),
+    async onUpgrade(request: UpgradeRequest) {
+      const welcome = (await onUpgrade?.(request)) ?? {};
+      return welcome instanceof Response ? welcome : { ...welcome, state: begun(welcome.state as State | undefined) };
+    },
+    onOpen(conn: Conn<State>, turn: Turn) {
+      conn.send([WELCOME, conn.id, 1, "thinstate"]);
+      return onOpen?.(new Session(conn, turn));
+    },
+    onMessage: (conn: Conn<State>, received: ClientMessage, turn: Turn) => take(options, new Session(conn, turn), received),
+    onClose: (conn: Conn<State>, closing: { code: number; reason: string }, turn: Turn) => onClose?.(new Session(conn, turn), closing),
+    onError: fail,
+  };
+  return defineHandler(handler as never) as unknown as Handler;
+}
+
+function take<State>(options: Wamp1Options<State>, session: Session<State>, received: ClientMessage): Settled {
+  const { conn } = session;
+  if (received[0] === PREFIX) return setPrefix(conn, received[1], received[2]);
+  const name = resolve(conn, received[0] === CALL ? received[2] : received[1]);
+  if (Buffer.byteLength(name) > uriBytes) return conn.close(refusedCode, `a URI of more than ${uriBytes} bytes`);
+  switch (received[0]) {
+    case CALL: {
+      const [, id, , ...args] = received;
+      return call(options, session, { id, procedure: name, args });
+    }
+    case SUBSCRIBE:
+      return subscribe(options, session, name);
+    case UNSUBSCRIBE:
+      conn.unsubscribe(topicOf(name));
+      return options.onUnsubscribe?.(session, name);
+    case PUBLISH:
+      return publish(options, session, publicationOf(session, name, received as PublishMessage));
+  }
+}
+
+function setPrefix<State>(conn: Conn<State>, prefix: string, full: string): void {
+  const prefixes = { ...conn.state.prefixes, [prefix]: full };
+  if (Object.keys(prefixes).length > prefixLimit) return conn.close(refusedCode, `more than ${prefixLimit} prefixes`);
+  conn.setState({ ...conn.state, prefixes });
+}
+
+/** A URI is itself; a CURIE is what its prefix stands for, and the rest. */
+function resolve<State>({ state: { prefixes } }: Conn<State>, name: string): string {
+  const colon = name.indexOf(":");
+  const prefix = name.slice(0, Math.max(0, colon));
+  return Object.hasOwn(prefixes, prefix) ? `${prefixes[prefix]}${name.slice(colon + 1)}` : name;
+}
+
+async function call<State>({ onCall }: Wamp1Options<State>, session: Session<State>, call: Call): Promise<void> {
+  const { id, procedure } = call;
+  if (onCall === undefined) return session.callError(id, `${errors}NoSuchRPCEndpoint`, `there is no procedure ${procedure}`);
+  let result: unknown;
+  try {
+    result = await onCall(session, call);
+  } catch (error) {
+    throw new CallFailed(id, error);
+  }
+  if (result instanceof CallError) session.callError(id, result.uri, result.message, result.details);
+  else if (!session.hasAnswered(id)) session.callResult(id, result);
+}
+
+async function subscribe<State>({ onSubscribe }: Wamp1Options<State>, session: Session<State>, topic: string): Promise<void> {
+  const { conn } = session;
+  try {
+    await onSubscribe?.(session, topic);
+  } catch (error) {
+    if (error instanceof NotSubscribed) return;
+    throw error;
+  }
+  // For events to some sessions only: who subscribes, and how to reach one of them.
+  conn.subscribe(topicOf(topic), { as: 1 });
+  conn.subscribe(sessionTopic(conn.id));
+}
+
+// Who publishes is excluded, unless it says otherwise.
+function publicationOf<State>({ id }: Session<State>, topic: string, [, , event, exclude = true, eligible]: PublishMessage): Publication {
+  const excluded = typeof exclude === "boolean" ? (exclude ? [id] : []) : exclude;
+  return { topic, event, exclude: excluded, eligible };
+}
+
+function publish<State>({ onPublish }: Wamp1Options<State>, session: Session<State>, publication: Publication): Settled {
+  if (onPublish !== undefined) return onPublish(session, publication);
+  return session.broadcast(publication.topic, publication.event, publication);
+}
+
+function fail<State>(conn: Conn<State>, error: HandlerError): void {
+  if (isRefused(error)) return conn.close(refusedCode, "not a message of WAMP 1");
+  const failed = error.cause;
+  if (!(failed instanceof CallFailed)) throw error;
+  const { id, cause } = failed;
+  // Whatever is not meant for clients is in the log.
+  const { uri, message, details } = cause instanceof CallError ? cause : new CallError(`${errors}internal`, "the procedure has failed");
+  conn.send([CALLERROR, id, uri, message, ...(details === undefined ? [] : [details])]);
+}
+
+function isRefused({ code }: HandlerError): boolean {
+  return code === "message.notJson" || code === "message.invalid";
+}
+
+/** The topic of thinstate whose messages are a topic's EVENTs: what other programs publish to it has to be `[8, topic, event]`. */
+export function topicOf(topic: string): string {
+  return `wamp1:${topic}`;
+}
+
+function sessionTopic(id: string): string {
+  return `wamp1-session:${id}`;
+}
