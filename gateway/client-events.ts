@@ -175,6 +175,11 @@ export class ClientEvents {
     this.safely(connection, () => this.options.dispatcher.received(connection, message, isBinary));
   }
 
+  /** Its client is there. */
+  heard(connection: Connection): void {
+    this.unfinished.heard(connection);
+  }
+
   pinged(connection: Connection): void {
     this.unfinished.heard(connection);
     if (connection.meter?.ping() === false) this.break(connection, "rate.sent");

@@ -12,6 +12,8 @@ import { Entrance } from "./entrance.ts";
 import { FileGuard } from "./file-guard.ts";
 import type { LiveSettings } from "./live-settings.ts";
 import { openFiles } from "./open-files.ts";
+import { SessionTopics } from "./sessions/session-topics.ts";
+import { Sessions } from "./sessions/sessions.ts";
 import { Upgrades } from "./upgrade.ts";
 import type { Incoming } from "./uws/request.ts";
 import { listen, type Server } from "./uws/server.ts";
@@ -32,6 +34,8 @@ export interface FrontendOptions {
 
 export class Frontend {
   readonly upgrades: Upgrades<Connection>;
+  readonly sessions: Sessions;
+  private readonly sessionTopics = new SessionTopics();
   private readonly options: FrontendOptions;
   private readonly files: FileGuard;
   private readonly entrance: Entrance;
@@ -48,10 +52,21 @@ export class Frontend {
       stopListening: () => this.server?.pauseListening(),
       listenAgain: async () => this.server?.listenAgain(),
     });
+    this.sessions = new Sessions({
+      clients,
+      topics: this.sessionTopics,
+      publishToSockets: (topic, data, isBinary) => this.server?.publish(topic, data, isBinary),
+      now,
+      later: (run) => setImmediate(run),
+      limitBytes: () => settings.config.BACKPRESSURE_BYTES,
+      isFull: () => this.isFull,
+      isDraining: () => this.upgrades.isDraining,
+    });
     this.upgrades = new Upgrades({
       id,
       dispatcher,
       requests,
+      sessions: this.sessions,
       now,
       later: (run) => setImmediate(run),
       log,
@@ -94,6 +109,7 @@ export class Frontend {
       socket.unsubscribe(topic);
     }
     this.server?.publish(topic, data, isBinary);
+    this.sessionTopics.publish(topic, data, isBinary);
     for (const socket of without) socket.subscribe(topic);
   }
 
@@ -110,6 +126,7 @@ export class Frontend {
       onMessage: (connection, message, isBinary) => clients.receive(connection, message, isBinary),
       onPing: (connection) => clients.pinged(connection),
       onFault: (connection) => clients.faulted(connection),
+      onPublish: (topic, data, isBinary) => this.sessionTopics.publish(topic, data, isBinary),
       onClose: (connection, code, reason, isSlow) => clients.closed(connection, { code, reason, isSlow }),
     });
   }
@@ -145,6 +162,7 @@ export class Frontend {
   /** To be called several times a second. */
   sweep(): void {
     this.upgrades.sweep();
+    this.sessions.sweep();
     this.options.clients.sweep();
     void this.files.step();
   }

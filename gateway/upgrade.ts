@@ -5,9 +5,11 @@ import type { Logger } from "pino";
 import type { SparseLog } from "../process/sparse-log.ts";
 import type { Slices } from "../process/time-slice.ts";
 import { isForbiddenMethod } from "../protocol/http-methods.ts";
+import { gatewayLevel } from "../protocol/level.ts";
 import type { RouteHello } from "../protocol/membership.ts";
 import { packValue } from "../protocol/msgpack.ts";
 import { parseResponded, parseResponding, parseUpgraded, toWorker, type UpgradedBody } from "../protocol/records.ts";
+import { parseSession } from "../protocol/session.ts";
 import type { StreamedAnswer } from "./answer-streams.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { handshakeFault, wantsWebSocket } from "./handshake.ts";
@@ -16,6 +18,7 @@ import { isOriginChecked, originFault } from "./origin.ts";
 import { ParkedClients } from "./parked-clients.ts";
 import { type Kind, Refusals } from "./refusals.ts";
 import { type BodyClient, RequestBodies } from "./request-bodies.ts";
+import type { Sessions } from "./sessions/sessions.ts";
 import type { Incoming } from "./uws/request.ts";
 import type { Answer, WaitingClient, WaitingUpgrade } from "./uws/waiting-client.ts";
 import type { WorkerRequests } from "./worker-requests.ts";
@@ -37,6 +40,7 @@ export interface UpgradesOptions<Data extends object> extends Slices {
   readonly id: string;
   readonly dispatcher: Dispatcher;
   readonly requests: WorkerRequests;
+  readonly sessions: Pick<Sessions, "take">;
   readonly limits: { readonly parkMs: number; readonly bodyBytes: number; readonly urlBytes: number; readonly waiting: number };
   /** Those of HOSTS. */
   readonly hosts: () => readonly string[];
@@ -58,6 +62,8 @@ const full = { status: 503, code: "gateway.full" } as const;
 const tooMany = { status: 503, code: "upgrade.tooMany" } as const;
 const tooFast = { status: 429, code: "rate.requests" } as const;
 const restarts = { status: 503, code: "gateway.restarts" } as const;
+/** Its handler has been told, and answers the same again. */
+const missingTwice = { status: 404, code: "session.unknown" } as const;
 const undecided = { status: 503, code: "upgrade.parked" } as const;
 const broken = { status: 500, code: "envelope.malformed" } as const;
 const bug = { status: 500, code: "connection.bug" } as const;
@@ -157,18 +163,32 @@ export class Upgrades<Data extends object> {
     return null;
   }
 
-  private routeRequest(incoming: Incoming, body: Uint8Array, client: BodyClient): void {
+  /** @param sessionMissing It was answered with a session that is not there. */
+  private routeRequest(incoming: Incoming, body: Uint8Array, client: BodyClient, sessionMissing = false): void {
     const route = this.routeOf(incoming, client, undefined);
-    if (route === undefined) return this.park("request", client, () => this.routeRequest(incoming, body, client));
+    if (route === undefined) return this.park("request", client, () => this.routeRequest(incoming, body, client, sessionMissing));
     if (route === null) return;
     if (this.refuseBeyond("request", client)) return;
     const { method, path, query, ip, headers } = incoming;
     client.onGone = this.options.requests.ask({
       what: `onRequest of ${route.path}`,
       type: toWorker.request,
-      body: (redelivered) => packValue({ method, path, query, ip, headers, body, redelivered }),
+      body: (redelivered) =>
+        packValue({ method, path, query, ip, headers, body, redelivered, level: gatewayLevel, ...(sessionMissing && { sessionMissing }) }),
       onAnswer: (payload) => this.answer(client, parseResponded(payload)),
       onBegun: (payload) => this.stream(incoming, client, payload),
+      onSession: (payload) =>
+        this.options.sessions.take(parseSession(payload), {
+          incoming,
+          client,
+          again: () => {
+            if (sessionMissing) this.refusals.refuse("request", client, missingTwice);
+            else this.routeRequest(incoming, body, client, true);
+          },
+          answer: (answer) => this.answer(client, answer),
+          refuse: (refusal) => this.refusals.refuse("request", client, refusal),
+          begun: (status) => this.begun(client, status),
+        }),
       onBroken: () => this.refusals.refuse("request", client, broken),
       onTimeout: () => this.refusals.refuse("request", client, undecided),
       onPoison: () => this.refusals.poison("request", incoming, client),
@@ -244,9 +264,13 @@ export class Upgrades<Data extends object> {
   }
 
   private answer(client: WaitingClient, answer: Answer): void {
-    this.bodies.drop(client);
-    this.outcomes.request.count(String(answer.status));
+    this.begun(client, answer.status);
     client.answer(answer);
+  }
+
+  private begun(client: WaitingClient, status: number): void {
+    this.bodies.drop(client);
+    this.outcomes.request.count(String(status));
   }
 
   /** @throws {CodedError} "envelope.malformed" */

@@ -61,6 +61,9 @@ export class WorkerRecords {
       case toGateway.ended:
         requests.streams.ended(worker, batch.slot(index), (batch.flags(index) & flag.broken) === 0);
         return index + 1;
+      case toGateway.session:
+        requests.session(worker, batch.slot(index), batch.payload(index));
+        return index + 1;
       case toGateway.begins: {
         const connection = slots.connections[batch.slot(index)];
         if (connection?.worker === worker && connection.epoch === batch.epoch(index)) dispatcher.begins(connection);

@@ -19,6 +19,8 @@ export interface Question {
   readonly onAnswer: (payload: Buffer) => void;
   /** An answer whose body is to follow. May throw where its head cannot be read. */
   readonly onBegun?: (payload: Buffer) => StreamedAnswer;
+  /** The answer is a connection over HTTP. May throw where it cannot be read. */
+  readonly onSession?: (payload: Buffer) => void;
   /** The answer was none: nobody will give another. */
   readonly onBroken: () => void;
   /** No worker has answered in time. */
@@ -66,9 +68,7 @@ export class WorkerRequests {
   }
 
   /** @returns what is to be called when nobody waits for the answer, or for the rest of it, any more. */
-  ask(
-    question: Pick<Ask, "what" | "type" | "body" | "onAnswer" | "onBegun" | "onBroken" | "onTimeout" | "onPoison" | "isOver">,
-  ): () => void {
+  ask(question: Question): () => void {
     this.last = (this.last + 1) >>> 0;
     const ask = { ...question, number: this.last, askedAt: this.options.now(), worker: undefined, wasAsked: false, deaths: 0 };
     this.open.set(ask.number, ask);
@@ -94,6 +94,17 @@ export class WorkerRequests {
       this.streams.begin(worker, number, onBegun(payload));
     };
     if (!this.settle(worker, number, begin)) cancelAt(worker, number);
+  }
+
+  /**
+   * A worker has answered question `number` with a connection over HTTP. An answer that nobody waits for is dropped.
+   * @throws what `onSession` throws, when `onBroken` has run.
+   */
+  session(worker: WorkerPeer, number: number, payload: Buffer): void {
+    this.settle(worker, number, ({ onSession }) => {
+      if (onSession === undefined) throw new CodedError("envelope.malformed", "a session where there can be none");
+      onSession(payload);
+    });
   }
 
   /** What this worker has been asked and has not answered, how often each. */

@@ -41,6 +41,8 @@ export const errorTable = {
   "except.invalid": { close: 1011, text: "the except of a publish is not a list of at most 100 ids of connections" },
   "topics.tooMany": { close: 1011, text: "a connection has more than TOPICS_PER_CONNECTION topics" },
   "close.invalid": { close: 1011, text: "a close code is not 1000 or 3000 to 4999, or a reason is longer than 123 bytes" },
+  "session.invalid": { close: 1011, text: "a session over HTTP, its key or its receive is not what openSession and the like take" },
+  "session.unknown": { close: 1008, text: "a request names a session over HTTP that is not there, or no more; answered with 404" },
   "turn.over": { close: 1011, text: "a turn's conn was used after the turn had ended" },
   "turn.timeout": { close: 1011, text: "a turn did not settle within TURN_TIMEOUT_MS" },
   "parked.tooMuch": { close: 1013, text: "a connection's parked messages exceed PARKED_BYTES or PARKED_MESSAGES" },

@@ -97,6 +97,8 @@ export const toGateway = {
   subscribeHook: 58,
   /** The connection has this heartbeat from now on. Payload: msgpack, see heartbeat.ts; empty: none. */
   heartbeat: 59,
+  /** Answers `request` by a connection over HTTP: body SessionBody, see session.ts. */
+  session: 62,
 } as const;
 
 export const flag = {
@@ -167,11 +169,11 @@ const identity = v.object({
 
 const headers = v.array(v.tuple([v.string(), v.string()]));
 /** Of an answer. A line break in one would begin another; RFC 9110, 5.5. */
-const answerHeaders = v.array(
+export const answerHeaders = v.array(
   v.tuple([v.pipe(v.string(), v.regex(/^[!#$%&'*+.^_`|~\w-]+$/)), v.pipe(v.string(), v.regex(/^[^\0\r\n]*$/))]),
 );
 /** RFC 9110, 15: what is below is no final answer. */
-const status = v.pipe(v.number(), v.integer(), v.minValue(200), v.maxValue(599));
+export const status = v.pipe(v.number(), v.integer(), v.minValue(200), v.maxValue(599));
 
 const upgrade = v.object({
   path: v.string(),
@@ -204,6 +206,10 @@ const request = v.object({
   headers,
   body: bytes,
   redelivered: v.boolean(),
+  /** See level.ts. Missing: 0. */
+  level: v.optional(v.number()),
+  /** The same request again: the first answer was a `session` whose connection is not there. */
+  sessionMissing: v.optional(v.boolean()),
 });
 
 const responded = v.object({ status, headers: answerHeaders, body: bytes });

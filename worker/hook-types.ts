@@ -4,6 +4,7 @@ import type { CodedError, ErrorCode } from "../protocol/errors.ts";
 import type { PathParams } from "../protocol/route-table.ts";
 import type { App, Member, MembersFilter } from "./app-types.ts";
 import type { Message, PublishOptions, Sendable, SubscribeOptions } from "./message-types.ts";
+import type { SessionAnswer } from "./session.ts";
 
 /** A URL's query, read only. */
 export type Query = Omit<URLSearchParams, "append" | "delete" | "set" | "sort">;
@@ -213,6 +214,8 @@ export interface RequestContext<Params = PathParams> {
   readonly ip: string;
   readonly turn: Turn;
   readonly app: App;
+  /** The same request for the second time: it was answered by a session that is not there, and `missing: "again"`. */
+  readonly sessionMissing: boolean;
 }
 
 export interface Closing {
@@ -235,7 +238,7 @@ export interface Hooks<Params = PathParams, State = unknown, StateInput = unknow
    * Answers plain HTTP on this path. Where the Response's body is a stream, it is passed on as it comes, as fast as the client takes it;
    * `request.signal` aborts when the client has gone or nobody can go on, and the stream is cancelled then.
    */
-  onRequest?(request: Request, context: RequestContext<Params>): Settled<Response>;
+  onRequest?(request: Request, context: RequestContext<Params>): Settled<Response | SessionAnswer>;
   onOpen?(conn: Connection<Params, State>, turn: Turn): Settled;
   onMessage?(conn: Connection<Params, State>, message: Incoming, turn: Turn): Settled;
   /** Exactly once for each connection that opened, after everything else of it. It can publish; nobody hears a send. */

@@ -3,11 +3,12 @@
 import { CodedError } from "../protocol/errors.ts";
 import { packValue } from "../protocol/msgpack.ts";
 import { responseChunkBytes, toGateway, type UpgradedBody } from "../protocol/records.ts";
+import type { AnswerBody } from "../protocol/session.ts";
 import { type ReadAhead, readAhead } from "./body-read-ahead.ts";
 
 /** A Response's status and headers: with a body of as much as one record has, they fit into any message of NATS. */
 const headBytes = 64 * 1024;
-/** The body of a Response that refuses an upgrade: it goes in one piece. */
+/** The body of a Response that goes in one piece. */
 const refusalBytes = 64 * 1024;
 
 /** The record that answers a request, and the body that follows it. */
@@ -56,6 +57,14 @@ function replyWith(response: Response, ahead: ReadAhead, isHead: boolean): Reply
 
 /** @throws {CodedError} "response.tooLarge", and what reading the body throws. */
 export async function upgradeRefusalOf(response: Response): Promise<UpgradedBody> {
+  return { ok: false, ...(await smallAnswerOf(response, "that refuses an upgrade")) };
+}
+
+/**
+ * A Response that goes in one piece, with others of its kind perhaps.
+ * @param which Of the error's text: "that refuses an upgrade". @throws as `upgradeRefusalOf`
+ */
+export async function smallAnswerOf(response: Response, which: string): Promise<AnswerBody> {
   const ahead = await readAhead(response, refusalBytes);
   const chunks = [...ahead.chunks];
   let { bytes } = ahead;
@@ -67,11 +76,11 @@ export async function upgradeRefusalOf(response: Response): Promise<UpgradedBody
   }
   if (bytes > refusalBytes) {
     ahead.rest?.cancel(undefined);
-    throw new CodedError("response.tooLarge", `the Response that refuses an upgrade has a body of more than ${refusalBytes} bytes`);
+    throw new CodedError("response.tooLarge", `the Response ${which} has a body of more than ${refusalBytes} bytes`);
   }
   const headers = [...response.headers];
   checkHead(packValue(headers));
-  return { ok: false, status: response.status, headers, body: joined(chunks) };
+  return { status: response.status, headers, body: joined(chunks) };
 }
 
 function joined(chunks: readonly Uint8Array[]): Uint8Array {

@@ -15,9 +15,11 @@ import type { Refusals } from "./refusal-counts.ts";
 import { type Reply, replyOf, upgradeRefusalOf } from "./reply.ts";
 import { ResponseStream } from "./response-stream.ts";
 import { afterRunning } from "./running-time.ts";
+import { SessionAnswer } from "./session.ts";
+import { sessionReply } from "./session-reply.ts";
 import { initialState } from "./state.ts";
 import { encodeState } from "./state-codec.ts";
-import { upgradeRequestOf } from "./upgrade-request.ts";
+import { checkSubprotocol, headerRecord, upgradeRequestOf } from "./upgrade-request.ts";
 import { welcomeHeaders } from "./welcome-headers.ts";
 
 type HeaderList = ReadonlyArray<readonly [string, string]>;
@@ -36,12 +38,12 @@ export interface RequestHandlerOptions {
 }
 
 /** To a WebSocket on a path that has none. */
-const plainOnly = (): UpgradedBody => ({
+const plainOnly: UpgradedBody = {
   ok: false,
   status: 404,
   headers: [["content-type", "text/plain"]],
   body: Buffer.from("this path answers plain HTTP, and has no WebSocket\n"),
-});
+};
 
 interface Question {
   readonly peer: string;
@@ -89,28 +91,28 @@ export class RequestHandler {
     const body = parseUpgrade(payload);
     const match = matchRoute(this.options.handlers, body.path);
     const question = { peer, number, type: toGateway.upgraded, path: body.path, route: match?.route.path ?? "", isHead: false };
-    void this.answer(question, async (signal): Promise<UpgradedBody> => {
+    void this.answer(question, async (signal): Promise<Reply> => {
       if (match === undefined) throw new CodedError("route.unknown", `${body.path} is not served here`);
       const { route: handler, params } = match;
-      if (answersOnly(handler)) return plainOnly();
+      if (answersOnly(handler)) return upgradedReply(plainOnly);
       const { path, query, ip, redelivered } = body;
       // A gateway that makes no ids numbers its questions anew for each worker.
       const id = body.id ?? `${peer}:question-${number}`;
       const { app } = this.options;
-      const upgrade = upgradeRequestOf({ path, params, query, ip, app, signal, headers: recordOf(body.headers), id, redelivered });
+      const upgrade = upgradeRequestOf({ path, params, query, ip, app, signal, headers: headerRecord(body.headers), id, redelivered });
       const welcome = await handler.onUpgrade?.(upgrade);
-      if (welcome instanceof Response) return upgradeRefusalOf(welcome);
+      if (welcome instanceof Response) return upgradedReply(await upgradeRefusalOf(welcome));
       checkSubprotocol(welcome?.subprotocol, upgrade.subprotocols);
       const state = initialState(handler, welcome ?? undefined);
       const bytes = state === undefined ? undefined : encodeState(state, this.options.limits.stateBytes);
-      return {
+      return upgradedReply({
         ok: true,
         user: welcome?.user,
         state: bytes,
         subprotocol: welcome?.subprotocol,
         headers: welcomeHeaders(welcome?.headers),
         expiresAt: expiryTime(welcome?.expiresAt),
-      };
+      });
     });
   }
 
@@ -126,18 +128,20 @@ export class RequestHandler {
       route: match?.route.path ?? "",
       isHead: body.method === "HEAD",
     };
-    void this.answer(question, async (signal): Promise<Response> => {
+    void this.answer(question, async (signal): Promise<Response | Reply> => {
       if (match?.route.onRequest === undefined) throw new CodedError("route.unknown", `${body.path} does not answer HTTP here`);
       const { route: handler, params } = match;
       const request = httpRequestOf(body, signal);
-      const { release, app } = this.options;
+      const { release, app, limits } = this.options;
       const turn = { id: `${peer}:http-${number}`, redelivered: body.redelivered, flushed: 0, release, app, signal };
+      const context = { params, ip: body.ip, turn, app, sessionMissing: body.sessionMissing === true };
       let response: unknown;
       try {
-        response = await handler.onRequest?.(request, { params, ip: body.ip, turn, app });
+        response = await handler.onRequest?.(request, context);
       } catch (error) {
         throw request.clientFaultOf(error);
       }
+      if (response instanceof SessionAnswer) return sessionReply(response, { handler, level: body.level, stateBytes: limits.stateBytes });
       if (!(response instanceof Response)) throw new TypeError("onRequest must return a Response");
       return response;
     });
@@ -180,7 +184,7 @@ export class RequestHandler {
     for (const open of this.open.values()) yield* open.values();
   }
 
-  private async answer(question: Question, decide: (signal: AbortSignal) => Promise<UpgradedBody | Response>): Promise<void> {
+  private async answer(question: Question, decide: (signal: AbortSignal) => Promise<Reply | Response>): Promise<void> {
     const { limits, log, sparseLog } = this.options;
     const { peer, number, path } = question;
     const open: Open = { controller: new AbortController() };
@@ -192,7 +196,7 @@ export class RequestHandler {
     let refused: ErrorCode | undefined;
     try {
       const decided = await within(limits.turnTimeoutMs, open.controller, decide);
-      if (!(decided instanceof Response)) reply = { type: toGateway.upgraded, bytes: packValue(decided) };
+      if (!(decided instanceof Response)) reply = decided;
       else if (isWanted()) reply = await replyOf(decided, question.isHead);
       else discard(decided);
     } catch (error) {
@@ -234,6 +238,10 @@ export class RequestHandler {
   }
 }
 
+function upgradedReply(body: UpgradedBody): Reply {
+  return { type: toGateway.upgraded, bytes: packValue(body) };
+}
+
 function abandon({ controller, stream }: Open): void {
   controller.abort();
   stream?.stop(controller.signal.reason);
@@ -243,8 +251,8 @@ function abandon({ controller, stream }: Open): void {
 async function within(
   timeoutMs: number,
   controller: AbortController,
-  decide: (signal: AbortSignal) => Promise<UpgradedBody | Response>,
-): Promise<UpgradedBody | Response> {
+  decide: (signal: AbortSignal) => Promise<Reply | Response>,
+): Promise<Reply | Response> {
   let stop: (() => void) | undefined;
   const late = new Promise<never>((_, reject) => {
     stop = afterRunning(timeoutMs, () => {
@@ -263,7 +271,7 @@ async function within(
 }
 
 // Its source is to know that nobody reads it.
-function discard(decided: UpgradedBody | Response): void {
+function discard(decided: Reply | Response): void {
   if (decided instanceof Response && !decided.bodyUsed) decided.body?.cancel().catch(() => undefined);
 }
 
@@ -278,21 +286,4 @@ function failure(error: unknown): { ok: false; status: number; headers: HeaderLi
     headers: isAway ? [type, ["retry-after", "5"]] : [type],
     body: Buffer.from(`${text}\n`),
   };
-}
-
-// RFC 6455, 4.2.2: a server names one of those that the client offered, or none.
-function checkSubprotocol(chosen: string | undefined, offered: readonly string[]): void {
-  if (chosen === undefined || offered.includes(chosen)) return;
-  throw new TypeError(`onUpgrade chose the subprotocol ${chosen}, but the client offers ${offered.join(", ") || "none"}`);
-}
-
-// A repeated header's values are joined: RFC 9110, 5.3; cookies by `; `, RFC 6265, 5.4.
-function recordOf(headers: HeaderList): Record<string, string> {
-  // Nothing is inherited: a client may call a header `constructor`, or send none.
-  const record: Record<string, string> = Object.create(null);
-  for (const [name, value] of headers) {
-    const before = record[name];
-    record[name] = before === undefined ? value : `${before}${name === "cookie" ? "; " : ", "}${value}`;
-  }
-  return record;
 }

@@ -97,7 +97,9 @@ export class TestApp<State = unknown> {
     const turn = { id: "test:http", redelivered: false, flushed: 0, release: this.release, app, signal };
     const request = new ClientRequest(new URL(url, "http://localhost"), init);
     try {
-      return await handler.onRequest(request, { params, ip: "127.0.0.1", turn, app });
+      const response = await handler.onRequest(request, { params, ip: "127.0.0.1", turn, app, sessionMissing: false });
+      if (response instanceof Response) return response;
+      throw new Error("onRequest has answered with a session: app.session(url) looks at it");
     } catch (error) {
       const fault = request.clientFaultOf(error);
       if (!isClientFault(fault)) throw fault;

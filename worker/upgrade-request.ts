@@ -48,3 +48,20 @@ export function subprotocolsOf(header: string | undefined): string[] {
     .map((name) => name.trim())
     .filter((name) => name !== "");
 }
+
+/** A repeated header's values are joined: RFC 9110, 5.3; cookies by `; `, RFC 6265, 5.4. */
+export function headerRecord(headers: ReadonlyArray<readonly [string, string]>): Record<string, string> {
+  // Nothing is inherited: a client may call a header `constructor`, or send none.
+  const record: Record<string, string> = Object.create(null);
+  for (const [name, value] of headers) {
+    const before = record[name];
+    record[name] = before === undefined ? value : `${before}${name === "cookie" ? "; " : ", "}${value}`;
+  }
+  return record;
+}
+
+/** RFC 6455, 4.2.2: a server names one of those that the client offered, or none. @throws {TypeError} */
+export function checkSubprotocol(chosen: string | undefined, offered: readonly string[]): void {
+  if (chosen === undefined || offered.includes(chosen)) return;
+  throw new TypeError(`onUpgrade chose the subprotocol ${chosen}, but the client offers ${offered.join(", ") || "none"}`);
+}

@@ -15,6 +15,8 @@ export interface Head {
   readonly headers: ReadonlyArray<readonly [string, string]>;
   /** Content-Length; undefined: nobody knows it yet. */
   readonly length: number | undefined;
+  /** Of a body without a length: what leaves with its head. At most 8 KiB. */
+  readonly first?: Uint8Array;
 }
 
 export interface Body {
@@ -70,7 +72,7 @@ export class SocketBody implements Body {
   }
 
   /** To be called once, behind status and headers, corked. */
-  open(headers: Head["headers"]): void {
+  open({ headers, first }: Pick<Head, "headers" | "first">): void {
     const { response, length } = this;
     if (length === 0) {
       this.over();
@@ -84,7 +86,8 @@ export class SocketBody implements Body {
     if (length !== undefined) return;
     // The head's last line comes with the first chunk, and before that a browser's EventSource is not open. (`beginWrite` of 20.69 ends
     // the head, but then `write` puts an empty line before the first chunk.)
-    if (isEventStream(headers)) response.write(":\n\n");
+    const opening = first ?? (isEventStream(headers) ? ":\n\n" : undefined);
+    if (opening !== undefined) this.mayHold = this.isFull = !response.write(opening);
   }
 
   write(bytes: Uint8Array): void {

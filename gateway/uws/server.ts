@@ -21,6 +21,8 @@ export interface ServerListeners<Data extends object> {
   onPing?(data: Data): void;
   /** The library cuts it off for what its client has sent; its close follows. */
   onFault?(data: Data): void;
+  /** A socket has published: to the subscribers that are no WebSockets. @param data valid during the call only. */
+  onPublish?(topic: string, data: Uint8Array, isBinary: boolean): void;
   /**
    * The socket must not be used any more.
    * @param isSlow it was closed because it read too slowly: more than `limits.backpressureBytes` waited for it.
@@ -114,6 +116,7 @@ class UwsServer<Data extends object> implements Server {
       isExclusive: this.isExclusive,
       publishElsewhere: (topic, data, isBinary) => {
         for (const other of this.apps) if (other !== app) other.publish(topic, data, isBinary);
+        listeners.onPublish?.(topic, data, isBinary);
       },
       onCount: () => this.keepIfUsed(app),
     });

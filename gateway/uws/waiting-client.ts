@@ -117,7 +117,7 @@ export class Client implements WaitingRequest {
     });
   }
 
-  begin({ status, headers, length }: Head, onTaken: (bytes: number) => void): Body | undefined {
+  begin({ status, headers, length, first }: Head, onTaken: (bytes: number) => void): Body | undefined {
     if (this.isGone) return undefined;
     if (this.isHead || bodiless.has(status)) {
       this.finish(() => {
@@ -133,7 +133,7 @@ export class Client implements WaitingRequest {
     this.body = body;
     this.response.cork(() => {
       this.writeHead(status, headers);
-      body.open(headers);
+      body.open({ headers, ...(first && { first }) });
     });
     return body;
   }

@@ -1,0 +1,227 @@
+// The socket of a client that speaks HTTP: what is sent to it waits here until a request fetches it. One request at a time does; while none
+// does, the client is away, and closed when it is so for too long. Pure: time, topics and the requests are handed in.
+
+import type { SessionClosing } from "../../protocol/session.ts";
+import type { Socket } from "../connection.ts";
+import { type Frame, FrameQueue } from "./frame-queue.ts";
+import type { Receiver, ReceiverOwner } from "./receiver.ts";
+import type { SessionTopics } from "./session-topics.ts";
+
+export interface SessionSocketOptions {
+  readonly idleMs: number;
+  readonly linger: { readonly ms: number; readonly repeatLast: boolean };
+  /** See OpenSession in worker/session.ts. */
+  readonly closeFrame?: string | undefined;
+  /** What may wait for it, as for a slow client: BACKPRESSURE_BYTES. */
+  readonly limitBytes: number;
+  readonly now: () => number;
+  /** Runs when the event loop has looked at everything else. */
+  readonly later: (run: () => void) => void;
+  readonly topics: SessionTopics;
+  /** To the subscribers that uWebSockets.js knows. */
+  readonly publishToSockets: (topic: string, data: Uint8Array, isBinary: boolean) => void;
+  /** Its client is there. */
+  readonly onHeard: () => void;
+  /** Once: nobody uses it as a socket any more. */
+  readonly onClose: (code: number, reason: Uint8Array, isSlow: boolean) => void;
+}
+
+/** open: it is a socket. closed: it is none, and what waits may be fetched until its time is up. ended: nobody needs to know of it. */
+type Phase = "open" | "closed" | "ended";
+
+export class SessionSocket implements Socket, ReceiverOwner {
+  private readonly options: SessionSocketOptions;
+  private readonly waiting = new FrameQueue();
+  private readonly topics = new Set<string>();
+  private receiver: Receiver | undefined;
+  private phase: Phase = "open";
+  private last: Frame | undefined;
+  private isSlow = false;
+  private willFlush = false;
+  /** Since when nobody receives; after the close, since that. */
+  private since: number;
+
+  constructor(options: SessionSocketOptions) {
+    this.options = options;
+    this.since = options.now();
+  }
+
+  get isOpen(): boolean {
+    return this.phase === "open";
+  }
+
+  get hasEnded(): boolean {
+    return this.phase === "ended";
+  }
+
+  get waitingBytes(): number {
+    return this.waiting.bytes + (this.receiver?.unread ?? 0);
+  }
+
+  // ── as a socket ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  send(data: Uint8Array, isBinary: boolean): void {
+    this.push({ data: Uint8Array.from(data), isBinary });
+  }
+
+  push(frame: Frame): void {
+    if (this.phase !== "open" || this.isSlow) return;
+    this.add(frame);
+    if (this.waitingBytes > this.options.limitBytes) {
+      this.isSlow = true;
+      // Not now: it may be one of many that a publish goes to, or in the middle of its commit.
+      this.options.later(() => this.breakOff(true));
+    } else this.flushSoon();
+  }
+
+  end(code: number, reason: string): void {
+    const { closeFrame } = this.options;
+    this.close({ code, reason, ...(closeFrame !== undefined && { last: closeFrameOf(closeFrame, code, reason) }) });
+  }
+
+  cut(): void {
+    this.breakOff(false);
+  }
+
+  /** What is sent meanwhile leaves together anyway. */
+  cork(write: () => void): void {
+    write();
+  }
+
+  subscribe(topic: string): void {
+    if (this.phase !== "open") return;
+    this.topics.add(topic);
+    this.options.topics.add(topic, this);
+  }
+
+  unsubscribe(topic: string): void {
+    if (this.topics.delete(topic)) this.options.topics.remove(topic, this);
+  }
+
+  isSubscribed(topic: string): boolean {
+    return this.topics.has(topic);
+  }
+
+  publish(topic: string, data: Uint8Array, isBinary: boolean): void {
+    const { topics, publishToSockets } = this.options;
+    publishToSockets(topic, data, isBinary);
+    topics.publish(topic, data, isBinary, this);
+  }
+
+  /** It is there for as long as it is not idle for too long. */
+  ping(): void {
+    this.options.onHeard();
+  }
+
+  // ── as a session ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A request wants what waits. */
+  receive(receiver: Receiver): void {
+    if (this.phase === "open") this.options.onHeard();
+    if (this.receiver !== undefined) return this.refuse(receiver);
+    if (this.phase !== "open" && this.waiting.size === 0 && this.options.linger.repeatLast && this.last !== undefined)
+      this.waiting.push(this.last);
+    this.receiver = receiver;
+    receiver.begin(this);
+    this.flush();
+  }
+
+  /** To be called several times a second. */
+  sweep(): void {
+    const { now, idleMs, linger } = this.options;
+    const elapsedMs = now() - this.since;
+    if (this.phase === "open" && this.receiver === undefined && elapsedMs >= idleMs) this.breakOff(false);
+    else if (this.phase === "closed" && elapsedMs >= linger.ms) this.finish();
+  }
+
+  onRoom(): void {
+    this.flushSoon();
+  }
+
+  onOver(): void {
+    this.receiver = undefined;
+    this.rest();
+  }
+
+  onGone(): void {
+    const gone = this.receiver?.receive.gone;
+    this.receiver = undefined;
+    this.rest();
+    if (gone !== undefined) this.close(gone);
+  }
+
+  /** Closes it in an orderly way: what waits may be fetched, and then the last frame. */
+  close({ code, reason, last }: SessionClosing): void {
+    if (this.phase !== "open") return;
+    if (last !== undefined) this.addLast(last);
+    this.leave(code, reason, false);
+    this.flush();
+    this.rest();
+  }
+
+  // Nobody fetches what waits.
+  private breakOff(isSlow: boolean): void {
+    if (this.phase !== "open") return;
+    this.waiting.clear();
+    this.leave(1006, "", isSlow);
+    this.finish();
+  }
+
+  private leave(code: number, reason: string, isSlow: boolean): void {
+    this.phase = "closed";
+    this.since = this.options.now();
+    for (const topic of this.topics) this.options.topics.remove(topic, this);
+    this.topics.clear();
+    this.options.onClose(code, Buffer.from(reason), isSlow);
+  }
+
+  private refuse(receiver: Receiver): void {
+    const { close } = receiver.receive.busy;
+    receiver.refuse();
+    if (close !== undefined) this.close(close);
+  }
+
+  private flushSoon(): void {
+    if (this.willFlush || this.receiver === undefined) return;
+    this.willFlush = true;
+    this.options.later(() => {
+      this.willFlush = false;
+      this.flush();
+    });
+  }
+
+  private flush(): void {
+    this.receiver?.give(this.waiting);
+    if (this.phase !== "open" && this.waiting.size === 0) this.receiver?.finish();
+  }
+
+  /** Whatever could be said of it by now. */
+  private rest(): void {
+    if (this.receiver !== undefined) return;
+    if (this.phase === "open") this.since = this.options.now();
+    else if (this.phase === "closed" && this.waiting.size === 0 && !this.options.linger.repeatLast) this.phase = "ended";
+  }
+
+  private finish(): void {
+    this.phase = "ended";
+    this.waiting.clear();
+    this.receiver?.cut();
+    this.receiver = undefined;
+  }
+
+  private add(frame: Frame): void {
+    this.waiting.push(frame);
+    if (this.options.linger.repeatLast) this.last = frame;
+  }
+
+  private addLast(text: string): void {
+    const data = Buffer.from(text);
+    const before = this.waiting.at(this.waiting.size - 1) ?? this.last;
+    const isSame = before !== undefined && !before.isBinary && data.equals(before.data);
+    if (!isSame) this.add({ data, isBinary: false });
+  }
+}
+
+function closeFrameOf(format: string, code: number, reason: string): string {
+  return format.replace(/\{(code|reason)\}/g, (_, name) => JSON.stringify(name === "code" ? code : reason));
+}

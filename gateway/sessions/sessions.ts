@@ -1,0 +1,133 @@
+// The connections of this gateway whose clients speak HTTP, by their keys; and what workers answer requests of such clients with.
+
+import type { AnswerBody, DeliverBody, OpenSessionBody, ReceiveBody, SessionBody } from "../../protocol/session.ts";
+import type { ClientEvents } from "../client-events.ts";
+import type { Refusal } from "../client-limits.ts";
+import type { Connection } from "../connection.ts";
+import type { BodyClient } from "../request-bodies.ts";
+import type { Incoming } from "../uws/request.ts";
+import { Receiver } from "./receiver.ts";
+import { SessionSocket } from "./session-socket.ts";
+import type { SessionTopics } from "./session-topics.ts";
+
+/** A client's request, and what can be done with it. One of these has to be. */
+export interface SessionRequest {
+  readonly incoming: Incoming;
+  readonly client: BodyClient;
+  /** Its handler is asked again, and told that there is no such session. */
+  readonly again: () => void;
+  readonly answer: (answer: AnswerBody) => void;
+  readonly refuse: (refusal: { readonly status: number; readonly code: Refusal["code"]; readonly retryMs?: number }) => void;
+  /** It is answered by what it receives; with this status. */
+  readonly begun: (status: number) => void;
+}
+
+export interface SessionsOptions {
+  readonly clients: Pick<ClientEvents, "admit" | "open" | "receive" | "closed" | "heard" | "limits">;
+  readonly topics: SessionTopics;
+  readonly publishToSockets: (topic: string, data: Uint8Array, isBinary: boolean) => void;
+  readonly now: () => number;
+  readonly later: (run: () => void) => void;
+  /** What may wait for one client: BACKPRESSURE_BYTES. Read for each. */
+  readonly limitBytes: () => number;
+  /** There is no room for more connections. */
+  readonly isFull: () => boolean;
+  readonly isDraining: () => boolean;
+}
+
+interface Session {
+  readonly connection: Connection;
+  readonly socket: SessionSocket;
+}
+
+export class Sessions {
+  private readonly options: SessionsOptions;
+  private readonly sessions = new Map<string, Session>();
+
+  constructor(options: SessionsOptions) {
+    this.options = options;
+  }
+
+  /** Those that are open, and those of which something may still be fetched. */
+  get size(): number {
+    return this.sessions.size;
+  }
+
+  /** A worker has answered a request with a session. */
+  take(body: SessionBody, request: SessionRequest): void {
+    const session = this.find(body.key);
+    switch (body.kind) {
+      case "open":
+        return session === undefined ? this.open(body, request) : this.receive(session, body.receive, request);
+      case "receive":
+        return session === undefined ? missing(body.receive, request) : this.receive(session, body.receive, request);
+      case "deliver":
+        return request.answer(this.deliver(session, body) ? body.response : body.missing);
+    }
+  }
+
+  /** To be called several times a second. */
+  sweep(): void {
+    for (const [key, { socket }] of this.sessions) {
+      socket.sweep();
+      if (socket.hasEnded) this.sessions.delete(key);
+    }
+  }
+
+  private find(key: string): Session | undefined {
+    const session = this.sessions.get(key);
+    return session?.socket.hasEnded ? undefined : session;
+  }
+
+  private open(body: OpenSessionBody, request: SessionRequest): void {
+    const { clients, isFull, isDraining } = this.options;
+    const { limits } = clients;
+    if (isDraining()) return request.refuse({ status: 503, code: "gateway.restarts" });
+    if (isFull()) return request.refuse({ status: 503, code: "gateway.full" });
+    const { path, query, ip } = request.incoming;
+    const address = limits.addressOf(ip);
+    const refusal = limits.upgrade(address);
+    if (refusal !== undefined) return request.refuse({ status: 429, ...refusal });
+    if (!limits.mayEnter(body.user)) return request.refuse({ status: 429, code: "rate.requests" });
+    const { user, subprotocol = "", state, expiresAt } = body;
+    const connection = clients.admit({ path, query, ip, user, subprotocol, state, expiresAt });
+    limits.addresses.enter(address);
+    connection.meter = limits.open(address, user);
+    const session = { connection, socket: this.socketFor(connection, body) };
+    this.sessions.set(body.key, session);
+    clients.open(connection, session.socket);
+    this.receive(session, body.receive, request);
+  }
+
+  private receive({ socket }: Session, receive: ReceiveBody, { client, begun }: SessionRequest): void {
+    socket.receive(new Receiver({ receive, client, onBegun: begun }));
+  }
+
+  /** @returns whether there is a connection to have them. */
+  private deliver(session: Session | undefined, { messages }: DeliverBody): boolean {
+    if (session === undefined || !session.socket.isOpen) return false;
+    const { connection, socket } = session;
+    for (const message of messages) {
+      // One before may have been too much.
+      if (!socket.isOpen) return false;
+      const isText = typeof message === "string";
+      this.options.clients.receive(connection, isText ? Buffer.from(message) : message, !isText);
+    }
+    return true;
+  }
+
+  private socketFor(connection: Connection, { idleMs, linger, closeFrame }: OpenSessionBody): SessionSocket {
+    const { clients, topics, publishToSockets, now, later, limitBytes } = this.options;
+    return new SessionSocket({
+      ...{ idleMs, linger, closeFrame, now, later, topics, publishToSockets },
+      limitBytes: limitBytes(),
+      onHeard: () => clients.heard(connection),
+      onClose: (code, reason, isSlow) => clients.closed(connection, { code, reason, isSlow }),
+    });
+  }
+}
+
+function missing({ missing: answer }: ReceiveBody, { again, answer: reply }: SessionRequest): void {
+  if (answer === "again") again();
+  else reply(answer);
+}
