@@ -133,7 +133,7 @@ test("a timer that is dropped is counted as one, not as a message: its handler h
 test("what was published for a handler takes room as messages do, is dropped where there is no onPublish, and wears no turn's number", () => {
   const parking = new Parking({ parkedMessages: 9, parkedBytes: 9_000, parkedTotalBytes: 9_000 });
   const queues = queuesOf(parking);
-  const connection = connectionTo(workerPeer(), 0);
+  const connection = connectionTo(workerPeer([timersRoute]), 0);
   const published = (number: number) => new ConnectionEvent(toWorker.published, encodePublished(number, "t", Buffer.from("x")));
   queues.park(connection, published(1));
   queues.advance(connection);

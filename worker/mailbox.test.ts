@@ -38,6 +38,17 @@ function message(text: string): MailboxEvent & { type: typeof toWorker.message }
   return { type: toWorker.message, message: new ReceivedMessage(Buffer.from(text), false), ...fresh };
 }
 
+test.each([
+  ["a message", (text: string) => message(text)],
+  ["what was published", (text: string) => ({ ...message(text), type: toWorker.published, topic: "t", number: 1 })],
+])("%s that has to wait gets bytes of its own: the batch that it came in is not kept", (_, made) => {
+  const box = mailbox();
+  const [first, second] = [made("a"), made("b")];
+  const { buffer } = second.message.raw;
+  for (const event of [first, second]) box.push(event);
+  expect([second.message.raw.buffer === buffer, second.message.text()]).toEqual([false, "b"]);
+});
+
 test("turn ids count every event but an adoption", () => {
   const box = mailbox(7);
   for (const event of [adopt, message("a"), message("b")]) box.push(event);
