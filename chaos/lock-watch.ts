@@ -62,6 +62,8 @@ export class LockWatch {
     try {
       while (!this.isOver) {
         const [, kind, what = ""] = answer.exec(await ask(listener, "lock")) ?? [];
+        // The rivals are closed one after the other: whoever is closed last may get the lock of the one that was closed first.
+        if (this.isOver) return;
         if (kind === "has") {
           this.record.taken(rival, Number(what));
           this.signal.tell();
@@ -75,10 +77,11 @@ export class LockWatch {
       const { closed } = listener;
       if (closed === undefined) this.record.wrong.push(`${rival}: ${(error as Error).message}`);
       else if (closed.reason.startsWith("lock.")) this.record.wrong.push(`${rival} was closed with ${closed.reason}`);
-      if (closed === undefined) await listener.close();
     } finally {
       // Whoever has gone has nothing.
       this.record.left(rival);
+      // It may have opened after the others were closed.
+      if (listener.closed === undefined) await listener.close();
       this.open.delete(listener);
     }
   }
