@@ -26,13 +26,33 @@ test("several errors of a test follow each other; none is told as nothing", () =
   expect(whyOf([], "/clone")).toBe("");
 });
 
+test("of a long message both ends are told: a test gives what a process has said, and vitest adds what was expected", () => {
+  const said = Array.from({ length: 30 }, (_, index) => `line ${index}`).join("\n");
+  const diff = "- []\n+ ['a']";
+  expect(whyOf([{ message: `${said}\n: expected [ 'a' ] to deeply equal []`, diff }], "/clone").split("\n")).toEqual([
+    "Error: line 0",
+    "line 1",
+    "line 2",
+    "…",
+    "line 28",
+    "line 29",
+    ": expected [ 'a' ] to deeply equal []",
+    "- []",
+    "+ ['a']",
+  ]);
+  const row = `{"abuse":"flood",${"x".repeat(5_000)}}`;
+  const why = whyOf([{ message: `${row}: expected [ 'a' ] to deeply equal []`, diff }], "/clone");
+  expect(why).toMatch(/^Error: \{"abuse":"flood",x+ … x+\}: expected \[ 'a' \] to deeply equal \[\]\n- \[\]\n\+ \['a'\]$/);
+  expect(why.length).toBeLessThan(750);
+});
+
 test("only the first 15 lines and the first 1,500 characters are told", () => {
-  const fifteen = Array.from({ length: 15 }, (_, index) => `line ${index}`).join("\n");
-  expect(whyOf([{ message: fifteen }], "/clone")).toBe(`Error: ${fifteen}`);
-  expect(whyOf([{ message: `${fifteen}\nand more` }], "/clone")).toBe(`Error: ${fifteen} …`);
-  const rest = "x".repeat(1_500 - "Error: ".length);
-  expect(whyOf([{ message: rest }], "/clone")).toBe(`Error: ${rest}`);
-  expect(whyOf([{ message: `${rest}x` }], "/clone")).toBe(`Error: ${rest} …`);
+  const fourteen = Array.from({ length: 14 }, (_, index) => `+ ${index}`).join("\n");
+  expect(whyOf([{ message: "a", diff: fourteen }], "/clone")).toBe(`Error: a\n${fourteen}`);
+  expect(whyOf([{ message: "a", diff: `${fourteen}\n+ more` }], "/clone")).toBe(`Error: a\n${fourteen} …`);
+  const rest = "x".repeat(1_500 - "Error: a\n".length);
+  expect(whyOf([{ message: "a", diff: rest }], "/clone")).toBe(`Error: a\n${rest}`);
+  expect(whyOf([{ message: "a", diff: `${rest}x` }], "/clone")).toBe(`Error: a\n${rest} …`);
 });
 
 test("what is told is read again, whatever stands around it", () => {

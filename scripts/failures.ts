@@ -24,6 +24,13 @@ export interface TestError {
 
 const mostLines = 15;
 const mostCharacters = 1_500;
+/**
+ * Of these, for a message. Tests give what a process has said as theirs, pages of it; vitest adds what was expected at its end, and the
+ * difference below: so both ends are told, and the difference has room.
+ */
+const mostMessageLines = 6;
+const mostMessageCharacters = 700;
+const cut = "…";
 /** Where more fail than this, they are likely to fail for the same reason, and the names of all have to fit into the end of a log. */
 const mostExplained = 10;
 const indent = "    ";
@@ -32,11 +39,11 @@ const indent = "    ";
 export function whyOf(errors: readonly TestError[], folder: string): string {
   const lines = errors.flatMap(({ name = "Error", message, diff = "", stacks = [] }) => {
     const at = stacks.slice(0, 1).map(({ file, line }) => `at ${file.replace(`${folder}/`, "")}:${line}`);
-    return [...at, ...stripVTControlCharacters(`${name}: ${message}\n${diff}`).split("\n")].filter((text) => text.trim() !== "");
+    return [...at, ...bothEnds(linesOf(`${name}: ${message}`)), ...linesOf(diff)];
   });
   const first = lines.slice(0, mostLines).join("\n");
   const isCut = lines.length > mostLines || first.length > mostCharacters;
-  return isCut ? `${first.slice(0, mostCharacters)} …` : first;
+  return isCut ? `${first.slice(0, mostCharacters)} ${cut}` : first;
 }
 
 /** @returns lines; each failure has one of its own, with the reason indented below it. */
@@ -51,4 +58,20 @@ export function failureLines(failures: readonly Failure[]): string[] {
 export function parseFailures(said: string): Failure[] {
   const found = said.matchAll(new RegExp(`^failed: (.+)((?:\\n${indent}.*)*)$`, "gm"));
   return [...found].map(([, name = "", below = ""]) => ({ name, why: below.replaceAll(`\n${indent}`, "\n").slice(1) }));
+}
+
+/** Without colours, and without those that are blank. */
+function linesOf(text: string): string[] {
+  return stripVTControlCharacters(text)
+    .split("\n")
+    .filter((line) => line.trim() !== "");
+}
+
+/** The first and the last of a message. */
+function bothEnds(lines: readonly string[]): string[] {
+  const half = mostMessageLines / 2;
+  const some = lines.length <= mostMessageLines ? lines : [...lines.slice(0, half), cut, ...lines.slice(-half)];
+  const text = some.join("\n");
+  const halfText = mostMessageCharacters / 2;
+  return (text.length <= mostMessageCharacters ? text : `${text.slice(0, halfText)} ${cut} ${text.slice(-halfText)}`).split("\n");
 }
