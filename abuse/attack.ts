@@ -81,9 +81,9 @@ export class Attack {
     while (!this.isOver && this.present.size > 0) await pause(50);
   }
 
-  /** What is already on its way is heard of meanwhile. */
-  moment(): Promise<void> {
-    return pause(1_000);
+  /** Resolves when every connection has ended, as the gateway has to see to. */
+  async allEnd(): Promise<void> {
+    await Promise.race([Promise.all([...this.present].map(({ ended }) => ended)), pause(endMs)]);
   }
 
   over(): Promise<void> {

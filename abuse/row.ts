@@ -42,12 +42,13 @@ const logBytes = 256 * 1024;
 export async function runRow(installation: Installation, abuse: Abuse, { seconds, onStep }: RowOptions): Promise<Row> {
   onStep("the victim alone");
   const victim = await Victim.open(installation.url);
+  let watch: Watch | undefined;
   try {
     await pause(warmUpMs);
     await victim.lap();
     // What a quiet machine does in 50 ms takes longer beside other programs: asked before there is an abuse.
     const bounds = { latencyMs: stretchedMs(quickMs), logBytes: abuse.logBytes ?? logBytes, heldBytes: abuse.heldBytes ?? totalHeldBytes };
-    const watch = await Watch.start(installation);
+    watch = await Watch.start(installation);
     const loggedBefore = installation.loggedBytes;
     await pause(beforeMs);
     const before = await victim.lap();
@@ -73,12 +74,13 @@ export async function runRow(installation: Installation, abuse: Abuse, { seconds
     const faults = [
       ...faultsOf(row),
       ...(health.failed > 0 ? [`/healthz and /status failed ${health.failed} of ${health.asked} times`] : []),
-      ...(await watch.missing(installation)),
+      ...watch.ended(),
       ...abuse.faults({ endings, seconds, topics: mostTopics, openFiles: watch.moreOpenFiles, gatewayCpu }),
       ...installation.complaints.map((line) => `in the log: ${line}`),
     ];
     return { ...row, faults };
   } finally {
+    await watch?.end();
     await victim.end();
   }
 }

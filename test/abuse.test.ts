@@ -23,16 +23,18 @@ test.each([[["bodies", "sockets", "silent", "queries", "fragments"]], [["deaf", 
       .map((line) => JSON.parse(line) as Row);
     expect(rows.map(({ abuse }) => abuse).sort(), stderr).toEqual([...chosen].sort());
     for (const row of rows) {
+      const said = JSON.stringify(row);
+      const faults = row.faults.filter((fault) => !isAboutTime(row, fault));
       expect(
-        row.faults.filter((fault) => !isAboutTime(row, fault)),
-        stdout,
+        faults.map((fault) => `${row.abuse}: ${fault}`),
+        said,
       ).toEqual([]);
-      expect(row.victim).toMatchObject({ lost: 0, doubled: 0, reordered: 0, disconnected: [] });
-      expect(row.victim.during.echoes).toBeGreaterThan(0);
+      expect(row.victim, said).toMatchObject({ lost: 0, doubled: 0, reordered: 0, disconnected: [] });
+      expect(row.victim.during.echoes, said).toBeGreaterThan(0);
       // They were there.
-      expect(Object.keys(row.endings).length).toBeGreaterThan(0);
+      expect(Object.keys(row.endings).length, said).toBeGreaterThan(0);
     }
-    expect(exitCode).toBe(rows.some(({ faults }) => faults.length > 0) ? 1 : 0);
+    expect(exitCode, stderr).toBe(rows.some(({ faults }) => faults.length > 0) ? 1 : 0);
   },
 );
 

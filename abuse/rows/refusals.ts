@@ -14,14 +14,15 @@ export const refusals: Abuse = {
   name: "refusals",
   title: "failed upgrades (Origin of another site) without end",
   env: { FAILED_UPGRADES_PER_SECOND: String(failuresPerSecond) },
-  strike: (attack) =>
-    attack.again(connections, 0, async () => {
+  strike: async (attack) => {
+    await attack.again(connections, 0, async () => {
       const stranger = attack.watch(new RawStranger(attack, 0));
       stranger.write(upgradeHead("/echo", "Origin: https://elsewhere.example"));
-      await stranger.answered;
       // A refused upgrade closes its connection: whoever pipelines a request behind it is not served.
       await stranger.ended;
-    }),
+    });
+    await attack.allEnd();
+  },
   faults: ({ endings, seconds }) => {
     // cut: an address that goes on although it gets 429 is not answered any more.
     const faults = onlyThese(endings, "403", "429", "cut");
