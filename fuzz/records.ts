@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { packValue } from "../protocol/msgpack.ts";
 import { encodeClose, encodePublish, encodePublishExcept, encodePublished } from "../protocol/payloads.ts";
 import { toGateway, toWorker } from "../protocol/records.ts";
+import { encodeTogether } from "../protocol/together.ts";
 import type { MadeUpRecord } from "./peer.ts";
 
 const bytes = fc.uint8Array({ maxLength: 200 });
@@ -60,6 +61,7 @@ const whole = {
         ...{
           data: fc.constant(data),
           binary: fc.boolean(),
+          together: fc.boolean(),
           code: fc.constant(number),
           reason: text,
           from: fc.constant(number),
@@ -74,6 +76,7 @@ const whole = {
   publishExcept: fc.tuple(text, bytes, fc.array(text, { maxLength: 3 })).map(([topic, data, ids]) => encodePublishExcept(topic, data, ids)),
   published: fc.tuple(count, text, bytes).map(([number, topic, data]) => encodePublished(number, topic, data)),
   heartbeat: body({ every: fc.integer({ min: 50, max: 200 }), send: text, expect: text, within: count, close: value }),
+  together: fc.array(fc.record({ data: bytes, isBinary: fc.boolean() }), { maxLength: 4 }).map(encodeTogether),
   text: text.map((topic) => Buffer.from(topic)),
   number: count.map(pack),
 };
@@ -90,6 +93,10 @@ const payloads: Readonly<Record<number, fc.Arbitrary<Uint8Array>>> = {
   [toWorker.states]: whole.states,
   [toGateway.publish]: whole.publish,
   [toGateway.publishExcept]: whole.publishExcept,
+  [toGateway.publishTogether]: fc
+    .tuple(text, whole.together, fc.array(text, { maxLength: 3 }))
+    .map(([topic, data, ids]) => encodePublishExcept(topic, data, ids)),
+  [toGateway.sendTogether]: whole.together,
   [toGateway.member]: whole.publish,
   [toGateway.noTimer]: whole.text,
   [toGateway.heartbeat]: whole.heartbeat,

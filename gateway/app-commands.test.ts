@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { connectionId } from "../protocol/connection-id.ts";
 import { packValue, unpackValue } from "../protocol/msgpack.ts";
+import { encodeTogether } from "../protocol/together.ts";
 import { AppCommands } from "./app-commands.ts";
 import { Connection, type Socket } from "./connection.ts";
 import type { History } from "./history/history.ts";
@@ -10,6 +11,11 @@ import { TaskFences } from "./task-fences.ts";
 import type { Topics } from "./topics.ts";
 import { UserConnections } from "./user-connections.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
+
+const headAndTail = encodeTogether([
+  { data: Buffer.from("head"), isBinary: false },
+  { data: Buffer.from("tail"), isBinary: true },
+]);
 
 let nowMs: number;
 let slots: SlotTable;
@@ -39,9 +45,16 @@ beforeEach(() => {
   taken = [];
   longestMs = 0;
   read = [];
-  const topics = { size: 2 } as Topics;
+  const topics = {
+    size: 2,
+    publishTogetherElsewhere: (topic: string, _data: Uint8Array, except: readonly string[]) =>
+      void sent.push(`elsewhere ${topic} ${except}`),
+  } as unknown as Topics;
   const history = {
-    outbox: { settled: (topic: string) => new Promise<void>((resolve) => (stored = () => resolve(void read.push(`${topic} is stored`)))) },
+    outbox: {
+      behind: () => false,
+      settled: (topic: string) => new Promise<void>((resolve) => (stored = () => resolve(void read.push(`${topic} is stored`)))),
+    },
     read: async (topic: string, last: number) => {
       read.push(`${topic} ${last}`);
       return [];
@@ -55,7 +68,7 @@ beforeEach(() => {
     members,
     topics,
     history,
-    publishHere: () => undefined,
+    publishHere: (topic, data, isBinary, except) => void sent.push(`${topic} ${Buffer.from(data)} ${isBinary} ${except}`),
     fences: new TaskFences(),
     locks: { take: (_connection, name) => void taken.push(name) },
     connections: () => 3,
@@ -79,6 +92,7 @@ function open(user: string): Connection {
       connection.socket = undefined;
       users.forget(connection);
     },
+    cork: (write: () => void) => write(),
     send: (data: Uint8Array) => void sent.push(`${id} ${Buffer.from(data)}`),
   } as Partial<Socket> as Socket;
   slots.put(connection);
@@ -137,6 +151,27 @@ test("sendToUser reaches all connections of a user, in its order, those as well 
   users.forget(bob);
   sendToUser(4, "bob", "gone");
   expect(results.at(-1)).toEqual([4, 0]);
+});
+
+test("frames together are sent and published one behind the other; what does not come apart is refused before anybody gets any", () => {
+  const [first, second] = [open("ada"), open("ada")];
+  const together = { data: headAndTail, binary: false, together: true };
+  const run = (body: object) => commands.run(worker, 1, Buffer.from(packValue(body)));
+  run({ kind: "send", connection: first.id, ...together });
+  expect(sent.splice(0)).toEqual([`${first.id} head`, `${first.id} tail`]);
+  run({ kind: "sendToUser", user: "ada", ...together });
+  expect(sent.splice(0)).toEqual([first.id, second.id].flatMap((id) => [`${id} head`, `${id} tail`]));
+  run({ kind: "publish", topic: "t", except: ["x"], ...together });
+  expect(sent.splice(0)).toEqual(["t head false x", "t tail true x", "elsewhere t x"]);
+  const broken = { ...together, data: headAndTail.subarray(1) };
+  for (const about of [
+    { kind: "send", connection: first.id },
+    { kind: "sendToUser", user: "ada" },
+    { kind: "publish", topic: "t" },
+  ]) {
+    expect(() => run({ ...about, ...broken })).toThrow("envelope.malformed");
+  }
+  expect([sent, results.length]).toEqual([[], 3]);
 });
 
 test("counts tell how much there is", () => {

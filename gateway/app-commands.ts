@@ -5,13 +5,16 @@ import { failedBody } from "../protocol/failed.ts";
 import { type HistoryEntry, historyBody } from "../protocol/history.ts";
 import { packValue } from "../protocol/msgpack.ts";
 import { toWorker } from "../protocol/records.ts";
+import { decodeTogether } from "../protocol/together.ts";
 import { afterHeld } from "./commit.ts";
+import type { Socket } from "./connection.ts";
 import { OpenPage, openFrom } from "./connection-pages.ts";
 import type { History } from "./history/history.ts";
 import type { Locks } from "./locks/locks.ts";
 import type { Members } from "./members.ts";
 import type { SlotTable } from "./slot-table.ts";
 import type { TaskFences } from "./task-fences.ts";
+import { publishFrames, sendFrames } from "./together.ts";
 import type { PublishHere, Topics } from "./topics.ts";
 import type { UserConnections } from "./user-connections.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
@@ -60,7 +63,7 @@ export class AppCommands {
         return;
       case "send": {
         const socket = slots.find(body.connection)?.socket;
-        socket?.send(body.data, body.binary);
+        senderOf(body)(socket);
         return answer(socket === undefined ? 0 : 1);
       }
       case "close": {
@@ -74,8 +77,10 @@ export class AppCommands {
         return this.lock(body, answer);
       case "fence":
         return answer(1);
-      case "sendToUser":
-        return users.each(body.user, ({ socket }) => socket?.send(body.data, body.binary), answer);
+      case "sendToUser": {
+        const send = senderOf(body);
+        return users.each(body.user, ({ socket }) => send(socket), answer);
+      }
       case "connections":
         return answer(openFrom(slots.connections, body.from));
       case "counts":
@@ -115,8 +120,14 @@ export class AppCommands {
 
   private publish(from: string, body: CommandBody & { kind: "publish" }, answer: (result: ResultBody) => void): void {
     const { topics, history, publishHere } = this.options;
-    const { topic, data, binary: isBinary, except, keep } = body;
+    const { topic, data, binary: isBinary, together, except, keep } = body;
+    const frames = together ? decodeTogether(data) : undefined;
     const publish = () => {
+      if (frames !== undefined) {
+        publishFrames(publishHere, topic, frames, except);
+        topics.publishTogetherElsewhere(topic, data, except ?? []);
+        return answer(1);
+      }
       publishHere(topic, data, isBinary, except);
       topics.publishElsewhere(topic, data, isBinary, except);
       answer(1);
@@ -128,4 +139,12 @@ export class AppCommands {
       history.keep(from, published, keep, (error) => answer(error === undefined ? 1 : failedBody(error, "history.unavailable")));
     } else answer({ failed: "history.total", text: "too much waits to be kept (HISTORY_PENDING_BYTES)" });
   }
+}
+
+/** @throws {CodedError} "envelope.malformed" */
+function senderOf(body: { data: Uint8Array; binary: boolean; together?: boolean | undefined }): (socket: Socket | undefined) => void {
+  const { data, binary, together } = body;
+  if (!together) return (socket) => socket?.send(data, binary);
+  const frames = decodeTogether(data);
+  return (socket) => socket && sendFrames(socket, frames);
 }

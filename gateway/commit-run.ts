@@ -56,5 +56,5 @@ export function isCorked(type: number): boolean {
 }
 
 export function isOfPin(type: number): boolean {
-  return (type >= toGateway.send && type <= toGateway.released) || (type >= toGateway.identity && type <= toGateway.heartbeat);
+  return (type >= toGateway.send && type <= toGateway.released) || (type >= toGateway.identity && type <= toGateway.sendTogether);
 }

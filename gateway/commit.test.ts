@@ -4,10 +4,11 @@ import type { Bus } from "../protocol/bus.ts";
 import { type Batch, BatchBuilder, decodeBatch } from "../protocol/envelope.ts";
 import { Link } from "../protocol/link.ts";
 import { packValue } from "../protocol/msgpack.ts";
-import { decodePublished, encodePublish, encodeSetTimer } from "../protocol/payloads.ts";
+import { decodePublished, encodePublish, encodePublishExcept, encodePublishKept, encodeSetTimer } from "../protocol/payloads.ts";
 import { flag, toGateway, toWorker } from "../protocol/records.ts";
 import { compileRoutes } from "../protocol/route-table.ts";
 import { subjectsOf } from "../protocol/subjects.ts";
+import { encodeTogether } from "../protocol/together.ts";
 import { startNats, type TestNats } from "../test/nats.ts";
 import { Commits } from "./commit.ts";
 import { Connection, pinBodyOf, type Socket } from "./connection.ts";
@@ -21,6 +22,11 @@ import { PacedInterest } from "./paced-interest.ts";
 import { Timers } from "./timers.ts";
 import { type PublishHere, Topics } from "./topics.ts";
 import { WorkerPeer } from "./worker-peer.ts";
+
+const headAndTail = encodeTogether([
+  { data: Buffer.from("head"), isBinary: false },
+  { data: Buffer.from("tail"), isBinary: true },
+]);
 
 let nats: TestNats;
 let bus: Bus;
@@ -166,8 +172,8 @@ class Stage {
   private confirmations = 0;
 
   constructor() {
-    const publishHere: PublishHere = (topic, payload, isBinary, except) => {
-      this.publishedHere.push(`${topic} ${Buffer.from(payload)}`);
+    const publishHere: PublishHere = (topic, payload, isBinary, except = []) => {
+      this.publishedHere.push(`${topic} ${Buffer.from(payload)} ${except.join()}`.trimEnd());
       this.hooks.publish(topic, payload, isBinary, except);
     };
     const history = new History({
@@ -444,7 +450,10 @@ describe("a turn's effects", () => {
   test("set a heartbeat, and end it", () => {
     const client = stage.open("m");
     const heartbeat = packValue({ every: 100, send: "2" });
-    stage.say([stage.groupsOf(client, { effects: [[toGateway.heartbeat, heartbeat]] })]);
+    const [first, last] = [[toGateway.send, "0"] as const, [toGateway.send, "1"] as const];
+    stage.say([stage.groupsOf(client, { effects: [first, [toGateway.heartbeat, heartbeat], last] })]);
+    // It is one of its turn's.
+    expect(client.socket.log).toEqual(["cork", "text 0", "text 1", "uncork"]);
     expect([stage.heartbeats.size, stage.commits.counters.unknownEffects]).toEqual([1, 0]);
     stage.say([stage.groupsOf(client, { effects: [[toGateway.heartbeat]] })]);
     expect([stage.heartbeats.size, stage.bugs]).toEqual([0, []]);
@@ -542,6 +551,50 @@ describe("an effect", () => {
     expect(client.socket.log.slice(1)).toEqual(["cork", "publish t x", "uncork"]);
     expect(stage.publishedHere).toEqual(["t x"]);
     expect(stage.topics.counters.published).toBe(2);
+  });
+
+  test("frames together reach the socket one behind the other, in their place among the turn's sends", () => {
+    const client = stage.open("m");
+    const [first, last] = [[toGateway.send, "first"] as const, [toGateway.send, "last"] as const];
+    stage.say([stage.groupsOf(client, { effects: [first, [toGateway.sendTogether, headAndTail], last] })]);
+    const log = client.socket.log.filter((entry) => !entry.includes("cork"));
+    expect(log).toEqual(["text first", "text head", "binary tail", "text last"]);
+    stage.say([stage.groupsOf(client, { effects: [[toGateway.sendTogether, headAndTail]] })]);
+    expect(client.socket.log.slice(-4)).toEqual(["cork", "text head", "binary tail", "uncork"]);
+    expect(stage.bugs).toEqual([]);
+  });
+
+  test("frames together are published in one go, and to other gateways as one; not to those who are left out", async () => {
+    const client = stage.open();
+    stage.say([stage.groupsOf(client, { effects: [[toGateway.publishTogether, encodePublishExcept("t", headAndTail, ["x"])]] })]);
+    expect(stage.publishedHere).toEqual([`t head x,${client.connection.id}`, `t tail x,${client.connection.id}`]);
+    const self = [toGateway.publishTogether, encodePublishExcept("t", headAndTail, []), flag.self] as const;
+    stage.say([stage.groupsOf(client, { effects: [self] })]);
+    expect(stage.publishedHere.slice(2)).toEqual(["t head", "t tail"]);
+    expect(stage.topics.counters.published).toBe(2);
+  });
+
+  test("frames together wait behind what their connection has published before to be kept, and stay together", async () => {
+    const client = stage.open("m");
+    const retention = { messages: 9, seconds: 9 };
+    const kept = encodePublishKept("t", Buffer.from("kept"), retention, []);
+    const all = encodePublishExcept("t", headAndTail, []);
+    const others = [[toGateway.publish, encodePublish("t", Buffer.from("last")), flag.self] as const];
+    stage.say([
+      stage.groupsOf(client, { effects: [[toGateway.publishKept, kept], [toGateway.publishTogether, all, flag.self], ...others] }),
+    ]);
+    expect(stage.publishedHere).toEqual([]);
+    await stage.confirmed();
+    expect(stage.publishedHere).toEqual(["t head", "t tail", "t last"]);
+  });
+
+  test("frames together that do not come apart cost their connection, and nothing of them happens", () => {
+    const [first, second] = [stage.open(), stage.open()];
+    const broken = headAndTail.subarray(0, headAndTail.length - 1);
+    stage.say([stage.groupsOf(first, { effects: [[toGateway.sendTogether, broken]] })]);
+    stage.say([stage.groupsOf(second, { effects: [[toGateway.publishTogether, encodePublishExcept("t", broken, [])]] })]);
+    expect([first.socket.log.filter((entry) => entry.startsWith("text")), stage.publishedHere]).toEqual([[], []]);
+    expect(stage.bugs.map(({ id }) => id)).toEqual([first.connection.id, second.connection.id]);
   });
 
   test("publish of one that is no subscriber reaches every subscriber", () => {

@@ -4,6 +4,7 @@
 import type { Batch } from "../protocol/envelope.ts";
 import { decodePublish, decodeSetTimer } from "../protocol/payloads.ts";
 import { flag, type IdentityBody, parseIdentity, toGateway, toWorker } from "../protocol/records.ts";
+import { decodeTogether } from "../protocol/together.ts";
 import { isCorked, isOfPin, lastsOf, needsQuota, type Run, topicsOf } from "./commit-run.ts";
 import { type Connection, ownerOf } from "./connection.ts";
 import type { Dispatcher } from "./dispatcher.ts";
@@ -11,6 +12,7 @@ import type { Heartbeats } from "./heartbeats.ts";
 import type { Locks } from "./locks/locks.ts";
 import type { Granted, PacedInterest } from "./paced-interest.ts";
 import type { Timers } from "./timers.ts";
+import { sendFrames } from "./together.ts";
 import { TopicEffects, type TopicEffectsOptions } from "./topic-effects.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
@@ -192,6 +194,10 @@ export class Commits {
         return this.topicEffects.publish(connection, batch.payload(index), isBinary, (batch.flags(index) & flag.self) !== 0);
       case toGateway.publishExcept:
         return this.topicEffects.publishExcept(connection, batch.payload(index), isBinary, (batch.flags(index) & flag.self) !== 0);
+      case toGateway.publishTogether:
+        return this.topicEffects.publishTogether(connection, batch.payload(index), (batch.flags(index) & flag.self) !== 0);
+      case toGateway.sendTogether:
+        return this.sendTogether(connection, batch.view(index));
       case toGateway.publishKept:
         return this.topicEffects.publishKept(connection, batch.payload(index), isBinary, (batch.flags(index) & flag.self) !== 0);
       case toGateway.subscribeLast:
@@ -244,6 +250,13 @@ export class Commits {
     this.counters.messagesOut++;
     this.counters.bytesOut += payload.length;
     socket.send(payload, isBinary);
+  }
+
+  private sendTogether({ socket }: Connection, payload: Uint8Array): void {
+    if (socket === undefined) return;
+    this.counters.messagesOut++;
+    this.counters.bytesOut += payload.length;
+    sendFrames(socket, decodeTogether(payload));
   }
 
   private released(connection: Connection, flags: number, { id }: WorkerPeer): void {

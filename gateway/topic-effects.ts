@@ -3,10 +3,12 @@
 import type { ErrorCode } from "../protocol/errors.ts";
 import { decodePublish, decodePublishExcept, decodePublishKept, decodeSubscribeLast } from "../protocol/payloads.ts";
 import { checkTopic } from "../protocol/subjects.ts";
+import { decodeTogether } from "../protocol/together.ts";
 import { type Connection, ConnectionTopics, ownerOf, type Socket } from "./connection.ts";
 import type { History } from "./history/history.ts";
 import type { HookSubscribers } from "./hook-subscribers.ts";
 import type { Members } from "./members.ts";
+import { publishFrames } from "./together.ts";
 import type { PublishHere, Topics } from "./topics.ts";
 
 export interface TopicEffectsOptions {
@@ -24,6 +26,8 @@ interface Publish {
   /** A view. */
   readonly data: Buffer;
   readonly isBinary: boolean;
+  /** `data` is frames, as encodeTogether has them. */
+  readonly isTogether?: boolean;
   readonly except?: string[];
 }
 
@@ -56,6 +60,15 @@ export class TopicEffects {
     this.publishBehind(connection, { topic, data, isBinary, except });
   }
 
+  publishTogether(connection: Connection, payload: Buffer, self: boolean): void {
+    const { topic, data, except } = decodePublishExcept(payload);
+    checkTopic(topic);
+    // What does not come apart is refused now, and not when what it waits for is stored.
+    decodeTogether(data);
+    if (!self) except.push(connection.id);
+    this.publishBehind(connection, { topic, data, isBinary: false, isTogether: true, except });
+  }
+
   publishKept(connection: Connection, payload: Buffer, isBinary: boolean, self: boolean): void {
     const { topic, data, except, retention } = decodePublishKept(payload);
     checkTopic(topic);
@@ -67,9 +80,13 @@ export class TopicEffects {
   }
 
   /** Behind what the connection has published to the topic before, to be kept. */
-  private publishBehind(connection: Connection, { topic, data, isBinary, except }: Publish): void {
+  private publishBehind(connection: Connection, { topic, data, isBinary, isTogether, except }: Publish): void {
     const { publishHere, topics, history, onNotKept } = this.options;
     const publish = (bytes: Buffer) => {
+      if (isTogether) {
+        publishFrames(publishHere, topic, decodeTogether(bytes), except);
+        return topics.publishTogetherElsewhere(topic, bytes, except ?? []);
+      }
       publishHere(topic, bytes, isBinary, except);
       topics.publishElsewhere(topic, bytes, isBinary, except);
     };

@@ -27,6 +27,8 @@ export interface OutgoingPublish {
   /** Kept until the next flush. */
   readonly data: Uint8Array;
   readonly isBinary: boolean;
+  /** `data` is frames that belong together, as encodeTogether has them. */
+  readonly isTogether?: boolean | undefined;
   /** Ids of connections that do not get it. */
   readonly except?: readonly string[] | undefined;
 }
@@ -70,9 +72,10 @@ export class TopicOutbox {
   }
 
   private send(topic: string, list: readonly OutgoingPublish[]): void {
-    for (const { data, isBinary, except } of list) {
-      const payload = except === undefined ? data : encodePublishExcept(topic, data, except);
-      const type = except === undefined ? toGateway.publish : toGateway.publishExcept;
+    for (const publish of list) {
+      const { isBinary } = publish;
+      const type = typeOf(publish);
+      const payload = type === toGateway.publish ? publish.data : encodePublishExcept(topic, publish.data, publish.except ?? []);
       if (this.builder.records > 0 && this.builder.bytes + payload.length > this.options.limits.batchBytes) this.seal(topic);
       this.builder.append({ type, flags: isBinary ? flag.binary : 0, extra: 0, slot: 0, epoch: 0 }, payload);
     }
@@ -124,4 +127,9 @@ export class TopicOutbox {
       bus.publish(subjects.repairedTopic(to, topic), encodeEmptyBatch(end));
     }
   }
+}
+
+function typeOf({ isTogether, except }: OutgoingPublish): number {
+  if (isTogether) return toGateway.publishTogether;
+  return except === undefined ? toGateway.publish : toGateway.publishExcept;
 }

@@ -10,6 +10,7 @@ import { type Announcement, decodeAnnouncement, encodeAnnouncement, type Gateway
 import { toGateway } from "../protocol/records.ts";
 import { parseRepair, type RepairBody } from "../protocol/repair.ts";
 import { frameHeader, subjectsOf } from "../protocol/subjects.ts";
+import { encodeTogether } from "../protocol/together.ts";
 import { startNats, type TestNats } from "../test/nats.ts";
 import { Topics } from "./topics.ts";
 
@@ -184,6 +185,23 @@ describe("what a gateway publishes", () => {
     await there.has(3);
     await arrived();
     expect(there.delivered).toEqual(["a.b binary 1", "a.b text 3", "> text 2"]);
+  });
+
+  test("frames that belong together are one record, which neither a full batch nor a repair parts", async () => {
+    await there.topics.want("t");
+    here.publish("t", "0");
+    const large = "x".repeat(limits.batchBytes - 100);
+    const group = ["head", large, large].map((text, index) => ({ data: Buffer.from(text), isBinary: index > 0 }));
+    // The batch before it, and its own.
+    here.swallowed = 2;
+    for (const text of ["before", large]) here.topics.publishElsewhere("t", Buffer.from(text), false);
+    here.topics.publishTogetherElsewhere("t", encodeTogether(group), []);
+    here.publish("t", "behind");
+    await there.has(7);
+    await arrived();
+    const whole = ["t text head", `t binary ${large}`, `t binary ${large}`];
+    expect(there.delivered).toEqual(["t text 0", "t text before", `t text ${large}`, ...whole, "t text behind"]);
+    expect(there.topics.counters).toMatchObject({ received: 5, missed: 0 });
   });
 
   test("may be empty, or larger than a batch", async () => {

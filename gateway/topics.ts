@@ -12,13 +12,12 @@ import type { BusMessage, BusSubscription } from "../protocol/bus.ts";
 import { type Batch, decodeBatch } from "../protocol/envelope.ts";
 import { CodedError } from "../protocol/errors.ts";
 import type { Announcement } from "../protocol/membership.ts";
-import { decodePublishExcept } from "../protocol/payloads.ts";
-import { flag, toGateway } from "../protocol/records.ts";
 import { encodeRepair } from "../protocol/repair.ts";
 import { decodeTopic, frameHeader } from "../protocol/subjects.ts";
 import { Confirmations } from "./confirmations.ts";
 import type { KeptTopics } from "./history/kept-topics.ts";
 import { Publishers, silenceMs } from "./known-publishers.ts";
+import { publishReceived } from "./received-publish.ts";
 import { repairRequests, seenOf } from "./repair-requests.ts";
 import { TopicInbox } from "./topic-inbox.ts";
 import { TopicOutbox, type TopicOutboxOptions } from "./topic-outbox.ts";
@@ -169,6 +168,12 @@ export class Topics {
     this.outbox.publish(topic, { data, isBinary, except });
   }
 
+  /** The same of frames that belong together, as encodeTogether has them. */
+  publishTogetherElsewhere(topic: string, data: Uint8Array, except: readonly string[]): void {
+    this.counters.published++;
+    this.outbox.publish(topic, { data, isBinary: false, isTogether: true, except });
+  }
+
   flush(): void {
     this.outbox.flush();
   }
@@ -274,11 +279,7 @@ export class Topics {
     for (const batch of batches) {
       for (let index = 0; index < batch.records; index++) {
         this.counters.received++;
-        const isBinary = (batch.flags(index) & flag.binary) !== 0;
-        if (batch.type(index) === toGateway.publishExcept) {
-          const { data, except } = decodePublishExcept(batch.payload(index));
-          this.options.publishHere(topic, data, isBinary, except);
-        } else this.options.publishHere(topic, batch.view(index), isBinary);
+        publishReceived(this.options.publishHere, topic, batch, index);
       }
     }
   }

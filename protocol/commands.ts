@@ -20,6 +20,8 @@ const except = v.pipe(v.array(v.pipe(v.string(), v.maxLength(255))), v.maxLength
 const fence = v.tuple([v.pipe(v.string(), v.maxLength(leaseKeyLimit)), length]);
 /** Of what changes something. */
 const fenced = { fence: v.optional(fence) };
+/** `data` is as encodeTogether has it. */
+const joined = { together: v.optional(v.boolean()) };
 
 export const command = v.variant("kind", [
   v.object({
@@ -29,10 +31,11 @@ export const command = v.variant("kind", [
     binary: v.boolean(),
     except: v.optional(except),
     keep: v.optional(retentionSchema),
+    ...joined,
     ...fenced,
   }),
   v.object({ kind: v.literal("history"), topic, last: lastSchema }),
-  v.object({ kind: v.literal("send"), connection: v.string(), data: bytes, binary: v.boolean(), ...fenced }),
+  v.object({ kind: v.literal("send"), connection: v.string(), data: bytes, binary: v.boolean(), ...joined, ...fenced }),
   v.object({ kind: v.literal("close"), connection: v.string(), code: v.number(), reason: v.string(), ...fenced }),
   v.object({ kind: v.literal("closeUser"), user: v.string(), code: v.number(), reason: v.string(), ...fenced }),
   /** Who is there, from this slot on. */
@@ -43,7 +46,7 @@ export const command = v.variant("kind", [
   v.object({ kind: v.literal("members"), topic, after: length, limit: v.optional(length) }),
   /** How much there is; asked by gateways only. */
   v.object({ kind: v.literal("counts") }),
-  v.object({ kind: v.literal("sendToUser"), user: v.string(), data: bytes, binary: v.boolean(), ...fenced }),
+  v.object({ kind: v.literal("sendToUser"), user: v.string(), data: bytes, binary: v.boolean(), ...joined, ...fenced }),
   /** A lock for a connection, until the turn that asks for it has committed without `keepLock`. Answered by its fence; 0: others have it. */
   v.object({ kind: v.literal("lock"), connection: v.string(), name: lockName, waitMs: length }),
   /** A task begins: nothing of this lease with a lower fence is carried out from now on. */

@@ -20,6 +20,7 @@ export const errorTable = {
   },
   "effects.tooLarge": { close: 1011, text: "the encoded effects of one turn are larger than EFFECTS_BYTES" },
   "send.invalid": { close: 1011, text: "a value that was to be sent has no JSON: undefined, a function, a promise, a cycle" },
+  "together.invalid": { close: 1011, text: "frames together are more than 65, contain such, are part of a value, or were to be kept" },
   "topic.invalid": { close: 1011, text: "a topic is empty, longer than 256 bytes of UTF-8, or not well-formed text" },
   "hook.invalid": {
     close: 1011,

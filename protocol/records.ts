@@ -97,6 +97,10 @@ export const toGateway = {
   subscribeHook: 58,
   /** The connection has this heartbeat from now on. Payload: msgpack, see heartbeat.ts; empty: none. */
   heartbeat: 59,
+  /** A publish of frames that belong together. Payload: as of publishExcept, with the frames as encodeTogether has them. */
+  publishTogether: 60,
+  /** Frames for the connection that belong together. Payload: as encodeTogether has it. */
+  sendTogether: 61,
   /** Answers `request` by a connection over HTTP: body SessionBody, see session.ts. */
   session: 62,
 } as const;

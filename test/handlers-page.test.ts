@@ -72,6 +72,13 @@ test("the game waits for each move as long as it says, and gives up after the th
   expect(ada.closed).toEqual({ code: 4000, reason: "too slow" });
 });
 
+test("a picture comes behind its header", async () => {
+  const app = await testHandler(await example("pictures"));
+  const [ada, bob] = [await app.connect("/pictures"), await app.connect("/pictures")];
+  await ada.send(new Uint8Array([7]));
+  expect(bob.received).toEqual([{ by: ada.id, attachments: 1 }, new Uint8Array([7])]);
+});
+
 test("the device is closed where it does not answer its heartbeat", async () => {
   const app = await testHandler(await example("device"));
   const ada = await app.connect("/device");

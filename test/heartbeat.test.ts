@@ -2,6 +2,8 @@
 
 import { afterEach, expect, test } from "vitest";
 import { TestClient } from "./client.ts";
+import { until } from "./installation.ts";
+import { Exposition } from "./prometheus.ts";
 import { TestSystem } from "./system.ts";
 
 let system: TestSystem;
@@ -49,5 +51,8 @@ test("through a deploy, a kill -9 and without any worker, who answers stays, and
   await more(client, 2);
   // No answer had a turn.
   expect(client.received.filter((frame) => frame !== "2")).toEqual([JSON.stringify({ release: "2", heard: "parked" })]);
+  const counted = async () => (await Exposition.of(system.gatewayHellos[0]?.adminPort, "/metrics")).sum("thinstate_heartbeats");
+  expect(await counted()).toBe(1);
   await client.close();
+  await until("none is left", async () => ((await counted()) === 0 ? true : undefined));
 });

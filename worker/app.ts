@@ -9,7 +9,7 @@ import type { OneTimeStore } from "../protocol/one-time-store.ts";
 import { flag } from "../protocol/records.ts";
 import { checkTopic } from "../protocol/subjects.ts";
 import { checkUser } from "../protocol/user.ts";
-import { type Frame, frameOf } from "./effects.ts";
+import { bytesOf, checkSingle, type Frame, frameOf } from "./effects.ts";
 import type { GatewayCommands } from "./gateway-commands.ts";
 import type { App, HistoryEntry, Member, MembersFilter, OpenConnection, PublishOptions, Sendable } from "./handler.ts";
 import { type EncodedPublish, historyOf, publishBody, succeeded } from "./history.ts";
@@ -42,11 +42,12 @@ export class AppClient implements App {
 
   async publish(topic: string, data: Sendable, { except = [], keep }: Pick<PublishOptions, "except" | "keep"> = {}): Promise<void> {
     checkTopic(topic);
-    const { data: bytes, binary } = bytesOf(frameOf(data));
+    const frame = frameOf(data);
     const retention = keep === undefined ? undefined : checkRetention(keep);
+    if (retention !== undefined) checkSingle(frame);
     // Any gateway will do: it passes on to the others. One that died without a word is not the one that was heard last.
     const [peer] = this.commands.gateways;
-    succeeded(await this.ask(peer, publishBody({ topic, data: bytes, binary, except, retention })));
+    succeeded(await this.ask(peer, publishBody({ topic, ...encoded(frame), except, retention })));
   }
 
   /** Publishes what is already encoded, and waits for a gateway where there is none now. */
@@ -69,11 +70,11 @@ export class AppClient implements App {
   async send(connectionId: string, data: Sendable): Promise<boolean> {
     const peer = gatewayOf(connectionId);
     if (!this.commands.reaches(peer)) return false;
-    return (await this.count(peer, { kind: "send", connection: connectionId, ...bytesOf(frameOf(data)) })) > 0;
+    return (await this.count(peer, { kind: "send", connection: connectionId, ...encoded(frameOf(data)) })) > 0;
   }
 
   async sendToUser(user: string, data: Sendable): Promise<number> {
-    return this.countAll({ kind: "sendToUser", user: checkUser(user), ...bytesOf(frameOf(data)) });
+    return this.countAll({ kind: "sendToUser", user: checkUser(user), ...encoded(frameOf(data)) });
   }
 
   async close(connectionId: string, code = 1000, reason = ""): Promise<boolean> {
@@ -156,6 +157,6 @@ function isChange(body: CommandBody): body is Extract<CommandBody, { fence?: Fen
   return ["publish", "send", "sendToUser", "close", "closeUser"].includes(body.kind);
 }
 
-function bytesOf({ payload, flags }: Frame): { data: Uint8Array; binary: boolean } {
-  return { data: typeof payload === "string" ? Buffer.from(payload) : payload, binary: (flags & flag.binary) !== 0 };
+function encoded(frame: Frame): { data: Uint8Array; binary: boolean; together?: true } {
+  return { data: bytesOf(frame), binary: (frame.flags & flag.binary) !== 0, ...(frame.isTogether && { together: true }) };
 }

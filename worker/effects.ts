@@ -7,8 +7,10 @@ import type { Retention } from "../protocol/history.ts";
 import type { Link } from "../protocol/link.ts";
 import { encodePublish, encodePublishExcept, encodePublishKept, exceptLimit } from "../protocol/payloads.ts";
 import { flag, toGateway } from "../protocol/records.ts";
+import { decodeTogether, encodeTogether, type OneFrame } from "../protocol/together.ts";
 import type { Sendable } from "./handler.ts";
 import { ReceivedMessage } from "./message.ts";
+import { invalid, isTogether, partsOf } from "./together.ts";
 
 export interface Effect {
   /** One of toGateway. */
@@ -92,6 +94,8 @@ export interface Frame {
   readonly payload: Uint8Array | string;
   /** `flag.binary` or 0. */
   readonly flags: number;
+  /** The payload is several frames that belong together, as encodeTogether has them. */
+  readonly isTogether?: true;
 }
 
 /** @throws {CodedError} "send.invalid" where there is no JSON for it: undefined, functions, promises, cycles, bigint. */
@@ -103,7 +107,24 @@ export function frameOf(data: Sendable): Frame {
   if (ArrayBuffer.isView(data)) {
     return { payload: new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice(), flags: flag.binary };
   }
+  if (isTogether(data)) return { payload: encodeTogether(partsOf(data).map(oneFrame)), flags: 0, isTogether: true };
   return { payload: jsonOf(data), flags: 0 };
+}
+
+function oneFrame(data: Sendable): OneFrame {
+  const frame = frameOf(data);
+  return { data: bytesOf(frame), isBinary: frame.flags !== 0 };
+}
+
+/** One by one. */
+export function framesOf(frame: Frame): readonly Frame[] {
+  if (frame.isTogether === undefined) return [frame];
+  return decodeTogether(bytesOf(frame)).map(({ data, isBinary }) => ({ payload: data, flags: isBinary ? flag.binary : 0 }));
+}
+
+/** Of what is published with `keep`. @throws {CodedError} "together.invalid" */
+export function checkSingle(frame: Frame): void {
+  if (frame.isTogether) throw invalid("cannot be kept: keep needs a single one");
 }
 
 /** @throws {CodedError} "send.invalid" */
@@ -125,7 +146,7 @@ export function publishPayload(topic: string, frame: Frame): Uint8Array {
   return encodePublish(topic, bytesOf(frame));
 }
 
-/** The same of one that some do not get. @param except as `checkExcept` returns it. */
+/** The same of one that some do not get, or of frames together. @param except as `checkExcept` returns it. */
 export function publishExceptPayload(topic: string, frame: Frame, except: readonly string[]): Uint8Array {
   return encodePublishExcept(topic, bytesOf(frame), except);
 }
@@ -142,6 +163,6 @@ export function checkExcept(except: unknown): readonly string[] {
   throw new CodedError("except.invalid", `except is a list of at most ${exceptLimit} ids of connections: conn.id`);
 }
 
-function bytesOf({ payload }: Frame): Uint8Array {
+export function bytesOf({ payload }: Pick<Frame, "payload">): Uint8Array {
   return typeof payload === "string" ? Buffer.from(payload) : payload;
 }

@@ -16,6 +16,7 @@ import { succeeded } from "./history.ts";
 /** What gateways of a lower level would never answer, or misunderstand. See protocol/level.ts. */
 function levelOf(body: CommandBody): number {
   if ("fence" in body && body.fence !== undefined) return 1;
+  if ("together" in body && body.together === true) return 1;
   return ["sendToUser", "userConnections", "members", "history", "lock"].includes(body.kind) ? 1 : 0;
 }
 
@@ -180,6 +181,7 @@ export class GatewayCommands {
       // It passes it on to the others.
       if (body.kind === "publish" && body.except !== undefined) needLevel(gateways.minLevel, 1, "publish with except");
       if (body.kind === "publish" && body.keep !== undefined) needLevel(gateways.minLevel, 1, "publish with keep");
+      if (body.kind === "publish" && body.together === true) needLevel(gateways.minLevel, 1, "publish of frames together");
       if (level !== undefined) needLevel(level, levelOf(body), `app.${body.kind}`);
     } catch (error) {
       return error;

@@ -15,6 +15,7 @@ export type * from "./app-types.ts";
 export type * from "./hook-types.ts";
 export type * from "./message-types.ts";
 export { type } from "./schema.ts";
+export { type Together, together } from "./together.ts";
 export type { DeepReadonly, Schema };
 
 export interface HandlerOptions<Path extends string, StateSchema extends Schema | undefined, MessageSchema extends Schema | undefined>

@@ -13,15 +13,17 @@ export interface EncodedPublish {
   readonly topic: string;
   readonly data: Uint8Array;
   readonly binary: boolean;
+  /** See Frame. */
+  readonly together?: true;
   readonly except: readonly string[];
   /** undefined: it is not kept. */
   readonly retention: Retention | undefined;
 }
 
 /** @throws {CodedError} "except.invalid" */
-export function publishBody({ topic, data, binary, except, retention }: EncodedPublish): CommandBody {
+export function publishBody({ topic, data, binary, together, except, retention }: EncodedPublish): CommandBody {
   const unheard = except.length === 0 ? {} : { except: [...checkExcept(except)] };
-  return { kind: "publish", topic, data, binary, ...unheard, ...(retention && { keep: retention }) };
+  return { kind: "publish", topic, data, binary, ...(together && { together }), ...unheard, ...(retention && { keep: retention }) };
 }
 
 /** @throws {CodedError} what the gateway says has failed. */

@@ -14,7 +14,7 @@ export interface Message {
 /**
  * What `send` and `publish` take. A string becomes a text frame, bytes a binary frame, a Message the frame that it came in
  * (nothing is decoded: the cheap way to echo); anything else its JSON in a text frame. A promise is no such value: await it.
- * Whatever has no JSON throws {CodedError} "send.invalid".
+ * Whatever has no JSON throws {CodedError} "send.invalid". What `together` makes becomes several frames, with nothing between them.
  */
 export type Sendable = string | number | boolean | null | (object & NoPromise) | (NoPromise & { readonly [name: string]: unknown });
 

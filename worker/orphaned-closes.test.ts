@@ -3,13 +3,14 @@ import { expect, test } from "vitest";
 import { toGateway } from "../protocol/records.ts";
 import { Effects, frameOf, publishPayload } from "./effects.ts";
 import type { CommittedClose } from "./gateway-peer.ts";
-import { type Connection, defineHandler } from "./handler.ts";
+import { type Connection, defineHandler, together } from "./handler.ts";
+import type { EncodedPublish } from "./history.ts";
 import { Mailbox } from "./mailbox.ts";
 import { OrphanedCloses } from "./orphaned-closes.ts";
 import { Bench, bench, deferred, message } from "./testing/turn-bench.ts";
 import type { Turns } from "./turns.ts";
 
-function closesOf(turns: Turns, passOn: (published: { topic: string }) => Promise<void>) {
+function closesOf(turns: Turns, passOn: (published: EncodedPublish) => Promise<void>) {
   const slices: Array<() => void> = [];
   const log = pino({ enabled: false });
   const later = (run: () => void) => void slices.push(run);
@@ -31,11 +32,11 @@ function gatewayWith(...mailboxes: Mailbox[]) {
 }
 
 /** A connection whose gateway has died, and a gateway that takes what the test lets it take. */
-function orphaned(onClose: (conn: Connection) => Promise<void>) {
-  const asked: Array<{ topic: string; answer: ReturnType<typeof deferred> }> = [];
-  const passOn = ({ topic }: { topic: string }) => {
+function orphaned(onClose: (conn: Connection) => void | Promise<void>) {
+  const asked: Array<EncodedPublish & { answer: ReturnType<typeof deferred> }> = [];
+  const passOn = (published: EncodedPublish) => {
     const answer = deferred();
-    asked.push({ topic, answer });
+    asked.push({ ...published, answer });
     return answer.promise;
   };
   const bench = new Bench(defineHandler({ path: "/a", onClose }), { next: 1 });
@@ -87,6 +88,15 @@ test.each([true, false])(
     expect([topics, orphanedCloses.size, orphanedCloses.counters]).toEqual([isDead ? ["first", "second"] : [], 0, { adopted: 0, lost: 0 }]);
   },
 );
+
+test("frames together go out elsewhere as what they are", async () => {
+  const { asked, orphanedCloses } = orphaned((conn) => conn.publish("t", together("head", new Uint8Array([1])), { except: ["g-1-1"] }));
+  expect(asked.map(({ topic, together: isTogether, except }) => ({ topic, isTogether, except }))).toEqual([
+    { topic: "t", isTogether: true, except: ["g-1-1"] },
+  ]);
+  asked[0]?.answer.resolve();
+  expect(orphanedCloses.counters.lost).toBe(0);
+});
 
 test("a gateway's connections are taken slice by slice: until then their turns do nothing more, and are not done either", async () => {
   const closed: string[] = [];

@@ -127,5 +127,6 @@ function publishedBy(type: number, payload: Uint8Array | string, binary: boolean
   const plain = { binary, except: [], retention: undefined };
   if (type === toGateway.publish) return { ...plain, ...decodePublish(bytes) };
   if (type === toGateway.publishExcept) return { ...plain, ...decodePublishExcept(bytes) };
+  if (type === toGateway.publishTogether) return { ...plain, ...decodePublishExcept(bytes), together: true };
   return type === toGateway.publishKept ? { ...plain, ...decodePublishKept(bytes) } : undefined;
 }

@@ -20,7 +20,7 @@ import { Background } from "./testing/background.ts";
 import type { HeldConnection } from "./testing/held-connection.ts";
 import { type CrashPoint, InMemoryGateway, type TestLimits as Limits, type TestRelease } from "./testing/in-memory-gateway.ts";
 import { InMemoryOneTimeStore } from "./testing/one-time-store.ts";
-import { type TestEffect, type TestFrame, wireFrame } from "./testing/seen.ts";
+import { type TestEffect, type TestFrame, wireFrames } from "./testing/seen.ts";
 import { TestConnection } from "./testing/test-connection.ts";
 import { type ConnectOptions, decideUpgrade, type Granted, partsOf } from "./testing/upgrade.ts";
 
@@ -213,7 +213,7 @@ export class TestApp<State = unknown> {
       history: async (topic, { last }) => this.gateway.history.seen(topic, last),
       send: async (id, data) => {
         const connection = this.gateway.open.find((open) => open.id === id);
-        connection?.frames.push(wireFrame(frameOf(data)));
+        connection?.frames.push(...wireFrames(frameOf(data)));
         return connection !== undefined;
       },
       close: async (id, code = 1000, reason = "") => {
@@ -228,7 +228,7 @@ export class TestApp<State = unknown> {
       },
       sendToUser: async (user, data) => {
         const met = this.openOf(user);
-        for (const connection of met) connection.frames.push(wireFrame(frameOf(data)));
+        for (const connection of met) connection.frames.push(...wireFrames(frameOf(data)));
         return met.length;
       },
       connections: async (filter) => {

@@ -12,7 +12,7 @@ import { encodePublish, encodeSetTimer, encodeSubscribeLast } from "../protocol/
 import { flag, toGateway, toWorker } from "../protocol/records.ts";
 import { checkTopic } from "../protocol/subjects.ts";
 import { checkUser } from "../protocol/user.ts";
-import { checkExcept, type Frame, frameOf, publishExceptPayload, publishKeptPayload, publishPayload } from "./effects.ts";
+import { checkExcept, checkSingle, type Frame, frameOf, publishExceptPayload, publishKeptPayload, publishPayload } from "./effects.ts";
 import type { Connection, Heartbeat, Lock, Member, MembersFilter, PublishOptions, Query, Sendable, SubscribeOptions } from "./handler.ts";
 import { checkHook } from "./hook-option.ts";
 import { expiryTime } from "./identity.ts";
@@ -78,8 +78,9 @@ export class TurnConnection implements Connection {
 
   send(data: Sendable): void {
     const turn = this.#open();
-    const { payload, flags } = frameOf(data);
-    turn.effects.add(toGateway.send, payload, flags);
+    const { payload, flags, isTogether } = frameOf(data);
+    if (isTogether) needLevel(turn.mailbox.pin.level, 1, "send of frames together");
+    turn.effects.add(isTogether ? toGateway.sendTogether : toGateway.send, payload, flags);
   }
 
   publish(topic: string, data: Sendable, options?: PublishOptions): void {
@@ -89,9 +90,14 @@ export class TurnConnection implements Connection {
     const flags = frame.flags | (options?.self ? flag.self : 0);
     const { except = [], keep } = options ?? {};
     if (keep !== undefined) {
+      checkSingle(frame);
       const payload = publishKeptPayload(topic, frame, checkRetention(keep), checkExcept(except));
       needLevel(turn.host.minLevel, 1, "publish with keep");
       return turn.effects.add(toGateway.publishKept, payload, flags);
+    }
+    if (frame.isTogether) {
+      needLevel(turn.host.minLevel, 1, "publish of frames together");
+      return turn.effects.add(toGateway.publishTogether, publishExceptPayload(topic, frame, checkExcept(except)), flags);
     }
     if (except.length === 0) return turn.effects.add(toGateway.publish, publishPayload(topic, frame), flags);
     needLevel(turn.host.minLevel, 1, "publish with except");

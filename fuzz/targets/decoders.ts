@@ -11,6 +11,7 @@ import { decodeAnnouncement } from "../../protocol/membership.ts";
 import * as payloads from "../../protocol/payloads.ts";
 import * as records from "../../protocol/records.ts";
 import { parseRepair } from "../../protocol/repair.ts";
+import { decodeTogether } from "../../protocol/together.ts";
 import { madeUpRecord } from "../records.ts";
 import { target } from "../target.ts";
 
@@ -19,7 +20,7 @@ const parsers: ReadonlyArray<(bytes: Buffer) => unknown> = [
   ...[records.parseResponding, records.parseCredit, parseCommand, records.parseStates, records.parseCount],
   ...[parseResult, records.parseGatewayLost, parseRepair, payloads.decodePublish, payloads.decodeClose],
   ...[payloads.decodePublishExcept, payloads.decodeTimer, payloads.decodeSetTimer, parseDeployProgress, parseScrape, parseScraped],
-  parseHeartbeat,
+  ...[parseHeartbeat, decodeTogether],
 ];
 
 /** By the letter behind the version: with it, they look at the rest. */

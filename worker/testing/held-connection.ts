@@ -11,7 +11,7 @@ import type { HandlerError, Member } from "../handler.ts";
 import { Mailbox, type MailboxEvent, type MailboxOptions } from "../mailbox.ts";
 import { ReceivedMessage } from "../message.ts";
 import type { HeldHeartbeat } from "./held-heartbeat.ts";
-import { bytesOf, type TestEffect, type TestFrame, wireFrame } from "./seen.ts";
+import { bytesOf, type TestEffect, type TestFrame, wireFrames } from "./seen.ts";
 
 /** Who connects, once the upgrade has been granted. */
 export type Admission = Pick<MailboxOptions, "path" | "params" | "query" | "ip" | "user" | "subprotocol" | "expiresAt"> & {
@@ -103,7 +103,7 @@ export class HeldConnection {
     else this.hooked.delete(topic);
     if (this.topics.has(topic)) return;
     this.topics.add(topic);
-    this.frames.push(...latest.map(wireFrame));
+    this.frames.push(...latest.flatMap(wireFrames));
   }
 
   setState(effect: Effect, release: string): void {

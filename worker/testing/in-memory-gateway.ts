@@ -4,7 +4,7 @@
 import type { CodedError } from "../../protocol/errors.ts";
 import { decodeSetTimer } from "../../protocol/payloads.ts";
 import { flag, toGateway, toWorker } from "../../protocol/records.ts";
-import type { Effect, Effects, Frame } from "../effects.ts";
+import { checkSingle, type Effect, type Effects, type Frame, framesOf } from "../effects.ts";
 import type { App, Handler, PublishOptions } from "../handler.ts";
 import type { Mailbox, TurnGateway } from "../mailbox.ts";
 import { Refusals } from "../refusal-counts.ts";
@@ -15,7 +15,7 @@ import { HeldHeartbeat } from "./held-heartbeat.ts";
 import { HookDeliveries } from "./hook-deliveries.ts";
 import { KeptHistory } from "./kept-history.ts";
 import { type Due, nextDue } from "./next-due.ts";
-import { bytesOf, publishedFrame, seenEffect, wireFrame } from "./seen.ts";
+import { bytesOf, publishedFrame, seenEffect, wireFrames } from "./seen.ts";
 import { TestLocks } from "./test-locks.ts";
 
 /**
@@ -91,12 +91,13 @@ export class InMemoryGateway {
   }
 
   publish(topic: string, frame: Frame, { except = [], keep }: Pick<PublishOptions, "except" | "keep"> = {}): void {
+    if (keep !== undefined) checkSingle(frame);
     if (keep !== undefined) this.history.keep(topic, frame, keep);
     const subscribers = this.open.filter(({ id, topics }) => topics.has(topic) && !except.includes(id));
-    for (const { hooked, frames } of subscribers) if (!hooked.has(topic)) frames.push(wireFrame(frame));
+    for (const { hooked, frames } of subscribers) if (!hooked.has(topic)) frames.push(...wireFrames(frame));
     // As gateway/event-queues.ts does: none to a handler that has no turns for them.
     const hooked = this.active.handler.onPublish === undefined ? [] : subscribers.filter((connection) => connection.hooked.has(topic));
-    this.hooks.publish(hooked, topic, frame);
+    for (const single of framesOf(frame)) this.hooks.publish(hooked, topic, single);
   }
 
   /** Closes a connection for the server, with what waits behind it discarded. */
@@ -275,7 +276,7 @@ export class InMemoryGateway {
     const seen = seenEffect(effect);
     switch (seen.type) {
       case "send":
-        if (isOpen) connection.frames.push(wireFrame(effect));
+        if (isOpen) connection.frames.push(...wireFrames({ ...effect, ...(seen.together && { isTogether: true }) }));
         return;
       case "publish":
         return this.publish(seen.topic, publishedFrame(effect).frame, {

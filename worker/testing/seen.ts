@@ -4,16 +4,23 @@ import { type Heartbeat, parseHeartbeat } from "../../protocol/heartbeat.ts";
 import type { Retention } from "../../protocol/history.ts";
 import { decodePublish, decodePublishExcept, decodePublishKept, decodeSetTimer, decodeSubscribeLast } from "../../protocol/payloads.ts";
 import { flag, parseIdentity, toGateway } from "../../protocol/records.ts";
-import type { Effect, Frame } from "../effects.ts";
+import { type Effect, bytesOf as encodedBytes, type Frame, framesOf } from "../effects.ts";
 import { decodeState } from "../state-codec.ts";
 
 /** One thing that a turn asked for, and that happened. `data` is parsed where it was JSON. */
 export type TestEffect =
-  | { readonly type: "send"; readonly data: unknown }
+  | {
+      readonly type: "send";
+      /** Of frames together: a list. */
+      readonly data: unknown;
+      readonly together?: true;
+    }
   | {
       readonly type: "publish";
       readonly topic: string;
+      /** Of frames together: a list. */
       readonly data: unknown;
+      readonly together?: true;
       readonly self: boolean;
       /** Where they were given. */
       readonly except?: readonly string[];
@@ -41,14 +48,16 @@ export function seenEffect(effect: Effect): TestEffect {
   const { type, extra, flags } = effect;
   switch (type) {
     case toGateway.send:
-      return { type: "send", data: parsedFrame(wireFrame(effect)) };
+      return { type: "send", ...seenFrame(effect) };
+    case toGateway.sendTogether:
+      return { type: "send", ...seenFrame({ ...effect, isTogether: true }) };
     case toGateway.publish:
+    case toGateway.publishTogether:
     case toGateway.publishExcept:
     case toGateway.publishKept: {
       const { topic, frame, except, retention: keep } = publishedFrame(effect);
-      const data = parsedFrame(wireFrame(frame));
       const self = (flags & flag.self) !== 0;
-      return { type: "publish", topic, data, self, ...(except.length > 0 && { except }), ...(keep && { keep }) };
+      return { type: "publish", topic, ...seenFrame(frame), self, ...(except.length > 0 && { except }), ...(keep && { keep }) };
     }
     case toGateway.subscribeLast:
       return { type: "subscribe", ...decodeSubscribeLast(bytesOf(effect)) };
@@ -94,15 +103,28 @@ export function seenEffect(effect: Effect): TestEffect {
 /** What a publish effect publishes; of a member effect, what it tells. */
 export function publishedFrame(effect: Effect): { topic: string; frame: Frame; except: readonly string[]; retention?: Retention } {
   const { data, ...rest } = published(effect.type, bytesOf(effect));
-  return { ...rest, frame: { payload: data, flags: effect.flags } };
+  const frame = { payload: data, flags: effect.flags };
+  return { ...rest, frame: effect.type === toGateway.publishTogether ? { ...frame, isTogether: true } : frame };
 }
 
 function published(type: number, payload: Buffer): { topic: string; data: Buffer; except: readonly string[]; retention?: Retention } {
   if (type === toGateway.publishKept) return decodePublishKept(payload);
-  return type === toGateway.publishExcept ? decodePublishExcept(payload) : { ...decodePublish(payload), except: [] };
+  return type === toGateway.publishExcept || type === toGateway.publishTogether
+    ? decodePublishExcept(payload)
+    : { ...decodePublish(payload), except: [] };
 }
 
-export function wireFrame(frame: Frame): TestFrame {
+function seenFrame(frame: Frame): { readonly data: unknown; readonly together?: true } {
+  const all = wireFrames(frame).map(parsedFrame);
+  return frame.isTogether ? { data: all, together: true } : { data: all[0] };
+}
+
+/** As a client gets it. */
+export function wireFrames(frame: Frame): TestFrame[] {
+  return framesOf(frame).map(wireFrame);
+}
+
+function wireFrame(frame: Frame): TestFrame {
   return (frame.flags & flag.binary) === 0 ? textOf(frame) : new Uint8Array(bytesOf(frame));
 }
 
@@ -116,9 +138,9 @@ export function parsedFrame(frame: TestFrame): unknown {
   }
 }
 
-export function bytesOf({ payload }: Pick<Frame, "payload">): Buffer {
-  if (typeof payload === "string") return Buffer.from(payload);
-  return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+export function bytesOf(frame: Pick<Frame, "payload">): Buffer {
+  const { buffer, byteOffset, byteLength } = encodedBytes(frame);
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
 
 function textOf({ payload }: Pick<Frame, "payload">): string {

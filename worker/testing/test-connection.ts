@@ -1,7 +1,7 @@
 // What a test holds of one connection: the client's side of it, and a look at what the server keeps.
 
 import { toWorker } from "../../protocol/records.ts";
-import { frameOf } from "../effects.ts";
+import { frameOf, framesOf } from "../effects.ts";
 import type { HandlerError, Sendable } from "../handler.ts";
 import { ownCopy } from "../read-only.ts";
 import type { HeldConnection } from "./held-connection.ts";
@@ -79,13 +79,14 @@ export class TestConnection<State = unknown> {
   }
 
   /**
-   * The client sends a message: a string as it is, bytes as a binary frame, anything else as JSON. Resolves when its turn has
-   * committed, or was rolled back and onError has committed. For a turn that is to hang: do not await it before app.advance.
+   * The client sends a message: a string as it is, bytes as a binary frame, anything else as JSON. Frames together are as many
+   * messages. Resolves when its turn has committed, or was rolled back and onError has committed. For a turn that is to hang: do not await it before app.advance.
    * @throws where the connection is closed.
    */
   async send(data: Sendable): Promise<void> {
     this.checkOpen("send");
-    await this.gateway.arrive(this.held, { type: toWorker.message, frame: frameOf(data) });
+    const frames = framesOf(frameOf(data));
+    await Promise.all(frames.map((frame) => this.gateway.arrive(this.held, { type: toWorker.message, frame })));
   }
 
   /** The client closes. @param code 1006 for one that just vanishes. Resolves when onClose has committed. */
