@@ -50,11 +50,19 @@ export function lastsOf({ batch, from, to }: Run): ReadonlyMap<string, number> {
   return lasts;
 }
 
-/** What may end the socket does not happen under its cork. */
+/** What may end the socket, or make it another connection's, does not happen under its cork. */
 export function isCorked(type: number): boolean {
-  return type !== toGateway.close && type !== toGateway.released;
+  return type !== toGateway.close && type !== toGateway.released && type !== toGateway.moveToSession;
 }
 
 export function isOfPin(type: number): boolean {
-  return (type >= toGateway.send && type <= toGateway.released) || (type >= toGateway.identity && type <= toGateway.sendTogether);
+  return (
+    (type >= toGateway.send && type <= toGateway.released) ||
+    (type >= toGateway.identity && type <= toGateway.sendTogether) ||
+    isOfSession(type)
+  );
+}
+
+function isOfSession(type: number): boolean {
+  return type === toGateway.pauseSession || type === toGateway.moveToSession;
 }

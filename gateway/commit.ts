@@ -11,6 +11,7 @@ import type { Dispatcher } from "./dispatcher.ts";
 import type { Heartbeats } from "./heartbeats.ts";
 import type { Locks } from "./locks/locks.ts";
 import type { Granted, PacedInterest } from "./paced-interest.ts";
+import type { Sessions } from "./sessions/sessions.ts";
 import type { Timers } from "./timers.ts";
 import { sendFrames } from "./together.ts";
 import { TopicEffects, type TopicEffectsOptions } from "./topic-effects.ts";
@@ -28,6 +29,7 @@ export interface CommitsOptions extends TopicEffectsOptions {
   /** There is no room for its topics: it is closed, and what its turn asks for besides goes on. */
   readonly onTooManyTopics: (connection: Connection) => void;
   readonly timers: Timers;
+  readonly sessions: Pick<Sessions, "pause" | "move">;
   readonly heartbeats: Pick<Heartbeats, "set">;
   readonly locks: Pick<Locks, "size" | "keep" | "release" | "commit">;
   /** There is no room for its timers, or for what it tells as a member: as for topics. */
@@ -232,6 +234,10 @@ export class Commits {
         return this.options.locks.release(connection.id, batch.text(index));
       case toGateway.identity:
         return this.options.onIdentity(connection, parseIdentity(batch.payload(index)));
+      case toGateway.pauseSession:
+        return this.options.sessions.pause(connection, batch.text(index));
+      case toGateway.moveToSession:
+        return this.options.sessions.move(connection);
       case toGateway.nothing:
         return;
       default:

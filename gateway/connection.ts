@@ -36,6 +36,8 @@ export interface Socket {
   isSubscribed(topic: string): boolean;
   /** To every subscriber but this one. */
   publish(topic: string, data: Uint8Array, isBinary: boolean): void;
+  /** Its client is another connection's from now on. Of WebSockets. */
+  handTo?(connection: Connection): void;
 }
 
 /** What a connection subscribes to. */

@@ -60,6 +60,7 @@ export class Frontend {
       later: (run) => setImmediate(run),
       limitBytes: () => settings.config.BACKPRESSURE_BYTES,
       isFull: () => this.isFull,
+      closing: (connection) => dispatcher.closing(connection),
       isDraining: () => this.upgrades.isDraining,
     });
     this.upgrades = new Upgrades({
@@ -75,7 +76,11 @@ export class Frontend {
       hosts: () => settings.hosts,
       isFull: () => this.isFull,
       mayEnter: (user) => clients.limits.mayEnter(user),
-      admit: (admission) => clients.admit(admission),
+      admit: (admission) => {
+        const connection = clients.admit(admission);
+        if (admission.session !== undefined) this.sessions.beside(connection, admission.session);
+        return connection;
+      },
     });
     this.entrance = new Entrance({
       limits: clients.limits,
@@ -127,7 +132,10 @@ export class Frontend {
       onPing: (connection) => clients.pinged(connection),
       onFault: (connection) => clients.faulted(connection),
       onPublish: (topic, data, isBinary) => this.sessionTopics.publish(topic, data, isBinary),
-      onClose: (connection, code, reason, isSlow) => clients.closed(connection, { code, reason, isSlow }),
+      onClose: (connection, code, reason, isSlow) => {
+        clients.closed(connection, { code, reason, isSlow });
+        this.sessions.left(connection);
+      },
     });
   }
 

@@ -160,6 +160,10 @@ export class Gateway {
       publishHere,
       onNotKept: (connection, code, error) => this.clients.notKept(connection, code, error),
       timers: clients.timers,
+      sessions: {
+        pause: (connection, frame) => this.frontend.sessions.pause(connection, frame),
+        move: (connection) => this.frontend.sessions.move(connection),
+      },
       heartbeats: clients.heartbeats,
       locks,
       onNoRoom: (connection, code) => clients.break(connection, code),

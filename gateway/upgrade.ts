@@ -33,6 +33,8 @@ export interface Admission {
   readonly state: Uint8Array | undefined;
   /** Milliseconds since 1970; 0: never. */
   readonly expiresAt: number;
+  /** The key of a session over HTTP beside which it opens. */
+  readonly session?: string | undefined;
 }
 
 export interface UpgradesOptions<Data extends object> extends Slices {
@@ -40,7 +42,7 @@ export interface UpgradesOptions<Data extends object> extends Slices {
   readonly id: string;
   readonly dispatcher: Dispatcher;
   readonly requests: WorkerRequests;
-  readonly sessions: Pick<Sessions, "take">;
+  readonly sessions: Pick<Sessions, "take" | "has">;
   readonly limits: { readonly parkMs: number; readonly bodyBytes: number; readonly urlBytes: number; readonly waiting: number };
   /** Those of HOSTS. */
   readonly hosts: () => readonly string[];
@@ -64,6 +66,7 @@ const tooFast = { status: 429, code: "rate.requests" } as const;
 const restarts = { status: 503, code: "gateway.restarts" } as const;
 /** Its handler has been told, and answers the same again. */
 const missingTwice = { status: 404, code: "session.unknown" } as const;
+const noSession = { status: 400, code: "session.unknown" } as const;
 const undecided = { status: 503, code: "upgrade.parked" } as const;
 const broken = { status: 500, code: "envelope.malformed" } as const;
 const bug = { status: 500, code: "connection.bug" } as const;
@@ -233,7 +236,7 @@ export class Upgrades<Data extends object> {
     client.onGone = this.options.requests.ask({
       what: `onUpgrade of ${route.path}`,
       type: toWorker.upgrade,
-      body: (redelivered) => packValue({ path, query, ip, headers, redelivered, id }),
+      body: (redelivered) => packValue({ path, query, ip, headers, redelivered, id, level: gatewayLevel }),
       onAnswer: (payload) => {
         const body = parseUpgraded(payload);
         if (body.ok) this.accept(incoming, client, body, route);
@@ -251,6 +254,7 @@ export class Upgrades<Data extends object> {
 
   private accept(incoming: Incoming, client: WaitingUpgrade<Data>, body: UpgradedBody & { ok: true }, route: RouteHello): void {
     if (!this.options.mayEnter(body.user)) return this.refusals.refuse("upgrade", client, tooFast);
+    if (body.session !== undefined && !this.options.sessions.has(body.session)) return this.refusals.refuse("upgrade", client, noSession);
     const subprotocol =
       body.subprotocol ?? listOf(incoming, "sec-websocket-protocol").find((offered) => route.subprotocols.includes(offered)) ?? "";
     const { query, ip } = incoming;
@@ -258,7 +262,7 @@ export class Upgrades<Data extends object> {
     const path = incoming.path === route.path ? route.path : incoming.path;
     const admit = () => {
       this.outcomes.upgrade.count("accepted");
-      return this.options.admit({ path, query, ip, user: body.user, subprotocol, state: body.state, expiresAt: body.expiresAt ?? 0 });
+      return this.options.admit({ path, query, ip, user: body.user, subprotocol, state: body.state, expiresAt: body.expiresAt ?? 0, session: body.session });
     };
     client.accept(admit, subprotocol, body.headers);
   }

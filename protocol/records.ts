@@ -103,6 +103,10 @@ export const toGateway = {
   sendTogether: 61,
   /** Answers `request` by a connection over HTTP: body SessionBody, see session.ts. */
   session: 62,
+  /** Receivers of the session beside which this connection opened get this frame alone, until it has moved or ended. Payload: the frame, text. */
+  pauseSession: 63,
+  /** The last effect of a turn: the WebSocket is the session's from now on. */
+  moveToSession: 64,
 } as const;
 
 export const flag = {
@@ -187,6 +191,8 @@ const upgrade = v.object({
   redelivered: v.boolean(),
   /** The same when another worker is asked, unique across gateways and restarts. Missing: this gateway makes none. */
   id: v.optional(v.string()),
+  /** See level.ts. Missing: 0. */
+  level: v.optional(v.number()),
 });
 
 const upgraded = v.variant("ok", [
@@ -198,6 +204,8 @@ const upgraded = v.variant("ok", [
     headers: answerHeaders,
     /** As in a pin. */
     expiresAt: v.optional(time),
+    /** The key of the session over HTTP beside which it opens. */
+    session: v.optional(v.string()),
   }),
   v.object({ ok: v.literal(false), status, headers: answerHeaders, body: bytes }),
 ]);

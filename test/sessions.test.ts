@@ -45,3 +45,50 @@ test("its topics are those of WebSockets, both ways; onClose runs once, with the
   expect(socket.received.slice(1)).toEqual(["1 say 1", "from the poll", expect.stringMatching(/^closed \S+ 4000 enough$/)]);
   await socket.close();
 });
+
+test("a WebSocket takes the session's place: nothing is lost, doubled or reordered, and onClose runs once for each", async () => {
+  system = await start();
+  const [publisher, poll] = await Promise.all([
+    TestClient.open(`${system.url}/line/a/publisher`),
+    LineClient.open(`${system.url}/line/a/moves`),
+  ]);
+  const id = poll.lines[0]?.replace("open ", "");
+  let published = 0;
+  const publishing = setInterval(() => publisher.send(`say ${++published}`), 1);
+  await poll.until(() => published > 50 && poll.lines.length > 20, "publishes flow");
+  const socket = await TestClient.open(`${system.url}/line/a/moves?session=moves`);
+  socket.send("pause paused");
+  await poll.until(() => poll.lines.includes("paused"), "the poll is told");
+  poll.stop();
+  await socket.receives(1);
+  for (const message of ["move", "x", "y"]) socket.send(message);
+  await socket.until(() => published > 300 && socket.received.includes(String(published)), "publishes arrive there");
+  clearInterval(publishing);
+  await socket.until(() => socket.received.includes(String(published)), "all of them");
+  const seen = [...poll.lines, ...socket.received.map(String)];
+  expect(seen.filter((line) => /^\d+$/.test(line))).toEqual(Array.from({ length: published }, (_, index) => String(index + 1)));
+  expect(socket.received.filter((line) => /^\d+ /.test(line.toString()))).toEqual(["1 pause 1", "1 x 1", "2 y 1"]);
+  await poll.until(() => poll.last !== undefined || poll.lines.includes("paused"), "polls end");
+  expect(await ask(`${system.url}/line/a/moves`)).toMatchObject({ status: 404 });
+  const closes = () => publisher.received.filter((line) => line.toString().startsWith("closed"));
+  await publisher.until(() => closes().length === 1, "the connection beside it is closed");
+  expect(closes()[0]).toMatch(/^closed \S+ 1000 $/);
+  await socket.close(4002, "done");
+  await publisher.until(() => closes().length === 2, "the session closes");
+  expect(closes()[1]).toBe(`closed ${id} 4002 done`);
+  await publisher.close();
+});
+
+test("a WebSocket beside a session that is not there is refused; one that closes leaves the session as it was", async () => {
+  system = await start();
+  const refused = new TestClient(`${system.url}/line/a/x?session=none`);
+  expect(await refused.closes()).toMatchObject({ code: 1006 });
+  const poll = await LineClient.open(`${system.url}/line/a/stays`);
+  const socket = await TestClient.open(`${system.url}/line/a/x?session=stays`);
+  socket.send("pause paused");
+  await poll.until(() => poll.lines.includes("paused"), "the poll is told");
+  await poll.say("x");
+  await socket.close();
+  await poll.until(() => poll.lines.includes("1 x 1"), "what has waited");
+  poll.abort();
+});

@@ -94,6 +94,16 @@ export interface Connection<Params = PathParams, State = unknown> {
   unlock(name: string): void;
   /** @param code 1000 (the default) or 3000 to 4999. @param reason at most 123 bytes. @throws {CodedError} "close.invalid" */
   close(code?: number, reason?: string): void;
+  /**
+   * Of a WebSocket that opened beside a session over HTTP (`session` of onUpgrade): requests that receive for the session get this frame alone,
+   * and what is sent to it waits, until `moveToSession`, or until this connection closes. @throws {CodedError} "gateway.outdated"
+   */
+  pauseSession(frame: string): void;
+  /**
+   * When the turn has committed, the WebSocket is the session's: what waits for it is sent there first, and what the client sends behind the
+   * message of this turn is the session's. This connection closes with 1000. Where the session has ended, with 1008 "session.unknown".
+   */
+  moveToSession(): void;
   /** Commits what was asked for so far; `turn.flushed` counts it. Resolves when the gateway has it: then go on. */
   flush(): Promise<void>;
 }
@@ -205,6 +215,8 @@ export interface Welcome<State = unknown> {
   readonly subprotocol?: string | undefined;
   /** When onExpire is called, and the connection closed if nothing follows: until when what the client has shown is valid. */
   readonly expiresAt?: Date | undefined;
+  /** The key of a session over HTTP beside which it opens, to take its place: see `conn.moveToSession`. Where there is none: 400. */
+  readonly session?: string | undefined;
   /** Added to the response, `set-cookie` for one. Not those of the handshake itself: "upgrade.headers". */
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }

@@ -16,7 +16,7 @@ import { type Reply, replyOf, upgradeRefusalOf } from "./reply.ts";
 import { ResponseStream } from "./response-stream.ts";
 import { afterRunning } from "./running-time.ts";
 import { SessionAnswer } from "./session.ts";
-import { sessionReply } from "./session-reply.ts";
+import { sessionKey, sessionReply } from "./session-reply.ts";
 import { initialState } from "./state.ts";
 import { encodeState } from "./state-codec.ts";
 import { checkSubprotocol, headerRecord, upgradeRequestOf } from "./upgrade-request.ts";
@@ -112,6 +112,7 @@ export class RequestHandler {
         subprotocol: welcome?.subprotocol,
         headers: welcomeHeaders(welcome?.headers),
         expiresAt: expiryTime(welcome?.expiresAt),
+        session: sessionKey(welcome?.session, body.level),
       });
     });
   }

@@ -8,6 +8,7 @@ import { checkUser } from "../protocol/user.ts";
 import { expiryTime } from "./identity.ts";
 import { type Reply, smallAnswerOf } from "./reply.ts";
 import type { OpenSession, Receive, SessionAnswer, SessionPlan, SessionResponse } from "./session.ts";
+import { checkKey } from "./session.ts";
 import { initialState, type StateDefinition } from "./state.ts";
 import { encodeState } from "./state-codec.ts";
 
@@ -22,6 +23,14 @@ interface SessionReplyOptions {
 export async function sessionReply({ plan }: SessionAnswer, options: SessionReplyOptions): Promise<Reply> {
   needLevel(options.level, 1, "a session");
   return { type: toGateway.session, bytes: packValue(await bodyOf(plan, options)) };
+}
+
+/** Of a WebSocket that is to take the place of a session. @throws {CodedError} "session.invalid", "gateway.outdated" */
+export function sessionKey(key: string | undefined, level: number | undefined): string | undefined {
+  if (key === undefined) return undefined;
+  checkKey(key);
+  needLevel(level, 1, "the session of onUpgrade");
+  return key;
 }
 
 async function bodyOf(plan: SessionPlan, options: SessionReplyOptions): Promise<SessionBody> {

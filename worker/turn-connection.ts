@@ -242,6 +242,18 @@ export class TurnConnection implements Connection {
     turn.closing ??= { code, reason };
   }
 
+  pauseSession(frame: string): void {
+    const turn = this.#open();
+    needLevel(turn.mailbox.pin.level, 1, "conn.pauseSession");
+    turn.effects.add(toGateway.pauseSession, frame);
+  }
+
+  moveToSession(): void {
+    const turn = this.#open();
+    needLevel(turn.mailbox.pin.level, 1, "conn.moveToSession");
+    turn.moves = true;
+  }
+
   async flush(): Promise<void> {
     const turn = this.#open();
     await turn.host.flush(turn);

@@ -48,6 +48,8 @@ export class RunningTurn implements Turn, MeasuredTurn {
   identity: IdentityBody | undefined;
   private shownState: unknown;
   closing: { readonly code: number; readonly reason: string } | undefined;
+  /** Its socket is to be another connection's. */
+  moves = false;
   isOver = false;
   startedAt = 0;
   weight = 0;

@@ -186,6 +186,7 @@ export class Turns implements TurnHost {
       if (error !== undefined) closeAfterError(turn, error);
       else if (value !== undefined) answer(turn, value);
       if (turn.closing !== undefined) turn.effects.add(toGateway.close, turn.closing.reason, 0, turn.closing.code);
+      else if (turn.moves) turn.effects.add(toGateway.moveToSession, "");
     } catch (thrown) {
       this.fail(turn, name, thrown, error);
       return;
@@ -245,7 +246,7 @@ export class Turns implements TurnHost {
     const { mailbox } = turn;
     turn.end();
     turn.settle();
-    const closes = turn.closing !== undefined;
+    const closes = turn.closing !== undefined || turn.moves;
     const isGone = mailbox.isGone;
     mailbox.done(turn.event, closes);
     if (isGone) return;

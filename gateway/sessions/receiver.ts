@@ -61,9 +61,14 @@ export class Receiver {
   refuse(): void {
     const { response, frame } = this.receive.busy;
     if (frame === undefined) return this.answer(response ?? gone);
+    this.begin(nobody);
+    this.giveAlone(frame);
+  }
+
+  /** This, and then no more. */
+  giveAlone(frame: string): void {
     const alone = new FrameQueue();
     alone.push({ data: Buffer.from(frame), isBinary: false });
-    this.begin(nobody);
     this.give(alone);
     this.finish();
   }

@@ -38,6 +38,7 @@ export class SessionSocket implements Socket, ReceiverOwner {
   private last: Frame | undefined;
   private isSlow = false;
   private willFlush = false;
+  private paused: { readonly by: object; readonly frame: string } | undefined;
   /** Since when nobody receives; after the close, since that. */
   private since: number;
 
@@ -123,14 +124,46 @@ export class SessionSocket implements Socket, ReceiverOwner {
       this.waiting.push(this.last);
     this.receiver = receiver;
     receiver.begin(this);
+    if (this.paused === undefined) this.flush();
+    else receiver.giveAlone(this.paused.frame);
+  }
+
+  /** Requests get this frame alone, and what is sent to it waits, until `resume` or `moveTo`. @param by Who may resume it. */
+  pause(by: object, frame: string): void {
+    if (this.phase !== "open") return;
+    this.paused = { by, frame };
+    this.receiver?.giveAlone(frame);
+  }
+
+  resume(by: object): void {
+    if (this.paused?.by !== by) return;
+    this.paused = undefined;
+    if (this.receiver === undefined) this.since = this.options.now();
     this.flush();
+  }
+
+  /** It is another socket from now on: what waits goes there, and then whatever is published. */
+  moveTo(socket: Socket): void {
+    this.phase = "ended";
+    for (let index = 0; index < this.waiting.size; index++) {
+      const { data, isBinary } = this.waiting.at(index) as Frame;
+      socket.send(data, isBinary);
+    }
+    this.waiting.clear();
+    for (const topic of this.topics) {
+      this.options.topics.remove(topic, this);
+      socket.subscribe(topic);
+    }
+    this.topics.clear();
+    this.receiver?.finish();
   }
 
   /** To be called several times a second. */
   sweep(): void {
     const { now, idleMs, linger } = this.options;
     const elapsedMs = now() - this.since;
-    if (this.phase === "open" && this.receiver === undefined && elapsedMs >= idleMs) this.breakOff(false);
+    const isIdle = this.receiver === undefined && this.paused === undefined;
+    if (this.phase === "open" && isIdle && elapsedMs >= idleMs) this.breakOff(false);
     else if (this.phase === "closed" && elapsedMs >= linger.ms) this.finish();
   }
 
@@ -168,6 +201,7 @@ export class SessionSocket implements Socket, ReceiverOwner {
   }
 
   private leave(code: number, reason: string, isSlow: boolean): void {
+    this.paused = undefined;
     this.phase = "closed";
     this.since = this.options.now();
     for (const topic of this.topics) this.options.topics.remove(topic, this);
@@ -191,6 +225,7 @@ export class SessionSocket implements Socket, ReceiverOwner {
   }
 
   private flush(): void {
+    if (this.paused !== undefined) return;
     this.receiver?.give(this.waiting);
     if (this.phase !== "open" && this.waiting.size === 0) this.receiver?.finish();
   }

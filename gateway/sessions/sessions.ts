@@ -1,9 +1,10 @@
 // The connections of this gateway whose clients speak HTTP, by their keys; and what workers answer requests of such clients with.
 
+import { toWorker } from "../../protocol/records.ts";
 import type { AnswerBody, DeliverBody, OpenSessionBody, ReceiveBody, SessionBody } from "../../protocol/session.ts";
 import type { ClientEvents } from "../client-events.ts";
 import type { Refusal } from "../client-limits.ts";
-import type { Connection } from "../connection.ts";
+import type { Connection, Socket } from "../connection.ts";
 import type { BodyClient } from "../request-bodies.ts";
 import type { Incoming } from "../uws/request.ts";
 import { Receiver } from "./receiver.ts";
@@ -23,7 +24,9 @@ export interface SessionRequest {
 }
 
 export interface SessionsOptions {
-  readonly clients: Pick<ClientEvents, "admit" | "open" | "receive" | "closed" | "heard" | "limits">;
+  readonly clients: Pick<ClientEvents, "admit" | "open" | "receive" | "closed" | "heard" | "break" | "limits">;
+  /** See Dispatcher.closing. */
+  readonly closing: (connection: Connection) => void;
   readonly topics: SessionTopics;
   readonly publishToSockets: (topic: string, data: Uint8Array, isBinary: boolean) => void;
   readonly now: () => number;
@@ -43,6 +46,8 @@ interface Session {
 export class Sessions {
   private readonly options: SessionsOptions;
   private readonly sessions = new Map<string, Session>();
+  /** WebSockets that have opened beside a session. */
+  private readonly besides = new Map<Connection, Session>();
 
   constructor(options: SessionsOptions) {
     this.options = options;
@@ -64,6 +69,52 @@ export class Sessions {
       case "deliver":
         return request.answer(this.deliver(session, body) ? body.response : body.missing);
     }
+  }
+
+  /** Whether it is there, over HTTP. */
+  has(key: string): boolean {
+    return this.find(key)?.socket.isOpen === true;
+  }
+
+  /** A WebSocket opens beside the session of this key, which is there. */
+  beside(connection: Connection, key: string): void {
+    const session = this.find(key);
+    if (session !== undefined) this.besides.set(connection, session);
+  }
+
+  /** It has closed. */
+  left(connection: Connection): void {
+    if (this.besides.size === 0) return;
+    this.besides.get(connection)?.socket.resume(connection);
+    this.besides.delete(connection);
+  }
+
+  /** See `conn.pauseSession`. */
+  pause(connection: Connection, frame: string): void {
+    this.besides.get(connection)?.socket.pause(connection, frame);
+  }
+
+  /**
+   * The WebSocket of a connection whose turn has just asked for it becomes the session's, with what its client has sent behind the message
+   * of that turn. The connection is closed; for good, where the session has gone meanwhile.
+   */
+  move(connection: Connection): void {
+    const { clients, closing } = this.options;
+    const session = this.besides.get(connection);
+    const { socket } = connection;
+    this.besides.delete(connection);
+    if (socket === undefined) return;
+    if (session?.socket.isOpen !== true || socket.handTo === undefined) return clients.break(connection, "session.unknown");
+    const { connection: heir } = session;
+    const behind = connection.events.slice(1).filter(({ type }) => type === toWorker.message);
+    closing(connection);
+    leaveTopics(connection, socket);
+    clients.closed(connection, { code: 1000, reason: new Uint8Array(0), isSlow: false });
+    socket.handTo(heir);
+    session.socket.moveTo(socket);
+    heir.socket = socket;
+    clients.heard(heir);
+    for (const { payload, isBinary } of behind) clients.receive(heir, payload, isBinary);
   }
 
   /** To be called several times a second. */
@@ -130,4 +181,11 @@ export class Sessions {
 function missing({ missing: answer }: ReceiveBody, { again, answer: reply }: SessionRequest): void {
   if (answer === "again") again();
   else reply(answer);
+}
+
+// What was published before has to leave first: uWebSockets.js forgets it when its topic is left.
+function leaveTopics({ topics }: Connection, socket: Socket): void {
+  if (topics === undefined) return;
+  socket.ping();
+  for (const topic of topics) socket.unsubscribe(topic);
 }

@@ -32,7 +32,7 @@ export interface SocketRoom {
 }
 
 export class ServerSocket<Data> implements Socket {
-  readonly data: Data;
+  data: Data;
   /** Something for it was dropped. */
   isSlow = false;
   /** We have closed it: nothing may be asked of it any more. */
@@ -91,6 +91,10 @@ export class ServerSocket<Data> implements Socket {
 
   isSubscribed(topic: string): boolean {
     return this.ws.isSubscribed(topic);
+  }
+
+  handTo(data: object): void {
+    this.data = data as Data;
   }
 
   publish(topic: string, data: Uint8Array, isBinary: boolean): void {

@@ -40,7 +40,9 @@ export default defineHandler({
     const user = query.get("user") ?? undefined;
     return openSession({ key, user, idleMs, linger, ...(query.has("frame") && { closeFrame: "c[{code},{reason}]" }), receive });
   },
+  onUpgrade: ({ query }) => ({ session: query.get("session") ?? undefined }),
   onOpen(conn) {
+    if (conn.query.has("session")) return;
     conn.subscribe(`room:${conn.params.room}`);
     conn.send(`open ${conn.id}`);
   },
@@ -53,7 +55,9 @@ export default defineHandler({
     else if (what === "close") {
       conn.send("bye");
       conn.close(4000, text);
-    } else if (what === "bytes") conn.send(Buffer.from(text));
+    } else if (what === "pause") conn.pauseSession(text);
+    else if (what === "move") return conn.moveToSession();
+    else if (what === "bytes") conn.send(Buffer.from(text));
     else if (what === "die" && !turn.redelivered) process.exit(13);
     else if (what === "wait") await new Promise((resolve) => setTimeout(resolve, Number(text)));
     else if (what === "fill") for (let line = 0; line < Number(text); line++) conn.send(`${line} ${"x".repeat(1_000)}`);
