@@ -54,6 +54,8 @@ export interface BackendOptions {
   readonly commits: Commits;
   readonly publishHere: PublishHere;
   readonly hello: () => GatewayHello;
+  /** NATS is back. */
+  readonly onReconnected: () => void;
   readonly now: () => number;
   readonly log: Logger;
   /** Swept elsewhere. */
@@ -228,6 +230,7 @@ export class Backend {
     topics.reconnected();
     history.topics.reconnected(topics.size > 0);
     locks.reconnected();
+    this.options.onReconnected();
     this.presence.say({ kind: "ask" });
     this.presence.announce();
   }

@@ -225,7 +225,7 @@ class Stage {
       },
     });
     this.commits = new Commits({
-      sessions: { pause: () => undefined, move: () => undefined },
+      sessions: () => ({ pause: () => undefined, move: () => undefined }),
       locks: { size: 0, keep: () => undefined, release: () => undefined, commit: () => undefined },
       connections: this.connections,
       dispatcher: this.dispatcher,

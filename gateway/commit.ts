@@ -29,7 +29,7 @@ export interface CommitsOptions extends TopicEffectsOptions {
   /** There is no room for its topics: it is closed, and what its turn asks for besides goes on. */
   readonly onTooManyTopics: (connection: Connection) => void;
   readonly timers: Timers;
-  readonly sessions: Pick<Sessions, "pause" | "move">;
+  readonly sessions: () => Pick<Sessions, "pause" | "move">;
   readonly heartbeats: Pick<Heartbeats, "set">;
   readonly locks: Pick<Locks, "size" | "keep" | "release" | "commit">;
   /** There is no room for its timers, or for what it tells as a member: as for topics. */
@@ -235,9 +235,9 @@ export class Commits {
       case toGateway.identity:
         return this.options.onIdentity(connection, parseIdentity(batch.payload(index)));
       case toGateway.pauseSession:
-        return this.options.sessions.pause(connection, batch.text(index));
+        return this.options.sessions().pause(connection, batch.text(index));
       case toGateway.moveToSession:
-        return this.options.sessions.move(connection);
+        return this.options.sessions().move(connection);
       case toGateway.nothing:
         return;
       default:

@@ -2,6 +2,8 @@
 // sockets say.
 
 import type { Logger } from "pino";
+import type { Bus } from "../protocol/bus.ts";
+import type { Subjects } from "../protocol/subjects.ts";
 import type { Api } from "./api/api.ts";
 import type { Certificate } from "./certificate.ts";
 import type { ClientEvents } from "./client-events.ts";
@@ -23,6 +25,8 @@ import type { WorkerRequests } from "./worker-requests.ts";
 export interface FrontendOptions {
   /** Of the gateway. */
   readonly id: string;
+  readonly bus: Bus;
+  readonly subjects: Subjects;
   readonly settings: LiveSettings;
   readonly clients: ClientEvents;
   readonly dispatcher: Dispatcher;
@@ -43,7 +47,7 @@ export class Frontend {
 
   constructor(options: FrontendOptions) {
     this.options = options;
-    const { id, settings, clients, dispatcher, requests, now, log } = options;
+    const { id, bus, subjects, settings, clients, dispatcher, requests, now, log } = options;
     this.files = new FileGuard({
       files: openFiles(),
       now,
@@ -53,6 +57,7 @@ export class Frontend {
       listenAgain: async () => this.server?.listenAgain(),
     });
     this.sessions = new Sessions({
+      ...{ id, bus, subjects },
       clients,
       topics: this.sessionTopics,
       publishToSockets: (topic, data, isBinary) => this.server?.publish(topic, data, isBinary),
@@ -120,6 +125,7 @@ export class Frontend {
 
   async listen(): Promise<void> {
     const { settings, clients } = this.options;
+    this.sessions.relay.begin();
     // Hundreds may come before the first sweep: all of those whom an earlier gateway served.
     await this.files.step();
     this.server = await listen<Connection>(settings.server, {

@@ -160,10 +160,7 @@ export class Gateway {
       publishHere,
       onNotKept: (connection, code, error) => this.clients.notKept(connection, code, error),
       timers: clients.timers,
-      sessions: {
-        pause: (connection, frame) => this.frontend.sessions.pause(connection, frame),
-        move: (connection) => this.frontend.sessions.move(connection),
-      },
+      sessions: () => this.frontend.sessions,
       heartbeats: clients.heartbeats,
       locks,
       onNoRoom: (connection, code) => clients.break(connection, code),
@@ -190,6 +187,7 @@ export class Gateway {
       commits,
       publishHere,
       hello: () => helloOf(this),
+      onReconnected: () => this.frontend.sessions.relay.reconnected(),
       now,
       log,
       sparseLog: clients.sparseLog,
@@ -208,7 +206,8 @@ export class Gateway {
       onBug: (error) => this.backend.meetFault(error),
     });
     this.api = this.makeApi();
-    this.frontend = new Frontend({ id, settings, clients, dispatcher, requests: this.backend.requests, api: this.api, now, log });
+    const { requests } = this.backend;
+    this.frontend = new Frontend({ ...{ id, bus, subjects, settings, clients, dispatcher, now, log }, requests, api: this.api });
   }
 
   get counters() {

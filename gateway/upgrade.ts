@@ -19,6 +19,7 @@ import { ParkedClients } from "./parked-clients.ts";
 import { type Kind, Refusals } from "./refusals.ts";
 import { type BodyClient, RequestBodies } from "./request-bodies.ts";
 import type { Sessions } from "./sessions/sessions.ts";
+import * as because from "./upgrade-refusals.ts";
 import type { Incoming } from "./uws/request.ts";
 import type { Answer, WaitingClient, WaitingUpgrade } from "./uws/waiting-client.ts";
 import type { WorkerRequests } from "./worker-requests.ts";
@@ -57,20 +58,6 @@ export interface UpgradesOptions<Data extends object> extends Slices {
   readonly admit: (admission: Admission) => Data;
 }
 
-const urlTooLong = { status: 414, code: "url.tooLong" } as const;
-const unknown = { status: 404, code: "route.unknown" } as const;
-const unknownHint = ": is it the path of a handler, and does a proxy pass it on as it came?";
-const full = { status: 503, code: "gateway.full" } as const;
-const tooMany = { status: 503, code: "upgrade.tooMany" } as const;
-const tooFast = { status: 429, code: "rate.requests" } as const;
-const restarts = { status: 503, code: "gateway.restarts" } as const;
-/** Its handler has been told, and answers the same again. */
-const missingTwice = { status: 404, code: "session.unknown" } as const;
-const noSession = { status: 400, code: "session.unknown" } as const;
-const undecided = { status: 503, code: "upgrade.parked" } as const;
-const broken = { status: 500, code: "envelope.malformed" } as const;
-const bug = { status: 500, code: "connection.bug" } as const;
-
 export class Upgrades<Data extends object> {
   /** Clients are to look for another gateway. */
   isDraining = false;
@@ -91,10 +78,10 @@ export class Upgrades<Data extends object> {
       later,
       limits,
       isServing: () => dispatcher.serving,
-      onTimeout: (kind, client) => this.refusals.refuse(kind, client, undecided),
+      onTimeout: (kind, client) => this.refusals.refuse(kind, client, because.undecided),
       onBug: (kind, client, error) => {
         log.error({ err: error }, "bug: a client that was parked gets an error, no other notices");
-        this.refusals.refuse(kind, client, bug);
+        this.refusals.refuse(kind, client, because.bug);
       },
     });
   }
@@ -110,9 +97,9 @@ export class Upgrades<Data extends object> {
   upgrade(incoming: Incoming, client: WaitingUpgrade<Data>): void {
     const fault = handshakeFault(incoming);
     if (fault !== undefined) return this.refusals.handshake(fault, incoming, client);
-    if (this.isUrlTooLong(incoming)) return this.refusals.refuseAndLog("upgrade", incoming, client, urlTooLong);
-    if (this.isDraining) return this.refusals.refuse("upgrade", client, restarts);
-    if (this.options.isFull()) return this.refusals.refuse("upgrade", client, full);
+    if (this.isUrlTooLong(incoming)) return this.refusals.refuseAndLog("upgrade", incoming, client, because.urlTooLong);
+    if (this.isDraining) return this.refusals.refuse("upgrade", client, because.restarts);
+    if (this.options.isFull()) return this.refusals.refuse("upgrade", client, because.full);
     this.routeUpgrade(incoming, client);
   }
 
@@ -126,9 +113,9 @@ export class Upgrades<Data extends object> {
     if (fault !== undefined) return refusals.handshake(fault, incoming, client);
     const body = bodyOf(incoming);
     const close = body === undefined ? undefined : "linger";
-    if (this.isUrlTooLong(incoming)) return refusals.refuseAndLog("request", incoming, client, { ...urlTooLong, close });
+    if (this.isUrlTooLong(incoming)) return refusals.refuseAndLog("request", incoming, client, { ...because.urlTooLong, close });
     if (isForbiddenMethod(incoming.method)) return refusals.method(incoming.method, client, close);
-    if (this.options.isFull()) return refusals.refuse("request", client, { ...full, close: "now" });
+    if (this.options.isFull()) return refusals.refuse("request", client, { ...because.full, close: "now" });
     const route = this.routeOf(incoming, client, close);
     if (route === null) return;
     const bytes = body?.bytes ?? 0;
@@ -146,7 +133,7 @@ export class Upgrades<Data extends object> {
   private routeUpgrade(incoming: Incoming, client: WaitingUpgrade<Data>): void {
     const match = this.options.dispatcher.route(incoming.path);
     if (match === undefined) return this.park("upgrade", client, () => this.routeUpgrade(incoming, client));
-    if (match === null) return this.refusals.refuseAndLog("upgrade", incoming, client, { ...unknown, hint: unknownHint });
+    if (match === null) return this.refusals.refuseAndLog("upgrade", incoming, client, { ...because.unknown, hint: because.unknownHint });
     const { route } = match;
     const fault = originFault(incoming, route, this.options.hosts());
     if (fault !== undefined) return this.refusals.origin("upgrade", fault, { client, route: route.path });
@@ -159,7 +146,7 @@ export class Upgrades<Data extends object> {
     const match = this.options.dispatcher.route(incoming.path);
     if (match === undefined) return undefined;
     const fault = match !== null && isOriginChecked(incoming) ? originFault(incoming, match.route, this.options.hosts()) : undefined;
-    if (match === null) this.refusals.refuse("request", client, { ...unknown, close });
+    if (match === null) this.refusals.refuse("request", client, { ...because.unknown, close });
     else if (!match.route.answers) this.refusals.plain(client, close);
     else if (fault !== undefined) this.refusals.origin("request", fault, { client, route: match.route.path, close });
     else return match.route;
@@ -184,16 +171,17 @@ export class Upgrades<Data extends object> {
         this.options.sessions.take(parseSession(payload), {
           incoming,
           client,
+          isAgain: sessionMissing,
           again: () => {
-            if (sessionMissing) this.refusals.refuse("request", client, missingTwice);
+            if (sessionMissing) this.refusals.refuse("request", client, because.missingTwice);
             else this.routeRequest(incoming, body, client, true);
           },
           answer: (answer) => this.answer(client, answer),
           refuse: (refusal) => this.refusals.refuse("request", client, refusal),
           begun: (status) => this.begun(client, status),
         }),
-      onBroken: () => this.refusals.refuse("request", client, broken),
-      onTimeout: () => this.refusals.refuse("request", client, undecided),
+      onBroken: () => this.refusals.refuse("request", client, because.broken),
+      onTimeout: () => this.refusals.refuse("request", client, because.undecided),
       onPoison: () => this.refusals.poison("request", incoming, client),
       isOver: () => client.isGone,
     });
@@ -202,7 +190,7 @@ export class Upgrades<Data extends object> {
   /** Takes no more upgrades. What a worker was asked is still answered. */
   drain(): void {
     this.isDraining = true;
-    this.waiting.clear((kind, client) => this.refusals.refuse(kind, client, restarts));
+    this.waiting.clear((kind, client) => this.refusals.refuse(kind, client, because.restarts));
   }
 
   /** There may be a worker now. */
@@ -220,7 +208,7 @@ export class Upgrades<Data extends object> {
   /** @returns whether the client was refused, since too many wait. */
   private refuseBeyond(kind: Kind, client: WaitingClient): boolean {
     const isBeyond = this.parked >= this.options.limits.waiting;
-    if (isBeyond) this.refusals.refuse(kind, client, tooMany);
+    if (isBeyond) this.refusals.refuse(kind, client, because.tooMany);
     return isBeyond;
   }
 
@@ -245,16 +233,17 @@ export class Upgrades<Data extends object> {
           client.answer({ ...body, close: "now" });
         }
       },
-      onBroken: () => this.refusals.refuse("upgrade", client, broken),
-      onTimeout: () => this.refusals.refuse("upgrade", client, undecided),
+      onBroken: () => this.refusals.refuse("upgrade", client, because.broken),
+      onTimeout: () => this.refusals.refuse("upgrade", client, because.undecided),
       onPoison: () => this.refusals.poison("upgrade", incoming, client),
       isOver: () => client.isGone,
     });
   }
 
   private accept(incoming: Incoming, client: WaitingUpgrade<Data>, body: UpgradedBody & { ok: true }, route: RouteHello): void {
-    if (!this.options.mayEnter(body.user)) return this.refusals.refuse("upgrade", client, tooFast);
-    if (body.session !== undefined && !this.options.sessions.has(body.session)) return this.refusals.refuse("upgrade", client, noSession);
+    if (!this.options.mayEnter(body.user)) return this.refusals.refuse("upgrade", client, because.tooFast);
+    if (body.session !== undefined && !this.options.sessions.has(body.session))
+      return this.refusals.refuse("upgrade", client, because.noSession);
     const subprotocol =
       body.subprotocol ?? listOf(incoming, "sec-websocket-protocol").find((offered) => route.subprotocols.includes(offered)) ?? "";
     const { query, ip } = incoming;
@@ -262,7 +251,16 @@ export class Upgrades<Data extends object> {
     const path = incoming.path === route.path ? route.path : incoming.path;
     const admit = () => {
       this.outcomes.upgrade.count("accepted");
-      return this.options.admit({ path, query, ip, user: body.user, subprotocol, state: body.state, expiresAt: body.expiresAt ?? 0, session: body.session });
+      return this.options.admit({
+        path,
+        query,
+        ip,
+        user: body.user,
+        subprotocol,
+        state: body.state,
+        expiresAt: body.expiresAt ?? 0,
+        session: body.session,
+      });
     };
     client.accept(admit, subprotocol, body.headers);
   }

@@ -30,7 +30,7 @@ export function rightsOf(namespace: string): Readonly<Record<Role, Permissions>>
   const topics = (kind: "gateway" | "again" | "publish" | "*") => `${namespace}.topic.*.${kind}`;
   const members = [subjects.members, subjects.membersFromWorkers];
   const gatewayLinks = [subjects.link("*"), subjects.linkFromWorkers("*"), subjects.unheard("*", "*")];
-  const questions = [subjects.asked("*"), subjects.answered("*")];
+  const questions = [subjects.asked("*"), subjects.answered("*"), `${namespace}.session.*`, subjects.sessions("*")];
   const buckets = [oneTimeBucket(namespace), taskBucket(namespace)].map(bucketRights);
   const stores = buckets.flatMap(({ look, use }) => [...look, ...use]);
   const leases = `$KV.${taskBucket(namespace)}.*`;
@@ -62,6 +62,7 @@ export function rightsOf(namespace: string): Readonly<Record<Role, Permissions>>
         subjects.repair,
         `${namespace}.repaired.*.*`,
         ...questions,
+        subjects.sessionUnheard("*", "*"),
         subjects.scraped("*"),
         subjects.deploys,
         replies,

@@ -20,7 +20,7 @@ const key = v.pipe(
   v.check((text) => text !== "" && Buffer.byteLength(text) <= sessionKeyBytes && text.isWellFormed(), "a key"),
 );
 const milliseconds = v.pipe(length, v.minValue(1), v.maxValue(longestSessionMs));
-const answer = v.object({ status, headers: answerHeaders, body: bytes });
+export const answer = v.object({ status, headers: answerHeaders, body: bytes });
 
 /** What a session is closed with. */
 const closing = v.object({
@@ -30,7 +30,7 @@ const closing = v.object({
   last: v.optional(v.string()),
 });
 
-const receive = v.object({
+export const receive = v.object({
   /** The head of the answer. */
   status,
   headers: answerHeaders,

@@ -39,6 +39,12 @@ export interface Subjects {
   asked(gateway: string): string;
   /** Where they answer it. */
   answered(gateway: string): string;
+  /** Where other gateways ask whoever has the session over HTTP of this key. */
+  session(key: string): string;
+  /** What a gateway is told of requests for sessions: its own, and those of its sessions. */
+  sessions(gateway: string): string;
+  /** Where NATS says that nobody has the session that this gateway's request is for. */
+  sessionUnheard(gateway: string, number: string): string;
   /** A gateway asks all workers for their metrics. */
   readonly scrape: string;
   /** Where that gateway gets them. */
@@ -72,6 +78,9 @@ export function subjectsOf(namespace: string): Subjects {
     repairedTopic: (gateway, topic) => `${namespace}.repaired.${gateway}.${encodeTopic(topic)}`,
     asked: (gateway) => `${namespace}.asked.${gateway}`,
     answered: (gateway) => `${namespace}.answered.${gateway}`,
+    session: (key) => `${namespace}.session.${encodeTopic(key)}`,
+    sessions: (gateway) => `${namespace}.sessions.${gateway}`,
+    sessionUnheard: (gateway, number) => `${namespace}.session-unheard.${gateway}.${number}`,
     scrape: `${namespace}.scrape`,
     scraped: (gateway) => `${namespace}.scraped.${gateway}`,
     deploys: `${namespace}.deploys`,

@@ -92,3 +92,21 @@ test("a WebSocket beside a session that is not there is refused; one that closes
   await poll.until(() => poll.lines.includes("1 x 1"), "what has waited");
   poll.abort();
 });
+
+test("polls and messages reach a session through any gateway: each frame once and in order, each message once", async () => {
+  system = await start({ gateways: 2, workers: 2 });
+  const url = `${system.url}/line/a/any`;
+  const publisher = await TestClient.open(`${system.url}/line/a/publisher`);
+  const poll = await LineClient.open(url);
+  for (let number = 1; number <= 100; number++) {
+    publisher.send(`say published-${number}`);
+    expect(await poll.say(`x`)).toBe(204);
+  }
+  await poll.until(() => poll.lines.includes("published-100") && poll.lines.includes("100 x 1"), "all arrive");
+  const published = poll.lines.filter((line) => line.startsWith("published"));
+  expect(published).toEqual(Array.from({ length: 100 }, (_, index) => `published-${index + 1}`));
+  const answers = poll.lines.filter((line) => / x /.test(line));
+  expect(answers).toEqual(Array.from({ length: 100 }, (_, index) => `${index + 1} x 1`));
+  poll.abort();
+  await publisher.close();
+});

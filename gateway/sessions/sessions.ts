@@ -1,13 +1,15 @@
 // The connections of this gateway whose clients speak HTTP, by their keys; and what workers answer requests of such clients with.
 
+import type { BusSubscription } from "../../protocol/bus.ts";
 import { toWorker } from "../../protocol/records.ts";
-import type { AnswerBody, DeliverBody, OpenSessionBody, ReceiveBody, SessionBody } from "../../protocol/session.ts";
+import type { AnswerBody, OpenSessionBody, ReceiveBody, SessionBody } from "../../protocol/session.ts";
 import type { ClientEvents } from "../client-events.ts";
 import type { Refusal } from "../client-limits.ts";
 import type { Connection, Socket } from "../connection.ts";
 import type { BodyClient } from "../request-bodies.ts";
 import type { Incoming } from "../uws/request.ts";
 import { Receiver } from "./receiver.ts";
+import { SessionRelay, type SessionRelayOptions } from "./session-relay.ts";
 import { SessionSocket } from "./session-socket.ts";
 import type { SessionTopics } from "./session-topics.ts";
 
@@ -17,6 +19,8 @@ export interface SessionRequest {
   readonly client: BodyClient;
   /** Its handler is asked again, and told that there is no such session. */
   readonly again: () => void;
+  /** It was asked again just now. */
+  readonly isAgain: boolean;
   readonly answer: (answer: AnswerBody) => void;
   readonly refuse: (refusal: { readonly status: number; readonly code: Refusal["code"]; readonly retryMs?: number }) => void;
   /** It is answered by what it receives; with this status. */
@@ -24,6 +28,10 @@ export interface SessionRequest {
 }
 
 export interface SessionsOptions {
+  /** Of the gateway. */
+  readonly id: string;
+  readonly bus: SessionRelayOptions["bus"];
+  readonly subjects: SessionRelayOptions["subjects"];
   readonly clients: Pick<ClientEvents, "admit" | "open" | "receive" | "closed" | "heard" | "break" | "limits">;
   /** See Dispatcher.closing. */
   readonly closing: (connection: Connection) => void;
@@ -41,16 +49,29 @@ export interface SessionsOptions {
 interface Session {
   readonly connection: Connection;
   readonly socket: SessionSocket;
+  readonly offer: BusSubscription;
 }
 
 export class Sessions {
   private readonly options: SessionsOptions;
   private readonly sessions = new Map<string, Session>();
+  /** To the sessions of other gateways, and from them. */
+  readonly relay: SessionRelay;
   /** WebSockets that have opened beside a session. */
   private readonly besides = new Map<Connection, Session>();
 
   constructor(options: SessionsOptions) {
     this.options = options;
+    const { id: self, bus, subjects, now } = options;
+    this.relay = new SessionRelay({
+      ...{ self, bus, subjects, now },
+      receive: (key, receive, client) => {
+        const session = this.find(key);
+        session?.socket.receive(new Receiver({ receive, client, onBegun: () => undefined }));
+        return session !== undefined;
+      },
+      deliver: (key, messages) => this.deliver(this.find(key), messages),
+    });
   }
 
   /** Those that are open, and those of which something may still be fetched. */
@@ -61,14 +82,33 @@ export class Sessions {
   /** A worker has answered a request with a session. */
   take(body: SessionBody, request: SessionRequest): void {
     const session = this.find(body.key);
-    switch (body.kind) {
-      case "open":
-        return session === undefined ? this.open(body, request) : this.receive(session, body.receive, request);
-      case "receive":
-        return session === undefined ? missing(body.receive, request) : this.receive(session, body.receive, request);
-      case "deliver":
-        return request.answer(this.deliver(session, body) ? body.response : body.missing);
+    if (session === undefined) return this.takeElsewhere(body, request);
+    if (body.kind !== "deliver") return this.receive(session, body.receive, request);
+    request.answer(this.deliver(session, body.messages) ? body.response : body.missing);
+  }
+
+  private takeElsewhere(body: SessionBody, request: SessionRequest): void {
+    const { client, begun, answer, isAgain } = request;
+    const { relay } = this;
+    const onSilent = () => request.refuse({ status: 503, code: "session.unanswered" });
+    if (body.kind === "deliver") {
+      const onMissing = () => answer(body.missing);
+      relay.deliver(body.key, body.messages, {
+        onMissing,
+        onSilent,
+        onDelivered: (isThere) => answer(isThere ? body.response : body.missing),
+      });
+      return;
     }
+    // Meanwhile it may have opened here, by another request.
+    const onMissing = () => {
+      const session = this.find(body.key);
+      if (session !== undefined) this.receive(session, body.receive, request);
+      else if (body.kind === "open") this.open(body, request);
+      else missing(body.receive, request);
+    };
+    if (body.kind === "open" && isAgain) onMissing();
+    else relay.receive(body.key, body.receive, client, { onMissing, onSilent, onBegun: begun });
   }
 
   /** Whether it is there, over HTTP. */
@@ -119,10 +159,13 @@ export class Sessions {
 
   /** To be called several times a second. */
   sweep(): void {
-    for (const [key, { socket }] of this.sessions) {
+    for (const [key, { socket, offer }] of this.sessions) {
       socket.sweep();
-      if (socket.hasEnded) this.sessions.delete(key);
+      if (!socket.hasEnded) continue;
+      this.sessions.delete(key);
+      offer.unsubscribe();
     }
+    this.relay.sweep();
   }
 
   private find(key: string): Session | undefined {
@@ -144,7 +187,8 @@ export class Sessions {
     const connection = clients.admit({ path, query, ip, user, subprotocol, state, expiresAt });
     limits.addresses.enter(address);
     connection.meter = limits.open(address, user);
-    const session = { connection, socket: this.socketFor(connection, body) };
+    const session = { connection, socket: this.socketFor(connection, body), offer: this.relay.offer(body.key) };
+    this.sessions.get(body.key)?.offer.unsubscribe();
     this.sessions.set(body.key, session);
     clients.open(connection, session.socket);
     this.receive(session, body.receive, request);
@@ -155,7 +199,7 @@ export class Sessions {
   }
 
   /** @returns whether there is a connection to have them. */
-  private deliver(session: Session | undefined, { messages }: DeliverBody): boolean {
+  private deliver(session: Session | undefined, messages: ReadonlyArray<string | Uint8Array>): boolean {
     if (session === undefined || !session.socket.isOpen) return false;
     const { connection, socket } = session;
     for (const message of messages) {

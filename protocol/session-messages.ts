@@ -1,0 +1,84 @@
+// What gateways tell each other of requests for sessions over HTTP: the gateway that a request has reached, and the one that has its
+// session. Each may be lost, and comes again until it is answered.
+
+import * as v from "valibot";
+import { protocolVersion } from "./envelope.ts";
+import { CodedError } from "./errors.ts";
+import { memberId } from "./membership.ts";
+import { packValue, unpackValue } from "./msgpack.ts";
+import { bytes, length } from "./record-body.ts";
+import { answer, receive } from "./session.ts";
+
+/** A piece of an answer has no more bytes of its body. */
+export const pieceBytes = 64 * 1024;
+
+const from = v.pipe(v.string(), v.regex(memberId));
+const name = { from, number: length };
+const headers = v.array(v.tuple([v.string(), v.string()]));
+
+/** To whoever has the session of this key. `number` counts the requests of the gateway that asks. */
+const question = v.object({
+  ...name,
+  key: v.string(),
+  /** Either of them. */
+  receive: v.optional(receive),
+  deliver: v.optional(v.array(v.union([v.string(), bytes]))),
+});
+
+/** Of an answer, in order: whole; or its head, its body, and its end. */
+const piece = v.variant("is", [
+  v.object({ is: v.literal("answer"), answer }),
+  v.object({ is: v.literal("head"), status: v.number(), headers, length: v.optional(length), first: v.optional(bytes) }),
+  v.object({ is: v.literal("bytes"), bytes }),
+  v.object({ is: v.literal("end") }),
+  v.object({ is: v.literal("cut") }),
+]);
+
+/** To one gateway: of the request `number` of the one that has asked. `from` is who says it. */
+const word = v.variant("kind", [
+  v.object({ kind: v.literal("piece"), ...name, seq: length, piece }),
+  /** The request is known, and waits. */
+  v.object({ kind: v.literal("held"), ...name }),
+  v.object({ kind: v.literal("delivered"), ...name, isThere: v.boolean() }),
+  /** Pieces up to `seq` have come; of their bodies the client has taken so many bytes. */
+  v.object({ kind: v.literal("ack"), ...name, seq: length, taken: length }),
+  /** Nobody waits for this answer any more. */
+  v.object({ kind: v.literal("gone"), ...name }),
+]);
+
+export type SessionQuestion = Readonly<v.InferOutput<typeof question>>;
+export type SessionPiece = Readonly<v.InferOutput<typeof piece>>;
+export type SessionWord = Readonly<v.InferOutput<typeof word>>;
+
+/** "S" and "s". */
+const letterOf = { question: 0x53, word: 0x73 } as const;
+
+export function encodeSessionQuestion(body: SessionQuestion): Uint8Array {
+  return encode(letterOf.question, body);
+}
+
+export function encodeSessionWord(body: SessionWord): Uint8Array {
+  return encode(letterOf.word, body);
+}
+
+/** @throws {CodedError} "envelope.version" or "envelope.malformed" */
+export function parseSessionQuestion(body: Uint8Array): SessionQuestion {
+  return parse(question, letterOf.question, body);
+}
+
+/** @throws {CodedError} "envelope.version" or "envelope.malformed" */
+export function parseSessionWord(body: Uint8Array): SessionWord {
+  return parse(word, letterOf.word, body);
+}
+
+function encode(letter: number, body: unknown): Uint8Array {
+  return Buffer.concat([Buffer.from([protocolVersion, letter]), packValue(body)]);
+}
+
+function parse<S extends v.GenericSchema>(schema: S, letter: number, body: Uint8Array): v.InferOutput<S> {
+  if (body.length < 3 || body[1] !== letter) throw new CodedError("envelope.malformed", "not of a session");
+  if (body[0] !== protocolVersion) throw new CodedError("envelope.version", `of a session: version ${body[0]}`);
+  const parsed = v.safeParse(schema, unpackValue(body.subarray(2)));
+  if (parsed.success) return parsed.output;
+  throw new CodedError("envelope.malformed", `of a session: ${parsed.issues[0]?.message}`);
+}
