@@ -1,0 +1,166 @@
+// WAMP with the clients that people have: AutobahnJS, Wampy, Autobahn|Python; and through deploys and kills.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { Wampy } from "wampy";
+import { MsgpackSerializer } from "wampy/MsgpackSerializer.js";
+import { WebSocket } from "ws";
+import { autobahn, openAutobahn } from "./autobahn.ts";
+import { startNats } from "./nats.ts";
+import { TestSystem } from "./system.ts";
+
+let system: TestSystem;
+let url: string;
+let store: string;
+
+beforeAll(async () => {
+  store = mkdtempSync(join(tmpdir(), "thinstate-wamp-"));
+  const nats = await startNats(0, ["-js", "-sd", store]);
+  system = await TestSystem.start({ handlers: "wamp", workers: 2, gateways: 2, nats });
+  url = `${system.url}/ws`;
+});
+
+afterAll(async () => {
+  await system.stop();
+  rmSync(store, { recursive: true });
+});
+
+for (const serializer of ["JSONSerializer", "MsgpackSerializer"] as const) {
+  test(`AutobahnJS, ${serializer}: calls, progress, errors, events, patterns, and who it was`, async () => {
+    const [one, two] = await Promise.all([openAutobahn(url, {}, serializer), openAutobahn(url, {}, serializer)]);
+    expect(await one.session.call("com.server.add", [2, 3])).toBe(5);
+    await expect(one.session.call("com.server.refuse")).rejects.toMatchObject({ error: "com.server.error.refused", args: ["no"] });
+    await expect(one.session.call("com.example.none")).rejects.toMatchObject({ error: "wamp.error.no_such_procedure" });
+
+    const registration = await two.session.register("com.example.work", ([count], _kwargs, { progress, caller }) => {
+      for (let step = 0; step < Number(count); step++) progress?.([step]);
+      if (count === -1) throw new autobahn.Error("com.example.error.negative", [count]);
+      return caller;
+    });
+    const steps: unknown[] = [];
+    const call = one.session.call("com.example.work", [3], {}, { receive_progress: true, disclose_me: true });
+    expect(
+      await call.then(
+        (value) => value,
+        undefined,
+        (step) => steps.push(step),
+      ),
+    ).toBe(one.session.id);
+    expect(steps).toEqual([0, 1, 2]);
+    await expect(one.session.call("com.example.work", [-1])).rejects.toMatchObject({ error: "com.example.error.negative", args: [-1] });
+    await two.session.unregister(registration);
+    await expect(one.session.call("com.example.work")).rejects.toMatchObject({ error: "wamp.error.no_such_procedure" });
+
+    const heard: unknown[] = [];
+    const exact = await two.session.subscribe("com.example.news", ([value], _kwargs, { publisher }) => heard.push([value, publisher]));
+    await two.session.subscribe("com.example", ([value], _kwargs, { topic }) => heard.push([value, topic]), { match: "prefix" });
+    const both = new Promise<void>((resolve) => {
+      void two.session.subscribe("com.example.end", () => resolve(), { match: "prefix" });
+    });
+    await one.session.publish("com.example.news", [1], {}, { acknowledge: true, disclose_me: true });
+    await one.session.publish("com.example.news", [2], {}, { acknowledge: true, exclude: [two.session.id] });
+    await two.session.unsubscribe(exact);
+    await one.session.publish("com.example.news", [3], {}, { acknowledge: true });
+    await one.session.publish("com.example.end", [4], {}, { acknowledge: true });
+    await both;
+    expect(heard.filter((each) => (each as unknown[])[1] === one.session.id)).toEqual([[1, one.session.id]]);
+    const patterns = [
+      [1, "com.example.news"],
+      [3, "com.example.news"],
+      [4, "com.example.end"],
+    ];
+    expect(heard.filter((each) => typeof (each as unknown[])[1] === "string")).toEqual(patterns);
+    await Promise.all([one.close(), two.close()]);
+    expect(one.closed()).toBe("wamp.close.goodbye_and_out");
+  });
+}
+
+test("AutobahnJS: ticket, WAMP-CRA with and without salt, and who is refused", async () => {
+  const onchallenge = (
+    _session: unknown,
+    method: string,
+    extra: { challenge: string; salt?: string; iterations: number; keylen: number },
+  ) => {
+    if (method === "ticket") return "secret";
+    const key = extra.salt === undefined ? "secret" : autobahn.auth_cra.derive_key("secret", extra.salt, extra.iterations, extra.keylen);
+    return autobahn.auth_cra.sign(key, extra.challenge);
+  };
+  for (const [method, authid] of [
+    ["ticket", "joe"],
+    ["wampcra", "joe"],
+    ["wampcra", "salted"],
+  ] as const) {
+    const opened = await openAutobahn(url, { authmethods: [method], authid, onchallenge });
+    expect(opened.details).toMatchObject({ authid, authmethod: method, authrole: "user" });
+    await opened.close();
+  }
+  const wrong = { authmethods: ["ticket"], authid: "joe", onchallenge: () => "guess" };
+  await expect(openAutobahn(url, wrong)).rejects.toThrow("wamp.error.authentication_failed");
+  await expect(openAutobahn(url, { realm: "nowhere" })).rejects.toThrow("wamp.error.no_such_realm");
+});
+
+for (const serializer of [undefined, new MsgpackSerializer()]) {
+  test(`Wampy, ${serializer === undefined ? "JSON" : "MessagePack"}: calls, progress, cancelling, events`, async () => {
+    const open = async () => {
+      const client = new Wampy(url, { realm: "realm1", ws: WebSocket, autoReconnect: false, ...(serializer && { serializer }) } as never);
+      await client.connect();
+      return client;
+    };
+    const [one, two] = [await open(), await open()];
+    expect((await one.call("com.server.add", [2, 3])).argsList).toEqual([5]);
+    await two.register("com.example.wampy", ({ argsList }) => ({ argsList: [`got ${argsList?.[0]}`] }));
+    expect((await one.call("com.example.wampy", ["this"])).argsList).toEqual(["got this"]);
+    const heard = new Promise(
+      (resolve) => void two.subscribe("com.example.wampy", ({ argsList }) => resolve(argsList)),
+    );
+    await one.call("com.server.add", [1, 1]);
+    await one.publish("com.example.wampy", ["hello"]);
+    expect(await heard).toEqual(["hello"]);
+    await two.unregister("com.example.wampy");
+    await expect(one.call("com.example.wampy")).rejects.toMatchObject({ errorUri: "wamp.error.no_such_procedure" });
+    await Promise.all([one.disconnect(), two.disconnect()]);
+  });
+}
+
+test("five deploys and two killed workers while clients call and publish: nothing is lost, doubled or reordered", async () => {
+  const [caller, callee] = await Promise.all([openAutobahn(url), openAutobahn(url, {}, "MsgpackSerializer")]);
+  const invoked: number[] = [];
+  await callee.session.register("com.example.count", ([number]) => {
+    invoked.push(Number(number));
+    return Number(number) * 2;
+  });
+  const heard: number[] = [];
+  const byPattern: number[] = [];
+  await callee.session.subscribe("com.example.number", ([number]) => heard.push(Number(number)));
+  await callee.session.subscribe("com.example.num", ([number]) => byPattern.push(Number(number)), { match: "prefix" });
+  let isDone = false;
+  const results: number[] = [];
+  const work = (async () => {
+    for (let number = 0; !isDone; number += 10) {
+      const batch = Array.from({ length: 10 }, (_, index) => number + index);
+      const published = batch.map((each) => caller.session.publish("com.example.number", [each], {}, { acknowledge: true }));
+      const called = batch.map((each) => caller.session.call("com.example.count", [each]));
+      results.push(...((await Promise.all(called)) as number[]));
+      await Promise.all(published);
+    }
+  })();
+  for (let release = 2; release <= 6; release++) {
+    await system.deploy(String(release), { workers: 2 });
+    if (release > 3) continue;
+    const [killed] = system.live("worker");
+    killed?.child.kill("SIGKILL");
+    system.say({ kind: "gone", id: system.workerHellos.find(({ pid }) => pid === killed?.pid)?.id ?? "", reason: "exited" });
+  }
+  isDone = true;
+  await work;
+  const expected = Array.from({ length: results.length }, (_, index) => index);
+  expect(results).toEqual(expected.map((each) => each * 2));
+  expect(invoked).toEqual(expected);
+  await expect.poll(() => [heard.length, byPattern.length]).toEqual([results.length, results.length]);
+  expect(heard).toEqual(expected);
+  expect(byPattern).toEqual(expected);
+  expect([caller.closed(), callee.closed()]).toEqual([undefined, undefined]);
+  await Promise.all([caller.close(), callee.close()]);
+});

@@ -1,0 +1,169 @@
+// Publish and subscribe, as it is on the wire.
+
+import { expect, test } from "vitest";
+import { testHandler } from "../../testing.ts";
+import { subscriptionId } from "./identifiers.ts";
+import { type } from "./messages.ts";
+import { WireSession } from "./testing/wire-session.ts";
+import { publishEvent, WampError, wamp } from "./wamp.ts";
+
+const topic = "com.example.topic";
+const start = (hooks: Partial<Parameters<typeof wamp>[0]> = {}) =>
+  testHandler(wamp({ path: "/ws", realms: ["realm1", "realm2"], ...hooks }));
+type Started = Awaited<ReturnType<typeof start>>;
+
+async function join(app: Started, count: number): Promise<WireSession[]> {
+  return Promise.all(Array.from({ length: count }, () => WireSession.join(app)));
+}
+
+test("an event reaches each subscriber of its realm once, with the same ids for all of one serializer, but not its publisher", async () => {
+  const app = await start();
+  const [ada, bob] = (await join(app, 2)) as [WireSession, WireSession];
+  const eve = await WireSession.join(app, { serializer: "msgpack" });
+  const other = await WireSession.join(app, { realm: "realm2" });
+  for (const session of [ada, bob, eve, other]) {
+    const subscribed = await session.ask(type.SUBSCRIBE, {}, topic);
+    expect(subscribed).toEqual([type.SUBSCRIBED, 1, subscriptionId(session === other ? "realm2" : "realm1", "exact", topic)]);
+  }
+  const published = await ada.ask(type.PUBLISH, { acknowledge: true }, topic, ["hello"], { n: 1 });
+  expect(published.slice(0, 2)).toEqual([type.PUBLISHED, 2]);
+  const event = [type.EVENT, subscriptionId("realm1", "exact", topic), published[2], {}, ["hello"], { n: 1 }];
+  expect(await bob.next()).toEqual(event);
+  expect(await eve.next()).toEqual(event);
+  for (const session of [ada, bob, eve, other]) expect(await session.rest()).toEqual([]);
+});
+
+test("a subscription that is there already has the same id; after UNSUBSCRIBED nothing comes, and it is unknown", async () => {
+  const app = await start();
+  const [ada, bob] = (await join(app, 2)) as [WireSession, WireSession];
+  const [, , id] = await ada.ask(type.SUBSCRIBE, {}, topic);
+  expect((await ada.ask(type.SUBSCRIBE, {}, topic))[2]).toBe(id);
+  expect(await ada.ask(type.UNSUBSCRIBE, id)).toEqual([type.UNSUBSCRIBED, 3]);
+  expect(await ada.ask(type.UNSUBSCRIBE, id)).toEqual([type.ERROR, type.UNSUBSCRIBE, 4, {}, "wamp.error.no_such_subscription"]);
+  await bob.ask(type.PUBLISH, { acknowledge: true }, topic);
+  expect(await ada.rest()).toEqual([]);
+});
+
+test("patterns: an event comes once for each subscription that it matches, with its topic", async () => {
+  const app = await start();
+  const [ada, bob] = (await join(app, 2)) as [WireSession, WireSession];
+  await ada.ask(type.SUBSCRIBE, { match: "prefix" }, "com.example");
+  await ada.ask(type.SUBSCRIBE, { match: "wildcard" }, "com..topic");
+  await ada.ask(type.SUBSCRIBE, {}, "com.example.topic");
+  await bob.ask(type.PUBLISH, { acknowledge: true }, "com.example.topic", [1]);
+  const ids = (["exact", "prefix", "wildcard"] as const).map((match, index) =>
+    subscriptionId("realm1", match, ["com.example.topic", "com.example", "com..topic"][index] as string),
+  );
+  const events = [await ada.next(), await ada.next(), await ada.next()];
+  expect(events.map(([, id]) => id).sort()).toEqual([...ids].sort());
+  expect(new Set(events.map(([, , publication]) => publication)).size).toBe(1);
+  expect(events.map(([, , , details]) => details)).toEqual([{}, { topic: "com.example.topic" }, { topic: "com.example.topic" }]);
+  await bob.ask(type.PUBLISH, { acknowledge: true }, "com.other.topic", [2]);
+  expect((await ada.next())[1]).toBe(ids[2]);
+  await ada.ask(type.UNSUBSCRIBE, ids[2]);
+  await ada.ask(type.UNSUBSCRIBE, ids[1]);
+  await bob.ask(type.PUBLISH, { acknowledge: true }, "com.example.others");
+  expect(await ada.rest()).toEqual([]);
+});
+
+test("exclude_me, exclude and eligible say who gets it; disclose_me says whose it is", async () => {
+  const app = await start({ authenticate: { ticket: ({ authid }) => ({ authrole: authid === "boss" ? "manager" : "staff" }) } });
+  const all: WireSession[] = [];
+  for (const authid of ["boss", "bob", "eve"]) {
+    const session = await WireSession.open(app);
+    await session.send([type.HELLO, "realm1", { roles: { publisher: {}, subscriber: {} }, authid, authmethods: ["ticket"] }]);
+    await session.next(type.CHALLENGE);
+    await session.send([type.AUTHENTICATE, "secret", {}]);
+    session.id = (await session.next(type.WELCOME))[1] as number;
+    await session.ask(type.SUBSCRIBE, {}, topic);
+    all.push(session);
+  }
+  const [boss, bob, eve] = all as [WireSession, WireSession, WireSession];
+  const got = async (options: object) => {
+    await boss.send([type.PUBLISH, 77, options, topic]);
+    const counts = [];
+    for (const session of all) counts.push((await session.rest()).filter(([code]) => code === type.EVENT).length);
+    return counts;
+  };
+  expect(await got({})).toEqual([0, 1, 1]);
+  expect(await got({ exclude_me: false })).toEqual([1, 1, 1]);
+  expect(await got({ exclude: [bob.id] })).toEqual([0, 0, 1]);
+  expect(await got({ eligible: [bob.id] })).toEqual([0, 1, 0]);
+  expect(await got({ eligible: [] })).toEqual([0, 0, 0]);
+  expect(await got({ eligible: [boss.id, bob.id, eve.id], exclude: [eve.id], exclude_me: false })).toEqual([1, 1, 0]);
+  expect(await got({ exclude_authid: ["eve"] })).toEqual([0, 1, 0]);
+  expect(await got({ eligible_authrole: ["manager"], exclude_me: false })).toEqual([1, 0, 0]);
+  await boss.ask(type.PUBLISH, { acknowledge: true, disclose_me: true }, topic);
+  const [, , , details] = await bob.next(type.EVENT);
+  expect(details).toEqual({ publisher: boss.id, publisher_authid: "boss", publisher_authrole: "manager" });
+});
+
+test("what is no URI, or reserved, is refused; without acknowledge, silently", async () => {
+  const app = await start();
+  const [ada] = (await join(app, 1)) as [WireSession];
+  for (const [options, uri] of [
+    [{}, "com..topic"],
+    [{}, "com.a b"],
+    [{}, ""],
+    [{ match: "prefix" }, "com..a"],
+  ]) {
+    expect((await ada.ask(type.SUBSCRIBE, options, uri)).at(-1)).toBe("wamp.error.invalid_uri");
+  }
+  expect((await ada.ask(type.PUBLISH, { acknowledge: true }, "wamp.session.on_join")).at(-1)).toBe("wamp.error.invalid_uri");
+  await ada.send([type.PUBLISH, 99, {}, "wamp.topic"]);
+  expect(await ada.rest()).toEqual([]);
+});
+
+test("hooks refuse, or undo what they have done by throwing; bytes travel between serializers", async () => {
+  const app = await start({
+    onSubscribe: (_session, uri) => uri !== "com.example.secret",
+    onPublish(session, { args: [what] }) {
+      session.event(topic, ["begun"]);
+      if (what === "throw") throw new Error("no");
+      if (what === "told") return new WampError("com.example.error", ["sorry"]);
+      return what !== "no";
+    },
+  });
+  const [ada] = (await join(app, 1)) as [WireSession];
+  const bob = await WireSession.join(app, { serializer: "msgpack" });
+  expect((await ada.ask(type.SUBSCRIBE, {}, "com.example.secret")).at(-1)).toBe("wamp.error.not_authorized");
+  for (const session of [ada, bob]) await session.ask(type.SUBSCRIBE, {}, topic);
+  const ask = async (what: string) => {
+    await ada.send([type.PUBLISH, 50, { acknowledge: true }, topic, [what]]);
+    return (await ada.rest()).map(([code, , , ...rest]) => (code === type.EVENT ? "event" : rest.slice(1)));
+  };
+  expect(await ask("throw")).toEqual([["wamp.error.runtime_error"]]);
+  expect(await ask("told")).toEqual(["event", ["com.example.error", ["sorry"]]]);
+  expect(await ask("no")).toEqual(["event", ["wamp.error.not_authorized"]]);
+  await ada.ask(type.PUBLISH, {}, topic, ["\0AAEC", { large: 1_700_000_000_000 }]);
+  expect((await bob.next(type.EVENT))[4]).toEqual([Uint8Array.of(0, 1, 2), { large: 1_700_000_000_000 }]);
+  await bob.send([type.PUBLISH, 51, {}, topic, [Uint8Array.of(255)]]);
+  expect((await ada.next(type.EVENT))[4]).toEqual(["\0/w=="]);
+});
+
+test("the server publishes to all, of either serializer, and by pattern", async () => {
+  const app = await start({
+    onCall: async (session) => publishEvent(session.turn.app, { realm: "realm1", topic, args: ["news"] }).then(() => null),
+  });
+  const [ada, bob] = (await join(app, 2)) as [WireSession, WireSession];
+  await ada.ask(type.SUBSCRIBE, {}, topic);
+  await bob.ask(type.SUBSCRIBE, { match: "prefix" }, "com.");
+  await bob.send([type.CALL, 9, {}, "com.example.tell"]);
+  expect((await ada.next())[4]).toEqual(["news"]);
+  expect((await bob.next(type.EVENT))[4]).toEqual(["news"]);
+});
+
+test("the session meta API tells who is there, who comes and who goes", async () => {
+  const app = await start();
+  const [ada] = (await join(app, 1)) as [WireSession];
+  await ada.ask(type.SUBSCRIBE, { match: "prefix" }, "wamp.session.");
+  const bob = await WireSession.join(app);
+  expect((await ada.next())[4]).toEqual([expect.objectContaining({ session: bob.id, authrole: "anonymous" })]);
+  expect((await ada.ask(type.CALL, {}, "wamp.session.count"))[3]).toEqual([2]);
+  expect((await ada.ask(type.CALL, {}, "wamp.session.list"))[3]).toEqual([[ada.id, bob.id]]);
+  expect((await ada.ask(type.CALL, {}, "wamp.session.get", [bob.id]))[3]).toEqual([expect.objectContaining({ session: bob.id })]);
+  expect((await ada.ask(type.CALL, {}, "wamp.session.get", [1])).at(-1)).toBe("wamp.error.no_such_session");
+  expect((await ada.ask(type.CALL, {}, "wamp.session.kill", [bob.id], { message: "enough" }))[0]).toBe(type.RESULT);
+  expect(await bob.next()).toEqual([type.GOODBYE, { message: "enough" }, "wamp.close.killed"]);
+  expect((await ada.next())[4]).toEqual([bob.id, expect.any(String), "anonymous"]);
+});

@@ -1,0 +1,86 @@
+// Messages as bytes: JSON and MessagePack. Pure.
+// Source: the WAMP protocol, "Serializers" and "Binary support in JSON".
+
+import { Packr } from "msgpackr";
+import type { Message } from "../../handler.ts";
+import type { Serializer } from "./identifiers.ts";
+import type { WampMessage } from "./messages.ts";
+
+/** As deep as what a client sends may be nested. */
+const depthLimit = 100;
+
+/** Integers up to 2^53 are numbers, beyond it bigints: the types of msgpackr lack "auto". */
+const packr = new Packr({ useRecords: false, int64AsType: "auto" as "number" });
+
+/** A client has sent what is no message of its serializer. */
+export class NotDecodable extends Error {}
+
+export function encode(message: WampMessage, serializer: Serializer): string | Uint8Array {
+  if (serializer === "json") return JSON.stringify(converted(message, toJson));
+  const bytes = pack(message);
+  // Ids are unsigned; msgpackr writes large integers as signed ones. They stand before everything else.
+  for (let at = 1, size = sizeOfInteger(bytes[at]); size > 0; at += size, size = sizeOfInteger(bytes[at])) {
+    if (bytes[at] === 0xd3) bytes[at] = 0xcf;
+  }
+  return bytes;
+}
+
+function sizeOfInteger(head = 0xc0): number {
+  return head < 0x80 ? 1 : ({ 204: 2, 205: 3, 206: 5, 207: 9, 211: 9 }[head] ?? 0);
+}
+
+/** @throws {NotDecodable} */
+export function decode(message: Message, serializer: Serializer): unknown {
+  if (message.isBinary !== (serializer === "msgpack")) throw new NotDecodable(`${serializer} is not in frames of this kind`);
+  try {
+    return serializer === "json" ? converted(message.json(), fromJson) : unpack(message.bytes());
+  } catch (error) {
+    throw new NotDecodable((error as Error).message);
+  }
+}
+
+export function pack(value: unknown): Uint8Array {
+  return packr.pack(converted(value, toMsgpack));
+}
+
+/** @throws where it is no MessagePack, or has extensions. */
+export function unpack(bytes: Uint8Array): unknown {
+  return converted(packr.unpack(bytes), fromMsgpack);
+}
+
+/** The value itself, or a copy of what becomes something else. */
+function converted(value: unknown, leaf: (value: unknown) => unknown, depth = 0): unknown {
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return leaf(value);
+  if (depth > depthLimit) throw new RangeError(`nested more than ${depthLimit} deep`);
+  if (!Array.isArray(value) && ![Object.prototype, null].includes(Object.getPrototypeOf(value))) return leaf(value);
+  let copy: Record<string, unknown> | undefined;
+  for (const [key, part] of Object.entries(value)) {
+    const made = converted(part, leaf, depth + 1);
+    if (made === part) continue;
+    copy ??= (Array.isArray(value) ? [...value] : { ...value }) as Record<string, unknown>;
+    copy[key] = made;
+  }
+  return copy ?? value;
+}
+
+function fromJson(value: unknown): unknown {
+  return typeof value === "string" && value.charCodeAt(0) === 0 ? new Uint8Array(Buffer.from(value.slice(1), "base64")) : value;
+}
+
+function toJson(value: unknown): unknown {
+  if (value instanceof Uint8Array) return `\0${Buffer.from(value.buffer, value.byteOffset, value.length).toString("base64")}`;
+  return typeof value === "bigint" ? Number(value) : value;
+}
+
+function fromMsgpack(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value;
+  throw new TypeError("extensions are not known");
+}
+
+/** msgpackr makes large integers floating-point numbers, which are none to other languages. */
+function toMsgpack(value: unknown): unknown {
+  if (typeof value === "number" && Number.isInteger(value) && (value >= 2 ** 32 || value < -(2 ** 31)) && Math.abs(value) <= 2 ** 53)
+    return BigInt(value);
+  if (typeof value === "object" && value !== null && "toJSON" in value && typeof value.toJSON === "function") return value.toJSON();
+  return value;
+}

@@ -1,0 +1,261 @@
+// Remote procedure calls, as they are on the wire: of the handler, and from client to client.
+
+import { expect, test, vi } from "vitest";
+import { testHandler } from "../../testing.ts";
+import { type, type WampMessage } from "./messages.ts";
+import { WireSession } from "./testing/wire-session.ts";
+import { WampError, WampResult, wamp } from "./wamp.ts";
+
+const procedure = "com.example.procedure";
+const start = (hooks: Partial<Parameters<typeof wamp>[0]> = {}) => testHandler(wamp({ path: "/ws", realms: ["realm1"], ...hooks }));
+type Started = Awaited<ReturnType<typeof start>>;
+
+async function join(app: Started, count: number): Promise<WireSession[]> {
+  return Promise.all(Array.from({ length: count }, () => WireSession.join(app)));
+}
+
+/** Registered, and called: both sides of an open call. */
+async function open(app: Started, options = {}, register = {}) {
+  const [caller, callee] = (await join(app, 2)) as [WireSession, WireSession];
+  expect((await callee.ask(type.REGISTER, register, procedure))[0]).toBe(type.REGISTERED);
+  await caller.send([type.CALL, 7, options, procedure, ["a"], { b: 1 }]);
+  const invocation = await callee.next(type.INVOCATION);
+  return { caller, callee, id: invocation[1] as number, invocation };
+}
+
+test("the handler's own procedures answer; what they throw undoes what they did, and is told by its URI alone", async () => {
+  const app = await start({
+    procedures: {
+      "com.example.add": (_session, { args: [a, b] }) => (a as number) + (b as number),
+      "com.example.both": () => new WampResult([1, 2], { three: 3 }),
+      "com.example.nothing": () => undefined,
+      "com.example.refuse": () => new WampError("com.example.error.refused", [1]),
+      "com.example.throw": () => {
+        throw new WampError("com.example.error.thrown", [], { why: "because" });
+      },
+      "com.example.bug": () => {
+        throw new Error("secret");
+      },
+      async "com.example.steps"(_session, { progress }) {
+        await progress(1);
+        await progress(2);
+        return 3;
+      },
+    },
+    onCall: (_session, { procedure: called, args }) => (called.startsWith("com.dynamic.") ? [called, ...args] : undefined),
+  });
+  const [ada] = (await join(app, 1)) as [WireSession];
+  expect(await ada.ask(type.CALL, {}, "com.example.add", [2, 3])).toEqual([type.RESULT, 1, {}, [5]]);
+  expect(await ada.ask(type.CALL, {}, "com.example.both")).toEqual([type.RESULT, 2, {}, [1, 2], { three: 3 }]);
+  expect(await ada.ask(type.CALL, {}, "com.example.nothing")).toEqual([type.RESULT, 3, {}]);
+  expect(await ada.ask(type.CALL, {}, "com.example.refuse")).toEqual([type.ERROR, type.CALL, 4, {}, "com.example.error.refused", [1]]);
+  const thrown = [type.ERROR, type.CALL, 5, {}, "com.example.error.thrown", [], { why: "because" }];
+  expect(await ada.ask(type.CALL, {}, "com.example.throw")).toEqual(thrown);
+  expect(await ada.ask(type.CALL, {}, "com.example.bug")).toEqual([type.ERROR, type.CALL, 6, {}, "wamp.error.runtime_error"]);
+  expect(await ada.ask(type.CALL, {}, "com.dynamic.x", [1])).toEqual([type.RESULT, 7, {}, [["com.dynamic.x", 1]]]);
+  expect(await ada.ask(type.CALL, {}, "com.example.missing")).toEqual([type.ERROR, type.CALL, 8, {}, "wamp.error.no_such_procedure"]);
+  expect(await ada.ask(type.CALL, { receive_progress: true }, "com.example.steps")).toEqual([type.RESULT, 9, { progress: true }, [1]]);
+  expect([await ada.next(), await ada.next()]).toEqual([
+    [type.RESULT, 9, { progress: true }, [2]],
+    [type.RESULT, 9, {}, [3]],
+  ]);
+  expect((await ada.ask(type.REGISTER, {}, "com.example.add")).at(-1)).toBe("wamp.error.procedure_already_exists");
+});
+
+test("a call goes to its callee and the result to its caller, through deploys and crashes of workers", async () => {
+  const app = await start();
+  const { caller, callee, id, invocation } = await open(app);
+  expect(invocation.slice(3)).toEqual([{}, ["a"], { b: 1 }]);
+  await app.deploy(wamp({ path: "/ws", realms: ["realm1"] }));
+  await app.crash();
+  app.crashNext("before commit");
+  await callee.send([type.YIELD, id, {}, ["done"]]);
+  expect(await caller.next()).toEqual([type.RESULT, 7, {}, ["done"]]);
+  await caller.send([type.CALL, 8, {}, procedure]);
+  const [, second] = await callee.next(type.INVOCATION);
+  await callee.send([type.ERROR, type.INVOCATION, second, { n: 1 }, "com.example.error", ["no"], { b: 2 }]);
+  expect(await caller.next()).toEqual([type.ERROR, type.CALL, 8, { n: 1 }, "com.example.error", ["no"], { b: 2 }]);
+  // Once.
+  await callee.send([type.YIELD, id, {}]);
+  expect(await caller.rest()).toEqual([]);
+});
+
+test("progressive results come while the call is open, to those that want them", async () => {
+  const app = await start();
+  const { caller, callee, id, invocation } = await open(app, { receive_progress: true });
+  expect(invocation[3]).toEqual({ receive_progress: true });
+  for (const n of [1, 2]) await callee.send([type.YIELD, id, { progress: true }, [n]]);
+  await callee.send([type.YIELD, id, {}, [3]]);
+  const results = [await caller.next(), await caller.next(), await caller.next()];
+  expect(results.map(([, , details, args]) => [details, args])).toEqual([
+    [{ progress: true }, [1]],
+    [{ progress: true }, [2]],
+    [{}, [3]],
+  ]);
+});
+
+test("one procedure has one callee; with invoke, several, by the same rule", async () => {
+  const app = await start();
+  const [ada, bob, eve] = (await join(app, 3)) as [WireSession, WireSession, WireSession];
+  await ada.ask(type.REGISTER, {}, procedure);
+  const exists = "wamp.error.procedure_already_exists";
+  expect((await bob.ask(type.REGISTER, {}, procedure)).at(-1)).toBe(exists);
+  expect((await ada.ask(type.REGISTER, { invoke: "first" }, procedure)).at(-1)).toBe(exists);
+  for (const invoke of ["first", "last", "roundrobin", "random"]) {
+    const shared = `com.example.${invoke}`;
+    const [, , id] = await ada.ask(type.REGISTER, { invoke }, shared);
+    expect((await bob.ask(type.REGISTER, { invoke }, shared))[2]).toBe(id);
+    const other = invoke === "first" ? "last" : "first";
+    expect((await eve.ask(type.REGISTER, { invoke: other }, shared)).at(-1)).toMatch(/different_invocation_policy$/);
+    const called: string[] = [];
+    for (let count = 0; count < 4; count++) {
+      const before = [ada.messages.length, bob.messages.length];
+      await eve.send([type.CALL, 100 + count, {}, shared]);
+      await vi.waitFor(() => expect(ada.messages.length + bob.messages.length).toBe((before[0] as number) + (before[1] as number) + 1));
+      called.push(ada.messages.length > (before[0] as number) ? "ada" : "bob");
+      const callee = called.at(-1) === "ada" ? ada : bob;
+      await callee.send([type.YIELD, (await callee.next(type.INVOCATION))[1], {}]);
+      await eve.next(type.RESULT);
+    }
+    if (invoke === "first") expect(called).toEqual(["ada", "ada", "ada", "ada"]);
+    if (invoke === "last") expect(called).toEqual(["bob", "bob", "bob", "bob"]);
+    if (invoke === "roundrobin") expect(called).toEqual(["ada", "bob", "ada", "bob"]);
+  }
+});
+
+test("a call is routed to the best of the patterns that match it, and says what was called", async () => {
+  const app = await start();
+  const [callee, caller] = (await join(app, 2)) as [WireSession, WireSession];
+  const registered: Array<[string, string]> = [
+    ["exact", "a1.b2.c3.d4.e55"],
+    ["prefix", "a1.b2.c3"],
+    ["prefix", "a1.b2.c3.d4"],
+    ["wildcard", "a1.b2..d4.e5"],
+    ["wildcard", "a1.b2.c33..e5"],
+    ["wildcard", "a1.b2..d4.e5..g7"],
+    ["wildcard", "a1.b2..d4..f6.g7"],
+  ];
+  const ids: unknown[] = [];
+  for (const [match, uri] of registered) ids.push((await callee.ask(type.REGISTER, { match }, uri))[2]);
+  expect((await caller.ask(type.REGISTER, { match: "prefix" }, "a1.b2.c3")).at(-1)).toBe("wamp.error.procedure_already_exists");
+  const cases = [
+    ["a1.b2.c3.d4.e55", 0],
+    ["a1.b2.c3.d98.e74", 1],
+    ["a1.b2.c3.d4.e325", 2],
+    ["a1.b2.c55.d4.e5", 3],
+    ["a1.b2.c33.d4.e5", 4],
+    ["a1.b2.c88.d4.e5.f6.g7", 5],
+  ] as const;
+  for (const [called, index] of cases) {
+    await caller.send([type.CALL, 50 + index, {}, called]);
+    const [, id, registration, details] = await callee.next(type.INVOCATION);
+    expect([registration, details]).toEqual([ids[index], index === 0 ? {} : { procedure: called }]);
+    await callee.send([type.YIELD, id, {}]);
+    await caller.next(type.RESULT);
+  }
+  expect((await caller.ask(type.CALL, {}, "a2.b2.c2.d2.e2")).at(-1)).toBe("wamp.error.no_such_procedure");
+  expect(await callee.ask(type.UNREGISTER, ids[1])).toEqual([type.UNREGISTERED, 8]);
+  expect((await callee.ask(type.UNREGISTER, ids[1])).at(-1)).toBe("wamp.error.no_such_registration");
+  expect((await callee.ask(type.UNREGISTER, ids[0]))[0]).toBe(type.UNREGISTERED);
+  // It was known a moment ago: who is no callee any more says so.
+  await caller.send([type.CALL, 60, {}, "a1.b2.c3.d4.e55"]);
+  const [, , registration] = await callee.next(type.INVOCATION);
+  expect(registration).toBe(ids[2]);
+});
+
+test("who calls is told where the caller or the callee wants it", async () => {
+  const app = await start();
+  const told = async (options: object, register: object) => {
+    const { caller, callee, invocation } = await open(app, options, register);
+    await Promise.all([caller, callee].map((session) => session.connection.close()));
+    return [invocation[3], { caller: caller.id, caller_authid: expect.any(String), caller_authrole: "anonymous" }];
+  };
+  const [plain] = await told({}, {});
+  expect(plain).toEqual({});
+  for (const wishes of [[{ disclose_me: true }, {}] as const, [{}, { disclose_caller: true }] as const]) {
+    const [details, caller] = await told(...wishes);
+    expect(details).toEqual(caller);
+  }
+});
+
+test("CANCEL: skip, kill and killnowait", async () => {
+  const app = await start();
+  const canceled: WampMessage = [type.ERROR, type.CALL, 7, {}, "wamp.error.canceled"];
+  for (const mode of ["skip", "killnowait", "kill"]) {
+    const { caller, callee, id } = await open(app);
+    await caller.send([type.CANCEL, 7, { mode }]);
+    if (mode !== "kill") expect(await caller.next()).toEqual(canceled);
+    if (mode === "skip") expect(await callee.rest()).toEqual([]);
+    else expect((await callee.next()).slice(0, 3)).toEqual([type.INTERRUPT, id, { mode, reason: "wamp.error.canceled" }]);
+    expect(await caller.rest()).toEqual([]);
+    await callee.send([type.ERROR, type.INVOCATION, id, {}, "wamp.error.canceled"]);
+    if (mode === "kill") expect(await caller.next()).toEqual(canceled);
+    expect(await caller.rest()).toEqual([]);
+    await callee.connection.close();
+  }
+});
+
+test("a callee that leaves ends its calls, a caller that leaves interrupts them", async () => {
+  const app = await start();
+  const first = await open(app);
+  await first.callee.connection.close(1006);
+  expect(await first.caller.next()).toEqual([type.ERROR, type.CALL, 7, {}, "wamp.error.canceled"]);
+  expect((await first.caller.ask(type.CALL, {}, procedure)).at(-1)).toBe("wamp.error.no_such_procedure");
+  const second = await open(app);
+  await second.caller.connection.close(1006);
+  const [, id, options] = await second.callee.next(type.INTERRUPT);
+  expect([id, options]).toEqual([second.id, { mode: "killnowait", reason: "wamp.error.canceled" }]);
+});
+
+test("a call times out, and one whose callee is gone without a word ends", async () => {
+  vi.useFakeTimers({ toFake: ["Date"] });
+  try {
+    const app = await start();
+    const advance = (ms: number) => {
+      vi.setSystemTime(Date.now() + ms);
+      app.advance(ms);
+    };
+    const { caller, callee, id } = await open(app, { timeout: 300 });
+    advance(310);
+    expect(await caller.next()).toEqual([type.ERROR, type.CALL, 7, {}, "wamp.error.timeout"]);
+    expect((await callee.next())[1]).toBe(id);
+    await caller.send([type.CALL, 8, {}, procedure]);
+    await callee.next(type.INVOCATION);
+    advance(1_100);
+    advance(6_000);
+    expect(await caller.rest()).toEqual([]);
+    expect(caller.connection.state).toMatchObject({ calls: [{ request: 8 }] });
+    await callee.connection.close();
+    expect(await caller.next()).toEqual([type.ERROR, type.CALL, 8, {}, "wamp.error.canceled"]);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test("a call to one that has just gone, of whom nobody else has heard, does not hang", async () => {
+  const app = await start();
+  const { caller, callee, id } = await open(app);
+  await callee.send([type.YIELD, id, {}]);
+  await caller.next(type.RESULT);
+  const closing = callee.connection.close();
+  // Its callee is known from a moment ago.
+  await caller.send([type.CALL, 9, {}, procedure]);
+  await closing;
+  vi.useFakeTimers({ toFake: ["Date"] });
+  try {
+    vi.setSystemTime(Date.now() + 1_100);
+    app.advance(1_100);
+    expect((await caller.next()).at(-1)).toMatch(/^wamp.error.(canceled|no_such_procedure)$/);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test("what is open is bounded: the next call is refused, and one comes to its end", async () => {
+  const app = await start();
+  const { caller, callee, id } = await open(app);
+  for (let count = 0; count < 99; count++) await caller.send([type.CALL, 1_000 + count, {}, procedure]);
+  expect((await caller.ask(type.CALL, {}, procedure)).at(-1)).toBe("wamp.error.unavailable");
+  await callee.send([type.YIELD, id, {}]);
+  expect((await caller.next())[0]).toBe(type.RESULT);
+});

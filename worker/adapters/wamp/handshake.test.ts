@@ -1,0 +1,222 @@
+// Who is let in, and what breaks the protocol in which state.
+
+import { createHmac } from "node:crypto";
+import { expect, test } from "vitest";
+import { testHandler } from "../../testing.ts";
+import { type Dict, type } from "./messages.ts";
+import { WireSession } from "./testing/wire-session.ts";
+import { deriveKey, wamp } from "./wamp.ts";
+
+const roles = { subscriber: {} };
+const start = (hooks: Partial<Parameters<typeof wamp>[0]> = {}) => testHandler(wamp({ path: "/ws", realms: ["realm1"], ...hooks }));
+
+async function hello(app: Awaited<ReturnType<typeof start>>, details: Dict, realm = "realm1", cookies = {}): Promise<WireSession> {
+  const session = await WireSession.open(app, { cookies });
+  await session.send([type.HELLO, realm, { roles, ...details }]);
+  return session;
+}
+
+test("anybody is welcome where nothing else is said, with a random session id, and what the router can do", async () => {
+  const app = await start();
+  const [, id, details] = await (await hello(app, {})).next();
+  expect(id).toBeGreaterThan(0);
+  expect(details).toMatchObject({ realm: "realm1", authrole: "anonymous", authmethod: "anonymous" });
+  const { broker, dealer } = (details as { roles: Record<string, Dict> }).roles;
+  expect([broker, dealer]).toEqual([{ features: expect.anything() }, { features: expect.anything() }]);
+});
+
+test("without a subprotocol that it knows, the handshake is refused; what comes with a cookie is known by it", async () => {
+  const app = await start({
+    authenticate: { cookie: ({ user }) => (user === undefined ? undefined : { authrole: "user", authid: user }) },
+    onUpgrade: ({ cookies }) => ({ user: cookies.name }),
+  });
+  expect((await app.refused("/ws", { subprotocols: ["wamp.2.cbor"] })).status).toBe(400);
+  const ada = await hello(app, { authmethods: ["wampcra", "cookie"] }, "realm1", { name: "ada" });
+  expect((await ada.next())[2]).toMatchObject({ authid: "ada", authrole: "user", authmethod: "cookie" });
+  const nobody = await hello(app, { authmethods: ["cookie"] });
+  expect(await nobody.next()).toEqual([type.ABORT, expect.anything(), "wamp.error.authentication_failed"]);
+  const other = await hello(app, { authmethods: ["ticket"] });
+  expect((await other.next())[2]).toBe("wamp.error.no_matching_auth_method");
+  expect(other.connection.closed?.code).toBe(3000);
+});
+
+test("a ticket is checked; what is wrong is told to nobody", async () => {
+  const expiresAt = new Date(Date.now() + 60_000);
+  const app = await start({
+    authenticate: { ticket: ({ authid }, ticket) => (ticket === "right" ? { authrole: `of ${authid}`, expiresAt } : undefined) },
+  });
+  for (const ticket of ["right", "wrong"]) {
+    const session = await hello(app, { authmethods: ["ticket"], authid: "joe" });
+    expect(await session.next()).toEqual([type.CHALLENGE, "ticket", {}]);
+    await session.send([type.AUTHENTICATE, ticket, {}]);
+    const [code, , details] = await session.next();
+    if (ticket === "wrong") expect([code, details]).toEqual([type.ABORT, "wamp.error.authentication_failed"]);
+    else {
+      expect(details).toMatchObject({ authid: "joe", authrole: "of joe", authmethod: "ticket" });
+      expect([session.connection.user, session.connection.expiresAt]).toEqual(["joe", expiresAt]);
+    }
+  }
+});
+
+test("WAMP-CRA: the challenge says what is to be signed, also with a salted key", async () => {
+  const key = deriveKey("password", "salt123", 100, 32);
+  const secrets: Record<string, object> = {
+    plain: { secret: "password", authrole: "user" },
+    salted: { secret: key, salt: "salt123", iterations: 100, keylen: 32, authrole: "user" },
+  };
+  const app = await start({ authenticate: { wampcra: ({ authid }) => secrets[authid] as never } });
+  for (const [authid, secret] of [
+    ["plain", "password"],
+    ["salted", key],
+    ["plain", "guessed"],
+  ] as const) {
+    const session = await hello(app, { authmethods: ["wampcra"], authid });
+    const [, method, extra] = (await session.next(type.CHALLENGE)) as unknown as [number, string, Record<string, string>];
+    const told = JSON.parse(extra.challenge as string);
+    expect([method, told.authid, told.authrole, told.authmethod]).toEqual(["wampcra", authid, "user", "wampcra"]);
+    expect(extra.salt).toBe(authid === "salted" ? "salt123" : undefined);
+    const signature = createHmac("sha256", secret)
+      .update(extra.challenge as string)
+      .digest("base64");
+    await session.send([type.AUTHENTICATE, signature, {}]);
+    const [code, id] = await session.next();
+    expect(code).toBe(secret === "guessed" ? type.ABORT : type.WELCOME);
+    if (code === type.WELCOME) expect(id).toBe(told.session);
+  }
+  expect((await (await hello(app, { authmethods: ["wampcra"], authid: "nobody" })).next())[0]).toBe(type.ABORT);
+});
+
+test("realms are those that there are, and roles are told", async () => {
+  const app = await start({ realms: async (realm) => realm.startsWith("com.example.") });
+  expect((await (await hello(app, {}, "com.example.a")).next())[0]).toBe(type.WELCOME);
+  expect((await (await hello(app, {}, "realm1")).next())[2]).toBe("wamp.error.no_such_realm");
+  expect((await (await hello(app, {}, "no realm")).next())[2]).toBe("wamp.error.invalid_uri");
+  for (const wrong of [{}, { unknown: {} }, { caller: true }]) {
+    expect((await (await hello(app, { roles: wrong })).next())[2]).toBe("wamp.error.protocol_violation");
+  }
+});
+
+test("who says nothing is let go", async () => {
+  const app = await start();
+  const session = await WireSession.open(app);
+  app.advance(10_100);
+  expect(await session.next()).toEqual([type.ABORT, expect.anything(), "wamp.error.timeout"]);
+});
+
+const states: Record<string, (app: Awaited<ReturnType<typeof start>>) => Promise<WireSession>> = {
+  opening: (app) => WireSession.open(app),
+  authenticating: async (app) => {
+    const session = await hello(app, { authmethods: ["ticket"] });
+    await session.next(type.CHALLENGE);
+    return session;
+  },
+  joined: (app) => WireSession.join(app),
+};
+const well: Record<number, unknown[]> = {
+  [type.HELLO]: ["realm1", { roles }],
+  [type.WELCOME]: [1, {}],
+  [type.CHALLENGE]: ["ticket", {}],
+  [type.AUTHENTICATE]: ["x", {}],
+  [type.GOODBYE]: [{}, "wamp.close.normal"],
+  [type.ERROR]: [type.CALL, 1, {}, "com.example.error"],
+  [type.PUBLISH]: [1, {}, "com.example.topic"],
+  [type.PUBLISHED]: [1, 1],
+  [type.SUBSCRIBE]: [1, {}, "com.example.topic"],
+  [type.SUBSCRIBED]: [1, 1],
+  [type.UNSUBSCRIBE]: [1, 1],
+  [type.UNSUBSCRIBED]: [1],
+  [type.EVENT]: [1, 1, {}],
+  [type.CALL]: [1, {}, "com.example.procedure"],
+  [type.CANCEL]: [1, {}],
+  [type.RESULT]: [1, {}],
+  [type.REGISTER]: [1, {}, "com.example.procedure"],
+  [type.REGISTERED]: [1, 1],
+  [type.UNREGISTER]: [1, 1],
+  [type.UNREGISTERED]: [1],
+  [type.INVOCATION]: [1, 1, {}],
+  [type.INTERRUPT]: [1, {}],
+  [type.YIELD]: [1, {}],
+};
+const taken: Record<string, readonly number[]> = {
+  opening: [type.HELLO],
+  authenticating: [type.AUTHENTICATE],
+  joined: [
+    ...[type.GOODBYE, type.PUBLISH, type.SUBSCRIBE, type.UNSUBSCRIBE, type.CALL, type.CANCEL],
+    ...[type.REGISTER, type.UNREGISTER, type.YIELD],
+  ],
+};
+
+test("every message that has no place in a state is a protocol violation: ABORT, and the connection is closed", async () => {
+  const app = await start({ authenticate: { ticket: () => ({ authrole: "user" }), anonymous: () => ({ authrole: "anonymous" }) } });
+  for (const [state, open] of Object.entries(states)) {
+    for (const [code, elements] of Object.entries(well)) {
+      const session = await open(app);
+      await session.send([Number(code), ...elements]);
+      const isTaken = taken[state]?.includes(Number(code)) === true;
+      const closed = isTaken ? (Number(code) === type.GOODBYE ? 1000 : undefined) : 3002;
+      expect([state, code, session.connection.closed?.code]).toEqual([state, code, closed]);
+      if (!isTaken) expect(session.messages.at(-1)).toEqual([type.ABORT, expect.anything(), "wamp.error.protocol_violation"]);
+    }
+  }
+});
+
+test("what is no message is a protocol violation, and says what is wrong", async () => {
+  const app = await start();
+  const uri = "com.example.topic";
+  const wrong: Array<[unknown, RegExp]> = [
+    [{}, /list/],
+    [[], /list/],
+    [["16", 1, {}, uri], /type 16/],
+    [[999, 1], /type 999/],
+    [[16, 0, {}, uri], /Request\|id|Request is of kind id/],
+    [[16, 1.5, {}, uri], /id/],
+    [[16, 2 ** 53 + 2, {}, uri], /id/],
+    [[16, "1", {}, uri], /id/],
+    [[16, 1, [], uri], /dict/],
+    [[16, 1, null, uri], /dict/],
+    [[16, 1, {}, 7], /uri/],
+    [[16, 1, {}], /elements/],
+    [[16, 1, {}, uri, [], {}, 1], /elements/],
+    [[16, 1, {}, uri, {}], /list/],
+    [[16, 1, {}, uri, [], []], /dict/],
+    [[16, 1, { acknowledge: 1 }, uri], /acknowledge/],
+    [[16, 1, { exclude: ["x"] }, uri], /exclude/],
+    [[16, 1, { eligible_authrole: "x" }, uri], /eligible_authrole/],
+    [[32, 1, { match: "regex" }, uri], /match/],
+    [[48, 1, { timeout: -1 }, uri], /timeout/],
+    [[49, 1, { mode: "stop" }], /mode/],
+    [[64, 1, { invoke: "all" }, uri], /invoke/],
+  ];
+  for (const [message, what] of wrong) {
+    const session = await WireSession.join(app);
+    await session.send(message);
+    const [code, details, reason] = session.messages.at(-1) ?? [];
+    expect([message, code, reason]).toEqual([message, type.ABORT, "wamp.error.protocol_violation"]);
+    expect((details as Dict).message).toMatch(what);
+  }
+  for (const frame of ["{", '"x', new Uint8Array([0x91, 1]), `${"[".repeat(5_000)}${"]".repeat(5_000)}`]) {
+    const session = await WireSession.join(app);
+    await session.connection.send(frame);
+    expect(session.messages.at(-1)?.[2]).toBe("wamp.error.protocol_violation");
+    expect(session.connection.errors).toEqual([]);
+  }
+  for (const frame of ["[16]", new Uint8Array([0xc1]), new Uint8Array([0xd4, 1, 1]), new Uint8Array([0x91, 0xd4, 0x55, 1])]) {
+    const session = await WireSession.join(app, { serializer: "msgpack" });
+    await session.connection.send(frame);
+    expect(session.messages.at(-1)?.[2]).toBe("wamp.error.protocol_violation");
+  }
+});
+
+test("a request whose number is open is a violation; a client's ABORT ends it without an answer", async () => {
+  const app = await start();
+  const [caller, callee] = [await WireSession.join(app), await WireSession.join(app)];
+  await callee.ask(type.REGISTER, {}, "com.example.procedure");
+  await caller.send([type.CALL, 5, {}, "com.example.procedure"]);
+  await callee.next(type.INVOCATION);
+  await caller.send([type.CALL, 5, {}, "com.example.procedure"]);
+  expect(caller.messages.at(-1)?.[2]).toBe("wamp.error.protocol_violation");
+  const before = callee.messages.length;
+  await callee.send([type.ABORT, {}, "wamp.error.protocol_violation"]);
+  expect(callee.connection.closed?.code).toBe(1000);
+  expect(callee.messages.length).toBeLessThanOrEqual(before + 1);
+});

@@ -1,0 +1,166 @@
+// HELLO to WELCOME, or ABORT: who a client is. Source: the WAMP protocol, "Session Establishment" and "Authentication Methods".
+
+import { createHmac, pbkdf2Sync, randomBytes, timingSafeEqual } from "node:crypto";
+import { encode } from "./codec.ts";
+import { inboxOf, isRealm, randomId, sessionsTopic } from "./identifiers.ts";
+import { type Dict, isDict, type, type WampMessage } from "./messages.ts";
+import { type Authenticating, abort, type Conn, type Identity, type Joined, serializerOf, violate } from "./session.ts";
+
+type Settled<Value> = Value | Promise<Value>;
+
+export interface Hello {
+  readonly realm: string;
+  /** Who the client says that it is; empty where it does not. */
+  readonly authid: string;
+  readonly authextra: Dict;
+  /** What `onUpgrade` named: whose cookie came with the handshake. */
+  readonly user: string | undefined;
+}
+
+/** A client that is let in. */
+export interface Admitted {
+  readonly authrole: string;
+  /** Missing: what the client said, or a random one for nobody. */
+  readonly authid?: string;
+  readonly authprovider?: string;
+  /** Until when that holds; the connection is closed with 4401 then. */
+  readonly expiresAt?: Date;
+}
+
+/** What a client and the server share. With a salt, `secret` is the key that `deriveKey` made of a password. */
+export interface SharedSecret extends Admitted {
+  readonly secret: string;
+  readonly salt?: string;
+  readonly iterations?: number;
+  readonly keylen?: number;
+}
+
+/** A function for each method that there is, each of which returns undefined to refuse. */
+export interface Authenticators {
+  anonymous?(hello: Hello): Settled<Admitted | undefined>;
+  /** By `hello.user`: the cookie was looked at in onUpgrade. */
+  cookie?(hello: Hello): Settled<Admitted | undefined>;
+  /** "Ticket-based Authentication" */
+  ticket?(hello: Hello, ticket: string): Settled<Admitted | undefined>;
+  /** "Challenge Response Authentication" */
+  wampcra?(hello: Hello): Settled<SharedSecret | undefined>;
+}
+
+export interface HandshakeOptions {
+  readonly realms: readonly string[] | ((realm: string) => Settled<boolean>);
+  readonly authenticate?: Authenticators;
+}
+
+const everybody: Authenticators = { anonymous: () => ({ authrole: "anonymous" }) };
+const usualIterations = 1_000;
+const usualKeyBytes = 32;
+const authidLength = 256;
+const refused = ["wamp.error.authentication_failed", "this client is not let in", 3000] as const;
+
+const features = {
+  broker: {
+    publisher_identification: true,
+    publisher_exclusion: true,
+    subscriber_blackwhite_listing: true,
+    pattern_based_subscription: true,
+    session_meta_api: true,
+  },
+  dealer: {
+    caller_identification: true,
+    pattern_based_registration: true,
+    shared_registration: true,
+    progressive_call_results: true,
+    call_canceling: true,
+    call_timeout: true,
+    session_meta_api: true,
+  },
+};
+const roles = { broker: { features: features.broker }, dealer: { features: features.dealer } };
+
+/** Of a password, as it is stored for `wampcra`. "Password Salting" */
+export function deriveKey(password: string, salt: string, iterations = usualIterations, keylen = usualKeyBytes): string {
+  return pbkdf2Sync(password, salt, iterations, keylen, "sha256").toString("base64");
+}
+
+/** @returns the session, where it has been welcomed. */
+export async function greet(conn: Conn, message: WampMessage, options: HandshakeOptions): Promise<Joined | undefined> {
+  const [code, realm, details] = message as readonly [number, string, Dict];
+  if (code !== type.HELLO) return void violate(conn, "the first message is HELLO");
+  const offered = ["publisher", "subscriber", "caller", "callee"].filter((role) => isDict((details.roles as Dict | undefined)?.[role]));
+  if (offered.length === 0) return void violate(conn, "Details.roles has none of publisher, subscriber, caller and callee");
+  if (!isRealm(realm)) return void abort(conn, "wamp.error.invalid_uri", "the realm is no URI, or too long", 3000);
+  const { realms, authenticate = everybody } = options;
+  const isKnown = typeof realms === "function" ? await realms(realm) : realms.includes(realm);
+  if (!isKnown) return void abort(conn, "wamp.error.no_such_realm", "there is no such realm", 3000);
+  const methods = (details.authmethods as string[] | undefined) ?? ["anonymous"];
+  const authmethod = methods.find((name) => Object.hasOwn(authenticate, name)) as keyof Authenticators | undefined;
+  if (authmethod === undefined) {
+    return void abort(conn, "wamp.error.no_matching_auth_method", `the methods are ${Object.keys(authenticate).join(", ")}`, 3000);
+  }
+  const asked: Authenticating = { phase: "authenticating", session: randomId(), realm, details, authmethod, challenge: "" };
+  if (authmethod === "ticket") return challenge(conn, asked, {});
+  const admitted = await authenticate[authmethod]?.(helloOf(conn, asked));
+  if (admitted === undefined) return void abort(conn, ...refused);
+  if (authmethod !== "wampcra") return join(conn, asked, admitted);
+  const { salt, iterations = usualIterations, keylen = usualKeyBytes } = admitted as SharedSecret;
+  const { authid, authrole, authprovider } = identityOf(conn, asked, admitted);
+  const nonce = randomBytes(16).toString("base64url");
+  const said = { authid, authrole, authmethod, authprovider, nonce, timestamp: new Date().toISOString(), session: asked.session };
+  const text = JSON.stringify(said);
+  challenge(conn, { ...asked, challenge: text }, { challenge: text, ...(salt !== undefined && { salt, iterations, keylen }) });
+}
+
+function challenge(conn: Conn, asked: Authenticating, extra: Dict): undefined {
+  const { authid, authextra, roles: told } = asked.details;
+  conn.setState({ ...asked, details: { authid, authextra, roles: told } });
+  conn.send(encode([type.CHALLENGE, asked.authmethod, extra], serializerOf(conn)));
+}
+
+/** AUTHENTICATE. @returns the session, where it has been welcomed. */
+export async function authenticated(
+  conn: Conn,
+  asked: Authenticating,
+  signature: string,
+  { authenticate = everybody }: HandshakeOptions,
+): Promise<Joined | undefined> {
+  const hello = helloOf(conn, asked);
+  const isTicket = asked.authmethod === "ticket";
+  const admitted = isTicket ? await authenticate.ticket?.(hello, signature) : await authenticate.wampcra?.(hello);
+  if (admitted === undefined) return void abort(conn, ...refused);
+  if (!isTicket && !isSigned(asked.challenge, (admitted as SharedSecret).secret, signature)) return void abort(conn, ...refused);
+  return join(conn, asked, admitted);
+}
+
+function isSigned(text: string, secret: string, signature: string): boolean {
+  const expected = createHmac("sha256", secret).update(text).digest();
+  const given = Buffer.from(signature, "base64");
+  return given.length === expected.length && timingSafeEqual(given, expected);
+}
+
+function join(conn: Conn, asked: Authenticating, admitted: Admitted): Joined {
+  const { session, realm, details } = asked;
+  const identity = identityOf(conn, asked, admitted);
+  const callee = (details.roles as Dict).callee as Dict | undefined;
+  const canCancel = (callee?.features as Dict | undefined)?.call_canceling === true;
+  const joined: Joined = {
+    ...{ phase: "joined", session, realm, canCancel, ...identity },
+    ...{ patterns: [], calls: [], lastCall: 0, timerAt: 0, callers: [] },
+  };
+  conn.setState(joined);
+  conn.setExpiresAt(admitted.expiresAt);
+  if (conn.user === undefined && asked.authmethod !== "anonymous") conn.setUser(identity.authid);
+  conn.subscribe(inboxOf(session), { hook: true, as: { session, realm, ...identity } });
+  conn.subscribe(sessionsTopic(realm), { as: { session, authid: identity.authid, authrole: identity.authrole } });
+  conn.send(encode([type.WELCOME, session, { realm, ...identity, roles }], serializerOf(conn)));
+  return joined;
+}
+
+function helloOf({ user }: Conn, { realm, details }: Authenticating): Hello {
+  return { realm, authid: (details.authid as string | undefined) ?? "", authextra: (details.authextra as Dict | undefined) ?? {}, user };
+}
+
+function identityOf(conn: Conn, { details, authmethod, session }: Authenticating, { authid, authrole, authprovider }: Admitted): Identity {
+  const said = authmethod === "anonymous" ? undefined : ((details.authid as string | undefined) ?? conn.user);
+  const named = (authid ?? said ?? `anonymous-${session.toString(36)}`).slice(0, authidLength);
+  return { authid: named, authrole, authmethod, authprovider: authprovider ?? "dynamic" };
+}

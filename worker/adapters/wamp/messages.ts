@@ -1,0 +1,131 @@
+// The messages of WAMP 2 by the names of its specification, and what each has to look like. Pure.
+// Source: the WAMP protocol, https://wamp-proto.org/wamp_latest_ietf.html; sections are named beside.
+
+import { isId } from "./identifiers.ts";
+
+export type WampMessage = readonly [type: number, ...elements: readonly unknown[]];
+export type Dict = Readonly<Record<string, unknown>>;
+/** Arguments and ArgumentsKw, as far as there are any; or the one binary of a payload that the router does not look into. */
+export type Payload = readonly unknown[];
+
+/**
+ * Each message's code, and what follows it, in the specification's notation; `…` is an optional payload. "Message Definitions", "Message
+ * Codes and Direction", and the sections beside.
+ */
+const definitions = {
+  HELLO: [1, "Realm|uri Details|dict"], // "Session Establishment"
+  WELCOME: [2, "Session|id Details|dict"],
+  ABORT: [3, "Details|dict Reason|uri …"],
+  CHALLENGE: [4, "AuthMethod|string Extra|dict"], // "Authentication Methods"
+  AUTHENTICATE: [5, "Signature|string Extra|dict"],
+  GOODBYE: [6, "Details|dict Reason|uri"], // "Session Closing"
+  ERROR: [8, "REQUEST.Type|integer REQUEST.Request|id Details|dict Error|uri …"],
+  PUBLISH: [16, "Request|id Options|dict Topic|uri …"], // "Publishing and Events"
+  PUBLISHED: [17, "PUBLISH.Request|id Publication|id"],
+  SUBSCRIBE: [32, "Request|id Options|dict Topic|uri"], // "Subscribing and Unsubscribing"
+  SUBSCRIBED: [33, "SUBSCRIBE.Request|id Subscription|id"],
+  UNSUBSCRIBE: [34, "Request|id SUBSCRIBED.Subscription|id"],
+  UNSUBSCRIBED: [35, "UNSUBSCRIBE.Request|id"],
+  EVENT: [36, "SUBSCRIBED.Subscription|id PUBLISHED.Publication|id Details|dict …"],
+  CALL: [48, "Request|id Options|dict Procedure|uri …"], // "Calling and Invocations"
+  CANCEL: [49, "CALL.Request|id Options|dict"], // "Call Canceling"
+  RESULT: [50, "CALL.Request|id Details|dict …"],
+  REGISTER: [64, "Request|id Options|dict Procedure|uri"], // "Registering and Unregistering"
+  REGISTERED: [65, "REGISTER.Request|id Registration|id"],
+  UNREGISTER: [66, "Request|id REGISTERED.Registration|id"],
+  UNREGISTERED: [67, "UNREGISTER.Request|id"],
+  INVOCATION: [68, "Request|id REGISTERED.Registration|id Details|dict …"],
+  INTERRUPT: [69, "INVOCATION.Request|id Options|dict"], // "Call Canceling"
+  YIELD: [70, "INVOCATION.Request|id Options|dict …"],
+} as const;
+
+type Definitions = typeof definitions;
+/** The codes by their names. */
+export const type = Object.fromEntries(Object.entries(definitions).map(([name, [code]]) => [name, code])) as {
+  readonly [Name in keyof Definitions]: Definitions[Name][0];
+};
+const formats = new Map<unknown, string>(Object.values(definitions).map(([code, format]) => [code, format]));
+
+const kinds: Readonly<Record<string, (value: unknown) => boolean>> = {
+  id: isId,
+  dict: isDict,
+  uri: (value) => typeof value === "string",
+  string: (value) => typeof value === "string",
+  bool: (value) => typeof value === "boolean",
+  integer: (value) => Number.isInteger(value) && (value as number) >= 0,
+  ids: (value) => Array.isArray(value) && value.every(isId),
+  strings: (value) => Array.isArray(value) && value.every((each) => typeof each === "string"),
+  dicts: (value) => Array.isArray(value) && value.every(isDict),
+};
+
+/** What Options and Details may have, by name: the same in all messages. Others are ignored. "Extensibility" */
+const attributes: Readonly<Record<string, readonly string[]>> = {
+  bool: names(
+    "acknowledge exclude_me disclose_me retain get_retained retained x_acknowledged_delivery receive_progress progress disclose_caller",
+  ),
+  ids: names("exclude eligible"),
+  strings: names("exclude_authid exclude_authrole eligible_authid eligible_authrole authmethods"),
+  id: names("publisher caller"),
+  string: names("publisher_authid publisher_authrole caller_authid caller_authrole topic procedure transaction_hash authid"),
+  integer: names("timeout"),
+  dict: names("roles authextra"),
+  dicts: names("forward_for"),
+};
+const choices: Readonly<Record<string, readonly string[]>> = {
+  match: names("exact prefix wildcard"), // "Pattern-based Subscription", "Pattern-based Registrations"
+  invoke: names("single first last random roundrobin"), // "Shared Registration"
+  mode: names("skip kill killnowait"), // "Call Canceling"
+  enc_algo: names("cryptobox mqtt xbr"), // "Payload Passthru Mode"
+  enc_serializer: names("json msgpack cbor ubjson flatbuffers opaque"),
+};
+const kindOfAttribute = new Map(Object.entries(attributes).flatMap(([kind, all]) => all.map((name) => [name, kind] as const)));
+
+/** @returns what is wrong with it, in words; undefined where it is a message of WAMP. "Protocol Violations" */
+export function violationOf(message: unknown): string | undefined {
+  if (!Array.isArray(message) || message.length === 0) return "a message is a list that begins with its type";
+  const definition = formats.get(message[0]);
+  if (definition === undefined) return `there is no message type ${String(message[0]).slice(0, 40)}`;
+  const elements = definition.split(" ");
+  const hasPayload = elements.at(-1) === "…";
+  const required = elements.length - Number(hasPayload);
+  const given = message.length - 1;
+  if (given < required || given > required + (hasPayload ? 2 : 0))
+    return `message type ${message[0]} is ${definition}, not ${given} elements`;
+  let passesThrough = false;
+  for (let index = 0; index < required; index++) {
+    const [name, kind = ""] = (elements[index] as string).split("|");
+    const value = message[index + 1];
+    if (kinds[kind]?.(value) !== true) return `${name} is of kind ${kind}`;
+    const wrong = kind === "dict" ? attributeViolation(value as Dict) : undefined;
+    if (wrong !== undefined) return wrong;
+    passesThrough ||= kind === "dict" && "enc_algo" in (value as Dict);
+  }
+  const [args, kwargs] = message.slice(required + 1);
+  const isOpaque = passesThrough && given === required + 1 && (typeof args === "string" || args instanceof Uint8Array);
+  if (given > required && !Array.isArray(args) && !isOpaque) return "Arguments is of kind list";
+  return given > required + 1 && !isDict(kwargs) ? "ArgumentsKw is of kind dict" : undefined;
+}
+
+function attributeViolation(dict: Dict): string | undefined {
+  for (const [name, value] of Object.entries(dict)) {
+    if (value === null || value === undefined) continue;
+    const kind = kindOfAttribute.get(name);
+    if (kind !== undefined && kinds[kind]?.(value) !== true) return `${name} is of kind ${kind}`;
+    const choice = Object.hasOwn(choices, name) ? choices[name] : undefined;
+    if (choice !== undefined && !choice.includes(value as string)) return `${name} is one of ${choice.join(", ")}`;
+  }
+  return undefined;
+}
+
+/** What a router passes on of a payload that it does not look into. "Payload Passthru Mode" */
+export function passedThrough(options: Dict): Dict {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => name.startsWith("ppt_") || name.startsWith("enc_")));
+}
+
+export function isDict(value: unknown): value is Dict {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
+}
+
+function names(text: string): readonly string[] {
+  return text.split(" ");
+}

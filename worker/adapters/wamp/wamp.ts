@@ -1,0 +1,76 @@
+// WAMP 2 for a handler file: a router without memory of its own, so that its workers can be replaced at any moment.
+//
+//   export default wamp({
+//     path: "/ws",
+//     realms: ["realm1"],
+//     procedures: { "com.example.add": (_session, { args: [a, b] }) => Number(a) + Number(b) },
+//   });
+//
+// docs/wamp.md shows more.
+
+import { type Closing, defineHandler, type UpgradeRequest, type Welcome } from "../../handler.ts";
+import { type } from "../../schema.ts";
+import type { HandshakeOptions } from "./handshake.ts";
+import type { Match } from "./identifiers.ts";
+import type { Dict } from "./messages.ts";
+import { RequestFailed, Router } from "./router.ts";
+import { abort, type Conn, type Procedure, type State, type WampSession } from "./session.ts";
+
+export { publishEvent } from "./broker.ts";
+export { deriveKey } from "./handshake.ts";
+export { type Invocable, WampError, WampResult, type WampSession } from "./session.ts";
+
+type Settled<Value> = Value | Promise<Value>;
+
+/** Those that ask may return false, which refuses with wamp.error.not_authorized, or a WampError. */
+export interface WampHooks {
+  /** Served by the handler, in the caller's turn. */
+  readonly procedures?: Readonly<Record<string, Procedure>>;
+  /** For every other CALL. Where it returns undefined, the dealer looks for a callee among the clients. */
+  readonly onCall?: Procedure;
+  onSubscribe?(session: WampSession, topic: string, match: Match): Settled<unknown>;
+  onPublish?(session: WampSession, event: { topic: string; args: readonly unknown[]; kwargs: Dict }): Settled<unknown>;
+  onRegister?(session: WampSession, procedure: string, match: Match): Settled<unknown>;
+  onUnsubscribe?(session: WampSession, topic: string): Settled<unknown>;
+  onJoin?(session: WampSession): Settled<unknown>;
+  onLeave?(session: WampSession, closing: Closing): Settled<unknown>;
+}
+
+export interface WampOptions<Path extends string> extends HandshakeOptions, WampHooks {
+  readonly path: Path;
+  readonly origins?: readonly string[];
+  readonly requireOrigin?: boolean;
+  /** As of any handler: refuses with a Response, or says whose cookie it is, for `authenticate.cookie`. */
+  onUpgrade?(request: UpgradeRequest): Settled<Pick<Welcome, "user" | "headers"> | Response | undefined>;
+}
+
+/** How long a client may take from its handshake to WELCOME. */
+const helloMs = 10_000;
+const subprotocols = ["wamp.2.json", "wamp.2.msgpack"];
+
+/** @returns what `defineHandler` does. */
+export function wamp<const Path extends string>({ path, origins, requireOrigin, onUpgrade, ...options }: WampOptions<Path>) {
+  const router = new Router(options);
+  return defineHandler({
+    path,
+    ...(origins && { origins }),
+    ...(requireOrigin !== undefined && { requireOrigin }),
+    subprotocols,
+    state: type<State>({ phase: "opening" }),
+    async onUpgrade(request) {
+      const subprotocol = request.subprotocols.find((name) => subprotocols.includes(name));
+      if (subprotocol === undefined) return new Response(`the subprotocols are ${subprotocols.join(" and ")}`, { status: 400 });
+      const welcome = await onUpgrade?.(request as UpgradeRequest);
+      return welcome instanceof Response ? welcome : { ...welcome, subprotocol, expiresAt: new Date(Date.now() + helloMs) };
+    },
+    onMessage: (conn, message, turn) => router.receive(conn as Conn, message, turn),
+    onPublish: (conn, topic, message, turn) => router.hear(conn as Conn, topic, message, turn),
+    onTimer: (conn, _name, turn) => router.inSession(conn as Conn, turn, (session) => router.dealer.onTimer(session)),
+    onExpire: (conn) => abort(conn as Conn, "wamp.error.timeout", "the time for HELLO, or of what was shown, has come to its end", 3000),
+    onClose: (conn, closing, turn) => router.inSession(conn as Conn, turn, (session) => router.leave(session, closing)),
+    onError(conn, { code, cause }, turn) {
+      if (!(cause instanceof RequestFailed)) return abort(conn as Conn, "wamp.error.runtime_error", code, 3000);
+      return router.inSession(conn as Conn, turn, (session) => session.sendError(...cause.answer));
+    },
+  });
+}
