@@ -172,7 +172,9 @@ test("who calls is told where the caller or the callee wants it", async () => {
   };
   const [plain] = await told({}, {});
   expect(plain).toEqual({});
-  for (const wishes of [[{ disclose_me: true }, {}] as const, [{}, { disclose_caller: true }] as const]) {
+  for (const wishes of [[{ disclose_me: true }, {}],
+    [{}, { disclose_caller: true }],
+  ] as const) {
     const [details, caller] = await told(...wishes);
     expect(details).toEqual(caller);
   }
