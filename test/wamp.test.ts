@@ -1,12 +1,15 @@
 // WAMP with the clients that people have: AutobahnJS, Wampy, Autobahn|Python; and through deploys and kills.
 
+import { execFile, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Wampy } from "wampy";
 import { MsgpackSerializer } from "wampy/MsgpackSerializer.js";
 import { WebSocket } from "ws";
+import { patienceMs } from "../testbed/patience.ts";
 import { autobahn, openAutobahn } from "./autobahn.ts";
 import { startNats } from "./nats.ts";
 import { TestSystem } from "./system.ts";
@@ -112,15 +115,68 @@ for (const serializer of [undefined, new MsgpackSerializer()]) {
     expect((await one.call("com.server.add", [2, 3])).argsList).toEqual([5]);
     await two.register("com.example.wampy", ({ argsList }) => ({ argsList: [`got ${argsList?.[0]}`] }));
     expect((await one.call("com.example.wampy", ["this"])).argsList).toEqual(["got this"]);
-    const heard = new Promise(
-      (resolve) => void two.subscribe("com.example.wampy", ({ argsList }) => resolve(argsList)),
-    );
+    const heard = new Promise((resolve) => void two.subscribe("com.example.wampy", ({ argsList }) => resolve(argsList)));
     await one.call("com.server.add", [1, 1]);
     await one.publish("com.example.wampy", ["hello"]);
     expect(await heard).toEqual(["hello"]);
     await two.unregister("com.example.wampy");
     await expect(one.call("com.example.wampy")).rejects.toMatchObject({ errorUri: "wamp.error.no_such_procedure" });
     await Promise.all([one.disconnect(), two.disconnect()]);
+  });
+}
+
+/** Debian's own Python has Debian's packages. */
+const pythons = ["/usr/bin/python3", "python3"];
+const python = pythons.find((each) => spawnSync(each, ["-c", "import autobahn"]).status === 0);
+const script = `
+import asyncio, sys
+from autobahn.asyncio.wamp import ApplicationSession, ApplicationRunner
+from autobahn.wamp.exception import ApplicationError
+from autobahn.wamp.types import CallOptions, PublishOptions, RegisterOptions, SubscribeOptions
+from autobahn.wamp.serializer import JsonSerializer, MsgPackSerializer
+
+class Peer(ApplicationSession):
+    async def onJoin(self, details):
+        heard = asyncio.get_event_loop().create_future()
+        async def add(a, b, details=None):
+            if a < 0:
+                raise ApplicationError("com.python.error.negative", a)
+            if details.progress:
+                details.progress(a)
+            return a + b
+        await self.register(add, "com.python.add", RegisterOptions(details_arg="details"))
+        await self.subscribe(lambda *args, **kwargs: heard.set_result([args, kwargs]), "com.python.", SubscribeOptions(match="prefix"))
+        steps = []
+        print(">", await self.call("com.python.add", 2, 3, options=CallOptions(on_progress=steps.append)), steps)
+        print(">", await self.call("com.server.add", 2**40, 1))
+        for procedure in ["com.python.add", "com.python.none"]:
+            try:
+                await self.call(procedure, -1, 1)
+            except ApplicationError as error:
+                print(">", error.error)
+        await self.publish("com.python.news", b"bytes", n=1, options=PublishOptions(acknowledge=True, exclude_me=False))
+        print(">", await heard)
+        self.leave()
+
+    def onDisconnect(self):
+        asyncio.get_event_loop().stop()
+
+serializer = {"json": JsonSerializer, "msgpack": MsgPackSerializer}[sys.argv[2]]
+ApplicationRunner(sys.argv[1], "realm1", serializers=[serializer()]).run(Peer)
+`;
+
+for (const serializer of ["json", "msgpack"]) {
+  test(`Autobahn|Python, ${serializer}: calls, progress, errors, bytes in events, patterns`, async ({ skip }) => {
+    if (python === undefined) return skip("needs Autobahn|Python: apt-get install python3-autobahn");
+    const { stdout } = await promisify(execFile)(python, ["-c", script, url, serializer], { timeout: patienceMs });
+    // It logs there, too.
+    expect(stdout.split("\n").filter((line) => line.startsWith("> "))).toEqual([
+      "> 5 [2]",
+      `> ${2 ** 40 + 1}`,
+      "> com.python.error.negative",
+      "> wamp.error.no_such_procedure",
+      "> [(b'bytes',), {'n': 1}]",
+    ]);
   });
 }
 

@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 import { testHandler } from "../../testing.ts";
-import { subscriptionId } from "./identifiers.ts";
+import { routerId } from "./identifiers.ts";
 import { type } from "./messages.ts";
 import { WireSession } from "./testing/wire-session.ts";
 import { publishEvent, WampError, wamp } from "./wamp.ts";
@@ -23,11 +23,11 @@ test("an event reaches each subscriber of its realm once, with the same ids for 
   const other = await WireSession.join(app, { realm: "realm2" });
   for (const session of [ada, bob, eve, other]) {
     const subscribed = await session.ask(type.SUBSCRIBE, {}, topic);
-    expect(subscribed).toEqual([type.SUBSCRIBED, 1, subscriptionId(session === other ? "realm2" : "realm1", "exact", topic)]);
+    expect(subscribed).toEqual([type.SUBSCRIBED, 1, routerId(session === other ? "realm2" : "realm1", "exact", topic)]);
   }
   const published = await ada.ask(type.PUBLISH, { acknowledge: true }, topic, ["hello"], { n: 1 });
   expect(published.slice(0, 2)).toEqual([type.PUBLISHED, 2]);
-  const event = [type.EVENT, subscriptionId("realm1", "exact", topic), published[2], {}, ["hello"], { n: 1 }];
+  const event = [type.EVENT, routerId("realm1", "exact", topic), published[2], {}, ["hello"], { n: 1 }];
   expect(await bob.next()).toEqual(event);
   expect(await eve.next()).toEqual(event);
   for (const session of [ada, bob, eve, other]) expect(await session.rest()).toEqual([]);
@@ -52,7 +52,7 @@ test("patterns: an event comes once for each subscription that it matches, with 
   await ada.ask(type.SUBSCRIBE, {}, "com.example.topic");
   await bob.ask(type.PUBLISH, { acknowledge: true }, "com.example.topic", [1]);
   const ids = (["exact", "prefix", "wildcard"] as const).map((match, index) =>
-    subscriptionId("realm1", match, ["com.example.topic", "com.example", "com..topic"][index] as string),
+    routerId("realm1", match, ["com.example.topic", "com.example", "com..topic"][index] as string),
   );
   const events = [await ada.next(), await ada.next(), await ada.next()];
   expect(events.map(([, id]) => id).sort()).toEqual([...ids].sort());

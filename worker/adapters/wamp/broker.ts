@@ -3,17 +3,7 @@
 
 import type { App, PublishOptions } from "../../handler.ts";
 import { encode, pack } from "./codec.ts";
-import {
-  eventTopic,
-  inboxOf,
-  type Match,
-  matches,
-  patternTopic,
-  publicationsTopic,
-  randomId,
-  sessionsTopic,
-  subscriptionId,
-} from "./identifiers.ts";
+import { type Match, matches, randomId, routerId, topics } from "./identifiers.ts";
 import { type Dict, type Payload, type } from "./messages.ts";
 import { payloadOf, serializerOf, WampError, type WampSession } from "./session.ts";
 
@@ -52,9 +42,9 @@ export async function publishEvent(
 
 function toAll(publish: Publish, realm: string, event: Publication): void {
   const { topic, publication, details, payload } = event;
-  const message = [type.EVENT, subscriptionId(realm, "exact", topic), publication, details, ...payload] as const;
-  for (const serializer of ["json", "msgpack"] as const) publish(eventTopic(serializer, realm, topic), encode(message, serializer));
-  publish(publicationsTopic(realm), pack(event));
+  const message = [type.EVENT, routerId(realm, "exact", topic), publication, details, ...payload] as const;
+  for (const serializer of ["json", "msgpack"] as const) publish(topics.event(serializer, realm, topic), encode(message, serializer));
+  publish(topics.publications(realm), pack(event));
 }
 
 /** "Publisher Exclusion", "Subscriber Black- and Whitelisting". @returns why it is not done; undefined: it is. */
@@ -68,7 +58,7 @@ export function publish(session: WampSession, event: Publication, options: Dict)
 async function publishToOthers(session: WampSession, event: Publication, options: Dict): Promise<WampError | undefined> {
   const sessions = options.exclude as number[];
   if (sessions.length > exceptLimit) return tooMany;
-  const found = await Promise.all(sessions.map((each) => session.conn.members<Dict>(inboxOf(each))));
+  const found = await Promise.all(sessions.map((each) => session.conn.members<Dict>(topics.inbox(each))));
   const except = found.flatMap((members, index) => members.filter(({ info }) => info.session === sessions[index]).map(({ id }) => id));
   publishToAll(session, event, { self: options.exclude_me === false, except });
 }
@@ -76,11 +66,11 @@ async function publishToOthers(session: WampSession, event: Publication, options
 async function publishToChosen(session: WampSession, event: Publication, options: Dict): Promise<WampError | undefined> {
   const { conn, realm } = session;
   const self = options.exclude_me === false;
-  const all = await conn.members<Dict>(sessionsTopic(realm));
+  const all = await conn.members<Dict>(topics.sessions(realm));
   const chosen = all.filter(({ info }) => isReceiver(info, options) && (self || info.session !== session.id));
   if (chosen.length > chosenLimit) return tooMany;
   for (const { info } of chosen) {
-    conn.publish(inboxOf(info.session as number), pack({ kind: "event", to: info.session, ...event }), { self: true });
+    conn.publish(topics.inbox(info.session as number), pack({ kind: "event", to: info.session, ...event }), { self: true });
   }
 }
 
@@ -97,12 +87,12 @@ function isReceiver(info: Dict, options: Dict): boolean {
 }
 
 export function subscribe({ conn, realm }: WampSession, topic: string, match: Match): number {
-  if (match === "exact") conn.subscribe(eventTopic(serializerOf(conn), realm, topic));
+  if (match === "exact") conn.subscribe(topics.event(serializerOf(conn), realm, topic));
   else {
-    conn.subscribe(patternTopic(match, realm, topic));
-    conn.subscribe(publicationsTopic(realm), { hook: true });
+    conn.subscribe(topics.pattern(match, realm, topic));
+    conn.subscribe(topics.publications(realm), { hook: true });
   }
-  return subscriptionId(realm, match, topic);
+  return routerId(realm, match, topic);
 }
 
 /** What it has subscribed to. */
@@ -118,10 +108,10 @@ export function* subscriptionsOf({ conn, realm }: WampSession): Generator<{ name
 /** @returns the topic that it had; undefined where it has no such subscription. */
 export function unsubscribe(session: WampSession, subscription: number): string | undefined {
   const { conn, realm } = session;
-  const found = [...subscriptionsOf(session)].find(({ match, topic }) => subscriptionId(realm, match, topic) === subscription);
+  const found = [...subscriptionsOf(session)].find(({ match, topic }) => routerId(realm, match, topic) === subscription);
   if (found === undefined) return undefined;
   conn.unsubscribe(found.name);
-  if ([...subscriptionsOf(session)].every(({ match }) => match === "exact")) conn.unsubscribe(publicationsTopic(realm));
+  if ([...subscriptionsOf(session)].every(({ match }) => match === "exact")) conn.unsubscribe(topics.publications(realm));
   return found.topic;
 }
 
@@ -130,7 +120,7 @@ export function deliver(session: WampSession, { topic, publication, details, pay
   for (const { match, topic: pattern } of subscriptionsOf(session)) {
     if ((onlyPatterns && match === "exact") || !matches(match, pattern, topic)) continue;
     const told = match === "exact" ? details : { ...details, topic };
-    session.send([type.EVENT, subscriptionId(session.realm, match, pattern), publication, told, ...payload]);
+    session.send([type.EVENT, routerId(session.realm, match, pattern), publication, told, ...payload]);
   }
 }
 

@@ -1,7 +1,7 @@
 // Messages as bytes: JSON and MessagePack. Pure.
 // Source: the WAMP protocol, "Serializers" and "Binary support in JSON".
 
-import { Packr } from "msgpackr";
+import { addExtension, Packr } from "msgpackr";
 import type { Message } from "../../handler.ts";
 import type { Serializer } from "./identifiers.ts";
 import type { WampMessage } from "./messages.ts";
@@ -9,24 +9,37 @@ import type { WampMessage } from "./messages.ts";
 /** As deep as what a client sends may be nested. */
 const depthLimit = 100;
 
-/** Integers up to 2^53 are numbers, beyond it bigints: the types of msgpackr lack "auto". */
-const packr = new Packr({ useRecords: false, int64AsType: "auto" as "number" });
+/** msgpackr would make it a floating-point number, or a signed one, which is none or another one to other languages. */
+class LargeInteger {
+  readonly value: number;
+
+  constructor(value: number) {
+    this.value = value;
+  }
+}
+
+type Allocate = (bytes: number) => { readonly target: Uint8Array; readonly targetView: DataView; readonly position: number };
+// As an integer of 64 bits: what `pack` writes itself gets no head of an extension.
+const largeInteger = {
+  Class: LargeInteger,
+  type: 127,
+  pack({ value }: LargeInteger, allocate: Allocate) {
+    const { target, targetView, position } = allocate(9);
+    target[position] = value < 0 ? 0xd3 : 0xcf;
+    targetView.setBigInt64(position + 1, BigInt(value));
+  },
+  unpack: () => undefined,
+};
+addExtension(largeInteger as never);
+
+/** Integers up to 2^53 are numbers, beyond it bigints: msgpackr's types lack "auto". */
+const packr = new Packr({ useRecords: false, variableMapSize: true, int64AsType: "auto" as "number" });
 
 /** A client has sent what is no message of its serializer. */
 export class NotDecodable extends Error {}
 
 export function encode(message: WampMessage, serializer: Serializer): string | Uint8Array {
-  if (serializer === "json") return JSON.stringify(converted(message, toJson));
-  const bytes = pack(message);
-  // Ids are unsigned; msgpackr writes large integers as signed ones. They stand before everything else.
-  for (let at = 1, size = sizeOfInteger(bytes[at]); size > 0; at += size, size = sizeOfInteger(bytes[at])) {
-    if (bytes[at] === 0xd3) bytes[at] = 0xcf;
-  }
-  return bytes;
-}
-
-function sizeOfInteger(head = 0xc0): number {
-  return head < 0x80 ? 1 : ({ 204: 2, 205: 3, 206: 5, 207: 9, 211: 9 }[head] ?? 0);
+  return serializer === "json" ? JSON.stringify(converted(message, toJson)) : pack(message);
 }
 
 /** @throws {NotDecodable} */
@@ -77,10 +90,9 @@ function fromMsgpack(value: unknown): unknown {
   throw new TypeError("extensions are not known");
 }
 
-/** msgpackr makes large integers floating-point numbers, which are none to other languages. */
 function toMsgpack(value: unknown): unknown {
-  if (typeof value === "number" && Number.isInteger(value) && (value >= 2 ** 32 || value < -(2 ** 31)) && Math.abs(value) <= 2 ** 53)
-    return BigInt(value);
+  const isLarge = typeof value === "number" && Number.isInteger(value) && (value >= 2 ** 32 || value < -(2 ** 31));
+  if (isLarge && Math.abs(value) <= 2 ** 53) return new LargeInteger(value);
   if (typeof value === "object" && value !== null && "toJSON" in value && typeof value.toJSON === "function") return value.toJSON();
   return value;
 }

@@ -172,7 +172,8 @@ test("who calls is told where the caller or the callee wants it", async () => {
   };
   const [plain] = await told({}, {});
   expect(plain).toEqual({});
-  for (const wishes of [[{ disclose_me: true }, {}],
+  for (const wishes of [
+    [{ disclose_me: true }, {}],
     [{}, { disclose_caller: true }],
   ] as const) {
     const [details, caller] = await told(...wishes);

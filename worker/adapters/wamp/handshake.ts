@@ -1,10 +1,9 @@
 // HELLO to WELCOME, or ABORT: who a client is. Source: the WAMP protocol, "Session Establishment" and "Authentication Methods".
 
 import { createHmac, pbkdf2Sync, randomBytes, timingSafeEqual } from "node:crypto";
-import { encode } from "./codec.ts";
-import { inboxOf, isRealm, randomId, sessionsTopic } from "./identifiers.ts";
+import { isRealm, randomId, topics } from "./identifiers.ts";
 import { type Dict, isDict, type, type WampMessage } from "./messages.ts";
-import { type Authenticating, abort, type Conn, type Identity, type Joined, serializerOf, violate } from "./session.ts";
+import { type Authenticating, abort, type Conn, type Identity, type Joined, send, violate } from "./session.ts";
 
 type Settled<Value> = Value | Promise<Value>;
 
@@ -57,25 +56,13 @@ const usualKeyBytes = 32;
 const authidLength = 256;
 const refused = ["wamp.error.authentication_failed", "this client is not let in", 3000] as const;
 
-const features = {
-  broker: {
-    publisher_identification: true,
-    publisher_exclusion: true,
-    subscriber_blackwhite_listing: true,
-    pattern_based_subscription: true,
-    session_meta_api: true,
-  },
-  dealer: {
-    caller_identification: true,
-    pattern_based_registration: true,
-    shared_registration: true,
-    progressive_call_results: true,
-    call_canceling: true,
-    call_timeout: true,
-    session_meta_api: true,
-  },
+const featuresOf = (names: string) => ({ features: Object.fromEntries(names.split(" ").map((name) => [name, true])) });
+const identification = "publisher_identification publisher_exclusion subscriber_blackwhite_listing";
+const rpc = "caller_identification shared_registration progressive_call_results call_canceling call_timeout";
+const roles = {
+  broker: featuresOf(`${identification} pattern_based_subscription session_meta_api`),
+  dealer: featuresOf(`${rpc} pattern_based_registration session_meta_api`),
 };
-const roles = { broker: { features: features.broker }, dealer: { features: features.dealer } };
 
 /** Of a password, as it is stored for `wampcra`. "Password Salting" */
 export function deriveKey(password: string, salt: string, iterations = usualIterations, keylen = usualKeyBytes): string {
@@ -85,22 +72,22 @@ export function deriveKey(password: string, salt: string, iterations = usualIter
 /** @returns the session, where it has been welcomed. */
 export async function greet(conn: Conn, message: WampMessage, options: HandshakeOptions): Promise<Joined | undefined> {
   const [code, realm, details] = message as readonly [number, string, Dict];
-  if (code !== type.HELLO) return void violate(conn, "the first message is HELLO");
+  if (code !== type.HELLO) return violate(conn, "the first message is HELLO");
   const offered = ["publisher", "subscriber", "caller", "callee"].filter((role) => isDict((details.roles as Dict | undefined)?.[role]));
-  if (offered.length === 0) return void violate(conn, "Details.roles has none of publisher, subscriber, caller and callee");
-  if (!isRealm(realm)) return void abort(conn, "wamp.error.invalid_uri", "the realm is no URI, or too long", 3000);
+  if (offered.length === 0) return violate(conn, "Details.roles has none of publisher, subscriber, caller and callee");
+  if (!isRealm(realm)) return abort(conn, "wamp.error.invalid_uri", "the realm is no URI, or too long", 3000);
   const { realms, authenticate = everybody } = options;
   const isKnown = typeof realms === "function" ? await realms(realm) : realms.includes(realm);
-  if (!isKnown) return void abort(conn, "wamp.error.no_such_realm", "there is no such realm", 3000);
+  if (!isKnown) return abort(conn, "wamp.error.no_such_realm", "there is no such realm", 3000);
   const methods = (details.authmethods as string[] | undefined) ?? ["anonymous"];
   const authmethod = methods.find((name) => Object.hasOwn(authenticate, name)) as keyof Authenticators | undefined;
   if (authmethod === undefined) {
-    return void abort(conn, "wamp.error.no_matching_auth_method", `the methods are ${Object.keys(authenticate).join(", ")}`, 3000);
+    return abort(conn, "wamp.error.no_matching_auth_method", `the methods are ${Object.keys(authenticate).join(", ")}`, 3000);
   }
   const asked: Authenticating = { phase: "authenticating", session: randomId(), realm, details, authmethod, challenge: "" };
   if (authmethod === "ticket") return challenge(conn, asked, {});
   const admitted = await authenticate[authmethod]?.(helloOf(conn, asked));
-  if (admitted === undefined) return void abort(conn, ...refused);
+  if (admitted === undefined) return abort(conn, ...refused);
   if (authmethod !== "wampcra") return join(conn, asked, admitted);
   const { salt, iterations = usualIterations, keylen = usualKeyBytes } = admitted as SharedSecret;
   const { authid, authrole, authprovider } = identityOf(conn, asked, admitted);
@@ -113,7 +100,7 @@ export async function greet(conn: Conn, message: WampMessage, options: Handshake
 function challenge(conn: Conn, asked: Authenticating, extra: Dict): undefined {
   const { authid, authextra, roles: told } = asked.details;
   conn.setState({ ...asked, details: { authid, authextra, roles: told } });
-  conn.send(encode([type.CHALLENGE, asked.authmethod, extra], serializerOf(conn)));
+  send(conn, [type.CHALLENGE, asked.authmethod, extra]);
 }
 
 /** AUTHENTICATE. @returns the session, where it has been welcomed. */
@@ -126,8 +113,8 @@ export async function authenticated(
   const hello = helloOf(conn, asked);
   const isTicket = asked.authmethod === "ticket";
   const admitted = isTicket ? await authenticate.ticket?.(hello, signature) : await authenticate.wampcra?.(hello);
-  if (admitted === undefined) return void abort(conn, ...refused);
-  if (!isTicket && !isSigned(asked.challenge, (admitted as SharedSecret).secret, signature)) return void abort(conn, ...refused);
+  if (admitted === undefined) return abort(conn, ...refused);
+  if (!isTicket && !isSigned(asked.challenge, (admitted as SharedSecret).secret, signature)) return abort(conn, ...refused);
   return join(conn, asked, admitted);
 }
 
@@ -149,9 +136,9 @@ function join(conn: Conn, asked: Authenticating, admitted: Admitted): Joined {
   conn.setState(joined);
   conn.setExpiresAt(admitted.expiresAt);
   if (conn.user === undefined && asked.authmethod !== "anonymous") conn.setUser(identity.authid);
-  conn.subscribe(inboxOf(session), { hook: true, as: { session, realm, ...identity } });
-  conn.subscribe(sessionsTopic(realm), { as: { session, authid: identity.authid, authrole: identity.authrole } });
-  conn.send(encode([type.WELCOME, session, { realm, ...identity, roles }], serializerOf(conn)));
+  conn.subscribe(topics.inbox(session), { hook: true, as: { session, realm, ...identity } });
+  conn.subscribe(topics.sessions(realm), { as: { session, authid: identity.authid, authrole: identity.authrole } });
+  send(conn, [type.WELCOME, session, { realm, ...identity, roles }]);
   return joined;
 }
 

@@ -27,6 +27,7 @@ const definitions = {
   UNSUBSCRIBE: [34, "Request|id SUBSCRIBED.Subscription|id"],
   UNSUBSCRIBED: [35, "UNSUBSCRIBE.Request|id"],
   EVENT: [36, "SUBSCRIBED.Subscription|id PUBLISHED.Publication|id Details|dict …"],
+  EVENT_RECEIVED: [337, "EVENT.Publication|id"], // of "Acknowledged event delivery": only known, not taken
   CALL: [48, "Request|id Options|dict Procedure|uri …"], // "Calling and Invocations"
   CANCEL: [49, "CALL.Request|id Options|dict"], // "Call Canceling"
   RESULT: [50, "CALL.Request|id Details|dict …"],
@@ -46,39 +47,29 @@ export const type = Object.fromEntries(Object.entries(definitions).map(([name, [
 };
 const formats = new Map<unknown, string>(Object.values(definitions).map(([code, format]) => [code, format]));
 
+const isText = (value: unknown) => typeof value === "string";
+const isListOf = (is: (value: unknown) => boolean) => (value: unknown) => Array.isArray(value) && value.every(is);
+const isOneOf = (all: string) => (value: unknown) => all.split(" ").includes(value as string);
 const kinds: Readonly<Record<string, (value: unknown) => boolean>> = {
-  id: isId,
-  dict: isDict,
-  uri: (value) => typeof value === "string",
-  string: (value) => typeof value === "string",
-  bool: (value) => typeof value === "boolean",
+  ...{ id: isId, uri: isText, string: isText, dict: isDict, bool: (value) => typeof value === "boolean" },
   integer: (value) => Number.isInteger(value) && (value as number) >= 0,
-  ids: (value) => Array.isArray(value) && value.every(isId),
-  strings: (value) => Array.isArray(value) && value.every((each) => typeof each === "string"),
-  dicts: (value) => Array.isArray(value) && value.every(isDict),
+  ...{ ids: isListOf(isId), strings: isListOf(isText), dicts: isListOf(isDict) },
+  match: isOneOf("exact prefix wildcard"),
+  invoke: isOneOf("single first last random roundrobin"),
+  mode: isOneOf("skip kill killnowait"),
+  enc_algo: isOneOf("cryptobox mqtt xbr"),
+  enc_serializer: isOneOf("json msgpack cbor ubjson flatbuffers opaque"),
 };
 
-/** What Options and Details may have, by name: the same in all messages. Others are ignored. "Extensibility" */
-const attributes: Readonly<Record<string, readonly string[]>> = {
-  bool: names(
-    "acknowledge exclude_me disclose_me retain get_retained retained x_acknowledged_delivery receive_progress progress disclose_caller",
-  ),
-  ids: names("exclude eligible"),
-  strings: names("exclude_authid exclude_authrole eligible_authid eligible_authrole authmethods"),
-  id: names("publisher caller"),
-  string: names("publisher_authid publisher_authrole caller_authid caller_authrole topic procedure transaction_hash authid"),
-  integer: names("timeout"),
-  dict: names("roles authextra"),
-  dicts: names("forward_for"),
+/** What Options and Details may have: by kind, the same in all messages. Others are ignored. "Extensibility" */
+const attributes = {
+  bool: "acknowledge exclude_me disclose_me disclose_caller retain get_retained retained x_acknowledged_delivery receive_progress progress",
+  ...{ id: "publisher caller", ids: "exclude eligible", integer: "timeout", dict: "roles authextra", dicts: "forward_for" },
+  string: "publisher_authid publisher_authrole caller_authid caller_authrole topic procedure transaction_hash authid",
+  strings: "exclude_authid exclude_authrole eligible_authid eligible_authrole authmethods",
+  ...{ match: "match", invoke: "invoke", mode: "mode", enc_algo: "enc_algo", enc_serializer: "enc_serializer" },
 };
-const choices: Readonly<Record<string, readonly string[]>> = {
-  match: names("exact prefix wildcard"), // "Pattern-based Subscription", "Pattern-based Registrations"
-  invoke: names("single first last random roundrobin"), // "Shared Registration"
-  mode: names("skip kill killnowait"), // "Call Canceling"
-  enc_algo: names("cryptobox mqtt xbr"), // "Payload Passthru Mode"
-  enc_serializer: names("json msgpack cbor ubjson flatbuffers opaque"),
-};
-const kindOfAttribute = new Map(Object.entries(attributes).flatMap(([kind, all]) => all.map((name) => [name, kind] as const)));
+const kindOf = new Map(Object.entries(attributes).flatMap(([kind, names]) => names.split(" ").map((name) => [name, kind] as const)));
 
 /** @returns what is wrong with it, in words; undefined where it is a message of WAMP. "Protocol Violations" */
 export function violationOf(message: unknown): string | undefined {
@@ -91,28 +82,23 @@ export function violationOf(message: unknown): string | undefined {
   const given = message.length - 1;
   if (given < required || given > required + (hasPayload ? 2 : 0))
     return `message type ${message[0]} is ${definition}, not ${given} elements`;
-  let passesThrough = false;
   for (let index = 0; index < required; index++) {
     const [name, kind = ""] = (elements[index] as string).split("|");
-    const value = message[index + 1];
-    if (kinds[kind]?.(value) !== true) return `${name} is of kind ${kind}`;
-    const wrong = kind === "dict" ? attributeViolation(value as Dict) : undefined;
+    if (kinds[kind]?.(message[index + 1]) !== true) return `${name} is of kind ${kind}`;
+    const wrong = kind === "dict" ? attributeViolation(message[index + 1]) : undefined;
     if (wrong !== undefined) return wrong;
-    passesThrough ||= kind === "dict" && "enc_algo" in (value as Dict);
   }
   const [args, kwargs] = message.slice(required + 1);
-  const isOpaque = passesThrough && given === required + 1 && (typeof args === "string" || args instanceof Uint8Array);
-  if (given > required && !Array.isArray(args) && !isOpaque) return "Arguments is of kind list";
+  const isOpaque = given === required + 1 && (isText(args) || args instanceof Uint8Array);
+  const passesThrough = isOpaque && message.some((element) => isDict(element) && "enc_algo" in element);
+  if (given > required && !Array.isArray(args) && !passesThrough) return "Arguments is of kind list";
   return given > required + 1 && !isDict(kwargs) ? "ArgumentsKw is of kind dict" : undefined;
 }
 
 function attributeViolation(dict: Dict): string | undefined {
   for (const [name, value] of Object.entries(dict)) {
-    if (value === null || value === undefined) continue;
-    const kind = kindOfAttribute.get(name);
-    if (kind !== undefined && kinds[kind]?.(value) !== true) return `${name} is of kind ${kind}`;
-    const choice = Object.hasOwn(choices, name) ? choices[name] : undefined;
-    if (choice !== undefined && !choice.includes(value as string)) return `${name} is one of ${choice.join(", ")}`;
+    const kind = kindOf.get(name);
+    if (kind !== undefined && value !== null && value !== undefined && !kinds[kind]?.(value)) return `${name} is not of kind ${kind}`;
   }
   return undefined;
 }
@@ -124,8 +110,4 @@ export function passedThrough(options: Dict): Dict {
 
 export function isDict(value: unknown): value is Dict {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
-}
-
-function names(text: string): readonly string[] {
-  return text.split(" ");
 }

@@ -6,7 +6,7 @@ import * as broker from "./broker.ts";
 import { decode, NotDecodable, unpack } from "./codec.ts";
 import { Dealer, type Inbox } from "./dealer.ts";
 import { authenticated, greet, type HandshakeOptions } from "./handshake.ts";
-import { isReserved, isUri, type Match, publicationsTopic, randomId } from "./identifiers.ts";
+import { isReserved, isUri, type Match, randomId, topics } from "./identifiers.ts";
 import { type Dict, type Payload, passedThrough, type, violationOf, type WampMessage } from "./messages.ts";
 import { callMeta, type Killed } from "./meta.ts";
 import { after, type Conn, type Joined, serializerOf, violate, WampError, WampResult, WampSession } from "./session.ts";
@@ -46,12 +46,11 @@ const uriOfCode: Readonly<Record<string, string>> = {
 const invalidUri = new WampError("wamp.error.invalid_uri");
 
 export class Router {
-  readonly dealer: Dealer;
+  readonly dealer = new Dealer();
   private readonly options: HandshakeOptions & WampHooks;
 
   constructor(options: HandshakeOptions & WampHooks) {
     this.options = options;
-    this.dealer = new Dealer((procedure) => Object.hasOwn(options.procedures ?? {}, procedure));
   }
 
   inSession<Value>(conn: Conn, turn: Turn, run: (session: WampSession) => Value): Value | undefined {
@@ -101,7 +100,7 @@ export class Router {
   hear(conn: Conn, topic: string, message: Message, turn: Turn): Done {
     return this.inSession(conn, turn, (session) => {
       const said = unpack(message.bytes());
-      if (topic === publicationsTopic(session.realm)) return broker.deliver(session, said as broker.Publication, true);
+      if (topic === topics.publications(session.realm)) return broker.deliver(session, said as broker.Publication, true);
       const told = said as Inbox | broker.Chosen | Killed;
       if (told.kind !== "event" && told.kind !== "kill") return this.dealer.receive(session, told);
       if (told.to !== session.id) return undefined;
@@ -148,7 +147,7 @@ export class Router {
       case type.REGISTER:
         return this.register(session, asked);
       case type.UNREGISTER: {
-        const had = this.dealer.unregister(session, asked.options as unknown as number);
+        const had = this.dealer.registrations.unregister(session, asked.options as unknown as number);
         return had ? [type.UNREGISTERED, asked.request] : new WampError("wamp.error.no_such_registration");
       }
       case type.CALL:
@@ -185,19 +184,19 @@ export class Router {
   private register(session: WampSession, { request, options, uri }: Asked): Answer {
     const { match = "exact" } = options as { match?: Match };
     if (!isUri(uri, match) || isReserved(uri)) return invalidUri;
+    if (match === "exact" && Object.hasOwn(this.options.procedures ?? {}, uri)) return new WampError("wamp.error.procedure_already_exists");
     return allowed(this.options.onRegister?.(session, uri, match), async () => {
-      const registered = await this.dealer.register(session, uri, options);
+      const registered = await this.dealer.registrations.register(session, uri, options);
       return typeof registered === "string" ? new WampError(registered) : ([type.REGISTERED, request, registered] as const);
     });
   }
 
   private call(session: WampSession, { request, options, uri: procedure, payload }: Asked): Answer {
     if (!isUri(procedure)) return invalidUri;
-    if (session.state.calls.some((open) => open.request === request))
-      return violate(session.conn, `request ${request} is open`) as undefined;
+    if (session.state.calls.some((open) => open.request === request)) return violate(session.conn, `request ${request} is open`);
     const { procedures = {}, onCall } = this.options;
     const own = Object.hasOwn(procedures, procedure) ? procedures[procedure] : isReserved(procedure) ? callMeta : onCall;
-    const byClients = () => this.dealer.call(session, { request, options, procedure, payload });
+    const byClients = () => this.dealer.call(session, request, { options, procedure, payload });
     if (own === undefined) return byClients() as Answer;
     const progress = async (...args: unknown[]) => {
       if (options.receive_progress !== true) return;

@@ -1,8 +1,8 @@
-// A WAMP session: what its connection's state keeps, and what hooks are given of it for one turn.
+// A WAMP session: what its connection's state keeps, and what one turn makes of it.
 
 import type { Connection, DeepReadonly, Sendable, Turn } from "../../handler.ts";
 import { encode } from "./codec.ts";
-import { eventTopic, randomId, type Serializer, subscriptionId } from "./identifiers.ts";
+import { randomId, routerId, type Serializer, topics } from "./identifiers.ts";
 import { type Dict, type Payload, type, type WampMessage } from "./messages.ts";
 
 /** A procedure that a session registers by a pattern. */
@@ -10,50 +10,43 @@ export type RegisteredPattern = readonly [match: string, pattern: string, invoke
 
 /** A call of this session that has not come to its end. */
 export interface OpenCall {
-  /** Of INVOCATION.Request: see invocationId. */
+  /** In INVOCATION.Request: see invocationId. */
   readonly number: number;
   readonly request: number;
+  /** A session, which takes INTERRUPT. */
   readonly callee: number;
   readonly canCancel: boolean;
   readonly progress: boolean;
-  /** CANCEL has asked for the callee's answer. */
+  /** CANCEL waits for the callee's answer. */
   readonly isKilled: boolean;
-  /** Milliseconds since 1970: when to see whether the callee is still there. */
+  /** When to see whether the callee is still there, and when it times out, in milliseconds since 1970; 0: never. */
   readonly checkAt: number;
-  /** 0: never. */
   readonly timeoutAt: number;
   readonly timeout: number;
 }
 
-export interface Identity {
-  readonly authid: string;
-  readonly authrole: string;
-  readonly authmethod: string;
-  readonly authprovider: string;
-}
+export type Identity = Readonly<Record<"authid" | "authrole" | "authmethod" | "authprovider", string>>;
 
 export interface Joined extends Identity {
   readonly phase: "joined";
   readonly session: number;
   readonly realm: string;
-  /** Of the callee's features. */
+  /** It takes INTERRUPT. */
   readonly canCancel: boolean;
   readonly patterns: readonly RegisteredPattern[];
   readonly calls: readonly OpenCall[];
   readonly lastCall: number;
-  /** When the timer of `calls` comes; 0: it does not. */
+  /** When the timer of its calls comes; 0: it does not. */
   readonly timerAt: number;
-  /** Invocations of the latest of those who have called it, one of each: where to say that it leaves. */
+  /** One invocation of each of its latest callers: where to say that it leaves. */
   readonly callers: readonly number[];
 }
 
-/** "Session Establishment": what is kept until AUTHENTICATE. */
-export interface Authenticating {
+/** What is kept from CHALLENGE to AUTHENTICATE. */
+export interface Authenticating extends Pick<Joined, "session" | "realm" | "authmethod"> {
   readonly phase: "authenticating";
-  readonly session: number;
-  readonly realm: string;
+  /** Of HELLO. */
   readonly details: Dict;
-  readonly authmethod: string;
   readonly challenge: string;
 }
 
@@ -65,31 +58,31 @@ export interface Invocable {
   readonly args: readonly unknown[];
   readonly kwargs: Dict;
   readonly options: Dict;
-  /** Sends a progressive result at once, where the caller wants it: what the turn has asked for so far is committed. */
+  /** A progressive result, at once, where the caller wants it: what the turn has asked for so far is committed. */
   progress(...args: unknown[]): Promise<void>;
 }
 
 /** Returns what RESULT has; undefined: nothing. A WampResult or a WampError is what it says. */
 export type Procedure = (session: WampSession, call: Invocable) => unknown;
 
-/** Thrown in a hook: the turn is rolled back and the client gets ERROR. Returned: it gets ERROR, and the turn's effects happen. */
+/** What a procedure returns that has several results, or named ones. */
+export class WampResult {
+  readonly payload: Payload;
+
+  constructor(args?: readonly unknown[], kwargs?: Dict) {
+    this.payload = payloadOf(args, kwargs);
+  }
+}
+
+/** Returned by a hook: its client gets ERROR. Thrown: that, and nothing that the turn has asked for happens. */
 export class WampError extends Error {
   readonly uri: string;
   readonly payload: Payload;
 
   /** @param uri "com.example.error.sold_out" */
-  constructor(uri: string, args: readonly unknown[] = [], kwargs: Dict = {}) {
+  constructor(uri: string, args?: readonly unknown[], kwargs?: Dict) {
     super(uri);
     this.uri = uri;
-    this.payload = payloadOf(args, kwargs);
-  }
-}
-
-/** What a procedure returns that has several results, or named ones. */
-export class WampResult {
-  readonly payload: Payload;
-
-  constructor(args: readonly unknown[] = [], kwargs: Dict = {}) {
     this.payload = payloadOf(args, kwargs);
   }
 }
@@ -102,69 +95,69 @@ export function payloadOf(args: readonly unknown[] = [], kwargs: Dict = {}): Pay
 
 /** A session during one turn. */
 export class WampSession {
-  /** thinstate's own: for `conn.app`, timers, locks. Its state is the adapter's. */
+  /** thinstate's own; its state, onPublish and timers are the adapter's. */
   readonly conn: Conn;
   readonly turn: Turn;
-  #state: Joined;
+  state: Joined;
 
   constructor(conn: Conn, turn: Turn, state: Joined) {
     this.conn = conn;
     this.turn = turn;
-    this.#state = state;
-  }
-
-  get state(): Joined {
-    return this.#state;
+    this.state = state;
   }
 
   get id(): number {
-    return this.#state.session;
+    return this.state.session;
   }
 
   get realm(): string {
-    return this.#state.realm;
+    return this.state.realm;
   }
 
   get authid(): string {
-    return this.#state.authid;
+    return this.state.authid;
   }
 
   get authrole(): string {
-    return this.#state.authrole;
+    return this.state.authrole;
+  }
+
+  /** An EVENT for this session alone. @returns whether it subscribes to the topic. */
+  event(topic: string, args?: readonly unknown[], kwargs?: Dict): boolean {
+    if (!this.conn.topics.has(topics.event(serializerOf(this.conn), this.realm, topic))) return false;
+    this.send([type.EVENT, routerId(this.realm, "exact", topic), randomId(), {}, ...payloadOf(args, kwargs)]);
+    return true;
   }
 
   update(change: Partial<Joined>): void {
-    this.#state = { ...this.#state, ...change };
-    this.conn.setState(this.#state);
+    this.state = { ...this.state, ...change };
+    this.conn.setState(this.state);
   }
 
   send(message: WampMessage): void {
-    this.conn.send(encode(message, serializerOf(this.conn)) as Sendable);
+    send(this.conn, message);
   }
 
   sendError(of: number, request: number, uri: string, payload: Payload = [], details: Dict = {}): void {
     this.send([type.ERROR, of, request, details, uri, ...payload]);
   }
-
-  /** An EVENT for this session alone, if it subscribes to the topic. @returns whether it does. */
-  event(topic: string, args?: readonly unknown[], kwargs?: Dict): boolean {
-    if (!this.conn.topics.has(eventTopic(serializerOf(this.conn), this.realm, topic))) return false;
-    this.send([type.EVENT, subscriptionId(this.realm, "exact", topic), randomId(), {}, ...payloadOf(args, kwargs)]);
-    return true;
-  }
 }
 
-export function serializerOf({ subprotocol }: Pick<Conn, "subprotocol">): Serializer {
+export function serializerOf({ subprotocol }: Conn): Serializer {
   return subprotocol === "wamp.2.msgpack" ? "msgpack" : "json";
 }
 
-/** Nothing follows an ABORT. @param code 3002: it has broken the protocol; its client has no reason to come again as it is. */
-export function abort(conn: Conn, uri: string, message: string, code = 3002): void {
-  conn.send(encode([type.ABORT, { message }, uri], serializerOf(conn)) as Sendable);
+export function send(conn: Conn, message: WampMessage): void {
+  conn.send(encode(message, serializerOf(conn)) as Sendable);
+}
+
+/** @param code 3002: it has broken the protocol, and has no reason to come again as it is. */
+export function abort(conn: Conn, uri: string, message: string, code = 3002): undefined {
+  send(conn, [type.ABORT, { message }, uri]);
   conn.close(code, uri);
 }
 
-export function violate(conn: Conn, message: string): void {
+export function violate(conn: Conn, message: string): undefined {
   abort(conn, "wamp.error.protocol_violation", message);
 }
 

@@ -1,0 +1,152 @@
+// Who can be called: callees are members of thinstate's topics, so that all workers find those of all gateways. Source: the WAMP protocol,
+// "Registering and Unregistering", "Pattern-based Registrations" and "Shared Registration".
+
+import { isCodedError } from "../../../protocol/errors.ts";
+import type { Member } from "../../handler.ts";
+import { type Match, matches, precedence, routerId, topics } from "./identifiers.ts";
+import type { Dict } from "./messages.ts";
+import { after, type RegisteredPattern, type WampSession } from "./session.ts";
+
+/** One that may be called, by what it has registered. */
+export interface Callee {
+  readonly session: number;
+  readonly match: Match;
+  readonly registered: string;
+  readonly invoke: string;
+  readonly disclosesCaller: boolean;
+  readonly canCancel: boolean;
+}
+
+type Found<Value> = Value | Promise<Value>;
+type Members = readonly Member<Dict>[];
+
+/** For how long it is known who the callees of a procedure are: one that is none any more says so, unless it has just gone. */
+const knownMs = 5;
+const knownLimit = 1_000;
+/** How long others may register the same. */
+const lockMs = 1_000;
+
+export class Registrations {
+  private readonly known = new Map<string, { readonly until: number; readonly members: Members }>();
+  /** "roundrobin", of this worker. */
+  private readonly rounds = new Map<string, number>();
+
+  /** REGISTER. @returns the registration's id, or an error's URI. */
+  async register(session: WampSession, procedure: string, options: Dict): Promise<number | string> {
+    const { conn, realm, state } = session;
+    const { match = "exact", invoke = "single" } = options as { match?: Match; invoke?: string };
+    const id = routerId(realm, match, procedure);
+    if (!(await isAlone(session, `wamp.register ${id}`))) return "wamp.error.unavailable";
+    const topic = match === "exact" ? topics.procedure(realm, procedure) : topics.procedures(realm);
+    const all = calleesOf(await conn.members<Dict>(topic), procedure);
+    const others = all.filter((other) => other.match === match && other.registered === procedure);
+    if (others.some((other) => other.invoke === "single" || other.session === session.id)) return "wamp.error.procedure_already_exists";
+    if (others.some((other) => other.invoke !== invoke)) return "wamp.error.procedure_exists_with_different_invocation_policy";
+    const disclosesCaller = options.disclose_caller === true;
+    if (match !== "exact") keepPatterns(session, [...state.patterns, [match, procedure, invoke, disclosesCaller]]);
+    else conn.subscribe(topic, { as: { session: session.id, canCancel: state.canCancel, invoke, disclosesCaller } });
+    return id;
+  }
+
+  /** UNREGISTER. @returns whether there was such a registration. */
+  unregister(session: WampSession, id: number): boolean {
+    this.forget();
+    const { conn, realm, state } = session;
+    const left = state.patterns.filter(([match, pattern]) => routerId(realm, match as Match, pattern) !== id);
+    const prefix = topics.procedure(realm, "");
+    const isIt = (name: string) => name.startsWith(prefix) && routerId(realm, "exact", name.slice(prefix.length)) === id;
+    const topic = [...conn.topics].find(isIt);
+    if (topic !== undefined) conn.unsubscribe(topic);
+    if (left.length < state.patterns.length) keepPatterns(session, left);
+    return topic !== undefined || left.length < state.patterns.length;
+  }
+
+  /** Whose calls came through what is not registered any more. */
+  isCallee({ conn, realm, state }: WampSession, match: Match, registered: string): boolean {
+    if (match === "exact") return conn.topics.has(topics.procedure(realm, registered));
+    return state.patterns.some(([own, pattern]) => own === match && pattern === registered);
+  }
+
+  /** Somebody is no callee any more. */
+  forget(): void {
+    this.known.clear();
+  }
+
+  /** The one that a call goes to. @param isFresh not as it was a moment ago. */
+  find(session: WampSession, procedure: string, isFresh: boolean): Found<Callee | undefined> {
+    return after(this.membersOf(session, topics.procedure(session.realm, procedure), isFresh), (exact) => {
+      if (exact.length > 0) return this.choose(calleesOf(exact, procedure));
+      return after(this.membersOf(session, topics.procedures(session.realm), isFresh), (members) => {
+        const ranked = calleesOf(members, procedure).map((callee) => ({
+          callee,
+          rank: precedence(callee.match, callee.registered, procedure),
+        }));
+        const best = ranked
+          .map(({ rank }) => rank)
+          .toSorted()
+          .at(-1);
+        return this.choose(ranked.filter(({ rank }) => rank === best).map(({ callee }) => callee));
+      });
+    });
+  }
+
+  private membersOf({ conn }: WampSession, topic: string, isFresh: boolean): Found<Members> {
+    const now = Date.now();
+    const known = this.known.get(topic);
+    if (known !== undefined && known.until > now && !isFresh) return known.members;
+    return conn.members<Dict>(topic).then((members) => {
+      if (members.length > 0) keep(this.known, topic, { until: now + knownMs, members });
+      return members;
+    });
+  }
+
+  /** @param callees of one registration, in the order in which they registered. */
+  private choose(callees: readonly Callee[]): Callee | undefined {
+    const [first] = callees;
+    if (first === undefined || callees.length === 1 || first.invoke === "first") return first;
+    if (first.invoke === "last") return callees.at(-1);
+    if (first.invoke === "random") return callees[Math.floor(Math.random() * callees.length)];
+    const round = this.rounds.get(first.registered) ?? 0;
+    keep(this.rounds, first.registered, round + 1);
+    return callees[round % callees.length];
+  }
+}
+
+function keep<Value>(map: Map<string, Value>, key: string, value: Value): void {
+  map.delete(key);
+  map.set(key, value);
+  for (const oldest of map.keys()) if (map.size > knownLimit) map.delete(oldest);
+}
+
+function keepPatterns(session: WampSession, patterns: readonly RegisteredPattern[]): void {
+  const { conn, realm, state } = session;
+  session.update({ patterns });
+  if (patterns.length === 0) conn.unsubscribe(topics.procedures(realm));
+  else conn.subscribe(topics.procedures(realm), { as: { session: session.id, canCancel: state.canCancel, patterns } });
+}
+
+/** Nobody else registers the same until the turn has committed; where NATS has no JetStream, that is not sure. */
+async function isAlone({ conn }: WampSession, lock: string): Promise<boolean> {
+  try {
+    if ((await conn.lock(lock, { waitMs: lockMs })) === undefined) return false;
+    conn.unlock(lock);
+  } catch (error) {
+    if (!isCodedError(error, "store.unavailable")) throw error;
+  }
+  return true;
+}
+
+function calleesOf(members: Members, procedure: string): Callee[] {
+  return members.flatMap(({ info }) => {
+    const { patterns, ...who } = info as unknown as Callee & { readonly patterns?: readonly RegisteredPattern[] };
+    if (patterns === undefined) return { ...who, match: "exact", registered: procedure };
+    const all = patterns.map(([match, registered, invoke, disclosesCaller]) => ({
+      ...who,
+      match: match as Match,
+      registered,
+      invoke,
+      disclosesCaller,
+    }));
+    return all.filter(({ match, registered }) => registered === procedure || matches(match, registered, procedure));
+  });
+}
