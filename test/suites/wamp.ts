@@ -47,13 +47,19 @@ function count(what: string, fault: string | undefined): void {
 }
 
 /** What is read of the bytes is what they stand for, and written again it is what one of the encodings has. */
-function faultOf(serializer: Serializer, all: readonly Bytes[], { bytes_hex }: Bytes, attributes: Sample["expected_attributes"]): string | undefined {
+function faultOf(
+  serializer: Serializer,
+  all: readonly Bytes[],
+  { bytes_hex }: Bytes,
+  attributes: Sample["expected_attributes"],
+): string | undefined {
   const message = decode(new ReceivedMessage(Buffer.from(bytes_hex, "hex"), serializer === "msgpack"), serializer) as WampMessage;
   const violation = violationOf(message);
   if (violation !== undefined) return violation;
   const written = Buffer.from(encode(message, serializer)).toString("hex");
   if (!all.some((other) => other.bytes_hex === written)) return `written as ${written}`;
-  const within = (value: unknown) => message.some((part) => isDeepStrictEqual(part, value) || (part as Record<string, unknown>)?.enc_algo === value);
+  const within = (value: unknown) =>
+    message.some((part) => isDeepStrictEqual(part, value) || (part as Record<string, unknown>)?.enc_algo === value);
   const told = Object.entries(attributes ?? {}).filter(([name, value]) => plainAttributes.includes(name) && value !== null);
   return told.find(([, value]) => !within(value))?.[0];
 }
@@ -70,7 +76,8 @@ async function runSequence(sequence: readonly Step[]): Promise<string | undefine
     if (from === "router") {
       const got = await session.next();
       if (got[0] !== type[message.type]) return `${JSON.stringify(got)} instead of ${message.type}`;
-      if (message.args !== undefined && !isDeepStrictEqual(got.at(-1), message.args)) return `${JSON.stringify(got)} instead of ${message.args}`;
+      if (message.args !== undefined && !isDeepStrictEqual(got.at(-1), message.args))
+        return `${JSON.stringify(got)} instead of ${message.args}`;
     } else {
       const { request_id, options, topic, args } = message;
       await session.send([type[message.type], request_id, options, topic, ...(args === undefined ? [] : [args])]);

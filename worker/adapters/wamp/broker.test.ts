@@ -98,6 +98,21 @@ test("exclude_me, exclude and eligible say who gets it; disclose_me says whose i
   expect(details).toEqual({ publisher: boss.id, publisher_authid: "boss", publisher_authrole: "manager" });
 });
 
+test("what a session may ask for is bounded", async () => {
+  const app = await start();
+  const [ada] = (await join(app, 1)) as [WireSession];
+  for (let count = 0; count < 100; count++) await ada.ask(type.SUBSCRIBE, { match: "prefix" }, `com.p${count}`);
+  expect((await ada.ask(type.SUBSCRIBE, { match: "wildcard" }, "com..p")).at(-1)).toBe("thinstate.error.too_many_patterns");
+  for (let count = 0; count < 897; count++) await ada.send([type.SUBSCRIBE, 1_000 + count, {}, `com.t${count}`]);
+  await ada.send([type.SUBSCRIBE, 3_000, {}, "com.one_more"]);
+  expect(ada.messages.at(-1)).toEqual([type.ERROR, type.SUBSCRIBE, 3_000, {}, "thinstate.error.too_many_topics"]);
+  const ids = Array.from({ length: 1_001 }, (_, index) => index + 1);
+  for (const options of [{ exclude: ids.slice(0, 101) }, { eligible: ids }]) {
+    await ada.send([type.PUBLISH, 5_000, { acknowledge: true, ...options }, "com.example.topic"]);
+    expect(ada.messages.at(-1)?.at(-1)).toBe("thinstate.error.too_many_sessions");
+  }
+});
+
 test("what is no URI, or reserved, is refused; without acknowledge, silently", async () => {
   const app = await start();
   const [ada] = (await join(app, 1)) as [WireSession];
@@ -153,8 +168,11 @@ test("the server publishes to all, of either serializer, and by pattern", async 
   expect((await bob.next(type.EVENT))[4]).toEqual(["news"]);
 });
 
-test("the session meta API tells who is there, who comes and who goes", async () => {
-  const app = await start();
+test("the session meta API tells who is there, who comes and who goes; who may end others, the handler says", async () => {
+  const closed = await start();
+  const [eve] = (await join(closed, 1)) as [WireSession];
+  expect((await eve.ask(type.CALL, {}, "wamp.session.kill", [1])).at(-1)).toBe("wamp.error.not_authorized");
+  const app = await start({ onMeta: () => true });
   const [ada] = (await join(app, 1)) as [WireSession];
   await ada.ask(type.SUBSCRIBE, { match: "prefix" }, "wamp.session.");
   const bob = await WireSession.join(app);

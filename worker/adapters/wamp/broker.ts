@@ -26,6 +26,9 @@ type Publish = (topic: string, data: string | Uint8Array) => unknown;
 /** So many sessions may one publication leave out by their ids, and so many may it choose. */
 const exceptLimit = 100;
 const chosenLimit = 1_000;
+/** So many patterns may a session subscribe to: each publication of its realm is compared with them. */
+const patternsLimit = 100;
+const tooManyPatterns = new WampError("thinstate.error.too_many_patterns");
 const tooMany = new WampError("thinstate.error.too_many_sessions");
 const choosing = ["eligible", "eligible_authid", "eligible_authrole", "exclude_authid", "exclude_authrole"];
 
@@ -66,6 +69,7 @@ async function publishToOthers(session: WampSession, event: Publication, options
 async function publishToChosen(session: WampSession, event: Publication, options: Dict): Promise<WampError | undefined> {
   const { conn, realm } = session;
   const self = options.exclude_me === false;
+  if (Object.values(options).some((list) => Array.isArray(list) && list.length > chosenLimit)) return tooMany;
   const all = await conn.members<Dict>(topics.sessions(realm));
   const chosen = all.filter(({ info }) => isReceiver(info, options) && (self || info.session !== session.id));
   if (chosen.length > chosenLimit) return tooMany;
@@ -86,8 +90,11 @@ function isReceiver(info: Dict, options: Dict): boolean {
   });
 }
 
-export function subscribe({ conn, realm }: WampSession, topic: string, match: Match): number {
+/** @returns the subscription's id. */
+export function subscribe(session: WampSession, topic: string, match: Match): number | WampError {
+  const { conn, realm } = session;
   if (match === "exact") conn.subscribe(topics.event(serializerOf(conn), realm, topic));
+  else if ([...subscriptionsOf(session)].filter((each) => each.match !== "exact").length >= patternsLimit) return tooManyPatterns;
   else {
     conn.subscribe(topics.pattern(match, realm, topic));
     conn.subscribe(topics.publications(realm), { hook: true });

@@ -96,6 +96,15 @@ test("realms are those that there are, and roles are told", async () => {
   }
 });
 
+test("what a client says of itself is bounded", async () => {
+  const app = await start({ authenticate: { ticket: () => ({ authrole: "user" }) } });
+  for (const wrong of [{ authid: "x".repeat(129) }, { authid: "\ud800" }, { authextra: { much: "x".repeat(4_100) } }]) {
+    const session = await hello(app, { authmethods: ["ticket"], ...wrong });
+    expect((await session.next())[2]).toBe("wamp.error.invalid_argument");
+    expect(session.connection.errors).toEqual([]);
+  }
+});
+
 test("who says nothing is let go", async () => {
   const app = await start();
   const session = await WireSession.open(app);

@@ -1,11 +1,13 @@
 // HELLO to WELCOME, or ABORT: who a client is. Source: the WAMP protocol, "Session Establishment" and "Authentication Methods".
 
 import { createHmac, pbkdf2Sync, randomBytes, timingSafeEqual } from "node:crypto";
+import { pack, unpack } from "./codec.ts";
 import { isRealm, randomId, topics } from "./identifiers.ts";
 import { type Dict, isDict, type, type WampMessage } from "./messages.ts";
 import { type Authenticating, abort, type Conn, type Identity, type Joined, send, violate } from "./session.ts";
 
 type Settled<Value> = Value | Promise<Value>;
+type Asked = Omit<Authenticating, "phase">;
 
 export interface Hello {
   readonly realm: string;
@@ -22,7 +24,7 @@ export interface Admitted {
   /** Missing: what the client said, or a random one for nobody. */
   readonly authid?: string;
   readonly authprovider?: string;
-  /** Until when that holds; the connection is closed with 4401 then. */
+  /** Until when that holds: ABORT then, and a close with 4401. */
   readonly expiresAt?: Date;
 }
 
@@ -53,7 +55,10 @@ export interface HandshakeOptions {
 const everybody: Authenticators = { anonymous: () => ({ authrole: "anonymous" }) };
 const usualIterations = 1_000;
 const usualKeyBytes = 32;
-const authidLength = 256;
+/** What a client may say of itself. */
+const authidBytes = 128;
+const authextraBytes = 4_096;
+const clientRoles = ["publisher", "subscriber", "caller", "callee"];
 const refused = ["wamp.error.authentication_failed", "this client is not let in", 3000] as const;
 
 const featuresOf = (names: string) => ({ features: Object.fromEntries(names.split(" ").map((name) => [name, true])) });
@@ -73,49 +78,46 @@ export function deriveKey(password: string, salt: string, iterations = usualIter
 export async function greet(conn: Conn, message: WampMessage, options: HandshakeOptions): Promise<Joined | undefined> {
   const [code, realm, details] = message as readonly [number, string, Dict];
   if (code !== type.HELLO) return violate(conn, "the first message is HELLO");
-  const offered = ["publisher", "subscriber", "caller", "callee"].filter((role) => isDict((details.roles as Dict | undefined)?.[role]));
-  if (offered.length === 0) return violate(conn, "Details.roles has none of publisher, subscriber, caller and callee");
+  const { roles: offered, authid = "", authextra = {}, authmethods } = details as Record<string, never>;
+  const callee = (offered as Dict | undefined)?.callee as Dict | undefined;
+  if (!clientRoles.some((role) => isDict(offered?.[role]))) return violate(conn, `Details.roles has none of ${clientRoles.join(", ")}`);
   if (!isRealm(realm)) return abort(conn, "wamp.error.invalid_uri", "the realm is no URI, or too long", 3000);
   const { realms, authenticate = everybody } = options;
   const isKnown = typeof realms === "function" ? await realms(realm) : realms.includes(realm);
   if (!isKnown) return abort(conn, "wamp.error.no_such_realm", "there is no such realm", 3000);
-  const methods = (details.authmethods as string[] | undefined) ?? ["anonymous"];
-  const authmethod = methods.find((name) => Object.hasOwn(authenticate, name)) as keyof Authenticators | undefined;
+  const authmethod = ((authmethods ?? ["anonymous"]) as string[]).find((name) => Object.hasOwn(authenticate, name)) as keyof Authenticators;
   if (authmethod === undefined) {
     return abort(conn, "wamp.error.no_matching_auth_method", `the methods are ${Object.keys(authenticate).join(", ")}`, 3000);
   }
-  const asked: Authenticating = { phase: "authenticating", session: randomId(), realm, details, authmethod, challenge: "" };
+  const canCancel = (callee?.features as Dict | undefined)?.call_canceling === true;
+  const asked = { ...{ session: randomId(), realm, canCancel, authmethod, challenge: "" }, authid, authextra: pack(authextra) };
+  if (Buffer.byteLength(authid) > authidBytes || !(authid as string).isWellFormed() || asked.authextra.length > authextraBytes) {
+    return abort(conn, "wamp.error.invalid_argument", `authid has at most ${authidBytes} bytes, authextra ${authextraBytes}`, 3000);
+  }
   if (authmethod === "ticket") return challenge(conn, asked, {});
   const admitted = await authenticate[authmethod]?.(helloOf(conn, asked));
   if (admitted === undefined) return abort(conn, ...refused);
   if (authmethod !== "wampcra") return join(conn, asked, admitted);
   const { salt, iterations = usualIterations, keylen = usualKeyBytes } = admitted as SharedSecret;
-  const { authid, authrole, authprovider } = identityOf(conn, asked, admitted);
-  const nonce = randomBytes(16).toString("base64url");
-  const said = { authid, authrole, authmethod, authprovider, nonce, timestamp: new Date().toISOString(), session: asked.session };
-  const text = JSON.stringify(said);
-  challenge(conn, { ...asked, challenge: text }, { challenge: text, ...(salt !== undefined && { salt, iterations, keylen }) });
+  const { authid: named, authrole, authprovider } = identityOf(conn, asked, admitted);
+  const who = { authid: named, authrole, authmethod, authprovider, session: asked.session };
+  const text = JSON.stringify({ ...who, nonce: randomBytes(16).toString("base64url"), timestamp: new Date().toISOString() });
+  return challenge(conn, { ...asked, challenge: text }, { challenge: text, ...(salt !== undefined && { salt, iterations, keylen }) });
 }
 
-function challenge(conn: Conn, asked: Authenticating, extra: Dict): undefined {
-  const { authid, authextra, roles: told } = asked.details;
-  conn.setState({ ...asked, details: { authid, authextra, roles: told } });
+function challenge(conn: Conn, asked: Asked, extra: Dict): undefined {
+  conn.setState({ phase: "authenticating", ...asked });
   send(conn, [type.CHALLENGE, asked.authmethod, extra]);
 }
 
 /** AUTHENTICATE. @returns the session, where it has been welcomed. */
-export async function authenticated(
-  conn: Conn,
-  asked: Authenticating,
-  signature: string,
-  { authenticate = everybody }: HandshakeOptions,
-): Promise<Joined | undefined> {
+export async function authenticated(conn: Conn, asked: Asked, signature: string, options: HandshakeOptions): Promise<Joined | undefined> {
+  const { authenticate = everybody } = options;
   const hello = helloOf(conn, asked);
   const isTicket = asked.authmethod === "ticket";
   const admitted = isTicket ? await authenticate.ticket?.(hello, signature) : await authenticate.wampcra?.(hello);
-  if (admitted === undefined) return abort(conn, ...refused);
-  if (!isTicket && !isSigned(asked.challenge, (admitted as SharedSecret).secret, signature)) return abort(conn, ...refused);
-  return join(conn, asked, admitted);
+  const isShown = isTicket || isSigned(asked.challenge, (admitted as SharedSecret | undefined)?.secret ?? "", signature);
+  return admitted === undefined || !isShown ? abort(conn, ...refused) : join(conn, asked, admitted);
 }
 
 function isSigned(text: string, secret: string, signature: string): boolean {
@@ -124,15 +126,11 @@ function isSigned(text: string, secret: string, signature: string): boolean {
   return given.length === expected.length && timingSafeEqual(given, expected);
 }
 
-function join(conn: Conn, asked: Authenticating, admitted: Admitted): Joined {
-  const { session, realm, details } = asked;
+function join(conn: Conn, asked: Asked, admitted: Admitted): Joined {
+  const { session, realm, canCancel } = asked;
   const identity = identityOf(conn, asked, admitted);
-  const callee = (details.roles as Dict).callee as Dict | undefined;
-  const canCancel = (callee?.features as Dict | undefined)?.call_canceling === true;
-  const joined: Joined = {
-    ...{ phase: "joined", session, realm, canCancel, ...identity },
-    ...{ patterns: [], calls: [], lastCall: 0, timerAt: 0, callers: [] },
-  };
+  const nothingYet = { patterns: [], calls: [], lastCall: 0, timerAt: 0, callers: [] };
+  const joined: Joined = { phase: "joined", session, realm, canCancel, ...identity, ...nothingYet };
   conn.setState(joined);
   conn.setExpiresAt(admitted.expiresAt);
   if (conn.user === undefined && asked.authmethod !== "anonymous") conn.setUser(identity.authid);
@@ -142,12 +140,12 @@ function join(conn: Conn, asked: Authenticating, admitted: Admitted): Joined {
   return joined;
 }
 
-function helloOf({ user }: Conn, { realm, details }: Authenticating): Hello {
-  return { realm, authid: (details.authid as string | undefined) ?? "", authextra: (details.authextra as Dict | undefined) ?? {}, user };
+function helloOf({ user }: Conn, { realm, authid, authextra }: Asked): Hello {
+  return { realm, authid, authextra: unpack(authextra) as Dict, user };
 }
 
-function identityOf(conn: Conn, { details, authmethod, session }: Authenticating, { authid, authrole, authprovider }: Admitted): Identity {
-  const said = authmethod === "anonymous" ? undefined : ((details.authid as string | undefined) ?? conn.user);
-  const named = (authid ?? said ?? `anonymous-${session.toString(36)}`).slice(0, authidLength);
-  return { authid: named, authrole, authmethod, authprovider: authprovider ?? "dynamic" };
+function identityOf(conn: Conn, { authid: said, authmethod, session }: Asked, admitted: Admitted): Identity {
+  const shown = authmethod === "anonymous" ? undefined : said || conn.user;
+  const { authid = shown ?? `anonymous-${session.toString(36)}`, authrole, authprovider = "dynamic" } = admitted;
+  return { authid, authrole, authmethod, authprovider };
 }

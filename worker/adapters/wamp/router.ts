@@ -9,7 +9,7 @@ import { authenticated, greet, type HandshakeOptions } from "./handshake.ts";
 import { isReserved, isUri, type Match, randomId, topics } from "./identifiers.ts";
 import { type Dict, type Payload, passedThrough, type, violationOf, type WampMessage } from "./messages.ts";
 import { callMeta, type Killed } from "./meta.ts";
-import { after, type Conn, type Joined, serializerOf, violate, WampError, WampResult, WampSession } from "./session.ts";
+import { after, type Conn, type Joined, type Procedure, serializerOf, violate, WampError, WampResult, WampSession } from "./session.ts";
 import type { WampHooks } from "./wamp.ts";
 
 type Settled<Value> = Value | Promise<Value>;
@@ -159,7 +159,10 @@ export class Router {
 
   private subscribe(session: WampSession, { request, options: { match = "exact" }, uri }: Asked): Answer {
     if (!isUri(uri, match as Match)) return invalidUri;
-    const subscribed = () => [type.SUBSCRIBED, request, broker.subscribe(session, uri, match as Match)] as const;
+    const subscribed = () => {
+      const id = broker.subscribe(session, uri, match as Match);
+      return typeof id === "number" ? ([type.SUBSCRIBED, request, id] as const) : id;
+    };
     return allowed(this.options.onSubscribe?.(session, uri, match as Match), subscribed);
   }
 
@@ -191,11 +194,16 @@ export class Router {
     });
   }
 
+  private readonly meta: Procedure = (session, call) => {
+    const { onMeta = (_session: WampSession, procedure: string) => procedure !== "wamp.session.kill" } = this.options;
+    return allowed(onMeta(session, call.procedure), () => callMeta(session, call));
+  };
+
   private call(session: WampSession, { request, options, uri: procedure, payload }: Asked): Answer {
     if (!isUri(procedure)) return invalidUri;
     if (session.state.calls.some((open) => open.request === request)) return violate(session.conn, `request ${request} is open`);
     const { procedures = {}, onCall } = this.options;
-    const own = Object.hasOwn(procedures, procedure) ? procedures[procedure] : isReserved(procedure) ? callMeta : onCall;
+    const own = Object.hasOwn(procedures, procedure) ? procedures[procedure] : isReserved(procedure) ? this.meta : onCall;
     const byClients = () => this.dealer.call(session, request, { options, procedure, payload });
     if (own === undefined) return byClients() as Answer;
     const progress = async (...args: unknown[]) => {

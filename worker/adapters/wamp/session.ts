@@ -43,10 +43,12 @@ export interface Joined extends Identity {
 }
 
 /** What is kept from CHALLENGE to AUTHENTICATE. */
-export interface Authenticating extends Pick<Joined, "session" | "realm" | "authmethod"> {
+export interface Authenticating extends Pick<Joined, "session" | "realm" | "authmethod" | "canCancel"> {
   readonly phase: "authenticating";
-  /** Of HELLO. */
-  readonly details: Dict;
+  /** As HELLO said it; empty: not at all. */
+  readonly authid: string;
+  /** MessagePack. */
+  readonly authextra: Uint8Array;
   readonly challenge: string;
 }
 

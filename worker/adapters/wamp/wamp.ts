@@ -31,6 +31,8 @@ export interface WampHooks {
   onSubscribe?(session: WampSession, topic: string, match: Match): Settled<unknown>;
   onPublish?(session: WampSession, event: { topic: string; args: readonly unknown[]; kwargs: Dict }): Settled<unknown>;
   onRegister?(session: WampSession, procedure: string, match: Match): Settled<unknown>;
+  /** For `wamp.session.count` and so on; without it, all but `wamp.session.kill` are for everybody. */
+  onMeta?(session: WampSession, procedure: string): Settled<unknown>;
   onUnsubscribe?(session: WampSession, topic: string): Settled<unknown>;
   onJoin?(session: WampSession): Settled<unknown>;
   onLeave?(session: WampSession, closing: Closing): Settled<unknown>;
@@ -66,7 +68,7 @@ export function wamp<const Path extends string>({ path, origins, requireOrigin, 
     onMessage: (conn, message, turn) => router.receive(conn as Conn, message, turn),
     onPublish: (conn, topic, message, turn) => router.hear(conn as Conn, topic, message, turn),
     onTimer: (conn, _name, turn) => router.inSession(conn as Conn, turn, (session) => router.dealer.onTimer(session)),
-    onExpire: (conn) => abort(conn as Conn, "wamp.error.timeout", "the time for HELLO, or of what was shown, has come to its end", 3000),
+    onExpire: (conn) => abort(conn as Conn, "wamp.error.timeout", "the time for HELLO, or of what was shown, has come to its end", 4401),
     onClose: (conn, closing, turn) => router.inSession(conn as Conn, turn, (session) => router.leave(session, closing)),
     onError(conn, { code, cause }, turn) {
       if (!(cause instanceof RequestFailed)) return abort(conn as Conn, "wamp.error.runtime_error", code, 3000);
