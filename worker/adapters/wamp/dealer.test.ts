@@ -2,6 +2,8 @@
 
 import { expect, test, vi } from "vitest";
 import { testHandler } from "../../testing.ts";
+import { pack } from "./codec.ts";
+import { topics } from "./identifiers.ts";
 import { type, type WampMessage } from "./messages.ts";
 import { WireSession } from "./testing/wire-session.ts";
 import { WampError, WampResult, wamp } from "./wamp.ts";
@@ -232,20 +234,39 @@ test("a call times out, and one whose callee is gone without a word ends", async
   }
 });
 
-test("a call to one that has just gone, of whom nobody else has heard, does not hang", async () => {
+test("a callee that is none any more, in another worker's eyes, says so: the call goes to who is one now", async () => {
   const app = await start();
   const { caller, callee, id } = await open(app);
-  await callee.send([type.YIELD, id, {}]);
-  await caller.next(type.RESULT);
-  const closing = callee.connection.close();
-  // Its callee is known from a moment ago.
-  await caller.send([type.CALL, 9, {}, procedure]);
-  await closing;
+  const other = await WireSession.join(app);
+  await other.ask(type.REGISTER, {}, "com.example.other");
+  const stale = { match: "exact", registered: "com.example.gone", procedure: "com.example.other", caller: {}, options: {}, payload: [["a"]] };
+  app.publish(topics.inbox(callee.id), pack({ kind: "invocation", to: callee.id, invocation: id, ...stale }));
+  const [, again, , , args] = await other.next(type.INVOCATION);
+  expect(args).toEqual(["a"]);
+  await other.send([type.YIELD, again, {}, ["b"]]);
+  expect(await caller.next()).toEqual([type.RESULT, 7, {}, ["b"]]);
+});
+
+test("of two that register the same at the same moment, one does", async () => {
+  const app = await start();
+  const sessions = await join(app, 3);
+  const answers = await Promise.all(sessions.map((session) => session.ask(type.REGISTER, {}, procedure)));
+  expect(answers.filter(([code]) => code === type.REGISTERED)).toHaveLength(1);
+});
+
+test("a callee tells its latest 200 callers that it leaves; another one finds out a second later", async () => {
   vi.useFakeTimers({ toFake: ["Date"] });
   try {
-    vi.setSystemTime(Date.now() + 1_100);
-    app.advance(1_100);
-    expect((await caller.next()).at(-1)).toMatch(/^wamp.error.(canceled|no_such_procedure)$/);
+    const app = await start();
+    const { caller, callee } = await open(app);
+    for (const other of await join(app, 200)) await other.send([type.CALL, 1, {}, procedure]);
+    await callee.connection.close(1006);
+    const [newest] = (await join(app, 1)) as [WireSession];
+    expect((await newest.ask(type.CALL, {}, procedure)).at(-1)).toBe("wamp.error.no_such_procedure");
+    expect(await caller.rest()).toEqual([]);
+    vi.setSystemTime(Date.now() + 1_010);
+    app.advance(1_010);
+    expect(await caller.next()).toEqual([type.ERROR, type.CALL, 7, {}, "wamp.error.canceled"]);
   } finally {
     vi.useRealTimers();
   }

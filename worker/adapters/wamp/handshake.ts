@@ -78,7 +78,8 @@ export function deriveKey(password: string, salt: string, iterations = usualIter
 export async function greet(conn: Conn, message: WampMessage, options: HandshakeOptions): Promise<Joined | undefined> {
   const [code, realm, details] = message as readonly [number, string, Dict];
   if (code !== type.HELLO) return violate(conn, "the first message is HELLO");
-  const { roles: offered, authid = "", authextra = {}, authmethods } = details as Record<string, never>;
+  const { roles: offered, authmethods } = details as Record<string, never>;
+  const authid = (details.authid as string | null | undefined) ?? "";
   const callee = (offered as Dict | undefined)?.callee as Dict | undefined;
   if (!clientRoles.some((role) => isDict(offered?.[role]))) return violate(conn, `Details.roles has none of ${clientRoles.join(", ")}`);
   if (!isRealm(realm)) return abort(conn, "wamp.error.invalid_uri", "the realm is no URI, or too long", 3000);
@@ -90,8 +91,12 @@ export async function greet(conn: Conn, message: WampMessage, options: Handshake
     return abort(conn, "wamp.error.no_matching_auth_method", `the methods are ${Object.keys(authenticate).join(", ")}`, 3000);
   }
   const canCancel = (callee?.features as Dict | undefined)?.call_canceling === true;
-  const asked = { ...{ session: randomId(), realm, canCancel, authmethod, challenge: "" }, authid, authextra: pack(authextra) };
-  if (Buffer.byteLength(authid) > authidBytes || !(authid as string).isWellFormed() || asked.authextra.length > authextraBytes) {
+  const asked = {
+    ...{ session: randomId(), realm, canCancel, authmethod, challenge: "" },
+    authid,
+    authextra: pack(details.authextra ?? {}),
+  };
+  if (Buffer.byteLength(authid) > authidBytes || !authid.isWellFormed() || asked.authextra.length > authextraBytes) {
     return abort(conn, "wamp.error.invalid_argument", `authid has at most ${authidBytes} bytes, authextra ${authextraBytes}`, 3000);
   }
   if (authmethod === "ticket") return challenge(conn, asked, {});

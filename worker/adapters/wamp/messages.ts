@@ -85,7 +85,7 @@ export function violationOf(message: unknown): string | undefined {
   for (let index = 0; index < required; index++) {
     const [name, kind = ""] = (elements[index] as string).split("|");
     if (kinds[kind]?.(message[index + 1]) !== true) return `${name} is of kind ${kind}`;
-    const wrong = kind === "dict" ? attributeViolation(message[index + 1]) : undefined;
+    const wrong = kind === "dict" ? attributeViolation(message[index + 1], message[0] === type.HELLO) : undefined;
     if (wrong !== undefined) return wrong;
   }
   const [args, kwargs] = message.slice(required + 1);
@@ -95,10 +95,12 @@ export function violationOf(message: unknown): string | undefined {
   return given > required + 1 && !isDict(kwargs) ? "ArgumentsKw is of kind dict" : undefined;
 }
 
-function attributeViolation(dict: Dict): string | undefined {
+/** Clients say in HELLO with null what they do not say. */
+function attributeViolation(dict: Dict, mayBeNull: boolean): string | undefined {
   for (const [name, value] of Object.entries(dict)) {
     const kind = kindOf.get(name);
-    if (kind !== undefined && value !== null && value !== undefined && !kinds[kind]?.(value)) return `${name} is not of kind ${kind}`;
+    const isMissing = value === undefined || (mayBeNull && value === null);
+    if (kind !== undefined && !isMissing && !kinds[kind]?.(value)) return `${name} is not of kind ${kind}`;
   }
   return undefined;
 }
