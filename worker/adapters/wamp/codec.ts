@@ -65,15 +65,20 @@ export function unpack(bytes: Uint8Array): unknown {
 function converted(value: unknown, leaf: (value: unknown) => unknown, depth = 0): unknown {
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return leaf(value);
   if (depth > depthLimit) throw new RangeError(`nested more than ${depthLimit} deep`);
-  if (!Array.isArray(value) && ![Object.prototype, null].includes(Object.getPrototypeOf(value))) return leaf(value);
+  if (!Array.isArray(value) && !isPlain(Object.getPrototypeOf(value))) return leaf(value);
+  const parts = value as Record<string, unknown>;
   let copy: Record<string, unknown> | undefined;
-  for (const [key, part] of Object.entries(value)) {
-    const made = converted(part, leaf, depth + 1);
-    if (made === part) continue;
+  for (const key of Object.keys(parts)) {
+    const made = converted(parts[key], leaf, depth + 1);
+    if (made === parts[key]) continue;
     copy ??= (Array.isArray(value) ? [...value] : { ...value }) as Record<string, unknown>;
     copy[key] = made;
   }
   return copy ?? value;
+}
+
+function isPlain(prototype: unknown): boolean {
+  return prototype === Object.prototype || prototype === null;
 }
 
 function fromJson(value: unknown): unknown {

@@ -239,7 +239,14 @@ test("a callee that is none any more, in another worker's eyes, says so: the cal
   const { caller, callee, id } = await open(app);
   const other = await WireSession.join(app);
   await other.ask(type.REGISTER, {}, "com.example.other");
-  const stale = { match: "exact", registered: "com.example.gone", procedure: "com.example.other", caller: {}, options: {}, payload: [["a"]] };
+  const stale = {
+    match: "exact",
+    registered: "com.example.gone",
+    procedure: "com.example.other",
+    caller: {},
+    options: {},
+    payload: [["a"]],
+  };
   app.publish(topics.inbox(callee.id), pack({ kind: "invocation", to: callee.id, invocation: id, ...stale }));
   const [, again, , , args] = await other.next(type.INVOCATION);
   expect(args).toEqual(["a"]);

@@ -1,6 +1,6 @@
 // Ids, URIs and patterns, and what thinstate's topics are called for them. Source: the WAMP protocol, "URIs" and "IDs".
 
-import { getRandomValues, hash } from "node:crypto";
+import { hash } from "node:crypto";
 
 export type Match = "exact" | "prefix" | "wildcard";
 export type Serializer = "json" | "msgpack";
@@ -33,21 +33,15 @@ export function invocationId(session: number, callNumber: number): number {
   return (session % inboxes) * callNumbers + callNumber;
 }
 
-/** Of the global scope. */
+/** Of the global scope. Nothing depends on it that nobody guesses one. */
 export function randomId(): number {
-  const [high = 0, low = 0] = getRandomValues(new Uint32Array(2));
-  return idOf(high, low);
+  return Math.floor(Math.random() * 2 ** 53) + 1;
 }
 
 /** Of a subscription or a registration: the same in all workers, so that all subscribers get the same bytes. */
 export function routerId(realm: string, match: Match, uri: string): number {
   const bytes = hash("sha256", `${match} ${realm} ${uri}`, "buffer");
-  return idOf(bytes.readUInt32BE(0), bytes.readUInt32BE(4));
-}
-
-/** 53 bits and one more: 1 to 2^53. */
-function idOf(high: number, low: number): number {
-  return high * 2 ** 21 + (low >>> 11) + 1;
+  return bytes.readUInt32BE(0) * 2 ** 21 + (bytes.readUInt32BE(4) >>> 11) + 1;
 }
 
 export function isId(value: unknown): boolean {

@@ -1,6 +1,6 @@
 // What happens for each message of a client, and for what other sessions tell its connection. "Message Codes and Direction"
 
-import { isCodedError } from "../../../protocol/errors.ts";
+import { type ErrorCode, isCodedError } from "../../../protocol/errors.ts";
 import type { Closing, Message, Turn } from "../../handler.ts";
 import * as broker from "./broker.ts";
 import { decode, NotDecodable, unpack } from "./codec.ts";
@@ -40,8 +40,7 @@ const uriOfCode: Readonly<Record<string, string>> = {
   "topics.tooMany": "thinstate.error.too_many_topics",
   "member.invalid": "thinstate.error.too_many_patterns",
   "effects.tooLarge": "wamp.error.payload_size_exceeded",
-  "store.unavailable": "wamp.error.unavailable",
-  "lock.crowded": "wamp.error.unavailable",
+  ...unavailable("app.noGateway", "store.unavailable", "lock.crowded", "lock.total"),
 };
 const invalidUri = new WampError("wamp.error.invalid_uri");
 
@@ -218,6 +217,10 @@ export class Router {
       return value === undefined ? [type.RESULT, request, {}] : [type.RESULT, request, {}, [value]];
     });
   }
+}
+
+function unavailable(...codes: readonly ErrorCode[]): Record<string, string> {
+  return Object.fromEntries(codes.map((code) => [code, "wamp.error.unavailable"]));
 }
 
 function allowed<Next>(verdict: Settled<unknown>, then: () => Settled<Next>): Settled<Next | WampError> {

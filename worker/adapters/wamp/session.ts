@@ -97,31 +97,21 @@ export function payloadOf(args: readonly unknown[] = [], kwargs: Dict = {}): Pay
 
 /** A session during one turn. */
 export class WampSession {
-  /** thinstate's own; its state, onPublish and timers are the adapter's. */
+  /** thinstate's own; its state, timers and what is published to it are the adapter's. */
   readonly conn: Conn;
   readonly turn: Turn;
+  readonly id: number;
+  readonly realm: string;
+  readonly authid: string;
+  readonly authrole: string;
+  /** The adapter's. */
   state: Joined;
 
   constructor(conn: Conn, turn: Turn, state: Joined) {
     this.conn = conn;
     this.turn = turn;
+    ({ session: this.id, realm: this.realm, authid: this.authid, authrole: this.authrole } = state);
     this.state = state;
-  }
-
-  get id(): number {
-    return this.state.session;
-  }
-
-  get realm(): string {
-    return this.state.realm;
-  }
-
-  get authid(): string {
-    return this.state.authid;
-  }
-
-  get authrole(): string {
-    return this.state.authrole;
   }
 
   /** An EVENT for this session alone. @returns whether it subscribes to the topic. */
