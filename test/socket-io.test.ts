@@ -1,0 +1,140 @@
+// Socket.IO's own client on a running system: nothing that is done to workers and to NATS is noticed by it.
+
+import { io, type Socket } from "socket.io-client";
+import { afterEach, expect, test } from "vitest";
+import { Signal } from "../testbed/signal.ts";
+import { TestSystem } from "./system.ts";
+
+let system: TestSystem;
+const clients: Client[] = [];
+
+afterEach(async () => {
+  for (const { socket } of clients.splice(0)) socket.disconnect();
+  await system.stop();
+});
+
+class Client {
+  readonly socket: Socket;
+  readonly events: unknown[][] = [];
+  readonly disconnects: string[] = [];
+  private readonly signal = new Signal();
+
+  constructor(name: string, { nsp = "/", path = "/work/" } = {}) {
+    const url = system.url.replace("ws:", "http:") + nsp;
+    this.socket = io(url, { path, transports: ["websocket"], forceNew: true, auth: { name }, reconnectionDelay: 10 });
+    clients.push(this);
+    this.socket.onAny((...event: unknown[]) => {
+      this.events.push(event);
+      this.signal.tell();
+    });
+    this.socket.on("connect", () => this.signal.tell());
+    this.socket.on("disconnect", (reason) => {
+      this.disconnects.push(reason);
+      this.signal.tell();
+    });
+  }
+
+  until(condition: () => boolean, what: string): Promise<void> {
+    return this.signal.until(condition, () => `${what}; events: ${JSON.stringify(this.events.slice(-5))}, disconnects: ${this.disconnects}`, 20_000);
+  }
+
+  /** The arguments of all events of a name. */
+  of(name: string): unknown[][] {
+    return this.events.filter(([event]) => event === name).map(([, ...args]) => args);
+  }
+
+  gets(name: string, times = 1): Promise<void> {
+    return this.until(() => this.of(name).length >= times, `gets ${name} ${times} times`);
+  }
+}
+
+async function connect(name: string): Promise<Client> {
+  const client = new Client(name);
+  await client.gets("welcome");
+  return client;
+}
+
+test("five deploys, killed workers and a killed NATS: nothing is lost, doubled or reordered, and nobody is disconnected", async () => {
+  system = await TestSystem.start({ handlers: "socket-io", workers: 2 });
+  const all = await Promise.all(Array.from({ length: 6 }, (_, index) => connect(`c${index}`)));
+  let isDone = false;
+  const counts = all.map(async ({ socket }) => {
+    let n = 0;
+    // Several are under way at once.
+    for (; !isDone; n += 4) {
+      const answers = await Promise.all([1, 2, 3, 4].map((more) => socket.emitWithAck("say", n + more)));
+      expect(answers).toEqual([n + 1, n + 2, n + 3, n + 4]);
+    }
+    return n;
+  });
+  for (let release = 2; release <= 6; release++) await system.deploy(String(release), { workers: 2 });
+  system.keepWorkers();
+  await system.live("worker")[0]?.end("SIGKILL");
+  await system.until(() => system.live("worker").length === 2, "another worker is started");
+  await system.restartNats();
+  await all[0]?.socket.emitWithAck("pass", 1);
+  isDone = true;
+  const said = await Promise.all(counts);
+  for (const client of all) {
+    await client.gets("said", said.reduce((sum, n) => sum + n));
+    for (const [index, n] of said.entries()) {
+      const heard = client.of("said").filter(([name]) => name === `c${index}`);
+      expect(heard.map(([, number]) => number)).toEqual(Array.from({ length: n }, (_, at) => at + 1));
+    }
+    expect(client.of("welcome")).toEqual([[true]]);
+    expect(client.disconnects).toEqual([]);
+  }
+});
+
+test("a callback is called by the worker that is there when the client answers, or with an error when it is too late", async () => {
+  system = await TestSystem.start({ handlers: "socket-io" });
+  const ada = await connect("ada");
+  const answers: Array<(text: string) => void> = [];
+  ada.socket.on("question", (answer) => answers.push(answer));
+  ada.socket.emit("ask", 3_600_000);
+  await ada.gets("question");
+  await system.deploy("2");
+  answers[0]?.("yes");
+  answers[0]?.("yes, again");
+  await ada.gets("heard");
+  ada.socket.emit("ask", 1);
+  await ada.gets("heard", 2);
+  expect(ada.of("heard")).toEqual([[null, "yes"], ["operation has timed out", null]]);
+});
+
+test("sockets are reached by their rooms, wherever they are", async () => {
+  system = await TestSystem.start({ handlers: "socket-io", gateways: 2, workers: 2 });
+  const [ada, bob, cyd] = (await Promise.all(["ada", "bob", "cyd"].map(connect))) as [Client, Client, Client];
+  const run = (what: string, rooms: string[], except: string[] = []) => ada.socket.emitWithAck("run", { what, rooms, except });
+  await Promise.all([ada.socket.emitWithAck("join", "a"), bob.socket.emitWithAck("join", "b"), cyd.socket.emitWithAck("join", "c")]);
+  await Promise.all([ada, bob, cyd].map(({ socket }, index) => socket.emitWithAck("say", index)));
+  await run("one", ["a"]);
+  await run("two", ["a", "b", "all"], ["c"]);
+  await run("three", ["a", "b"]);
+  await run("join", ["b", "c"]);
+  await Promise.all([bob, cyd].map(({ socket }) => socket.emitWithAck("pass", "behind it")));
+  await run("four", ["later"]);
+  await run("five", [], [bob.socket.id ?? ""]);
+  expect(((await run("fetch", ["later", "a"])) as number[]).sort()).toEqual([0, 1, 2]);
+  await Promise.all([ada.gets("told", 4), bob.gets("told", 3), cyd.gets("told", 2)]);
+  expect(ada.of("told").flat()).toEqual(["one", "two", "three", "five"]);
+  expect(bob.of("told").flat()).toEqual(["two", "three", "four"]);
+  expect(cyd.of("told").flat()).toEqual(["four", "five"]);
+  await run("disconnect", ["b"]);
+  await ada.gets("left");
+  await bob.until(() => bob.disconnects.length > 0, "is disconnected");
+  expect([ada.of("left"), bob.disconnects]).toEqual([[["bob", "server namespace disconnect"]], ["io server disconnect"]]);
+  cyd.socket.disconnect();
+  await ada.gets("left", 2);
+  expect(ada.of("left")[1]).toEqual(["cyd", "client namespace disconnect"]);
+});
+
+test("a gateway that ends: its clients come back to the next one", async () => {
+  system = await TestSystem.start({ handlers: "socket-io" });
+  const ada = await connect("ada");
+  await system.live("gateway")[0]?.end();
+  system.startGateway();
+  await ada.gets("welcome", 2);
+  expect(ada.disconnects).toEqual(["transport close"]);
+  expect(await ada.socket.emitWithAck("pass", "again")).toBe("again");
+});

@@ -1,0 +1,26 @@
+// Runs a public test suite, of Engine.IO's protocol or of Socket.IO's, against the adapter or any other server:
+//
+//   git clone --branch v5 https://github.com/socketio/socket.io-protocol && npm ci --prefix socket.io-protocol/test-suite
+//   npx tsx test/suites/socket-io.ts socket.io-protocol/test-suite [http://127.0.0.1:3000]
+//
+// The same with engine.io-protocol, and its branch main. The suites are fetched by hand, and no part of thinstate.
+
+import { spawn } from "node:child_process";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { TestSystem } from "../system.ts";
+
+const [folder, given] = process.argv.slice(2);
+if (folder === undefined) throw new Error("usage: npx tsx test/suites/socket-io.ts DIR [URL], where DIR has test-suite.js and its node_modules");
+
+const system = given === undefined ? await TestSystem.start({ handlers: "socket-io" }) : undefined;
+const url = given ?? system?.url.replace("ws:", "http:");
+
+// The suites have the address of the server in them.
+const text = readFileSync(join(folder, "test-suite.js"), "utf8").replace("http://localhost:3000", `${url}`);
+const copy = resolve(folder, `test-suite-${process.pid}.js`);
+writeFileSync(copy, text);
+const mocha = spawn(process.execPath, [resolve(folder, "node_modules/mocha/bin/_mocha"), "--exit", copy], { cwd: folder, stdio: "inherit" });
+process.exitCode = await new Promise<number>((done) => mocha.once("exit", (code) => done(code ?? 1)));
+rmSync(copy);
+await system?.stop();

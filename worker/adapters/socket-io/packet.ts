@@ -1,0 +1,127 @@
+// Socket.IO's packets, protocol 5: text that travels within Engine.IO's messages, and the binary attachments behind it. Pure.
+// Source: socket.io-protocol v5, "Packet encoding".
+
+import { CodedError } from "../../../protocol/errors.ts";
+
+/** Source: "Packet types". */
+export const packetType = {
+  connect: 0,
+  disconnect: 1,
+  event: 2,
+  ack: 3,
+  connectError: 4,
+  binaryEvent: 5,
+  binaryAck: 6,
+} as const;
+
+export interface Packet {
+  /** One of packetType. A binary event is an event, and a binary ack an ack, once their attachments are in place. */
+  readonly type: number;
+  /** `/` is the main one. */
+  readonly nsp: string;
+  /** Of an event that wants to be acknowledged, and of its ack. */
+  readonly id?: number | undefined;
+  readonly data?: unknown;
+}
+
+export interface EncodedPacket {
+  readonly text: string;
+  readonly attachments: readonly Uint8Array[];
+}
+
+/** As many as the usual servers and clients take. */
+export const attachmentLimit = 10;
+
+/** What only the two sides themselves may tell. */
+const reservedEvents = ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+
+/** `2/chat,7["hi"]` @throws {TypeError} where a value has no JSON. */
+export function encodePacket({ type, nsp, id, data }: Packet): EncodedPacket {
+  const attachments: Uint8Array[] = [];
+  const json = data === undefined ? "" : JSON.stringify(hasBinary(data) ? withPlaceholders(data, attachments) : data);
+  const isBinary = attachments.length > 0;
+  const head = isBinary ? `${type === packetType.event ? packetType.binaryEvent : packetType.binaryAck}${attachments.length}-` : `${type}`;
+  return { text: `${head}${nsp === "/" ? "" : `${nsp},`}${id ?? ""}${json}`, attachments };
+}
+
+/** How many attachments follow a packet's text. @throws {CodedError} "message.invalid" */
+export function attachmentsOf(text: string): number {
+  const type = Number(text[0]);
+  if (type !== packetType.binaryEvent && type !== packetType.binaryAck) return 0;
+  const count = /^.(\d{1,3})-/.exec(text)?.[1];
+  if (count === undefined) throw invalid("a binary packet begins with how many attachments it has, as in 51-");
+  if (Number(count) > attachmentLimit) throw invalid(`a packet has at most ${attachmentLimit} attachments`);
+  return Number(count);
+}
+
+/** @param attachments as many as `attachmentsOf` says. @throws {CodedError} "message.invalid" */
+export function decodePacket(text: string, attachments: readonly Uint8Array[] = []): Packet {
+  // Type, attachments, namespace, id.
+  const head = /^([0-6])(?:(?<=[56])(\d+)-)?(?:(\/[^,]*)(?:,|$))?(\d{1,15}(?=\[))?/.exec(text);
+  if (head === null) throw invalid("a packet begins with its type, a digit from 0 to 6");
+  const [all, digit, , nsp = "/", id] = head;
+  const type = Number(digit) >= packetType.binaryEvent ? Number(digit) - 3 : Number(digit);
+  const data = all.length === text.length ? undefined : parse(text.slice(all.length), attachments);
+  if (!isPayload(type, data)) throw invalid(`${text.slice(all.length, 80)} is no payload of a packet of type ${digit}`);
+  return { type, nsp, id: id === undefined ? undefined : Number(id), data };
+}
+
+function isPayload(type: number, data: unknown): boolean {
+  switch (type) {
+    case packetType.connect:
+      return data === undefined || (typeof data === "object" && data !== null && !Array.isArray(data));
+    case packetType.disconnect:
+      return data === undefined;
+    case packetType.event:
+      return Array.isArray(data) && (typeof data[0] === "number" || (typeof data[0] === "string" && !reservedEvents.includes(data[0])));
+    case packetType.ack:
+      return Array.isArray(data);
+    default:
+      // A server refuses, and is not refused.
+      return false;
+  }
+}
+
+/** `__proto__` is left out: a copy of the value would have a prototype that the client has chosen. */
+function parse(json: string, attachments: readonly Uint8Array[]): unknown {
+  const attachment = (num: number) => {
+    const bytes = attachments[num];
+    if (bytes === undefined) throw new RangeError(`there is no attachment ${num}`);
+    return bytes;
+  };
+  try {
+    if (attachments.length === 0 && !json.includes("__proto__") && !json.includes("\\u00")) return JSON.parse(json);
+    return JSON.parse(json, (key, value) => (key === "__proto__" ? undefined : isPlaceholder(value) ? attachment(value.num) : value));
+  } catch (cause) {
+    throw invalid(`the payload is not JSON: ${(cause as Error).message}`, cause);
+  }
+}
+
+function isPlaceholder(value: unknown): value is { readonly num: number } {
+  return typeof value === "object" && value !== null && "_placeholder" in value && value._placeholder === true && "num" in value;
+}
+
+function isBinary(value: unknown): value is ArrayBuffer | ArrayBufferView {
+  return value instanceof ArrayBuffer || ArrayBuffer.isView(value);
+}
+
+function hasBinary(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return isBinary(value) || (Array.isArray(value) ? value : Object.values(value)).some(hasBinary);
+}
+
+function withPlaceholders(value: unknown, attachments: Uint8Array[]): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (isBinary(value)) {
+    const bytes = value instanceof ArrayBuffer ? new Uint8Array(value) : new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+    return { _placeholder: true, num: attachments.push(bytes) - 1 };
+  }
+  if (Array.isArray(value)) return value.map((each) => withPlaceholders(each, attachments));
+  if ("toJSON" in value) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, withPlaceholders(each, attachments)]));
+}
+
+/** What a client has sent that is no packet: its connection is closed for it. */
+export function invalid(what: string, cause?: unknown): CodedError {
+  return new CodedError("message.invalid", what, { cause });
+}

@@ -1,0 +1,271 @@
+// One connection as Socket.IO's protocol sees it: its sockets by namespace, and what becomes of each packet.
+// Source: socket.io-protocol v5, "Exchange protocol".
+
+import { isDeepStrictEqual } from "node:util";
+import { isThenable } from "../../thenable.ts";
+import { framesOf, type Order, type Place } from "./broadcast.ts";
+import type { Found, Server } from "./namespace.ts";
+import { attachmentsOf, decodePacket, encodePacket, invalid, type Packet, packetType } from "./packet.ts";
+import { type Client, type Next, Socket } from "./socket.ts";
+import { type Conn, RunningTurn, runIn, type SocketState } from "./turn.ts";
+
+export const ackTimer = "socket.io acks";
+export const connectTimer = "socket.io connect";
+
+/** So much of a packet whose attachments have not all come is in the connection's state; more is in this worker's memory. */
+const incomingStateBytes = 8 * 1024;
+/** As much as is told of a member. */
+const memberBytes = 1024;
+
+export class Session<Data> implements Client {
+  readonly id: string;
+  private readonly io: Server<Data>;
+  private readonly sockets = new Map<string, Socket<Data>>();
+  private readonly limitBytes: number;
+  /** Attachments that are too large for the state. */
+  private parts: Uint8Array[] | undefined;
+
+  /** @param limitBytes of a packet with all its attachments. */
+  constructor(id: string, io: Server<Data>, limitBytes: number) {
+    this.id = id;
+    this.io = io;
+    this.limitBytes = limitBytes;
+  }
+
+  /** Whether it is what the state tells: another worker may have had the connection meanwhile. */
+  fits(state: Conn["state"]): boolean {
+    const names = Object.keys(state.sockets);
+    return names.length === this.sockets.size && names.every((name) => this.sockets.get(name)?.id === state.sockets[name]?.id);
+  }
+
+  /** The connection has come from another worker: its listeners are registered again. A namespace that is no more is left. */
+  restore(turn: RunningTurn): unknown {
+    const rerun = new RunningTurn(turn.conn, turn.app, true);
+    const settling = Object.entries(turn.conn.state.sockets).map(([name, state]) => {
+      const found = this.io.find(name);
+      if (found === undefined) return runIn(turn, () => this.forget(name, turn));
+      const socket = this.add(found.place, turn.conn, state as SocketState);
+      if (state.isConnecting) return undefined;
+      socket.isNew = false;
+      return runIn(rerun, () => allOf(found.nsp.listeners.map((listener) => listener(socket))));
+    });
+    return allOf(settling);
+  }
+
+  /** @param data What an Engine.IO message carries. @throws {CodedError} "message.invalid" */
+  received(data: string | Uint8Array, turn: RunningTurn): unknown {
+    const { incoming } = turn.conn.state;
+    if (typeof data === "string") {
+      if (incoming !== undefined) throw invalid("text came before all attachments of the packet before");
+      if (attachmentsOf(data) === 0) return this.packet(decodePacket(data), turn);
+      return this.await(turn, data, []);
+    }
+    if (incoming === undefined) throw invalid("an attachment came without its packet");
+    const before = incoming.parts ?? this.parts;
+    // The worker that had them is gone.
+    if (before === undefined) return turn.conn.close(4012, "attachments lost");
+    const parts = [...before, data] as Uint8Array[];
+    if (parts.length < attachmentsOf(incoming.text)) return this.await(turn, incoming.text, parts);
+    this.parts = undefined;
+    turn.state.incoming = undefined;
+    return this.packet(decodePacket(incoming.text, parts), turn);
+  }
+
+  private await(turn: RunningTurn, text: string, parts: Uint8Array[]): void {
+    const bytes = parts.reduce((sum, { length }) => sum + length, text.length);
+    if (bytes > this.limitBytes) throw invalid(`a packet and its attachments have at most ${this.limitBytes} bytes (maxHttpBufferSize)`);
+    if (text.length > incomingStateBytes) throw invalid(`the text of a packet with attachments has at most ${incomingStateBytes} bytes`);
+    this.parts = bytes > incomingStateBytes ? parts : undefined;
+    turn.state.incoming = this.parts === undefined ? { text, parts } : { text };
+  }
+
+  private packet({ type, nsp, id, data }: Packet, turn: RunningTurn): unknown {
+    const socket = this.sockets.get(nsp);
+    // One whose worker died between its two commits begins with the second.
+    const isNew = socket === undefined || turn.conn.state.sockets[nsp]?.isConnecting === true;
+    if (type === packetType.connect && isNew) return this.connect(nsp, (data ?? {}) as Record<string, unknown>, turn);
+    if (socket === undefined || type === packetType.connect)
+      throw invalid(`${nsp} is ${socket === undefined ? "not" : "already"} connected`);
+    if (type === packetType.disconnect) return this.leave(socket, turn, "client namespace disconnect");
+    if (type === packetType.ack) return socket.acknowledged(String(id), data as unknown[]);
+    return event(socket, data as unknown[], id);
+  }
+
+  private async connect(name: string, auth: Record<string, unknown>, turn: RunningTurn): Promise<void> {
+    const found = this.io.find(name);
+    if (found === undefined) return refuse(turn, name, new Error("Invalid namespace"));
+    const { nsp } = found;
+    const socket = turn.conn.state.sockets[name] === undefined ? await this.admit(found, auth, turn) : this.sockets.get(name);
+    if (socket === undefined) return;
+    delete turn.state.sockets[name]?.isConnecting;
+    await allOf(nsp.listeners.map((listener) => listener(socket)));
+  }
+
+  /**
+   * The client hears that it is connected before anything that the listeners emit: a commit of its own, since clients that wait for one
+   * message, and then for the next, would miss what comes in the same packet of TCP.
+   * @returns undefined where a middleware refuses it.
+   */
+  private async admit({ nsp, place }: Found<Data>, auth: Record<string, unknown>, turn: RunningTurn): Promise<Socket<Data> | undefined> {
+    const { name } = place;
+    const id = `${this.id}.${Buffer.from(crypto.getRandomValues(new Uint8Array(6))).toString("base64url")}`;
+    const state: SocketState = { id, auth, issued: Date.now(), data: {}, lastAck: 0, acks: {}, isConnecting: true };
+    turn.state.sockets[name] = state;
+    const socket = this.add(place, turn.conn, state);
+    const error = await through(nsp.middlewares, (middleware, next) => middleware(socket, next));
+    if (error !== undefined) {
+      this.forget(name, turn);
+      refuse(turn, name, error);
+      return undefined;
+    }
+    turn.conn.clearTimer(connectTimer);
+    turn.conn.subscribe(place.topic(), { as: memberInfo(state) });
+    turn.conn.subscribe(place.orders, { hook: true });
+    socket.join(id);
+    socket.packet(packetType.connect, { sid: id });
+    turn.conn.setState(turn.state as Conn["state"]);
+    await turn.conn.flush();
+    return socket;
+  }
+
+  private add(place: Place, conn: Conn, { id, auth, issued }: SocketState): Socket<Data> {
+    const handshake = { auth, issued, address: conn.ip, query: Object.fromEntries(conn.query) };
+    const socket = new Socket<Data>(place, this, handshake, id);
+    this.sockets.set(place.name, socket);
+    return socket;
+  }
+
+  disconnect(socket: Pick<Socket<Data>, "place">, turn: RunningTurn, close: boolean): void {
+    const all = close ? [...this.sockets.values()] : [...this.sockets.values()].filter(({ place }) => place === socket.place);
+    for (const each of all) {
+      each.packet(packetType.disconnect, undefined);
+      turn.waitFor(this.leave(each, turn, "server namespace disconnect"));
+    }
+    if (close) turn.conn.close();
+  }
+
+  /** The connection has closed. */
+  closed(turn: RunningTurn, reason: string): unknown {
+    return allOf([...this.sockets.values()].map((socket) => this.leave(socket, turn, reason)));
+  }
+
+  private leave(socket: Socket<Data>, turn: RunningTurn, reason: string): unknown {
+    socket.connected = false;
+    const disconnected = () => {
+      for (const topic of socket.rooms) turn.conn.unsubscribe(socket.place.topic(topic));
+      return after(allOf(socket.notify("disconnect", reason, undefined)), () => this.forget(socket.place.name, turn));
+    };
+    return after(allOf(socket.notify("disconnecting", reason, undefined)), disconnected);
+  }
+
+  private forget(name: string, turn: RunningTurn): void {
+    this.sockets.delete(name);
+    delete turn.state.sockets[name];
+    const place = this.io.find(name)?.place;
+    if (place === undefined) return;
+    for (const room of place.roomsIn(turn.conn.topics)) turn.conn.unsubscribe(place.topic(room));
+    turn.conn.unsubscribe(place.topic());
+    turn.conn.unsubscribe(place.orders);
+  }
+
+  /** What somebody has asked of the sockets of a namespace. */
+  ordered(topic: string, order: Order, turn: RunningTurn): void {
+    const socket = [...this.sockets.values()].find(({ place }) => place.orders === topic);
+    if (socket === undefined || order.from === this.id) return;
+    const { rooms } = socket;
+    const isIn = (room: string) => rooms.has(room);
+    if ((order.rooms.length > 0 && !order.rooms.some(isIn)) || order.except.some(isIn)) return;
+    if (order.emit !== undefined) {
+      const { text, attachments } = order.emit;
+      turn.conn.send(framesOf({ text, attachments: attachments.map((base64) => Buffer.from(base64, "base64")) }));
+    }
+    if (order.join !== undefined) socket.join(order.join);
+    for (const room of order.leave ?? []) socket.leave(room);
+    if (order.disconnect !== undefined) socket.disconnect(order.disconnect);
+  }
+
+  awaitAcks(turn: RunningTurn): void {
+    const times = Object.values(turn.state.sockets).flatMap(({ acks }) => Object.values(acks).flatMap(({ at }) => at ?? []));
+    if (times.length > 0) turn.conn.setTimer(ackTimer, Math.max(1, Math.min(...times) - Date.now()));
+  }
+
+  /** Callbacks whose time has come are called with an error. */
+  giveUpAcks(turn: RunningTurn): unknown {
+    const settling = [...this.sockets.values()].flatMap((socket) => {
+      const acks: SocketState["acks"] = turn.state.sockets[socket.place.name]?.acks ?? {};
+      const late = Object.entries(acks).filter(([, { at }]) => at !== undefined && at <= Date.now());
+      return late.map(([id]) => socket.acknowledged(id, [], new Error("operation has timed out")));
+    });
+    return after(allOf(settling), () => this.awaitAcks(turn));
+  }
+
+  /** What a turn has changed is stored, and others are told of it. */
+  end(turn: RunningTurn): void {
+    if (turn.hasChanged) this.store(turn);
+    turn.isOver = true;
+  }
+
+  private store({ conn, state }: RunningTurn): void {
+    for (const { place } of this.sockets.values()) {
+      const [before, after] = [conn.state.sockets[place.name], state.sockets[place.name]];
+      if (before === undefined || after === undefined || isDeepStrictEqual(before.data, after.data)) continue;
+      conn.subscribe(place.topic(), { as: memberInfo(after) });
+    }
+    conn.setState(state as Conn["state"]);
+  }
+}
+
+function event<Data>(socket: Socket<Data>, args: unknown[], id: number | undefined): unknown {
+  if (id !== undefined) args.push(acknowledgement(socket, id));
+  if (socket.middlewares.length === 0) return dispatch(socket, args);
+  const checking = through(socket.middlewares, (middleware, next) => middleware(args, next));
+  return checking.then((error) => (error === undefined ? dispatch(socket, args) : allOf(socket.notify("error", error))));
+}
+
+function dispatch<Data>(socket: Socket<Data>, args: unknown[]): unknown {
+  const [name, ...rest] = args;
+  const any = socket.anyListeners.map((listener): unknown => listener(...args));
+  return allOf([...any, ...socket.notify(String(name), ...rest)]);
+}
+
+/** The function that a listener acknowledges an event with: the first call counts. */
+function acknowledgement<Data>(socket: Socket<Data>, id: number): (...args: unknown[]) => void {
+  let isSent = false;
+  return (...args) => {
+    if (!isSent) socket.packet(packetType.ack, args, id);
+    isSent = true;
+  };
+}
+
+/** @returns the error that one of them gave to `next`, or threw. */
+async function through<Middleware>(
+  all: readonly Middleware[],
+  call: (middleware: Middleware, next: Next) => unknown,
+): Promise<Parameters<Next>[0]> {
+  for (const middleware of all) {
+    const error = await new Promise<Parameters<Next>[0]>((resolve, reject) => {
+      // It may be asynchronous, and call `next` later.
+      Promise.resolve(call(middleware, resolve)).catch(reject);
+    });
+    if (error !== undefined && error !== null) return error;
+  }
+  return undefined;
+}
+
+/** Source: "Connection to a namespace". */
+function refuse({ conn }: RunningTurn, nsp: string, { message, data }: Error & { readonly data?: unknown }): void {
+  conn.send(framesOf(encodePacket({ type: packetType.connectError, nsp, data: { message, data } })));
+}
+
+function memberInfo({ id, data }: SocketState): object {
+  return Buffer.byteLength(JSON.stringify({ id, data })) > memberBytes ? { id } : { id, data };
+}
+
+/** @returns a promise only where there is something to wait for. */
+export function allOf(results: readonly unknown[]): unknown {
+  return results.some(isThenable) ? Promise.all(results) : undefined;
+}
+
+export function after(settling: unknown, next: () => unknown): unknown {
+  return isThenable(settling) ? settling.then(next) : next();
+}

@@ -1,0 +1,111 @@
+// Where `socket` and `io` say what is to happen: to the turn that the code runs in, or where there is none (a timer, a task) to `app`, at once.
+
+import { AsyncLocalStorage } from "node:async_hooks";
+import { isDeepStrictEqual } from "node:util";
+import type { App, Connection, DeepReadonly, PublishOptions, Sendable } from "../../handler.ts";
+
+/** `conn.state`: all that has to outlive a worker. */
+export interface SessionState {
+  /** By namespace. */
+  readonly sockets: Record<string, SocketState>;
+  /** A binary packet whose attachments have not all come. */
+  incoming?: { readonly text: string; readonly parts?: Uint8Array[] } | undefined;
+}
+
+export interface SocketState {
+  readonly id: string;
+  readonly auth: Readonly<Record<string, unknown>>;
+  /** When it connected, in ms since 1970. */
+  readonly issued: number;
+  data: Record<string, unknown>;
+  lastAck: number;
+  /** Its listeners for "connection" have not run. */
+  isConnecting?: boolean;
+  /** Callbacks that the client has not called yet, by the number that it was told. `at`: when to give up, in ms since 1970. */
+  readonly acks: Record<string, { readonly callback: string; readonly at?: number }>;
+}
+
+/** A function that clients call later: a worker finds it by its name. */
+export class NamedCallback {
+  readonly name: string;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+export type Conn = Connection<unknown, DeepReadonly<SessionState>>;
+
+export class RunningTurn {
+  readonly conn: Conn;
+  readonly app: App;
+  /** It only registers listeners, again: what it asks for has happened before. */
+  readonly isRerun: boolean;
+  isOver = false;
+  readonly waited: unknown[] = [];
+  private draft: SessionState | undefined;
+
+  constructor(conn: Conn, app: App, isRerun = false) {
+    this.conn = conn;
+    this.app = app;
+    this.isRerun = isRerun;
+  }
+
+  /** This turn's own copy of the state: what is changed in it is stored when the turn commits. */
+  get state(): SessionState {
+    this.draft ??= structuredClone(this.conn.state) as SessionState;
+    return this.draft;
+  }
+
+  /** Whether something of the state was changed. */
+  get hasChanged(): boolean {
+    return this.draft !== undefined && !isDeepStrictEqual(this.draft, this.conn.state);
+  }
+
+  /** The turn does not end before it. */
+  waitFor(result: unknown): void {
+    this.waited.push(result);
+  }
+}
+
+const running = new AsyncLocalStorage<RunningTurn>();
+
+export function runIn<Result>(turn: RunningTurn, work: () => Result): Result {
+  return running.run(turn, work);
+}
+
+/** The turn that the caller runs in. undefined: none, or one that is over. */
+export function currentTurn(): RunningTurn | undefined {
+  const turn = running.getStore();
+  return turn?.isOver ? undefined : turn;
+}
+
+/** What one Socket.IO server does outside of turns, too. */
+export class Outlet {
+  /** As the worker or the latest turn gave it. */
+  app: App | undefined;
+
+  /** @throws {Error} before the worker has been given work. */
+  get started(): App {
+    if (this.app === undefined) throw new Error("io can be used outside of listeners once the worker has started");
+    return this.app;
+  }
+
+  send(connectionId: string, data: Sendable): void {
+    const turn = currentTurn();
+    if (turn?.isRerun) return;
+    if (turn?.conn.id === connectionId) return turn.conn.send(data);
+    // It is at most once, as Socket.IO's own: nobody waits for it.
+    this.app?.send(connectionId, data).catch(() => undefined);
+  }
+
+  /** @param from The connection that does not get it. */
+  publish(topic: string, data: Sendable, { from, except = [] }: { from?: string | undefined } & Pick<PublishOptions, "except">): void {
+    const turn = currentTurn();
+    if (turn?.isRerun) return;
+    const others = from === undefined ? except : [...except, from];
+    if (turn === undefined) this.app?.publish(topic, data, { except: others }).catch(() => undefined);
+    else if (from === turn.conn.id) turn.conn.publish(topic, data, { except });
+    else turn.conn.publish(topic, data, { self: true, except: others });
+  }
+}
