@@ -163,7 +163,7 @@ export class App<Data extends object> {
       if (listeners.isBarred?.(peerOf(response))) return void response.close();
       const incoming = incomingOf(response, request, library.version !== "20.30");
       if (isHeadTooLarge(incoming)) return new Client(response, false, answers).answer({ ...headTooLarge, close: "linger" });
-      listeners.onRequest(incoming, new Client(response, incoming.method === "HEAD", answers));
+      listeners.onRequest(incoming, new Client(response, incoming.method === "HEAD", answers, isLast(incoming)));
     });
   }
 }
@@ -171,6 +171,11 @@ export class App<Data extends object> {
 /** 20.69 answers by itself; 20.30 has no limit where a head arrives in one piece. */
 function isHeadTooLarge(incoming: Incoming): boolean {
   return headBytesOf(incoming) > headLimitBytes;
+}
+
+/** RFC 9112, 9.6: the answer says so, too. */
+function isLast({ headers }: Incoming): boolean {
+  return headers.some(([name, value]) => name === "connection" && /(^|[\s,])close($|[\s,])/i.test(value));
 }
 
 const headTooLarge = { status: 431, headers: [], body: "", close: "now" } as const;

@@ -96,6 +96,13 @@ test.runIf(loadLibrary().version === "20.69")(
   },
 );
 
+test("who says that no other request follows is told that no other answer does, and is then closed", async () => {
+  const url = `http://127.0.0.1:${server.port}`;
+  const request = (connection: string) => `GET / HTTP/1.1\r\nHost: h\r\nConnection: ${connection}\r\n\r\n`;
+  expect(await RawClient.untilClosed(url, request("Close"))).toMatch(/^HTTP\/1\.1 404 .*\r\nconnection: close\r\n/s);
+  expect(await RawClient.until(url, request("keep-alive"), "\r\n\r\n")).not.toMatch(/connection/i);
+});
+
 /** @returns a request of so many bytes. */
 function requestOf(bytes: number, lines: readonly string[] = []): string {
   const start = ["GET / HTTP/1.1", "Host: h", ...lines, "Cookie: session="].join("\r\n");

@@ -78,11 +78,14 @@ export class Client implements WaitingRequest {
   /** Of an answer to HEAD only the length of its body is sent. */
   private readonly isHead: boolean;
   private readonly room: AnswerRoom;
+  /** The request says that no other follows it. uWebSockets.js closes behind the answer then, and does not say so: Node's client reuses it. */
+  private readonly isLast: boolean;
   private body: SocketBody | undefined;
 
-  constructor(response: uWS.HttpResponse, isHead: boolean, room: AnswerRoom) {
+  constructor(response: uWS.HttpResponse, isHead: boolean, room: AnswerRoom, isLast = false) {
     this.response = response;
     this.isHead = isHead;
+    this.isLast = isLast;
     this.room = room;
     response.onAborted(() => {
       const wasAnswered = this.isGone;
@@ -169,6 +172,7 @@ export class Client implements WaitingRequest {
   private writeHead(status: number, headers: Answer["headers"]): void {
     this.response.writeStatus(`${status} ${STATUS_CODES[status] ?? ""}`);
     for (const [name, value] of headers) if (!ownHeaders.has(name.toLowerCase())) this.response.writeHeader(name, value);
+    if (this.isLast) this.response.writeHeader("connection", "close");
   }
 
   // What `end` has ended cannot be closed later, and what `endWithoutBody` ends without a length cannot be closed at all. So this
@@ -177,7 +181,7 @@ export class Client implements WaitingRequest {
     if (body === undefined) this.response.writeHeader("connection", "close\r\n");
     else {
       const text = Buffer.from(body).toString().trimEnd();
-      this.response.writeHeader("connection", "close");
+      if (!this.isLast) this.response.writeHeader("connection", "close");
       this.response.writeHeader("content-length", `${Buffer.byteLength(text) + 2}\r\n${this.isHead ? "" : `\r\n${text}`}`);
     }
     this.response.pause();
