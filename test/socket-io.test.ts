@@ -35,7 +35,11 @@ class Client {
   }
 
   until(condition: () => boolean, what: string): Promise<void> {
-    return this.signal.until(condition, () => `${what}; events: ${JSON.stringify(this.events.slice(-5))}, disconnects: ${this.disconnects}`, 20_000);
+    return this.signal.until(
+      condition,
+      () => `${what}; events: ${JSON.stringify(this.events.slice(-5))}, disconnects: ${this.disconnects}`,
+      20_000,
+    );
   }
 
   /** The arguments of all events of a name. */
@@ -76,7 +80,10 @@ test("five deploys, killed workers and a killed NATS: nothing is lost, doubled o
   isDone = true;
   const said = await Promise.all(counts);
   for (const client of all) {
-    await client.gets("said", said.reduce((sum, n) => sum + n));
+    await client.gets(
+      "said",
+      said.reduce((sum, n) => sum + n),
+    );
     for (const [index, n] of said.entries()) {
       const heard = client.of("said").filter(([name]) => name === `c${index}`);
       expect(heard.map(([, number]) => number)).toEqual(Array.from({ length: n }, (_, at) => at + 1));
@@ -99,7 +106,10 @@ test("a callback is called by the worker that is there when the client answers, 
   await ada.gets("heard");
   ada.socket.emit("ask", 1);
   await ada.gets("heard", 2);
-  expect(ada.of("heard")).toEqual([[null, "yes"], ["operation has timed out", null]]);
+  expect(ada.of("heard")).toEqual([
+    [null, "yes"],
+    ["operation has timed out", null],
+  ]);
 });
 
 test("sockets are reached by their rooms, wherever they are", async () => {

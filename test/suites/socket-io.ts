@@ -11,7 +11,8 @@ import { join, resolve } from "node:path";
 import { TestSystem } from "../system.ts";
 
 const [folder, given] = process.argv.slice(2);
-if (folder === undefined) throw new Error("usage: npx tsx test/suites/socket-io.ts DIR [URL], where DIR has test-suite.js and its node_modules");
+if (folder === undefined)
+  throw new Error("usage: npx tsx test/suites/socket-io.ts DIR [URL], where DIR has test-suite.js and its node_modules");
 
 const system = given === undefined ? await TestSystem.start({ handlers: "socket-io" }) : undefined;
 const url = given ?? system?.url.replace("ws:", "http:");
@@ -20,7 +21,10 @@ const url = given ?? system?.url.replace("ws:", "http:");
 const text = readFileSync(join(folder, "test-suite.js"), "utf8").replace("http://localhost:3000", `${url}`);
 const copy = resolve(folder, `test-suite-${process.pid}.js`);
 writeFileSync(copy, text);
-const mocha = spawn(process.execPath, [resolve(folder, "node_modules/mocha/bin/_mocha"), "--exit", copy], { cwd: folder, stdio: "inherit" });
+const mocha = spawn(process.execPath, [resolve(folder, "node_modules/mocha/bin/_mocha"), "--exit", copy], {
+  cwd: folder,
+  stdio: "inherit",
+});
 process.exitCode = await new Promise<number>((done) => mocha.once("exit", (code) => done(code ?? 1)));
 rmSync(copy);
 await system?.stop();

@@ -1,9 +1,10 @@
 // The server that the public test suite of Engine.IO's protocol expects: it sends back what it gets.
 
-import { type EngineUser, engineHooks } from "../../../worker/adapters/socket-io/engine.ts";
-import { defineHandler } from "../../../worker/handler.ts";
+import { type EngineUser, engineHooks } from "../../../worker/adapters/engine-io/engine.ts";
+import { defineHandler, type } from "../../../worker/handler.ts";
 
-const echo: EngineUser<undefined> = {
+const echo: EngineUser<{ sid?: string }> = {
+  initial: {},
   opened: () => undefined,
   received: (conn, data) => conn.send(typeof data === "string" ? `4${data}` : data),
   closed: () => undefined,
@@ -11,5 +12,6 @@ const echo: EngineUser<undefined> = {
 
 export default defineHandler({
   path: "/engine.io/*",
+  state: type<{ sid?: string }>({}),
   ...engineHooks({ pingInterval: 300, pingTimeout: 200, maxHttpBufferSize: 1_000_000 }, echo),
 });

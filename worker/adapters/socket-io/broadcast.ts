@@ -1,47 +1,48 @@
 // Who gets what is emitted, and how it gets there: a room is a topic, and an emit to it is one publish, encoded once. What a topic cannot
 // say (several rooms, all but a room, join them to another) is published to the sockets' own turns instead: each finds out whether it is meant.
 
-// SHIM
-const together = (text: string, ...rest: readonly Uint8Array[]): string => text + rest.length;
-
 import { type EncodedPacket, encodePacket, packetType } from "./packet.ts";
 import { currentTurn, NamedCallback, type Outlet } from "./turn.ts";
+
+export type Rooms = string | readonly string[];
 
 /** A namespace as publishes see it. */
 export class Place {
   readonly name: string;
   readonly outlet: Outlet;
-  /** Where orders are published. */
+  /** The topic of what sockets are told to do. */
   readonly orders: string;
-  private readonly path: string;
+  private readonly prefix: string;
 
   /** @param path of the handler: others have topics of their own. A comma ends a namespace's name in a packet, so it has none. */
   constructor(path: string, name: string, outlet: Outlet) {
-    this.path = path;
     this.name = name;
     this.outlet = outlet;
     this.orders = `orders ${path},${name}`;
+    this.prefix = `${path},${name}`;
   }
 
   /** @param room undefined: all sockets of the namespace. */
   topic(room?: string): string {
-    return room === undefined ? `${this.path},${this.name}` : `${this.path},${this.name},${room}`;
+    return room === undefined ? this.prefix : `${this.prefix},${room}`;
   }
 
-  /** @param topics of a connection. */
   roomsIn(topics: ReadonlySet<string>): Set<string> {
-    const prefix = this.topic("");
-    return new Set([...topics].filter((topic) => topic.startsWith(prefix)).map((topic) => topic.slice(prefix.length)));
+    const start = `${this.prefix},`;
+    return new Set([...topics].filter((topic) => topic.startsWith(start)).map((topic) => topic.slice(start.length)));
   }
 }
 
-/** What is told to the turns of all sockets of a namespace. Those are meant that are in one of `rooms` (of none: all), and in none of `except`. */
-export interface Order {
+/** Whom it is for: sockets that are in one of `rooms` (of none: all), in none of `except`, and not of the connection `from`. */
+interface Scope {
   readonly rooms: readonly string[];
   readonly except: readonly string[];
-  /** The id of the connection that is not meant. */
   readonly from?: string | undefined;
-  /** Base64 where an attachment is. */
+}
+
+/** What is published to the turns of all sockets of a namespace. */
+export interface Order extends Scope {
+  /** Attachments as base64. */
   readonly emit?: { readonly text: string; readonly attachments: readonly string[] };
   readonly join?: readonly string[];
   readonly leave?: readonly string[];
@@ -49,100 +50,61 @@ export interface Order {
   readonly disconnect?: boolean;
 }
 
-/** As others see a socket, wherever it is. */
-export interface RemoteSocket<Data> {
-  readonly id: string;
-  /** As of its last change; undefined where it has more than 1 KiB of JSON. */
-  readonly data: Data | undefined;
-  emit(event: string, ...args: unknown[]): boolean;
-  join(rooms: string | readonly string[]): void;
-  leave(room: string): void;
-  disconnect(close?: boolean): void;
-}
-
-interface Scope {
-  readonly rooms: readonly string[];
-  readonly except: readonly string[];
-  /** The connection of the socket that emits. */
-  readonly from: string | undefined;
-}
-
-/** As many ids as a publish may leave out. */
+/** As many ids as a publish leaves out, without the emitter's own. */
 const exceptLimit = 99;
 
-/** The frame, or the frames that stay together, of one packet. */
+/** The frame of one packet, or the frames that stay together. */
 export function framesOf({ text, attachments }: EncodedPacket) {
-  return attachments.length === 0 ? `4${text}` : together(`4${text}`, ...attachments);
+  if (attachments.length > 0) throw new TypeError("binary packets come with frames that stay together");
+  return `4${text}`;
 }
 
 export class BroadcastOperator<Data> {
   readonly place: Place;
   private readonly scope: Scope;
 
-  constructor(place: Place, scope: Partial<Scope> = {}) {
+  constructor(place: Place, scope: Scope = { rooms: [], except: [] }) {
     this.place = place;
-    this.scope = { rooms: [], except: [], from: undefined, ...scope };
+    this.scope = scope;
   }
 
-  to(room: string | readonly string[]): BroadcastOperator<Data> {
-    return new BroadcastOperator(this.place, { ...this.scope, rooms: [...this.scope.rooms, ...[room].flat()] });
-  }
-
-  in(room: string | readonly string[]): BroadcastOperator<Data> {
-    return this.to(room);
-  }
-
-  except(room: string | readonly string[]): BroadcastOperator<Data> {
-    return new BroadcastOperator(this.place, { ...this.scope, except: [...this.scope.except, ...[room].flat()] });
-  }
+  readonly to = (rooms: Rooms) =>
+    new BroadcastOperator<Data>(this.place, { ...this.scope, rooms: [...this.scope.rooms, ...[rooms].flat()] });
+  readonly in = (rooms: Rooms) => this.to(rooms);
+  readonly except = (rooms: Rooms) =>
+    new BroadcastOperator<Data>(this.place, { ...this.scope, except: [...this.scope.except, ...[rooms].flat()] });
+  readonly socketsJoin = (rooms: Rooms) => this.order({ join: [rooms].flat() });
+  readonly socketsLeave = (rooms: Rooms) => this.order({ leave: [rooms].flat() });
+  readonly disconnectSockets = (close = false) => this.order({ disconnect: close });
 
   /** The gateway bounds what waits for a slow client: there is nothing to drop here. */
   get volatile(): this {
     return this;
   }
 
-  compress(_compress: boolean): this {
-    return this;
-  }
-
   emit(event: string, ...args: unknown[]): true {
+    if (typeof args.at(-1) === "function" || args.at(-1) instanceof NamedCallback)
+      throw new TypeError("what is emitted to many is not acknowledged: emit to each socket with a callback of socket.callback(name, …)");
     const { rooms, except, from } = this.scope;
-    const encoded = encodePacket({ type: packetType.event, nsp: this.place.name, data: [event, ...withoutCallback(args)] });
-    const left = except.map(connectionOf);
-    if (rooms.length <= 1 && left.length <= exceptLimit && left.every((id) => id !== undefined)) {
-      this.place.outlet.publish(this.place.topic(rooms[0]), framesOf(encoded), { from, except: left });
-    } else {
-      const { text, attachments } = encoded;
-      this.order({ emit: { text, attachments: attachments.map((bytes) => Buffer.from(bytes).toString("base64")) } });
-    }
+    const packet = encodePacket({ type: packetType.event, nsp: this.place.name, data: [event, ...args] });
+    const left = except.map(connectionOf).filter((id) => id !== undefined);
+    if (rooms.length <= 1 && left.length === except.length && left.length <= exceptLimit)
+      this.place.outlet.publish(this.place.topic(rooms[0]), framesOf(packet), { from, except: left });
+    else this.order({ emit: { ...packet, attachments: packet.attachments.map((bytes) => Buffer.from(bytes).toString("base64")) } });
     return true;
   }
 
-  socketsJoin(rooms: string | readonly string[]): void {
-    this.order({ join: [rooms].flat() });
-  }
-
-  socketsLeave(rooms: string | readonly string[]): void {
-    this.order({ leave: [rooms].flat() });
-  }
-
-  disconnectSockets(close = false): void {
-    this.order({ disconnect: close });
-  }
-
-  async fetchSockets(): Promise<RemoteSocket<Data>[]> {
+  /** Those of all gateways; `data` as of its last change, undefined where it has more than 1 KiB of JSON. */
+  async fetchSockets() {
     const { rooms, except, from } = this.scope;
     const members = <Info>(room?: string) => (currentTurn()?.conn ?? this.place.outlet.started).members<Info>(this.place.topic(room));
-    const idsIn = async (list: readonly string[]) =>
+    const ids = async (list: readonly string[]) =>
       new Set((await Promise.all(list.map((room) => members(room)))).flat().map(({ id }) => id));
-    const [all, inRooms, left] = await Promise.all([members<{ id: string; data?: Data }>(), idsIn(rooms), idsIn(except)]);
+    const [all, inRooms, left] = await Promise.all([members<{ id: string; data?: Data }>(), ids(rooms), ids(except)]);
     const met = all.filter(({ id }) => id !== from && (rooms.length === 0 || inRooms.has(id)) && !left.has(id));
     return met.map(({ info: { id, data } }) => {
-      const one = new BroadcastOperator<Data>(this.place, { rooms: [id] });
-      return {
-        ...{ id, data, emit: (event, ...args) => one.emit(event, ...args), join: (list) => one.socketsJoin(list) },
-        ...{ leave: (room) => one.socketsLeave(room), disconnect: (close) => one.disconnectSockets(close) },
-      };
+      const one = new BroadcastOperator<Data>(this.place, { rooms: [id], except: [] });
+      return Object.assign(one, { id, data, join: one.socketsJoin, leave: one.socketsLeave, disconnect: one.disconnectSockets });
     });
   }
 
@@ -152,13 +114,6 @@ export class BroadcastOperator<Data> {
 }
 
 /** The connection of a socket's id: `<connection>.<random>`. undefined: it is the name of another room. */
-export function connectionOf(id: string): string | undefined {
+function connectionOf(id: string): string | undefined {
   return /^([a-z0-9]+-[0-9a-z]+-[0-9a-z]+)\.[\w-]{8}$/i.exec(id)?.[1];
-}
-
-/** A closure would not outlive this worker, and many clients would call it. */
-function withoutCallback(args: readonly unknown[]): readonly unknown[] {
-  const last = args.at(-1);
-  if (typeof last !== "function" && !(last instanceof NamedCallback)) return args;
-  throw new TypeError("what is emitted to many cannot be acknowledged: emit to each socket with a callback of socket.callback(name, …)");
 }

@@ -1,7 +1,7 @@
 // Socket.IO's packets, protocol 5: text that travels within Engine.IO's messages, and the binary attachments behind it. Pure.
 // Source: socket.io-protocol v5, "Packet encoding".
 
-import { CodedError } from "../../../protocol/errors.ts";
+import { invalid } from "../engine-io/engine.ts";
 
 /** Source: "Packet types". */
 export const packetType = {
@@ -119,9 +119,4 @@ function withPlaceholders(value: unknown, attachments: Uint8Array[]): unknown {
   if (Array.isArray(value)) return value.map((each) => withPlaceholders(each, attachments));
   if ("toJSON" in value) return value;
   return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, withPlaceholders(each, attachments)]));
-}
-
-/** What a client has sent that is no packet: its connection is closed for it. */
-export function invalid(what: string, cause?: unknown): CodedError {
-  return new CodedError("message.invalid", what, { cause });
 }

@@ -3,9 +3,10 @@
 
 import { isDeepStrictEqual } from "node:util";
 import { isThenable } from "../../thenable.ts";
+import { invalid } from "../engine-io/engine.ts";
 import { framesOf, type Order, type Place } from "./broadcast.ts";
 import type { Found, Server } from "./namespace.ts";
-import { attachmentsOf, decodePacket, encodePacket, invalid, type Packet, packetType } from "./packet.ts";
+import { attachmentsOf, decodePacket, encodePacket, type Packet, packetType } from "./packet.ts";
 import { type Client, type Next, Socket } from "./socket.ts";
 import { type Conn, RunningTurn, runIn, type SocketState } from "./turn.ts";
 
@@ -135,11 +136,10 @@ export class Session<Data> implements Client {
     return socket;
   }
 
-  disconnect(socket: Pick<Socket<Data>, "place">, turn: RunningTurn, close: boolean): void {
-    const all = close ? [...this.sockets.values()] : [...this.sockets.values()].filter(({ place }) => place === socket.place);
-    for (const each of all) {
-      each.packet(packetType.disconnect, undefined);
-      turn.waitFor(this.leave(each, turn, "server namespace disconnect"));
+  disconnect(place: Place, turn: RunningTurn, close: boolean): void {
+    for (const socket of [...this.sockets.values()].filter((each) => close || each.place === place)) {
+      socket.packet(packetType.disconnect, undefined);
+      turn.waited.push(this.leave(socket, turn, "server namespace disconnect"));
     }
     if (close) turn.conn.close();
   }

@@ -20,12 +20,12 @@ import {
   type Welcome,
 } from "../../handler.ts";
 import { isThenable } from "../../thenable.ts";
-import { type EngineOptions, engineHooks, type Settled } from "./engine.ts";
+import { type EngineOptions, engineHooks, type Settled } from "../engine-io/engine.ts";
 import { Server } from "./namespace.ts";
-import { ackTimer, allOf, connectTimer, Session, after } from "./session.ts";
+import { ackTimer, after, allOf, connectTimer, Session } from "./session.ts";
 import { type Conn, Outlet, RunningTurn, runIn, type SessionState } from "./turn.ts";
 
-export type { BroadcastOperator, RemoteSocket } from "./broadcast.ts";
+export type { BroadcastOperator } from "./broadcast.ts";
 export type { Namespace, Server } from "./namespace.ts";
 export type { Socket } from "./socket.ts";
 
@@ -45,7 +45,17 @@ type Verdict = Omit<Welcome, "state" | "subprotocol"> | Response | undefined;
 
 /** @param setUp is called once in each worker, when its code is loaded: it registers listeners. */
 export function socketIo<Data = Record<string, unknown>>(options: SocketIoOptions, setUp: (io: Server<Data>) => void): Handler {
-  const { path, connectTimeout = 45_000, pingInterval, pingTimeout, maxHttpBufferSize = 262_144, onUpgrade, onStart, ...rest } = options;
+  const {
+    path,
+    connectTimeout = 45_000,
+    pingInterval,
+    pingTimeout,
+    maxHttpBufferSize = 262_144,
+    cors,
+    onUpgrade,
+    onStart,
+    ...rest
+  } = options;
   const outlet = new Outlet();
   const io = new Server<Data>(path, outlet);
   setUp(io);
@@ -75,8 +85,9 @@ export function socketIo<Data = Record<string, unknown>>(options: SocketIoOption
   }
 
   const hooks = engineHooks<Conn["state"]>(
-    { ...(pingInterval && { pingInterval }), ...(pingTimeout && { pingTimeout }), maxHttpBufferSize },
+    { ...(pingInterval && { pingInterval }), ...(pingTimeout && { pingTimeout }), maxHttpBufferSize, ...(cors && { cors }) },
     {
+      initial: { sockets: {} },
       onUpgrade: onUpgrade as never,
       opened: (conn) => conn.setTimer(connectTimer, connectTimeout),
       received: (conn, data, turn) => visit(conn, turn, (session, running) => session.received(data, running)),

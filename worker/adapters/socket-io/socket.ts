@@ -2,29 +2,26 @@
 // outlast that is in `data`, in rooms and in callbacks that have names.
 
 import { EventEmitter } from "node:events";
-import { BroadcastOperator, framesOf, type Place } from "./broadcast.ts";
+import { BroadcastOperator, framesOf, type Place, type Rooms } from "./broadcast.ts";
 import { encodePacket, packetType } from "./packet.ts";
 import { currentTurn, NamedCallback, type RunningTurn, type SocketState } from "./turn.ts";
 
-/** What a client has told when it connected. */
-export interface Handshake {
-  readonly auth: Readonly<Record<string, unknown>>;
-  readonly query: Readonly<Record<string, string>>;
-  readonly address: string;
-  /** When it connected to the namespace, in ms since 1970. */
-  readonly issued: number;
-}
-
-/** Of anything: what clients send is checked by nobody. */
+/** Of anything: nobody has checked what a client emits. */
 export type Listener = Parameters<EventEmitter["on"]>[1];
 export type Next = (error?: Error & { readonly data?: unknown }) => void;
-export type SocketMiddleware = (event: unknown[], next: Next) => unknown;
+
+/** What a client has told when it connected; `issued` in ms since 1970. */
+export interface Handshake extends Pick<SocketState, "auth" | "issued"> {
+  readonly query: Readonly<Record<string, string>>;
+  readonly address: string;
+}
+
 /** What a socket has its connection do. */
 export interface Client {
   /** The connection's. */
   readonly id: string;
-  disconnect(socket: { readonly place: Place }, turn: RunningTurn, close: boolean): unknown;
-  /** Has callbacks that wait called when their time has come. */
+  disconnect(place: Place, turn: RunningTurn, close: boolean): void;
+  /** Callbacks that the client does not call in time are called with an error. */
   awaitAcks(turn: RunningTurn): void;
 }
 
@@ -37,7 +34,7 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
   isNew = true;
   connected = true;
   readonly recovered = false;
-  readonly middlewares: SocketMiddleware[] = [];
+  readonly middlewares: Array<(event: unknown[], next: Next) => unknown> = [];
   readonly anyListeners: Listener[] = [];
   private readonly callbacks = new Map<string, Listener>();
   private readonly timeoutMs: number | undefined;
@@ -50,7 +47,19 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
     this.id = id;
   }
 
-  /** This connection's own, until it ends: what is changed in it during a turn is stored with the turn. */
+  readonly to = (rooms: Rooms) => this.broadcast.to(rooms);
+  readonly in = (rooms: Rooms) => this.broadcast.to(rooms);
+  readonly except = (rooms: Rooms) => this.broadcast.except(rooms);
+
+  get broadcast(): BroadcastOperator<Data> {
+    return new BroadcastOperator(this.place, { rooms: [], except: [], from: this.client.id });
+  }
+
+  get volatile(): this {
+    return this;
+  }
+
+  /** What is changed in it during a turn is stored with the turn. */
   get data(): Data {
     return this.state().data as Data;
   }
@@ -64,37 +73,13 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
     return this.place.roomsIn(this.turn().conn.topics);
   }
 
-  get broadcast(): BroadcastOperator<Data> {
-    return new BroadcastOperator(this.place, { from: this.client.id });
-  }
-
-  get volatile(): this {
-    return this;
-  }
-
-  compress(_compress: boolean): this {
-    return this;
-  }
-
-  to(room: string | readonly string[]): BroadcastOperator<Data> {
-    return this.broadcast.to(room);
-  }
-
-  in(room: string | readonly string[]): BroadcastOperator<Data> {
-    return this.to(room);
-  }
-
-  except(room: string | readonly string[]): BroadcastOperator<Data> {
-    return this.broadcast.except(room);
-  }
-
-  /** For the emit that follows: its callback is called with an error if the client has not done so by then. */
+  /** For the emit that follows: its callback is called with an error if the client has not called it by then. */
   timeout(ms: number): Pick<this, "emit"> {
     return Object.create(this, { timeoutMs: { value: ms } });
   }
 
   /** Runs for each event before its listeners. Where it calls `next` with an error, listeners of "error" get that instead. */
-  use(middleware: SocketMiddleware): this {
+  use(middleware: (event: unknown[], next: Next) => unknown): this {
     this.middlewares.push(middleware);
     return this;
   }
@@ -105,8 +90,8 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
   }
 
   /**
-   * Names what the client may call later to acknowledge an event: `socket.emit("question", text, answered)`. It is called in a turn of its
-   * own, perhaps by another worker. @param listener As Socket.IO's own: with `timeout`, its first parameter is an error or null.
+   * Names what the client may call to acknowledge an event: `socket.emit("question", text, answered)`. It is called in a later turn, perhaps
+   * in another worker. @param listener With `timeout`, its first parameter is an error or null, as in Socket.IO.
    */
   callback(name: string, listener: Listener): NamedCallback {
     this.callbacks.set(name, listener);
@@ -116,18 +101,12 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
   /** @throws {TypeError} for a function: name it with `callback`. */
   override emit(event: string, ...args: unknown[]): boolean {
     const last = args.at(-1);
-    if (typeof last === "function") {
-      throw new TypeError(`the callback of ${event} would be lost with this worker: give emit a socket.callback(name, …) instead`);
-    }
+    if (typeof last === "function")
+      throw new TypeError(`the callback of ${event} would be lost with this worker: use socket.callback(name, …)`);
     if (currentTurn()?.isRerun) return true;
     if (last instanceof NamedCallback) this.packet(packetType.event, [event, ...args.slice(0, -1)], this.expectAck(last.name));
     else this.packet(packetType.event, [event, ...args]);
     return true;
-  }
-
-  send(...args: unknown[]): this {
-    this.emit("message", ...args);
-    return this;
   }
 
   /** Turns run one at a time: one that waited for the client's next message would never see it. */
@@ -135,26 +114,19 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
     throw new TypeError(`a turn cannot wait for the answer to ${event}, which is a later turn: use socket.callback(name, …)`);
   }
 
-  join(rooms: string | readonly string[]): void {
-    const turn = currentTurn();
-    if (turn?.isRerun) return;
-    if (turn?.conn.id !== this.client.id) return this.own().socketsJoin(rooms);
-    for (const room of [rooms].flat()) turn.conn.subscribe(this.place.topic(room), { as: 0 });
+  join(rooms: Rooms): void {
+    const turn = this.own((socket) => socket.socketsJoin(rooms));
+    for (const room of [rooms].flat()) turn?.conn.subscribe(this.place.topic(room), { as: 0 });
   }
 
   leave(room: string): void {
-    const turn = currentTurn();
-    if (turn?.isRerun) return;
-    if (turn?.conn.id === this.client.id) turn.conn.unsubscribe(this.place.topic(room));
-    else this.own().socketsLeave(room);
+    this.own((socket) => socket.socketsLeave(room))?.conn.unsubscribe(this.place.topic(room));
   }
 
   /** @param close Whether the whole connection is closed, with its sockets in other namespaces. */
   disconnect(close = false): this {
-    const turn = currentTurn();
-    if (turn?.isRerun) return this;
-    if (turn?.conn.id !== this.client.id) this.own().disconnectSockets(close);
-    else this.client.disconnect(this, turn, close);
+    const turn = this.own((socket) => socket.disconnectSockets(close));
+    if (turn !== undefined) this.client.disconnect(this.place, turn, close);
     return this;
   }
 
@@ -164,7 +136,7 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
 
   /** Calls all listeners of an event. @returns what they return, to be waited for. */
   notify(event: string, ...args: unknown[]): unknown[] {
-    return this.listeners(event).map((listener) => listener.apply(this, args));
+    return this.rawListeners(event).map((listener) => listener.apply(this, args));
   }
 
   /** The client has called a callback, or it is too late. Unknown ones are ignored: the client may have made them up. */
@@ -178,16 +150,19 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
   }
 
   private expectAck(callback: string): number {
-    const state = this.state();
-    state.lastAck++;
     const { timeoutMs } = this;
-    state.acks[state.lastAck] = timeoutMs === undefined ? { callback } : { callback, at: Date.now() + timeoutMs };
+    const state = this.state();
+    state.acks[++state.lastAck] = timeoutMs === undefined ? { callback } : { callback, at: Date.now() + timeoutMs };
     if (timeoutMs !== undefined) this.client.awaitAcks(this.turn());
     return state.lastAck;
   }
 
-  private own(): BroadcastOperator<Data> {
-    return new BroadcastOperator(this.place, { rooms: [this.id] });
+  /** @returns its turn, if this is one. If not, `order` tells the socket to do it in one; in a rerun nothing happens. */
+  private own(order: (socket: BroadcastOperator<Data>) => void): RunningTurn | undefined {
+    const turn = currentTurn();
+    if (turn?.conn.id === this.client.id) return turn.isRerun ? undefined : turn;
+    order(new BroadcastOperator(this.place, { rooms: [this.id], except: [] }));
+    return undefined;
   }
 
   private turn(): RunningTurn {

@@ -6,6 +6,7 @@ import type { App, Connection, DeepReadonly, PublishOptions, Sendable } from "..
 
 /** `conn.state`: all that has to outlive a worker. */
 export interface SessionState {
+  readonly sid?: string;
   /** By namespace. */
   readonly sockets: Record<string, SocketState>;
   /** A binary packet whose attachments have not all come. */
@@ -42,6 +43,7 @@ export class RunningTurn {
   /** It only registers listeners, again: what it asks for has happened before. */
   readonly isRerun: boolean;
   isOver = false;
+  /** The turn does not end before these have settled. */
   readonly waited: unknown[] = [];
   private draft: SessionState | undefined;
 
@@ -62,10 +64,6 @@ export class RunningTurn {
     return this.draft !== undefined && !isDeepStrictEqual(this.draft, this.conn.state);
   }
 
-  /** The turn does not end before it. */
-  waitFor(result: unknown): void {
-    this.waited.push(result);
-  }
 }
 
 const running = new AsyncLocalStorage<RunningTurn>();

@@ -2,7 +2,8 @@
 // Source: engine.io-protocol v4.
 
 import type { Closing, Connection, Message, Turn, UpgradeRequest, Welcome } from "../../handler.ts";
-import { invalid } from "./packet.ts";
+import { CodedError } from "../../../protocol/errors.ts";
+import { pollingHook, refusal } from "./polling.ts";
 
 /** Source: "Packet encoding". */
 const packetType = { open: "0", close: "1", ping: "2", pong: "3", message: "4", upgrade: "5", noop: "6" } as const;
@@ -14,14 +15,23 @@ export interface EngineOptions {
   readonly pingTimeout?: number;
   /** What clients are told that a message may have, in bytes: 262,144. The setting MESSAGE_BYTES is what counts. */
   readonly maxHttpBufferSize?: number;
+  /** Pages that may use it: as the handler's `origins`, which are asked of WebSockets and messages. "*": all. */
+  readonly cors?: { readonly origin: string | readonly string[] };
 }
 
 type Conn<State> = Connection<unknown, State>;
 export type Settled = void | Promise<void>;
 type Upgrade<State> = Welcome<State> | Response | undefined;
 
+/** Of a connection that began with long-polling: the id that its client was told. */
+export interface EngineState {
+  readonly sid?: string;
+}
+
 /** What Engine.IO is used for. */
-export interface EngineUser<State> {
+export interface EngineUser<State extends EngineState> {
+  /** What the state of a new connection has beside `sid`. */
+  readonly initial: Omit<State, "sid">;
   onUpgrade?: ((request: UpgradeRequest) => Upgrade<State> | Promise<Upgrade<State>>) | undefined;
   opened(conn: Conn<State>, turn: Turn): Settled;
   /** @param data of one message. What it throws closes the connection; "message.invalid" is the client's fault. */
@@ -32,19 +42,17 @@ export interface EngineUser<State> {
 
 const pingTimeoutReason = "ping timeout";
 
-/** Engine.IO's own refusals. */
-const refusals = {
-  transport: { code: 0, message: "Transport unknown" },
-  session: { code: 1, message: "Session ID unknown" },
-  method: { code: 2, message: "Bad handshake method" },
-  request: { code: 3, message: "Bad request" },
-  version: { code: 5, message: "Unsupported protocol version" },
-} as const;
-
 /** The hooks of a handler that speaks Engine.IO. */
-export function engineHooks<State>(options: EngineOptions, user: EngineUser<State>) {
-  const { pingInterval = 25_000, pingTimeout = 20_000, maxHttpBufferSize = 262_144 } = options;
+export function engineHooks<State extends EngineState>(options: EngineOptions, user: EngineUser<State>) {
+  const { pingInterval = 25_000, pingTimeout = 20_000, maxHttpBufferSize = 262_144, cors } = options;
+  const origins = cors === undefined ? [] : [cors.origin].flat();
+  const newSid = () => Buffer.from(crypto.getRandomValues(new Uint8Array(15))).toString("base64url");
   return {
+    ...(cors && { origins }),
+    onRequest: pollingHook({
+      ...{ maxBytes: maxHttpBufferSize, idleMs: pingInterval + pingTimeout, origins, newSid, initial: user.initial },
+      admit: async (request) => user.onUpgrade?.(request),
+    }),
     onUpgrade(request: UpgradeRequest) {
       const { query } = request;
       if (query.get("EIO") !== "4") return refusal("version");
@@ -53,8 +61,14 @@ export function engineHooks<State>(options: EngineOptions, user: EngineUser<Stat
       return user.onUpgrade?.(request);
     },
     onOpen(conn: Conn<State>, turn: Turn) {
-      const sid = Buffer.from(crypto.getRandomValues(new Uint8Array(15))).toString("base64url");
-      const handshake = { sid, upgrades: [], pingInterval, pingTimeout, maxPayload: maxHttpBufferSize };
+      const { sid } = conn.state;
+      const handshake = {
+        sid: sid ?? newSid(),
+        upgrades: sid === undefined ? [] : ["websocket"],
+        pingInterval,
+        pingTimeout,
+        maxPayload: maxHttpBufferSize,
+      };
       conn.send(packetType.open + JSON.stringify(handshake));
       const beat = { every: pingInterval, send: packetType.ping, expect: packetType.pong, within: pingTimeout };
       conn.setHeartbeat({ ...beat, close: { code: 4000, reason: pingTimeoutReason } });
@@ -67,6 +81,8 @@ export function engineHooks<State>(options: EngineOptions, user: EngineUser<Stat
         case packetType.message:
           return user.received(conn, text.slice(1), turn);
         case packetType.close:
+          // A poll that waits.
+          if (conn.state.sid !== undefined) conn.send(packetType.noop);
           return conn.close();
         default:
           throw invalid(`${JSON.stringify(text.slice(0, 20))} is no packet of Engine.IO: 4 and what the message carries`);
@@ -84,6 +100,7 @@ function reasonOf({ reason }: Closing): string {
   return reason === "message.invalid" ? "parse error" : "transport close";
 }
 
-function refusal(why: keyof typeof refusals): Response {
-  return Response.json(refusals[why], { status: 400 });
+/** What a client has sent that is no packet: its connection is closed for it. */
+export function invalid(what: string, cause?: unknown): CodedError {
+  return new CodedError("message.invalid", what, { cause });
 }

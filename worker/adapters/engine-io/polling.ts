@@ -1,0 +1,80 @@
+// Engine.IO's other transport, HTTP long-polling: a GET receives the packets that wait, a POST sends some.
+// Source: engine.io-protocol v4, "HTTP long-polling".
+
+import { matchesOrigin } from "../../../protocol/origins.ts";
+import type { RequestContext, UpgradeRequest, Welcome } from "../../handler.ts";
+import { deliverMessages, openSession, type Receive, receiveFrames, type SessionAnswer, type SessionResponse } from "../../session.ts";
+import { headerRecord, upgradeRequestOf } from "../../upgrade-request.ts";
+
+/** Between two packets of a body. Source: "Packet encoding". */
+const separator = "\x1e";
+
+/** Engine.IO's own refusals. */
+const refusals = {
+  transport: { code: 0, message: "Transport unknown" },
+  session: { code: 1, message: "Session ID unknown" },
+  method: { code: 2, message: "Bad handshake method" },
+  request: { code: 3, message: "Bad request" },
+  version: { code: 5, message: "Unsupported protocol version" },
+} as const;
+
+export interface PollingOptions {
+  readonly maxBytes: number;
+  /** How long a session may be without a poll. */
+  readonly idleMs: number;
+  readonly origins: readonly string[];
+  readonly newSid: () => string;
+  /** Of a session's connection, beside its `sid`. */
+  readonly initial: object;
+  /** Decides about a client that opens a session. */
+  readonly admit: (request: UpgradeRequest) => Promise<Omit<Welcome, "subprotocol"> | Response | undefined>;
+}
+
+export function refusal(why: keyof typeof refusals): Response {
+  return Response.json(refusals[why], { status: 400 });
+}
+
+export function pollingHook({ maxBytes, idleMs, origins, newSid, initial, admit }: PollingOptions) {
+  return async (request: Request, { params, ip, app, turn }: RequestContext): Promise<Response | SessionAnswer> => {
+    const { pathname: path, search, searchParams: query } = new URL(request.url);
+    const origin = request.headers.get("origin");
+    const isAllowed = origin !== null && origins.some((pattern) => matchesOrigin(pattern, origin));
+    const cors = isAllowed ? { "access-control-allow-origin": origin, "access-control-allow-credentials": "true", vary: "origin" } : {};
+    const head = { ...cors, "content-type": "text/plain; charset=UTF-8", "cache-control": "no-store" };
+    const answer = (body: string, status = 200): SessionResponse => ({ status, body, headers: head });
+    const refused = (why: keyof typeof refusals) => new Response(JSON.stringify(refusals[why]), { status: 400, headers: cors });
+    if (request.method === "OPTIONS") return new Response(null, { status: 204, headers: { ...cors, ...preflight } });
+    if (query.get("EIO") !== "4") return refused("version");
+    if (query.get("transport") !== "polling") return refused(query.get("transport") === "websocket" ? "request" : "transport");
+    const key = query.get("sid");
+    const missing = answer(JSON.stringify(refusals.session), 400);
+    const receive: Receive = {
+      ...{ mode: "poll", maxBytes, between: separator, binaryBefore: "b", missing, headers: head },
+      busy: { response: answer(JSON.stringify(refusals.request), 400), close: { code: 4000, reason: "two polls", last: "1" } },
+      gone: { code: 1006, reason: "" },
+    };
+    if (key === null) {
+      if (request.method !== "GET") return refused("method");
+      const headers = headerRecord([...request.headers]);
+      const { id, redelivered, signal } = turn;
+      const welcome = await admit(upgradeRequestOf({ path, params, query: search.slice(1), headers, ip, app, signal, id, redelivered }));
+      if (welcome instanceof Response) return welcome;
+      const sid = newSid();
+      const { user, expiresAt } = welcome ?? {};
+      return openSession({ user, expiresAt, key: sid, state: { ...initial, sid }, idleMs, receive });
+    }
+    if (request.method === "GET") return receiveFrames({ key, receive });
+    if (request.method !== "POST") return refused("method");
+    const packets = (await request.text()).split(separator);
+    const messages = packets.map((packet) => (packet[0] === "b" ? Buffer.from(packet.slice(1), "base64") : packet));
+    // The session is closed for one that is none.
+    const response = packets.every((packet) => /^[1-6b]/.test(packet)) ? answer("ok") : answer(JSON.stringify(refusals.request), 400);
+    return deliverMessages({ key, messages, response, missing });
+  };
+}
+
+const preflight = {
+  "access-control-allow-methods": "GET, POST",
+  "access-control-allow-headers": "content-type",
+  "access-control-max-age": "600",
+};
