@@ -36,11 +36,15 @@ export interface EngineUser<State extends EngineState> {
   opened(conn: Conn<State>, turn: Turn): Settled;
   /** @param data of one message. What it throws closes the connection; "message.invalid" is the client's fault. */
   received(conn: Conn<State>, data: string | Uint8Array, turn: Turn): Settled;
+  timer?(conn: Conn<State>, name: string, turn: Turn): Settled;
   /** @param reason as Socket.IO names it. */
   closed(conn: Conn<State>, reason: string, turn: Turn): Settled;
 }
 
 const pingTimeoutReason = "ping timeout";
+const upgradeTimer = "engine.io upgrade";
+/** How long a WebSocket may take for its place. Source: Engine.IO's server. */
+const upgradeTimeoutMs = 10_000;
 
 /** The hooks of a handler that speaks Engine.IO. */
 export function engineHooks<State extends EngineState>(options: EngineOptions, user: EngineUser<State>) {
@@ -57,10 +61,13 @@ export function engineHooks<State extends EngineState>(options: EngineOptions, u
       const { query } = request;
       if (query.get("EIO") !== "4") return refusal("version");
       if (query.get("transport") !== "websocket") return refusal("transport");
-      if (query.has("sid")) return refusal("session");
+      // The WebSocket of a session that began with long-polling. Source: "Upgrade".
+      const session = query.get("sid");
+      if (session !== null) return { session, state: { ...user.initial } as State };
       return user.onUpgrade?.(request);
     },
     onOpen(conn: Conn<State>, turn: Turn) {
+      if (isProbe(conn)) return conn.setTimer(upgradeTimer, upgradeTimeoutMs);
       const { sid } = conn.state;
       const handshake = {
         sid: sid ?? newSid(),
@@ -75,6 +82,7 @@ export function engineHooks<State extends EngineState>(options: EngineOptions, u
       return user.opened(conn, turn);
     },
     onMessage(conn: Conn<State>, message: Message, turn: Turn) {
+      if (isProbe(conn)) return probe(conn, message.text());
       if (message.isBinary) return user.received(conn, message.bytes(), turn);
       const text = message.text();
       switch (text[0]) {
@@ -88,10 +96,26 @@ export function engineHooks<State extends EngineState>(options: EngineOptions, u
           throw invalid(`${JSON.stringify(text.slice(0, 20))} is no packet of Engine.IO: 4 and what the message carries`);
       }
     },
+    onTimer(conn: Conn<State>, name: string, turn: Turn) {
+      return name === upgradeTimer ? conn.close() : user.timer?.(conn, name, turn);
+    },
     onClose(conn: Conn<State>, closing: Closing, turn: Turn) {
+      if (isProbe(conn)) return;
       return user.closed(conn, reasonOf(closing), turn);
     },
   };
+}
+
+/** A WebSocket that has yet to take the place of its session's polls. */
+function isProbe<State>(conn: Conn<State>): boolean {
+  return conn.query.has("sid");
+}
+
+function probe<State>(conn: Conn<State>, text: string): void {
+  if (text === packetType.upgrade) return conn.moveToSession();
+  if (text !== `${packetType.ping}probe`) throw invalid("a WebSocket of a session begins with 2probe");
+  conn.send(`${packetType.pong}probe`);
+  conn.pauseSession(packetType.noop);
 }
 
 /** Source: Socket.IO's server API, "disconnect". */

@@ -91,6 +91,10 @@ export function socketIo<Data = Record<string, unknown>>(options: SocketIoOption
       onUpgrade: onUpgrade as never,
       opened: (conn) => conn.setTimer(connectTimer, connectTimeout),
       received: (conn, data, turn) => visit(conn, turn, (session, running) => session.received(data, running)),
+      timer: (conn, name, turn) => {
+        if (name === connectTimer) return conn.close(4001, "connect timeout");
+        if (name === ackTimer) return visit(conn, turn, (session, running) => session.giveUpAcks(running));
+      },
       closed: (conn, reason, turn) => visit(conn, turn, (session, running) => session.closed(running, reason)),
     },
   );
@@ -102,10 +106,6 @@ export function socketIo<Data = Record<string, unknown>>(options: SocketIoOption
     onStart(app, context) {
       outlet.app = app;
       return onStart?.(app, context);
-    },
-    onTimer(conn, name, turn) {
-      if (name === connectTimer) return conn.close(4001, "connect timeout");
-      if (name === ackTimer) return visit(conn, turn, (session, running) => session.giveUpAcks(running));
     },
     onPublish: (conn, topic, message, turn) =>
       visit(conn, turn, (session, running) => session.ordered(topic, message.json() as never, running)),
