@@ -2,6 +2,7 @@
 
 import { io, type Socket } from "socket.io-client";
 import { afterEach, expect, test } from "vitest";
+import { patienceMs } from "../testbed/patience.ts";
 import { Signal } from "../testbed/signal.ts";
 import { TestSystem } from "./system.ts";
 
@@ -19,9 +20,9 @@ class Client {
   readonly disconnects: string[] = [];
   private readonly signal = new Signal();
 
-  constructor(name: string, { nsp = "/", path = "/work/" } = {}) {
-    const url = system.url.replace("ws:", "http:") + nsp;
-    this.socket = io(url, { path, transports: ["websocket"], forceNew: true, auth: { name }, reconnectionDelay: 10 });
+  constructor(name: string, transports: string[]) {
+    const url = system.url.replace("ws:", "http:");
+    this.socket = io(url, { path: "/work/", transports, forceNew: true, auth: { name }, reconnectionDelay: 10 });
     clients.push(this);
     this.socket.onAny((...event: unknown[]) => {
       this.events.push(event);
@@ -38,7 +39,7 @@ class Client {
     return this.signal.until(
       condition,
       () => `${what}; events: ${JSON.stringify(this.events.slice(-5))}, disconnects: ${this.disconnects}`,
-      20_000,
+      patienceMs,
     );
   }
 
@@ -52,15 +53,15 @@ class Client {
   }
 }
 
-async function connect(name: string): Promise<Client> {
-  const client = new Client(name);
+async function connect(name: string, transports = ["websocket"]): Promise<Client> {
+  const client = new Client(name, transports);
   await client.gets("welcome");
   return client;
 }
 
 test("five deploys, killed workers and a killed NATS: nothing is lost, doubled or reordered, and nobody is disconnected", async () => {
   system = await TestSystem.start({ handlers: "socket-io", workers: 2 });
-  const all = await Promise.all(Array.from({ length: 6 }, (_, index) => connect(`c${index}`)));
+  const all = await Promise.all([["websocket"], ["polling", "websocket"], ["polling"]].map((ways, index) => connect(`c${index}`, ways)));
   let isDone = false;
   const counts = all.map(async ({ socket }) => {
     let n = 0;
@@ -91,6 +92,7 @@ test("five deploys, killed workers and a killed NATS: nothing is lost, doubled o
     expect(client.of("welcome")).toEqual([[true]]);
     expect(client.disconnects).toEqual([]);
   }
+  expect(all.map(({ socket }) => socket.io.engine.transport.name)).toEqual(["websocket", "websocket", "polling"]);
 });
 
 test("a callback is called by the worker that is there when the client answers, or with an error when it is too late", async () => {
@@ -114,7 +116,7 @@ test("a callback is called by the worker that is there when the client answers, 
 
 test("sockets are reached by their rooms, wherever they are", async () => {
   system = await TestSystem.start({ handlers: "socket-io", gateways: 2, workers: 2 });
-  const [ada, bob, cyd] = (await Promise.all(["ada", "bob", "cyd"].map(connect))) as [Client, Client, Client];
+  const [ada, bob, cyd] = (await Promise.all(["ada", "bob", "cyd"].map((name) => connect(name)))) as [Client, Client, Client];
   const run = (what: string, rooms: string[], except: string[] = []) => ada.socket.emitWithAck("run", { what, rooms, except });
   await Promise.all([ada.socket.emitWithAck("join", "a"), bob.socket.emitWithAck("join", "b"), cyd.socket.emitWithAck("join", "c")]);
   await Promise.all([ada, bob, cyd].map(({ socket }, index) => socket.emitWithAck("say", index)));

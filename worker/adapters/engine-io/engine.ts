@@ -1,8 +1,8 @@
 // Engine.IO, protocol 4: opens sessions and takes its packets apart. What its messages carry is its user's.
 // Source: engine.io-protocol v4.
 
-import type { Closing, Connection, Message, Turn, UpgradeRequest, Welcome } from "../../handler.ts";
 import { CodedError } from "../../../protocol/errors.ts";
+import type { Closing, Connection, Message, Turn, UpgradeRequest, Welcome } from "../../handler.ts";
 import { pollingHook, refusal } from "./polling.ts";
 
 /** Source: "Packet encoding". */

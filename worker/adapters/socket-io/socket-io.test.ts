@@ -8,16 +8,16 @@ const url = "/socket.io/?EIO=4&transport=websocket";
 
 async function serve(setUp: (io: Server) => void) {
   const app = await testHandler(socketIo({ path: "/socket.io/*" }, setUp));
-  const client = async (auth?: object, nsp = "") => {
+  const client = async (connect = "40") => {
     const connection = await app.connect(url);
-    await connection.send(`40${nsp}${auth === undefined ? "" : JSON.stringify(auth)}`);
+    await connection.send(connect);
     return connection;
   };
   return { app, client };
 }
 
 /** The frames that a client got behind its handshakes. */
-function events(connection: { frames: readonly unknown[] }) {
+function events(connection: { readonly frames: readonly unknown[] }) {
   return connection.frames.slice(2);
 }
 
@@ -25,12 +25,17 @@ test("an event reaches its listener, and what that emits reaches everybody", asy
   const { client } = await serve((io) => {
     io.on("connection", (socket) => {
       socket.on("chat message", (text) => io.emit("chat message", text));
+      socket.on("to others", (text) => socket.broadcast.emit("heard", text));
+      socket.on("but", (id) => io.except(id).emit("but", id));
     });
   });
   const [ada, bob] = [await client(), await client()];
   await ada.send('42["chat message","hi"]');
-  expect(events(ada)).toEqual(['42["chat message","hi"]']);
-  expect(events(bob)).toEqual(['42["chat message","hi"]']);
+  await ada.send('42["to others","psst"]');
+  const { sid } = JSON.parse(String(bob.frames[1]).slice(2)) as { sid: string };
+  await bob.send(`42["but","${sid}"]`);
+  expect(events(ada)).toEqual(['42["chat message","hi"]', `42["but","${sid}"]`]);
+  expect(events(bob)).toEqual(['42["chat message","hi"]', '42["heard","psst"]']);
 });
 
 function greeter(word: string) {
@@ -56,4 +61,129 @@ test("another release registers listeners again, and nothing else that they did 
   await ada.send('422["count"]');
   expect(events(ada)).toEqual(['42["hello"]', '42["joined"]', '431["hello",1,2,true]', '432["welcome",2,2,false]']);
   expect(events(bob)).toEqual(['42["hello"]']);
+});
+
+test.each(["before commit", "after flush", "after commit"] as const)(
+  "a worker that dies as a socket connects, %s: it is welcomed once",
+  async (point) => {
+    const { app } = await serve(greeter("hello"));
+    const ada = await app.connect(url);
+    app.crashNext(point);
+    await ada.send("40");
+    await ada.send('421["count"]');
+    expect(events(ada)).toEqual(['42["hello"]', expect.stringMatching(/^431\["hello",1,2,/)]);
+    expect(ada.closed).toBeUndefined();
+  },
+);
+
+test("a middleware refuses, with what the client is to know; a namespace that nobody serves is refused", async () => {
+  const { client } = await serve((io) => {
+    io.of("/admin").use((socket, next) => {
+      if (socket.handshake.auth.token !== "s3cret") next(Object.assign(new Error("not you"), { data: { why: "token" } }));
+      else next();
+    });
+    io.of("/admin").on("connection", (socket) => socket.emit("in", socket.handshake.auth));
+    io.of(/^\/room-\d+$/).on("connection", (socket) => socket.emit("at", socket.place.name));
+  });
+  expect((await client('40/admin,{"token":"x"}')).frames.slice(1)).toEqual(['44/admin,{"message":"not you","data":{"why":"token"}}']);
+  expect((await client("40/nowhere,")).frames.slice(1)).toEqual(['44/nowhere,{"message":"Invalid namespace"}']);
+  expect(events(await client('40/admin,{"token":"s3cret"}'))).toEqual(['42/admin,["in",{"token":"s3cret"}]']);
+  expect(events(await client("40/room-7,"))).toEqual(['42/room-7,["at","/room-7"]']);
+});
+
+test("middleware of a socket: an event that it refuses is an error of the socket", async () => {
+  const { client } = await serve((io) => {
+    io.on("connection", (socket) => {
+      socket.use(([event], next) => next(event === "bad" ? new Error("no") : undefined));
+      socket.on("error", ({ message }) => socket.emit("refused", message));
+      socket.onAny((event) => socket.emit("any", event));
+      socket.once("good", () => socket.emit("once"));
+    });
+  });
+  const ada = await client();
+  for (const event of ["bad", "good", "good"]) await ada.send(`42["${event}"]`);
+  expect(events(ada)).toEqual(['42["refused","no"]', '42["any","good"]', '42["once"]', '42["any","good"]']);
+});
+
+test("whoever leaves is heard once, with the reason, and the rooms that it had", async () => {
+  const { client } = await serve((io) => {
+    io.on("connection", (socket) => {
+      socket.join("room");
+      socket.on("disconnecting", (reason) => io.to("watch").emit("leaves", reason, socket.rooms.size));
+      socket.on("disconnect", (reason) => io.to("watch").emit("left", reason, socket.rooms.size));
+      socket.on("watch", () => socket.join("watch"));
+      socket.on("kick", (close) => socket.disconnect(close));
+    });
+  });
+  const watch = await client();
+  await watch.send('42["watch"]');
+  const [a, b, c, d, e] = [await client(), await client(), await client(), await client(), await client()];
+  await a.send("41");
+  await b.send('42["kick"]');
+  await c.close(1006);
+  await d.send("nonsense");
+  await e.send('42["kick",true]');
+  const heard = (reason: string) => [`42["leaves","${reason}",2]`, `42["left","${reason}",0]`];
+  const reasons = [
+    "client namespace disconnect",
+    "server namespace disconnect",
+    "transport close",
+    "parse error",
+    "server namespace disconnect",
+  ];
+  expect(events(watch)).toEqual(reasons.flatMap(heard));
+  expect(events(b)).toEqual(["41"]);
+  expect([b.closed, d.closed?.code, e.closed?.code]).toEqual([undefined, 1007, 1000]);
+});
+
+test("a packet and its attachments may come to different workers; what is too large is the client's fault", async () => {
+  const setUp = (io: Server) => {
+    io.on("connection", (socket) => {
+      socket.on("put", (a, b) => socket.emit("got", a.length, b.length));
+    });
+  };
+  const { app, client } = await serve(setUp);
+  const ada = await client();
+  await ada.send('452-["put",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]');
+  await ada.send(new Uint8Array(5));
+  await app.deploy(socketIo({ path: "/socket.io/*" }, setUp));
+  await ada.send(new Uint8Array(200_000));
+  expect(events(ada)).toEqual(['42["got",5,200000]']);
+  await ada.send('452-["put",1]');
+  await ada.send(new Uint8Array(262_144));
+  expect(ada.closed).toEqual({ code: 1007, reason: "message.invalid" });
+});
+
+test("a callback is called once, by name; one that is too late gets an error", async () => {
+  const { client } = await serve((io) => {
+    io.on("connection", (socket) => {
+      const answered = socket.callback("answered", (...args) => socket.emit("heard", ...args.map((arg) => arg?.message ?? arg)));
+      socket.on("ask", () => socket.emit("question", answered));
+      socket.on("ask in time", () => socket.timeout(1_000).emit("question", answered));
+      socket.on("closure", () => socket.emit("question", () => undefined));
+    });
+  });
+  const ada = await client();
+  await ada.send('42["ask"]');
+  await ada.send('431["yes"]');
+  await ada.send('431["again"]');
+  await ada.send('42["ask in time"]');
+  await ada.send('432["yes"]');
+  expect(events(ada)).toEqual(['421["question"]', '42["heard","yes"]', '422["question"]', '42["heard",null,"yes"]']);
+  await ada.send('42["closure"]');
+  expect([ada.closed?.code, ada.errors[0]?.message]).toEqual([1011, expect.stringContaining("socket.callback(name, …)")]);
+});
+
+test("a client that never connects to a namespace is closed", async () => {
+  const { app } = await serve(() => undefined);
+  const ada = await app.connect(url);
+  app.advance(45_000);
+  await expect.poll(() => ada.closed).toEqual({ code: 4001, reason: "connect timeout" });
+});
+
+test("who speaks another protocol is refused as Engine.IO does it", async () => {
+  const { app } = await serve(() => undefined);
+  const refused = async (query: string) => (await (await app.refused(`/socket.io/?${query}`)).json()) as unknown;
+  expect(await refused("transport=websocket")).toEqual({ code: 5, message: "Unsupported protocol version" });
+  expect(await refused("EIO=4&transport=x")).toEqual({ code: 0, message: "Transport unknown" });
 });

@@ -63,7 +63,6 @@ export class RunningTurn {
   get hasChanged(): boolean {
     return this.draft !== undefined && !isDeepStrictEqual(this.draft, this.conn.state);
   }
-
 }
 
 const running = new AsyncLocalStorage<RunningTurn>();

@@ -1,0 +1,69 @@
+// Packets as they are in Socket.IO's protocol, and all that is none.
+
+import { expect, test } from "vitest";
+import { attachmentsOf, decodePacket, encodePacket, packetType } from "./packet.ts";
+
+const bytes = new Uint8Array([1, 2, 3]);
+
+test.each([
+  ["0", { type: packetType.connect, nsp: "/" }],
+  ['0{"token":"1"}', { type: packetType.connect, nsp: "/", data: { token: "1" } }],
+  ["0/admin,", { type: packetType.connect, nsp: "/admin" }],
+  ['0/admin,{"a":1}', { type: packetType.connect, nsp: "/admin", data: { a: 1 } }],
+  ["1/admin,", { type: packetType.disconnect, nsp: "/admin" }],
+  ['2["hi",1]', { type: packetType.event, nsp: "/", data: ["hi", 1] }],
+  ['2/admin,12["hi"]', { type: packetType.event, nsp: "/admin", id: 12, data: ["hi"] }],
+  ["3/admin,7[]", { type: packetType.ack, nsp: "/admin", id: 7, data: [] }],
+])("%s", (text, packet) => {
+  expect(decodePacket(text)).toEqual(packet);
+  expect(encodePacket(packet)).toEqual({ text, attachments: [] });
+});
+
+test("bytes are attachments, wherever they are", () => {
+  const packet = { type: packetType.event, nsp: "/a", id: 1, data: ["put", { deep: [bytes] }, bytes] };
+  const text = '52-/a,1["put",{"deep":[{"_placeholder":true,"num":0}]},{"_placeholder":true,"num":1}]';
+  expect(encodePacket(packet)).toEqual({ text, attachments: [bytes, bytes] });
+  expect(attachmentsOf(text)).toBe(2);
+  expect(decodePacket(text, [bytes, bytes])).toEqual(packet);
+});
+
+test("a namespace without a comma behind it, as some clients send it", () => {
+  expect(decodePacket("0/admin")).toEqual({ type: packetType.connect, nsp: "/admin" });
+});
+
+test.each([
+  "",
+  "x",
+  "7[]",
+  "2",
+  "2{}",
+  "2[]",
+  '2[{"a":1}]',
+  '2["disconnect"]',
+  '2["connect_error"]',
+  '2abc["hi"]',
+  "2[",
+  "0[]",
+  "0null",
+  '1"x"',
+  "3{}",
+  '4{"message":"no"}',
+  "51-",
+  `2${"[".repeat(200_000)}`,
+  '2["hi",{"__proto__":',
+])("no packet: %s", (text) => {
+  expect(() => decodePacket(text)).toThrow(/^message\.invalid: /);
+});
+
+test.each(["5", "5-", '5["hi"]', '511-["hi"]', '5x-["hi"]'])("attachments that cannot be: %s", (text) => {
+  expect(() => attachmentsOf(text)).toThrow(/^message\.invalid: /);
+});
+
+test("an attachment that is not there", () => {
+  expect(() => decodePacket('51-["hi",{"_placeholder":true,"num":1}]', [bytes])).toThrow("there is no attachment 1");
+});
+
+test("nobody gets a prototype that a client has chosen", () => {
+  const { data } = decodePacket('2["hi",{"__proto__":{"admin":true},"\\u005f_proto__":1}]');
+  expect(data).toEqual(["hi", {}]);
+});
