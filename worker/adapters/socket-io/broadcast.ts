@@ -1,6 +1,7 @@
 // Who gets what is emitted, and how it gets there: a room is a topic, and an emit to it is one publish, encoded once. What a topic cannot
 // say (several rooms, all but a room, join them to another) is published to the sockets' own turns instead: each finds out whether it is meant.
 
+import { together } from "../../handler.ts";
 import { type EncodedPacket, encodePacket, packetType } from "./packet.ts";
 import { currentTurn, NamedCallback, type Outlet } from "./turn.ts";
 
@@ -55,8 +56,7 @@ const exceptLimit = 99;
 
 /** The frame of one packet, or the frames that stay together. */
 export function framesOf({ text, attachments }: EncodedPacket) {
-  if (attachments.length > 0) throw new TypeError("binary packets come with frames that stay together");
-  return `4${text}`;
+  return attachments.length === 0 ? `4${text}` : together(`4${text}`, ...attachments);
 }
 
 export class BroadcastOperator<Data> {
