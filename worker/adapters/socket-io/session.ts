@@ -14,7 +14,10 @@ export const ackTimer = "socket.io acks";
 export const connectTimer = "socket.io connect";
 
 /** So much of a packet whose attachments have not all come is in the connection's state; more is in this worker's memory. */
-const incomingStateBytes = 8 * 1024;
+const incomingStateBytes = 4 * 1024;
+/** What clients have told with all their `auth`: it is in the state. */
+const authBytes = 4 * 1024;
+const namespaceLimit = 16;
 /** As much as is told of a member. */
 const memberBytes = 1024;
 
@@ -41,7 +44,7 @@ export class Session<Data> implements Client {
 
   /** The connection has come from another worker: its listeners are registered again. A namespace that is no more is left. */
   restore(turn: RunningTurn): unknown {
-    const rerun = new RunningTurn(turn.conn, turn.app, true);
+    const rerun = new RunningTurn(turn.conn, turn.app, turn);
     const settling = Object.entries(turn.conn.state.sockets).map(([name, state]) => {
       const found = this.io.find(name);
       if (found === undefined) return runIn(turn, () => this.forget(name, turn));
@@ -95,6 +98,10 @@ export class Session<Data> implements Client {
   private async connect(name: string, auth: Record<string, unknown>, turn: RunningTurn): Promise<void> {
     const found = this.io.find(name);
     if (found === undefined) return refuse(turn, name, new Error("Invalid namespace"));
+    const known = Object.values(turn.conn.state.sockets);
+    if (known.length >= namespaceLimit) throw invalid(`a connection has at most ${namespaceLimit} namespaces`);
+    if (Buffer.byteLength(JSON.stringify([auth, ...known.map((each) => each.auth)])) > authBytes)
+      throw invalid(`the auth of a connection has at most ${authBytes} bytes of JSON, in all its namespaces`);
     const { nsp } = found;
     const socket = turn.conn.state.sockets[name] === undefined ? await this.admit(found, auth, turn) : this.sockets.get(name);
     if (socket === undefined) return;
@@ -202,7 +209,7 @@ export class Session<Data> implements Client {
   /** What a turn has changed is stored, and others are told of it. */
   end(turn: RunningTurn): void {
     if (turn.hasChanged) this.store(turn);
-    turn.isOver = true;
+    turn.end();
   }
 
   private store({ conn, state }: RunningTurn): void {

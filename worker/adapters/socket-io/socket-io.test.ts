@@ -3,6 +3,7 @@
 import { expect, test } from "vitest";
 import { testHandler } from "../../testing.ts";
 import { type Server, type Socket, socketIo } from "./socket-io.ts";
+import type { SessionState } from "./turn.ts";
 
 const url = "/socket.io/?EIO=4&transport=websocket";
 
@@ -172,6 +173,37 @@ test("a callback is called once, by name; one that is too late gets an error", a
   expect(events(ada)).toEqual(['421["question"]', '42["heard","yes"]', '422["question"]', '42["heard",null,"yes"]']);
   await ada.send('42["closure"]');
   expect([ada.closed?.code, ada.errors[0]?.message]).toEqual([1011, expect.stringContaining("socket.callback(name, …)")]);
+});
+
+test("what is begun when listeners are registered again emits, once that turn is over", async () => {
+  const setUp = (io: Server) => {
+    io.on("connection", (socket) => {
+      socket.on("hi", () => undefined);
+      if (!socket.isNew) setTimeout(() => socket.emit("tick"), 1);
+    });
+  };
+  const { app, client } = await serve(setUp);
+  const ada = await client();
+  await app.deploy(socketIo({ path: "/socket.io/*" }, setUp));
+  await ada.send('42["hi"]');
+  await expect.poll(() => events(ada)).toEqual(['42["tick"]']);
+});
+
+test("what a client can have the state keep is bounded, and more is its own fault", async () => {
+  const { client } = await serve((io) => {
+    io.of(/./).on("connection", (socket) => {
+      const answered = socket.callback("answered", () => undefined);
+      socket.on("ask", () => socket.emit("question", answered));
+    });
+  });
+  const big = await client(`40/a,{"token":"${"x".repeat(5_000)}"}`);
+  expect(big.closed).toEqual({ code: 1007, reason: "message.invalid" });
+  const many = await client("40/0,");
+  for (let number = 1; number < 16; number++) await many.send(`40/${number},`);
+  for (let asked = 0; asked < 40; asked++) await many.send('42/1,["ask"]');
+  expect(Object.keys((many.state as SessionState).sockets["/1"]?.acks ?? {})).toHaveLength(32);
+  await many.send("40/16,");
+  expect(many.closed).toEqual({ code: 1007, reason: "message.invalid" });
 });
 
 test("a client that never connects to a namespace is closed", async () => {

@@ -72,7 +72,7 @@ export function socketIo<Data = Record<string, unknown>>(options: SocketIoOption
     const forget = (error: unknown): never => {
       // What it has become in a turn that is rolled back has not happened.
       sessions.delete(conn.query);
-      turn.isOver = true;
+      turn.end();
       throw error;
     };
     try {

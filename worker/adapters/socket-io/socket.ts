@@ -10,6 +10,9 @@ import { currentTurn, NamedCallback, type RunningTurn, type SocketState } from "
 export type Listener = Parameters<EventEmitter["on"]>[1];
 export type Next = (error?: Error & { readonly data?: unknown }) => void;
 
+/** How many callbacks of a socket are waited for. They are in the state. */
+const ackLimit = 32;
+
 /** What a client has told when it connected; `issued` in ms since 1970. */
 export interface Handshake extends Pick<SocketState, "auth" | "issued"> {
   readonly query: Readonly<Record<string, string>>;
@@ -153,6 +156,8 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
     const { timeoutMs } = this;
     const state = this.state();
     state.acks[++state.lastAck] = timeoutMs === undefined ? { callback } : { callback, at: Date.now() + timeoutMs };
+    // The oldest is given up: its client does not answer.
+    if (Object.keys(state.acks).length > ackLimit) delete state.acks[Object.keys(state.acks)[0] ?? ""];
     if (timeoutMs !== undefined) this.client.awaitAcks(this.turn());
     return state.lastAck;
   }

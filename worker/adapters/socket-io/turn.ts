@@ -40,17 +40,28 @@ export type Conn = Connection<unknown, DeepReadonly<SessionState>>;
 export class RunningTurn {
   readonly conn: Conn;
   readonly app: App;
-  /** It only registers listeners, again: what it asks for has happened before. */
+  /** Whether it only registers listeners, again: what it asks for has happened before. */
   readonly isRerun: boolean;
-  isOver = false;
+  private readonly within: RunningTurn | undefined;
+  private hasEnded = false;
   /** The turn does not end before these have settled. */
   readonly waited: unknown[] = [];
   private draft: SessionState | undefined;
 
-  constructor(conn: Conn, app: App, isRerun = false) {
+  /** @param within The turn that a rerun is part of. */
+  constructor(conn: Conn, app: App, within?: RunningTurn) {
     this.conn = conn;
     this.app = app;
-    this.isRerun = isRerun;
+    this.within = within;
+    this.isRerun = within !== undefined;
+  }
+
+  get isOver(): boolean {
+    return this.hasEnded || this.within?.isOver === true;
+  }
+
+  end(): void {
+    this.hasEnded = true;
   }
 
   /** This turn's own copy of the state: what is changed in it is stored when the turn commits. */
