@@ -34,11 +34,7 @@ export class ReceivedMessage implements Message {
   }
 
   json(): unknown {
-    try {
-      return parse(this.text());
-    } catch (cause) {
-      throw new CodedError("message.notJson", `the message is not JSON: ${(cause as Error).message}`, { cause });
-    }
+    return parseJson(this.text());
   }
 
   bytes(): Uint8Array {
@@ -48,6 +44,15 @@ export class ReceivedMessage implements Message {
   /** A view keeps a whole batch in memory: a message that has to wait gets bytes of its own. */
   detach(): void {
     this.raw = new Uint8Array(this.raw);
+  }
+}
+
+/** @throws {CodedError} "message.notJson" */
+export function parseJson(text: string): unknown {
+  try {
+    return parse(text);
+  } catch (cause) {
+    throw new CodedError("message.notJson", `the message is not JSON: ${(cause as Error).message}`, { cause });
   }
 }
 

@@ -1,0 +1,124 @@
+// What a SockJS server answers without a session: "Greeting url", "IFrame page" and "Info test", and the headers of all its answers. Pure but
+// for the entropy.
+
+import { createHash, randomInt } from "node:crypto";
+import { isOfWeb, isSameOrigin, matchesOrigin, parseOrigin } from "../../../protocol/origins.ts";
+
+const yearSeconds = 365 * 24 * 3600;
+
+const text = { "content-type": "text/plain; charset=UTF-8" };
+
+/** "Greeting url: `/`" */
+export function greeting(): Response {
+  return new Response("Welcome to SockJS!\n", { headers: text });
+}
+
+export function notFound(headers: Readonly<Record<string, string>> = {}): Response {
+  return new Response("404 Error: Page not found\n", { status: 404, headers: { ...headers, ...text } });
+}
+
+/** @param allow "OPTIONS, POST" */
+export function wrongMethod(allow: string): Response {
+  return new Response(null, { status: 405, headers: { allow } });
+}
+
+/** The client has sent something wrong: a 500 in SockJS. */
+export function refused(message: string, headers: Readonly<Record<string, string>> = {}, status = 500): Response {
+  return new Response(`${message}\n`, { status, headers: { ...headers, ...text } });
+}
+
+/** "In such case it's very important to disallow any caching." */
+export const notCached = { "cache-control": "no-store, no-cache, no-transform, must-revalidate, max-age=0" };
+
+function cachedForAYear(): Record<string, string> {
+  return { "cache-control": `public, max-age=${yearSeconds}`, expires: new Date(Date.now() + yearSeconds * 1000).toUTCString() };
+}
+
+/**
+ * Cross-origin resource sharing, for pages of origins that may connect: what they send has their visitors' cookies.
+ * @param origins as the handler's; undefined: pages of our own host alone.
+ * @returns undefined where a page asks that may not. A page whose request tells no Origin, as that of a script element, is known by its Referer.
+ */
+export function corsHeaders({ headers, url }: Request, origins: readonly string[] | undefined): Record<string, string> | undefined {
+  const [origin, site] = [headers.get("origin"), headers.get("sec-fetch-site") ?? "none"];
+  const isElsewhere = site === "cross-site" || site === "same-site";
+  const page = origin ?? (isElsewhere ? originOf(headers.get("referer")) : undefined);
+  if (page === undefined) return { "access-control-allow-origin": "*", vary: "origin" };
+  if (!isAllowed(page, url, origins)) return undefined;
+  if (origin === null) return { vary: "origin" };
+  const asked = headers.get("access-control-request-headers");
+  return {
+    "access-control-allow-origin": origin,
+    "access-control-allow-credentials": "true",
+    vary: "origin",
+    ...(asked && { "access-control-allow-headers": asked }),
+  };
+}
+
+function originOf(referer: string | null): string {
+  return referer !== null && URL.canParse(referer) ? new URL(referer).origin : "null";
+}
+
+// The scheme is no part of a host: a proxy that speaks TLS to browsers need not speak it to us.
+function isAllowed(page: string, url: string, origins: readonly string[] | undefined): boolean {
+  if (origins !== undefined) return origins.some((pattern) => matchesOrigin(pattern, page));
+  const theirs = parseOrigin(page);
+  const ours = theirs && parseOrigin(`${theirs.scheme}//${new URL(url).host}`);
+  return theirs !== undefined && ours !== undefined && isOfWeb(theirs) && isSameOrigin(theirs, ours);
+}
+
+/** The answer to a page that asks what it may do: "OPTIONS". @param allow "OPTIONS, POST" */
+export function preflight(allow: string, cors: Readonly<Record<string, string>>): Response {
+  const methods = { "access-control-allow-methods": allow, "access-control-max-age": String(yearSeconds) };
+  return new Response(null, { status: 204, headers: { ...cachedForAYear(), ...methods, ...cors } });
+}
+
+export interface Info {
+  /** Whether WebSockets are served. */
+  readonly websocket: boolean;
+  /** Whether a load balancer needs the JSESSIONID cookie. */
+  readonly cookieNeeded: boolean;
+}
+
+/** "Info test: `/info`" */
+export function info({ websocket, cookieNeeded }: Info, cors: Readonly<Record<string, string>>): Response {
+  // "Currently ignored": which pages may connect is told by CORS.
+  const body = { websocket, origins: ["*:*"], cookie_needed: cookieNeeded, entropy: randomInt(2 ** 32) };
+  return new Response(JSON.stringify(body), { headers: { ...cors, ...notCached, "content-type": "application/json; charset=UTF-8" } });
+}
+
+/** "IFrame page": `iframe.html`, or with a version as `iframe-1.6.1.html`. */
+export const iframePath = /^iframe[0-9-.a-z_]*\.html$/;
+
+/**
+ * Loads the client into a page of our origin, for a page of another one, which may be whose clients `origins` allows.
+ * @param clientUrl of sockjs-client.
+ */
+export function iframe({ headers }: Request, clientUrl: string, origins: readonly string[] | undefined): Response {
+  const body = iframePage(clientUrl);
+  const etag = `"${createHash("sha256").update(body).digest("base64url")}"`;
+  if (headers.get("if-none-match") === etag) return new Response(null, { status: 304, headers: { etag } });
+  const mayEmbed = origins?.join(" ") ?? "'self'";
+  const security = { "content-security-policy": `frame-ancestors ${mayEmbed || "'none'"}` };
+  return new Response(body, { headers: { ...cachedForAYear(), ...security, etag, "content-type": "text/html; charset=UTF-8" } });
+}
+
+// Word by word as in the protocol.
+function iframePage(clientUrl: string): string {
+  return `<!DOCTYPE html>
+<html>
+<head>
+  <meta http-equiv="X-UA-Compatible" content="IE=edge" />
+  <meta http-equiv="Content-Type" content="text/html; charset=UTF-8" />
+  <script src="${clientUrl}"></script>
+  <script>
+    document.domain = document.domain;
+    SockJS.bootstrap_iframe();
+  </script>
+</head>
+<body>
+  <h2>Don't panic!</h2>
+  <p>This is a SockJS hidden iframe. It's used for cross domain magic.</p>
+</body>
+</html>`;
+}

@@ -1,0 +1,162 @@
+// A handler behind SockJS: its hooks get plain messages, and what they send is framed.
+
+import * as v from "valibot";
+import { expect, test } from "vitest";
+import { type } from "../../handler.ts";
+import { testHandler } from "../../testing.ts";
+import { sockjs } from "./sockjs.ts";
+
+const ws = (session: string, base = "/chat/blue") => `${base}/000/${session}/websocket`;
+
+const chat = sockjs({
+  path: "/chat/:room",
+  state: type<{ said: number }>({ said: 0 }),
+  onUpgrade: ({ query }) => ({ user: query.get("name") ?? "guest" }),
+  onOpen(conn) {
+    conn.subscribe(conn.params.room, { as: conn.user });
+    conn.send({ welcome: conn.user });
+  },
+  async onMessage(conn, message) {
+    if (message.text() === "who") return conn.send(await conn.members(conn.params.room));
+    if (message.text() === "bye") return conn.close(3000, "Go away!");
+    conn.setState({ said: conn.state.said + 1 });
+    conn.publish(conn.params.room, `${conn.user}: ${message}`, { self: true });
+  },
+  onClose(conn, { code }) {
+    conn.publish(conn.params.room, `${conn.user} left with ${code}`);
+  },
+});
+
+test("opens with o, then what onOpen sends; messages go to all, framed once", async () => {
+  const app = await testHandler(chat);
+  const ada = await app.connect(`${ws("a")}?name=Ada`);
+  const bob = await app.connect(`${ws("b")}?name=Bob`);
+  expect(ada.frames).toEqual(["o", 'a["{\\"welcome\\":\\"Ada\\"}"]']);
+  await ada.send('["hi"]');
+  expect(ada.frames.at(-1)).toBe('a["Ada: hi"]');
+  expect(bob.frames.at(-1)).toBe('a["Ada: hi"]');
+});
+
+test("several messages in one frame are one turn, in order", async () => {
+  const app = await testHandler(chat);
+  const ada = await app.connect(`${ws("a")}?name=Ada`);
+  await ada.send('["1","2"]');
+  expect(ada.frames.slice(2)).toEqual(['a["Ada: 1"]', 'a["Ada: 2"]']);
+  expect(ada.state).toEqual({ said: 2 });
+});
+
+test.each(["", "[]"])("a frame with no message (%j) is ignored", async (frame) => {
+  const app = await testHandler(chat);
+  const ada = await app.connect(ws("a"));
+  await ada.send(frame);
+  expect(ada.frames).toHaveLength(2);
+  expect(ada.closed).toBeUndefined();
+});
+
+test.each(['["a', "[1]", new Uint8Array([1])])("a broken frame (%j) closes, without a c frame", async (frame) => {
+  const app = await testHandler(chat);
+  const ada = await app.connect(ws("a"));
+  await ada.send(frame);
+  expect(ada.closed).toEqual({ code: 3000, reason: "Broken framing." });
+  expect(ada.frames).toHaveLength(2);
+});
+
+test("a close is told in a c frame, behind all that its turn sends", async () => {
+  const app = await testHandler(
+    sockjs({
+      path: "/close",
+      onOpen(conn) {
+        conn.close(3000, "Go away!");
+        conn.send("last words");
+      },
+    }),
+  );
+  const client = await app.connect(ws("a", "/close"));
+  expect(client.frames).toEqual(["o", 'a["last words"]', 'c[3000,"Go away!"]']);
+  expect(client.closed).toEqual({ code: 3000, reason: "Go away!" });
+  const raw = await app.connect("/close/websocket");
+  expect(raw.frames).toEqual(["last words"]);
+  expect(raw.closed).toEqual({ code: 3000, reason: "Go away!" });
+});
+
+test("a raw WebSocket has no frames", async () => {
+  const app = await testHandler(sockjs({ path: "/echo", onMessage: (conn, message) => conn.send(message) }));
+  const raw = await app.connect("/echo/websocket");
+  await raw.send("Hello world!\uffff");
+  expect(raw.frames).toEqual(["Hello world!\uffff"]);
+});
+
+test("a schema gets each message's JSON, and what does not fit is onError's", async () => {
+  const app = await testHandler(
+    sockjs({
+      path: "/add",
+      state: type<number>(0),
+      message: v.object({ n: v.number() }),
+      onMessage(conn, { n }) {
+        conn.setState(conn.state + n);
+        conn.send(conn.state);
+      },
+      onError: (conn, { code }) => conn.send(code),
+    }),
+  );
+  const client = await app.connect(ws("a", "/add"));
+  await client.send(JSON.stringify(['{"n":1}', '{"n":2}']));
+  expect(client.frames).toEqual(["o", 'a["1"]', 'a["3"]']);
+  // One turn: none of it happens.
+  await client.send(JSON.stringify(['{"n":1}', '{"m":2}']));
+  expect(client.frames.slice(3)).toEqual(['a["message.invalid"]']);
+  expect(client.state).toBe(3);
+  const raw = await app.connect("/add/websocket");
+  await raw.send('{"n":5}');
+  expect(raw.frames).toEqual(["5"]);
+});
+
+test("turn.app and onStart's app speak SockJS, too, and history is read back", async () => {
+  const app = await testHandler(
+    sockjs({
+      path: "/app",
+      onOpen: (conn) => conn.subscribe("all"),
+      async onMessage(conn, message, { app, release }) {
+        conn.publish("all", message, { self: true, keep: { messages: 10, seconds: 60 } });
+        await conn.flush();
+        await app.publish("all", { release });
+        await app.send(conn.id, "to you");
+        conn.send((await app.history("all", { last: 1 })).map(({ data }) => data.text()));
+      },
+    }),
+  );
+  const client = await app.connect(ws("a", "/app"));
+  await client.send('["kept"]');
+  expect(client.frames.slice(1).toSorted()).toEqual(['a["[\\"kept\\"]"]', 'a["kept"]', 'a["to you"]', 'a["{\\"release\\":\\"1\\"}"]']);
+});
+
+test("a deploy and a crash are no business of a client's; members are told", async () => {
+  const app = await testHandler(chat);
+  const ada = await app.connect(`${ws("a")}?name=Ada`);
+  await app.deploy(chat);
+  app.crashNext("before commit");
+  await ada.send('["who"]');
+  expect(ada.frames.at(-1)).toContain('\\"user\\":\\"Ada\\"');
+  await ada.send('["bye"]');
+  expect(ada.closed).toEqual({ code: 3000, reason: "Go away!" });
+});
+
+test("other paths, and any where WebSockets are off, are no WebSocket's", async () => {
+  const app = await testHandler(chat);
+  for (const path of ["/chat/blue/a", "/chat/blue/000/a/xhr", "/chat/blue/0.0/a/websocket"])
+    expect((await app.refused(path)).status).toBe(404);
+  const without = await testHandler(sockjs({ path: "/chat/:room", websocket: false }));
+  for (const path of [ws("a"), "/chat/blue/websocket"]) expect((await without.refused(path)).status).toBe(404);
+});
+
+test("onUpgrade is asked with the handler's own params, and may refuse", async () => {
+  const app = await testHandler(
+    sockjs({ path: "/chat/:room", onUpgrade: ({ params }) => new Response(JSON.stringify(params), { status: 401 }) }),
+  );
+  const response = await app.refused(ws("a"));
+  expect([response.status, await response.json()]).toEqual([401, { room: "blue" }]);
+});
+
+test.each([{ on: {} }, { onRequest: () => new Response() }, { transports: [] }])("an option that there is not: %o", (option) => {
+  expect(() => sockjs({ path: "/echo", ...option })).toThrowError(expect.objectContaining({ code: "handler.invalid" }));
+});

@@ -1,0 +1,153 @@
+// SockJS as a handler: `export default sockjs({ path: "/echo", onMessage(conn, message) { conn.send(message); } })`, with the hooks of any other
+// one, whose messages are text. Clients are sockjs-client and what speaks as it does: sockjs-protocol 0.3.3, whose sections are named here.
+
+import { CodedError } from "../../../protocol/errors.ts";
+import type { PathParams } from "../../../protocol/route-table.ts";
+import {
+  type Connection,
+  defineHandler,
+  type Handler,
+  type HandlerOptions,
+  type Hooks,
+  type Message,
+  type Schema,
+  type Turn,
+} from "../../handler.ts";
+import { validate } from "../../schema.ts";
+import { appOf, isRaw, turnOf, withConnection } from "./connection.ts";
+import { openFrame, parseMessages, TextMessage } from "./frames.ts";
+import { corsHeaders, greeting, iframe, iframePath, info, notFound, preflight, refused, wrongMethod } from "./pages.ts";
+
+/** What a SockJS server may be told. */
+export interface SockJsSettings {
+  /** Whether WebSockets are served: true. */
+  readonly websocket?: boolean;
+  /** Sets the cookie JSESSIONID, by which some load balancers know a session: false. */
+  readonly jsessionid?: boolean;
+  /** From where iframe.html loads sockjs-client: the release 1 at jsDelivr. */
+  readonly clientUrl?: string;
+}
+
+const usual = {
+  websocket: true,
+  jsessionid: false,
+  clientUrl: "https://cdn.jsdelivr.net/npm/sockjs-client@1/dist/sockjs.min.js",
+};
+
+/** What defineHandler takes, but `on` and `onRequest`: below its path, all is SockJS'. */
+export type SockJsOptions<Path extends string, StateSchema extends Schema | undefined, MessageSchema extends Schema | undefined> = Omit<
+  HandlerOptions<Path, StateSchema, MessageSchema>,
+  "on" | "onRequest"
+> &
+  SockJsSettings;
+
+/** "Session URLs": `/<server>/<session>/<transport>`; the server's number is for load balancers alone. */
+const sessionPath = /^[^/.]+\/([^/.]+)\/([a-z_]+)$/;
+
+/**
+ * @param options.path What clients are given as their URL. Everything below it is served, and nothing at itself: see `sockjsGreeting`.
+ * @throws {CodedError} "handler.invalid"
+ */
+export function sockjs<
+  const Path extends string,
+  StateSchema extends Schema | undefined = undefined,
+  MessageSchema extends Schema | undefined = undefined,
+>(options: SockJsOptions<Path, StateSchema, MessageSchema>): ReturnType<typeof defineHandler<Path, StateSchema, MessageSchema>> {
+  const { websocket, jsessionid, clientUrl, ...hooks } = options;
+  const settings = { ...usual, ...defined({ websocket, jsessionid, clientUrl }) };
+  for (const name of ["on", "onRequest"] as const)
+    if (name in hooks) throw new CodedError("handler.invalid", `${name} cannot be had with SockJS`);
+  const inner = defineHandler(hooks as unknown as HandlerOptions<string, undefined, undefined>) as unknown as Handler;
+  const { path, origins, requireOrigin, subprotocols, state, migrate } = inner;
+  const { onUpgrade, onOpen, onClose, onError, onAdopt, onExpire, onTimer, onStart, onGatewayLost, tasks } = inner;
+  const outer: Hooks<PathParams, unknown, unknown, Message> & Pick<Handler, "tasks"> = {
+    ...(migrate && { migrate }),
+
+    onUpgrade(request) {
+      const { "*": rest = "", ...params } = request.params;
+      if (!settings.websocket || !(rest === "websocket" || sessionPath.exec(rest)?.[2] === "websocket")) return notFound();
+      return onUpgrade?.({ ...request, params, app: appOf(request.app) });
+    },
+
+    onOpen(conn, turn) {
+      if (!isRaw(conn)) conn.send(openFrame);
+      if (onOpen !== undefined) return withConnection(conn, (own) => onOpen(own, turnOf(turn)));
+    },
+
+    onMessage(conn, message, turn) {
+      if (isRaw(conn)) return withConnection(conn, (own) => receive(inner, own, message, turnOf(turn)));
+      const texts = message.isBinary ? undefined : parseMessages(message.text());
+      // "When user sends broken data … the server must abruptly terminate the ws connection."
+      if (texts === undefined) return conn.close(3000, "Broken framing.");
+      return withConnection(conn, (own) => receiveAll(inner, own, texts, turnOf(turn)));
+    },
+
+    ...(onClose && { onClose: (conn, closing, turn) => withConnection(conn, (own) => onClose(own, closing, turnOf(turn))) }),
+    ...(onError && { onError: (conn, error, turn) => withConnection(conn, (own) => onError(own, error, turnOf(turn))) }),
+    ...(onAdopt && { onAdopt: (conn, turn) => withConnection(conn, (own) => onAdopt(own, turnOf(turn))) }),
+    ...(onExpire && { onExpire: (conn, turn) => withConnection(conn, (own) => onExpire(own, turnOf(turn))) }),
+    ...(onTimer && { onTimer: (conn, name, turn) => withConnection(conn, (own) => onTimer(own, name, turnOf(turn))) }),
+    ...(onStart && { onStart: (app, context) => onStart(appOf(app), context) }),
+    ...(onGatewayLost && { onGatewayLost: (app, loss) => onGatewayLost(appOf(app), loss) }),
+    ...(tasks && {
+      tasks: Object.fromEntries(
+        Object.entries(tasks).map(([name, task]) => [name, { run: (app, context) => task.run(appOf(app), context) }]),
+      ),
+    }),
+
+    onRequest(request, context) {
+      const rest = context.params["*"] ?? "";
+      const isGet = request.method === "GET" || request.method === "HEAD";
+      if (rest === "") return isGet ? greeting() : wrongMethod("GET");
+      if (iframePath.test(rest)) return isGet ? iframe(request, settings.clientUrl, origins) : wrongMethod("GET");
+      const cors = corsHeaders(request, origins);
+      if (rest === "info") {
+        if (cors === undefined) return refused("pages of this origin may not connect", {}, 403);
+        if (request.method === "OPTIONS") return preflight("OPTIONS, GET", cors);
+        return isGet ? info({ websocket: settings.websocket, cookieNeeded: settings.jsessionid }, cors) : wrongMethod("OPTIONS, GET");
+      }
+      const transport = rest === "websocket" ? rest : sessionPath.exec(rest)?.[2];
+      if (transport === "websocket" && settings.websocket)
+        return isGet ? refused("Not a valid websocket request", {}, 400) : wrongMethod("GET");
+      return notFound();
+    },
+  };
+  return defineHandler({
+    ...(outer as HandlerOptions<string, undefined, undefined>),
+    path: path === "/" ? "/*" : `${path}/*`,
+    subprotocols,
+    ...(origins && { origins }),
+    ...(requireOrigin !== undefined && { requireOrigin }),
+    ...(hooks.limits && { limits: hooks.limits }),
+    ...(state && { state: state as unknown as undefined }),
+  }) as unknown as ReturnType<typeof defineHandler<Path, StateSchema, MessageSchema>>;
+}
+
+/** "Greeting url" without the slash, in a file of its own: a path below it is another handler's. @param path as of `sockjs`. */
+export function sockjsGreeting(path: string): Handler {
+  return defineHandler({ path, onRequest: ({ method }) => (method === "GET" || method === "HEAD" ? greeting() : wrongMethod("GET")) });
+}
+
+function defined<Value extends object>(given: Value): { [Name in keyof Value]?: NonNullable<Value[Name]> } {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as {
+    [Name in keyof Value]?: NonNullable<Value[Name]>;
+  };
+}
+
+// Mostly one, and then without a promise where the hook returns none.
+function receiveAll(inner: Handler, conn: Connection, texts: readonly string[], turn: Turn): unknown {
+  if (texts.length === 1) return receive(inner, conn, new TextMessage(texts[0] ?? ""), turn);
+  return texts.length === 0 ? undefined : receiveEach(inner, conn, texts, turn);
+}
+
+async function receiveEach(inner: Handler, conn: Connection, texts: readonly string[], turn: Turn): Promise<void> {
+  for (const text of texts) await receive(inner, conn, new TextMessage(text), turn);
+}
+
+function receive({ message: schema, onMessage }: Handler, conn: Connection, message: Message, turn: Turn): unknown {
+  if (onMessage === undefined) return undefined;
+  if (schema === undefined) return onMessage(conn, message, turn);
+  const valid = validate(schema, message.json(), "message.invalid");
+  if (!(valid instanceof Promise)) return onMessage(conn, valid, turn);
+  return valid.then((value) => onMessage(conn, value, turn));
+}
