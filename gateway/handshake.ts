@@ -12,9 +12,13 @@ export interface HandshakeFault {
   readonly text: string;
 }
 
-/** A request that is to be answered as the opening of a WebSocket, right or wrong. */
+/**
+ * A request that is to be answered as the opening of a WebSocket, right or wrong. An Upgrade that Connection does not name is none (RFC 9110,
+ * 7.8), unless a proxy has dropped that and a key came; another method's opens no WebSocket.
+ */
 export function wantsWebSocket(incoming: Incoming): boolean {
-  return hasToken(incoming, "upgrade", "websocket");
+  if (incoming.method !== "GET" || !hasToken(incoming, "upgrade", "websocket")) return false;
+  return hasToken(incoming, "connection", "upgrade") || valuesOf(incoming, "sec-websocket-key").length > 0;
 }
 
 /** @returns undefined where it may be let in. */

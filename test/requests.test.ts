@@ -59,6 +59,14 @@ test.each([
 });
 
 test.each([
+  ["GET", { Upgrade: "websocket", Connection: "close" }, "its Connection does not name the Upgrade"],
+  ["POST", { Upgrade: "websocket", Connection: "Upgrade", "Content-Length": "0" }, "it is no GET"],
+])("%s with %o opens no WebSocket, since %s: onRequest answers", async (method, headers) => {
+  const answer = await RawClient.until(system.url, lines(`${method} /gate/http HTTP/1.1`, { Host: "h", ...headers }), "\r\n\r\n");
+  expect(statusOf(answer)).toBe(201);
+});
+
+test.each([
   ["/nowhere", {}, 404],
   ["/echo", { Origin: "https://example.org" }, 403],
   ["/gate/refuse", {}, 401],

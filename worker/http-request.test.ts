@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { RequestBody } from "../protocol/records.ts";
 import { isClientFault } from "./failure.ts";
 import type { App } from "./handler.ts";
-import { type ClientRequest, httpRequestOf, refusalOf } from "./http-request.ts";
+import { type ClientRequest, httpRequestOf, isOfNoUrl, refusalOf } from "./http-request.ts";
 import { upgradeRequestOf } from "./upgrade-request.ts";
 
 const { signal } = new AbortController();
@@ -83,6 +83,14 @@ test.each(["/public/../admin", "/public/%2e%2E/admin", "/public/.", "/public/.."
     expect(refused(ask({ path }, "h"))).toBe(400);
   },
 );
+
+test.each(["..", ".", "a/../b", "a/."])("%s is what no URL has below a path", (rest) => {
+  expect(isOfNoUrl(rest)).toBe(true);
+});
+
+test.each([undefined, "", "a", "...", "a./.b", "/a//"])("%s may be what a URL has", (rest) => {
+  expect(isOfNoUrl(rest)).toBe(false);
+});
 
 test.each(["TRACE", "CONNECT", "TRACK", "trace"])("%s is 405, which names what is allowed", (method) => {
   const answer = ask({ method }) as Refusal;

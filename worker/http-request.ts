@@ -54,6 +54,11 @@ export function httpRequestOf(body: RequestBody, signal: AbortSignal): ClientReq
   }
 }
 
+/** Whether the rest of a path that ends in `*` has a segment `.` or `..`: no URL has one, so that below such a path there is nothing of its name. */
+export function isOfNoUrl(rest: string | undefined): boolean {
+  return rest?.split("/").some((segment) => segment === "." || segment === "..") === true;
+}
+
 /** What a client is answered whose request is at fault. @param error as httpRequestOf and ClientRequest.clientFaultOf make it. */
 export function refusalOf({ code, message }: CodedError): { status: number; headers: Array<[string, string]>; text: string } {
   const type: [string, string] = ["content-type", "text/plain; charset=utf-8"];

@@ -9,7 +9,7 @@ import { parseRequest, parseUpgrade, toGateway, type UpgradedBody } from "../pro
 import { matchRoute, type RouteTable } from "../protocol/route-table.ts";
 import { isClientFault } from "./failure.ts";
 import { type App, answersOnly, type Handler } from "./handler.ts";
-import { httpRequestOf, refusalOf } from "./http-request.ts";
+import { httpRequestOf, isOfNoUrl, refusalOf } from "./http-request.ts";
 import { expiryTime } from "./identity.ts";
 import type { Refusals } from "./refusal-counts.ts";
 import { type Reply, replyOf, upgradeRefusalOf } from "./reply.ts";
@@ -132,6 +132,7 @@ export class RequestHandler {
     void this.answer(question, async (signal): Promise<Response | Reply> => {
       if (match?.route.onRequest === undefined) throw new CodedError("route.unknown", `${body.path} does not answer HTTP here`);
       const { route: handler, params } = match;
+      if (isOfNoUrl(params["*"])) return new Response("not found\n", { status: 404 });
       const request = httpRequestOf(body, signal);
       const { release, app, limits } = this.options;
       const turn = { id: `${peer}:http-${number}`, redelivered: body.redelivered, flushed: 0, release, app, signal };
