@@ -1,0 +1,12 @@
+// What sockjs-protocol's tests ask of a server at /cookie_needed_echo.
+
+import { sockjs } from "../../../worker/adapters/sockjs/sockjs.ts";
+
+export default sockjs({
+  path: "/cookie_needed_echo",
+  jsessionid: true,
+  origins: ["*"],
+  onMessage(conn, message) {
+    conn.send(message);
+  },
+});

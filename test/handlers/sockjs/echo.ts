@@ -1,0 +1,11 @@
+// What sockjs-protocol's tests ask of a server at /echo.
+
+import { sockjs } from "../../../worker/adapters/sockjs/sockjs.ts";
+
+export default sockjs({
+  path: "/echo",
+  origins: ["*"],
+  onMessage(conn, message) {
+    conn.send(message);
+  },
+});
