@@ -2,14 +2,17 @@
 // and on framed connections, messages are `a` frames; a raw WebSocket ("Raw WebSocket url") gets them as they are.
 
 import { CodedError } from "../../../protocol/errors.ts";
-import type { App, Connection, HistoryEntry, PublishOptions, Sendable, Turn } from "../../handler.ts";
+import type { App, Connection, HistoryEntry, PublishOptions, Sendable, SubscribeOptions, Turn } from "../../handler.ts";
 import { closeFrame, messageFrame, messagesOfFrame, TextMessage } from "./frames.ts";
-
-type SubscribeOptions = NonNullable<Parameters<Connection["subscribe"]>[1]>;
 
 /** Whether it is a WebSocket without frames of SockJS'. @param conn the gateway's. */
 export function isRaw({ params }: Pick<Connection, "params">): boolean {
   return params["*"] === "websocket";
+}
+
+/** Else it is a session over HTTP, whose gateway writes its close frame. */
+function isFramedWebSocket({ params }: Connection): boolean {
+  return params["*"]?.endsWith("/websocket") === true;
 }
 
 /** What differs from the gateway's own `conn`. */
@@ -38,8 +41,11 @@ class SockJsConnection implements Pick<Connection, "params" | "send" | "publish"
   }
 
   subscribe(topic: string, options: SubscribeOptions = {}): void {
-    if (this.raw) throw new CodedError("topic.invalid", "a raw WebSocket of SockJS cannot subscribe");
-    this.inner.subscribe(topic, options);
+    if (!this.raw) return this.inner.subscribe(topic, options);
+    if (options.hook || options.last !== undefined)
+      throw new CodedError("hook.invalid", "a raw WebSocket of SockJS cannot subscribe with hook or last");
+    // A turn of this connection takes each message out of its frame: nobody else pays for it.
+    this.inner.subscribe(topic, { ...options, hook: true });
   }
 
   /** What the turn sends comes first, as without SockJS. */
@@ -57,8 +63,8 @@ export function withConnection(inner: Connection, hook: (conn: Connection) => un
   sendClose(own);
 }
 
-function sendClose({ inner, raw, closing }: SockJsConnection): void {
-  if (closing !== undefined && !raw) inner.send(closeFrame(closing.code, closing.reason));
+function sendClose({ inner, closing }: SockJsConnection): void {
+  if (closing !== undefined && isFramedWebSocket(inner)) inner.send(closeFrame(closing.code, closing.reason));
 }
 
 class SockJsTurn implements Pick<Turn, "app"> {

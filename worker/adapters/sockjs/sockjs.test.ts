@@ -86,6 +86,35 @@ test("a raw WebSocket has no frames", async () => {
   expect(raw.frames).toEqual(["Hello world!\uffff"]);
 });
 
+test("what is published reaches framed and raw connections alike, in their own ways", async () => {
+  const app = await testHandler(
+    sockjs({
+      path: "/news",
+      onOpen: (conn) => conn.subscribe("news"),
+      onMessage: (conn, message) => conn.publish("news", message, { self: true }),
+    }),
+  );
+  const [framed, raw] = [await app.connect(ws("a", "/news")), await app.connect("/news/websocket")];
+  await framed.send('["one"]');
+  await raw.send("two");
+  expect(framed.frames).toEqual(["o", 'a["one"]', 'a["two"]']);
+  expect(raw.frames).toEqual(["one", "two"]);
+});
+
+test("onPublish gets plain messages", async () => {
+  const app = await testHandler(
+    sockjs({
+      path: "/hook",
+      onOpen: (conn) => conn.subscribe("inbox", { hook: true }),
+      onMessage: (conn, message) => conn.publish("inbox", message, { self: true }),
+      onPublish: (conn, topic, message) => conn.send({ topic, message }),
+    }),
+  );
+  const client = await app.connect(ws("a", "/hook"));
+  await client.send('["one"]');
+  expect(client.frames).toEqual(["o", 'a["{\\"topic\\":\\"inbox\\",\\"message\\":\\"one\\"}"]']);
+});
+
 test("a schema gets each message's JSON, and what does not fit is onError's", async () => {
   const app = await testHandler(
     sockjs({

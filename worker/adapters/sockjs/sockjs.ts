@@ -15,7 +15,7 @@ import {
 } from "../../handler.ts";
 import { validate } from "../../schema.ts";
 import { appOf, isRaw, turnOf, withConnection } from "./connection.ts";
-import { openFrame, parseMessages, TextMessage } from "./frames.ts";
+import { messagesOfFrame, openFrame, parseMessages, TextMessage } from "./frames.ts";
 import { corsHeaders, greeting, iframe, iframePath, info, notFound, preflight, refused, wrongMethod } from "./pages.ts";
 
 /** What a SockJS server may be told. */
@@ -59,7 +59,7 @@ export function sockjs<
     if (name in hooks) throw new CodedError("handler.invalid", `${name} cannot be had with SockJS`);
   const inner = defineHandler(hooks as unknown as HandlerOptions<string, undefined, undefined>) as unknown as Handler;
   const { path, origins, requireOrigin, subprotocols, state, migrate } = inner;
-  const { onUpgrade, onOpen, onClose, onError, onAdopt, onExpire, onTimer, onStart, onGatewayLost, tasks } = inner;
+  const { onUpgrade, onOpen, onClose, onError, onAdopt, onExpire, onTimer, onPublish, onStart, onGatewayLost, tasks } = inner;
   const outer: Hooks<PathParams, unknown, unknown, Message> & Pick<Handler, "tasks"> = {
     ...(migrate && { migrate }),
 
@@ -79,7 +79,15 @@ export function sockjs<
       const texts = message.isBinary ? undefined : parseMessages(message.text());
       // "When user sends broken data … the server must abruptly terminate the ws connection."
       if (texts === undefined) return conn.close(3000, "Broken framing.");
-      return withConnection(conn, (own) => receiveAll(inner, own, texts, turnOf(turn)));
+      return withConnection(conn, (own) => each(texts, (text) => receive(inner, own, text, turnOf(turn))));
+    },
+
+    onPublish(conn, topic, message, turn) {
+      const texts = messagesOfFrame(message.text());
+      // Of its subscriptions: see SockJsConnection.
+      if (isRaw(conn)) return texts.forEach((text) => conn.send(text));
+      if (onPublish === undefined) throw new CodedError("hook.invalid", "subscribe with hook needs an onPublish in the handler");
+      return withConnection(conn, (own) => each(texts, (text) => onPublish(own, topic, text, turnOf(turn))));
     },
 
     ...(onClose && { onClose: (conn, closing, turn) => withConnection(conn, (own) => onClose(own, closing, turnOf(turn))) }),
@@ -135,13 +143,12 @@ function defined<Value extends object>(given: Value): { [Name in keyof Value]?: 
 }
 
 // Mostly one, and then without a promise where the hook returns none.
-function receiveAll(inner: Handler, conn: Connection, texts: readonly string[], turn: Turn): unknown {
-  if (texts.length === 1) return receive(inner, conn, new TextMessage(texts[0] ?? ""), turn);
-  return texts.length === 0 ? undefined : receiveEach(inner, conn, texts, turn);
+function each(texts: readonly string[], take: (message: TextMessage) => unknown): unknown {
+  return texts.length === 1 ? take(new TextMessage(texts[0] ?? "")) : oneByOne(texts, take);
 }
 
-async function receiveEach(inner: Handler, conn: Connection, texts: readonly string[], turn: Turn): Promise<void> {
-  for (const text of texts) await receive(inner, conn, new TextMessage(text), turn);
+async function oneByOne(texts: readonly string[], take: (message: TextMessage) => unknown): Promise<void> {
+  for (const text of texts) await take(new TextMessage(text));
 }
 
 function receive({ message: schema, onMessage }: Handler, conn: Connection, message: Message, turn: Turn): unknown {
