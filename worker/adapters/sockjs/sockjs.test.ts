@@ -79,6 +79,22 @@ test("a close is told in a c frame, behind all that its turn sends", async () =>
   expect(raw.closed).toEqual({ code: 3000, reason: "Go away!" });
 });
 
+test("a client hears every 25 s that its session is there, or as often as is asked for; on a raw WebSocket it does not", async () => {
+  for (const [heartbeatMs, options] of [
+    [25_000, {}],
+    [1_000, { heartbeatMs: 1_000 }],
+  ] as const) {
+    const app = await testHandler(sockjs({ path: "/echo", ...options }));
+    const [framed, raw] = [await app.connect(ws("a", "/echo")), await app.connect("/echo/websocket")];
+    app.advance(heartbeatMs - 1);
+    expect(framed.frames).toEqual(["o"]);
+    app.advance(1);
+    app.advance(heartbeatMs);
+    expect(framed.frames).toEqual(["o", "h", "h"]);
+    expect(raw.frames).toEqual([]);
+  }
+});
+
 test("a raw WebSocket has no frames", async () => {
   const app = await testHandler(sockjs({ path: "/echo", onMessage: (conn, message) => conn.send(message) }));
   const raw = await app.connect("/echo/websocket");

@@ -15,7 +15,7 @@ import {
 } from "../../handler.ts";
 import { validate } from "../../schema.ts";
 import { appOf, isRaw, turnOf, withConnection } from "./connection.ts";
-import { messagesOfFrame, openFrame, parseMessages, TextMessage } from "./frames.ts";
+import { heartbeatFrame, messagesOfFrame, openFrame, parseMessages, TextMessage } from "./frames.ts";
 import { corsHeaders, greeting, iframe, iframePath, info, notFound, preflight, refused, wrongMethod } from "./pages.ts";
 
 /** What a SockJS server may be told. */
@@ -24,6 +24,8 @@ export interface SockJsSettings {
   readonly websocket?: boolean;
   /** Sets the cookie JSESSIONID, by which some load balancers know a session: false. */
   readonly jsessionid?: boolean;
+  /** How often a client hears that its session is there, so that no proxy between takes it for dead: 25,000. */
+  readonly heartbeatMs?: number;
   /** From where iframe.html loads sockjs-client: the release 1 at jsDelivr. */
   readonly clientUrl?: string;
 }
@@ -31,6 +33,7 @@ export interface SockJsSettings {
 const usual = {
   websocket: true,
   jsessionid: false,
+  heartbeatMs: 25_000,
   clientUrl: "https://cdn.jsdelivr.net/npm/sockjs-client@1/dist/sockjs.min.js",
 };
 
@@ -53,8 +56,8 @@ export function sockjs<
   StateSchema extends Schema | undefined = undefined,
   MessageSchema extends Schema | undefined = undefined,
 >(options: SockJsOptions<Path, StateSchema, MessageSchema>): ReturnType<typeof defineHandler<Path, StateSchema, MessageSchema>> {
-  const { websocket, jsessionid, clientUrl, ...hooks } = options;
-  const settings = { ...usual, ...defined({ websocket, jsessionid, clientUrl }) };
+  const { websocket, jsessionid, heartbeatMs, clientUrl, ...hooks } = options;
+  const settings = { ...usual, ...defined({ websocket, jsessionid, heartbeatMs, clientUrl }) };
   for (const name of ["on", "onRequest"] as const)
     if (name in hooks) throw new CodedError("handler.invalid", `${name} cannot be had with SockJS`);
   const inner = defineHandler(hooks as unknown as HandlerOptions<string, undefined, undefined>) as unknown as Handler;
@@ -70,7 +73,10 @@ export function sockjs<
     },
 
     onOpen(conn, turn) {
-      if (!isRaw(conn)) conn.send(openFrame);
+      if (!isRaw(conn)) {
+        conn.send(openFrame);
+        conn.setHeartbeat({ every: settings.heartbeatMs, send: heartbeatFrame });
+      }
       if (onOpen !== undefined) return withConnection(conn, (own) => onOpen(own, turnOf(turn)));
     },
 
