@@ -14,7 +14,8 @@ import { type TestApp, testHandler } from "../worker/testing.ts";
 const clone = join(import.meta.dirname, "..");
 
 test("the page's router adds, is sold out, and keeps guests out of what is not public", async () => {
-  const [, code = ""] = /```ts\n(\/\/ worker\/handlers\/router\.ts\n.*?)```/s.exec(readFileSync(join(clone, "docs", "wamp.md"), "utf8")) ?? [];
+  const [, code = ""] =
+    /```ts\n(\/\/ worker\/handlers\/router\.ts\n.*?)```/s.exec(readFileSync(join(clone, "docs", "wamp.md"), "utf8")) ?? [];
   const folder = mkdtempSync(join(tmpdir(), "thinstate-wamp-page-"));
   const file = join(folder, "router.ts");
   writeFileSync(file, code.replace('"../adapters/wamp/wamp.ts"', JSON.stringify(join(clone, "worker/adapters/wamp/wamp.ts"))));

@@ -226,7 +226,7 @@ test("a call times out, and one whose callee is gone without a word ends", async
     advance(1_100);
     advance(6_000);
     expect(await caller.rest()).toEqual([]);
-    expect(caller.connection.state).toMatchObject({ calls: [{ request: 8 }] });
+    expect(caller.connection.state).toMatchObject({ calls: expect.arrayContaining([8, callee.id]) });
     await callee.connection.close();
     expect(await caller.next()).toEqual([type.ERROR, type.CALL, 8, {}, "wamp.error.canceled"]);
   } finally {

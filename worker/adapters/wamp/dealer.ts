@@ -5,8 +5,9 @@ import { disclosed } from "./broker.ts";
 import { pack } from "./codec.ts";
 import { callNumbers, invocationId, type Match, routerId, topics } from "./identifiers.ts";
 import { type Dict, type Payload, passedThrough, type, type WampMessage } from "./messages.ts";
+import { changeCall, endCall, keepCalls, type OpenCall, openCalls } from "./open-calls.ts";
 import { Registrations } from "./registrations.ts";
-import { after, type OpenCall, violate, type WampSession } from "./session.ts";
+import { after, violate, type WampSession } from "./session.ts";
 
 interface Call {
   readonly options: Dict;
@@ -41,7 +42,8 @@ export class Dealer {
   /** CALL, of what a client has registered. */
   call(session: WampSession, request: number, call: Call, isFresh = false): void | Promise<void> {
     const { state } = session;
-    if (state.calls.length >= openCallsLimit) return session.sendError(type.CALL, request, "wamp.error.unavailable");
+    const open = openCalls(session);
+    if (open.length >= openCallsLimit) return session.sendError(type.CALL, request, "wamp.error.unavailable");
     return after(this.registrations.find(session, call.procedure, isFresh), (callee) => {
       if (callee === undefined) return session.sendError(type.CALL, request, "wamp.error.no_such_procedure");
       const { session: to, match, registered, canCancel, disclosesCaller } = callee;
@@ -49,7 +51,7 @@ export class Dealer {
       const number = (state.lastCall % (callNumbers - 1)) + 1;
       const now = Date.now();
       const times = { checkAt: now + firstCheckMs, timeout, timeoutAt: timeout === 0 ? 0 : now + timeout };
-      keepCalls(session, [...state.calls, { number, request, callee: to, canCancel, progress, isKilled: false, ...times }], number);
+      keepCalls(session, [...open, { number, request, callee: to, canCancel, progress, isKilled: false, ...times }], number);
       const caller = disclosesCaller || disclose_me === true ? disclosed(session, "caller") : {};
       tell(session, topics.inbox(to), {
         kind: "invocation",
@@ -64,10 +66,10 @@ export class Dealer {
   }
 
   cancel(session: WampSession, request: number, mode = "killnowait"): void {
-    const call = session.state.calls.find((each) => each.request === request);
+    const call = openCalls(session).find((each) => each.request === request);
     if (call === undefined) return;
     if (mode !== "kill" || !call.canCancel) return fail(session, call, canceled, mode !== "skip");
-    change(session, call, { isKilled: true });
+    changeCall(session, call, { isKilled: true });
     interrupt(session, call, mode, canceled);
   }
 
@@ -88,7 +90,7 @@ export class Dealer {
     const { kind, invocation } = message;
     if (kind === "invocation" || kind === "interrupt")
       return message.to === session.id ? this.receiveAsCallee(session, message) : undefined;
-    const { calls } = session.state;
+    const calls = openCalls(session);
     if (kind === "left") return calls.forEach((call) => call.callee === message.from && fail(session, call, canceled));
     const call = calls.find(({ number, callee }) => callee === message.from && invocationId(session.id, number) === invocation);
     if (call === undefined) return;
@@ -96,9 +98,9 @@ export class Dealer {
     if (kind === "yield" && message.options.progress === true) {
       if (!call.progress || call.isKilled) return;
       session.send([type.RESULT, request, { progress: true, ...passedThrough(message.options) }, ...message.payload]);
-      return timeout === 0 ? undefined : change(session, call, { timeoutAt: Date.now() + timeout });
+      return timeout === 0 ? undefined : changeCall(session, call, { timeoutAt: Date.now() + timeout });
     }
-    end(session, call);
+    endCall(session, call);
     if (kind === "yield") session.send([type.RESULT, request, passedThrough(message.options), ...message.payload]);
     else if (kind === "error") session.sendError(type.CALL, request, message.uri, message.payload, message.details);
     else if (call.isKilled) session.sendError(type.CALL, request, canceled);
@@ -125,52 +127,29 @@ export class Dealer {
   async onTimer(session: WampSession): Promise<void> {
     session.update({ timerAt: 0 });
     const now = Date.now();
-    const silent = [...new Set(session.state.calls.filter(({ checkAt }) => checkAt <= now).map(({ callee }) => callee))];
+    const silent = [...new Set(openCalls(session).filter(({ checkAt }) => checkAt <= now).map(({ callee }) => callee))];
     // Where a gateway does not answer, nobody is known to be gone.
     const found = await Promise.all(silent.map((callee) => session.conn.members<Dict>(topics.inbox(callee)).catch(() => undefined)));
     const gone = silent.filter((callee, index) => found[index]?.every(({ info }) => info.session !== callee) === true);
-    for (const call of session.state.calls) {
+    for (const call of openCalls(session)) {
       if (gone.includes(call.callee)) fail(session, call, canceled);
       else if (call.timeoutAt > 0 && call.timeoutAt <= now) fail(session, call, "wamp.error.timeout", true);
-      else if (call.checkAt <= now) change(session, call, { checkAt: now + laterCheckMs });
+      else if (call.checkAt <= now) changeCall(session, call, { checkAt: now + laterCheckMs });
     }
-    keepCalls(session, session.state.calls);
+    keepCalls(session, openCalls(session));
   }
 
   /** "Caller Leaving During an RPC Invocation", "Callee Leaving During an RPC Invocation" */
   onLeave(session: WampSession): void {
-    const { calls, callers } = session.state;
+    const { callers } = session.state;
     this.registrations.forget();
-    for (const call of calls) interrupt(session, call, "killnowait", canceled);
+    for (const call of openCalls(session)) interrupt(session, call, "killnowait", canceled);
     for (const invocation of callers) tell(session, topics.inboxOfInvocation(invocation), { kind: "left", from: session.id, invocation });
   }
 }
 
-/** With a timer for the first of them that has to be looked at. */
-function keepCalls(session: WampSession, calls: readonly OpenCall[], lastCall = session.state.lastCall): void {
-  const next = Math.min(...calls.map(({ checkAt, timeoutAt }) => Math.min(checkAt, timeoutAt || checkAt)));
-  const { timerAt } = session.state;
-  const isLate = calls.length > 0 && (timerAt === 0 || next < timerAt);
-  if (isLate) session.conn.setTimer("calls", Math.max(1, Math.ceil(next - Date.now())));
-  session.update({ calls, lastCall, timerAt: isLate ? next : timerAt });
-}
-
-function change(session: WampSession, { number }: OpenCall, what: Partial<OpenCall>): void {
-  keepCalls(
-    session,
-    session.state.calls.map((call) => (call.number === number ? { ...call, ...what } : call)),
-  );
-}
-
-function end(session: WampSession, { number }: OpenCall): void {
-  keepCalls(
-    session,
-    session.state.calls.filter((call) => call.number !== number),
-  );
-}
-
 function fail(session: WampSession, call: OpenCall, uri: string, interrupts = false): void {
-  end(session, call);
+  endCall(session, call);
   session.sendError(type.CALL, call.request, uri);
   if (interrupts) interrupt(session, call, "killnowait", uri);
 }

@@ -9,6 +9,7 @@ import { authenticated, greet, type HandshakeOptions } from "./handshake.ts";
 import { isReserved, isUri, type Match, randomId, topics } from "./identifiers.ts";
 import { type Dict, type Payload, passedThrough, type, violationOf, type WampMessage } from "./messages.ts";
 import { callMeta, type Killed } from "./meta.ts";
+import { openCalls } from "./open-calls.ts";
 import { after, type Conn, type Joined, type Procedure, serializerOf, violate, WampError, WampResult, WampSession } from "./session.ts";
 import type { WampHooks } from "./wamp.ts";
 
@@ -200,7 +201,7 @@ export class Router {
 
   private call(session: WampSession, { request, options, uri: procedure, payload }: Asked): Answer {
     if (!isUri(procedure)) return invalidUri;
-    if (session.state.calls.some((open) => open.request === request)) return violate(session.conn, `request ${request} is open`);
+    if (openCalls(session).some((open) => open.request === request)) return violate(session.conn, `request ${request} is open`);
     const { procedures = {}, onCall } = this.options;
     const own = Object.hasOwn(procedures, procedure) ? procedures[procedure] : isReserved(procedure) ? this.meta : onCall;
     const byClients = () => this.dealer.call(session, request, { options, procedure, payload });

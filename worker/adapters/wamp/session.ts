@@ -8,23 +8,6 @@ import { type Dict, type Payload, type, type WampMessage } from "./messages.ts";
 /** A procedure that a session registers by a pattern. */
 export type RegisteredPattern = readonly [match: string, pattern: string, invoke: string, disclosesCaller: boolean];
 
-/** A call of this session that has not come to its end. */
-export interface OpenCall {
-  /** In INVOCATION.Request: see invocationId. */
-  readonly number: number;
-  readonly request: number;
-  /** A session, which takes INTERRUPT. */
-  readonly callee: number;
-  readonly canCancel: boolean;
-  readonly progress: boolean;
-  /** CANCEL waits for the callee's answer. */
-  readonly isKilled: boolean;
-  /** When to see whether the callee is still there, and when it times out, in milliseconds since 1970; 0: never. */
-  readonly checkAt: number;
-  readonly timeoutAt: number;
-  readonly timeout: number;
-}
-
 export type Identity = Readonly<Record<"authid" | "authrole" | "authmethod" | "authprovider", string>>;
 
 export interface Joined extends Identity {
@@ -34,7 +17,8 @@ export interface Joined extends Identity {
   /** It takes INTERRUPT. */
   readonly canCancel: boolean;
   readonly patterns: readonly RegisteredPattern[];
-  readonly calls: readonly OpenCall[];
+  /** See open-calls.ts. */
+  readonly calls: readonly number[];
   readonly lastCall: number;
   /** When the timer of its calls comes; 0: it does not. */
   readonly timerAt: number;

@@ -1,0 +1,65 @@
+// The calls of a session that have not come to their end, in its connection's state: seven numbers each, one behind the other, since a
+// state of objects takes ten times as long to keep. With a timer for the first of them that has to be looked at.
+
+import type { WampSession } from "./session.ts";
+
+export interface OpenCall {
+  /** In INVOCATION.Request: see invocationId. */
+  readonly number: number;
+  readonly request: number;
+  /** A session, which takes INTERRUPT. */
+  readonly callee: number;
+  readonly canCancel: boolean;
+  readonly progress: boolean;
+  /** CANCEL waits for the callee's answer. */
+  readonly isKilled: boolean;
+  /** When to see whether the callee is still there, and when it times out, in milliseconds since 1970; 0: never. */
+  readonly checkAt: number;
+  readonly timeoutAt: number;
+  readonly timeout: number;
+}
+
+const size = 7;
+
+export function openCalls({ state: { calls } }: WampSession): OpenCall[] {
+  const open: OpenCall[] = [];
+  for (let at = 0; at < calls.length; at += size) {
+    const flags = calls[at + 3] as number;
+    open.push({
+      number: calls[at] as number,
+      request: calls[at + 1] as number,
+      callee: calls[at + 2] as number,
+      canCancel: (flags & 1) !== 0,
+      progress: (flags & 2) !== 0,
+      isKilled: (flags & 4) !== 0,
+      checkAt: calls[at + 4] as number,
+      timeoutAt: calls[at + 5] as number,
+      timeout: calls[at + 6] as number,
+    });
+  }
+  return open;
+}
+
+export function keepCalls(session: WampSession, calls: readonly OpenCall[], lastCall = session.state.lastCall): void {
+  let next = Number.POSITIVE_INFINITY;
+  const numbers: number[] = [];
+  for (const { number, request, callee, canCancel, progress, isKilled, checkAt, timeoutAt, timeout } of calls) {
+    next = Math.min(next, checkAt, timeoutAt || checkAt);
+    const flags = Number(canCancel) + 2 * Number(progress) + 4 * Number(isKilled);
+    numbers.push(number, request, callee, flags, checkAt, timeoutAt, timeout);
+  }
+  const { timerAt } = session.state;
+  const isLate = calls.length > 0 && (timerAt === 0 || next < timerAt);
+  if (isLate) session.conn.setTimer("calls", Math.max(1, Math.ceil(next - Date.now())));
+  session.update({ calls: numbers, lastCall, timerAt: isLate ? next : timerAt });
+}
+
+export function changeCall(session: WampSession, { number }: OpenCall, what: Partial<OpenCall>): void {
+  const changed = openCalls(session).map((call) => (call.number === number ? { ...call, ...what } : call));
+  keepCalls(session, changed);
+}
+
+export function endCall(session: WampSession, { number }: OpenCall): void {
+  const others = openCalls(session).filter((call) => call.number !== number);
+  keepCalls(session, others);
+}
