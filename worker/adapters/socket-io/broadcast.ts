@@ -68,14 +68,29 @@ export class BroadcastOperator<Data> {
     this.scope = scope;
   }
 
-  readonly to = (rooms: Rooms) =>
-    new BroadcastOperator<Data>(this.place, { ...this.scope, rooms: [...this.scope.rooms, ...[rooms].flat()] });
-  readonly in = (rooms: Rooms) => this.to(rooms);
-  readonly except = (rooms: Rooms) =>
-    new BroadcastOperator<Data>(this.place, { ...this.scope, except: [...this.scope.except, ...[rooms].flat()] });
-  readonly socketsJoin = (rooms: Rooms) => this.order({ join: [rooms].flat() });
-  readonly socketsLeave = (rooms: Rooms) => this.order({ leave: [rooms].flat() });
-  readonly disconnectSockets = (close = false) => this.order({ disconnect: close });
+  to(rooms: Rooms): BroadcastOperator<Data> {
+    return new BroadcastOperator(this.place, { ...this.scope, rooms: [...this.scope.rooms, ...[rooms].flat()] });
+  }
+
+  in(rooms: Rooms): BroadcastOperator<Data> {
+    return this.to(rooms);
+  }
+
+  except(rooms: Rooms): BroadcastOperator<Data> {
+    return new BroadcastOperator(this.place, { ...this.scope, except: [...this.scope.except, ...[rooms].flat()] });
+  }
+
+  socketsJoin(rooms: Rooms): void {
+    this.order({ join: [rooms].flat() });
+  }
+
+  socketsLeave(rooms: Rooms): void {
+    this.order({ leave: [rooms].flat() });
+  }
+
+  disconnectSockets(close = false): void {
+    this.order({ disconnect: close });
+  }
 
   /** The gateway bounds what waits for a slow client: there is nothing to drop here. */
   get volatile(): this {
@@ -104,7 +119,9 @@ export class BroadcastOperator<Data> {
     const met = all.filter(({ id }) => id !== from && (rooms.length === 0 || inRooms.has(id)) && !left.has(id));
     return met.map(({ info: { id, data } }) => {
       const one = new BroadcastOperator<Data>(this.place, { rooms: [id], except: [] });
-      return Object.assign(one, { id, data, join: one.socketsJoin, leave: one.socketsLeave, disconnect: one.disconnectSockets });
+      const { socketsJoin, socketsLeave, disconnectSockets } = one;
+      const own = { join: socketsJoin.bind(one), leave: socketsLeave.bind(one), disconnect: disconnectSockets.bind(one) };
+      return Object.assign(one, { id, data, ...own });
     });
   }
 

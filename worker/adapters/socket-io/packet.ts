@@ -84,17 +84,20 @@ function isPayload(type: number, data: unknown): boolean {
 
 /** `__proto__` is left out: a copy of the value would have a prototype that the client has chosen. */
 function parse(json: string, attachments: readonly Uint8Array[]): unknown {
-  const attachment = (num: number) => {
-    const bytes = attachments[num];
-    if (bytes === undefined) throw new RangeError(`there is no attachment ${num}`);
-    return bytes;
-  };
   try {
     if (attachments.length === 0 && !json.includes("__proto__") && !json.includes("\\u00")) return JSON.parse(json);
-    return JSON.parse(json, (key, value) => (key === "__proto__" ? undefined : isPlaceholder(value) ? attachment(value.num) : value));
+    return JSON.parse(json, (key, value) =>
+      key === "__proto__" ? undefined : isPlaceholder(value) ? bytesAt(attachments, value.num) : value,
+    );
   } catch (cause) {
     throw invalid(`the payload is not JSON: ${(cause as Error).message}`, cause);
   }
+}
+
+function bytesAt(attachments: readonly Uint8Array[], num: number): Uint8Array {
+  const bytes = attachments[num];
+  if (bytes === undefined) throw new RangeError(`there is no attachment ${num}`);
+  return bytes;
 }
 
 function isPlaceholder(value: unknown): value is { readonly num: number } {

@@ -69,19 +69,25 @@ export function socketIo<Data = Record<string, unknown>>(options: SocketIoOption
     const isKnown = known?.fits(conn.state) === true;
     const session = isKnown ? known : new Session(conn.id, io, maxHttpBufferSize);
     sessions.set(conn.query, session);
-    const forget = (error: unknown): never => {
-      // What it has become in a turn that is rolled back has not happened.
-      sessions.delete(conn.query);
-      turn.end();
-      throw error;
-    };
+    // No functions with names: tsx names each of them again, whenever it is made.
     try {
       const settling = runIn(turn, () => after(isKnown ? undefined : session.restore(turn), () => work(session, turn)));
       const ending = after(settling, () => after(allOf(turn.waited), () => session.end(turn)));
-      if (isThenable(ending)) return Promise.resolve(ending).then(() => undefined, forget);
+      if (isThenable(ending))
+        return Promise.resolve(ending).then(
+          () => undefined,
+          (error) => abandon(turn, error),
+        );
     } catch (error) {
-      forget(error);
+      abandon(turn, error);
     }
+  }
+
+  /** What the session has become in a turn that is rolled back has not happened. */
+  function abandon(turn: RunningTurn, error: unknown): never {
+    sessions.delete(turn.conn.query);
+    turn.end();
+    throw error;
   }
 
   const hooks = engineHooks<Conn["state"]>(

@@ -50,9 +50,17 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
     this.id = id;
   }
 
-  readonly to = (rooms: Rooms) => this.broadcast.to(rooms);
-  readonly in = (rooms: Rooms) => this.broadcast.to(rooms);
-  readonly except = (rooms: Rooms) => this.broadcast.except(rooms);
+  to(rooms: Rooms): BroadcastOperator<Data> {
+    return this.broadcast.to(rooms);
+  }
+
+  in(rooms: Rooms): BroadcastOperator<Data> {
+    return this.broadcast.to(rooms);
+  }
+
+  except(rooms: Rooms): BroadcastOperator<Data> {
+    return this.broadcast.except(rooms);
+  }
 
   get broadcast(): BroadcastOperator<Data> {
     return new BroadcastOperator(this.place, { rooms: [], except: [], from: this.client.id });
