@@ -155,7 +155,9 @@ export class Heartbeats {
       this.lookIn(0, connection, heartbeat);
     } else if (answer !== undefined) {
       this.counters.unanswered++;
-      socket.end(answer.close.code, answer.close.reason);
+      const { code, reason } = answer.close;
+      if (socket.endUnanswered === undefined) socket.end(code, reason);
+      else socket.endUnanswered(code, reason);
     }
   }
 }

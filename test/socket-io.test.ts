@@ -4,6 +4,7 @@ import { io, type Socket } from "socket.io-client";
 import { afterEach, expect, test } from "vitest";
 import { patienceMs } from "../testbed/patience.ts";
 import { Signal } from "../testbed/signal.ts";
+import { TestClient } from "./client.ts";
 import { TestSystem } from "./system.ts";
 
 let system: TestSystem;
@@ -149,4 +150,28 @@ test("a gateway that ends: its clients come back to the next one", async () => {
   await ada.gets("welcome", 2);
   expect(ada.disconnects).toEqual(["transport close"]);
   expect(await ada.socket.emitWithAck("pass", "again")).toBe("again");
+});
+
+test("a session that is a WebSocket now takes no second one; of one whose client does not answer, nothing can be fetched", async () => {
+  system = await TestSystem.start({ handlers: "socket-io" });
+  const address = `${system.url}/engine.io/?EIO=4`;
+  const poll = async (sid = "") => fetch(`${address.replace("ws:", "http:")}&transport=polling${sid}`);
+  const open = async () => `&sid=${(JSON.parse((await (await poll()).text()).slice(1)) as { sid: string }).sid}`;
+  const sid = await open();
+  const socket = await TestClient.open(`${address}&transport=websocket${sid}`);
+  socket.socket.on("message", (packet: Buffer) => packet.toString() === "2" && socket.send("3"));
+  socket.send("2probe");
+  socket.send("5");
+  socket.send("4hello");
+  await socket.until(() => socket.received.includes("4hello"), "the session answers");
+  const second = await TestClient.open(`${address}&transport=websocket${sid}`);
+  expect(await second.closes()).toEqual({ code: 1008, reason: "session.unknown" });
+  expect((await poll(sid)).status).toBe(400);
+  await socket.close();
+  const silent = await open();
+  // Nothing of it is heard until it is closed: what could be fetched then would be the ping that was not answered.
+  const metrics = `http://127.0.0.1:${system.gatewayHellos[0]?.adminPort}/metrics`;
+  const unanswered = async () => /^thinstate_heartbeats_unanswered_total 1$/m.test(await (await fetch(metrics)).text());
+  await expect.poll(unanswered, { timeout: patienceMs }).toBe(true);
+  expect((await poll(silent)).status).toBe(400);
 });

@@ -80,6 +80,11 @@ export class SessionSocket implements Socket, ReceiverOwner {
     this.close({ code, reason, ...(closeFrame !== undefined && { last: closeFrameOf(closeFrame, code, reason) }) });
   }
 
+  endUnanswered(code: number, reason: string): void {
+    this.waiting.clear();
+    this.end(code, reason);
+  }
+
   cut(): void {
     this.breakOff(false);
   }

@@ -47,6 +47,7 @@ export interface SessionsOptions {
 }
 
 interface Session {
+  readonly key: string;
   readonly connection: Connection;
   readonly socket: SessionSocket;
   readonly offer: BusSubscription;
@@ -59,6 +60,8 @@ export class Sessions {
   readonly relay: SessionRelay;
   /** WebSockets that have opened beside a session. */
   private readonly besides = new Map<Connection, Session>();
+  /** Keys of sessions that are WebSockets by now, for as long as those live. */
+  private readonly moved = { keys: new Set<string>(), byConnection: new Map<Connection, string>() };
 
   constructor(options: SessionsOptions) {
     this.options = options;
@@ -116,17 +119,26 @@ export class Sessions {
     return this.find(key)?.socket.isOpen === true;
   }
 
-  /** A WebSocket opens beside the session of this key, which is there. */
+  /** Whether it was, and is a WebSocket now. */
+  hasMoved(key: string): boolean {
+    return this.moved.keys.has(key);
+  }
+
+  /** A WebSocket opens beside the session of this key. One of a session that has moved is closed: it would be the second. */
   beside(connection: Connection, key: string): void {
     const session = this.find(key);
     if (session !== undefined) this.besides.set(connection, session);
+    else this.options.later(() => this.options.clients.break(connection, "session.unknown"));
   }
 
   /** It has closed. */
   left(connection: Connection): void {
-    if (this.besides.size === 0) return;
+    const { keys, byConnection } = this.moved;
+    if (this.besides.size === 0 && byConnection.size === 0) return;
     this.besides.get(connection)?.socket.resume(connection);
     this.besides.delete(connection);
+    keys.delete(byConnection.get(connection) ?? "");
+    byConnection.delete(connection);
   }
 
   /** See `conn.pauseSession`. */
@@ -153,6 +165,8 @@ export class Sessions {
     socket.handTo(heir);
     session.socket.moveTo(socket);
     heir.socket = socket;
+    this.moved.keys.add(session.key);
+    this.moved.byConnection.set(heir, session.key);
     clients.heard(heir);
     for (const { payload, isBinary } of behind) clients.receive(heir, payload, isBinary);
   }
@@ -187,7 +201,7 @@ export class Sessions {
     const connection = clients.admit({ path, query, ip, user, subprotocol, state, expiresAt });
     limits.addresses.enter(address);
     connection.meter = limits.open(address, user);
-    const session = { connection, socket: this.socketFor(connection, body), offer: this.relay.offer(body.key) };
+    const session = { key: body.key, connection, socket: this.socketFor(connection, body), offer: this.relay.offer(body.key) };
     this.sessions.get(body.key)?.offer.unsubscribe();
     this.sessions.set(body.key, session);
     clients.open(connection, session.socket);

@@ -42,6 +42,8 @@ export interface EngineUser<State extends EngineState> {
 }
 
 const pingTimeoutReason = "ping timeout";
+/** As late as the gateway may be with a heartbeat: whoever has not answered in time is gone then. */
+const lateMs = 60;
 const upgradeTimer = "engine.io upgrade";
 /** How long a WebSocket may take for its place. Source: Engine.IO's server. */
 const upgradeTimeoutMs = 10_000;
@@ -77,7 +79,7 @@ export function engineHooks<State extends EngineState>(options: EngineOptions, u
         maxPayload: maxHttpBufferSize,
       };
       conn.send(packetType.open + JSON.stringify(handshake));
-      const beat = { every: pingInterval, send: packetType.ping, expect: packetType.pong, within: pingTimeout };
+      const beat = { every: pingInterval, send: packetType.ping, expect: packetType.pong, within: Math.max(1, pingTimeout - lateMs) };
       conn.setHeartbeat({ ...beat, close: { code: 4000, reason: pingTimeoutReason } });
       return user.opened(conn, turn);
     },
