@@ -24,7 +24,7 @@ interface Closed {
 export type Transport = "websocket" | "xhr-streaming" | "eventsource" | "xhr-polling";
 
 /** Those that it has in Node. */
-export const transports: readonly Transport[] = ["websocket"];
+export const transports: readonly Transport[] = ["websocket", "xhr-streaming", "eventsource", "xhr-polling"];
 
 const SockJS = createRequire(import.meta.url)("sockjs-client") as new (
   url: string,

@@ -21,47 +21,53 @@ interface Told {
 
 const told = ({ received }: SockJsClient) => received as readonly Told[];
 
-test.each(transports)("%s: messages while releases change and workers are killed", async (transport) => {
+/** What browsers, URLs and scripts make something else of. */
+const said = (index: number) => `${index} % %41 ü </script> \u2028`;
+
+test("messages over each transport, while releases change and workers are killed", async () => {
   system = await TestSystem.start({ handlers: "sockjs", workers: 2 });
-  const client = await SockJsClient.open(`${http()}/room/blue`, transport);
-  expect(client.transport).toBe(transport);
-  const answers = () => told(client).filter(({ number }) => number !== undefined);
+  const clients = await Promise.all(transports.map((transport) => SockJsClient.open(`${http()}/room/${transport}`, transport)));
+  expect(clients.map(({ transport }) => transport)).toEqual(transports);
+  const answers = (client: SockJsClient) => told(client).filter(({ number }) => number !== undefined);
   let sent = 0;
   const exchange = async (count: number) => {
-    for (let index = 0; index < count; index++) client.send(`message ${++sent}`);
-    await client.until(() => answers().length >= sent, `${sent} answers`);
+    for (let index = 0; index < count; index++) {
+      sent++;
+      for (const client of clients) client.send(said(sent));
+    }
+    await Promise.all(clients.map((client) => client.until(() => answers(client).length >= sent, `${sent} answers`)));
   };
   await exchange(20);
   for (const release of ["2", "3"]) {
-    const [deployed] = await Promise.all([system.deploy(release, { workers: 2 }), exchange(50)]);
-    expect(deployed).toHaveLength(2);
+    await Promise.all([system.deploy(release, { workers: 2 }), exchange(50)]);
     await exchange(1);
-    expect(answers().at(-1)).toMatchObject({ release });
+    for (const client of clients) expect(answers(client).at(-1)).toMatchObject({ release });
   }
   system.keepWorkers();
   for (const worker of system.live("worker")) {
     await Promise.all([worker.end("SIGKILL"), exchange(50)]);
     await system.until(() => system.live("worker").length === 2, "another worker is started");
   }
-  expect(answers().map(({ number }) => number)).toEqual(Array.from({ length: sent }, (_, index) => index + 1));
-  expect(answers().map(({ said }) => said)).toEqual(Array.from({ length: sent }, (_, index) => `message ${index + 1}`));
-  expect(told(client)[0]).toEqual({ joined: "guest" });
-  await client.close();
+  const expected = Array.from({ length: sent }, (_, index) => ({ number: index + 1, said: said(index + 1) }));
+  for (const client of clients) {
+    expect(told(client)[0]).toEqual({ joined: "guest" });
+    expect(answers(client).map(({ number, said }) => ({ number, said }))).toEqual(expected);
+  }
+  await Promise.all(clients.map((client) => client.close()));
 });
 
-test.each(transports)("%s: onClose runs once for who goes, and who is sent away hears why", async (transport) => {
+test("onClose runs once for who goes, and who is sent away hears why, over each transport", async () => {
   system = await TestSystem.start({ handlers: "sockjs" });
-  const [watch, ada, bob] = [
-    await SockJsClient.open(`${http()}/room/blue`),
-    await SockJsClient.open(`${http()}/room/blue`, transport),
-    await SockJsClient.open(`${http()}/room/blue`, transport),
-  ];
-  bob.send("bye");
-  expect(await bob.closes()).toEqual({ code: 3000, reason: "Go away!", wasClean: true });
-  await ada.close();
-  const left = () => told(watch).filter((event) => event.left !== undefined);
-  await watch.until(() => left().length === 2, "both have left");
-  expect(left()[0]).toEqual({ left: "guest", code: 3000, reason: "Go away!" });
+  const watch = await SockJsClient.open(`${http()}/room/blue`, "websocket");
+  const open = (name: string) => transports.map((transport) => SockJsClient.open(`${http()}/room/blue?name=${name}`, transport));
+  const [sentAway, going] = [await Promise.all(open("sentAway")), await Promise.all(open("going"))];
+  for (const client of sentAway) client.send("bye");
+  for (const client of sentAway) expect(await client.closes()).toEqual({ code: 3000, reason: "Go away!", wasClean: true });
+  await Promise.all(going.map((client) => client.close()));
+  const left = (name: string) => told(watch).filter((event) => event.left === name);
+  await watch.until(() => left("sentAway").length >= 4 && left("going").length >= 4, "all have left");
+  for (const event of left("sentAway")) expect(event).toEqual({ left: "sentAway", code: 3000, reason: "Go away!" });
+  expect([left("sentAway").length, left("going").length]).toEqual([4, 4]);
   await watch.close();
 });
 

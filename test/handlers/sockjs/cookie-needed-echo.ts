@@ -6,6 +6,7 @@ export default sockjs({
   path: "/cookie_needed_echo",
   jsessionid: true,
   origins: ["*"],
+  responseBytes: 4096,
   onMessage(conn, message) {
     conn.send(message);
   },

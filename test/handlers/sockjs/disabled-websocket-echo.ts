@@ -6,6 +6,7 @@ export default sockjs({
   path: "/disabled_websocket_echo",
   websocket: false,
   origins: ["*"],
+  responseBytes: 4096,
   onMessage(conn, message) {
     conn.send(message);
   },

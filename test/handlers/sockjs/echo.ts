@@ -5,6 +5,7 @@ import { sockjs } from "../../../worker/adapters/sockjs/sockjs.ts";
 export default sockjs({
   path: "/echo",
   origins: ["*"],
+  responseBytes: 4096,
   onMessage(conn, message) {
     conn.send(message);
   },

@@ -38,6 +38,7 @@ class RawHttpConnection:
         parts = urlparse(url)
         self.socket = socket.create_connection((parts.hostname, parts.port), timeout=2)
         self.reader = self.socket.makefile("rb")
+        self.is_behind_chunk = False
 
     def request(self, method, url, headers=None, body=None, timeout=None, http="1.1"):
         parts = urlparse(url)
@@ -75,10 +76,11 @@ class RawHttpConnection:
         return self.reader.read().decode("utf-8")
 
     def read_chunk(self):
-        size = int(self.reader.readline(), 16)
-        data = self.read(size)
-        self.reader.readline()
-        return data
+        # A chunk's own line end: uWebSockets sends it with the next chunk (docs/uwebsockets.md), and who waits for it waits for that.
+        if self.is_behind_chunk:
+            self.reader.readline()
+        self.is_behind_chunk = True
+        return self.read(int(self.reader.readline(), 16))
 
     def closed(self):
         if self.reader.read(1) != b"":

@@ -1,6 +1,7 @@
 // Frames, literally: what sockjs-client reads and writes.
 
 import { expect, test } from "vitest";
+import { ReceivedMessage } from "../../message.ts";
 import { closeFrame, messageFrame, messagesOfFrame, parseMessages, TextMessage } from "./frames.ts";
 
 test.each([
@@ -19,7 +20,7 @@ test.each([
   expect(messageFrame(data)).toBe(frame);
 });
 
-test.each([new Uint8Array(2), new ArrayBuffer(2), { isBinary: true, text: () => "" }])("bytes are refused", (data) => {
+test.each([new Uint8Array(2), new ArrayBuffer(2), new ReceivedMessage(Buffer.of(1), true)])("bytes are refused", (data) => {
   expect(() => messageFrame(data)).toThrowError(expect.objectContaining({ code: "send.invalid" }));
 });
 

@@ -2,8 +2,8 @@
 
 import { CodedError } from "../../../protocol/errors.ts";
 import { jsonOf } from "../../effects.ts";
-import type { Message, Sendable } from "../../handler.ts";
-import { parseJson } from "../../message.ts";
+import type { Sendable } from "../../handler.ts";
+import { ReceivedMessage } from "../../message.ts";
 
 /** "Framing accepted by the client": a session is open. */
 export const openFrame = "o";
@@ -42,17 +42,13 @@ export function parseMessages(body: string): string[] | undefined {
   return messages.every((message): message is string => typeof message === "string") ? messages : undefined;
 }
 
-/** What the text of a message is. @throws {CodedError} "send.invalid" */
-export function textOf(data: Sendable): string {
+function textOf(data: Sendable): string {
   if (typeof data === "string") return data;
-  if (isMessage(data) && !data.isBinary) return data.text();
-  if (isMessage(data) || data instanceof ArrayBuffer || ArrayBuffer.isView(data))
+  const isMessage = data instanceof ReceivedMessage;
+  if (isMessage && !data.isBinary) return data.text();
+  if (isMessage || data instanceof ArrayBuffer || ArrayBuffer.isView(data))
     throw new CodedError("send.invalid", "a SockJS message is text, and bytes are none: send their base64, say");
   return jsonOf(data);
-}
-
-function isMessage(data: Sendable): data is Sendable & Message {
-  return typeof data === "object" && data !== null && "isBinary" in data && "text" in data && typeof data.text === "function";
 }
 
 /** "JSON Unicode Encoding": what browsers and proxies mangle. JSON.stringify escapes halves of surrogate pairs. */
@@ -63,32 +59,16 @@ function quoted(value: unknown): string {
   return JSON.stringify(value).replace(mangled, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
-/** One message of a client. Text alone: in SockJS there are no bytes. */
-export class TextMessage implements Message {
-  readonly isBinary = false;
+/** One message of a client. Text alone: in SockJS there are no bytes. Halves of surrogate pairs stay, unless it is sent as it is. */
+export class TextMessage extends ReceivedMessage {
   private readonly own: string;
 
   constructor(text: string) {
+    super(Buffer.from(text), false);
     this.own = text;
   }
 
-  text(): string {
+  override text(): string {
     return this.own;
-  }
-
-  toString(): string {
-    return this.own;
-  }
-
-  toJSON(): string {
-    return this.own;
-  }
-
-  json(): unknown {
-    return parseJson(this.own);
-  }
-
-  bytes(): Uint8Array {
-    return new Uint8Array(Buffer.from(this.own));
   }
 }

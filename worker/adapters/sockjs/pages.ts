@@ -1,11 +1,12 @@
-// What a SockJS server answers without a session: "Greeting url", "IFrame page" and "Info test", and the headers of all its answers. Pure but
-// for the entropy.
+// What a SockJS server answers without a session ("Greeting url", "IFrame page", "Info test"), and the headers of all its answers.
 
 import { createHash, randomInt } from "node:crypto";
+import { parseCookie } from "cookie";
 import { isOfWeb, isSameOrigin, matchesOrigin, parseOrigin } from "../../../protocol/origins.ts";
 
-const yearSeconds = 365 * 24 * 3600;
+type Headers = Readonly<Record<string, string>>;
 
+const yearSeconds = 365 * 24 * 3600;
 const text = { "content-type": "text/plain; charset=UTF-8" };
 
 /** "Greeting url: `/`" */
@@ -13,17 +14,16 @@ export function greeting(): Response {
   return new Response("Welcome to SockJS!\n", { headers: text });
 }
 
-export function notFound(headers: Readonly<Record<string, string>> = {}): Response {
-  return new Response("404 Error: Page not found\n", { status: 404, headers: { ...headers, ...text } });
+export function notFound(): Response {
+  return refused("404 Error: Page not found", {}, 404);
 }
 
-/** @param allow "OPTIONS, POST" */
 export function wrongMethod(allow: string): Response {
   return new Response(null, { status: 405, headers: { allow } });
 }
 
-/** The client has sent something wrong: a 500 in SockJS. */
-export function refused(message: string, headers: Readonly<Record<string, string>> = {}, status = 500): Response {
+/** What the client has sent is wrong: a 500 in SockJS. */
+export function refused(message: string, headers: Headers = {}, status = 500): Response {
   return new Response(`${message}\n`, { status, headers: { ...headers, ...text } });
 }
 
@@ -42,7 +42,7 @@ function cachedForAYear(): Record<string, string> {
 export function corsHeaders({ headers, url }: Request, origins: readonly string[] | undefined): Record<string, string> | undefined {
   const [origin, site] = [headers.get("origin"), headers.get("sec-fetch-site") ?? "none"];
   const isElsewhere = site === "cross-site" || site === "same-site";
-  const page = origin ?? (isElsewhere ? originOf(headers.get("referer")) : undefined);
+  const page = origin ?? (isElsewhere ? (/^https?:\/\/[^/]+/.exec(headers.get("referer") ?? "")?.[0] ?? "null") : undefined);
   if (page === undefined) return { "access-control-allow-origin": "*", vary: "origin" };
   if (!isAllowed(page, url, origins)) return undefined;
   if (origin === null) return { vary: "origin" };
@@ -55,10 +55,6 @@ export function corsHeaders({ headers, url }: Request, origins: readonly string[
   };
 }
 
-function originOf(referer: string | null): string {
-  return referer !== null && URL.canParse(referer) ? new URL(referer).origin : "null";
-}
-
 // The scheme is no part of a host: a proxy that speaks TLS to browsers need not speak it to us.
 function isAllowed(page: string, url: string, origins: readonly string[] | undefined): boolean {
   if (origins !== undefined) return origins.some((pattern) => matchesOrigin(pattern, page));
@@ -68,23 +64,24 @@ function isAllowed(page: string, url: string, origins: readonly string[] | undef
 }
 
 /** The answer to a page that asks what it may do: "OPTIONS". @param allow "OPTIONS, POST" */
-export function preflight(allow: string, cors: Readonly<Record<string, string>>): Response {
+export function preflight(allow: string, cors: Headers): Response {
   const methods = { "access-control-allow-methods": allow, "access-control-max-age": String(yearSeconds) };
   return new Response(null, { status: 204, headers: { ...cachedForAYear(), ...methods, ...cors } });
 }
 
-export interface Info {
-  /** Whether WebSockets are served. */
-  readonly websocket: boolean;
-  /** Whether a load balancer needs the JSESSIONID cookie. */
-  readonly cookieNeeded: boolean;
+/** "Info test: `/info`" */
+export function info({ method }: Request, told: { websocket: boolean; cookie_needed: boolean }, cors: Headers): Response {
+  if (method === "OPTIONS") return preflight("OPTIONS, GET", cors);
+  if (method !== "GET" && method !== "HEAD") return wrongMethod("OPTIONS, GET");
+  // "Currently ignored": which pages may connect is told by CORS.
+  const body = { ...told, origins: ["*:*"], entropy: randomInt(2 ** 32) };
+  return new Response(JSON.stringify(body), { headers: { ...cors, ...notCached, "content-type": "application/json; charset=UTF-8" } });
 }
 
-/** "Info test: `/info`" */
-export function info({ websocket, cookieNeeded }: Info, cors: Readonly<Record<string, string>>): Response {
-  // "Currently ignored": which pages may connect is told by CORS.
-  const body = { websocket, origins: ["*:*"], cookie_needed: cookieNeeded, entropy: randomInt(2 ** 32) };
-  return new Response(JSON.stringify(body), { headers: { ...cors, ...notCached, "content-type": "application/json; charset=UTF-8" } });
+/** "JSESSIONID cookie": what a load balancer has made of it comes back as it is. */
+export function sessionCookie({ headers }: Request): Record<string, string> {
+  const { JSESSIONID = "dummy" } = parseCookie(headers.get("cookie") ?? "", { decode: (value) => value });
+  return { "set-cookie": `JSESSIONID=${/^[\w.!~-]{1,256}$/.test(JSESSIONID) ? JSESSIONID : "dummy"}; path=/` };
 }
 
 /** "IFrame page": `iframe.html`, or with a version as `iframe-1.6.1.html`. */

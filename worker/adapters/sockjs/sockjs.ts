@@ -3,20 +3,14 @@
 
 import { CodedError } from "../../../protocol/errors.ts";
 import type { PathParams } from "../../../protocol/route-table.ts";
-import {
-  type Connection,
-  defineHandler,
-  type Handler,
-  type HandlerOptions,
-  type Hooks,
-  type Message,
-  type Schema,
-  type Turn,
-} from "../../handler.ts";
+import type { Connection, Handler, HandlerOptions, Hooks, Message, RequestContext, Schema, Turn, UpgradeRequest } from "../../handler.ts";
+import { defineHandler } from "../../handler.ts";
 import { validate } from "../../schema.ts";
+import { upgradeRequestOf } from "../../upgrade-request.ts";
 import { appOf, isRaw, turnOf, withConnection } from "./connection.ts";
 import { heartbeatFrame, messagesOfFrame, openFrame, parseMessages, TextMessage } from "./frames.ts";
-import { corsHeaders, greeting, iframe, iframePath, info, notFound, preflight, refused, wrongMethod } from "./pages.ts";
+import { corsHeaders, greeting, iframe, iframePath, info, notFound, refused, sessionCookie, wrongMethod } from "./pages.ts";
+import { answerSession } from "./transports.ts";
 
 /** What a SockJS server may be told. */
 export interface SockJsSettings {
@@ -26,16 +20,13 @@ export interface SockJsSettings {
   readonly jsessionid?: boolean;
   /** How often a client hears that its session is there, so that no proxy between takes it for dead: 25,000. */
   readonly heartbeatMs?: number;
+  /** How much an answer gets of xhr_streaming, eventsource and htmlfile, before the client asks for the next one: 128 KiB. */
+  readonly responseBytes?: number;
+  /** How long a session over HTTP is kept while its client asks for nothing: 5,000. */
+  readonly disconnectMs?: number;
   /** From where iframe.html loads sockjs-client: the release 1 at jsDelivr. */
   readonly clientUrl?: string;
 }
-
-const usual = {
-  websocket: true,
-  jsessionid: false,
-  heartbeatMs: 25_000,
-  clientUrl: "https://cdn.jsdelivr.net/npm/sockjs-client@1/dist/sockjs.min.js",
-};
 
 /** What defineHandler takes, but `on` and `onRequest`: below its path, all is SockJS'. */
 export type SockJsOptions<Path extends string, StateSchema extends Schema | undefined, MessageSchema extends Schema | undefined> = Omit<
@@ -56,26 +47,24 @@ export function sockjs<
   StateSchema extends Schema | undefined = undefined,
   MessageSchema extends Schema | undefined = undefined,
 >(options: SockJsOptions<Path, StateSchema, MessageSchema>): ReturnType<typeof defineHandler<Path, StateSchema, MessageSchema>> {
-  const { websocket, jsessionid, heartbeatMs, clientUrl, ...hooks } = options;
-  const settings = { ...usual, ...defined({ websocket, jsessionid, heartbeatMs, clientUrl }) };
+  const { websocket = true, jsessionid = false, heartbeatMs = 25_000, responseBytes = 128 * 1024, disconnectMs = 5_000, ...rest } = options;
+  const { clientUrl = "https://cdn.jsdelivr.net/npm/sockjs-client@1/dist/sockjs.min.js", ...hooks } = rest;
   for (const name of ["on", "onRequest"] as const)
     if (name in hooks) throw new CodedError("handler.invalid", `${name} cannot be had with SockJS`);
   const inner = defineHandler(hooks as unknown as HandlerOptions<string, undefined, undefined>) as unknown as Handler;
-  const { path, origins, requireOrigin, subprotocols, state, migrate } = inner;
-  const { onUpgrade, onOpen, onClose, onError, onAdopt, onExpire, onTimer, onPublish, onStart, onGatewayLost, tasks } = inner;
+  const { path, origins, onUpgrade, onOpen, onClose, onError, onAdopt, onExpire, onTimer, onPublish, onStart, onGatewayLost, tasks } =
+    inner;
   const outer: Hooks<PathParams, unknown, unknown, Message> & Pick<Handler, "tasks"> = {
-    ...(migrate && { migrate }),
-
     onUpgrade(request) {
       const { "*": rest = "", ...params } = request.params;
-      if (!settings.websocket || !(rest === "websocket" || sessionPath.exec(rest)?.[2] === "websocket")) return notFound();
+      if (!websocket || !(rest === "websocket" || sessionPath.exec(rest)?.[2] === "websocket")) return notFound();
       return onUpgrade?.({ ...request, params, app: appOf(request.app) });
     },
 
     onOpen(conn, turn) {
       if (!isRaw(conn)) {
         conn.send(openFrame);
-        conn.setHeartbeat({ every: settings.heartbeatMs, send: heartbeatFrame });
+        conn.setHeartbeat({ every: heartbeatMs, send: heartbeatFrame });
       }
       if (onOpen !== undefined) return withConnection(conn, (own) => onOpen(own, turnOf(turn)));
     },
@@ -110,42 +99,41 @@ export function sockjs<
     }),
 
     onRequest(request, context) {
-      const rest = context.params["*"] ?? "";
+      const { "*": rest = "", ...params } = context.params;
       const isGet = request.method === "GET" || request.method === "HEAD";
       if (rest === "") return isGet ? greeting() : wrongMethod("GET");
-      if (iframePath.test(rest)) return isGet ? iframe(request, settings.clientUrl, origins) : wrongMethod("GET");
+      if (iframePath.test(rest)) return isGet ? iframe(request, clientUrl, origins) : wrongMethod("GET");
+      const [, session = "", transport = rest] = sessionPath.exec(rest) ?? [];
+      if (transport === "websocket" && websocket) return isGet ? refused("Not a valid websocket request", {}, 400) : wrongMethod("GET");
       const cors = corsHeaders(request, origins);
-      if (rest === "info") {
-        if (cors === undefined) return refused("pages of this origin may not connect", {}, 403);
-        if (request.method === "OPTIONS") return preflight("OPTIONS, GET", cors);
-        return isGet ? info({ websocket: settings.websocket, cookieNeeded: settings.jsessionid }, cors) : wrongMethod("OPTIONS, GET");
-      }
-      const transport = rest === "websocket" ? rest : sessionPath.exec(rest)?.[2];
-      if (transport === "websocket" && settings.websocket)
-        return isGet ? refused("Not a valid websocket request", {}, 400) : wrongMethod("GET");
-      return notFound();
+      if (cors === undefined) return refused("pages of this origin may not connect", {}, 403);
+      if (rest === "info") return info(request, { websocket, cookie_needed: jsessionid }, cors);
+      return answerSession(request, context, {
+        transport,
+        session,
+        headers: { ...cors, ...(jsessionid && sessionCookie(request)) },
+        responseBytes,
+        disconnectMs,
+        onUpgrade: async () => (await onUpgrade?.(upgradeRequestFor(request, { ...context, params }))) ?? undefined,
+      });
     },
   };
-  return defineHandler({
-    ...(outer as HandlerOptions<string, undefined, undefined>),
-    path: path === "/" ? "/*" : `${path}/*`,
-    subprotocols,
-    ...(origins && { origins }),
-    ...(requireOrigin !== undefined && { requireOrigin }),
-    ...(hooks.limits && { limits: hooks.limits }),
-    ...(state && { state: state as unknown as undefined }),
-  }) as unknown as ReturnType<typeof defineHandler<Path, StateSchema, MessageSchema>>;
+  const { message: _, ...kept } = hooks as unknown as HandlerOptions<string, undefined, undefined>;
+  const served = defineHandler({ ...kept, ...(outer as typeof kept), path: path === "/" ? "/*" : `${path}/*` });
+  return served as unknown as ReturnType<typeof defineHandler<Path, StateSchema, MessageSchema>>;
+}
+
+/** As onUpgrade is asked for a WebSocket. */
+function upgradeRequestFor(request: Request, { params, ip, turn }: RequestContext): UpgradeRequest {
+  const { pathname: path, search } = new URL(request.url);
+  const headers = Object.fromEntries(request.headers);
+  const { id, redelivered, signal, app } = turn;
+  return upgradeRequestOf({ path, params, query: search.slice(1), headers, ip, app: appOf(app), signal, id, redelivered });
 }
 
 /** "Greeting url" without the slash, in a file of its own: a path below it is another handler's. @param path as of `sockjs`. */
 export function sockjsGreeting(path: string): Handler {
   return defineHandler({ path, onRequest: ({ method }) => (method === "GET" || method === "HEAD" ? greeting() : wrongMethod("GET")) });
-}
-
-function defined<Value extends object>(given: Value): { [Name in keyof Value]?: NonNullable<Value[Name]> } {
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as {
-    [Name in keyof Value]?: NonNullable<Value[Name]>;
-  };
 }
 
 // Mostly one, and then without a promise where the hook returns none.
