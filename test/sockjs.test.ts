@@ -85,6 +85,20 @@ test("a raw WebSocket hears what the others hear, without frames, also after a d
   expect(await raw.closes()).toEqual({ code: 3000, reason: "Go away!" });
 });
 
+test("htmlfile: a message cannot end the script that it is written into", async () => {
+  system = await TestSystem.start({ handlers: "sockjs" });
+  const session = `${http()}/echo/000/html`;
+  const body = (await fetch(`${session}/htmlfile?c=callback`)).body?.pipeThrough(new TextDecoderStream());
+  const sent = await fetch(`${session}/xhr_send`, { method: "POST", body: JSON.stringify(["</script><script>alert(1)"]) });
+  expect(sent.status).toBe(204);
+  let text = "";
+  for await (const part of body ?? []) {
+    text += part;
+    if (text.includes("alert")) break;
+  }
+  expect(text.endsWith('p("a[\\"\\u003c/script>\\u003cscript>alert(1)\\"]");\n</script>\r\n')).toBe(true);
+});
+
 test("the client chooses WebSocket", async () => {
   system = await TestSystem.start({ handlers: "sockjs" });
   const client = await SockJsClient.open(`${http()}/room/blue`);

@@ -57,7 +57,11 @@ function inside(text: string, { begin, end }: { readonly begin: string; readonly
 }
 
 function escaped(text: string, how: FrameFormat["escape"]): string {
-  if (how === "json") return JSON.stringify(text).slice(1, -1);
+  // Within a script element, `</script>` in somebody's message would end it, and what follows would run; U+2028 and U+2029 end its lines.
+  if (how === "json")
+    return JSON.stringify(text)
+      .slice(1, -1)
+      .replace(/[<\u2028\u2029]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
   return how === "percent" ? text.replaceAll("%", "%25") : text;
 }
 
