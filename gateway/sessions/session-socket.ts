@@ -123,6 +123,7 @@ export class SessionSocket implements Socket, ReceiverOwner {
 
   /** A request wants what waits. */
   receive(receiver: Receiver): void {
+    if (this.phase === "ended") return receiver.finish();
     if (this.phase === "open") this.options.onHeard();
     if (this.receiver !== undefined) return this.refuse(receiver);
     if (this.phase !== "open" && this.waiting.size === 0 && this.options.linger.repeatLast && this.last !== undefined)

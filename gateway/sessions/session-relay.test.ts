@@ -1,0 +1,207 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { BusMessage } from "../../protocol/bus.ts";
+import type { ReceiveBody } from "../../protocol/session.ts";
+import { subjectsOf } from "../../protocol/subjects.ts";
+import type { WaitingClient } from "../uws/waiting-client.ts";
+import { FakeClient } from "./fake-client.ts";
+import { Receiver } from "./receiver.ts";
+import { SessionRelay } from "./session-relay.ts";
+import { SessionSocket } from "./session-socket.ts";
+import { SessionTopics } from "./session-topics.ts";
+
+const subjects = subjectsOf("test");
+const receive: ReceiveBody = {
+  status: 200,
+  headers: [],
+  mode: "poll",
+  maxBytes: 1_000_000,
+  after: "\n",
+  missing: { status: 404, headers: [], body: Buffer.from("missing") },
+  busy: { response: { status: 409, headers: [], body: Buffer.from("busy") } },
+};
+
+/** Two gateways; what they say to each other may be lost. One of them has the session "k". */
+class Stage {
+  at = 0;
+  loses: () => boolean = () => false;
+  readonly delivered: string[] = [];
+  readonly closes: number[] = [];
+  readonly socket: SessionSocket;
+  readonly asking: SessionRelay;
+  readonly owning: SessionRelay;
+  readonly offer: { unsubscribe(): void };
+  private readonly listeners = new Map<string, (message: BusMessage) => void>();
+  private readonly soon: Array<() => void> = [];
+
+  constructor() {
+    const now = () => this.at;
+    const bus = {
+      connected: true,
+      publish: (subject: string, payload: Uint8Array, unheardTo?: string) => {
+        if (this.loses()) return;
+        this.soon.push(() => this.hear(subject, payload, unheardTo));
+      },
+      subscribe: (subject: string, listener: (message: BusMessage) => void) => {
+        this.listeners.set(subject, listener);
+        return { unsubscribe: () => this.listeners.delete(subject) };
+      },
+    };
+    this.socket = new SessionSocket({
+      ...{ idleMs: 1_000_000, linger: { ms: 500, repeatLast: false }, limitBytes: Number.POSITIVE_INFINITY, now },
+      later: (run) => this.soon.push(run),
+      topics: new SessionTopics(),
+      publishToSockets: () => undefined,
+      onHeard: () => undefined,
+      onClose: (code) => this.closes.push(code),
+    });
+    const relay = (self: string) =>
+      new SessionRelay({
+        ...{ self, bus, subjects, now },
+        receive: (_key, body, client: WaitingClient) => {
+          this.socket.receive(new Receiver({ receive: body, client, onBegun: () => undefined }));
+          return true;
+        },
+        deliver: (_key, messages) => this.delivered.push(...messages.map(String)) > 0,
+      });
+    this.asking = relay("asking");
+    this.owning = relay("owning");
+    this.asking.begin();
+    this.owning.begin();
+    this.offer = this.owning.offer("k");
+  }
+
+  /** Everything that is under way arrives. */
+  settle(): void {
+    for (let run = this.soon.shift(); run !== undefined; run = this.soon.shift()) run();
+  }
+
+  after(ms: number): void {
+    for (let passed = 0; passed < ms; passed += 250) {
+      this.at += 250;
+      this.asking.sweep();
+      this.owning.sweep();
+      this.settle();
+    }
+  }
+
+  ask(body: Partial<ReceiveBody> = {}, client = new FakeClient()): FakeClient & { outcome?: string } {
+    const told: FakeClient & { outcome?: string } = client;
+    this.asking.receive("k", { ...receive, ...body }, client, {
+      onMissing: () => {
+        told.outcome = "missing";
+      },
+      onSilent: () => {
+        told.outcome = "silent";
+      },
+      onBegun: () => undefined,
+    });
+    this.settle();
+    return told;
+  }
+
+  send(text: string): void {
+    this.socket.send(Buffer.from(text), false);
+  }
+
+  private hear(subject: string, payload: Uint8Array, unheardTo: string | undefined): void {
+    const listener = this.listeners.get(subject);
+    if (listener !== undefined) listener({ subject, payload, isUnheard: false, header: () => undefined });
+    else if (unheardTo !== undefined) {
+      const pattern = unheardTo.replace(/[^.]+$/, "*");
+      this.listeners.get(pattern)?.({ subject: unheardTo, payload: new Uint8Array(0), isUnheard: true, header: () => undefined });
+    }
+  }
+}
+
+test("a poll waits there, and its answer comes here", () => {
+  const stage = new Stage();
+  const client = stage.ask();
+  expect(client.head).toBeUndefined();
+  stage.send("a");
+  stage.settle();
+  expect(client).toMatchObject({ head: { status: 200, length: 2 }, body: "a\n", end: "end" });
+});
+
+test("nobody has the session: that is known at once, but not shortly after a fault of NATS", () => {
+  const stage = new Stage();
+  stage.offer.unsubscribe();
+  expect(stage.ask().outcome).toBe("missing");
+  stage.asking.reconnected();
+  const late = stage.ask();
+  stage.after(4_000);
+  expect(late.outcome).toBeUndefined();
+  stage.after(3_000);
+  expect(late.outcome).toBe("missing");
+});
+
+test("whoever has it goes silent: so much is said", () => {
+  const stage = new Stage();
+  const client = stage.ask();
+  stage.loses = () => true;
+  stage.after(15_000);
+  expect(client.outcome).toBe("silent");
+});
+
+test("a client that goes is told of, and one whose gateway goes silent is taken for gone", () => {
+  const stage = new Stage();
+  const gone = { code: 4001, reason: "gone" };
+  stage.ask({ gone }).leave();
+  stage.settle();
+  expect(stage.closes).toEqual([4001]);
+  const other = new Stage();
+  other.ask({ gone });
+  other.loses = () => true;
+  other.after(15_250);
+  expect(other.closes).toEqual([4001]);
+});
+
+test("a slow client's bytes wait at the gateway of its session", () => {
+  const stage = new Stage();
+  const client = stage.ask({ mode: "stream", maxBytes: 10_000_000 }, new FakeClient(true));
+  for (let count = 0; count < 10; count++) stage.send("x".repeat(20_000));
+  stage.settle();
+  expect(client.body.length).toBe(4 * 20_001);
+  expect(stage.socket.waitingBytes).toBeGreaterThan(200_000);
+  client.take();
+  stage.settle();
+  expect(client.body.length).toBe(8 * 20_001);
+});
+
+test("whatever is lost on the way, each frame and each message comes once and in order", () => {
+  const step = fc.constantFrom("send", "ask", "stream", "deliver", "wait");
+  const run = fc.property(fc.array(step, { maxLength: 40 }), fc.uniqueArray(fc.nat(150), { maxLength: 10 }), (steps, losses) => {
+    const stage = new Stage();
+    const clients: FakeClient[] = [];
+    let at = 0;
+    let sent = 0;
+    let said = 0;
+    // Fewer than would make one of them silent for too long.
+    stage.loses = () => losses.includes(at++);
+    const receives = (mode: "poll" | "stream") => {
+      // A client asks again when it has its answer.
+      if (clients.every((client) => client.isOver)) clients.push(stage.ask({ mode, maxBytes: 30 }));
+    };
+    for (const each of steps) {
+      if (each === "send") stage.send(String(++sent));
+      else if (each === "ask") receives("poll");
+      else if (each === "stream") receives("stream");
+      else if (each === "wait") stage.after(1_000);
+      else {
+        const outcome = { onMissing: () => undefined, onSilent: () => undefined, onDelivered: () => undefined };
+        stage.asking.deliver("k", [String(++said)], outcome);
+        stage.after(14_000);
+      }
+    }
+    stage.loses = () => false;
+    for (let more = 0; more < 20; more++) {
+      stage.after(6_000);
+      receives("poll");
+    }
+    const given = clients.flatMap(({ body }) => body.split("\n")).filter((frame) => frame !== "");
+    expect(given.map(Number)).toEqual(Array.from({ length: sent }, (_, index) => index + 1));
+    expect(stage.delivered).toEqual([...new Set(stage.delivered)]);
+    expect(stage.closes).toEqual([]);
+  });
+  fc.assert(run, { numRuns: 200 });
+});

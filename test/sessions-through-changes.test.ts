@@ -1,0 +1,119 @@
+// Connections whose clients speak HTTP, while everything around them is replaced, killed or away; and what ends them.
+
+import { afterEach, expect, test } from "vitest";
+import { TestClient } from "./client.ts";
+import { ask, LineClient } from "./line-client.ts";
+import { TestSystem } from "./system.ts";
+
+let system: TestSystem;
+
+afterEach(() => system.stop());
+
+function numbers(lines: readonly string[]): number[] {
+  return lines.filter((line) => /^\d+$/.test(line)).map(Number);
+}
+
+const upTo = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
+
+test("deploys, killed workers and a NATS that restarts, through two gateways: nothing is lost, doubled or reordered", async () => {
+  system = await TestSystem.start({ handlers: "sessions", gateways: 2, workers: 2 });
+  system.keepWorkers();
+  const [publisher, poll, stream] = await Promise.all([
+    TestClient.open(`${system.url}/line/a/publisher`),
+    LineClient.open(`${system.url}/line/a/poll`),
+    LineClient.open(`${system.url}/line/a/stream`, "stream&bytes=300"),
+  ]);
+  let published = 0;
+  const publishing = setInterval(() => publisher.send(`say ${++published}`), 10);
+  let said = 0;
+  const saying = (async () => {
+    while (said < 60) expect(await poll.say(`m${++said}`)).toBe(204);
+  })();
+  const arrives = (what: string) => {
+    const goal = published + 20;
+    const all = [poll, stream].map((client) => client.until(() => numbers(client.lines).length >= goal, what));
+    return Promise.all(all);
+  };
+  await arrives("before");
+  await system.live("worker")[0]?.end("SIGKILL");
+  await arrives("after a kill");
+  await system.deploy("2", { workers: 2 });
+  await arrives("after a deploy");
+  await system.restartNats();
+  await arrives("after NATS was away");
+  await system.deploy("3", { workers: 2 });
+  await arrives("after another deploy");
+  clearInterval(publishing);
+  await saying;
+  await Promise.all([poll, stream].map((client) => client.until(() => numbers(client.lines).length >= published, "all arrive")));
+  expect(numbers(poll.lines)).toEqual(upTo(published));
+  expect(numbers(stream.lines)).toEqual(upTo(published));
+  await poll.until(() => poll.lines.filter((line) => / m\d+ /.test(line)).length >= said, "all are answered");
+  const answered = poll.lines.filter((line) => / m\d+ /.test(line)).map((line) => line.replace(/ \d+$/, ""));
+  expect(answered).toEqual(upTo(said).map((number) => `${number} m${number}`));
+  poll.abort();
+  stream.abort();
+  await publisher.close();
+});
+
+test("what ends a session is told to onClose once: a client that is away, one that gives up, two that receive, one that reads too slowly", async () => {
+  system = await TestSystem.start({ handlers: "sessions", environment: { BACKPRESSURE_BYTES: "200000", MESSAGE_BYTES: "100000" } });
+  const watch = await TestClient.open(`${system.url}/line/a/watch`);
+  const closes = () => watch.received.map(String).filter((line) => line.startsWith("closed"));
+  const closed = async (id: string, text: string) => {
+    await watch.until(() => closes().some((line) => line.includes(id)), `${id} closes`);
+    expect(closes().filter((line) => line.includes(id))).toEqual([`closed ${id} ${text}`]);
+  };
+  const idOf = ({ lines }: LineClient) => lines[0]?.slice("open ".length) ?? "";
+  const url = `${system.url}/line/a`;
+
+  const away = await LineClient.open(`${url}/away`, "idle=300");
+  away.stop();
+  await away.say("x");
+  await closed(idOf(away), "1006 ");
+  expect(await ask(`${url}/away`)).toMatchObject({ status: 404 });
+
+  const gone = await LineClient.open(`${url}/gone`, "stream&gone");
+  gone.abort();
+  await closed(idOf(gone), "4001 given up");
+
+  const two = await LineClient.open(`${url}/two`, "stream");
+  const second = await ask(`${url}/two?closes`);
+  expect(second).toMatchObject({ status: 409, body: "busy\n" });
+  await two.until(() => two.lines.includes("closed by another"), "the first is told");
+  await closed(idOf(two), "4009 two receivers");
+
+  const slow = await LineClient.open(`${url}/slow`, "idle=60000&frames=1");
+  slow.stop();
+  await slow.say("fill 300");
+  await closed(idOf(slow), "1006 ");
+  await watch.close();
+});
+
+test("a close frame, and then the last frame again, until the time is up", async () => {
+  system = await TestSystem.start({ handlers: "sessions", workers: 1 });
+  const url = `${system.url}/line/a/last`;
+  await ask(`${url}?open&repeat&frame&linger=500`);
+  await ask(url, { method: "POST", body: "close enough" });
+  const first = await ask(url);
+  expect(first.body).toBe('bye\n1 close 1\nc[4000,"enough"]\n');
+  expect((await ask(`${url}?stream&prelude`)).chunks).toEqual(["prelude\n", 'c[4000,"enough"]\n']);
+  let status = 200;
+  while (status === 200) ({ status } = await ask(url));
+  expect(status).toBe(404);
+});
+
+test("a gateway that is killed takes its sessions with it: polls through another one are cut off, and the next is told so", async () => {
+  system = await TestSystem.start({ handlers: "sessions", gateways: 2 });
+  const clients = await Promise.all(upTo(12).map((number) => LineClient.open(`${system.url}/line/a/${number}`)));
+  const [first] = system.live("gateway");
+  await first?.end("SIGKILL");
+  const [other] = system.gatewayHellos.filter(({ pid }) => pid !== first?.pid);
+  const lost = clients.filter(({ lines }) => !lines[0]?.includes(other?.id ?? "?"));
+  for (const client of lost) {
+    client.abort();
+    expect((await ask(client.url)).status).toBe(404);
+  }
+  for (const client of clients) if (!lost.includes(client)) client.abort();
+  expect(lost.length).toBeGreaterThan(0);
+});
