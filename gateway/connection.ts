@@ -23,8 +23,8 @@ export interface Socket {
    * this socket: then TCP stays open, and a client that waits for its end hears of the close seconds later.
    */
   end(code: number, reason: string): void;
-  /** The same where its client has not answered, and nobody will fetch what waits. Missing: as `end`. */
-  endUnanswered?(code: number, reason: string): void;
+  /** As `end`, where the client has not answered and fetches what waits by itself: nobody will. */
+  abandon?(code: number, reason: string): void;
   /** Closes it at once, without a close frame: what waits for it is dropped. The close is reported before this returns. */
   cut(): void;
   /** Bytes that it was sent and has not been able to write. */

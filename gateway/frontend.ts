@@ -64,6 +64,7 @@ export class Frontend {
       now,
       later: (run) => setImmediate(run),
       limitBytes: () => settings.config.BACKPRESSURE_BYTES,
+      totalBytes: () => settings.config.BACKPRESSURE_TOTAL_BYTES,
       isFull: () => this.isFull,
       closing: (connection) => dispatcher.closing(connection),
       isDraining: () => this.upgrades.isDraining,
@@ -133,7 +134,10 @@ export class Frontend {
       isBarred: (ip) => clients.limits.isBarred(ip),
       onUpgrade: (incoming, client) => this.entrance.upgrade(clients.identified(incoming), client),
       onRequest: (incoming, client) => this.request(clients.identified(incoming), client),
-      onOpen: (connection, socket) => clients.open(connection, socket),
+      onOpen: (connection, socket) => {
+        clients.open(connection, socket);
+        this.sessions.opened(connection);
+      },
       onMessage: (connection, message, isBinary) => clients.receive(connection, message, isBinary),
       onPing: (connection) => clients.pinged(connection),
       onFault: (connection) => clients.faulted(connection),

@@ -156,8 +156,8 @@ export class Heartbeats {
     } else if (answer !== undefined) {
       this.counters.unanswered++;
       const { code, reason } = answer.close;
-      if (socket.endUnanswered === undefined) socket.end(code, reason);
-      else socket.endUnanswered(code, reason);
+      if (socket.abandon === undefined) socket.end(code, reason);
+      else socket.abandon(code, reason);
     }
   }
 }

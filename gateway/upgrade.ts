@@ -43,7 +43,7 @@ export interface UpgradesOptions<Data extends object> extends Slices {
   readonly id: string;
   readonly dispatcher: Dispatcher;
   readonly requests: WorkerRequests;
-  readonly sessions: Pick<Sessions, "take" | "has" | "hasMoved">;
+  readonly sessions: Pick<Sessions, "take" | "has">;
   readonly limits: { readonly parkMs: number; readonly bodyBytes: number; readonly urlBytes: number; readonly waiting: number };
   /** Those of HOSTS. */
   readonly hosts: () => readonly string[];
@@ -242,8 +242,7 @@ export class Upgrades<Data extends object> {
 
   private accept(incoming: Incoming, client: WaitingUpgrade<Data>, body: UpgradedBody & { ok: true }, route: RouteHello): void {
     if (!this.options.mayEnter(body.user)) return this.refusals.refuse("upgrade", client, because.tooFast);
-    const { sessions } = this.options;
-    if (body.session !== undefined && !sessions.has(body.session) && !sessions.hasMoved(body.session))
+    if (body.session !== undefined && !this.options.sessions.has(body.session))
       return this.refusals.refuse("upgrade", client, because.noSession);
     const subprotocol =
       body.subprotocol ?? listOf(incoming, "sec-websocket-protocol").find((offered) => route.subprotocols.includes(offered)) ?? "";

@@ -70,6 +70,8 @@ test("a WebSocket takes the session's place: nothing is lost, doubled or reorder
   expect(socket.received.filter((line) => /^\d+ /.test(line.toString()))).toEqual(["1 pause 1", "1 x 1", "2 y 1"]);
   await poll.until(() => poll.last !== undefined || poll.lines.includes("paused"), "polls end");
   expect(await ask(`${system.url}/line/a/moves`)).toMatchObject({ status: 404 });
+  const late = await TestClient.open(`${system.url}/line/b/late?session=moves`);
+  expect(await late.closes()).toEqual({ code: 1008, reason: "session.unknown" });
   const closes = () => publisher.received.filter((line) => line.toString().startsWith("closed"));
   await publisher.until(() => closes().length === 1, "the connection beside it is closed");
   expect(closes()[0]).toMatch(/^closed \S+ 1000 $/);

@@ -14,6 +14,7 @@ test.each<[string, readonly Frame[], FrameFormat, string, number]>([
   ["as it is", [text("a"), text("b")], {}, "a", 1],
   ["with what stands around it", [text("a")], { before: "<", after: ">\n", between: "|" }, "<a>\n", 1],
   ["as the inside of a JSON string", [text('a["é\n"]')], { before: 'c("', escape: "json", after: '");' }, 'c("a[\\"é\\n\\"]");', 1],
+  ["fit for a script in a page", [text("</script>\u2028\u2029")], { escape: "json" }, "\\u003c/script>\\u2028\\u2029", 1],
   ["with each % escaped", [text("100%25")], { escape: "percent" }, "100%2525", 1],
   ["binary, as base64", [binary("hi")], { binaryBefore: "b" }, "baGk=", 1],
   ["binary and JSON", [binary("hi")], { binaryBefore: '"', escape: "json" }, '\\"aGk=', 1],

@@ -57,12 +57,16 @@ function inside(text: string, { begin, end }: { readonly begin: string; readonly
 }
 
 function escaped(text: string, how: FrameFormat["escape"]): string {
-  // Within a script element, `</script>` in somebody's message would end it, and what follows would run; U+2028 and U+2029 end its lines.
+  // In a script of an HTML page, `</script>` would end it; what ends a line in older JavaScript is none in JSON.
   if (how === "json")
     return JSON.stringify(text)
       .slice(1, -1)
-      .replace(/[<\u2028\u2029]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+      .replace(/[<\u2028\u2029]/g, unicode);
   return how === "percent" ? text.replaceAll("%", "%25") : text;
+}
+
+function unicode(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
 function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {

@@ -274,8 +274,19 @@ describe("paused", () => {
     expect(said).toEqual(["a", "b", "+t"]);
     expect(stage.topics.size).toBe(0);
     expect(stage.closes).toEqual([]);
+    expect(stage.receive().answered?.status).toBe(404);
+    expect(stage.socket.hasEnded).toBe(false);
+    stage.after(500);
     expect(stage.socket.hasEnded).toBe(true);
   });
+});
+
+test("one whose client has not answered has nothing left to be fetched", () => {
+  const stage = new Stage();
+  stage.send("2");
+  stage.socket.abandon(4000, "ping timeout");
+  expect(stage.closes).toEqual([{ code: 4000, reason: "ping timeout", isSlow: false }]);
+  expect(stage.receive().answered?.status).toBe(404);
 });
 
 test("whatever happens, each frame reaches the client once and in order", () => {

@@ -26,8 +26,11 @@ export interface SessionSocketOptions {
   readonly onClose: (code: number, reason: Uint8Array, isSlow: boolean) => void;
 }
 
-/** open: it is a socket. closed: it is none, and what waits may be fetched until its time is up. ended: nobody needs to know of it. */
-type Phase = "open" | "closed" | "ended";
+/**
+ * open: it is a socket. closed: it is none, and what waits may be fetched until its time is up. moved: a WebSocket has taken its place, and
+ * until its time is up its key is known. ended: nobody needs to know of it.
+ */
+type Phase = "open" | "closed" | "moved" | "ended";
 
 export class SessionSocket implements Socket, ReceiverOwner {
   private readonly options: SessionSocketOptions;
@@ -80,7 +83,7 @@ export class SessionSocket implements Socket, ReceiverOwner {
     this.close({ code, reason, ...(closeFrame !== undefined && { last: closeFrameOf(closeFrame, code, reason) }) });
   }
 
-  endUnanswered(code: number, reason: string): void {
+  abandon(code: number, reason: string): void {
     this.waiting.clear();
     this.end(code, reason);
   }
@@ -123,7 +126,7 @@ export class SessionSocket implements Socket, ReceiverOwner {
 
   /** A request wants what waits. */
   receive(receiver: Receiver): void {
-    if (this.phase === "ended") return receiver.finish();
+    if (this.phase === "ended" || this.phase === "moved") return receiver.finish();
     if (this.phase === "open") this.options.onHeard();
     if (this.receiver !== undefined) return this.refuse(receiver);
     if (this.phase !== "open" && this.waiting.size === 0 && this.options.linger.repeatLast && this.last !== undefined)
@@ -150,7 +153,8 @@ export class SessionSocket implements Socket, ReceiverOwner {
 
   /** It is another socket from now on: what waits goes there, and then whatever is published. */
   moveTo(socket: Socket): void {
-    this.phase = "ended";
+    this.phase = "moved";
+    this.since = this.options.now();
     for (let index = 0; index < this.waiting.size; index++) {
       const { data, isBinary } = this.waiting.at(index) as Frame;
       socket.send(data, isBinary);
@@ -170,7 +174,17 @@ export class SessionSocket implements Socket, ReceiverOwner {
     const elapsedMs = now() - this.since;
     const isIdle = this.receiver === undefined && this.paused === undefined;
     if (this.phase === "open" && isIdle && elapsedMs >= idleMs) this.breakOff(false);
-    else if (this.phase === "closed" && elapsedMs >= linger.ms) this.finish();
+    else if (this.phase !== "open" && elapsedMs >= linger.ms) this.finish();
+  }
+
+  /** What may still be fetched of one that has closed. */
+  get leftBytes(): number {
+    return this.phase === "closed" ? this.waiting.bytes : 0;
+  }
+
+  /** There is no room for what may still be fetched. */
+  forget(): void {
+    if (this.phase === "closed") this.finish();
   }
 
   onRoom(): void {

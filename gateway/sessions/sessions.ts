@@ -41,13 +41,14 @@ export interface SessionsOptions {
   readonly later: (run: () => void) => void;
   /** What may wait for one client: BACKPRESSURE_BYTES. Read for each. */
   readonly limitBytes: () => number;
+  /** What may still be fetched of all that have closed: BACKPRESSURE_TOTAL_BYTES. */
+  readonly totalBytes: () => number;
   /** There is no room for more connections. */
   readonly isFull: () => boolean;
   readonly isDraining: () => boolean;
 }
 
 interface Session {
-  readonly key: string;
   readonly connection: Connection;
   readonly socket: SessionSocket;
   readonly offer: BusSubscription;
@@ -60,8 +61,6 @@ export class Sessions {
   readonly relay: SessionRelay;
   /** WebSockets that have opened beside a session. */
   private readonly besides = new Map<Connection, Session>();
-  /** Keys of sessions that are WebSockets by now, for as long as those live. */
-  private readonly moved = { keys: new Set<string>(), byConnection: new Map<Connection, string>() };
 
   constructor(options: SessionsOptions) {
     this.options = options;
@@ -114,31 +113,29 @@ export class Sessions {
     else relay.receive(body.key, body.receive, client, { onMissing, onSilent, onBegun: begun });
   }
 
-  /** Whether it is there, over HTTP. */
+  /** Whether it is here, or was until lately. */
   has(key: string): boolean {
-    return this.find(key)?.socket.isOpen === true;
+    return this.find(key) !== undefined;
   }
 
-  /** Whether it was, and is a WebSocket now. */
-  hasMoved(key: string): boolean {
-    return this.moved.keys.has(key);
+  /** A WebSocket has opened. Beside a session that has closed, or has moved already, it closes. */
+  opened(connection: Connection): void {
+    if (this.besides.size === 0) return;
+    const session = this.besides.get(connection);
+    if (session !== undefined && !session.socket.isOpen) this.options.clients.break(connection, "session.unknown");
   }
 
-  /** A WebSocket opens beside the session of this key. One of a session that has moved is closed: it would be the second. */
+  /** A WebSocket opens beside the session of this key. */
   beside(connection: Connection, key: string): void {
     const session = this.find(key);
     if (session !== undefined) this.besides.set(connection, session);
-    else this.options.later(() => this.options.clients.break(connection, "session.unknown"));
   }
 
   /** It has closed. */
   left(connection: Connection): void {
-    const { keys, byConnection } = this.moved;
-    if (this.besides.size === 0 && byConnection.size === 0) return;
+    if (this.besides.size === 0) return;
     this.besides.get(connection)?.socket.resume(connection);
     this.besides.delete(connection);
-    keys.delete(byConnection.get(connection) ?? "");
-    byConnection.delete(connection);
   }
 
   /** See `conn.pauseSession`. */
@@ -165,16 +162,17 @@ export class Sessions {
     socket.handTo(heir);
     session.socket.moveTo(socket);
     heir.socket = socket;
-    this.moved.keys.add(session.key);
-    this.moved.byConnection.set(heir, session.key);
     clients.heard(heir);
     for (const { payload, isBinary } of behind) clients.receive(heir, payload, isBinary);
   }
 
   /** To be called several times a second. */
   sweep(): void {
+    let leftBytes = 0;
     for (const [key, { socket, offer }] of this.sessions) {
       socket.sweep();
+      leftBytes += socket.leftBytes;
+      if (leftBytes > this.options.totalBytes()) socket.forget();
       if (!socket.hasEnded) continue;
       this.sessions.delete(key);
       offer.unsubscribe();
@@ -201,7 +199,7 @@ export class Sessions {
     const connection = clients.admit({ path, query, ip, user, subprotocol, state, expiresAt });
     limits.addresses.enter(address);
     connection.meter = limits.open(address, user);
-    const session = { key: body.key, connection, socket: this.socketFor(connection, body), offer: this.relay.offer(body.key) };
+    const session = { connection, socket: this.socketFor(connection, body), offer: this.relay.offer(body.key) };
     this.sessions.get(body.key)?.offer.unsubscribe();
     this.sessions.set(body.key, session);
     clients.open(connection, session.socket);
