@@ -127,7 +127,13 @@ export class Dealer {
   async onTimer(session: WampSession): Promise<void> {
     session.update({ timerAt: 0 });
     const now = Date.now();
-    const silent = [...new Set(openCalls(session).filter(({ checkAt }) => checkAt <= now).map(({ callee }) => callee))];
+    const silent = [
+      ...new Set(
+        openCalls(session)
+          .filter(({ checkAt }) => checkAt <= now)
+          .map(({ callee }) => callee),
+      ),
+    ];
     // Where a gateway does not answer, nobody is known to be gone.
     const found = await Promise.all(silent.map((callee) => session.conn.members<Dict>(topics.inbox(callee)).catch(() => undefined)));
     const gone = silent.filter((callee, index) => found[index]?.every(({ info }) => info.session !== callee) === true);

@@ -91,11 +91,11 @@ export class Registrations {
   }
 
   private membersOf({ conn }: WampSession, topic: string, isFresh: boolean): Found<Members> {
-    const now = Date.now();
     const known = this.known.get(topic);
-    if (known !== undefined && known.until > now && !isFresh) return known.members;
+    if (known !== undefined && known.until > Date.now() && !isFresh) return known.members;
     return conn.members<Dict>(topic).then((members) => {
-      if (members.length > 0) keep(this.known, topic, { until: now + knownMs, members });
+      // From when it is told: under load, the answer may take longer than it is known for.
+      if (members.length > 0) keep(this.known, topic, { until: Date.now() + knownMs, members });
       return members;
     });
   }
