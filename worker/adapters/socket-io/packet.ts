@@ -32,6 +32,11 @@ export interface EncodedPacket {
 /** As many as the usual servers and clients take. */
 export const attachmentLimit = 10;
 
+/** Type, attachments, namespace, id. */
+const headPattern = /^([0-6])(?:(?<=[56])(\d+)-)?(?:(\/[^,]*)(?:,|$))?(\d{1,15}(?=\[))?/;
+/** What most have: of an event of the main namespace that nobody waits for. */
+const plainHead: readonly string[] = ["2", "2"];
+
 /** What only the two sides themselves may tell. */
 const reservedEvents = ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
@@ -56,10 +61,9 @@ export function attachmentsOf(text: string): number {
 
 /** @param attachments as many as `attachmentsOf` says. @throws {CodedError} "message.invalid" */
 export function decodePacket(text: string, attachments: readonly Uint8Array[] = []): Packet {
-  // Type, attachments, namespace, id.
-  const head = /^([0-6])(?:(?<=[56])(\d+)-)?(?:(\/[^,]*)(?:,|$))?(\d{1,15}(?=\[))?/.exec(text);
+  const head = text.startsWith("2[") ? plainHead : headPattern.exec(text);
   if (head === null) throw invalid("a packet begins with its type, a digit from 0 to 6");
-  const [all, digit, , nsp = "/", id] = head;
+  const [all = "", digit, , nsp = "/", id] = head;
   const type = Number(digit) >= packetType.binaryEvent ? Number(digit) - 3 : Number(digit);
   const data = all.length === text.length ? undefined : parse(text.slice(all.length), attachments);
   if (!isPayload(type, data)) throw invalid(`${text.slice(all.length, 80)} is no payload of a packet of type ${digit}`);

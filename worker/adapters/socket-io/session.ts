@@ -26,6 +26,8 @@ export class Session<Data> implements Client {
   private readonly io: Server<Data>;
   private readonly sockets = new Map<string, Socket<Data>>();
   private readonly limitBytes: number;
+  /** The state that it was compared with last. */
+  private seen: Conn["state"] | undefined;
   /** Attachments that are too large for the state. */
   private parts: Uint8Array[] | undefined;
 
@@ -38,8 +40,11 @@ export class Session<Data> implements Client {
 
   /** Whether it is what the state tells: another worker may have had the connection meanwhile. */
   fits(state: Conn["state"]): boolean {
+    if (state === this.seen) return true;
     const names = Object.keys(state.sockets);
-    return names.length === this.sockets.size && names.every((name) => this.sockets.get(name)?.id === state.sockets[name]?.id);
+    const isSame = names.length === this.sockets.size && names.every((name) => this.sockets.get(name)?.id === state.sockets[name]?.id);
+    if (isSame) this.seen = state;
+    return isSame;
   }
 
   /** The connection has come from another worker: its listeners are registered again. A namespace that is no more is left. */
@@ -232,7 +237,8 @@ function event<Data>(socket: Socket<Data>, args: unknown[], id: number | undefin
 function dispatch<Data>(socket: Socket<Data>, args: unknown[]): unknown {
   const [name, ...rest] = args;
   const any = socket.anyListeners.map((listener): unknown => listener(...args));
-  return allOf([...any, ...socket.notify(String(name), ...rest)]);
+  const own = socket.notify(String(name), ...rest);
+  return allOf(any.length === 0 ? own : [...any, ...own]);
 }
 
 /** The function that a listener acknowledges an event with: the first call counts. */

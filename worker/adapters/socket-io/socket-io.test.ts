@@ -207,9 +207,9 @@ test("what a client can have the state keep is bounded, and more is its own faul
 });
 
 test("a client that never connects to a namespace is closed", async () => {
-  const { app } = await serve(() => undefined);
+  const app = await testHandler(socketIo({ path: "/socket.io/*", connectTimeout: 1_000 }, () => undefined));
   const ada = await app.connect(url);
-  app.advance(45_000);
+  app.advance(1_000);
   await expect.poll(() => ada.closed).toEqual({ code: 4001, reason: "connect timeout" });
 });
 
