@@ -50,6 +50,8 @@ test.each([
   '4{"message":"no"}',
   "51-",
   `2${"[".repeat(200_000)}`,
+  `2["hi",${"[".repeat(201)}${"]".repeat(201)}]`,
+  `0{"a":${"[".repeat(100_000)}${"]".repeat(100_000)}}`,
   '2["hi",{"__proto__":',
 ])("no packet: %s", (text) => {
   expect(() => decodePacket(text)).toThrow(/^message\.invalid: /);

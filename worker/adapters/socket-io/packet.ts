@@ -37,6 +37,9 @@ const headPattern = /^([0-6])(?:(?<=[56])(\d+)-)?(?:(\/[^,]*)(?:,|$))?(\d{1,15}(
 /** What most have: of an event of the main namespace that nobody waits for. */
 const plainHead: readonly string[] = ["2", "2"];
 
+/** How deep a payload may be nested: less than a state, and than what overflows a stack. */
+const depthLimit = 200;
+
 /** What only the two sides themselves may tell. */
 const reservedEvents = ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
@@ -66,8 +69,14 @@ export function decodePacket(text: string, attachments: readonly Uint8Array[] = 
   const [all = "", digit, , nsp = "/", id] = head;
   const type = Number(digit) >= packetType.binaryEvent ? Number(digit) - 3 : Number(digit);
   const data = all.length === text.length ? undefined : parse(text.slice(all.length), attachments);
+  if (text.length > 2 * depthLimit && isDeeper(data, depthLimit)) throw invalid(`a payload is at most ${depthLimit} levels deep`);
   if (!isPayload(type, data)) throw invalid(`${text.slice(all.length, 80)} is no payload of a packet of type ${digit}`);
   return { type, nsp, id: id === undefined ? undefined : Number(id), data };
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null || isBinary(value)) return false;
+  return levels === 0 || Object.values(value).some((each) => isDeeper(each, levels - 1));
 }
 
 function isPayload(type: number, data: unknown): boolean {

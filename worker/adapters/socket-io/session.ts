@@ -103,15 +103,14 @@ export class Session<Data> implements Client {
   private async connect(name: string, auth: Record<string, unknown>, turn: RunningTurn): Promise<void> {
     const found = this.io.find(name);
     if (found === undefined) return refuse(turn, name, new Error("Invalid namespace"));
-    const known = Object.values(turn.conn.state.sockets);
+    const known = Object.entries(turn.conn.state.sockets).filter(([other]) => other !== name);
     if (known.length >= namespaceLimit) throw invalid(`a connection has at most ${namespaceLimit} namespaces`);
-    if (Buffer.byteLength(JSON.stringify([auth, ...known.map((each) => each.auth)])) > authBytes)
+    if (Buffer.byteLength(JSON.stringify([auth, ...known.map(([, socket]) => socket.auth)])) > authBytes)
       throw invalid(`the auth of a connection has at most ${authBytes} bytes of JSON, in all its namespaces`);
-    const { nsp } = found;
-    const socket = turn.conn.state.sockets[name] === undefined ? await this.admit(found, auth, turn) : this.sockets.get(name);
+    const socket = this.sockets.get(name) ?? (await this.admit(found, auth, turn));
     if (socket === undefined) return;
     delete turn.state.sockets[name]?.isConnecting;
-    await allOf(nsp.listeners.map((listener) => listener(socket)));
+    await allOf(found.nsp.listeners.map((listener) => listener(socket)));
   }
 
   /**
@@ -270,8 +269,13 @@ function refuse({ conn }: RunningTurn, nsp: string, { message, data }: Error & {
   conn.send(framesOf(encodePacket({ type: packetType.connectError, nsp, data: { message, data } })));
 }
 
+/** Without data that has no JSON, or too much of it. */
 function memberInfo({ id, data }: SocketState): object {
-  return Buffer.byteLength(JSON.stringify({ id, data })) > memberBytes ? { id } : { id, data };
+  try {
+    return Buffer.byteLength(JSON.stringify({ id, data })) > memberBytes ? { id } : { id, data };
+  } catch {
+    return { id };
+  }
 }
 
 /** @returns a promise only where there is something to wait for. */

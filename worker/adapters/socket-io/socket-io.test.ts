@@ -189,6 +189,30 @@ test("what is begun when listeners are registered again emits, once that turn is
   await expect.poll(() => events(ada)).toEqual(['42["tick"]']);
 });
 
+test("all sockets of a namespace are found, with their data where others can be told of it", async () => {
+  const { client } = await serve((io) => {
+    io.on("connection", (socket) => {
+      socket.on("set", (data) => {
+        socket.data = data === "big" ? { big: 1n } : data;
+        socket.join("set");
+      });
+      socket.on("find", async (answer) => {
+        const [all, some] = await Promise.all([io.fetchSockets(), io.in("set").except(socket.id).fetchSockets()]);
+        answer(
+          all.length,
+          some.map(({ data }) => data ?? null),
+        );
+      });
+    });
+  });
+  const [ada, bob, cyd] = [await client(), await client(), await client()];
+  await ada.send('42["set",{"name":"Ada"}]');
+  await bob.send('42["set",{"name":"Bob"}]');
+  await cyd.send('42["set","big"]');
+  await ada.send('420["find"]');
+  expect(events(ada)).toEqual(['430[3,[{"name":"Bob"},null]]']);
+});
+
 test("what a client can have the state keep is bounded, and more is its own fault", async () => {
   const { client } = await serve((io) => {
     io.of(/./).on("connection", (socket) => {
