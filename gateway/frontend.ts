@@ -62,6 +62,7 @@ export class Frontend {
       topics: this.sessionTopics,
       publishToSockets: (topic, data, isBinary) => this.server?.publish(topic, data, isBinary),
       now,
+      unansweredAt: () => requests.unansweredAt,
       later: (run) => setImmediate(run),
       limitBytes: () => settings.config.BACKPRESSURE_BYTES,
       totalBytes: () => settings.config.BACKPRESSURE_TOTAL_BYTES,

@@ -67,6 +67,12 @@ export class WorkerRequests {
     return this.open.size;
   }
 
+  /** When the oldest that is open was asked; Infinity where none is. */
+  get unansweredAt(): number {
+    const [oldest] = this.open.values();
+    return oldest?.askedAt ?? Number.POSITIVE_INFINITY;
+  }
+
   /** @returns what is to be called when nobody waits for the answer, or for the rest of it, any more. */
   ask(question: Question): () => void {
     this.last = (this.last + 1) >>> 0;

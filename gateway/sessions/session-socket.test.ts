@@ -54,9 +54,9 @@ class Stage {
     for (let run = this.soon.shift(); run !== undefined; run = this.soon.shift()) run();
   }
 
-  after(ms: number): void {
+  after(ms: number, unansweredAt?: number): void {
     this.at += ms;
-    this.socket.sweep();
+    this.socket.sweep(unansweredAt);
   }
 }
 
@@ -228,7 +228,28 @@ test("it is closed with 1006 when nobody has received for idleMs, and not while 
   stage.after(999);
   expect(stage.closes).toEqual([]);
   stage.after(1);
+  stage.after(100);
   expect(stage.closes).toEqual([{ code: 1006, reason: "", isSlow: false }]);
+});
+
+test("after a standstill, what has arrived meanwhile is read before it is closed", () => {
+  const stage = new Stage();
+  stage.after(60_000);
+  stage.receive();
+  stage.after(100);
+  stage.after(60_000);
+  expect(stage.closes).toEqual([]);
+});
+
+test("it is not closed while a request that came before its time was up waits for a worker, but for those that came later", () => {
+  const stage = new Stage();
+  for (let sweeps = 0; sweeps < 100; sweeps++) stage.after(100, 900);
+  expect(stage.closes).toEqual([]);
+  stage.receive();
+  stage.send("a");
+  stage.settle();
+  for (let sweeps = 0; sweeps < 20; sweeps++) stage.after(100, stage.at + 50);
+  expect(stage.closes).toHaveLength(1);
 });
 
 test("a publish reaches all who subscribe but the publisher", () => {

@@ -44,6 +44,9 @@ export class SessionSocket implements Socket, ReceiverOwner {
   private paused: { readonly by: object; readonly frame: string } | undefined;
   /** Since when nobody receives; after the close, since that. */
   private since: number;
+  /** When its time was found to be up, after all that had arrived by then was read; undefined: it is not. */
+  private overdueAt: number | undefined;
+  private isOverdue = false;
 
   constructor(options: SessionSocketOptions) {
     this.options = options;
@@ -168,13 +171,25 @@ export class SessionSocket implements Socket, ReceiverOwner {
     this.receiver?.finish();
   }
 
-  /** To be called several times a second. */
-  sweep(): void {
-    const { now, idleMs, linger } = this.options;
-    const elapsedMs = now() - this.since;
-    const isIdle = this.receiver === undefined && this.paused === undefined;
-    if (this.phase === "open" && isIdle && elapsedMs >= idleMs) this.breakOff(false);
-    else if (this.phase !== "open" && elapsedMs >= linger.ms) this.finish();
+  /**
+   * To be called several times a second.
+   * @param unansweredAt When the oldest request arrived that no worker has answered: it may be of this session's client.
+   */
+  sweep(unansweredAt = Number.POSITIVE_INFINITY): void {
+    const { idleMs, linger } = this.options;
+    const elapsedMs = this.options.now() - this.since;
+    if (this.phase === "open") this.sweepIdle(elapsedMs >= idleMs, unansweredAt);
+    else if (elapsedMs >= linger.ms) this.finish();
+  }
+
+  // Not at once: a gateway that has stood still has yet to read what its client has sent; and where workers were away, or are slow, its
+  // request may wait for one.
+  private sweepIdle(isLate: boolean, unansweredAt: number): void {
+    const wasOverdue = this.isOverdue;
+    this.isOverdue = isLate && this.receiver === undefined && this.paused === undefined;
+    if (!this.isOverdue) this.overdueAt = undefined;
+    else if (wasOverdue) this.overdueAt ??= this.options.now();
+    if (this.overdueAt !== undefined && unansweredAt > this.overdueAt) this.breakOff(false);
   }
 
   /** What may still be fetched of one that has closed. */

@@ -38,6 +38,8 @@ export interface SessionsOptions {
   readonly topics: SessionTopics;
   readonly publishToSockets: (topic: string, data: Uint8Array, isBinary: boolean) => void;
   readonly now: () => number;
+  /** When the oldest request arrived that no worker has answered; Infinity: all are. */
+  readonly unansweredAt: () => number;
   readonly later: (run: () => void) => void;
   /** What may wait for one client: BACKPRESSURE_BYTES. Read for each. */
   readonly limitBytes: () => number;
@@ -168,9 +170,10 @@ export class Sessions {
 
   /** To be called several times a second. */
   sweep(): void {
+    const unansweredAt = this.options.unansweredAt();
     let leftBytes = 0;
     for (const [key, { socket, offer }] of this.sessions) {
-      socket.sweep();
+      socket.sweep(unansweredAt);
       leftBytes += socket.leftBytes;
       if (leftBytes > this.options.totalBytes()) socket.forget();
       if (!socket.hasEnded) continue;
