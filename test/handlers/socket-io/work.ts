@@ -2,7 +2,7 @@
 
 import { type Server, socketIo } from "../../../worker/adapters/socket-io/socket-io.ts";
 
-export default socketIo({ path: "/work/*" }, (io: Server) => {
+export default socketIo({ path: "/work/*", cors: { origin: "*" } }, (io: Server) => {
   io.on("connection", (socket) => {
     socket.emit("welcome", socket.isNew);
     socket.join("all");
