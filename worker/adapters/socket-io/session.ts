@@ -1,6 +1,7 @@
 // One connection as Socket.IO's protocol sees it: its sockets by namespace, and what becomes of each packet.
 // Source: socket.io-protocol v5, "Exchange protocol".
 
+import { setTimeout as pause } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { isThenable } from "../../thenable.ts";
 import { invalid } from "../engine-io/engine.ts";
@@ -18,6 +19,8 @@ const incomingStateBytes = 4 * 1024;
 /** What clients have told with all their `auth`: it is in the state. */
 const authBytes = 4 * 1024;
 const namespaceLimit = 16;
+/** Between what a client is told when it connects, and what listeners emit to it: time to have read the former. */
+const apartMs = 5;
 /** As much as is told of a member. */
 const memberBytes = 1024;
 
@@ -115,7 +118,7 @@ export class Session<Data> implements Client {
 
   /**
    * The client hears that it is connected before anything that the listeners emit: a commit of its own, since clients that wait for one
-   * message, and then for the next, would miss what comes in the same packet of TCP.
+   * message, and then for the next, would miss what they read together with it.
    * @returns undefined where a middleware refuses it.
    */
   private async admit({ nsp, place }: Found<Data>, auth: Record<string, unknown>, turn: RunningTurn): Promise<Socket<Data> | undefined> {
@@ -137,6 +140,7 @@ export class Session<Data> implements Client {
     socket.packet(packetType.connect, { sid: id });
     turn.conn.setState(turn.state as Conn["state"]);
     await turn.conn.flush();
+    await pause(apartMs);
     return socket;
   }
 
