@@ -22,7 +22,11 @@ async function example(name: string): Promise<Handler> {
   expect(from, name).toBeGreaterThan(-1);
   const code = page.slice(from + start.length, page.indexOf("\n```", from + start.length));
   const file = join(folder, `${name}.ts`);
-  const found = { "../handler.ts": join(clone, "worker", "handler.ts"), valibot: fileURLToPath(import.meta.resolve("valibot")) };
+  const found = {
+    "../handler.ts": join(clone, "worker", "handler.ts"),
+    "../session.ts": join(clone, "worker", "session.ts"),
+    valibot: fileURLToPath(import.meta.resolve("valibot")),
+  };
   const complete = Object.entries(found).reduce((text, [name, at]) => text.replaceAll(`"${name}"`, JSON.stringify(at)), code);
   writeFileSync(file, complete);
   return ((await import(pathToFileURL(file).href)) as { default: Handler }).default;
@@ -155,4 +159,14 @@ test("one of those who open the document may edit it; it is free when that one i
   expect(ada.take()).toEqual([{ editor: bob.id }, { editor: null }]);
   await ada.send({ edit: true });
   expect(ada.take()).toEqual([{ mayEdit: true }]);
+});
+
+test("lines: requests receive, or send; one whose session is not there opens it", async () => {
+  const app = await testHandler(await example("lines"));
+  expect(await app.session("/lines/k")).toMatchObject({ kind: "receive", key: "k" });
+  expect(await app.session("/lines/k", { sessionMissing: true })).toMatchObject({ kind: "open", key: "k", idleMs: 30_000 });
+  expect(await app.session("/lines/k", { method: "POST", body: "hi" })).toMatchObject({ kind: "deliver", messages: ["hi"] });
+  const client = await app.connect("/lines/k");
+  await client.send("hi");
+  expect(client.received).toEqual(["welcome", "got hi"]);
 });

@@ -16,6 +16,7 @@ import { isClientFault } from "./failure.ts";
 import type { App, Handler, Member, MembersFilter, Sendable } from "./handler.ts";
 import { ClientRequest, refusalOf } from "./http-request.ts";
 import { listed } from "./members.ts";
+import { SessionAnswer, type SessionPlan } from "./session.ts";
 import { Background } from "./testing/background.ts";
 import type { HeldConnection } from "./testing/held-connection.ts";
 import { type CrashPoint, InMemoryGateway, type TestLimits as Limits, type TestRelease } from "./testing/in-memory-gateway.ts";
@@ -89,6 +90,19 @@ export class TestApp<State = unknown> {
 
   /** Asks onRequest, plain HTTP: 400 where it lets an error of reading a body through. @param url `/chat/blue?name=Ada` */
   async request(url: string, init: RequestInit = {}): Promise<Response> {
+    const answer = await this.answer(url, init, false);
+    if (answer instanceof Response) return answer;
+    throw new Error("onRequest has answered with a session: app.session(url) shows it");
+  }
+
+  /** What onRequest answers with instead of a Response: openSession and so on. The session itself is the gateway's, and is not opened here. */
+  async session(url: string, { sessionMissing = false, ...init }: RequestInit & { sessionMissing?: boolean } = {}): Promise<SessionPlan> {
+    const answer = await this.answer(url, init, sessionMissing);
+    if (answer instanceof SessionAnswer) return answer.plan;
+    throw new Error(`onRequest has answered with ${answer.status}: app.request(url) gives the Response`);
+  }
+
+  private async answer(url: string, init: RequestInit, sessionMissing: boolean): Promise<Response | SessionAnswer> {
     const { handler } = this.gateway.active;
     if (handler.onRequest === undefined) throw new Error("the handler has no onRequest, so its path does not answer plain HTTP");
     const { params } = partsOf(handler, url);
@@ -97,9 +111,7 @@ export class TestApp<State = unknown> {
     const turn = { id: "test:http", redelivered: false, flushed: 0, release: this.release, app, signal };
     const request = new ClientRequest(new URL(url, "http://localhost"), init);
     try {
-      const response = await handler.onRequest(request, { params, ip: "127.0.0.1", turn, app, sessionMissing: false });
-      if (response instanceof Response) return response;
-      throw new Error("onRequest has answered with a session: app.session(url) looks at it");
+      return await handler.onRequest(request, { params, ip: "127.0.0.1", turn, app, sessionMissing });
     } catch (error) {
       const fault = request.clientFaultOf(error);
       if (!isClientFault(fault)) throw fault;

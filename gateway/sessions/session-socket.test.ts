@@ -97,6 +97,15 @@ describe("a poll", () => {
     expect(stage.closes).toEqual([]);
   });
 
+  test("whose answer has no body, as of HEAD, takes nothing", () => {
+    const stage = new Stage();
+    stage.send("a");
+    const head = new FakeClient();
+    head.begin = () => undefined;
+    stage.receive({}, head);
+    expect(stage.receive().body).toBe("a\n");
+  });
+
   test("of a client that is given up closes the session where it is to", () => {
     const stage = new Stage();
     stage.receive({ gone: { code: 4001, reason: "gone" } }).leave();

@@ -260,7 +260,6 @@ export class SessionSocket implements Socket, ReceiverOwner {
   }
 
   private flush(): void {
-    if (this.paused !== undefined) return;
     this.receiver?.give(this.waiting);
     if (this.phase !== "open" && this.waiting.size === 0) this.receiver?.finish();
   }

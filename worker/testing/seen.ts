@@ -39,6 +39,8 @@ export type TestEffect =
   | { readonly type: "setState"; readonly state: unknown }
   /** setUser and setExpiresAt: what of it was called. */
   | { readonly type: "identify"; readonly user?: string; readonly expiresAt?: Date | undefined }
+  | { readonly type: "pauseSession"; readonly frame: string }
+  | { readonly type: "moveToSession" }
   | { readonly type: "close"; readonly code: number; readonly reason: string };
 
 /** A frame as it went over the wire: text, or bytes of the receiver's own. */
@@ -93,6 +95,10 @@ export function seenEffect(effect: Effect): TestEffect {
       return { type: "lock", name: textOf(effect) };
     case toGateway.unlock:
       return { type: "unlock", name: textOf(effect) };
+    case toGateway.pauseSession:
+      return { type: "pauseSession", frame: textOf(effect) };
+    case toGateway.moveToSession:
+      return { type: "moveToSession" };
     case toGateway.close:
       return { type: "close", code: extra, reason: textOf(effect) };
     default:

@@ -148,6 +148,10 @@ function brief(effect: ReturnType<typeof seenEffect>): unknown {
       return `clearTimer ${effect.name}`;
     case "setHeartbeat":
       return `setHeartbeat ${effect.heartbeat?.every ?? "none"}`;
+    case "pauseSession":
+      return `pauseSession ${effect.frame}`;
+    case "moveToSession":
+      return effect.type;
     case "lock":
     case "unlock":
       return `${effect.type} ${effect.name}`;
