@@ -34,11 +34,12 @@ export class Client implements ConnectionListener {
 
   constructor(endpoint: Endpoint, context: ClientContext) {
     this.context = context;
-    this.connection = new Connection(endpoint, { listener: this, frames: context.frames, buffer: context.buffer });
+    this.connection = new Connection(endpoint, { listener: this, buffer: context.buffer });
   }
 
   send(count: number, stamp: number): void {
-    this.connection.send(this.sent, count, stamp);
+    const { frames } = this.context;
+    if (!this.connection.write(frames.numbered(this.sent, count, stamp))) frames.leave();
     this.sent += count;
   }
 

@@ -1,8 +1,7 @@
 // One WebSocket of the load: a plain TCP connection, an upgrade request written by hand, and then frames.
 
 import { connect, type Socket } from "node:net";
-import { FrameReader } from "./frame-reader.ts";
-import type { OutgoingFrames } from "./outgoing-frames.ts";
+import { FrameReader, type PayloadHead } from "./frame-reader.ts";
 
 export interface ConnectionListener {
   /** The server has agreed to speak WebSocket. */
@@ -21,6 +20,15 @@ export interface Endpoint {
   readonly port: number;
   readonly path: string;
   readonly localAddress?: string | undefined;
+  readonly subprotocol?: string | undefined;
+}
+
+export interface ConnectionOptions {
+  readonly listener: ConnectionListener;
+  /** What is read into, by all connections: it is done with when the call returns. */
+  readonly buffer: Uint8Array;
+  /** Missing: that of OutgoingFrames. */
+  readonly head?: PayloadHead;
 }
 
 const endOfHead = "\r\n\r\n";
@@ -30,30 +38,28 @@ const accepted = "s3pplmbitxaq9kygzzhzrbk+xoo=";
 
 export class Connection {
   private readonly listener: ConnectionListener;
-  private readonly frames: OutgoingFrames;
   private readonly reader: FrameReader;
   private readonly socket: Socket;
   /** Of the response, until it is whole. */
   private head: string | undefined = "";
   private hasEnded = false;
 
-  /** @param buffer What is read into, by all connections: it is done with when the call returns. */
-  constructor(endpoint: Endpoint, options: { listener: ConnectionListener; frames: OutgoingFrames; buffer: Uint8Array }) {
+  constructor(endpoint: Endpoint, { listener, buffer: shared, head }: ConnectionOptions) {
     const { host, port, localAddress } = endpoint;
-    this.listener = options.listener;
-    this.frames = options.frames;
-    this.reader = new FrameReader({
-      onMessage: (number, stamp, payloadBytes) => this.listener.onMessage(number, stamp, payloadBytes),
-      onMalformed: () => this.listener.onMalformed(),
+    this.listener = listener;
+    const frameListener = {
+      onMessage: (number: number, stamp: number, payloadBytes: number) => listener.onMessage(number, stamp, payloadBytes),
+      onMalformed: () => listener.onMalformed(),
       onClose: () => this.end("closed by the server"),
-    });
+    };
+    this.reader = new FrameReader(frameListener, head);
     this.socket = connect({
       host,
       port,
       ...(localAddress !== undefined && { localAddress }),
       noDelay: true,
       onread: {
-        buffer: options.buffer,
+        buffer: shared,
         callback: (bytes, buffer) => {
           this.read(buffer, bytes);
           return true;
@@ -65,11 +71,10 @@ export class Connection {
     this.socket.once("close", () => this.end("the connection broke"));
   }
 
-  /** @param count frames, numbered from `first`. */
-  send(first: number, count: number, stamp: number): void {
-    if (this.hasEnded) return;
-    this.socket.write(this.frames.numbered(first, count, stamp));
-    if (this.socket.writableLength > 0) this.frames.leave();
+  /** @returns whether nothing of the bytes is needed any longer. */
+  write(frames: Uint8Array): boolean {
+    if (!this.hasEnded) this.socket.write(frames);
+    return this.socket.writableLength === 0;
   }
 
   /** Without a word, and without a word to the listener. */
@@ -112,11 +117,12 @@ export class Connection {
   }
 }
 
-function requestFor({ host, port, path }: Endpoint): string {
+function requestFor({ host, port, path, subprotocol }: Endpoint): string {
   const lines = [
     `GET ${path} HTTP/1.1`,
     `Host: ${host}:${port}`,
     ...["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", `Sec-WebSocket-Key: ${key}`],
+    ...(subprotocol === undefined ? [] : [`Sec-WebSocket-Protocol: ${subprotocol}`]),
   ];
   return lines.join("\r\n") + endOfHead;
 }

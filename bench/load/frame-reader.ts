@@ -5,12 +5,28 @@ import { digitBytes, readDigits } from "./digits.ts";
 import { payloadHeadBytes } from "./outgoing-frames.ts";
 
 export interface FrameListener {
-  /** A whole message has come. @param number -1 where it is shorter than our own are: a greeting. */
+  /** A whole message has come. @param number -1 where it is none of our own: a greeting. */
   onMessage(number: number, stamp: number, payloadBytes: number): void;
   onClose(): void;
   /** Something that no server says to us. */
   onMalformed(): void;
 }
+
+/** The beginning of a payload: what of it is looked at. */
+export interface PayloadHead {
+  /** At most. */
+  readonly bytes: number;
+  /** Reads bytes[start, end). @returns -1 where the payload is none of our own. */
+  numberOf(bytes: Uint8Array, start: number, end: number): number;
+  stampOf(bytes: Uint8Array, start: number): number;
+}
+
+/** Of OutgoingFrames. */
+const usualHead: PayloadHead = {
+  bytes: payloadHeadBytes,
+  numberOf: (bytes, start, end) => (end - start < payloadHeadBytes ? -1 : readDigits(bytes, start)),
+  stampOf: (bytes, start) => readDigits(bytes, start + digitBytes),
+};
 
 const finalText = 0x81;
 const finalBinary = 0x82;
@@ -21,6 +37,7 @@ const headerLimitBytes = 10;
 
 export class FrameReader {
   private readonly listener: FrameListener;
+  private readonly head: PayloadHead;
   /** What is still to come of the payload whose beginning has been read. */
   private rest = 0;
   /** Of that frame. */
@@ -32,8 +49,9 @@ export class FrameReader {
   private cut: Buffer | undefined;
   private cutBytes = 0;
 
-  constructor(listener: FrameListener) {
+  constructor(listener: FrameListener, head: PayloadHead = usualHead) {
     this.listener = listener;
+    this.head = head;
   }
 
   /** Reads bytes[start, end). */
@@ -72,12 +90,11 @@ export class FrameReader {
       if (at + headerBytes > end) return 0;
       payloadBytes = bytes.slice(at + 2, at + headerBytes).reduce((sum, byte) => sum * 256 + byte, 0);
     }
-    const isOurs = payloadBytes >= payloadHeadBytes;
-    const headBytes = headerBytes + (isOurs ? payloadHeadBytes : payloadBytes);
+    const headBytes = headerBytes + Math.min(payloadBytes, this.head.bytes);
     if (at + headBytes > end) return 0;
     this.opcode = bytes[at] as number;
-    this.number = isOurs ? readDigits(bytes, at + headerBytes) : -1;
-    this.stamp = isOurs ? readDigits(bytes, at + headerBytes + digitBytes) : 0;
+    this.number = this.head.numberOf(bytes, at + headerBytes, at + headBytes);
+    this.stamp = this.number === -1 ? 0 : this.head.stampOf(bytes, at + headerBytes);
     this.payloadBytes = payloadBytes;
     this.rest = headerBytes + payloadBytes - headBytes;
     return headBytes;
@@ -100,7 +117,7 @@ export class FrameReader {
   }
 
   private keep(bytes: Uint8Array, at: number, end: number): void {
-    this.cut ??= Buffer.allocUnsafe(headerLimitBytes + payloadHeadBytes);
+    this.cut ??= Buffer.allocUnsafe(headerLimitBytes + this.head.bytes);
     this.cut.set(bytes.subarray(at, end));
     this.cutBytes = end - at;
   }

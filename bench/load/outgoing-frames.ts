@@ -58,7 +58,7 @@ export class OutgoingFrames {
   }
 }
 
-function headerOf(payloadBytes: number): Buffer {
+export function headerOf(payloadBytes: number): Buffer {
   const size = payloadBytes < 126 ? [masked | payloadBytes] : [masked | 126, payloadBytes >> 8, payloadBytes & 0xff];
   return Buffer.from([finalText, ...size, ...new Array<number>(maskBytes).fill(0)]);
 }
