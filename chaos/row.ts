@@ -6,6 +6,7 @@ import type { Client } from "./client.ts";
 import { Journal } from "./connection-journal.ts";
 import type { Fault } from "./faults/fault.ts";
 import { wrongHistory } from "./history.ts";
+import { LibraryWatch } from "./library-watch.ts";
 import { Load } from "./load.ts";
 import { LockWatch } from "./lock-watch.ts";
 import { wrongMembers } from "./presence.ts";
@@ -40,6 +41,7 @@ export async function runRow(installation: Installation, fault: Fault, options: 
   const task = await TaskWatch.listen(installation.url);
   const load = await Load.open({ url: installation.url, connections: options.connections, rate: options.rate });
   const lock = new LockWatch(installation.url);
+  const libraries = await LibraryWatch.open(installation.url, await gatewaysOf(installation));
   const condemned = new Set<Client>();
   const broken: string[] = [];
   let times = 0;
@@ -67,6 +69,7 @@ export async function runRow(installation: Installation, fault: Fault, options: 
       await load.flows();
       await task.runs();
       await lock.passes();
+      await libraries.passes(await gatewaysOf(installation));
     }
   } catch (error) {
     broken.push(`strike ${times + 1}: ${(error as Error).message}`);
@@ -74,6 +77,7 @@ export async function runRow(installation: Installation, fault: Fault, options: 
   load.stop();
   options.onStep("counting");
   broken.push(...(await lock.close()));
+  broken.push(...(await libraries.close()));
   await load.settle();
   await load.beats().catch((error: Error) => broken.push(error.message));
   broken.push(...(await wrongMembers(installation.url, idsOf(load.clients.filter(({ isOpen }) => isOpen)))));
@@ -113,6 +117,10 @@ export async function runRow(installation: Installation, fault: Fault, options: 
     goalMs: fault.goalMs ?? null,
     broken: [...broken, ...messages.broken],
   };
+}
+
+async function gatewaysOf(installation: Installation): Promise<string[]> {
+  return (await installation.status()).gateways.map(({ id }) => id);
 }
 
 function idsOf(clients: readonly Client[]): string[] {
