@@ -1,4 +1,4 @@
-import { CallError, wamp1 } from "../../../worker/adapters/wamp1.ts";
+import { CallError, wamp1 } from "../../../worker/adapters/wamp1/wamp1.ts";
 
 export default wamp1({
   path: "/pusher",

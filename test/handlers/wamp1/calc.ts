@@ -1,6 +1,6 @@
 // What test/suites/autobahn-0.8.ts calls, subscribes to and is refused.
 
-import { CallError, NotSubscribed, wamp1 } from "../../../worker/adapters/wamp1.ts";
+import { CallError, NotSubscribed, wamp1 } from "../../../worker/adapters/wamp1/wamp1.ts";
 
 const calc = "http://example.com/calc#";
 

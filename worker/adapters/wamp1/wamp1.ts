@@ -6,7 +6,6 @@
 
 import * as v from "valibot";
 import {
-  type Connection,
   defineHandler,
   type Handler,
   type HandlerError,
@@ -14,48 +13,29 @@ import {
   type Turn,
   type UpgradeRequest,
   type Welcome,
-} from "../handler.ts";
+} from "../../handler.ts";
+import {
+  CALL,
+  CALLERROR,
+  type ClientMessage,
+  clientMessage,
+  PREFIX,
+  PUBLISH,
+  type PublishMessage,
+  SUBSCRIBE,
+  UNSUBSCRIBE,
+  uriBytes,
+  WELCOME,
+} from "./messages.ts";
+import { CallError, type Conn, type Kept, Session, sessionTopic, topicOf } from "./session.ts";
 
-const WELCOME = 0;
-const PREFIX = 1;
-const CALL = 2;
-const CALLRESULT = 3;
-const CALLERROR = 4;
-const SUBSCRIBE = 5;
-const UNSUBSCRIBE = 6;
-const PUBLISH = 7;
-const EVENT = 8;
-
-/** A topic of thinstate has at most 256 bytes, of which `topicOf` takes some. */
-const uriBytes = 240;
-const uri = v.pipe(v.string(), v.minLength(1), v.maxBytes(uriBytes));
-const sessionIds = v.pipe(v.array(v.string()), v.maxLength(100));
-
-const message = v.union([
-  v.strictTuple([v.literal(PREFIX), v.pipe(v.string(), v.minLength(1), v.maxBytes(64)), uri]),
-  v.tupleWithRest([v.literal(CALL), v.pipe(v.string(), v.maxBytes(256)), uri], v.unknown()),
-  v.strictTuple([v.literal(SUBSCRIBE), uri]),
-  v.strictTuple([v.literal(UNSUBSCRIBE), uri]),
-  v.strictTuple([v.literal(PUBLISH), uri, v.unknown()]),
-  v.strictTuple([v.literal(PUBLISH), uri, v.unknown(), v.union([v.boolean(), sessionIds])]),
-  v.strictTuple([v.literal(PUBLISH), uri, v.unknown(), sessionIds, sessionIds]),
-]);
-
-type ClientMessage = v.InferOutput<typeof message>;
-type PublishMessage = readonly [typeof PUBLISH, string, unknown, (boolean | readonly string[])?, (readonly string[])?];
+export { CallError, Session, topicOf } from "./session.ts";
 
 const errors = "http://api.wamp.ws/error#";
 const prefixLimit = 32;
 /** Of closes for what a client may not do: it has no reason to come again as it is. */
 const refusedCode = 4008;
 
-interface Kept<State> {
-  /** PREFIX: shortcuts, by which a client names URIs as `prefix:rest`. */
-  readonly prefixes: Readonly<Record<string, string>>;
-  readonly own: State;
-}
-
-type Conn<State> = Connection<unknown, Kept<State>>;
 type Settled<Value = void> = Value | Promise<Value>;
 
 /** What a procedure is called with. */
@@ -75,26 +55,6 @@ export interface Publication {
   readonly eligible: readonly string[] | undefined;
 }
 
-export interface Audience {
-  /** Ids of sessions that do not get it. */
-  readonly exclude?: readonly string[];
-  /** Ids of those that may. */
-  readonly eligible?: readonly string[] | undefined;
-}
-
-/** Returned by onCall: the client gets a CALLERROR, and the turn's effects happen. Thrown: it gets one, and the turn is rolled back. */
-export class CallError extends Error {
-  readonly uri: string;
-  readonly details: unknown;
-
-  /** @param uri "http://example.com/error#sold_out" @param description for people. @param details any value that has JSON. */
-  constructor(uri: string, description: string, details?: unknown) {
-    super(description);
-    this.uri = uri;
-    this.details = details;
-  }
-}
-
 /** Thrown by onSubscribe: the client gets no subscription; version 1 has no message that would tell it. */
 export class NotSubscribed extends Error {}
 
@@ -105,80 +65,6 @@ class CallFailed extends Error {
   constructor(id: string, cause: unknown) {
     super(cause instanceof Error ? cause.message : String(cause), { cause });
     this.id = id;
-  }
-}
-
-/** A client's session, during one turn. */
-export class Session<State = undefined> {
-  /** thinstate's own connection: its `send` and `state` are the adapter's. */
-  readonly conn: Conn<State>;
-  readonly turn: Turn;
-  #answered: string | undefined;
-
-  constructor(conn: Conn<State>, turn: Turn) {
-    this.conn = conn;
-    this.turn = turn;
-  }
-
-  /** WELCOME: clients know each other by it. */
-  get id(): string {
-    return this.conn.id;
-  }
-
-  get user(): string | undefined {
-    return this.conn.user;
-  }
-
-  /** As onUpgrade began it, or `setState` set it. */
-  get state(): State {
-    return this.conn.state.own;
-  }
-
-  setState(own: State): void {
-    this.conn.setState({ ...this.conn.state, own });
-  }
-
-  /** EVENT, to this client alone. */
-  event(topic: string, event: unknown): void {
-    this.conn.send([EVENT, topic, event]);
-  }
-
-  /** EVENT, to all who subscribe: also to this client, unless it is excluded. */
-  broadcast(topic: string, event: unknown, { exclude = [], eligible }: Audience = {}): Settled {
-    if (eligible !== undefined)
-      return this.#broadcastTo(
-        topic,
-        event,
-        eligible.filter((id) => !exclude.includes(id)),
-      );
-    const others = exclude.filter((id) => id !== this.id);
-    this.conn.publish(topicOf(topic), [EVENT, topic, event], { self: others.length === exclude.length, except: others });
-  }
-
-  /** CALLRESULT. What onCall returns is one, too. */
-  callResult(id: string, result: unknown): void {
-    this.#answered = id;
-    this.conn.send([CALLRESULT, id, result ?? null]);
-  }
-
-  /** CALLERROR. */
-  callError(id: string, uri: string, description: string, details?: unknown): void {
-    this.#answered = id;
-    this.conn.send([CALLERROR, id, uri, description, ...(details === undefined ? [] : [details])]);
-  }
-
-  close(code?: number, reason?: string): void {
-    this.conn.close(code, reason);
-  }
-
-  /** @internal */
-  hasAnswered(id: string): boolean {
-    return this.#answered === id;
-  }
-
-  async #broadcastTo(topic: string, event: unknown, ids: readonly string[]): Promise<void> {
-    const members = new Set((await this.conn.members(topicOf(topic))).map(({ id }) => id));
-    for (const id of ids) if (members.has(id)) this.conn.publish(sessionTopic(id), [EVENT, topic, event], { self: true });
   }
 }
 
@@ -214,7 +100,7 @@ export function wamp1<State = undefined>(options: Wamp1Options<State>): Handler 
     ...(requireOrigin !== undefined && { requireOrigin }),
     ...(limits && { limits }),
     subprotocols: ["wamp"],
-    message,
+    message: clientMessage,
     migrate: (stored: unknown) => stored ?? begun(undefined),
     state: v.custom<Kept<State>>((stored) => typeof stored === "object" && stored !== null && "prefixes" in stored),
     async onUpgrade(request: UpgradeRequest) {
@@ -314,13 +200,4 @@ function fail<State>(conn: Conn<State>, error: HandlerError): void {
 
 function isRefused({ code }: HandlerError): boolean {
   return code === "message.notJson" || code === "message.invalid";
-}
-
-/** The topic of thinstate whose messages are a topic's EVENTs: what other programs publish to it has to be `[8, topic, event]`. */
-export function topicOf(topic: string): string {
-  return `wamp1:${topic}`;
-}
-
-function sessionTopic(id: string): string {
-  return `wamp1-session:${id}`;
 }

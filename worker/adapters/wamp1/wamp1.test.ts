@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { testHandler } from "../testing.ts";
+import { testHandler } from "../../testing.ts";
 import { CallError, NotSubscribed, wamp1 } from "./wamp1.ts";
 
 const calc = "http://example.com/calc#";

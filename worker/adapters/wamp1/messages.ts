@@ -1,0 +1,32 @@
+// The messages of WAMP 1, by the names of their types. Source: the WAMP v1 specification.
+
+import * as v from "valibot";
+
+export const WELCOME = 0;
+export const PREFIX = 1;
+export const CALL = 2;
+export const CALLRESULT = 3;
+export const CALLERROR = 4;
+export const SUBSCRIBE = 5;
+export const UNSUBSCRIBE = 6;
+export const PUBLISH = 7;
+export const EVENT = 8;
+
+/** A topic of thinstate has at most 256 bytes, of which `topicOf` takes some. */
+export const uriBytes = 240;
+const uri = v.pipe(v.string(), v.minLength(1), v.maxBytes(uriBytes));
+const sessionIds = v.pipe(v.array(v.string()), v.maxLength(100));
+
+/** What a client may send. */
+export const clientMessage = v.union([
+  v.strictTuple([v.literal(PREFIX), v.pipe(v.string(), v.minLength(1), v.maxBytes(64)), uri]),
+  v.tupleWithRest([v.literal(CALL), v.pipe(v.string(), v.maxBytes(256)), uri], v.unknown()),
+  v.strictTuple([v.literal(SUBSCRIBE), uri]),
+  v.strictTuple([v.literal(UNSUBSCRIBE), uri]),
+  v.strictTuple([v.literal(PUBLISH), uri, v.unknown()]),
+  v.strictTuple([v.literal(PUBLISH), uri, v.unknown(), v.union([v.boolean(), sessionIds])]),
+  v.strictTuple([v.literal(PUBLISH), uri, v.unknown(), sessionIds, sessionIds]),
+]);
+
+export type ClientMessage = v.InferOutput<typeof clientMessage>;
+export type PublishMessage = readonly [typeof PUBLISH, string, unknown, (boolean | readonly string[])?, (readonly string[])?];
