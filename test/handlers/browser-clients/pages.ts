@@ -1,0 +1,19 @@
+// A page for each client library, which loads it as it comes from npm, under the policy that serveFiles has by default.
+
+import { serveFiles } from "../../../worker/files.ts";
+import { defineHandler } from "../../../worker/handler.ts";
+
+/** By its path: a worker finds no package that only development needs. */
+const packaged = (path: string) => new URL(`../../../node_modules/${path}`, import.meta.url).href;
+
+export default defineHandler({
+  path: "/pages/*",
+  onRequest: serveFiles(new URL("public/", import.meta.url), {
+    more: {
+      "icon.svg": new URL("../../../examples/demos/site/public/icon.svg", import.meta.url).href,
+      "lib/socket.io.js": packaged("socket.io-client/dist/socket.io.js"),
+      "lib/sockjs.js": packaged("sockjs-client/dist/sockjs.min.js"),
+      "lib/autobahn.js": packaged("autobahn-browser/autobahn.min.js"),
+    },
+  }),
+});

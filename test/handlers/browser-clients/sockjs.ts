@@ -1,0 +1,14 @@
+// What a page says, everybody in the room hears, also itself.
+
+import { sockjs } from "../../../worker/adapters/sockjs/sockjs.ts";
+
+export default sockjs({
+  path: "/room",
+  onUpgrade: ({ query }) => ({ user: query.get("name") ?? "guest" }),
+  onOpen(conn) {
+    conn.subscribe("room");
+  },
+  onMessage(conn, message) {
+    conn.publish("room", { name: conn.user, number: Number(message.text()) }, { self: true });
+  },
+});
