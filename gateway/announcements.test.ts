@@ -7,12 +7,14 @@ import { Announcements } from "./announcements.ts";
 
 let told: string[];
 let generation: number;
+let isPresent: boolean;
 const listeners = new Map<string, (message: BusMessage) => void>();
 let announcements: Announcements;
 
 beforeEach(() => {
   told = [];
   generation = 0;
+  isPresent = true;
   const hears = (part: string) => ({ hear: ({ kind }: Announcement) => void told.push(`${part} hears ${kind}`) });
   announcements = new Announcements({
     bus: {
@@ -33,7 +35,12 @@ beforeEach(() => {
     peers: hears("peers"),
     lostGateways: hears("lostGateways"),
     topics: hears("topics"),
-    presence: { announce: () => void told.push("announces") },
+    presence: {
+      announce: () => void told.push("announces"),
+      get isPresent() {
+        return isPresent;
+      },
+    },
     log: { info: () => told.push("logs") },
   });
   announcements.begin();
@@ -94,4 +101,11 @@ test("at the end nobody is heard or answered any more", () => {
   announcements.end();
   expect(say({ kind: "ask" })).toEqual([]);
   expect(told).toEqual([]);
+});
+
+test("no worker is met before the gateway has said hello itself: then all are asked", () => {
+  isPresent = false;
+  expect(say(worker)).toEqual([]);
+  isPresent = true;
+  expect(say(worker)).toEqual(["workers hears worker"]);
 });

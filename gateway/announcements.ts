@@ -21,7 +21,7 @@ export interface AnnouncementsOptions {
   readonly peers: Pick<PeerGateways, "hear">;
   readonly lostGateways: Pick<LostGateways, "hear">;
   readonly topics: Pick<Topics, "hear">;
-  readonly presence: Pick<Presence, "announce">;
+  readonly presence: Pick<Presence, "announce" | "isPresent">;
   readonly log: Pick<Logger, "info">;
 }
 
@@ -95,7 +95,8 @@ export class Announcements {
     const { workers, presence } = this.options;
     switch (announcement.kind) {
       case "worker":
-        return announcement.protocol === protocolVersion ? workers.hear(announcement) : undefined;
+        // Not before our own hello: a worker that hears a gateway's first batch without it has to take the gateway for an old one. They are asked then.
+        return announcement.protocol === protocolVersion && presence.isPresent ? workers.hear(announcement) : undefined;
       case "ask":
         return presence.announce();
       case "gone":

@@ -39,6 +39,11 @@ export class Presence {
     this.saidAt = options.now();
   }
 
+  /** It has said hello, and not its last word. */
+  get isPresent(): boolean {
+    return this.phase === "present";
+  }
+
   /** It has said its last word. */
   get hasLeft(): boolean {
     return this.phase === "left";
