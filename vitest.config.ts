@@ -77,7 +77,8 @@ const anyNode = [
 /** They take a minute and more. Begun last, one of them would run by itself while the other core has nothing to do. */
 const longest = [
   ...["systemd/bookworm", "deploy", "chaos", "taken-back", "automatic-rollback", "nats-faults", "supervisor", "standstill"],
-  ...["abuse", "fuzz", "browser/faults", "browser/dashboard", "cut-off", "systemd/trixie", "kill", "parking", "nats-server", "dev"],
+  ...["abuse", "fuzz", "browser/faults", "browser/clients", "browser/dashboard", "cut-off", "systemd/trixie"],
+  ...["kill", "parking", "nats-server", "dev", "sockjs", "socket-io"],
 ];
 
 class LongestFirst extends BaseSequencer {
