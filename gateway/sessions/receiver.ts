@@ -22,9 +22,9 @@ export interface ReceiverOwner {
   /** It takes more than before. */
   onRoom(): void;
   /** All has been taken, and it takes no more. */
-  onOver(): void;
+  onOver(receiver: Receiver): void;
   /** The client has gone before that. */
-  onGone(): void;
+  onGone(receiver: Receiver): void;
 }
 
 export class Receiver {
@@ -47,6 +47,11 @@ export class Receiver {
     this.receive = receive;
     this.client = client;
     this.onBegun = onBegun;
+  }
+
+  /** Whether it was given less than it takes. */
+  get takesMore(): boolean {
+    return !this.isFull;
   }
 
   /** To be called once. It may be over before this returns. */
@@ -180,14 +185,14 @@ export class Receiver {
     if (this.isOver) return;
     this.isOver = true;
     this.unread = 0;
-    this.owner?.onGone();
+    this.owner?.onGone(this);
   }
 
   private over(): void {
     if (this.isOver) return;
     this.isOver = true;
     this.client.onGone = undefined;
-    this.owner?.onOver();
+    this.owner?.onOver(this);
   }
 }
 

@@ -159,6 +159,18 @@ describe("two at once", () => {
     expect(first.body).toBe("a\n");
   });
 
+  test("whose first has all that it gets, though it may not have read it: the second gets what follows", () => {
+    const stage = new Stage({ limitBytes: 250 });
+    const first = new FakeClient(true);
+    stage.send("a");
+    stage.receive({ gone: { code: 4001, reason: "gone" } }, first);
+    stage.send("b");
+    expect(stage.receive().body).toBe("b\n");
+    expect(stage.socket.waitingBytes).toBe(2);
+    first.leave();
+    expect(stage.closes).toEqual([{ code: 4001, reason: "gone", isSlow: false }]);
+  });
+
   test("the session closes where it is to, and the first gets the last frame", () => {
     const stage = new Stage();
     const first = stage.receive();

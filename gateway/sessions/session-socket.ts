@@ -37,6 +37,8 @@ export class SessionSocket implements Socket, ReceiverOwner {
   private readonly waiting = new FrameQueue();
   private readonly topics = new Set<string>();
   private receiver: Receiver | undefined;
+  /** Those before it that may not have been read whole yet. */
+  private readonly former = new Set<Receiver>();
   private phase: Phase = "open";
   private last: Frame | undefined;
   private isSlow = false;
@@ -62,7 +64,9 @@ export class SessionSocket implements Socket, ReceiverOwner {
   }
 
   get waitingBytes(): number {
-    return this.waiting.bytes + (this.receiver?.unread ?? 0);
+    let bytes = this.waiting.bytes + (this.receiver?.unread ?? 0);
+    for (const { unread } of this.former) bytes += unread;
+    return bytes;
   }
 
   // ── as a socket ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -131,7 +135,9 @@ export class SessionSocket implements Socket, ReceiverOwner {
   receive(receiver: Receiver): void {
     if (this.phase === "ended" || this.phase === "moved") return receiver.finish();
     if (this.phase === "open") this.options.onHeard();
-    if (this.receiver !== undefined) return this.refuse(receiver);
+    if (this.receiver?.takesMore) return this.refuse(receiver);
+    // Through another gateway, a client may have read all and ask again before that is known here.
+    if (this.receiver !== undefined) this.former.add(this.receiver);
     if (this.phase !== "open" && this.waiting.size === 0 && this.options.linger.repeatLast && this.last !== undefined)
       this.waiting.push(this.last);
     this.receiver = receiver;
@@ -206,15 +212,16 @@ export class SessionSocket implements Socket, ReceiverOwner {
     this.flushSoon();
   }
 
-  onOver(): void {
+  onOver(receiver: Receiver): void {
+    this.former.delete(receiver);
+    if (receiver !== this.receiver) return;
     this.receiver = undefined;
     this.rest();
   }
 
-  onGone(): void {
-    const gone = this.receiver?.receive.gone;
-    this.receiver = undefined;
-    this.rest();
+  onGone(receiver: Receiver): void {
+    const { gone } = receiver.receive;
+    this.onOver(receiver);
     if (gone !== undefined) this.close(gone);
   }
 
@@ -274,7 +281,7 @@ export class SessionSocket implements Socket, ReceiverOwner {
   private finish(): void {
     this.phase = "ended";
     this.waiting.clear();
-    this.receiver?.cut();
+    for (const receiver of [...this.former, this.receiver]) receiver?.cut();
     this.receiver = undefined;
   }
 
