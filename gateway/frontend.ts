@@ -36,6 +36,9 @@ export interface FrontendOptions {
   readonly log: Logger;
 }
 
+/** So long after NATS or the workers are back, requests that waited for them, also at other gateways, may still be on their way. */
+const backMs = 10_000;
+
 export class Frontend {
   readonly upgrades: Upgrades<Connection>;
   readonly sessions: Sessions;
@@ -44,6 +47,8 @@ export class Frontend {
   private readonly files: FileGuard;
   private readonly entrance: Entrance;
   private server: Server | undefined;
+  /** When NATS, or every worker, was away last. */
+  private awayAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: FrontendOptions) {
     this.options = options;
@@ -62,7 +67,7 @@ export class Frontend {
       topics: this.sessionTopics,
       publishToSockets: (topic, data, isBinary) => this.server?.publish(topic, data, isBinary),
       now,
-      unansweredAt: () => requests.unansweredAt,
+      unansweredAt: () => (now() - this.awayAt < backMs ? 0 : requests.unansweredAt),
       later: (run) => setImmediate(run),
       limitBytes: () => settings.config.BACKPRESSURE_BYTES,
       totalBytes: () => settings.config.BACKPRESSURE_TOTAL_BYTES,
@@ -180,6 +185,8 @@ export class Frontend {
 
   /** To be called several times a second. */
   sweep(): void {
+    const { bus, dispatcher, now } = this.options;
+    if (!bus.connected || !dispatcher.serving) this.awayAt = now();
     this.upgrades.sweep();
     this.sessions.sweep();
     this.options.clients.sweep();

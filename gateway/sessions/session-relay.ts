@@ -40,6 +40,7 @@ interface Ask extends PassedOutcome {
   readonly passed: PassedRequest | undefined;
   readonly onDelivered: ((isThere: boolean) => void) | undefined;
   owner: string | undefined;
+  readonly beganAt: number;
   askedAt: number;
   heardAt: number;
   /** It is done with, and kept for what may still come of it. */
@@ -59,8 +60,11 @@ const repeatMs = 1_000;
 const restMs = 5_000;
 /** What was not acknowledged is said again. */
 const againMs = 500;
-/** Whoever is silent for longer is gone; for so long deliveries are remembered, too. */
+/** Whoever is silent for longer is gone. */
 const silentMs = 3 * restMs;
+/** A delivery is asked for no longer than this, however long NATS is away; and remembered for longer, so that it is not done twice. */
+const deliverMs = 60_000;
+const rememberMs = deliverMs + silentMs;
 /** After a fault, NATS says for a while that nobody listens who is only late. */
 const settleMs = 5_000;
 const mostDelivered = 100_000;
@@ -116,6 +120,11 @@ export class SessionRelay {
     this.connectedAt = this.options.now();
   }
 
+  /** Requests that another gateway may answer, or has answered lately. */
+  get waiting(): number {
+    return this.asks.size;
+  }
+
   /** To be called several times a second. */
   sweep(): void {
     const { now, bus } = this.options;
@@ -128,7 +137,7 @@ export class SessionRelay {
       else if (at - remote.toldAt >= againMs && remote.receiver.repeat()) remote.toldAt = at;
     }
     for (const [name, { at: since }] of this.delivered) {
-      if (at - since < silentMs && this.delivered.size <= mostDelivered) break;
+      if (at - since < rememberMs && this.delivered.size <= mostDelivered) break;
       this.delivered.delete(name);
     }
   }
@@ -142,7 +151,15 @@ export class SessionRelay {
     const { self, now } = this.options;
     const number = ++this.last;
     const at = now();
-    const ask: Ask = { ...options, question: { from: self, number, ...what }, owner: undefined, askedAt: at, heardAt: at, isOver: false };
+    const ask: Ask = {
+      ...options,
+      question: { from: self, number, ...what },
+      owner: undefined,
+      beganAt: at,
+      askedAt: at,
+      heardAt: at,
+      isOver: false,
+    };
     this.asks.set(number, ask);
     this.say(ask);
     return ask;
@@ -157,7 +174,7 @@ export class SessionRelay {
     const silence = at - Math.max(ask.heardAt, this.connectedAt);
     if (ask.isOver) {
       if (silence >= silentMs) this.asks.delete(ask.question.number);
-    } else if (silence >= silentMs) this.settle(ask, ask.onSilent);
+    } else if (silence >= silentMs || (ask.onDelivered !== undefined && at - ask.beganAt >= deliverMs)) this.settle(ask, ask.onSilent);
     else if (at - ask.askedAt >= (ask.owner === undefined ? repeatMs : restMs)) {
       ask.askedAt = at;
       this.say(ask);
@@ -172,6 +189,8 @@ export class SessionRelay {
 
   private settle(ask: Ask, then: () => void): void {
     ask.isOver = true;
+    // Its body is not to stay in memory.
+    if (ask.passed === undefined) this.asks.delete(ask.question.number);
     if (ask.passed?.hasBegun) ask.passed.cut();
     else then();
   }
@@ -189,7 +208,9 @@ export class SessionRelay {
   private takePiece(ask: Ask | undefined, { from, number, seq, piece }: SessionWord & { kind: "piece" }): void {
     const { self } = this.options;
     const { passed } = ask ?? {};
-    if (ask === undefined || passed === undefined || (ask.isOver && !passed.isWhole)) {
+    // Of two that have a session of this key, which NATS' faults may lead to, the first one counts.
+    const isOther = ask?.owner !== undefined && ask.owner !== from;
+    if (ask === undefined || passed === undefined || isOther || (ask.isOver && !passed.isWhole)) {
       return this.tell(from, { kind: "gone", from: self, number });
     }
     ask.owner = from;
@@ -246,12 +267,13 @@ export class SessionRelay {
     }
     if (ask !== undefined) ask.heardAt = now;
     if (word.kind === "piece") return this.takePiece(ask, word);
-    if (ask === undefined || ask.isOver) return;
-    if (word.kind === "held") ask.owner = from;
-    else {
-      ask.isOver = true;
-      ask.onDelivered?.(word.isThere);
+    if (ask === undefined || ask.isOver) {
+      // Its client had gone before anybody was known to have the session.
+      if (word.kind === "held" && !ask?.passed?.isWhole) this.tell(from, { kind: "gone", from: this.options.self, number });
+      return;
     }
+    if (word.kind === "held") ask.owner ??= from;
+    else this.settle(ask, () => ask.onDelivered?.(word.isThere));
   }
 
   private tell(gateway: string, word: SessionWord): void {

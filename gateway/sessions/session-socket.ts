@@ -55,8 +55,9 @@ export class SessionSocket implements Socket, ReceiverOwner {
     this.since = options.now();
   }
 
+  /** One of which something was dropped is closed in a moment. */
   get isOpen(): boolean {
-    return this.phase === "open";
+    return this.phase === "open" && !this.isSlow;
   }
 
   get hasEnded(): boolean {

@@ -154,11 +154,12 @@ export class Sessions {
     const session = this.besides.get(connection);
     const { socket } = connection;
     this.besides.delete(connection);
+    const behind = connection.events.slice(1).filter(({ type }) => type === toWorker.message);
+    // Whatever becomes of it: its worker keeps nothing that is behind this turn but its close.
+    closing(connection);
     if (socket === undefined) return;
     if (session?.socket.isOpen !== true || socket.handTo === undefined) return clients.break(connection, "session.unknown");
     const { connection: heir } = session;
-    const behind = connection.events.slice(1).filter(({ type }) => type === toWorker.message);
-    closing(connection);
     leaveTopics(connection, socket);
     clients.closed(connection, { code: 1000, reason: new Uint8Array(0), isSlow: false });
     socket.handTo(heir);

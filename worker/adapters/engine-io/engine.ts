@@ -3,7 +3,7 @@
 
 import { CodedError } from "../../../protocol/errors.ts";
 import type { Closing, Connection, Message, Turn, UpgradeRequest, Welcome } from "../../handler.ts";
-import { pollingHook, refusal } from "./polling.ts";
+import { isSid, pollingHook, refusal } from "./polling.ts";
 
 /** Source: "Packet encoding". */
 const packetType = { open: "0", close: "1", ping: "2", pong: "3", message: "4", upgrade: "5", noop: "6" } as const;
@@ -65,6 +65,7 @@ export function engineHooks<State extends EngineState>(options: EngineOptions, u
       if (query.get("transport") !== "websocket") return refusal("transport");
       // The WebSocket of a session that began with long-polling. Source: "Upgrade".
       const session = query.get("sid");
+      if (session !== null && !isSid(session)) return refusal("session");
       if (session !== null) return { session, state: { ...user.initial } as State };
       return user.onUpgrade?.(request);
     },

@@ -47,6 +47,7 @@ export function pollingHook({ maxBytes, idleMs, origins, newSid, initial, admit 
     if (query.get("EIO") !== "4") return refused("version");
     if (query.get("transport") !== "polling") return refused(query.get("transport") === "websocket" ? "request" : "transport");
     const key = query.get("sid");
+    if (key !== null && !isSid(key)) return refused("session");
     const missing = answer(JSON.stringify(refusals.session), 400);
     const receive: Receive = {
       ...{ mode: "poll", maxBytes, between: separator, binaryBefore: "b", missing, headers: head },
@@ -71,6 +72,11 @@ export function pollingHook({ maxBytes, idleMs, origins, newSid, initial, admit 
     const response = packets.every((packet) => /^[1-6b]/.test(packet)) ? answer("ok") : answer(JSON.stringify(refusals.request), 400);
     return deliverMessages({ key, messages, response, missing });
   };
+}
+
+/** What a session's id may be: another one cannot be asked for. */
+export function isSid(text: string): boolean {
+  return /^[\w-]{1,128}$/.test(text);
 }
 
 const preflight = {
