@@ -189,7 +189,7 @@ test("whoever has it goes silent: so much is said", () => {
   const stage = new Stage();
   const client = stage.ask();
   stage.loses = () => true;
-  stage.after(15_000);
+  stage.after(20_000);
   expect(client.outcome).toBe("silent");
 });
 
@@ -202,7 +202,7 @@ test("a client that goes is told of, and one whose gateway goes silent is taken 
   const other = new Stage();
   other.ask({ gone });
   other.loses = () => true;
-  other.after(15_250);
+  other.after(20_250);
   expect(other.closes).toEqual([4001]);
 });
 

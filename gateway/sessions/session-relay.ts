@@ -55,13 +55,14 @@ interface Remote {
   toldAt: number;
 }
 
-/** A question that nobody has answered is asked again after so long; one that is known to wait, after so long. */
+/** A question that nobody has answered is asked again after so long. */
 const repeatMs = 1_000;
+/** One that is known to wait is asked again after so long. */
 const restMs = 5_000;
 /** What was not acknowledged is said again. */
 const againMs = 500;
 /** Whoever is silent for longer is gone. */
-const silentMs = 3 * restMs;
+const silentMs = 4 * restMs;
 /** A delivery is asked for no longer than this, however long NATS is away; and remembered for longer, so that it is not done twice. */
 const deliverMs = 60_000;
 const rememberMs = deliverMs + silentMs;
@@ -175,7 +176,7 @@ export class SessionRelay {
     if (ask.isOver) {
       if (silence >= silentMs) this.asks.delete(ask.question.number);
     } else if (silence >= silentMs || (ask.onDelivered !== undefined && at - ask.beganAt >= deliverMs)) this.settle(ask, ask.onSilent);
-    else if (at - ask.askedAt >= (ask.owner === undefined ? repeatMs : restMs)) {
+    else if (at - ask.askedAt >= (ask.owner === undefined || at - ask.heardAt > restMs ? repeatMs : restMs)) {
       ask.askedAt = at;
       this.say(ask);
     }
