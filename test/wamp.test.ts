@@ -10,6 +10,7 @@ import { Wampy } from "wampy";
 import { MsgpackSerializer } from "wampy/MsgpackSerializer.js";
 import { WebSocket } from "ws";
 import { patienceMs } from "../testbed/patience.ts";
+import { Signal } from "../testbed/signal.ts";
 import { autobahn, openAutobahn } from "./autobahn.ts";
 import { startNats } from "./nats.ts";
 import { TestSystem } from "./system.ts";
@@ -115,10 +116,16 @@ for (const serializer of [undefined, new MsgpackSerializer()]) {
     expect((await one.call("com.server.add", [2, 3])).argsList).toEqual([5]);
     await two.register("com.example.wampy", ({ argsList }) => ({ argsList: [`got ${argsList?.[0]}`] }));
     expect((await one.call("com.example.wampy", ["this"])).argsList).toEqual(["got this"]);
-    const heard = new Promise((resolve) => void two.subscribe("com.example.wampy", ({ argsList }) => resolve(argsList)));
-    await one.call("com.server.add", [1, 1]);
+    const heard: unknown[] = [];
+    const signal = new Signal();
+    // Not before it is subscribed: what is published earlier is not for it.
+    await two.subscribe("com.example.wampy", ({ argsList }) => {
+      heard.push(argsList);
+      signal.tell();
+    });
     await one.publish("com.example.wampy", ["hello"]);
-    expect(await heard).toEqual(["hello"]);
+    await signal.until(() => heard.length > 0, "the event arrives", patienceMs);
+    expect(heard).toEqual([["hello"]]);
     await two.unregister("com.example.wampy");
     await expect(one.call("com.example.wampy")).rejects.toMatchObject({ errorUri: "wamp.error.no_such_procedure" });
     await Promise.all([one.disconnect(), two.disconnect()]);
