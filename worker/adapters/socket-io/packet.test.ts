@@ -69,3 +69,7 @@ test("nobody gets a prototype that a client has chosen", () => {
   const { data } = decodePacket('2["hi",{"__proto__":{"admin":true},"\\u005f_proto__":1}]');
   expect(data).toEqual(["hi", {}]);
 });
+
+test.each(['"__proto__"', '"map"', '"length"', "-1", "0.5", "null"])("an attachment whose number is %s is none", (num) => {
+  expect(() => decodePacket(`2["x",{"_placeholder":true,"num":${num}},"__proto__"]`)).toThrow("there is no attachment");
+});

@@ -107,13 +107,14 @@ function parse(json: string, attachments: readonly Uint8Array[]): unknown {
   }
 }
 
-function bytesAt(attachments: readonly Uint8Array[], num: number): Uint8Array {
-  const bytes = attachments[num];
+// A client may send any `num`: the name of what every array has, for one.
+function bytesAt(attachments: readonly Uint8Array[], num: unknown): Uint8Array {
+  const bytes = Number.isInteger(num) ? attachments[num as number] : undefined;
   if (bytes === undefined) throw new RangeError(`there is no attachment ${num}`);
   return bytes;
 }
 
-function isPlaceholder(value: unknown): value is { readonly num: number } {
+function isPlaceholder(value: unknown): value is { readonly num: unknown } {
   return typeof value === "object" && value !== null && "_placeholder" in value && value._placeholder === true && "num" in value;
 }
 

@@ -25,6 +25,15 @@ test("anybody is welcome where nothing else is said, with a random session id, a
   expect([broker, dealer]).toEqual([{ features: expect.anything() }, { features: expect.anything() }]);
 });
 
+test("a cookie's user is the authid, whatever HELLO says", async () => {
+  const app = await start({
+    authenticate: { cookie: ({ user }) => (user === undefined ? undefined : { authrole: "user" }) },
+    onUpgrade: ({ cookies }) => ({ user: cookies.name }),
+  });
+  const joe = await hello(app, { authmethods: ["cookie"], authid: "admin" }, "realm1", { name: "joe" });
+  expect((await joe.next())[2]).toMatchObject({ authid: "joe", authrole: "user" });
+});
+
 test("without a subprotocol that it knows, the handshake is refused; what comes with a cookie is known by it", async () => {
   const app = await start({
     authenticate: { cookie: ({ user }) => (user === undefined ? undefined : { authrole: "user", authid: user }) },

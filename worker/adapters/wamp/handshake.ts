@@ -150,7 +150,8 @@ function helloOf({ user }: Conn, { realm, authid, authextra }: Asked): Hello {
 }
 
 function identityOf(conn: Conn, { authid: said, authmethod, session }: Asked, admitted: Admitted): Identity {
-  const shown = authmethod === "anonymous" ? undefined : said || conn.user;
+  // A cookie has shown who it is: what HELLO says beside it is a mere claim.
+  const shown = authmethod === "anonymous" ? undefined : authmethod === "cookie" ? conn.user : said || conn.user;
   const { authid = shown ?? `anonymous-${session.toString(36)}`, authrole, authprovider = "dynamic" } = admitted;
   return { authid, authrole, authmethod, authprovider };
 }
