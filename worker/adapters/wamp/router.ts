@@ -196,7 +196,12 @@ export class Router {
 
   private readonly meta: Procedure = (session, call) => {
     const { onMeta = (_session: WampSession, procedure: string) => procedure !== "wamp.session.kill" } = this.options;
-    return allowed(onMeta(session, call.procedure), () => callMeta(session, call));
+    // Only an explicit yes: whoever says nothing of a procedure that ends sessions has not allowed it.
+    const verdict = after(
+      onMeta(session, call.procedure) as Settled<unknown>,
+      (said) => said === true || (said instanceof WampError && said),
+    );
+    return allowed(verdict, () => callMeta(session, call));
   };
 
   private call(session: WampSession, { request, options, uri: procedure, payload }: Asked): Answer {
