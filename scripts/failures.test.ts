@@ -79,3 +79,12 @@ test("of many failures all are named, and the first ten explained: they have to 
   expect(lines.filter((line) => line.startsWith("failed: "))).toHaveLength(100);
   expect(lines.filter((line) => line.startsWith("    "))).toHaveLength(10);
 });
+
+test("of many failures, each file's first is explained before others of a file that fails throughout", () => {
+  const failure = (name: string): Failure => ({ name, why: `why ${name}` });
+  const failures = [...Array.from({ length: 12 }, (_, index) => failure(`a.test.ts > ${index}`)), failure("b.test.ts > 0")];
+  const lines = failureLines(failures);
+  expect(lines).toContain("    why b.test.ts > 0");
+  expect(lines).toContain("    why a.test.ts > 8");
+  expect(lines).not.toContain("    why a.test.ts > 9");
+});

@@ -31,7 +31,10 @@ const mostCharacters = 1_500;
 const mostMessageLines = 6;
 const mostMessageCharacters = 700;
 const cut = "…";
-/** Where more fail than this, they are likely to fail for the same reason, and the names of all have to fit into the end of a log. */
+/**
+ * The names of all have to fit into the end of a log. Where more fail than this, those of one file are likely to fail for the reason of
+ * the first of them.
+ */
 const mostExplained = 10;
 const indent = "    ";
 
@@ -48,10 +51,21 @@ export function whyOf(errors: readonly TestError[], folder: string): string {
 
 /** @returns lines; each failure has one of its own, with the reason indented below it. */
 export function failureLines(failures: readonly Failure[]): string[] {
-  return failures.flatMap(({ name, why }, index) => [
-    `failed: ${name}`,
-    ...(why === "" || index >= mostExplained ? [] : why.split("\n").map((line) => indent + line)),
+  const explained = new Set(mostTelling(failures).slice(0, mostExplained));
+  return failures.flatMap((failure) => [
+    `failed: ${failure.name}`,
+    ...(failure.why === "" || !explained.has(failure) ? [] : failure.why.split("\n").map((line) => indent + line)),
   ]);
+}
+
+/** The first of each file, then all others. */
+function mostTelling(failures: readonly Failure[]): Failure[] {
+  const firsts = new Map<string | undefined, Failure>();
+  for (const failure of failures) {
+    const file = failure.name.split(" > ", 1)[0];
+    if (!firsts.has(file)) firsts.set(file, failure);
+  }
+  return [...new Set([...firsts.values(), ...failures])];
 }
 
 /** @param said All that a run wrote, with `failureLines` in it. */

@@ -40,7 +40,8 @@ const specifiers: Readonly<Record<string, string>> = {
  * Arguments: the options of systemd-run, with the command behind them. `systemd-run --pipe` needs a D-Bus daemon, which a small Debian
  * does not have: so what the command writes goes to files of root's, and its exit code to the end of one. Whatever ends this script, its
  * input closes, and then a watch in a session of its own ends the unit. Where systemd cannot run it as it is told to, that is said, by
- * systemd-run or in the journal, and the exit code is 126, as a shell has it.
+ * systemd-run or in the journal, and the exit code is 126, as a shell has it. `journalctl --unit` would not do: what says why is written by
+ * a process that ends at once, and then the journal cannot tell whose unit it was of, only the unit that it has named itself.
  */
 const script = `folder=$(mktemp -d "$0/trial-XXXXXX") || exit 1
 unit=thinstate-trial-$$.service
@@ -55,7 +56,7 @@ if [ -n "$code" ]; then sed '$ d' "$folder/err" >&2; else cat "$folder/err" >&2;
 if [ -z "$code" ] && [ ! -s "$folder/out" ] && [ ! -s "$folder/err" ]; then
   code=126
   journalctl --sync 2>/dev/null
-  if [ -s "$folder/said" ]; then cat "$folder/said" >&2; else journalctl --quiet --no-pager --output=cat --lines=5 --unit="$unit" >&2; fi
+  if [ -s "$folder/said" ]; then cat "$folder/said" >&2; else journalctl --quiet --no-pager --output=cat --lines=5 UNIT="$unit" _UID=0 + _SYSTEMD_UNIT="$unit" >&2; fi
 fi
 rm -rf "$folder"
 exit "\${code:-1}"`;

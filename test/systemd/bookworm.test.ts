@@ -4,7 +4,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { Load } from "../../chaos/load.ts";
 import { tally } from "../../chaos/tally.ts";
 import { hasAutogroups } from "../autogroup.ts";
@@ -139,6 +139,10 @@ throw new Error(JSON.stringify([process.getuid?.() === 0, files, { ROOTS, PASSWO
 
   test("an administrator's changes to the workers' sandbox hold for the trial, too; what cannot hold refuses the deploy", async () => {
     const folder = "/etc/systemd/system/thinstate-worker@.service.d";
+    onTestFinished(async () => {
+      await machine.run("rm", "-f", `${folder}/tighter.conf`, "chaos/handlers/trying.ts");
+      await machine.run("systemctl", "daemon-reload");
+    });
     const problemsWith = async (settings: string) => {
       await machine.write(`${folder}/tighter.conf`, `[Service]\n${settings}\n`);
       await machine.run("systemctl", "daemon-reload");
@@ -157,8 +161,6 @@ throw new Error(/^Cpus_allowed_list:.*/m.exec(readFileSync("/proc/self/status", 
     expect(await problemsWith("LimitNOFILE=many")).toEqual(refused("handlers cannot be tried as workers run: "));
     expect(await problemsWith("RootDirectory=/nowhere")).toEqual(refused("Failed at step NAMESPACE"));
     expect(await problemsWith("InaccessiblePaths=/srv/%i")).toEqual(refused("InaccessiblePaths=/srv/%i"));
-    await machine.run("rm", `${folder}/tighter.conf`);
-    await machine.run("systemctl", "daemon-reload");
   });
 
   test("handlers that loop for ever while they load are ended, and so are those whose deploy is killed", async () => {
