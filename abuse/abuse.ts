@@ -15,6 +15,8 @@ export interface Abuse {
   readonly heldBytes?: number;
   /** What the log may grow by. */
   readonly logBytes?: number;
+  /** How a connection has to end at least once: it goes on until then, however busy the machine is. */
+  readonly shows?: readonly string[];
   /** Runs in a process of its own. When it resolves, the strangers have given up; what they still hold is closed then. */
   readonly strike: (attack: Attack) => Promise<void>;
   /** @returns in words, which of this abuse's own bounds was passed. */
@@ -25,7 +27,7 @@ export interface Abuse {
 export interface Seen {
   /** How often each: "404", "1008", "open" (see attack.ts). */
   readonly endings: Endings;
-  /** How long the abuse lasted. */
+  /** How long the abuse lasted, longer than it was told where the machine was busy. */
   readonly seconds: number;
   /** Topics that the gateway had subscribers for, at most. */
   readonly topics: number;

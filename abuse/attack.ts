@@ -9,6 +9,8 @@ export interface AttackOptions {
   /** ws://127.0.0.1:PORT */
   readonly url: string;
   readonly seconds: number;
+  /** It goes on, for `endMs` at most, until one of these endings was counted; undefined: it ends in time, whatever was counted. */
+  readonly until?: readonly string[] | undefined;
 }
 
 /** For what is under way when the time is up. */
@@ -29,21 +31,29 @@ export interface Stranger {
 export class Attack {
   readonly url: string;
   readonly seconds: number;
-  private readonly deadline: number;
+  private readonly until: readonly string[] | undefined;
+  private readonly startedAt = performance.now();
+  private overAfterMs: number | undefined;
   /** One for all: there may be thousands of waits a second. */
   private readonly timeUp: Promise<void>;
   private readonly counts = new Map<string, number>();
   private readonly present = new Set<Stranger>();
 
-  constructor({ url, seconds }: AttackOptions) {
+  constructor({ url, seconds, until }: AttackOptions) {
     this.url = url;
     this.seconds = seconds;
-    this.deadline = performance.now() + seconds * 1000;
-    this.timeUp = pause(seconds * 1000);
+    this.until = until;
+    this.timeUp = this.lastsUntilOver();
   }
 
   get isOver(): boolean {
-    return performance.now() >= this.deadline;
+    const lateMs = performance.now() - this.startedAt - this.seconds * 1000;
+    return lateMs >= endMs || (lateMs >= 0 && (this.until?.some((ending) => this.counts.has(ending)) ?? true));
+  }
+
+  /** How long it lasted; what it was told, while it does, or where all connections ended earlier. */
+  get lastedSeconds(): number {
+    return this.overAfterMs === undefined ? this.seconds : this.overAfterMs / 1000;
   }
 
   /** Loopback has 2^24 addresses on Linux; the victim is at 127.0.0.1, so that bounds of an address are not its own. */
@@ -88,6 +98,12 @@ export class Attack {
 
   over(): Promise<void> {
     return this.timeUp;
+  }
+
+  private async lastsUntilOver(): Promise<void> {
+    await pause(this.seconds * 1000);
+    while (!this.isOver) await pause(50);
+    this.overAfterMs = performance.now() - this.startedAt;
   }
 
   /** Gives up. @returns how often each ending. */

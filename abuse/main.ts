@@ -13,6 +13,6 @@ setPriority(constants.priority.PRIORITY_LOW);
 const order = JSON.parse(process.argv[2] ?? "") as Order;
 const abuse = abuses.find(({ name }) => name === order.abuse);
 if (abuse === undefined) throw new Error(`there is no abuse "${order.abuse}"`);
-const attack = new Attack(order);
+const attack = new Attack({ ...order, until: abuse.shows });
 await abuse.strike(attack);
-process.send?.({ endings: attack.end() } satisfies Outcome);
+process.send?.({ endings: attack.end(), seconds: attack.lastedSeconds } satisfies Outcome);

@@ -9,4 +9,6 @@ export interface Order extends AttackOptions {
 
 export interface Outcome {
   readonly endings: Readonly<Record<string, number>>;
+  /** How long it lasted, without what the strangers waited for behind it. */
+  readonly seconds: number;
 }

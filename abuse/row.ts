@@ -4,7 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Installation } from "../testbed/installation.ts";
 import { Child } from "../testbed/node-process.ts";
 import { patienceMs, stretchedMs } from "../testbed/patience.ts";
-import type { Abuse, Endings } from "./abuse.ts";
+import { type Abuse, type Endings, times } from "./abuse.ts";
 import { type Bounds, faultsOf, totalHeldBytes } from "./judgement.ts";
 import type { Order, Outcome } from "./order.ts";
 import type { Latency } from "./victim/latency.ts";
@@ -53,7 +53,7 @@ export async function runRow(installation: Installation, abuse: Abuse, { seconds
     await pause(beforeMs);
     const before = await victim.lap();
     onStep("abuse");
-    const endings = await strike(abuse, { abuse: abuse.name, url: installation.url, seconds });
+    const { endings, seconds: lasted } = await strike(abuse, { abuse: abuse.name, url: installation.url, seconds });
     const during = await victim.lap();
     const gatewayCpu = watch.gatewayCpu();
     onStep("counting");
@@ -75,7 +75,8 @@ export async function runRow(installation: Installation, abuse: Abuse, { seconds
       ...faultsOf(row),
       ...(health.failed > 0 ? [`/healthz and /status failed ${health.failed} of ${health.asked} times`] : []),
       ...watch.ended(),
-      ...abuse.faults({ endings, seconds, topics: mostTopics, openFiles: watch.moreOpenFiles, gatewayCpu }),
+      ...missing(abuse, endings),
+      ...abuse.faults({ endings, seconds: lasted, topics: mostTopics, openFiles: watch.moreOpenFiles, gatewayCpu }),
       ...installation.complaints.map((line) => `in the log: ${line}`),
     ];
     return { ...row, faults };
@@ -85,7 +86,11 @@ export async function runRow(installation: Installation, abuse: Abuse, { seconds
   }
 }
 
-async function strike({ title }: Abuse, order: Order): Promise<Endings> {
+function missing({ shows }: Abuse, endings: Endings): string[] {
+  return shows === undefined || times(endings, ...shows) > 0 ? [] : [`no ${shows.join(" or ")}`];
+}
+
+async function strike({ title }: Abuse, order: Order): Promise<Outcome> {
   const strangers = new Child<Outcome>("abuse/main.ts", [JSON.stringify(order)]);
   const late = AbortSignal.timeout(order.seconds * 1000 + patienceMs);
   try {
@@ -93,7 +98,7 @@ async function strike({ title }: Abuse, order: Order): Promise<Endings> {
     const isLate = new Promise<never>((_, reject) => {
       late.addEventListener("abort", () => reject(new Error(`${title}: the strangers do not end`)), { once: true });
     });
-    return (await Promise.race([outcome, isLate])).endings;
+    return await Promise.race([outcome, isLate]);
   } finally {
     await strangers.end();
   }

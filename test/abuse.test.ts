@@ -5,9 +5,9 @@ import type { Row } from "../abuse/row.ts";
 import { abuses } from "../abuse/rows/list.ts";
 import { runCommand } from "./command.ts";
 
-// How long the victim waits, and whether strangers are answered, or have sent too much, before a shortened run ends, says more of the
-// machine than of us when other tests run beside it: npm run abuse judges that.
-const aboutTime = ["the victim's p99", "× unanswered", "× no answer to the head", "no flood was closed with 1008"];
+// How long the victim waits, and whether strangers are answered before a shortened run ends, says more of the machine than of us when
+// other tests run beside it: npm run abuse judges that.
+const aboutTime = ["the victim's p99", "× unanswered", "× no answer to the head"];
 // What waits for the deaf is looked at four times a second: where a step of the event loop takes seconds, more comes between two looks.
 const isAboutTime = ({ abuse }: Row, fault: string) =>
   aboutTime.some((text) => fault.includes(text)) || (abuse === "deaf" && fault.startsWith("gateway grew by"));

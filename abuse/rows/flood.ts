@@ -14,6 +14,7 @@ export const flood: Abuse = {
   name: "flood",
   title: "flood, reconnect after the close, flood again",
   env: { FAILED_UPGRADES_PER_SECOND: String(closesPerSecond) },
+  shows: ["1008", "1013"],
   strike: (attack) =>
     attack.again(connections, 10, async () => {
       const stranger = attack.watch(new WebStranger(attack, 0, "/echo"));
@@ -27,9 +28,6 @@ export const flood: Abuse = {
     const entries = times(endings, letIn);
     // Each that is closed counts, with 1008 or with 1013. Those that are in when the address has reached its limit have not been closed yet.
     const most = connections + mostPerSecond * (5 + seconds);
-    return [
-      ...(times(endings, "1008", "1013") === 0 ? ["no flood was closed with 1008, or 1013"] : []),
-      ...(entries > most ? [`they were let in ${entries} times, above ${most}`] : []),
-    ];
+    return entries > most ? [`they were let in ${entries} times, above ${most}`] : [];
   },
 };
