@@ -19,6 +19,22 @@ export function cpuSecondsOf(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + parseCpuSeconds(readFileSync(`/proc/${pid}/stat`, "utf8")), 0);
 }
 
+/** Those that run in a process group now. Source: proc(5), stat: state, parent, group. */
+export function pidsOfGroup(group: number): number[] {
+  if (!canTellUsage) return [];
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return pids.filter((pid) => Number(groupOf(pid)) === group).map(Number);
+}
+
+function groupOf(pid: string): string | undefined {
+  try {
+    return statFields(readFileSync(`/proc/${pid}/stat`, "utf8"))[2];
+  } catch {
+    // It has ended meanwhile.
+    return undefined;
+  }
+}
+
 export function parseCpuSeconds(stat: string): number {
   const fields = statFields(stat);
   return (Number(fields[userTicksIndex]) + Number(fields[systemTicksIndex])) / ticksPerSecond;

@@ -10,6 +10,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { freePort } from "../../supervisor/port.ts";
 import { endsWithUs } from "../../testbed/ends-with-us.ts";
 import { patienceMs } from "../../testbed/patience.ts";
+import { pidsOfGroup } from "../../testbed/usage.ts";
 import type { Listening } from "./side.ts";
 
 const host = "127.0.0.1";
@@ -32,7 +33,7 @@ export async function startCrossbar(program: string): Promise<Listening> {
     await node.end();
     throw error;
   }
-  return { host, port, end: () => node.end() };
+  return { host, port, pids: node.pids, end: () => node.end() };
 }
 
 class Node {
@@ -59,6 +60,11 @@ class Node {
         resolve();
       });
     });
+  }
+
+  /** The node's and its router's. */
+  get pids(): number[] {
+    return pidsOfGroup(this.child.pid ?? 0);
   }
 
   async listens(port: number): Promise<void> {

@@ -3,6 +3,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Failure } from "../../testbed/node-process.ts";
 import { patienceMs } from "../../testbed/patience.ts";
+import { canTellUsage, cpuSecondsOf, machineSeconds } from "../../testbed/usage.ts";
 import type { Faults } from "../load/faults.ts";
 import { Speaker, type Tally } from "./speaker.ts";
 import { type Work, type Workload, workloadFor } from "./workloads.ts";
@@ -10,6 +11,8 @@ import { type Work, type Workload, workloadFor } from "./workloads.ts";
 export interface LoadJob {
   readonly host: string;
   readonly port: number;
+  /** Of the server. */
+  readonly pids: readonly number[];
   readonly work: Work;
   readonly warmUpSeconds: number;
   readonly seconds: number;
@@ -20,6 +23,10 @@ export interface LoadFigures {
   readonly rate: number;
   /** Of one core, taken by this load. */
   readonly loadShare: number;
+  /** Of one core, taken by all of the server. */
+  readonly serverShare: number;
+  /** Of all cores, taken by processes that have no part in it. */
+  readonly elsewhereShare: number;
   readonly faults: Faults;
 }
 
@@ -31,7 +38,7 @@ const lostAfterMs = 10_000;
 
 const tally: Tally = { buffer: new Uint8Array(bufferBytes), ready: 0, malformed: 0, disconnected: 0, refusal: undefined };
 
-async function measure({ host, port, work, warmUpSeconds, seconds }: LoadJob): Promise<LoadFigures> {
+async function measure({ host, port, pids, work, warmUpSeconds, seconds }: LoadJob): Promise<LoadFigures> {
   const workload = workloadFor(work, (opening) => new Speaker({ host, port }, opening, tally));
   const { speakers } = workload;
   for (const deadline = Date.now() + patienceMs; tally.ready < speakers.length; await pause(lookMs)) {
@@ -40,16 +47,30 @@ async function measure({ host, port, work, warmUpSeconds, seconds }: LoadJob): P
   }
   workload.begin();
   await pause(warmUpSeconds * 1000);
-  const [answers, startedAt, cpu] = [workload.answers, performance.now(), process.cpuUsage()];
+  const usageBetween = usage(pids);
+  const [answers, startedAt] = [workload.answers, performance.now()];
   await pause(seconds * 1000);
   const measuredSeconds = (performance.now() - startedAt) / 1000;
-  const { user, system } = process.cpuUsage(cpu);
   const rate = (workload.answers - answers) / measuredSeconds;
+  const shares = usageBetween(measuredSeconds);
   workload.stop();
   for (const deadline = Date.now() + lostAfterMs; workload.lost() > 0 && Date.now() < deadline; ) await pause(lookMs);
   const faults = faultsOf(workload);
   for (const speaker of speakers) speaker.leave();
-  return { rate, loadShare: (user + system) / 1e6 / measuredSeconds, faults };
+  return { rate, ...shares, faults };
+}
+
+/** @returns what tells how much was used since now. */
+function usage(pids: readonly number[]) {
+  const [load0, server0, machine0] = [process.cpuUsage(), cpuSecondsOf(pids), machineSeconds()];
+  return (seconds: number): Pick<LoadFigures, "loadShare" | "serverShare" | "elsewhereShare"> => {
+    const { user, system } = process.cpuUsage(load0);
+    const load = (user + system) / 1e6;
+    const server = cpuSecondsOf(pids) - server0;
+    const { busy, all } = machineSeconds();
+    const elsewhereShare = canTellUsage ? Math.max(0, busy - machine0.busy - load - server) / (all - machine0.all) : 0;
+    return { loadShare: load / seconds, serverShare: server / seconds, elsewhereShare };
+  };
 }
 
 function faultsOf(workload: Workload): Faults {

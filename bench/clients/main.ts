@@ -31,6 +31,9 @@ interface Options {
 /** V8 compiles what is called often: see bench/rows/echo.ts. */
 const warmUpSeconds = 3;
 
+/** Of all cores: with less for the two that are compared, what has the more processes loses the more. */
+const quietShare = 0.1;
+
 const running = new Running();
 
 function parseOptions(args: readonly string[]): Options | undefined {
@@ -56,18 +59,25 @@ async function compare(comparison: Comparison, { times, seconds, crossbar }: Opt
   print(title);
   const rates: { ours: number[]; other: number[] } = { ours: [], other: [] };
   let isFine = true;
+  let elsewhereShare = 0;
   const measure = async (side: "ours" | "other", starting: Promise<Listening>) => {
-    const figures = await running.use(starting, ({ host, port }) => load({ host, port, work: name, warmUpSeconds, seconds }));
+    const figures = await running.use(starting, ({ host, port, pids }) => load({ host, port, pids, work: name, warmUpSeconds, seconds }));
     rates[side].push(figures.rate);
     isFine &&= isFaultless(figures.faults);
+    elsewhereShare = Math.max(elsewhereShare, figures.elsewhereShare);
     print(`  ${(side === "ours" ? "thinstate" : other).padEnd(14)} ${figuresText(figures)}`);
   };
   for (let time = 0; time < times; time++) {
-    await measure("other", comparison.startOther(crossbar));
-    await measure("ours", startOurs());
+    const other = () => measure("other", comparison.startOther(crossbar));
+    const ours = () => measure("ours", startOurs());
+    // In turn the first: whatever changes slowly meanwhile favours neither.
+    for (const next of time % 2 === 0 ? [other, ours] : [ours, other]) await next();
   }
   const aim = bound === undefined ? "" : `; at least ${bound} is asked for`;
-  print(`  ${rateText(rates.ours)} to ${rateText(rates.other)}: × ${spreadText(spreadOf(ratiosOf(rates.ours, rates.other)))}${aim}\n`);
+  print(`  ${rateText(rates.ours)} to ${rateText(rates.other)}: × ${spreadText(spreadOf(ratiosOf(rates.ours, rates.other)))}${aim}`);
+  if (elsewhereShare > quietShare)
+    print(`  Noise: other processes took up to ${percent(elsewhereShare)} of all cores. Run it again on a machine that does nothing else.`);
+  print("");
   return isFine;
 }
 
@@ -76,8 +86,13 @@ async function load(job: LoadJob): Promise<LoadFigures> {
   return running.use(Promise.resolve<Ending>(child), () => child.hears((figures) => figures));
 }
 
-function figuresText({ rate, loadShare, faults }: LoadFigures): string {
-  return `${perSecond(rate).padStart(9)}, the load took ${Math.round(loadShare * 100)} % of a core; ${faultsText(faults) || "no faults"}`;
+function figuresText({ rate, serverShare, loadShare, elsewhereShare, faults }: LoadFigures): string {
+  const used = `of a core, the server took ${percent(serverShare)} and the load ${percent(loadShare)}`;
+  return `${perSecond(rate).padStart(9)}; ${used}; others took ${percent(elsewhereShare)} of all; ${faultsText(faults) || "no faults"}`;
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 100)} %`;
 }
 
 function rateText(rates: readonly number[]): string {

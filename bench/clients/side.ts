@@ -10,6 +10,8 @@ import type { Work } from "./workloads.ts";
 export interface Listening extends Ending {
   readonly host: string;
   readonly port: number;
+  /** All that take part in an answer. */
+  readonly pids: readonly number[];
 }
 
 export interface Comparison {
@@ -31,7 +33,7 @@ export function startOurs(): Promise<Listening> {
 async function startNode(script: string): Promise<Listening> {
   const child = new Child<{ host: string; port: number }>(script);
   const { host, port } = await child.hears((listening) => listening);
-  return { host, port, end: () => child.end() };
+  return { host, port, pids: [child.pid], end: () => child.end() };
 }
 
 export const comparisons: readonly Comparison[] = [
