@@ -12,12 +12,16 @@ const escapedLetter = "\\u00";
 
 export class ReceivedMessage implements Message {
   readonly isBinary: boolean;
-  /** What travels on when the message itself is sent. A view of its batch until `own`. */
-  raw: Uint8Array;
+  private held: Uint8Array;
 
   constructor(raw: Uint8Array, isBinary: boolean) {
-    this.raw = raw;
+    this.held = raw;
     this.isBinary = isBinary;
+  }
+
+  /** What travels on when the message itself is sent. A view of its batch until `detach`. */
+  get raw(): Uint8Array {
+    return this.held;
   }
 
   text(): string {
@@ -43,7 +47,7 @@ export class ReceivedMessage implements Message {
 
   /** A view keeps a whole batch in memory: a message that has to wait gets bytes of its own. */
   detach(): void {
-    this.raw = new Uint8Array(this.raw);
+    this.held = new Uint8Array(this.held);
   }
 }
 

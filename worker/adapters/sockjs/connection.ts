@@ -13,19 +13,36 @@ export function isRaw({ params }: Pick<Connection, "params">): boolean {
 /** Runs a hook with the handler's `conn`. Without a promise where the hook returns none. */
 export function withConnection(inner: Connection, hook: (conn: Connection) => unknown): void | Promise<void> {
   const own = new SockJsConnection(inner);
-  const settling = hook(inFrontOf(own));
+  const settling = hook(own as unknown as Connection);
   if (settling instanceof Promise) return settling.then(() => sendClose(own));
   sendClose(own);
 }
 
-/** What differs from the gateway's own. */
-class SockJsConnection implements Pick<Connection, "params" | "send" | "publish" | "subscribe" | "close"> {
-  readonly inner: Connection;
-  closing: { readonly code: number; readonly reason: string } | undefined;
+/**
+ * Has whatever `inner` has, also what later versions of it have; a class that extends it says what differs. Each turn makes such objects, so a
+ * Proxy stands once behind their prototypes, and only what they do not have themselves goes through it.
+ */
+class InFrontOf<Whole extends object> {
+  readonly inner: Whole;
 
-  constructor(inner: Connection) {
+  constructor(inner: Whole) {
     this.inner = inner;
   }
+}
+
+Object.setPrototypeOf(
+  InFrontOf.prototype,
+  new Proxy(Object.prototype, {
+    get(_, name, { inner }: InFrontOf<object>) {
+      const value: unknown = Reflect.get(inner, name);
+      // Its private fields are its own.
+      return typeof value === "function" ? value.bind(inner) : value;
+    },
+  }),
+);
+
+class SockJsConnection extends InFrontOf<Connection> implements Pick<Connection, "params" | "send" | "publish" | "subscribe" | "close"> {
+  closing: { readonly code: number; readonly reason: string } | undefined;
 
   /** Those of the handler's own path. */
   get params(): Connection["params"] {
@@ -57,44 +74,32 @@ class SockJsConnection implements Pick<Connection, "params" | "send" | "publish"
 
 // What the turn sends comes first, as without SockJS. A session over HTTP has its close frame from the gateway.
 function sendClose({ inner, closing }: SockJsConnection): void {
-  const isFramed = inner.params["*"]?.endsWith("/websocket");
-  if (closing !== undefined && isFramed) inner.send(closeFrame(closing.code, closing.reason));
+  const isFramed = closing !== undefined && inner.params["*"]?.endsWith("/websocket");
+  if (isFramed) inner.send(closeFrame(closing.code, closing.reason));
+}
+
+class SockJsTurn extends InFrontOf<Turn> implements Pick<Turn, "app"> {
+  get app(): App {
+    return appOf(this.inner.app);
+  }
 }
 
 export function turnOf(inner: Turn): Turn {
-  const own = {
-    inner,
-    get app() {
-      return appOf(inner.app);
-    },
-  };
-  return inFrontOf<Turn>(own);
+  return new SockJsTurn(inner) as unknown as Turn;
+}
+
+class SockJsApp extends InFrontOf<App> implements Pick<App, "publish" | "send" | "sendToUser" | "history"> {
+  publish: App["publish"] = (topic, data, options) => this.inner.publish(topic, messageFrame(data), options);
+  send: App["send"] = (connectionId, data) => this.inner.send(connectionId, messageFrame(data));
+  sendToUser: App["sendToUser"] = (user, data) => this.inner.sendToUser(user, messageFrame(data));
+  history: App["history"] = async (topic, options) =>
+    (await this.inner.history(topic, options)).map((entry) => ({ ...entry, data: plain(entry.data.text()) }));
 }
 
 export function appOf(inner: App): App {
-  const own: Pick<App, "publish" | "send" | "sendToUser" | "history"> = {
-    publish: (topic, data, options) => inner.publish(topic, messageFrame(data), options),
-    send: (connectionId, data) => inner.send(connectionId, messageFrame(data)),
-    sendToUser: (user, data) => inner.sendToUser(user, messageFrame(data)),
-    history: async (topic, options) => (await inner.history(topic, options)).map((entry) => ({ ...entry, data: plain(entry.data.text()) })),
-  };
-  return inFrontOf({ inner, ...own });
+  return new SockJsApp(inner) as unknown as App;
 }
 
 function plain(frame: string): TextMessage {
   return new TextMessage(messagesOfFrame(frame)[0] ?? "");
 }
-
-/** `own`, and behind it whatever else `inner` has: also what later versions of it have. */
-function inFrontOf<Whole extends object>(own: { readonly inner: Whole }): Whole {
-  return new Proxy(own, front) as unknown as Whole;
-}
-
-const front: ProxyHandler<{ readonly inner: object }> = {
-  get(own, name) {
-    if (name in own) return Reflect.get(own, name);
-    const value: unknown = Reflect.get(own.inner, name);
-    // Its private fields are its own.
-    return typeof value === "function" ? value.bind(own.inner) : value;
-  },
-};

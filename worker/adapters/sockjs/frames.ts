@@ -55,17 +55,28 @@ function textOf(data: Sendable): string {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are among them.
 const mangled = /[\x00-\x1f\u200c-\u200f\u2028-\u202f\u2060-\u206f\ufff0-\uffff]/g;
 
+/** ASCII that JSON has as it is: most messages are nothing else, and the look costs a third of making JSON. */
+const plain = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
+
 function quoted(value: unknown): string {
+  if (typeof value === "string" && plain.test(value)) return `"${value}"`;
   return JSON.stringify(value).replace(mangled, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
+
+const nothing = new Uint8Array(0);
 
 /** One message of a client. Text alone: in SockJS there are no bytes. Halves of surrogate pairs stay, unless it is sent as it is. */
 export class TextMessage extends ReceivedMessage {
   private readonly own: string;
 
   constructor(text: string) {
-    super(Buffer.from(text), false);
+    super(nothing, false);
     this.own = text;
+  }
+
+  /** Made where it is asked for: most messages are read and sent as text. */
+  override get raw(): Uint8Array {
+    return Buffer.from(this.own);
   }
 
   override text(): string {
