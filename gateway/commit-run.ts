@@ -52,17 +52,14 @@ export function lastsOf({ batch, from, to }: Run): ReadonlyMap<string, number> {
 
 /** What may end the socket, or make it another connection's, does not happen under its cork. */
 export function isCorked(type: number): boolean {
-  return type !== toGateway.close && type !== toGateway.released && type !== toGateway.moveToSession;
+  if (type === toGateway.close || type === toGateway.released) return false;
+  return type !== toGateway.moveToSession && type !== toGateway.countMessages;
 }
 
 export function isOfPin(type: number): boolean {
   return (
     (type >= toGateway.send && type <= toGateway.released) ||
     (type >= toGateway.identity && type <= toGateway.sendTogether) ||
-    isOfSession(type)
+    (type >= toGateway.pauseSession && type <= toGateway.countMessages)
   );
-}
-
-function isOfSession(type: number): boolean {
-  return type === toGateway.pauseSession || type === toGateway.moveToSession;
 }

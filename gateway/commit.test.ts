@@ -248,6 +248,7 @@ class Stage {
       onTooManyTopics: ({ socket }) => socket?.end(1013, "topics.total"),
       onError: () => undefined,
       onIdentity: () => undefined,
+      onMessages: () => undefined,
       onBug: (connection, error) => {
         this.bugs.push({ id: connection.id, error });
         this.dispatcher.broken(connection);

@@ -26,6 +26,8 @@ export interface CommitsOptions extends TopicEffectsOptions {
   readonly onBug: (connection: Connection, error: unknown) => void;
   /** A turn has found out who the client is, or for how long. */
   readonly onIdentity: (connection: Connection, identity: IdentityBody) => void;
+  /** A message of its client held so many more. */
+  readonly onMessages: (connection: Connection, more: number) => void;
   /** There is no room for its topics: it is closed, and what its turn asks for besides goes on. */
   readonly onTooManyTopics: (connection: Connection) => void;
   readonly timers: Timers;
@@ -234,6 +236,8 @@ export class Commits {
         return this.options.locks.release(connection.id, batch.text(index));
       case toGateway.identity:
         return this.options.onIdentity(connection, parseIdentity(batch.payload(index)));
+      case toGateway.countMessages:
+        return this.options.onMessages(connection, batch.extra(index));
       case toGateway.pauseSession:
         return this.options.sessions().pause(connection, batch.text(index));
       case toGateway.moveToSession:

@@ -94,6 +94,12 @@ export class ConnectionMeter implements Usage<Sent> {
     return this.settle();
   }
 
+  /** The message that was counted last held so many more. @returns as `message`. */
+  moreMessages(count: number): boolean {
+    for (let index = 0; index < count; index++) if (!this.message(0)) return false;
+    return true;
+  }
+
   /** A ping has come, or a pong. @returns false where that is too much: see `passed`. */
   ping(): boolean {
     const now = this.room.now();

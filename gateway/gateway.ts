@@ -167,6 +167,9 @@ export class Gateway {
       onTooManyTopics: (connection) => this.clients.break(connection, "topics.total"),
       onBug: (connection, error) => this.clients.meetBug(connection, error),
       onIdentity: (connection, identity) => this.clients.learn(connection, identity),
+      onMessages: (connection, more) => {
+        if (connection.meter?.moreMessages(more) === false) this.clients.break(connection, "rate.sent");
+      },
       onError: (code, closeCode, release) => this.clients.closedByWorker(code, closeCode, release),
     });
     const { commits } = this;

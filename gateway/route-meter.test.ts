@@ -34,6 +34,11 @@ test("a connection sends no more than its route allows, each message counted", (
   expect([meter.passed, meter.exceedsOwnRate, clock.passed]).toEqual(["route messages", true, ["route messages"]]);
 });
 
+test("messages that one message held count as if each had come by itself", () => {
+  const meter = meterWith(new ConnectionMeter(room(), new Party("a"), undefined), rate);
+  expect([meter.message(1), meter.moreMessages(2), meter.moreMessages(1), meter.passed]).toEqual([true, true, false, "route messages"]);
+});
+
 test("a connection of a route without a limit has the same meter as before", () => {
   const meter = new ConnectionMeter(room(), new Party("a"), undefined);
   expect(meterWith(meter, undefined)).toBe(meter);

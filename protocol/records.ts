@@ -107,6 +107,8 @@ export const toGateway = {
   pauseSession: 63,
   /** The last effect of a turn: the WebSocket is the session's from now on. */
   moveToSession: 64,
+  /** An effect: the client's message holds so many more. extra: how many. */
+  countMessages: 65,
 } as const;
 
 export const flag = {

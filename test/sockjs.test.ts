@@ -85,6 +85,16 @@ test("a raw WebSocket hears what the others hear, without frames, also after a d
   expect(await raw.closes()).toEqual({ code: 3000, reason: "Go away!" });
 });
 
+test("messages of one frame count one by one for the limit of the handler", async () => {
+  system = await TestSystem.start({ handlers: "sockjs" });
+  const client = await TestClient.open(`${system.url}/few/000/abcdefgh/websocket`);
+  client.send(JSON.stringify(Array.from({ length: 10 }, String)));
+  await client.receives(11);
+  client.send('["one more"]');
+  expect(await client.closes()).toEqual({ code: 1008, reason: "rate.sent" });
+  expect(client.received).toHaveLength(11);
+});
+
 test("htmlfile: a message cannot end the script that it is written into", async () => {
   system = await TestSystem.start({ handlers: "sockjs" });
   const session = `${http()}/echo/000/html`;

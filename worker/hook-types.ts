@@ -92,6 +92,11 @@ export interface Connection<Params = PathParams, State = unknown> {
   lock(name: string, options?: { readonly waitMs?: number }): Promise<Lock | undefined>;
   /** The lock is the next one's when the turn has committed. */
   unlock(name: string): void;
+  /**
+   * The client's message holds so many more, 1 to 65,535: with the commit, these count for its limits as if each had come by itself. Beyond
+   * them the connection is closed, with 1008. @throws {CodedError} "gateway.outdated"
+   */
+  countMessages(more: number): void;
   /** @param code 1000 (the default) or 3000 to 4999. @param reason at most 123 bytes. @throws {CodedError} "close.invalid" */
   close(code?: number, reason?: string): void;
   /**

@@ -78,16 +78,23 @@ export class InMemoryGateway {
 
   /** @returns a promise of its turn's commit. */
   arrive(connection: HeldConnection, arrival: Arrival): Promise<void> {
-    const { limits } = this.active.handler;
-    if (arrival.type === toWorker.message && limits !== undefined && !connection.useOne(this.clockMs, limits.messages)) {
-      this.end(connection, 1008, "rate.sent");
-      return Promise.resolve();
-    }
+    if (arrival.type === toWorker.message && !this.mayCome(connection, 1)) return Promise.resolve();
     if (arrival.type === toWorker.message && connection.heartbeat?.heard(arrival.frame, this.clockMs)) return Promise.resolve();
     if (arrival.type === toWorker.close) connection.closed ??= { code: arrival.code, reason: arrival.reason };
     const settled = connection.arrive(arrival);
     this.deliver(connection);
     return settled;
+  }
+
+  /** @returns whether so many messages are within its route's limit: beyond it, it is closed. */
+  private mayCome(connection: HeldConnection, messages: number): boolean {
+    const { limits } = this.active.handler;
+    for (let count = 0; limits !== undefined && count < messages; count++) {
+      if (connection.useOne(this.clockMs, limits.messages)) continue;
+      this.end(connection, 1008, "rate.sent");
+      return false;
+    }
+    return true;
   }
 
   publish(topic: string, frame: Frame, { except = [], keep }: Pick<PublishOptions, "except" | "keep"> = {}): void {
@@ -299,6 +306,9 @@ export class InMemoryGateway {
         return;
       case "setHeartbeat":
         connection.heartbeat = seen.heartbeat && isOpen ? new HeldHeartbeat(seen.heartbeat, this.clockMs) : undefined;
+        return;
+      case "countMessages":
+        this.mayCome(connection, seen.more);
         return;
       case "lock":
         return this.locks.keep(connection.id, seen.name);

@@ -39,6 +39,7 @@ export type TestEffect =
   | { readonly type: "setState"; readonly state: unknown }
   /** setUser and setExpiresAt: what of it was called. */
   | { readonly type: "identify"; readonly user?: string; readonly expiresAt?: Date | undefined }
+  | { readonly type: "countMessages"; readonly more: number }
   | { readonly type: "pauseSession"; readonly frame: string }
   | { readonly type: "moveToSession" }
   | { readonly type: "close"; readonly code: number; readonly reason: string };
@@ -95,6 +96,8 @@ export function seenEffect(effect: Effect): TestEffect {
       return { type: "lock", name: textOf(effect) };
     case toGateway.unlock:
       return { type: "unlock", name: textOf(effect) };
+    case toGateway.countMessages:
+      return { type: "countMessages", more: extra };
     case toGateway.pauseSession:
       return { type: "pauseSession", frame: textOf(effect) };
     case toGateway.moveToSession:

@@ -148,6 +148,8 @@ function brief(effect: ReturnType<typeof seenEffect>): unknown {
       return `clearTimer ${effect.name}`;
     case "setHeartbeat":
       return `setHeartbeat ${effect.heartbeat?.every ?? "none"}`;
+    case "countMessages":
+      return `countMessages ${effect.more}`;
     case "pauseSession":
       return `pauseSession ${effect.frame}`;
     case "moveToSession":

@@ -3,6 +3,7 @@
 
 import { CodedError } from "../../../protocol/errors.ts";
 import type { App, Connection, PublishOptions, Sendable, SubscribeOptions, Turn } from "../../handler.ts";
+import { InFrontOf } from "../../in-front-of.ts";
 import { closeFrame, messageFrame, messagesOfFrame, TextMessage } from "./frames.ts";
 
 /** Whether it is a WebSocket without frames of SockJS'. @param conn the gateway's. */
@@ -17,29 +18,6 @@ export function withConnection(inner: Connection, hook: (conn: Connection) => un
   if (settling instanceof Promise) return settling.then(() => sendClose(own));
   sendClose(own);
 }
-
-/**
- * Has whatever `inner` has, also what later versions of it have; a class that extends it says what differs. Each turn makes such objects, so a
- * Proxy stands once behind their prototypes, and only what they do not have themselves goes through it.
- */
-class InFrontOf<Whole extends object> {
-  readonly inner: Whole;
-
-  constructor(inner: Whole) {
-    this.inner = inner;
-  }
-}
-
-Object.setPrototypeOf(
-  InFrontOf.prototype,
-  new Proxy(Object.prototype, {
-    get(_, name, { inner }: InFrontOf<object>) {
-      const value: unknown = Reflect.get(inner, name);
-      // Its private fields are its own.
-      return typeof value === "function" ? value.bind(inner) : value;
-    },
-  }),
-);
 
 class SockJsConnection extends InFrontOf<Connection> implements Pick<Connection, "params" | "send" | "publish" | "subscribe" | "close"> {
   closing: { readonly code: number; readonly reason: string } | undefined;
@@ -74,8 +52,7 @@ class SockJsConnection extends InFrontOf<Connection> implements Pick<Connection,
 
 // What the turn sends comes first, as without SockJS. A session over HTTP has its close frame from the gateway.
 function sendClose({ inner, closing }: SockJsConnection): void {
-  const isFramed = closing !== undefined && inner.params["*"]?.endsWith("/websocket");
-  if (isFramed) inner.send(closeFrame(closing.code, closing.reason));
+  if (closing !== undefined && inner.params["*"]?.endsWith("/websocket")) inner.send(closeFrame(closing.code, closing.reason));
 }
 
 class SockJsTurn extends InFrontOf<Turn> implements Pick<Turn, "app"> {
@@ -93,13 +70,12 @@ class SockJsApp extends InFrontOf<App> implements Pick<App, "publish" | "send" |
   send: App["send"] = (connectionId, data) => this.inner.send(connectionId, messageFrame(data));
   sendToUser: App["sendToUser"] = (user, data) => this.inner.sendToUser(user, messageFrame(data));
   history: App["history"] = async (topic, options) =>
-    (await this.inner.history(topic, options)).map((entry) => ({ ...entry, data: plain(entry.data.text()) }));
+    (await this.inner.history(topic, options)).map((entry) => ({
+      ...entry,
+      data: new TextMessage(messagesOfFrame(entry.data.text())[0] ?? ""),
+    }));
 }
 
 export function appOf(inner: App): App {
   return new SockJsApp(inner) as unknown as App;
-}
-
-function plain(frame: string): TextMessage {
-  return new TextMessage(messagesOfFrame(frame)[0] ?? "");
 }

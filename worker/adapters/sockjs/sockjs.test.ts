@@ -2,7 +2,7 @@
 
 import * as v from "valibot";
 import { expect, test } from "vitest";
-import { type } from "../../handler.ts";
+import { type HandlerLimits, type } from "../../handler.ts";
 import { testHandler } from "../../testing.ts";
 import { sockjs } from "./sockjs.ts";
 
@@ -43,6 +43,43 @@ test("several messages in one frame are one turn, in order", async () => {
   await ada.send('["1","2"]');
   expect(ada.frames.slice(2)).toEqual(['a["Ada: 1"]', 'a["Ada: 2"]']);
   expect(ada.state).toEqual({ said: 2 });
+});
+
+const few = (messages: NonNullable<HandlerLimits["messages"]>) =>
+  sockjs({ path: "/few", limits: { messages }, onMessage: (conn, message) => conn.send(message) });
+const frameOf = (count: number) => JSON.stringify(Array.from({ length: count }, String));
+
+test("each message of a frame counts for the limit of the handler", async () => {
+  const app = await testHandler(few("10/10s"));
+  const ada = await app.connect(ws("a", "/few"));
+  await ada.send(frameOf(10));
+  expect([ada.frames.length, ada.closed]).toEqual([11, undefined]);
+  await ada.send('["one more"]');
+  expect([ada.frames.length, ada.closed]).toEqual([11, { code: 1008, reason: "rate.sent" }]);
+});
+
+test("messages of a frame whose turn is rolled back have counted", async () => {
+  const failing = () => {
+    throw new Error("not today");
+  };
+  const app = await testHandler(sockjs({ path: "/few", limits: { messages: "10/10s" }, onMessage: failing, onError: () => undefined }));
+  const ada = await app.connect(ws("a", "/few"));
+  await ada.send(frameOf(6));
+  expect(ada.closed).toBeUndefined();
+  await ada.send(frameOf(6));
+  expect(ada.closed).toEqual({ code: 1008, reason: "rate.sent" });
+});
+
+test.each([
+  ["1000/1s", 100],
+  ["20/10s", 20],
+] as const)("where %s may come, a frame has at most %d", async (messages, most) => {
+  const app = await testHandler(few(messages));
+  const [ada, bob] = [await app.connect(ws("a", "/few")), await app.connect(ws("b", "/few"))];
+  await ada.send(frameOf(most));
+  expect([ada.frames.length, ada.closed]).toEqual([1 + most, undefined]);
+  await bob.send(frameOf(most + 1));
+  expect([bob.frames.length, bob.closed]).toEqual([1, { code: 3000, reason: "Too many messages in one frame." }]);
 });
 
 test.each(["", "[]"])("a frame with no message (%j) is ignored", async (frame) => {

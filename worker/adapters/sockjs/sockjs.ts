@@ -12,6 +12,9 @@ import { heartbeatFrame, messagesOfFrame, openFrame, parseMessages, TextMessage 
 import { corsHeaders, greeting, iframe, iframePath, info, notFound, refused, sessionCookie, wrongMethod } from "./pages.ts";
 import { answerSession } from "./transports.ts";
 
+/** In one frame of a WebSocket, unless the handler's `limits.messages` lets fewer come at once. sockjs-client sends one. */
+const frameMessages = 100;
+
 /** What a SockJS server may be told. */
 export interface SockJsSettings {
   /** Whether WebSockets are served: true. */
@@ -52,8 +55,8 @@ export function sockjs<
   for (const name of ["on", "onRequest"] as const)
     if (name in hooks) throw new CodedError("handler.invalid", `${name} cannot be had with SockJS`);
   const inner = defineHandler(hooks as unknown as HandlerOptions<string, undefined, undefined>) as unknown as Handler;
-  const { path, origins, onUpgrade, onOpen, onClose, onError, onAdopt, onExpire, onTimer, onPublish, onStart, onGatewayLost, tasks } =
-    inner;
+  const mostMessages = Math.min(frameMessages, inner.limits?.messages.count ?? frameMessages);
+  const { path, origins, onUpgrade, onOpen, onClose, onError, onAdopt, onExpire, onTimer, onPublish, onStart, onGatewayLost } = inner;
   const outer: Hooks<PathParams, unknown, unknown, Message> & Pick<Handler, "tasks"> = {
     onUpgrade(request) {
       const { "*": rest = "", ...params } = request.params;
@@ -74,7 +77,12 @@ export function sockjs<
       const texts = message.isBinary ? undefined : parseMessages(message.text());
       // "When user sends broken data … the server must abruptly terminate the ws connection."
       if (texts === undefined) return conn.close(3000, "Broken framing.");
-      return withConnection(conn, (own) => each(texts, (text) => receive(inner, own, text, turnOf(turn))));
+      if (texts.length > mostMessages) return conn.close(3000, "Too many messages in one frame.");
+      const take = () => withConnection(conn, (own) => each(texts, (text) => receive(inner, own, text, turnOf(turn))));
+      if (texts.length < 2) return take();
+      // Committed first: they count, too, where the hook throws.
+      conn.countMessages(texts.length - 1);
+      return conn.flush().then(take);
     },
 
     onPublish(conn, topic, message, turn) {
@@ -92,9 +100,9 @@ export function sockjs<
     ...(onTimer && { onTimer: (conn, name, turn) => withConnection(conn, (own) => onTimer(own, name, turnOf(turn))) }),
     ...(onStart && { onStart: (app, context) => onStart(appOf(app), context) }),
     ...(onGatewayLost && { onGatewayLost: (app, loss) => onGatewayLost(appOf(app), loss) }),
-    ...(tasks && {
+    ...(inner.tasks && {
       tasks: Object.fromEntries(
-        Object.entries(tasks).map(([name, task]) => [name, { run: (app, context) => task.run(appOf(app), context) }]),
+        Object.entries(inner.tasks).map(([name, task]) => [name, { run: (app, context) => task.run(appOf(app), context) }]),
       ),
     }),
 
