@@ -20,6 +20,8 @@ import { TestSystem } from "./system.ts";
 const clone = join(import.meta.dirname, "..");
 const page = readFileSync(join(clone, "docs", "ratchet.md"), "utf8");
 const key = newKey();
+/** What the page gives its key. */
+const right = /api-key -- add blog --publish '([^']+)'/.exec(page)?.[1] ?? "";
 
 let folder: string;
 let system: TestSystem;
@@ -28,10 +30,7 @@ let api: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "thinstate-ratchet-page-"));
   const file = join(folder, "keys.json");
-  writeKeys(
-    file,
-    withKey([], { name: "blog", rights: { publish: ["wamp1:*"], users: [], members: [], history: [] }, key, now: new Date() }),
-  );
+  writeKeys(file, withKey([], { name: "blog", rights: { publish: [right], users: [], members: [], history: [] }, key, now: new Date() }));
   const port = await freePort("127.0.0.1");
   system = await TestSystem.start({ handlers: "ratchet-page", environment: { API_KEYS_FILE: file, API_PORT: String(port) } });
   api = `http://127.0.0.1:${port}`;
@@ -105,12 +104,12 @@ test("the push tutorial: what a page publishes arrives, through a deploy as well
   const { socket, session, heard, hears } = await pusherClient();
   // A subscription of version 1 is not confirmed: this entry is published until it arrives.
   while (heard.length === 0) {
-    expect((await publish({ topic: "wamp1:kittensCategory", data: [8, "kittensCategory", { title: "first" }] })).status).toBe(202);
+    expect((await publish({ topic: "wamp1:/pusher:kittensCategory", data: [8, "kittensCategory", { title: "first" }] })).status).toBe(202);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   const before = heard.length;
   await system.deploy("2");
-  await publish({ topic: "wamp1:kittensCategory", data: [8, "kittensCategory", { title: "after the deploy" }] });
+  await publish({ topic: "wamp1:/pusher:kittensCategory", data: [8, "kittensCategory", { title: "after the deploy" }] });
   await hears(before + 1);
   expect(heard.at(-1)).toEqual({ title: "after the deploy" });
 
@@ -124,7 +123,7 @@ test("post.php publishes what it has saved", { timeout: 2 * patienceMs }, async 
   if (spawnSync("php", ["--version"]).status !== 0) skip("needs PHP: apt-get install php-cli");
   const { socket, heard, hears } = await pusherClient();
   while (heard.length === 0) {
-    await publish({ topic: "wamp1:kittensCategory", data: [8, "kittensCategory", { title: "first" }] });
+    await publish({ topic: "wamp1:/pusher:kittensCategory", data: [8, "kittensCategory", { title: "first" }] });
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   const before = heard.length;

@@ -65,17 +65,18 @@ try {
       await calls,
       Array.from({ length: 20 }, (_, index) => round + index),
     );
-    ada.publish(chat, `${round} all`, false);
-    ada.publish(chat, `${round} others`);
+    ada.publish(chat, `${round} all`);
+    ada.publish(chat, `${round} me, too`, false);
+    ada.publish(chat, `${round} others`, true);
     ada.publish(chat, `${round} not bob`, [bob.sessionid()]);
     ada.publish(chat, `${round} bob alone`, [], [bob.sessionid()]);
-    expected += 3;
+    expected += 4;
     await signal.until(() => heard.cyd.length >= expected && heard.bob.length >= expected, "all events arrive", patienceMs);
   }
   const all = (names: readonly string[]) => rounds.flatMap((_, round) => names.map((name) => `${round} ${name}`));
-  deepStrictEqual(heard.ada, all(["all", "not bob"]));
-  deepStrictEqual(heard.bob, all(["all", "others", "bob alone"]));
-  deepStrictEqual(heard.cyd, all(["all", "others", "not bob"]));
+  deepStrictEqual(heard.ada, all(["all", "me, too", "not bob"]));
+  deepStrictEqual(heard.bob, all(["all", "me, too", "others", "bob alone"]));
+  deepStrictEqual(heard.cyd, all(["all", "me, too", "others", "not bob"]));
   for (const session of [ada, bob, cyd]) session.close();
   process.stdout.write(`AutobahnJS 0.8: calls, prefixes, events and their audiences through ${rounds.length - 1} changes\n`);
 } finally {

@@ -12,9 +12,15 @@ export const UNSUBSCRIBE = 6;
 export const PUBLISH = 7;
 export const EVENT = 8;
 
-/** A topic of thinstate has at most 256 bytes, of which `topicOf` takes some. */
-export const uriBytes = 240;
+/** A topic of thinstate has at most 256 bytes, of which its prefix takes some: see `uriLimit`. */
+const uriBytes = 240;
 const uri = v.pipe(v.string(), v.minLength(1), v.maxBytes(uriBytes));
+
+/** What a URI may have, once its prefix is resolved. @param prefix Of its topic. */
+export function uriLimit(prefix: string): number {
+  return Math.min(uriBytes, 256 - Buffer.byteLength(prefix));
+}
+
 const sessionIds = v.pipe(v.array(v.string()), v.maxLength(100));
 
 /** What a client may send. */
@@ -25,7 +31,8 @@ export const clientMessage = v.union([
   v.strictTuple([v.literal(UNSUBSCRIBE), uri]),
   v.strictTuple([v.literal(PUBLISH), uri, v.unknown()]),
   v.strictTuple([v.literal(PUBLISH), uri, v.unknown(), v.union([v.boolean(), sessionIds])]),
-  v.strictTuple([v.literal(PUBLISH), uri, v.unknown(), sessionIds, sessionIds]),
+  // AutobahnJS has a list where eligible follows; Ratchet and AutobahnPython take excludeMe there, too.
+  v.strictTuple([v.literal(PUBLISH), uri, v.unknown(), v.union([v.boolean(), sessionIds]), sessionIds]),
 ]);
 
 export type ClientMessage = v.InferOutput<typeof clientMessage>;

@@ -1,11 +1,14 @@
 // What a handler is given of a session of WAMP 1 for one turn, and what the session's connection keeps.
 
+import { CodedError } from "../../../protocol/errors.ts";
 import type { Connection, Turn } from "../../handler.ts";
 import { CALLERROR, CALLRESULT, EVENT } from "./messages.ts";
 
 export interface Kept<State> {
   /** PREFIX: shortcuts, by which a client names URIs as `prefix:rest`. */
   readonly prefixes: Readonly<Record<string, string>>;
+  /** What its topics begin with; missing: `formerPrefix`. */
+  readonly prefix?: string;
   readonly own: State;
 }
 
@@ -30,16 +33,19 @@ export class CallError extends Error {
   }
 }
 
-/** A client's session, during one turn. */
-export class Session<State = undefined> {
+/** A client's session, as hooks have it for one turn. */
+export class Wamp1Session<State = undefined> {
   /** thinstate's own connection: its `send` and `state` are the adapter's. */
   readonly conn: Conn<State>;
   readonly turn: Turn;
+  readonly #prefix: string;
   #answered: string | undefined;
 
-  constructor(conn: Conn<State>, turn: Turn) {
+  /** @param prefix Of the handler's topics. */
+  constructor(conn: Conn<State>, turn: Turn, prefix: string) {
     this.conn = conn;
     this.turn = turn;
+    this.#prefix = prefix;
   }
 
   /** WELCOME: clients know each other by it. */
@@ -74,7 +80,7 @@ export class Session<State = undefined> {
         eligible.filter((id) => !exclude.includes(id)),
       );
     const others = exclude.filter((id) => id !== this.id);
-    this.conn.publish(topicOf(topic), [EVENT, topic, event], { self: others.length === exclude.length, except: others });
+    this.conn.publish(this.topicOf(topic), [EVENT, topic, event], { self: others.length === exclude.length, except: others });
   }
 
   /** CALLRESULT. What onCall returns is one, too. */
@@ -93,23 +99,56 @@ export class Session<State = undefined> {
     this.conn.close(code, reason);
   }
 
+  /** The topic of thinstate whose messages are a topic's EVENTs: what other programs publish to it has to be `[8, topic, event]`. */
+  topicOf(topic: string): string {
+    return `${this.#prefix}${topic}`;
+  }
+
   /** @internal */
   hasAnswered(id: string): boolean {
     return this.#answered === id;
   }
 
   async #broadcastTo(topic: string, event: unknown, ids: readonly string[]): Promise<void> {
-    const members = new Set((await this.conn.members(topicOf(topic))).map(({ id }) => id));
+    const members = new Set((await this.conn.members(this.topicOf(topic))).map(({ id }) => id));
     for (const id of ids) if (members.has(id)) this.conn.publish(sessionTopic(id), [EVENT, topic, event], { self: true });
   }
 }
 
-/** The topic of thinstate whose messages are a topic's EVENTs: what other programs publish to it has to be `[8, topic, event]`. */
-export function topicOf(topic: string): string {
-  return `wamp1:${topic}`;
-}
-
 /** Where one session alone is reached. */
 export function sessionTopic(id: string): string {
-  return `wamp1-session:${id}`;
+  return `${sessionPrefix}${id}`;
+}
+
+/** Of all topics of all handlers, before each handler had its own. */
+const formerPrefix = "wamp1:";
+const sessionPrefix = "wamp1-session:";
+const prefixBytes = 128;
+
+/**
+ * @param path The handler's. @param given What it has as `prefix`.
+ * @throws {CodedError} "handler.invalid": also where a client could subscribe to what is for one session alone.
+ */
+export function prefixOf(path: string, given: string | undefined): string {
+  const prefix = given ?? `wamp1:${path}:`;
+  const bytes = Buffer.byteLength(prefix);
+  if (bytes < 1 || bytes > prefixBytes)
+    throw new CodedError(
+      "handler.invalid",
+      `the prefix of WAMP's topics has 1 to ${prefixBytes} bytes, and ${JSON.stringify(prefix)} has ${bytes}`,
+    );
+  if (sessionPrefix.startsWith(prefix) || prefix.startsWith(sessionPrefix))
+    throw new CodedError("handler.invalid", `a prefix that ${JSON.stringify(sessionPrefix)} begins with, or that begins so, is WAMP's own`);
+  return prefix;
+}
+
+/** A release with another prefix has come: subscriptions follow. */
+export function follow<State>(conn: Conn<State>, prefix: string): void {
+  const { prefix: former = formerPrefix } = conn.state;
+  if (former === prefix) return;
+  for (const topic of [...conn.topics].filter((each) => each.startsWith(former))) {
+    conn.unsubscribe(topic);
+    conn.subscribe(`${prefix}${topic.slice(former.length)}`, { as: 1 });
+  }
+  conn.setState({ ...conn.state, prefix });
 }

@@ -64,7 +64,7 @@ test("a handler without procedures says so", async () => {
   expect(ada.received[1]).toEqual([4, "c", "http://api.wamp.ws/error#NoSuchRPCEndpoint", "there is no procedure http://example.com/none"]);
 });
 
-test("a publication reaches all who subscribe but the publisher, or whom it says", async () => {
+test("a publication reaches all who subscribe, the publisher among them, or whom it says", async () => {
   const [ada, bob, cyd] = await three();
   for (const session of [ada, bob, cyd]) await session.send([5, chat]);
   await ada.send([7, chat, "plain"]);
@@ -73,10 +73,12 @@ test("a publication reaches all who subscribe but the publisher, or whom it says
   await ada.send([7, chat, "excluded", [bob.id]]);
   await ada.send([7, chat, "eligible", [], [ada.id, cyd.id, "nobody"]]);
   await ada.send([7, chat, "eligible and excluded", [cyd.id], [bob.id, cyd.id]]);
+  await ada.send([7, chat, "eligible without me", true, [ada.id, bob.id]]);
+  await ada.send([7, chat, "eligible with me", false, [ada.id, bob.id]]);
   const events = (session: typeof ada) => session.received.map((received) => (received as [number, string, unknown])[2]);
-  expect(ada.received[0]).toEqual([8, chat, "to me, too"]);
-  expect(events(ada)).toEqual(["to me, too", "excluded", "eligible"]);
-  expect(events(bob)).toEqual(["plain", "excludeMe", "to me, too", "eligible and excluded"]);
+  expect(ada.received[0]).toEqual([8, chat, "plain"]);
+  expect(events(ada)).toEqual(["plain", "to me, too", "excluded", "eligible", "eligible with me"]);
+  expect(events(bob)).toEqual(["plain", "excludeMe", "to me, too", "eligible and excluded", "eligible without me", "eligible with me"]);
   expect(events(cyd)).toEqual(["plain", "excludeMe", "to me, too", "excluded", "eligible"]);
 });
 
@@ -121,6 +123,60 @@ test("onSubscribe refuses", async () => {
   expect(ada.closed).toBeUndefined();
 });
 
+test("hooks hear once of a topic that is subscribed to, and once that it is left", async () => {
+  const heard: string[] = [];
+  const app = await testHandler(
+    wamp1({
+      path: "/wamp",
+      onSubscribe: (_, topic) => void heard.push(`+ ${topic}`),
+      onUnsubscribe: (_, topic) => void heard.push(`- ${topic}`),
+    }),
+  );
+  const ada = await app.connect("/wamp");
+  for (const type of [6, 5, 5, 6, 6, 5]) await ada.send([type, chat]);
+  expect(heard).toEqual([`+ ${chat}`, `- ${chat}`, `+ ${chat}`]);
+});
+
+test.each([
+  [undefined, "wamp1:/wamp:"],
+  ["news/", "news/"],
+])("the topics of a handler with prefix %s begin with %s", async (prefix, begin) => {
+  const app = await testHandler(wamp1({ path: "/wamp", ...(prefix && { prefix }) }));
+  const ada = await app.connect("/wamp");
+  await ada.send([5, chat]);
+  expect([...ada.topics]).toContain(`${begin}${chat}`);
+  app.publish(`${begin}${chat}`, [8, chat, "from a page"]);
+  app.publish(`wamp1:${chat}`, [8, chat, "for another handler"]);
+  expect(ada.received.slice(1)).toEqual([[8, chat, "from a page"]]);
+});
+
+test.each(["", "x".repeat(129), "w", "wamp1-session:", "wamp1-session:x"])("the prefix %j is refused", (prefix) => {
+  expect(() => wamp1({ path: "/wamp", prefix })).toThrowError(expect.objectContaining({ code: "handler.invalid" }));
+});
+
+test("a URI has no more than its topic has room for behind a long prefix", async () => {
+  const app = await testHandler(wamp1({ path: "/wamp", prefix: "p".repeat(100) }));
+  const ada = await app.connect("/wamp");
+  await ada.send([5, "u".repeat(156)]);
+  expect(ada.topics.size).toBe(2);
+  await ada.send([5, "u".repeat(157)]);
+  expect(ada.closed).toEqual({ code: 4008, reason: "a URI of more than 156 bytes" });
+});
+
+test("subscriptions of open sessions follow a release with another prefix, and come back with the one before", async () => {
+  const before = wamp1({ path: "/wamp", prefix: "wamp1:" });
+  const app = await testHandler(before);
+  const [ada, bob] = [await app.connect("/wamp"), await app.connect("/wamp")];
+  for (const session of [ada, bob]) await session.send([5, chat]);
+  await app.deploy(wamp1({ path: "/wamp" }));
+  expect([...ada.topics].toSorted()).toEqual([`wamp1-session:${ada.id}`, `wamp1:/wamp:${chat}`]);
+  await bob.send([7, chat, "one", true]);
+  await bob.send([7, chat, "two", true, [ada.id]]);
+  await app.deploy(before);
+  await bob.send([7, chat, "three", true]);
+  expect(ada.received.slice(1)).toEqual(["one", "two", "three"].map((event) => [8, chat, event]));
+});
+
 test("with onPublish, nobody gets anything but what it broadcasts", async () => {
   const seen: unknown[] = [];
   const app = await testHandler(
@@ -139,7 +195,7 @@ test("with onPublish, nobody gets anything but what it broadcasts", async () => 
   await ada.send([7, chat, "quiet"]);
   await ada.send([7, chat, "loud", ["x"], ["y"]]);
   expect(seen).toEqual([
-    { topic: chat, event: "quiet", exclude: [ada.id], eligible: undefined },
+    { topic: chat, event: "quiet", exclude: [], eligible: undefined },
     { topic: chat, event: "loud", exclude: ["x"], eligible: ["y"] },
   ]);
   expect(ada.received.slice(1)).toEqual([
@@ -160,7 +216,7 @@ const refused: ReadonlyArray<readonly [string, object]> = [
   ["an empty URI", [5, ""]],
   ["a URI that is too long", [5, "x".repeat(241)]],
   ["a PUBLISH whose exclude is text", [7, chat, "hi", "me"]],
-  ["a PUBLISH with excludeMe and eligible", [7, chat, "hi", true, []]],
+  ["a PUBLISH whose eligible is a boolean", [7, chat, "hi", [], true]],
   ["a PUBLISH that excludes more than a hundred", [7, chat, "hi", Array.from({ length: 101 }, String)]],
 ];
 
@@ -170,15 +226,22 @@ test.each(refused)("%s is refused", async (_, sent) => {
   expect(ada.closed).toEqual({ code: 4008, reason: "not a message of WAMP 1" });
 });
 
-test("a client may have 32 prefixes, and URIs of 240 bytes once they are whole", async () => {
-  const [ada, bob] = await three();
-  for (let index = 0; index < 32; index++) await ada.send([1, `p${index}`, `${calc}${"x".repeat(180)}`]);
+test("a client may have 32 prefixes of 4 KiB together, and URIs of 240 bytes once they are whole", async () => {
+  const [ada, bob, cyd] = await three();
+  for (let index = 0; index < 32; index++) await ada.send([1, `p${index}`, `${calc}${"x".repeat(80)}`]);
   expect(ada.closed).toBeUndefined();
   await ada.send([1, "p32", calc]);
   expect(ada.closed).toEqual({ code: 4008, reason: "more than 32 prefixes" });
   await bob.send([1, "p", `${calc}${"x".repeat(180)}`]);
   await bob.send([5, `p:${"y".repeat(100)}`]);
   expect(bob.closed).toEqual({ code: 4008, reason: "a URI of more than 240 bytes" });
+  // 64 and 192 bytes each.
+  const largest = (index: number) => [1, String(index).padStart(64, "p"), `http://${"x".repeat(185)}`];
+  for (let index = 0; index < 16; index++) await cyd.send(largest(index));
+  await cyd.send(largest(0));
+  expect(cyd.closed).toBeUndefined();
+  await cyd.send([1, "p", "u"]);
+  expect(cyd.closed).toEqual({ code: 4008, reason: "prefixes of more than 4096 bytes" });
 });
 
 test("a session goes on in the next release with its prefixes, its state and its subscriptions", async () => {

@@ -24,15 +24,17 @@ import {
   type PublishMessage,
   SUBSCRIBE,
   UNSUBSCRIBE,
-  uriBytes,
+  uriLimit,
   WELCOME,
 } from "./messages.ts";
-import { CallError, type Conn, type Kept, Session, sessionTopic, topicOf } from "./session.ts";
+import { CallError, type Conn, follow, type Kept, prefixOf, sessionTopic, Wamp1Session } from "./session.ts";
 
-export { CallError, Session, topicOf } from "./session.ts";
+export { CallError, Wamp1Session } from "./session.ts";
 
 const errors = "http://api.wamp.ws/error#";
 const prefixLimit = 32;
+/** Of all prefixes with what they stand for: they are in the state. */
+const prefixesBytes = 4 * 1024;
 /** Of closes for what a client may not do: it has no reason to come again as it is. */
 const refusedCode = 4008;
 
@@ -71,6 +73,11 @@ class CallFailed extends Error {
 export interface Wamp1Options<State> {
   /** As of defineHandler. */
   readonly path: string;
+  /**
+   * What the names of its topics begin with in thinstate: `wamp1:/pusher:` of the path /pusher. Handlers with the same prefix have the same
+   * topics. At most 128 bytes.
+   */
+  readonly prefix?: string;
   readonly origins?: readonly string[];
   readonly requireOrigin?: boolean;
   readonly limits?: HandlerLimits;
@@ -78,22 +85,24 @@ export interface Wamp1Options<State> {
   readonly state?: State;
   onUpgrade?(request: UpgradeRequest): Settled<Welcome<State> | Response | undefined>;
   /** Behind WELCOME. */
-  onOpen?(session: Session<State>): Settled;
-  onClose?(session: Session<State>, closing: { readonly code: number; readonly reason: string }): Settled;
+  onOpen?(session: Wamp1Session<State>): Settled;
+  onClose?(session: Wamp1Session<State>, closing: { readonly code: number; readonly reason: string }): Settled;
   /** What it returns is the result: undefined is null to the client, unless it was answered by `callResult` or `callError`. */
-  onCall?(session: Session<State>, call: Call): unknown;
+  onCall?(session: Wamp1Session<State>, call: Call): unknown;
   /** Before a client subscribes. */
-  onSubscribe?(session: Session<State>, topic: string): Settled;
+  onSubscribe?(session: Wamp1Session<State>, topic: string): Settled;
   /** After it has unsubscribed. */
-  onUnsubscribe?(session: Session<State>, topic: string): Settled;
+  onUnsubscribe?(session: Wamp1Session<State>, topic: string): Settled;
   /** Instead of the publication: nobody gets it unless this calls `session.broadcast`. Without it, all who subscribe get it. */
-  onPublish?(session: Session<State>, publication: Publication): Settled;
+  onPublish?(session: Wamp1Session<State>, publication: Publication): Settled;
 }
 
 /** @returns what a handler module exports by default. @throws {CodedError} "handler.invalid" */
 export function wamp1<State = undefined>(options: Wamp1Options<State>): Handler {
   const { path, origins, requireOrigin, limits, onUpgrade, onOpen, onClose } = options;
-  const begun = (own: State | undefined): Kept<State> => ({ prefixes: {}, own: (own ?? options.state) as State });
+  const prefix = prefixOf(path, options.prefix);
+  const begun = (own: State | undefined): Kept<State> => ({ prefixes: {}, prefix, own: (own ?? options.state) as State });
+  const sessionOf = (conn: Conn<State>, turn: Turn) => new Wamp1Session(conn, turn, prefix);
   const handler = {
     path,
     ...(origins && { origins }),
@@ -109,21 +118,26 @@ export function wamp1<State = undefined>(options: Wamp1Options<State>): Handler 
     },
     onOpen(conn: Conn<State>, turn: Turn) {
       conn.send([WELCOME, conn.id, 1, "thinstate"]);
-      return onOpen?.(new Session(conn, turn));
+      return onOpen?.(sessionOf(conn, turn));
     },
-    onMessage: (conn: Conn<State>, received: ClientMessage, turn: Turn) => take(options, new Session(conn, turn), received),
-    onClose: (conn: Conn<State>, closing: { code: number; reason: string }, turn: Turn) => onClose?.(new Session(conn, turn), closing),
+    onAdopt: (conn: Conn<State>) => follow(conn, prefix),
+    onMessage(conn: Conn<State>, received: ClientMessage, turn: Turn) {
+      const name = received[0] === PREFIX ? "" : resolve(conn, received[0] === CALL ? received[2] : received[1]);
+      const limit = uriLimit(prefix);
+      if (Buffer.byteLength(name) > limit) return conn.close(refusedCode, `a URI of more than ${limit} bytes`);
+      return take(options, sessionOf(conn, turn), received, name);
+    },
+    onClose: (conn: Conn<State>, closing: { code: number; reason: string }, turn: Turn) => onClose?.(sessionOf(conn, turn), closing),
     onError: fail,
   };
   return defineHandler(handler as never) as unknown as Handler;
 }
 
-function take<State>(options: Wamp1Options<State>, session: Session<State>, received: ClientMessage): Settled {
-  const { conn } = session;
-  if (received[0] === PREFIX) return setPrefix(conn, received[1], received[2]);
-  const name = resolve(conn, received[0] === CALL ? received[2] : received[1]);
-  if (Buffer.byteLength(name) > uriBytes) return conn.close(refusedCode, `a URI of more than ${uriBytes} bytes`);
+/** @param name The URI that it is about, without shortcuts. */
+function take<State>(options: Wamp1Options<State>, session: Wamp1Session<State>, received: ClientMessage, name: string): Settled {
   switch (received[0]) {
+    case PREFIX:
+      return setPrefix(session.conn, received[1], received[2]);
     case CALL: {
       const [, id, , ...args] = received;
       return call(options, session, { id, procedure: name, args });
@@ -131,8 +145,7 @@ function take<State>(options: Wamp1Options<State>, session: Session<State>, rece
     case SUBSCRIBE:
       return subscribe(options, session, name);
     case UNSUBSCRIBE:
-      conn.unsubscribe(topicOf(name));
-      return options.onUnsubscribe?.(session, name);
+      return unsubscribe(options, session, name);
     case PUBLISH:
       return publish(options, session, publicationOf(session, name, received as PublishMessage));
   }
@@ -141,6 +154,8 @@ function take<State>(options: Wamp1Options<State>, session: Session<State>, rece
 function setPrefix<State>(conn: Conn<State>, prefix: string, full: string): void {
   const prefixes = { ...conn.state.prefixes, [prefix]: full };
   if (Object.keys(prefixes).length > prefixLimit) return conn.close(refusedCode, `more than ${prefixLimit} prefixes`);
+  const bytes = Object.entries(prefixes).reduce((sum, [name, uri]) => sum + Buffer.byteLength(name + uri), 0);
+  if (bytes > prefixesBytes) return conn.close(refusedCode, `prefixes of more than ${prefixesBytes} bytes`);
   conn.setState({ ...conn.state, prefixes });
 }
 
@@ -151,7 +166,7 @@ function resolve<State>({ state: { prefixes } }: Conn<State>, name: string): str
   return Object.hasOwn(prefixes, prefix) ? `${prefixes[prefix]}${name.slice(colon + 1)}` : name;
 }
 
-async function call<State>({ onCall }: Wamp1Options<State>, session: Session<State>, call: Call): Promise<void> {
+async function call<State>({ onCall }: Wamp1Options<State>, session: Wamp1Session<State>, call: Call): Promise<void> {
   const { id, procedure } = call;
   if (onCall === undefined) return session.callError(id, `${errors}NoSuchRPCEndpoint`, `there is no procedure ${procedure}`);
   let result: unknown;
@@ -164,8 +179,11 @@ async function call<State>({ onCall }: Wamp1Options<State>, session: Session<Sta
   else if (!session.hasAnswered(id)) session.callResult(id, result);
 }
 
-async function subscribe<State>({ onSubscribe }: Wamp1Options<State>, session: Session<State>, topic: string): Promise<void> {
+async function subscribe<State>({ onSubscribe }: Wamp1Options<State>, session: Wamp1Session<State>, topic: string): Promise<void> {
   const { conn } = session;
+  const own = session.topicOf(topic);
+  // As Ratchet: a hook hears once of each.
+  if (conn.topics.has(own)) return;
   try {
     await onSubscribe?.(session, topic);
   } catch (error) {
@@ -173,17 +191,28 @@ async function subscribe<State>({ onSubscribe }: Wamp1Options<State>, session: S
     throw error;
   }
   // For events to some sessions only: who subscribes, and how to reach one of them.
-  conn.subscribe(topicOf(topic), { as: 1 });
+  conn.subscribe(own, { as: 1 });
   conn.subscribe(sessionTopic(conn.id));
 }
 
-// Who publishes is excluded, unless it says otherwise.
-function publicationOf<State>({ id }: Session<State>, topic: string, [, , event, exclude = true, eligible]: PublishMessage): Publication {
+function unsubscribe<State>({ onUnsubscribe }: Wamp1Options<State>, session: Wamp1Session<State>, topic: string): Settled {
+  const own = session.topicOf(topic);
+  if (!session.conn.topics.has(own)) return;
+  session.conn.unsubscribe(own);
+  return onUnsubscribe?.(session, topic);
+}
+
+// As Ratchet: who publishes is excluded where it says so. AutobahnPython has it excluded unless it says otherwise.
+function publicationOf<State>(
+  { id }: Wamp1Session<State>,
+  topic: string,
+  [, , event, exclude = false, eligible]: PublishMessage,
+): Publication {
   const excluded = typeof exclude === "boolean" ? (exclude ? [id] : []) : exclude;
   return { topic, event, exclude: excluded, eligible };
 }
 
-function publish<State>({ onPublish }: Wamp1Options<State>, session: Session<State>, publication: Publication): Settled {
+function publish<State>({ onPublish }: Wamp1Options<State>, session: Wamp1Session<State>, publication: Publication): Settled {
   if (onPublish !== undefined) return onPublish(session, publication);
   return session.broadcast(publication.topic, publication.event, publication);
 }
