@@ -120,7 +120,7 @@ test("the push tutorial: what a page publishes arrives, through a deploy as well
 });
 
 test("post.php publishes what it has saved", { timeout: 2 * patienceMs }, async ({ skip }) => {
-  if (spawnSync("php", ["--version"]).status !== 0) skip("needs PHP: apt-get install php-cli");
+  if (spawnSync("php", ["--version"]).status !== 0 && !process.env.CI) skip("needs PHP: apt-get install php-cli");
   const { socket, heard, hears } = await pusherClient();
   while (heard.length === 0) {
     await publish({ topic: "wamp1:/pusher:kittensCategory", data: [8, "kittensCategory", { title: "first" }] });

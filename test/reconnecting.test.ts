@@ -1,7 +1,7 @@
 // Clients that come back by themselves, as they are: what they queue arrives in order, and the close code tells them whether to come back.
 // That a gateway which ends closes them in batches is tested in departure.test.ts.
 
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import PartySocket from "partysocket/ws";
 import reconnecting from "reconnecting-websocket";
 import { afterEach, expect, test } from "vitest";
@@ -9,6 +9,7 @@ import { WebSocket } from "ws";
 import { endsWithUs } from "../testbed/ends-with-us.ts";
 import { patienceMs, testPatienceMs } from "../testbed/patience.ts";
 import { Signal } from "../testbed/signal.ts";
+import { pythonWith } from "./python.ts";
 import { TestSystem } from "./system.ts";
 
 let system: TestSystem;
@@ -148,10 +149,10 @@ test.each(libraries)(
   },
 );
 
-const hasWebsockets = spawnSync("python3", ["-c", "import websockets"]).status === 0;
+const python = pythonWith("websockets");
 
 // Its own loop, as its documentation has it. What a program wants to send while it is away, it has to keep itself.
-const python = `
+const script = `
 import asyncio, sys
 from websockets import connect, ConnectionClosed
 
@@ -174,9 +175,9 @@ asyncio.run(main())
 `;
 
 test("Python's websockets: the same, in its reconnecting loop", { timeout: testPatienceMs }, async ({ skip }) => {
-  if (!hasWebsockets) skip("needs Python's websockets: apt-get install python3-websockets");
+  if (python === undefined) return skip("needs Python's websockets: apt-get install python3-websockets");
   system = await TestSystem.start({ gateways: 2 });
-  const child = spawn("python3", ["-c", python, `${system.url}/echo`], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(python, ["-c", script, `${system.url}/echo`], { stdio: ["ignore", "pipe", "inherit"] });
   endsWithUs(child, "SIGKILL");
   const signal = new Signal();
   let output = "";

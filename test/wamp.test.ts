@@ -1,6 +1,6 @@
 // WAMP with the clients that people have: AutobahnJS, Wampy, Autobahn|Python; and through deploys and kills.
 
-import { execFile, spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +13,7 @@ import { patienceMs } from "../testbed/patience.ts";
 import { Signal } from "../testbed/signal.ts";
 import { autobahn, openAutobahn } from "./autobahn.ts";
 import { startNats } from "./nats.ts";
+import { pythonWith } from "./python.ts";
 import { TestSystem } from "./system.ts";
 
 let system: TestSystem;
@@ -132,9 +133,7 @@ for (const serializer of [undefined, new MsgpackSerializer()]) {
   });
 }
 
-/** Debian's own Python has Debian's packages. */
-const pythons = ["/usr/bin/python3", "python3"];
-const python = pythons.find((each) => spawnSync(each, ["-c", "import autobahn"]).status === 0);
+const python = pythonWith("autobahn");
 const script = `
 import asyncio, sys
 from autobahn.asyncio.wamp import ApplicationSession, ApplicationRunner
