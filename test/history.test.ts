@@ -4,8 +4,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { gatewayOf } from "../protocol/connection-id.ts";
 import { TestClient } from "./client.ts";
 import { startNats } from "./nats.ts";
+import { openOnBoth } from "./on-both-gateways.ts";
 import { TestSystem } from "./system.ts";
 
 let folder: string;
@@ -32,17 +34,16 @@ function said(client: TestClient): unknown[] {
     .map((value) => value.said);
 }
 
-/** One on each gateway: the kernel deals connections out by chance. */
-async function openOnBoth(path: string): Promise<[TestClient, TestClient]> {
-  const byGateway = new Map<string, TestClient>();
-  while (byGateway.size < 2) {
-    const client = await TestClient.open(`${system.url}${path}`);
+/** One on each gateway. */
+async function openOneOnEach(path: string): Promise<[TestClient, TestClient]> {
+  const clients = await openOnBoth(`${system.url}${path}`, 2, async (client) => {
     await client.receives(1);
-    const [gateway = ""] = idOf(client).split("-");
-    if (byGateway.has(gateway)) await client.close();
-    else byGateway.set(gateway, client);
-  }
-  return [...byGateway.values()] as [TestClient, TestClient];
+    return idOf(client);
+  });
+  const byGateway = new Map(clients.map((client) => [gatewayOf(idOf(client)), client]));
+  const kept = [...byGateway.values()] as [TestClient, TestClient];
+  await Promise.all(clients.filter((client) => !kept.includes(client)).map((client) => client.close()));
+  return kept;
 }
 
 async function history(client: TestClient, last: number): Promise<unknown[]> {
@@ -59,7 +60,7 @@ async function history(client: TestClient, last: number): Promise<unknown[]> {
 }
 
 test("what is kept is told to whoever asks, and to newcomers before anything newer, in its place within the turn", async () => {
-  const [ada, bob] = await openOnBoth("/room/blue?last=5");
+  const [ada, bob] = await openOneOnEach("/room/blue?last=5");
   await ada.receives(2);
   expect(ada.values[1]).toEqual({ in: true });
   for (const text of ["a", "b", "c"]) ada.send({ say: text });
@@ -69,7 +70,7 @@ test("what is kept is told to whoever asks, and to newcomers before anything new
   ada.send({ say: "d" });
   await Promise.all([ada, bob].map((client) => client.until(() => said(client).length === 5, "both hear all")));
   for (const client of [ada, bob]) expect(said(client)).toEqual(["a", "b", "c", "not kept", "d"]);
-  const [cyd, dan] = await openOnBoth("/room/blue");
+  const [cyd, dan] = await openOneOnEach("/room/blue");
   for (const client of [cyd, dan]) {
     client.send({ subscribe: 3 });
     await client.receives(6);
@@ -87,9 +88,9 @@ test("what is kept is told to whoever asks, and to newcomers before anything new
 test("killed workers and a killed nats-server: nobody misses anything or gets it twice, whenever they came", async () => {
   system.keepWorkers();
   const messages = 90;
-  const listeners: TestClient[] = [...(await openOnBoth("/room/red?last=1000"))];
+  const listeners: TestClient[] = [...(await openOneOnEach("/room/red?last=1000"))];
   const [first] = listeners as [TestClient];
-  const speakers = await openOnBoth("/room/red");
+  const speakers = await openOneOnEach("/room/red");
   const talking = speakers.map(async (client, speaker) => {
     for (let number = 0; number < messages; number++) {
       const text = `${speaker} ${number}${isPlain(number) ? " plain" : ""}`;
@@ -121,7 +122,7 @@ test("killed workers and a killed nats-server: nobody misses anything or gets it
 });
 
 test("a gateway that is killed takes what it had not stored with it, and leaves no gap and nothing twice", async () => {
-  const [speaker, doomed] = await openOnBoth("/room/green");
+  const [speaker, doomed] = await openOneOnEach("/room/green");
   const listener = await openBeside(speaker, "/room/green?last=1000");
   const speak = (client: TestClient, from: number, to: number) => {
     for (let number = from; number < to; number++) client.send({ say: `${client === speaker ? 0 : 1} ${number}` });

@@ -1,25 +1,18 @@
 // Frames that belong together on a running system: nothing comes between them, whoever else sends and publishes, from whatever gateway.
 
 import { afterEach, expect, test } from "vitest";
-import { TestClient } from "./client.ts";
+import type { TestClient } from "./client.ts";
 import type { Wish } from "./handlers/basic/files.ts";
+import { openOnBoth } from "./on-both-gateways.ts";
 import { TestSystem } from "./system.ts";
 
 let system: TestSystem;
 
 afterEach(() => system.stop());
 
-/** Some at each gateway: the kernel deals them out by chance. */
-async function openOnBoth(path: string, least: number): Promise<TestClient[]> {
-  const clients: TestClient[] = [];
-  const gateways = new Set<string>();
-  while (gateways.size < 2 || clients.length < least) {
-    const client = await TestClient.open(`${system.url}${path}`);
-    clients.push(client);
-    await client.receives(1);
-    gateways.add(((client.values[0] as { in: string }).in.split("-")[0] ?? "") as string);
-  }
-  return clients;
+async function idOf(client: TestClient): Promise<string> {
+  await client.receives(1);
+  return (client.values[0] as { in: string }).in;
 }
 
 /** The headers that a client got, each with all that belongs to it directly behind it. */
@@ -66,7 +59,7 @@ function expected(own: number, clients: number): number {
 test("each header has its frames behind it at every client, also after a worker and NATS were killed", async () => {
   system = await TestSystem.start({ gateways: 2, workers: 2 });
   system.keepWorkers();
-  const clients = await openOnBoth("/files/a", 6);
+  const clients = await openOnBoth(`${system.url}/files/a`, 6, idOf);
   for (let number = 0; number < rounds; number++) {
     const done = number - ([15, 30].includes(number) ? 1 : 8);
     await Promise.all(clients.map((client, from) => client.until(() => hasDone(client, from, done), `${done} is done`)));

@@ -3,6 +3,7 @@
 import { connect, headers } from "nats";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { TestClient } from "./client.ts";
+import { openOnBoth } from "./on-both-gateways.ts";
 import { TestSystem } from "./system.ts";
 
 let system: TestSystem;
@@ -13,31 +14,23 @@ beforeAll(async () => {
 
 afterAll(() => system.stop());
 
-/** Opens connections until each gateway has some: the kernel deals them out by chance. */
-async function openOnBoth(path: string, least: number): Promise<TestClient[]> {
-  const clients: TestClient[] = [];
-  const gateways = new Set<string>();
-  while (gateways.size < 2 || clients.length < least) {
-    const client = await TestClient.open(`${system.url}${path}`);
-    clients.push(client);
-    client.send([{ do: "tell" }]);
-    await client.receives(1);
-    const [{ id }] = client.values as [{ id: string }];
-    gateways.add(id.split("-")[0] ?? "");
-    client.received.length = 0;
-  }
-  return clients;
+async function idOf(client: TestClient): Promise<string> {
+  client.send([{ do: "tell" }]);
+  await client.receives(1);
+  const [{ id }] = client.values as [{ id: string }];
+  client.received.length = 0;
+  return id;
 }
 
 test("each subscriber gets each publish once, each publisher's in order, over two gateways and through five deploys", async () => {
-  const subscribers = await openOnBoth("/script/fan", 10);
+  const subscribers = await openOnBoth(`${system.url}/script/fan`, 10, idOf);
   for (const client of subscribers)
     client.send([
       { do: "subscribe", topic: "fan" },
       { do: "send", data: "in" },
     ]);
   await Promise.all(subscribers.map((client) => client.receives(1)));
-  const publishers = await openOnBoth("/script/pub", 4);
+  const publishers = await openOnBoth(`${system.url}/script/pub`, 4, idOf);
   let isPublishing = true;
   const counts = publishers.map(async (client, publisher) => {
     let count = 0;
@@ -70,7 +63,7 @@ test("each subscriber gets each publish once, each publisher's in order, over tw
 });
 
 test("once a turn that subscribed has committed, nothing that is published later is missed, on whatever gateway", async () => {
-  const [publisher, ...others] = await openOnBoth("/script/later", 12);
+  const [publisher, ...others] = await openOnBoth(`${system.url}/script/later`, 12, idOf);
   // A topic of its own for each round: nobody has subscribed to it before.
   for (const [round, subscriber] of others.entries()) {
     const topic = `later:${round}`;
@@ -87,7 +80,7 @@ test("once a turn that subscribed has committed, nothing that is published later
 });
 
 test("a publish goes to everyone but its sender, unless it asks for itself; and no more after unsubscribe", async () => {
-  const [publisher, ...others] = await openOnBoth("/script/self", 4);
+  const [publisher, ...others] = await openOnBoth(`${system.url}/script/self`, 4, idOf);
   for (const client of [publisher, ...others])
     client?.send([
       { do: "subscribe", topic: "self" },
@@ -109,7 +102,7 @@ test("a publish goes to everyone but its sender, unless it asks for itself; and 
 });
 
 test("programs outside publish bytes, or text where a header says so, and cannot reach more than one topic", async () => {
-  const clients = await openOnBoth("/script/outside", 2);
+  const clients = await openOnBoth(`${system.url}/script/outside`, 2, idOf);
   const topic = "room: *.> ü";
   for (const client of clients)
     client.send([
@@ -130,7 +123,7 @@ test("programs outside publish bytes, or text where a header says so, and cannot
 });
 
 test("a publish leaves out whom it names, on every gateway, and loses nothing that was published before", async () => {
-  const clients = await openOnBoth("/script/except", 4);
+  const clients = await openOnBoth(`${system.url}/script/except`, 4, idOf);
   for (const client of clients) client.send([{ do: "subscribe", topic: "except" }, { do: "tell" }]);
   await Promise.all(clients.map((client) => client.receives(1)));
   const ids = clients.map((client) => (client.values[0] as { id: string }).id);
@@ -156,7 +149,7 @@ test("a publish leaves out whom it names, on every gateway, and loses nothing th
 });
 
 test("app.* publishes, sends to a connection of any gateway, and closes a user's connections on all of them", async () => {
-  const subscribers = await openOnBoth("/script/app", 4);
+  const subscribers = await openOnBoth(`${system.url}/script/app`, 4, idOf);
   for (const client of subscribers)
     client.send([
       { do: "subscribe", topic: "app" },
