@@ -156,6 +156,51 @@ test("hooks refuse, or undo what they have done by throwing; bytes travel betwee
   expect((await ada.next(type.EVENT))[4]).toEqual(["\0/w=="]);
 });
 
+// biome-ignore lint/suspicious/noThenProperty: as a query builder has one.
+const thenable = (said: unknown) => ({ then: (resolve: (value: unknown) => void) => resolve(said) });
+const yes = [true, Promise.resolve(true), thenable(true)];
+const nothing = [undefined, Promise.resolve(undefined)];
+const no = [false, null, "", 0, 1, "yes", {}, [], Promise.resolve(false), Promise.resolve(null), thenable(false), thenable(1)];
+
+test("hooks that are asked allow by true or by returning nothing, onMeta by true alone; whatever else is not_authorized", async () => {
+  let said: unknown;
+  const hook = () => said as true;
+  const app = await start({ onSubscribe: hook, onPublish: hook, onRegister: hook, onMeta: hook });
+  const [ada] = (await join(app, 1)) as [WireSession];
+  const asks: Array<[code: number, uri: string]> = [
+    [type.SUBSCRIBE, topic],
+    [type.PUBLISH, topic],
+    [type.REGISTER, "com.example.procedure"],
+    [type.CALL, "wamp.session.count"],
+  ];
+  for (const [allowed, values] of Object.entries({ yes, nothing, no })) {
+    for (said of values) {
+      for (const [code, uri] of asks) {
+        const answer = await ada.ask(code, { acknowledge: true, invoke: "random" }, uri);
+        const isRefused = allowed === "no" || (allowed === "nothing" && code === type.CALL);
+        expect([code, said, answer[0], answer[4]]).toEqual([
+          code,
+          said,
+          isRefused ? type.ERROR : expect.anything(),
+          isRefused ? "wamp.error.not_authorized" : undefined,
+        ]);
+        if (answer[0] === type.REGISTERED) await ada.ask(type.UNREGISTER, answer[2]);
+      }
+    }
+  }
+  for (const [code, uri] of asks) {
+    said = Promise.reject(new Error("no database"));
+    expect((await ada.ask(code, { acknowledge: true }, uri))[4]).toBe("wamp.error.runtime_error");
+    said = Promise.reject(new WampError("com.example.error"));
+    expect((await ada.ask(code, { acknowledge: true }, uri))[4]).toBe("com.example.error");
+  }
+  expect(ada.connection.topics.size).toBe(3);
+  // @ts-expect-error null is no answer.
+  void (() => start({ onSubscribe: () => null }));
+  // @ts-expect-error onMeta has to say it.
+  void (() => start({ onMeta: () => undefined }));
+});
+
 test("the server publishes to all, of either serializer, and by pattern", async () => {
   const app = await start({
     onCall: async (session) => publishEvent(session.turn.app, { realm: "realm1", topic, args: ["news"] }).then(() => null),

@@ -196,12 +196,8 @@ export class Router {
 
   private readonly meta: Procedure = (session, call) => {
     const { onMeta = (_session: WampSession, procedure: string) => procedure !== "wamp.session.kill" } = this.options;
-    // Only an explicit yes: whoever says nothing of a procedure that ends sessions has not allowed it.
-    const verdict = after(
-      onMeta(session, call.procedure) as Settled<unknown>,
-      (said) => said === true || (said instanceof WampError && said),
-    );
-    return allowed(verdict, () => callMeta(session, call));
+    // Whoever says nothing of a procedure that ends sessions has not allowed it.
+    return after(onMeta(session, call.procedure), (said) => allowed(said ?? false, () => callMeta(session, call)));
   };
 
   private call(session: WampSession, { request, options, uri: procedure, payload }: Asked): Answer {
@@ -229,10 +225,11 @@ function unavailable(...codes: readonly ErrorCode[]): Record<string, string> {
   return Object.fromEntries(codes.map((code) => [code, "wamp.error.unavailable"]));
 }
 
+/** @param verdict of a hook: see Verdict. */
 function allowed<Next>(verdict: Settled<unknown>, then: () => Settled<Next>): Settled<Next | WampError> {
   return after(verdict, (said): Settled<Next | WampError> => {
-    if (said instanceof WampError) return said;
-    return said === false ? new WampError("wamp.error.not_authorized") : then();
+    if (said === true || said === undefined) return then();
+    return said instanceof WampError ? said : new WampError("wamp.error.not_authorized");
   });
 }
 

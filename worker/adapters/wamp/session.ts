@@ -1,6 +1,7 @@
 // A WAMP session: what its connection's state keeps, and what one turn makes of it.
 
 import type { Connection, DeepReadonly, Sendable, Turn } from "../../handler.ts";
+import { isThenable } from "../../thenable.ts";
 import { encode } from "./codec.ts";
 import { randomId, routerId, type Serializer, topics } from "./identifiers.ts";
 import { type Dict, type Payload, type, type WampMessage } from "./messages.ts";
@@ -139,5 +140,5 @@ export function violate(conn: Conn, message: string): undefined {
 
 /** Costs no promise where there is none. */
 export function after<Value, Next>(value: Value | Promise<Value>, next: (value: Value) => Next | Promise<Next>): Next | Promise<Next> {
-  return value instanceof Promise ? value.then(next) : next(value);
+  return isThenable(value) ? Promise.resolve(value).then(next) : next(value);
 }

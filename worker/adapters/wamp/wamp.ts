@@ -14,7 +14,7 @@ import type { HandshakeOptions } from "./handshake.ts";
 import type { Match } from "./identifiers.ts";
 import type { Dict } from "./messages.ts";
 import { RequestFailed, Router } from "./router.ts";
-import { abort, type Conn, type Procedure, type State, type WampSession } from "./session.ts";
+import { abort, type Conn, type Procedure, type State, type WampError, type WampSession } from "./session.ts";
 
 export { publishEvent } from "./broker.ts";
 export { deriveKey } from "./handshake.ts";
@@ -22,17 +22,23 @@ export { type Invocable, WampError, WampResult, type WampSession } from "./sessi
 
 type Settled<Value> = Value | Promise<Value>;
 
-/** Those that ask may return false, which refuses with wamp.error.not_authorized, or a WampError. */
+/**
+ * The answer of a hook that is asked whether something may happen. `true` allows it, and so does returning nothing; a WampError refuses with
+ * what it says, and whatever else with wamp.error.not_authorized.
+ */
+// biome-ignore lint/suspicious/noConfusingVoidType: a function that returns nothing will do.
+type Verdict = Settled<boolean | WampError | undefined | void>;
+
 export interface WampHooks {
   /** Served by the handler, in the caller's turn. */
   readonly procedures?: Readonly<Record<string, Procedure>>;
   /** For every other CALL. Where it returns undefined, the dealer looks for a callee among the clients. */
   readonly onCall?: Procedure;
-  onSubscribe?(session: WampSession, topic: string, match: Match): Settled<unknown>;
-  onPublish?(session: WampSession, event: { topic: string; args: readonly unknown[]; kwargs: Dict }): Settled<unknown>;
-  onRegister?(session: WampSession, procedure: string, match: Match): Settled<unknown>;
-  /** For `wamp.session.count` and so on; without it, all but `wamp.session.kill` are for everybody. */
-  onMeta?(session: WampSession, procedure: string): Settled<unknown>;
+  onSubscribe?(session: WampSession, topic: string, match: Match): Verdict;
+  onPublish?(session: WampSession, event: { topic: string; args: readonly unknown[]; kwargs: Dict }): Verdict;
+  onRegister?(session: WampSession, procedure: string, match: Match): Verdict;
+  /** For `wamp.session.count` and so on: `true` alone allows it. Without it, all but `wamp.session.kill` are for everybody. */
+  onMeta?(session: WampSession, procedure: string): Settled<boolean | WampError>;
   onUnsubscribe?(session: WampSession, topic: string): Settled<unknown>;
   onJoin?(session: WampSession): Settled<unknown>;
   onLeave?(session: WampSession, closing: Closing): Settled<unknown>;
