@@ -186,6 +186,29 @@ for (const serializer of ["json", "msgpack"]) {
   });
 }
 
+function kill(worker: { readonly pid?: number | undefined; readonly child: { kill(signal: "SIGKILL"): unknown } } | undefined): void {
+  worker?.child.kill("SIGKILL");
+  system.say({ kind: "gone", id: system.workerHellos.find(({ pid }) => pid === worker?.pid)?.id ?? "", reason: "exited" });
+}
+
+test("a worker that is killed in the middle of a progressive call doubles none of its results", async () => {
+  const { session, close } = await openAutobahn(url);
+  const steps: Array<{ step: number; pid: number }> = [];
+  const result = await session.call("com.server.steps", [], {}, { receive_progress: true }).then(
+    (value) => value,
+    undefined,
+    (progress) => {
+      const told = progress as { step: number; pid: number };
+      steps.push(told);
+      if (told.step === 2 && steps.length === 2) kill(system.live("worker").find(({ pid }) => pid === told.pid));
+    },
+  );
+  expect(steps.map(({ step }) => step)).toEqual([1, 2, 3, 4]);
+  const [first, , third] = steps.map(({ pid }) => pid);
+  expect([third === first, result]).toEqual([false, third]);
+  await close();
+});
+
 test("deploys and a killed worker while clients call and publish: nothing is lost, doubled or reordered", async () => {
   const [caller, callee] = await Promise.all([openAutobahn(url), openAutobahn(url, {}, "MsgpackSerializer")]);
   const invoked: number[] = [];
@@ -211,9 +234,7 @@ test("deploys and a killed worker while clients call and publish: nothing is los
   for (let release = 2; release <= 3; release++) {
     await system.deploy(String(release), { workers: 2 });
     if (release === 3) break;
-    const [killed] = system.live("worker");
-    killed?.child.kill("SIGKILL");
-    system.say({ kind: "gone", id: system.workerHellos.find(({ pid }) => pid === killed?.pid)?.id ?? "", reason: "exited" });
+    kill(system.live("worker")[0]);
   }
   isDone = true;
   await work;

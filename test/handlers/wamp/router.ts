@@ -16,6 +16,14 @@ export default wamp({
   onUpgrade: ({ cookies }) => ({ user: cookies.user }),
   procedures: {
     "com.server.add": (_session, { args: [a, b] }) => Number(a) + Number(b),
+    /** Hangs after its second step, until another worker has it. */
+    async "com.server.steps"({ turn }, { progress }) {
+      for (let step = 1; step <= 4; step++) {
+        await progress({ step, pid: process.pid });
+        if (step === 2 && !turn.redelivered) await new Promise<never>(() => {});
+      }
+      return process.pid;
+    },
     "com.server.refuse": () => new WampError("com.server.error.refused", ["no"]),
   },
 });

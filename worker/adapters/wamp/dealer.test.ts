@@ -64,6 +64,34 @@ test("the handler's own procedures answer; what they throw undoes what they did,
   expect((await ada.ask(type.REGISTER, {}, "com.example.add")).at(-1)).toBe("wamp.error.procedure_already_exists");
 });
 
+test("a worker that dies in the middle of a call doubles no progressive result, whatever else is flushed", async () => {
+  const runs: number[] = [];
+  const app = await start({
+    procedures: {
+      async "com.example.steps"({ conn, turn }, { progress, args: [crash] }) {
+        runs.push(turn.flushed);
+        for (let step = 1; step <= 3; step++) {
+          await conn.flush();
+          if (step === crash && turn.flushed === 2 * step - 1 && runs.length < 3) app.crashNext("after flush");
+          await progress(step);
+        }
+        if (crash === "throw") throw new WampError("com.example.error");
+        return "done";
+      },
+    },
+  });
+  const [ada] = (await join(app, 1)) as [WireSession];
+  const call = async (crash: unknown) => {
+    await ada.send([type.CALL, 7, { receive_progress: true }, "com.example.steps", [crash]]);
+    return (await ada.rest()).map((message) => message.at(-1));
+  };
+  expect(await call(1)).toEqual([[1], [2], [3], ["done"]]);
+  expect(runs).toEqual([0, 2]);
+  expect(await call(2)).toEqual([[1], [2], [3], ["done"]]);
+  expect(await call("throw")).toEqual([[1], [2], [3], "com.example.error"]);
+  expect(await call(0)).toEqual([[1], [2], [3], ["done"]]);
+});
+
 test("a call goes to its callee and the result to its caller, through deploys and crashes of workers", async () => {
   const app = await start();
   const { caller, callee, id, invocation } = await open(app);

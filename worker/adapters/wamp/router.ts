@@ -207,9 +207,13 @@ export class Router {
     const own = Object.hasOwn(procedures, procedure) ? procedures[procedure] : isReserved(procedure) ? this.meta : onCall;
     const byClients = () => this.dealer.call(session, request, { options, procedure, payload });
     if (own === undefined) return byClients() as Answer;
+    const { id: turn } = session.turn;
+    const before = session.state.progress?.turn === turn ? session.state.progress.count : 0;
+    let count = 0;
     const progress = async (...args: unknown[]) => {
-      if (options.receive_progress !== true) return;
+      if (options.receive_progress !== true || ++count <= before) return;
       session.send([type.RESULT, request, { progress: true }, args]);
+      session.update({ progress: { turn, count } });
       await session.conn.flush();
     };
     return after(own(session, { procedure, options, progress, ...namedPayload(payload) }) as Settled<unknown>, (value): Answer => {

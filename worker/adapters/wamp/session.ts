@@ -25,6 +25,8 @@ export interface Joined extends Identity {
   readonly timerAt: number;
   /** One invocation of each of its latest callers: where to say that it leaves. */
   readonly callers: readonly number[];
+  /** How many progressive results of its own procedure have gone out in a turn, which another worker may have to run again. */
+  readonly progress?: { readonly turn: string; readonly count: number };
 }
 
 /** What is kept from CHALLENGE to AUTHENTICATE. */
