@@ -124,6 +124,36 @@ test("progressive results come while the call is open, to those that want them",
   ]);
 });
 
+test("a YIELD or an ERROR of a session that was not called reaches nobody", async () => {
+  const app = await start();
+  const { caller, callee, id } = await open(app, { receive_progress: true });
+  const [eve] = (await join(app, 1)) as [WireSession];
+  const effectsOf = async (session: WireSession, message: WampMessage) => {
+    const before = session.connection.commits.length;
+    await session.send(message);
+    return session.connection.commits.slice(before).flat().length;
+  };
+  for (const options of [{}, { progress: true }]) expect(await effectsOf(eve, [type.YIELD, id, options, ["forged"]])).toBe(0);
+  expect(await effectsOf(eve, [type.ERROR, type.INVOCATION, id, {}, "com.example.error"])).toBe(0);
+  expect(await effectsOf(callee, [type.YIELD, id, { progress: true }, ["right"]])).toBe(1);
+  // It has been called, by others.
+  await callee.send([type.CALL, 1, {}, procedure]);
+  await eve.ask(type.REGISTER, {}, "com.example.other");
+  await callee.send([type.CALL, 2, {}, "com.example.other"]);
+  await eve.next(type.INVOCATION);
+  expect(await effectsOf(eve, [type.YIELD, id, {}, ["forged"]])).toBe(0);
+  await callee.send([type.YIELD, id, {}, ["done"]]);
+  expect((await caller.rest()).map((message) => message.at(-1))).toEqual([["right"], ["done"]]);
+});
+
+test("a callee with more callers than it remembers answers them all", async () => {
+  const app = await start();
+  const { caller, callee, id } = await open(app);
+  for (const other of await join(app, 200)) await other.send([type.CALL, 1, {}, procedure]);
+  await callee.send([type.YIELD, id, {}, ["done"]]);
+  expect((await caller.next()).at(-1)).toEqual(["done"]);
+});
+
 test("one procedure has one callee; with invoke, several, by the same rule", async () => {
   const app = await start();
   const [ada, bob, eve] = (await join(app, 3)) as [WireSession, WireSession, WireSession];

@@ -32,7 +32,7 @@ const openCallsLimit = 100;
 /** How long a callee may be silent until it is looked for, and how long from then on. */
 const firstCheckMs = 1_000;
 const laterCheckMs = 5_000;
-/** So many callers hear of it at once when a callee leaves; others when they look for it. */
+/** So many callers are known to a callee. They hear of it at once when it leaves; others when they look for it. */
 const callersLimit = 200;
 const canceled = "wamp.error.canceled";
 
@@ -78,11 +78,11 @@ export class Dealer {
     const from = session.id;
     if (message[0] === type.YIELD) {
       const [, invocation, options, ...payload] = message as readonly [number, number, Dict, ...Payload];
-      return tell(session, topics.inboxOfInvocation(invocation), { kind: "yield", from, invocation, options, payload });
+      return tellCaller(session, { kind: "yield", from, invocation, options, payload });
     }
     const [, of, invocation, details, uri, ...payload] = message as readonly [number, number, number, Dict, string, ...Payload];
     if (of !== type.INVOCATION) return violate(session.conn, "a client's ERROR is for an INVOCATION");
-    tell(session, topics.inboxOfInvocation(invocation), { kind: "error", from, invocation, details, uri, payload });
+    tellCaller(session, { kind: "error", from, invocation, details, uri, payload });
   }
 
   /** Something has come to the session's inbox. */
@@ -119,8 +119,7 @@ export class Dealer {
     const details = { ...caller, ...(match !== "exact" && { procedure }), ...progress, ...passedThrough(options) };
     session.send([type.INVOCATION, invocation, routerId(session.realm, match, registered), details, ...payload]);
     const { callers } = session.state;
-    if (callers.some((each) => topics.inboxOfInvocation(each) === inbox)) return;
-    session.update({ callers: [...callers.slice(1 - callersLimit), invocation] });
+    if (!isCaller(callers, inbox)) session.update({ callers: [...callers.slice(1 - callersLimit), invocation] });
   }
 
   /** Calls that have timed out, or whose callee is gone without a word. */
@@ -152,6 +151,17 @@ export class Dealer {
     for (const call of openCalls(session)) interrupt(session, call, "killnowait", canceled);
     for (const invocation of callers) tell(session, topics.inboxOfInvocation(invocation), { kind: "left", from: session.id, invocation });
   }
+}
+
+function isCaller(callers: readonly number[], inbox: string): boolean {
+  return callers.some((each) => topics.inboxOfInvocation(each) === inbox);
+}
+
+/** Only one that has called this session gets a turn of it; where there were more of them than are kept, any of its realm does. */
+function tellCaller(session: WampSession, message: Inbox): void {
+  const { callers } = session.state;
+  const inbox = topics.inboxOfInvocation(message.invocation);
+  if (callers.length >= callersLimit || isCaller(callers, inbox)) tell(session, inbox, message);
 }
 
 function fail(session: WampSession, call: OpenCall, uri: string, interrupts = false): void {

@@ -1,8 +1,9 @@
 // Who is let in, and what breaks the protocol in which state.
 
 import { createHmac } from "node:crypto";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { testHandler } from "../../testing.ts";
+import { isId, randomId } from "./identifiers.ts";
 import { type Dict, type } from "./messages.ts";
 import { WireSession } from "./testing/wire-session.ts";
 import { deriveKey, wamp } from "./wamp.ts";
@@ -23,6 +24,19 @@ test("anybody is welcome where nothing else is said, with a random session id, a
   expect(details).toMatchObject({ realm: "realm1", authrole: "anonymous", authmethod: "anonymous" });
   const { broker, dealer } = (details as { roles: Record<string, Dict> }).roles;
   expect([broker, dealer]).toEqual([{ features: expect.anything() }, { features: expect.anything() }]);
+});
+
+test("ids are of the whole range, and none that Math.random foretells", async () => {
+  const random = vi.spyOn(Math, "random").mockReturnValue(0.5);
+  try {
+    const ids = Array.from({ length: 1_000 }, () => randomId());
+    expect(ids.every(isId)).toBe(true);
+    expect(new Set(ids).size).toBe(1_000);
+    expect(Math.max(...ids)).toBeGreaterThan(2 ** 52);
+    expect(random).not.toHaveBeenCalled();
+  } finally {
+    random.mockRestore();
+  }
 });
 
 test("a cookie's user is the authid, whatever HELLO says", async () => {

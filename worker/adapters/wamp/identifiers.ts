@@ -1,6 +1,6 @@
 // Ids, URIs and patterns, and what thinstate's topics are called for them. Source: the WAMP protocol, "URIs" and "IDs".
 
-import { hash } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 
 export type Match = "exact" | "prefix" | "wildcard";
 export type Serializer = "json" | "msgpack";
@@ -33,14 +33,18 @@ export function invocationId(session: number, callNumber: number): number {
   return (session % inboxes) * callNumbers + callNumber;
 }
 
-/** Of the global scope. Nothing depends on it that nobody guesses one. */
+/** Of the global scope: nobody guesses another session's. "IDs" */
 export function randomId(): number {
-  return Math.floor(Math.random() * 2 ** 53) + 1;
+  return idOf(randomBytes(8));
 }
 
 /** Of a subscription or a registration: the same in all workers, so that all subscribers get the same bytes. */
 export function routerId(realm: string, match: Match, uri: string): number {
-  const bytes = hash("sha256", `${match} ${realm} ${uri}`, "buffer");
+  return idOf(hash("sha256", `${match} ${realm} ${uri}`, "buffer"));
+}
+
+/** Of 53 bits: 1 to 2^53. */
+function idOf(bytes: Buffer): number {
   return bytes.readUInt32BE(0) * 2 ** 21 + (bytes.readUInt32BE(4) >>> 11) + 1;
 }
 
