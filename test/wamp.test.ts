@@ -186,6 +186,28 @@ for (const serializer of ["json", "msgpack"]) {
   });
 }
 
+test("realms of the same name at two paths are two, or one with the same prefix", async () => {
+  const [ws, other, shared] = await Promise.all(["ws", "other", "shared"].map((path) => openAutobahn(`${system.url}/${path}`)));
+  if (ws === undefined || other === undefined || shared === undefined) throw new Error("not open");
+  const all = [ws, other, shared];
+  const heard = new Map(all.map((each) => [each, [] as unknown[]]));
+  const signal = new Signal();
+  const hear = (each: typeof ws) => (args: unknown[]) => {
+    heard.get(each)?.push(args[0]);
+    signal.tell();
+  };
+  for (const each of all) await each.session.subscribe("com.example.mixed", hear(each));
+  await ws.session.register("com.example.mixed", () => "from /ws");
+  expect(await shared.session.call("com.example.mixed")).toBe("from /ws");
+  await expect(other.session.call("com.example.mixed")).rejects.toMatchObject({ error: "wamp.error.no_such_procedure" });
+  expect(await other.session.call("wamp.session.list")).toEqual([other.session.id]);
+  for (const each of [ws, other])
+    await each.session.publish("com.example.mixed", [each.session.id], {}, { acknowledge: true, exclude_me: false });
+  await signal.until(() => all.every((each) => heard.get(each)?.length), "each has heard one", patienceMs);
+  expect(all.map((each) => heard.get(each))).toEqual([[ws.session.id], [other.session.id], [ws.session.id]]);
+  await Promise.all(all.map((each) => each.close()));
+});
+
 function kill(worker: { readonly pid?: number | undefined; readonly child: { kill(signal: "SIGKILL"): unknown } } | undefined): void {
   worker?.child.kill("SIGKILL");
   system.say({ kind: "gone", id: system.workerHellos.find(({ pid }) => pid === worker?.pid)?.id ?? "", reason: "exited" });

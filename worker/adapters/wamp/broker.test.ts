@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 import { testHandler } from "../../testing.ts";
-import { routerId } from "./identifiers.ts";
+import { type Match, routerId, scopeOf } from "./identifiers.ts";
 import { type } from "./messages.ts";
 import { WireSession } from "./testing/wire-session.ts";
 import { publishEvent, WampError, wamp } from "./wamp.ts";
@@ -11,6 +11,7 @@ const topic = "com.example.topic";
 const start = (hooks: Partial<Parameters<typeof wamp>[0]> = {}) =>
   testHandler(wamp({ path: "/ws", realms: ["realm1", "realm2"], ...hooks }));
 type Started = Awaited<ReturnType<typeof start>>;
+const idOf = (match: Match, uri: string, realm = "realm1") => routerId(scopeOf("/ws", realm), match, uri);
 
 async function join(app: Started, count: number): Promise<WireSession[]> {
   return Promise.all(Array.from({ length: count }, () => WireSession.join(app)));
@@ -23,11 +24,11 @@ test("an event reaches each subscriber of its realm once, with the same ids for 
   const other = await WireSession.join(app, { realm: "realm2" });
   for (const session of [ada, bob, eve, other]) {
     const subscribed = await session.ask(type.SUBSCRIBE, {}, topic);
-    expect(subscribed).toEqual([type.SUBSCRIBED, 1, routerId(session === other ? "realm2" : "realm1", "exact", topic)]);
+    expect(subscribed).toEqual([type.SUBSCRIBED, 1, idOf("exact", topic, session === other ? "realm2" : "realm1")]);
   }
   const published = await ada.ask(type.PUBLISH, { acknowledge: true }, topic, ["hello"], { n: 1 });
   expect(published.slice(0, 2)).toEqual([type.PUBLISHED, 2]);
-  const event = [type.EVENT, routerId("realm1", "exact", topic), published[2], {}, ["hello"], { n: 1 }];
+  const event = [type.EVENT, idOf("exact", topic), published[2], {}, ["hello"], { n: 1 }];
   expect(await bob.next()).toEqual(event);
   expect(await eve.next()).toEqual(event);
   for (const session of [ada, bob, eve, other]) expect(await session.rest()).toEqual([]);
@@ -52,7 +53,7 @@ test("patterns: an event comes once for each subscription that it matches, with 
   await ada.ask(type.SUBSCRIBE, {}, "com.example.topic");
   await bob.ask(type.PUBLISH, { acknowledge: true }, "com.example.topic", [1]);
   const ids = (["exact", "prefix", "wildcard"] as const).map((match, index) =>
-    routerId("realm1", match, ["com.example.topic", "com.example", "com..topic"][index] as string),
+    idOf(match, ["com.example.topic", "com.example", "com..topic"][index] as string),
   );
   const events = [await ada.next(), await ada.next(), await ada.next()];
   expect(events.map(([, id]) => id).sort()).toEqual([...ids].sort());
@@ -203,7 +204,7 @@ test("hooks that are asked allow by true or by returning nothing, onMeta by true
 
 test("the server publishes to all, of either serializer, and by pattern", async () => {
   const app = await start({
-    onCall: async (session) => publishEvent(session.turn.app, { realm: "realm1", topic, args: ["news"] }).then(() => null),
+    onCall: async (session) => publishEvent(session.turn.app, { prefix: "/ws", realm: "realm1", topic, args: ["news"] }).then(() => null),
   });
   const [ada, bob] = (await join(app, 2)) as [WireSession, WireSession];
   await ada.ask(type.SUBSCRIBE, {}, topic);
@@ -211,6 +212,37 @@ test("the server publishes to all, of either serializer, and by pattern", async 
   await bob.send([type.CALL, 9, {}, "com.example.tell"]);
   expect((await ada.next())[4]).toEqual(["news"]);
   expect((await bob.next(type.EVENT))[4]).toEqual(["news"]);
+});
+
+test("sessions of a release that knew no prefix keep their names under the next one; new ones have their own", async () => {
+  const before = await start({ prefix: "" });
+  const [ada, bob] = (await join(before, 2)) as [WireSession, WireSession];
+  await ada.ask(type.SUBSCRIBE, {}, topic);
+  await bob.ask(type.REGISTER, {}, "com.example.procedure");
+  const names = [`wamp.inbox ${ada.id % 2 ** 29}`, "wamp.sessions realm1", `wamp.json realm1 ${topic}`];
+  expect([...ada.connection.topics]).toEqual(names);
+  expect(ada.connection.state).not.toHaveProperty("scope");
+  await before.deploy(wamp({ path: "/ws", realms: ["realm1"] }));
+  await bob.ask(type.PUBLISH, { acknowledge: true }, topic, ["from an old one"]);
+  const eve = await WireSession.join(before);
+  await eve.ask(type.PUBLISH, { acknowledge: true }, topic, ["from a new one"]);
+  expect((await ada.rest()).map(([, , , , args]) => args)).toEqual([["from an old one"]]);
+  await ada.send([type.CALL, 9, {}, "com.example.procedure"]);
+  await bob.send([type.YIELD, (await bob.next(type.INVOCATION))[1], {}, ["done"]]);
+  expect((await ada.next(type.RESULT))[3]).toEqual(["done"]);
+  const [inbox, sessions] = eve.connection.topics;
+  const scope = scopeOf("/ws", "realm1");
+  expect([inbox, sessions]).toEqual([`wamp.inbox ${scope} ${eve.id % 2 ** 29}`, `wamp.sessions ${scope}`]);
+});
+
+test("the longest names fit", async () => {
+  const app = await start({ realms: () => true, prefix: "p".repeat(1_000) });
+  const session = await WireSession.join(app, { serializer: "msgpack", realm: "r".repeat(64) });
+  const uri = "u".repeat(160);
+  for (const match of ["exact", "prefix", "wildcard"]) {
+    expect((await session.ask(type.SUBSCRIBE, { match }, uri))[0]).toBe(type.SUBSCRIBED);
+    expect((await session.ask(type.REGISTER, { match }, uri))[0]).toBe(type.REGISTERED);
+  }
 });
 
 test("the session meta API tells who is there, who comes and who goes; who may end others, the handler says", async () => {

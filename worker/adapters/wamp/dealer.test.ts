@@ -3,7 +3,7 @@
 import { expect, test, vi } from "vitest";
 import { testHandler } from "../../testing.ts";
 import { pack } from "./codec.ts";
-import { topics } from "./identifiers.ts";
+import { scopeOf, topics } from "./identifiers.ts";
 import { type, type WampMessage } from "./messages.ts";
 import { WireSession } from "./testing/wire-session.ts";
 import { WampError, WampResult, wamp } from "./wamp.ts";
@@ -305,7 +305,7 @@ test("a callee that is none any more, in another worker's eyes, says so: the cal
     options: {},
     payload: [["a"]],
   };
-  app.publish(topics.inbox(callee.id), pack({ kind: "invocation", to: callee.id, invocation: id, ...stale }));
+  app.publish(topics.inbox(scopeOf("/ws", "realm1"), callee.id), pack({ kind: "invocation", to: callee.id, invocation: id, ...stale }));
   const [, again, , , args] = await other.next(type.INVOCATION);
   expect(args).toEqual(["a"]);
   await other.send([type.YIELD, again, {}, ["b"]]);

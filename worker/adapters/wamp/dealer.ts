@@ -3,7 +3,7 @@
 
 import { disclosed } from "./broker.ts";
 import { pack } from "./codec.ts";
-import { callNumbers, invocationId, type Match, routerId, topics } from "./identifiers.ts";
+import { callNumbers, inboxOf, invocationId, type Match, routerId, topics } from "./identifiers.ts";
 import { type Dict, type Payload, passedThrough, type, type WampMessage } from "./messages.ts";
 import { changeCall, endCall, keepCalls, type OpenCall, openCalls } from "./open-calls.ts";
 import { Registrations } from "./registrations.ts";
@@ -53,7 +53,7 @@ export class Dealer {
       const times = { checkAt: now + firstCheckMs, timeout, timeoutAt: timeout === 0 ? 0 : now + timeout };
       keepCalls(session, [...open, { number, request, callee: to, canCancel, progress, isKilled: false, ...times }], number);
       const caller = disclosesCaller || disclose_me === true ? disclosed(session, "caller") : {};
-      tell(session, topics.inbox(to), {
+      tell(session, topics.inbox(session.scope, to), {
         kind: "invocation",
         to,
         invocation: invocationId(session.id, number),
@@ -111,15 +111,15 @@ export class Dealer {
     const { invocation, kind } = message;
     if (kind === "interrupt") return session.send([type.INTERRUPT, invocation, { mode: message.mode, reason: message.reason }]);
     const { match, registered, caller, options, procedure, payload } = message;
-    const inbox = topics.inboxOfInvocation(invocation);
+    const inbox = topics.inboxOfInvocation(session.scope, invocation);
     if (!this.registrations.isCallee(session, match, registered)) {
       return tell(session, inbox, { kind: "not registered", from: session.id, invocation, options, procedure, payload });
     }
     const progress = options.receive_progress === true && { receive_progress: true };
     const details = { ...caller, ...(match !== "exact" && { procedure }), ...progress, ...passedThrough(options) };
-    session.send([type.INVOCATION, invocation, routerId(session.realm, match, registered), details, ...payload]);
+    session.send([type.INVOCATION, invocation, routerId(session.scope, match, registered), details, ...payload]);
     const { callers } = session.state;
-    if (!isCaller(callers, inbox)) session.update({ callers: [...callers.slice(1 - callersLimit), invocation] });
+    if (!isCaller(callers, invocation)) session.update({ callers: [...callers.slice(1 - callersLimit), invocation] });
   }
 
   /** Calls that have timed out, or whose callee is gone without a word. */
@@ -134,7 +134,9 @@ export class Dealer {
       ),
     ];
     // Where a gateway does not answer, nobody is known to be gone.
-    const found = await Promise.all(silent.map((callee) => session.conn.members<Dict>(topics.inbox(callee)).catch(() => undefined)));
+    const found = await Promise.all(
+      silent.map((callee) => session.conn.members<Dict>(topics.inbox(session.scope, callee)).catch(() => undefined)),
+    );
     const gone = silent.filter((callee, index) => found[index]?.every(({ info }) => info.session !== callee) === true);
     for (const call of openCalls(session)) {
       if (gone.includes(call.callee)) fail(session, call, canceled);
@@ -149,19 +151,21 @@ export class Dealer {
     const { callers } = session.state;
     this.registrations.forget();
     for (const call of openCalls(session)) interrupt(session, call, "killnowait", canceled);
-    for (const invocation of callers) tell(session, topics.inboxOfInvocation(invocation), { kind: "left", from: session.id, invocation });
+    for (const invocation of callers)
+      tell(session, topics.inboxOfInvocation(session.scope, invocation), { kind: "left", from: session.id, invocation });
   }
 }
 
-function isCaller(callers: readonly number[], inbox: string): boolean {
-  return callers.some((each) => topics.inboxOfInvocation(each) === inbox);
+function isCaller(callers: readonly number[], invocation: number): boolean {
+  return callers.some((each) => inboxOf(each) === inboxOf(invocation));
 }
 
 /** Only one that has called this session gets a turn of it; where there were more of them than are kept, any of its realm does. */
 function tellCaller(session: WampSession, message: Inbox): void {
   const { callers } = session.state;
-  const inbox = topics.inboxOfInvocation(message.invocation);
-  if (callers.length >= callersLimit || isCaller(callers, inbox)) tell(session, inbox, message);
+  const { invocation } = message;
+  if (callers.length >= callersLimit || isCaller(callers, invocation))
+    tell(session, topics.inboxOfInvocation(session.scope, invocation), message);
 }
 
 function fail(session: WampSession, call: OpenCall, uri: string, interrupts = false): void {
@@ -171,7 +175,8 @@ function fail(session: WampSession, call: OpenCall, uri: string, interrupts = fa
 }
 
 function interrupt(session: WampSession, { canCancel, callee: to, number }: OpenCall, mode: string, reason: string): void {
-  if (canCancel) tell(session, topics.inbox(to), { kind: "interrupt", to, invocation: invocationId(session.id, number), mode, reason });
+  if (canCancel)
+    tell(session, topics.inbox(session.scope, to), { kind: "interrupt", to, invocation: invocationId(session.id, number), mode, reason });
 }
 
 function tell({ conn }: WampSession, inbox: string, message: Inbox): void {

@@ -2,7 +2,7 @@
 
 import { createHmac, pbkdf2Sync, randomBytes, timingSafeEqual } from "node:crypto";
 import { pack, unpack } from "./codec.ts";
-import { isRealm, randomId, topics } from "./identifiers.ts";
+import { isRealm, randomId, scopeOf, topics } from "./identifiers.ts";
 import { type Dict, isDict, type, type WampMessage } from "./messages.ts";
 import { type Authenticating, abort, type Conn, type Identity, type Joined, send, violate } from "./session.ts";
 
@@ -50,6 +50,7 @@ export interface Authenticators {
 export interface HandshakeOptions {
   readonly realms: readonly string[] | ((realm: string) => Settled<boolean>);
   readonly authenticate?: Authenticators;
+  readonly prefix: string;
 }
 
 const everybody: Authenticators = { anonymous: () => ({ authrole: "anonymous" }) };
@@ -102,7 +103,7 @@ export async function greet(conn: Conn, message: WampMessage, options: Handshake
   if (authmethod === "ticket") return challenge(conn, asked, {});
   const admitted = await authenticate[authmethod]?.(helloOf(conn, asked));
   if (admitted === undefined) return abort(conn, ...refused);
-  if (authmethod !== "wampcra") return join(conn, asked, admitted);
+  if (authmethod !== "wampcra") return join(conn, asked, admitted, options.prefix);
   const { salt, iterations = usualIterations, keylen = usualKeyBytes } = admitted as SharedSecret;
   const { authid: named, authrole, authprovider } = identityOf(conn, asked, admitted);
   const who = { authid: named, authrole, authmethod, authprovider, session: asked.session };
@@ -122,7 +123,7 @@ export async function authenticated(conn: Conn, asked: Asked, signature: string,
   const isTicket = asked.authmethod === "ticket";
   const admitted = isTicket ? await authenticate.ticket?.(hello, signature) : await authenticate.wampcra?.(hello);
   const isShown = isTicket || isSigned(asked.challenge, (admitted as SharedSecret | undefined)?.secret ?? "", signature);
-  return admitted === undefined || !isShown ? abort(conn, ...refused) : join(conn, asked, admitted);
+  return admitted === undefined || !isShown ? abort(conn, ...refused) : join(conn, asked, admitted, options.prefix);
 }
 
 function isSigned(text: string, secret: string, signature: string): boolean {
@@ -131,16 +132,17 @@ function isSigned(text: string, secret: string, signature: string): boolean {
   return given.length === expected.length && timingSafeEqual(given, expected);
 }
 
-function join(conn: Conn, asked: Asked, admitted: Admitted): Joined {
+function join(conn: Conn, asked: Asked, admitted: Admitted, prefix: string): Joined {
   const { session, realm, canCancel } = asked;
   const identity = identityOf(conn, asked, admitted);
+  const scope = scopeOf(prefix, realm);
   const nothingYet = { patterns: [], calls: [], lastCall: 0, timerAt: 0, callers: [] };
-  const joined: Joined = { phase: "joined", session, realm, canCancel, ...identity, ...nothingYet };
+  const joined: Joined = { phase: "joined", session, realm, ...(prefix !== "" && { scope }), canCancel, ...identity, ...nothingYet };
   conn.setState(joined);
   conn.setExpiresAt(admitted.expiresAt);
   if (conn.user === undefined && asked.authmethod !== "anonymous") conn.setUser(identity.authid);
-  conn.subscribe(topics.inbox(session), { hook: true, as: { session, realm, ...identity } });
-  conn.subscribe(topics.sessions(realm), { as: { session, authid: identity.authid, authrole: identity.authrole } });
+  conn.subscribe(topics.inbox(scope, session), { hook: true, as: { session, realm, ...identity } });
+  conn.subscribe(topics.sessions(scope), { as: { session, authid: identity.authid, authrole: identity.authrole } });
   send(conn, [type.WELCOME, session, { realm, ...identity, roles }]);
   return joined;
 }

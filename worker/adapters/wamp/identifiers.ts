@@ -12,22 +12,39 @@ const realmBytes = 64;
 export const callNumbers = 2 ** 24;
 const inboxes = 2 ** 53 / callNumbers;
 
-/** Names of thinstate's topics. No URI has a space. */
+/**
+ * A realm of one prefix: handlers with other prefixes do not meet it. Without a prefix, names are what they were before there were any: live
+ * sessions of such a release have them.
+ */
+export function scopeOf(prefix: string, realm: string): string {
+  return prefix === "" ? realm : `${hash("sha256", prefix).slice(0, 8)}#${realm}`;
+}
+
+/** Names of thinstate's topics. No scope and no URI has a space. */
 export const topics = {
   /** Of events, as one serializer has them. */
-  event: (serializer: Serializer, realm: string, topic: string) => `wamp.${serializer} ${realm} ${topic}`,
+  event: (serializer: Serializer, scope: string, topic: string) => `wamp.${serializer} ${scope} ${topic}`,
   /** What a session subscribes to by a pattern: nothing is published to it. */
-  pattern: (match: Match, realm: string, pattern: string) => `wamp.${match} ${realm} ${pattern}`,
+  pattern: (match: Match, scope: string, pattern: string) => `wamp.${match} ${scope} ${pattern}`,
   /** All publications of a realm, for those that subscribe by patterns. */
-  publications: (realm: string) => `wamp.publications ${realm}`,
+  publications: (scope: string) => `wamp.publications ${scope}`,
   /** Its members are the callees of a procedure; those that register patterns; the sessions of a realm. */
-  procedure: (realm: string, procedure: string) => `wamp.procedure ${realm} ${procedure}`,
-  procedures: (realm: string) => `wamp.procedures ${realm}`,
-  sessions: (realm: string) => `wamp.sessions ${realm}`,
+  procedure: (scope: string, procedure: string) => `wamp.procedure ${scope} ${procedure}`,
+  procedures: (scope: string) => `wamp.procedures ${scope}`,
+  sessions: (scope: string) => `wamp.sessions ${scope}`,
   /** Of a session; a few may share one. */
-  inbox: (session: number) => `wamp.inbox ${session % inboxes}`,
-  inboxOfInvocation: (invocation: number) => `wamp.inbox ${Math.floor(invocation / callNumbers)}`,
+  inbox: (scope: string, session: number) => inboxTopic(scope, session % inboxes),
+  inboxOfInvocation: (scope: string, invocation: number) => inboxTopic(scope, inboxOf(invocation)),
 };
+
+function inboxTopic(scope: string, number: number): string {
+  return scope.includes("#") ? `wamp.inbox ${scope} ${number}` : `wamp.inbox ${number}`;
+}
+
+/** The number of its caller's inbox. */
+export function inboxOf(invocation: number): number {
+  return Math.floor(invocation / callNumbers);
+}
 
 export function invocationId(session: number, callNumber: number): number {
   return (session % inboxes) * callNumbers + callNumber;
@@ -39,8 +56,8 @@ export function randomId(): number {
 }
 
 /** Of a subscription or a registration: the same in all workers, so that all subscribers get the same bytes. */
-export function routerId(realm: string, match: Match, uri: string): number {
-  return idOf(hash("sha256", `${match} ${realm} ${uri}`, "buffer"));
+export function routerId(scope: string, match: Match, uri: string): number {
+  return idOf(hash("sha256", `${match} ${scope} ${uri}`, "buffer"));
 }
 
 /** Of 53 bits: 1 to 2^53. */

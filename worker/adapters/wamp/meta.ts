@@ -14,16 +14,16 @@ export interface Killed {
 }
 
 export async function callMeta(session: WampSession, { procedure, args, kwargs }: Invocable): Promise<unknown> {
-  const { conn, realm } = session;
+  const { conn, realm, scope } = session;
   const [first] = args;
   if (procedure === "wamp.session.count" || procedure === "wamp.session.list") {
-    const members = await conn.members<Dict>(topics.sessions(realm));
+    const members = await conn.members<Dict>(topics.sessions(scope));
     const ids = members.filter(({ info }) => !Array.isArray(first) || first.includes(info.authrole)).map(({ info }) => info.session);
     return procedure === "wamp.session.list" ? ids : ids.length;
   }
   if (procedure !== "wamp.session.get" && procedure !== "wamp.session.kill") return new WampError("wamp.error.no_such_procedure");
   if (!isId(first)) return new WampError("wamp.error.invalid_argument");
-  const members = await conn.members<Dict>(topics.inbox(first as number));
+  const members = await conn.members<Dict>(topics.inbox(scope, first as number));
   const found = members.find(({ info }) => info.session === first && info.realm === realm)?.info;
   const isGet = procedure === "wamp.session.get";
   if (found === undefined || (!isGet && first === session.id)) return new WampError("wamp.error.no_such_session");
@@ -31,6 +31,6 @@ export async function callMeta(session: WampSession, { procedure, args, kwargs }
   const { reason = "wamp.close.killed", message } = kwargs;
   if (typeof reason !== "string" || !isUri(reason)) return new WampError("wamp.error.invalid_uri");
   const details = typeof message === "string" ? { message } : {};
-  conn.publish(topics.inbox(first as number), pack({ kind: "kill", to: first, reason, details } as Killed));
+  conn.publish(topics.inbox(scope, first as number), pack({ kind: "kill", to: first, reason, details } as Killed));
   return undefined;
 }

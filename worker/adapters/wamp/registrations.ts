@@ -33,11 +33,11 @@ export class Registrations {
 
   /** REGISTER. @returns the registration's id, or an error's URI. */
   async register(session: WampSession, procedure: string, options: Dict): Promise<number | string> {
-    const { conn, realm, state } = session;
+    const { conn, scope, state } = session;
     const { match = "exact", invoke = "single" } = options as { match?: Match; invoke?: string };
-    const id = routerId(realm, match, procedure);
+    const id = routerId(scope, match, procedure);
     if (!(await isAlone(session, `wamp.register ${id}`))) return "wamp.error.unavailable";
-    const topic = match === "exact" ? topics.procedure(realm, procedure) : topics.procedures(realm);
+    const topic = match === "exact" ? topics.procedure(scope, procedure) : topics.procedures(scope);
     const all = calleesOf(await conn.members<Dict>(topic), procedure);
     const others = all.filter((other) => other.match === match && other.registered === procedure);
     if (others.some((other) => other.invoke === "single" || other.session === session.id)) return "wamp.error.procedure_already_exists";
@@ -51,10 +51,10 @@ export class Registrations {
   /** UNREGISTER. @returns whether there was such a registration. */
   unregister(session: WampSession, id: number): boolean {
     this.forget();
-    const { conn, realm, state } = session;
-    const left = state.patterns.filter(([match, pattern]) => routerId(realm, match as Match, pattern) !== id);
-    const prefix = topics.procedure(realm, "");
-    const isIt = (name: string) => name.startsWith(prefix) && routerId(realm, "exact", name.slice(prefix.length)) === id;
+    const { conn, scope, state } = session;
+    const left = state.patterns.filter(([match, pattern]) => routerId(scope, match as Match, pattern) !== id);
+    const prefix = topics.procedure(scope, "");
+    const isIt = (name: string) => name.startsWith(prefix) && routerId(scope, "exact", name.slice(prefix.length)) === id;
     const topic = [...conn.topics].find(isIt);
     if (topic !== undefined) conn.unsubscribe(topic);
     if (left.length < state.patterns.length) keepPatterns(session, left);
@@ -62,8 +62,8 @@ export class Registrations {
   }
 
   /** Whose calls came through what is not registered any more. */
-  isCallee({ conn, realm, state }: WampSession, match: Match, registered: string): boolean {
-    if (match === "exact") return conn.topics.has(topics.procedure(realm, registered));
+  isCallee({ conn, scope, state }: WampSession, match: Match, registered: string): boolean {
+    if (match === "exact") return conn.topics.has(topics.procedure(scope, registered));
     return state.patterns.some(([own, pattern]) => own === match && pattern === registered);
   }
 
@@ -74,9 +74,9 @@ export class Registrations {
 
   /** The one that a call goes to. @param isFresh not as it was a moment ago. */
   find(session: WampSession, procedure: string, isFresh: boolean): Found<Callee | undefined> {
-    return after(this.membersOf(session, topics.procedure(session.realm, procedure), isFresh), (exact) => {
+    return after(this.membersOf(session, topics.procedure(session.scope, procedure), isFresh), (exact) => {
       if (exact.length > 0) return this.choose(calleesOf(exact, procedure));
-      return after(this.membersOf(session, topics.procedures(session.realm), isFresh), (members) => {
+      return after(this.membersOf(session, topics.procedures(session.scope), isFresh), (members) => {
         const ranked = calleesOf(members, procedure).map((callee) => ({
           callee,
           rank: precedence(callee.match, callee.registered, procedure),
@@ -119,10 +119,10 @@ function keep<Value>(map: Map<string, Value>, key: string, value: Value): void {
 }
 
 function keepPatterns(session: WampSession, patterns: readonly RegisteredPattern[]): void {
-  const { conn, realm, state } = session;
+  const { conn, scope, state } = session;
   session.update({ patterns });
-  if (patterns.length === 0) conn.unsubscribe(topics.procedures(realm));
-  else conn.subscribe(topics.procedures(realm), { as: { session: session.id, canCancel: state.canCancel, patterns } });
+  if (patterns.length === 0) conn.unsubscribe(topics.procedures(scope));
+  else conn.subscribe(topics.procedures(scope), { as: { session: session.id, canCancel: state.canCancel, patterns } });
 }
 
 /** Nobody else registers the same until the turn has committed; where NATS has no JetStream, that is not sure. */

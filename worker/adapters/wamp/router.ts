@@ -100,7 +100,7 @@ export class Router {
   hear(conn: Conn, topic: string, message: Message, turn: Turn): Done {
     return this.inSession(conn, turn, (session) => {
       const said = unpack(message.bytes());
-      if (topic === topics.publications(session.realm)) return broker.deliver(session, said as broker.Publication, true);
+      if (topic === topics.publications(session.scope)) return broker.deliver(session, said as broker.Publication, true);
       const told = said as Inbox | broker.Chosen | Killed;
       if (told.kind !== "event" && told.kind !== "kill") return this.dealer.receive(session, told);
       if (told.to !== session.id) return undefined;

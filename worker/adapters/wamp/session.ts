@@ -15,6 +15,8 @@ export interface Joined extends Identity {
   readonly phase: "joined";
   readonly session: number;
   readonly realm: string;
+  /** See scopeOf. Missing: the realm. */
+  readonly scope?: string;
   /** It takes INTERRUPT. */
   readonly canCancel: boolean;
   readonly patterns: readonly RegisteredPattern[];
@@ -89,6 +91,8 @@ export class WampSession {
   readonly turn: Turn;
   readonly id: number;
   readonly realm: string;
+  /** The adapter's, as `state`. */
+  readonly scope: string;
   readonly authid: string;
   readonly authrole: string;
   /** The adapter's. */
@@ -98,13 +102,14 @@ export class WampSession {
     this.conn = conn;
     this.turn = turn;
     ({ session: this.id, realm: this.realm, authid: this.authid, authrole: this.authrole } = state);
+    this.scope = state.scope ?? state.realm;
     this.state = state;
   }
 
   /** An EVENT for this session alone. @returns whether it subscribes to the topic. */
   event(topic: string, args?: readonly unknown[], kwargs?: Dict): boolean {
-    if (!this.conn.topics.has(topics.event(serializerOf(this.conn), this.realm, topic))) return false;
-    this.send([type.EVENT, routerId(this.realm, "exact", topic), randomId(), {}, ...payloadOf(args, kwargs)]);
+    if (!this.conn.topics.has(topics.event(serializerOf(this.conn), this.scope, topic))) return false;
+    this.send([type.EVENT, routerId(this.scope, "exact", topic), randomId(), {}, ...payloadOf(args, kwargs)]);
     return true;
   }
 

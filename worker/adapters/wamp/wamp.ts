@@ -44,8 +44,10 @@ export interface WampHooks {
   onLeave?(session: WampSession, closing: Closing): Settled<unknown>;
 }
 
-export interface WampOptions<Path extends string> extends HandshakeOptions, WampHooks {
+export interface WampOptions<Path extends string> extends Omit<HandshakeOptions, "prefix">, WampHooks {
   readonly path: Path;
+  /** Handlers share their realms where they have the same; missing: the path. */
+  readonly prefix?: string;
   readonly origins?: readonly string[];
   readonly requireOrigin?: boolean;
   /** As of any handler: refuses with a Response, or says whose cookie it is, for `authenticate.cookie`. */
@@ -57,8 +59,8 @@ const helloMs = 10_000;
 const subprotocols = ["wamp.2.json", "wamp.2.msgpack"];
 
 /** @returns what `defineHandler` does. */
-export function wamp<const Path extends string>({ path, origins, requireOrigin, onUpgrade, ...options }: WampOptions<Path>) {
-  const router = new Router(options);
+export function wamp<const Path extends string>({ path, prefix = path, origins, requireOrigin, onUpgrade, ...options }: WampOptions<Path>) {
+  const router = new Router({ ...options, prefix });
   return defineHandler({
     path,
     ...(origins && { origins }),
