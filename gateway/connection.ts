@@ -25,6 +25,8 @@ export interface Socket {
   end(code: number, reason: string): void;
   /** As `end`, where the client has not answered and fetches what waits by itself: nobody will. */
   abandon?(code: number, reason: string): void;
+  /** When the oldest request arrived that no worker has answered, and that may be its client's. Where messages come by requests. */
+  unansweredAt?(): number;
   /** Closes it at once, without a close frame: what waits for it is dropped. The close is reported before this returns. */
   cut(): void;
   /** Bytes that it was sent and has not been able to write. */

@@ -151,6 +151,55 @@ test("after the gateway has stood still, what has arrived meanwhile is read befo
   expect(taken()).toEqual(["32010 c1 end 4000 ping timeout"]);
 });
 
+/** Its messages come by requests. @param unansweredAt When the oldest came that no worker has answered. */
+function byRequests(connection: Connection, unansweredAt: () => number): void {
+  Object.assign(connection.socket as Socket, { unansweredAt });
+}
+
+test("where requests bring the answers, one that came in time and waits for a worker puts the end off, and one that came later does not", () => {
+  const [first, second] = [open(), open()];
+  let unansweredAt = 2_100;
+  byRequests(first, () => unansweredAt);
+  byRequests(second, () => Math.max(2_600, nowMs - 1));
+  set(first, pingPong);
+  set(second, pingPong);
+  pass(1_000);
+  taken();
+  pass(60_000);
+  expect(taken()).toEqual(["2510 c1 end 4000 ping timeout"]);
+  expect(says(first, "3")).toBe(true);
+  unansweredAt = Number.POSITIVE_INFINITY;
+  pass(1_000);
+  expect(taken()).toEqual([expect.stringMatching(/ c0 text 2$/)]);
+});
+
+test("a client gets the time back for which its request has waited, once: it may have got the heartbeat by that request", () => {
+  const connection = open();
+  let unansweredAt = 1_900;
+  byRequests(connection, () => unansweredAt);
+  set(connection, pingPong);
+  pass(5_000);
+  taken();
+  unansweredAt = Number.POSITIVE_INFINITY;
+  pass(500);
+  expect(taken()).toEqual([]);
+  // Its answer waits, too.
+  unansweredAt = nowMs;
+  pass(5_000);
+  expect(taken()).toEqual([]);
+  unansweredAt = Number.POSITIVE_INFINITY;
+  pass(250);
+  expect(taken()).toEqual([expect.stringMatching(/ c0 end 4000 ping timeout$/)]);
+});
+
+test("where some request always waits for a moment, who does not answer is closed all the same", () => {
+  const connection = open();
+  byRequests(connection, () => nowMs - 5);
+  set(connection, pingPong);
+  pass(4_000);
+  expect(taken().at(-1)).toMatch(/ c0 end 4000 ping timeout$/);
+});
+
 test("a socket that throws costs its own connection only", () => {
   const [first, second] = [open(), open()];
   set(first, { every: 100, send: "h" });

@@ -9,6 +9,8 @@ import { type Bucket, TimingWheel } from "./timing-wheel.ts";
 
 /** As of timers: a heartbeat is sent up to twice so much after its time. */
 const heartbeatTickMs = 10;
+/** While an answer may wait for a worker: how often it is looked whether one has come. */
+const excusedLookMs = 250;
 /** Settings that are remembered by what their record says: connections of a route have the same, and share it. */
 const rememberedSettings = 100;
 
@@ -26,7 +28,7 @@ interface Settings {
 
 /**
  * resting: the next one is sent when its time has come. asked: one was sent, and the answer is not here. overdue: nor was it in time; what
- * has arrived and has not been read yet, since the gateway stood still, is read first.
+ * has arrived and has not been read yet, since the gateway stood still, is read first, and what waits for a worker is waited for.
  */
 type Phase = "resting" | "asked" | "overdue";
 
@@ -34,6 +36,10 @@ type Phase = "resting" | "asked" | "overdue";
 export class ConnectionHeartbeat {
   readonly settings: Settings;
   phase: Phase = "resting";
+  /** When its answer was found to be late, after all that had arrived by then was read; undefined: it is not. */
+  overdueAt: number | undefined;
+  /** What its client has lost of its time, since a request waited for a worker; undefined: it was given as much more already. */
+  lostMs: number | undefined;
   bucket: Bucket<Connection> | undefined;
 
   constructor(settings: Settings) {
@@ -146,19 +152,41 @@ export class Heartbeats {
     if (socket === undefined) return;
     if (phase === "resting") {
       // Before it is sent: that may close it.
-      if (answer !== undefined) heartbeat.phase = "asked";
+      if (answer !== undefined) {
+        heartbeat.phase = "asked";
+        heartbeat.lostMs = 0;
+      }
       this.lookIn(answer?.withinMs ?? everyMs, connection, heartbeat);
       this.counters.sent++;
       socket.send(frame.bytes, frame.isBinary);
     } else if (phase === "asked") {
       heartbeat.phase = "overdue";
+      heartbeat.overdueAt = undefined;
       this.lookIn(0, connection, heartbeat);
-    } else if (answer !== undefined) {
+    } else if (answer !== undefined && !this.isExcused(connection, heartbeat, answer.withinMs)) {
       this.counters.unanswered++;
       const { code, reason } = answer.close;
       if (socket.abandon === undefined) socket.end(code, reason);
       else socket.abandon(code, reason);
     }
+  }
+
+  // A client that speaks HTTP gets it, and answers it, by requests, which wait where workers are away or slow. As long as one waits that
+  // came before it was late, it is not closed; and once, it gets the time back that this has cost.
+  private isExcused(connection: Connection, heartbeat: ConnectionHeartbeat, withinMs: number): boolean {
+    const { lostMs } = heartbeat;
+    const unansweredAt = connection.socket?.unansweredAt?.() ?? Number.POSITIVE_INFINITY;
+    heartbeat.overdueAt ??= this.options.now();
+    if (unansweredAt <= heartbeat.overdueAt) {
+      if (lostMs !== undefined) heartbeat.lostMs = Math.max(lostMs, Math.min(withinMs, heartbeat.overdueAt - unansweredAt));
+      this.lookIn(excusedLookMs, connection, heartbeat);
+      return true;
+    }
+    if (lostMs === undefined || lostMs === 0) return false;
+    heartbeat.phase = "asked";
+    heartbeat.lostMs = undefined;
+    this.lookIn(lostMs, connection, heartbeat);
+    return true;
   }
 }
 

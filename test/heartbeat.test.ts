@@ -1,8 +1,10 @@
 // Heartbeats on a running system: they go on while workers are replaced, killed, or not there at all.
 
 import { afterEach, expect, test } from "vitest";
+import { stretchedMs } from "../testbed/patience.ts";
 import { TestClient } from "./client.ts";
 import { until } from "./installation.ts";
+import { LineClient } from "./line-client.ts";
 import { Exposition } from "./prometheus.ts";
 import { TestSystem } from "./system.ts";
 
@@ -55,4 +57,27 @@ test("through a deploy, a kill -9 and without any worker, who answers stays, and
   expect(await counted()).toBe(1);
   await client.close();
   await until("none is left", async () => ((await counted()) === 0 ? true : undefined));
+});
+
+test("a client that speaks HTTP, and whose answer waits for a worker for longer than it may take, stays", async () => {
+  // Longer than any pause of a busy machine: who can answer does.
+  const withinMs = stretchedMs(1_000);
+  system = await TestSystem.start({ handlers: "sessions", workers: 1, environment: { PARK_MS: "600000" } });
+  const path = `${system.url}/line/a`;
+  const poll = await LineClient.open(`${path}/poll`, `within=${withinMs}`);
+  const got = () => poll.lines.filter((line) => line === "2").length;
+  poll.answersHeartbeats();
+  await poll.until(() => got() > 2, "heartbeats flow");
+  // It never answers: its end says that the time is up.
+  const silent = await TestClient.open(`${path}/silent?within=${withinMs}`);
+  await silent.receives(2);
+  for (const worker of system.live("worker")) await worker.end("SIGKILL");
+  expect(await silent.closes()).toEqual({ code: 4000, reason: "ping timeout" });
+  const before = got();
+  system.startWorker("1");
+  await poll.until(() => got() > before + 2, "heartbeats go on");
+  expect(poll.last).toBeUndefined();
+  const last = await LineClient.open(`${path}/last`, `within=${withinMs}`);
+  await last.until(() => last.last !== undefined, "who does not answer is closed");
+  poll.abort();
 });

@@ -41,6 +41,7 @@ export class LineClient {
   last: LineAnswer | undefined;
   private readonly query: string;
   private readonly signal = new Signal();
+  private onLine: (line: string) => void = () => undefined;
   private isStopped = false;
   private rest = "";
   private sent: ClientRequest | undefined;
@@ -83,6 +84,11 @@ export class LineClient {
     this.isStopped = true;
   }
 
+  /** It answers heartbeats from now on, as it gets them. */
+  answersHeartbeats(): void {
+    this.onLine = (line) => void (line === "2" && this.say("3").catch(() => undefined));
+  }
+
   private async poll(): Promise<void> {
     while (!this.isStopped) {
       this.sent = request(`${this.url.replace(/^ws/, "http")}?${this.query}`, { agent: false });
@@ -105,6 +111,7 @@ export class LineClient {
     const lines = (this.rest + chunk).split("\n");
     this.rest = lines.pop() ?? "";
     this.lines.push(...lines);
+    for (const line of lines) this.onLine(line);
     this.signal.tell();
   }
 }

@@ -20,6 +20,7 @@ const poll: ReceiveBody = {
 
 class Stage {
   at = 0;
+  unansweredAt = Number.POSITIVE_INFINITY;
   readonly topics = new SessionTopics();
   readonly published: string[] = [];
   readonly closes: Array<{ code: number; reason: string; isSlow: boolean }> = [];
@@ -33,6 +34,7 @@ class Stage {
       limitBytes: 10_000,
       ...options,
       now: () => this.at,
+      unansweredAt: () => this.unansweredAt,
       later: (run) => this.soon.push(run),
       topics: this.topics,
       publishToSockets: (topic) => this.published.push(topic),
@@ -54,9 +56,11 @@ class Stage {
     for (let run = this.soon.shift(); run !== undefined; run = this.soon.shift()) run();
   }
 
-  after(ms: number, unansweredAt?: number): void {
+  /** @param unansweredAt When the oldest request came that no worker has answered. */
+  after(ms: number, unansweredAt = Number.POSITIVE_INFINITY): void {
     this.at += ms;
-    this.socket.sweep(unansweredAt);
+    this.unansweredAt = unansweredAt;
+    this.socket.sweep();
   }
 }
 

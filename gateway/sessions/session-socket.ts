@@ -3,18 +3,17 @@
 
 import type { SessionClosing } from "../../protocol/session.ts";
 import type { Socket } from "../connection.ts";
+import { Absence, type AbsenceOptions } from "./absence.ts";
 import { type Frame, FrameQueue } from "./frame-queue.ts";
 import type { Receiver, ReceiverOwner } from "./receiver.ts";
 import type { SessionTopics } from "./session-topics.ts";
 
-export interface SessionSocketOptions {
-  readonly idleMs: number;
+export interface SessionSocketOptions extends AbsenceOptions {
   readonly linger: { readonly ms: number; readonly repeatLast: boolean };
   /** See OpenSession in worker/session.ts. */
   readonly closeFrame?: string | undefined;
   /** What may wait for it, as for a slow client: BACKPRESSURE_BYTES. */
   readonly limitBytes: number;
-  readonly now: () => number;
   /** Runs when the event loop has looked at everything else. */
   readonly later: (run: () => void) => void;
   readonly topics: SessionTopics;
@@ -44,15 +43,12 @@ export class SessionSocket implements Socket, ReceiverOwner {
   private isSlow = false;
   private willFlush = false;
   private paused: { readonly by: object; readonly frame: string } | undefined;
-  /** Since when nobody receives; after the close, since that. */
-  private since: number;
-  /** When its time was found to be up, after all that had arrived by then was read; undefined: it is not. */
-  private overdueAt: number | undefined;
-  private isOverdue = false;
+  private readonly absence: Absence;
+  private closedAt = 0;
 
   constructor(options: SessionSocketOptions) {
     this.options = options;
-    this.since = options.now();
+    this.absence = new Absence(options);
   }
 
   /** One of which something was dropped is closed in a moment. */
@@ -130,6 +126,10 @@ export class SessionSocket implements Socket, ReceiverOwner {
     this.options.onHeard();
   }
 
+  unansweredAt(): number {
+    return this.options.unansweredAt();
+  }
+
   // ── as a session ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** A request wants what waits. */
@@ -157,14 +157,14 @@ export class SessionSocket implements Socket, ReceiverOwner {
   resume(by: object): void {
     if (this.paused?.by !== by) return;
     this.paused = undefined;
-    if (this.receiver === undefined) this.since = this.options.now();
+    if (this.receiver === undefined) this.absence.begin();
     this.flush();
   }
 
   /** It is another socket from now on: what waits goes there, and then whatever is published. */
   moveTo(socket: Socket): void {
     this.phase = "moved";
-    this.since = this.options.now();
+    this.closedAt = this.options.now();
     for (let index = 0; index < this.waiting.size; index++) {
       const { data, isBinary } = this.waiting.at(index) as Frame;
       socket.send(data, isBinary);
@@ -178,25 +178,12 @@ export class SessionSocket implements Socket, ReceiverOwner {
     this.receiver?.finish();
   }
 
-  /**
-   * To be called several times a second.
-   * @param unansweredAt When the oldest request arrived that no worker has answered: it may be of this session's client.
-   */
-  sweep(unansweredAt = Number.POSITIVE_INFINITY): void {
-    const { idleMs, linger } = this.options;
-    const elapsedMs = this.options.now() - this.since;
-    if (this.phase === "open") this.sweepIdle(elapsedMs >= idleMs, unansweredAt);
-    else if (elapsedMs >= linger.ms) this.finish();
-  }
-
-  // Not at once: a gateway that has stood still has yet to read what its client has sent; and where workers were away, or are slow, its
-  // request may wait for one.
-  private sweepIdle(isLate: boolean, unansweredAt: number): void {
-    const wasOverdue = this.isOverdue;
-    this.isOverdue = isLate && this.receiver === undefined && this.paused === undefined;
-    if (!this.isOverdue) this.overdueAt = undefined;
-    else if (wasOverdue) this.overdueAt ??= this.options.now();
-    if (this.overdueAt !== undefined && unansweredAt > this.overdueAt) this.breakOff(false);
+  /** To be called several times a second. */
+  sweep(): void {
+    const { now, linger } = this.options;
+    if (this.phase !== "open") {
+      if (now() - this.closedAt >= linger.ms) this.finish();
+    } else if (this.absence.isTooLong(this.receiver === undefined && this.paused === undefined)) this.breakOff(false);
   }
 
   /** What may still be fetched of one that has closed. */
@@ -246,7 +233,7 @@ export class SessionSocket implements Socket, ReceiverOwner {
   private leave(code: number, reason: string, isSlow: boolean): void {
     this.paused = undefined;
     this.phase = "closed";
-    this.since = this.options.now();
+    this.closedAt = this.options.now();
     for (const topic of this.topics) this.options.topics.remove(topic, this);
     this.topics.clear();
     this.options.onClose(code, Buffer.from(reason), isSlow);
@@ -275,7 +262,7 @@ export class SessionSocket implements Socket, ReceiverOwner {
   /** Whatever could be said of it by now. */
   private rest(): void {
     if (this.receiver !== undefined) return;
-    if (this.phase === "open") this.since = this.options.now();
+    if (this.phase === "open") this.absence.begin();
     else if (this.phase === "closed" && this.waiting.size === 0 && !this.options.linger.repeatLast) this.phase = "ended";
   }
 

@@ -171,10 +171,9 @@ export class Sessions {
 
   /** To be called several times a second. */
   sweep(): void {
-    const unansweredAt = this.options.unansweredAt();
     let leftBytes = 0;
     for (const [key, { socket, offer }] of this.sessions) {
-      socket.sweep(unansweredAt);
+      socket.sweep();
       leftBytes += socket.leftBytes;
       if (leftBytes > this.options.totalBytes()) socket.forget();
       if (!socket.hasEnded) continue;
@@ -228,9 +227,9 @@ export class Sessions {
   }
 
   private socketFor(connection: Connection, { idleMs, linger, closeFrame }: OpenSessionBody): SessionSocket {
-    const { clients, topics, publishToSockets, now, later, limitBytes } = this.options;
+    const { clients, topics, publishToSockets, now, unansweredAt, later, limitBytes } = this.options;
     return new SessionSocket({
-      ...{ idleMs, linger, closeFrame, now, later, topics, publishToSockets },
+      ...{ idleMs, linger, closeFrame, now, unansweredAt, later, topics, publishToSockets },
       limitBytes: limitBytes(),
       onHeard: () => clients.heard(connection),
       onClose: (code, reason, isSlow) => clients.closed(connection, { code, reason, isSlow }),

@@ -45,6 +45,8 @@ export default defineHandler({
     if (conn.query.has("session")) return;
     conn.subscribe(`room:${conn.params.room}`);
     conn.send(`open ${conn.id}`);
+    const within = Number(conn.query.get("within"));
+    if (within > 0) conn.setHeartbeat({ every: 100, send: "2", expect: "3", within, close: { code: 4000, reason: "ping timeout" } });
   },
   async onMessage(conn, message, turn) {
     const [what = "", ...rest] = message.text().split(" ");
