@@ -92,7 +92,7 @@ class Stage {
 
   ask(body: Partial<ReceiveBody> = {}, client = new FakeClient()): FakeClient & { outcome?: string } {
     const told: FakeClient & { outcome?: string } = client;
-    this.asking.receive("k", { ...receive, ...body }, client, {
+    this.asking.asked.receive("k", { ...receive, ...body }, client, {
       onMissing: () => {
         told.outcome = "missing";
       },
@@ -146,7 +146,7 @@ function deliver(stage: Stage, message = "once"): { outcome?: string } {
   const says = (outcome: string) => () => {
     told.outcome = outcome;
   };
-  stage.asking.deliver("k", [message], { onMissing: says("missing"), onSilent: says("silent"), onDelivered: says("delivered") });
+  stage.asking.asked.deliver("k", [message], { onMissing: says("missing"), onSilent: says("silent"), onDelivered: says("delivered") });
   stage.settle();
   return told;
 }
@@ -172,13 +172,13 @@ test("a delivery whose answer is lost is done once, however long NATS is away af
 test("an answered delivery is not kept", () => {
   const stage = new Stage();
   expect(deliver(stage).outcome).toBe("delivered");
-  expect(stage.asking.waiting).toBe(0);
+  expect(stage.asking.asked.size).toBe(0);
 });
 
 test("a client that goes before anybody is known to have its session is no receiver there any more", () => {
   const stage = new Stage();
   const client = new FakeClient();
-  stage.asking.receive("k", receive, client, { onMissing: () => undefined, onSilent: () => undefined, onBegun: () => undefined });
+  stage.asking.asked.receive("k", receive, client, { onMissing: () => undefined, onSilent: () => undefined, onBegun: () => undefined });
   client.leave();
   stage.settle();
   stage.send("a");

@@ -93,11 +93,11 @@ export class Sessions {
 
   private takeElsewhere(body: SessionBody, request: SessionRequest): void {
     const { client, begun, answer, isAgain } = request;
-    const { relay } = this;
+    const { asked } = this.relay;
     const onSilent = () => request.refuse({ status: 503, code: "session.unanswered" });
     if (body.kind === "deliver") {
       const onMissing = () => answer(body.missing);
-      relay.deliver(body.key, body.messages, {
+      asked.deliver(body.key, body.messages, {
         onMissing,
         onSilent,
         onDelivered: (isThere) => answer(isThere ? body.response : body.missing),
@@ -112,7 +112,7 @@ export class Sessions {
       else missing(body.receive, request);
     };
     if (body.kind === "open" && isAgain) onMissing();
-    else relay.receive(body.key, body.receive, client, { onMissing, onSilent, onBegun: begun });
+    else asked.receive(body.key, body.receive, client, { onMissing, onSilent, onBegun: begun });
   }
 
   /** Whether it is here, or was until lately. */

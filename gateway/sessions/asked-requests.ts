@@ -1,0 +1,164 @@
+// Requests of this gateway's clients for sessions that another one has: asked for until they are answered. Pure: what is said and the clock
+// are handed in.
+
+import type { ReceiveBody } from "../../protocol/session.ts";
+import type { SessionQuestion, SessionWord } from "../../protocol/session-messages.ts";
+import type { WaitingClient } from "../uws/waiting-client.ts";
+import { PassedRequest } from "./passed-request.ts";
+import { deliverMs, repeatMs, restMs, settleMs, silentMs } from "./relay-times.ts";
+
+/** What becomes of a request; one of these. */
+export interface PassedOutcome {
+  /** Nobody has such a session. */
+  readonly onMissing: () => void;
+  /** Whoever has it does not answer. */
+  readonly onSilent: () => void;
+}
+
+export interface AskedRequestsOptions {
+  readonly self: string;
+  readonly now: () => number;
+  /** To whoever has the session; `unheard` is called where nobody has. */
+  readonly publish: (question: SessionQuestion) => void;
+  readonly tell: (gateway: string, word: SessionWord) => void;
+}
+
+interface Ask extends PassedOutcome {
+  readonly question: SessionQuestion;
+  readonly passed: PassedRequest | undefined;
+  readonly onDelivered: ((isThere: boolean) => void) | undefined;
+  owner: string | undefined;
+  readonly beganAt: number;
+  askedAt: number;
+  heardAt: number;
+  /** It is done with, and kept for what may still come of it. */
+  isOver: boolean;
+}
+
+export class AskedRequests {
+  private readonly options: AskedRequestsOptions;
+  private readonly asks = new Map<number, Ask>();
+  private last = 0;
+  private connectedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: AskedRequestsOptions) {
+    this.options = options;
+  }
+
+  /** Those that another gateway may answer, or has answered lately. */
+  get size(): number {
+    return this.asks.size;
+  }
+
+  /** @param onBegun told of its answer's status. */
+  receive(key: string, receive: ReceiveBody, client: WaitingClient, outcome: PassedOutcome & { onBegun: (status: number) => void }): void {
+    const passed = new PassedRequest(client, { onBegun: outcome.onBegun, onTaken: () => this.acknowledge(ask) });
+    const ask = this.ask({ key, receive }, { ...outcome, passed, onDelivered: undefined });
+    client.onGone = () => this.leave(ask);
+  }
+
+  deliver(
+    key: string,
+    messages: Array<string | Uint8Array>,
+    outcome: PassedOutcome & { readonly onDelivered: (isThere: boolean) => void },
+  ): void {
+    this.ask({ key, deliver: messages }, { ...outcome, passed: undefined });
+  }
+
+  reconnected(): void {
+    this.connectedAt = this.options.now();
+  }
+
+  /** To be called several times a second while NATS is there. */
+  sweep(): void {
+    const at = this.options.now();
+    for (const ask of this.asks.values()) this.sweepAsk(ask, at);
+  }
+
+  /** NATS says that nobody has the session that this one is for. */
+  unheard(number: number): void {
+    const ask = this.asks.get(number);
+    if (ask === undefined || ask.isOver || this.options.now() - this.connectedAt < settleMs) return;
+    this.settle(ask, ask.onMissing);
+  }
+
+  /** The gateway that has the session says so. */
+  hear(word: SessionWord & { readonly kind: "held" | "delivered" | "piece" }): void {
+    const { from, number } = word;
+    const ask = this.asks.get(number);
+    if (ask !== undefined) ask.heardAt = this.options.now();
+    if (word.kind === "piece") return this.takePiece(ask, word);
+    if (ask === undefined || ask.isOver) {
+      // Its client had gone before anybody was known to have the session.
+      if (word.kind === "held" && !ask?.passed?.isWhole) this.options.tell(from, { kind: "gone", from: this.options.self, number });
+      return;
+    }
+    if (word.kind === "held") ask.owner ??= from;
+    else this.settle(ask, () => ask.onDelivered?.(word.isThere));
+  }
+
+  private ask(
+    what: Omit<SessionQuestion, "from" | "number">,
+    options: Pick<Ask, "passed" | "onDelivered" | "onMissing" | "onSilent">,
+  ): Ask {
+    const { self, now, publish } = this.options;
+    const number = ++this.last;
+    const at = now();
+    const ask: Ask = {
+      ...options,
+      question: { from: self, number, ...what },
+      owner: undefined,
+      beganAt: at,
+      askedAt: at,
+      heardAt: at,
+      isOver: false,
+    };
+    this.asks.set(number, ask);
+    publish(ask.question);
+    return ask;
+  }
+
+  private sweepAsk(ask: Ask, at: number): void {
+    const silence = at - Math.max(ask.heardAt, this.connectedAt);
+    if (ask.isOver) {
+      if (silence >= silentMs) this.asks.delete(ask.question.number);
+    } else if (silence >= silentMs || (ask.onDelivered !== undefined && at - ask.beganAt >= deliverMs)) this.settle(ask, ask.onSilent);
+    else if (at - ask.askedAt >= (ask.owner === undefined || at - ask.heardAt > restMs ? repeatMs : restMs)) {
+      ask.askedAt = at;
+      this.options.publish(ask.question);
+    }
+  }
+
+  private settle(ask: Ask, then: () => void): void {
+    ask.isOver = true;
+    // Its body is not to stay in memory.
+    if (ask.passed === undefined) this.asks.delete(ask.question.number);
+    if (ask.passed?.hasBegun) ask.passed.cut();
+    else then();
+  }
+
+  private acknowledge({ passed, owner, question: { number }, isOver }: Ask): void {
+    if (passed === undefined || owner === undefined || isOver) return;
+    this.options.tell(owner, { kind: "ack", from: this.options.self, number, seq: passed.seq, taken: passed.taken });
+  }
+
+  private leave(ask: Ask): void {
+    ask.isOver = true;
+    const { self, tell } = this.options;
+    if (ask.owner !== undefined) tell(ask.owner, { kind: "gone", from: self, number: ask.question.number });
+  }
+
+  private takePiece(ask: Ask | undefined, { from, number, seq, piece }: SessionWord & { kind: "piece" }): void {
+    const { self, tell } = this.options;
+    const { passed } = ask ?? {};
+    // Of two that have a session of this key, which NATS' faults may lead to, the first one counts.
+    const isOther = ask?.owner !== undefined && ask.owner !== from;
+    if (ask === undefined || passed === undefined || isOther || (ask.isOver && !passed.isWhole)) {
+      return tell(from, { kind: "gone", from: self, number });
+    }
+    ask.owner = from;
+    passed.take(seq, piece);
+    tell(from, { kind: "ack", from: self, number, seq: passed.seq, taken: passed.taken });
+    if (passed.isWhole) ask.isOver = true;
+  }
+}

@@ -1,0 +1,96 @@
+// Requests for this gateway's sessions that have reached another one: each is done once, however often it is asked for, and its answer is
+// said again until it has arrived. Pure: what is said and the clock are handed in.
+
+import type { ReceiveBody } from "../../protocol/session.ts";
+import type { SessionQuestion, SessionWord } from "../../protocol/session-messages.ts";
+import type { WaitingClient } from "../uws/waiting-client.ts";
+import { againMs, rememberMs, silentMs } from "./relay-times.ts";
+import { RemoteReceiver } from "./remote-receiver.ts";
+
+export interface RequestsFromOthersOptions {
+  readonly self: string;
+  readonly now: () => number;
+  readonly tell: (gateway: string, word: SessionWord) => void;
+  /** A request of another gateway receives for a session of this one. @returns false where it is not there any more. */
+  readonly receive: (key: string, receive: ReceiveBody, client: WaitingClient) => boolean;
+  /** Messages have come there. @returns whether there is somebody to have them. */
+  readonly deliver: (key: string, messages: ReadonlyArray<string | Uint8Array>) => boolean;
+}
+
+interface Remote {
+  readonly receiver: RemoteReceiver;
+  heardAt: number;
+  toldAt: number;
+}
+
+const mostDelivered = 100_000;
+
+export class RequestsFromOthers {
+  private readonly options: RequestsFromOthersOptions;
+  private readonly remotes = new Map<string, Remote>();
+  /** What came of deliveries, by gateway and number: they may be asked for again. */
+  private readonly delivered = new Map<string, { readonly at: number; readonly isThere: boolean }>();
+  private connectedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: RequestsFromOthersOptions) {
+    this.options = options;
+  }
+
+  reconnected(): void {
+    this.connectedAt = this.options.now();
+  }
+
+  /** To be called several times a second while NATS is there. */
+  sweep(): void {
+    const at = this.options.now();
+    for (const [name, remote] of this.remotes) {
+      if (at - Math.max(remote.heardAt, this.connectedAt) >= silentMs) remote.receiver.leave();
+      if (remote.receiver.isOver) this.remotes.delete(name);
+      else if (at - remote.toldAt >= againMs && remote.receiver.repeat()) remote.toldAt = at;
+    }
+    for (const [name, { at: since }] of this.delivered) {
+      if (at - since < rememberMs && this.delivered.size <= mostDelivered) break;
+      this.delivered.delete(name);
+    }
+  }
+
+  asked({ from, number, key, receive, deliver }: SessionQuestion): void {
+    const { self, now, tell } = this.options;
+    const name = `${from}:${number}`;
+    if (deliver !== undefined) {
+      const known = this.delivered.get(name);
+      const isThere = known?.isThere ?? this.options.deliver(key, deliver);
+      if (known === undefined) this.delivered.set(name, { at: now(), isThere });
+      return tell(from, { kind: "delivered", from: self, number, isThere });
+    }
+    const remote = this.remotes.get(name);
+    if (remote !== undefined) {
+      remote.heardAt = now();
+      if (!remote.receiver.repeat()) tell(from, { kind: "held", from: self, number });
+    } else if (receive !== undefined) this.begun(name, { from, number, key, receive });
+  }
+
+  /** The gateway that has asked says so. */
+  hear(word: SessionWord & { readonly kind: "ack" | "gone" }): void {
+    const name = `${word.from}:${word.number}`;
+    const remote = this.remotes.get(name);
+    if (remote === undefined) return;
+    remote.heardAt = this.options.now();
+    if (word.kind === "gone") remote.receiver.leave();
+    else remote.receiver.acked(word.seq, word.taken);
+    if (remote.receiver.isOver) this.remotes.delete(name);
+  }
+
+  private begun(name: string, { from, number, key, receive }: { from: string; number: number; key: string; receive: ReceiveBody }): void {
+    const { self, now, tell } = this.options;
+    const receiver = new RemoteReceiver((seq, piece) => {
+      remote.toldAt = now();
+      tell(from, { kind: "piece", from: self, number, seq, piece });
+    });
+    const remote: Remote = { receiver, heardAt: now(), toldAt: now() };
+    this.remotes.set(name, remote);
+    // Where it is not there, nobody offers it any more in a moment: the question comes again, and nobody hears it.
+    if (!this.options.receive(key, receive, receiver)) this.remotes.delete(name);
+    else tell(from, { kind: "held", from: self, number });
+  }
+}
