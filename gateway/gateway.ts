@@ -252,6 +252,7 @@ export class Gateway {
     this.clients.sparseLog.end();
     clearInterval(this.sweeping);
     this.allGateways.end();
+    frontend.sessions.end();
     await backend.end();
   }
 

@@ -16,6 +16,12 @@ const togetherMs = 30;
 const drainStepMs = 5;
 /** Of DRAIN_MS: then everybody is closed, and the rest is for their onClose. */
 const closeShare = 0.75;
+/**
+ * Once all are closed, for how long clients that speak HTTP may fetch what waits: through another gateway, and on TCP connections that
+ * they have. And for how long those of other gateways' sessions may wait for an answer that comes through this one.
+ */
+const fetchMs = 5_000;
+const fetchAloneMs = 500;
 
 export interface ShutdownOptions {
   readonly config: Pick<GatewayConfig, "DRAIN_MS" | "CLOSE_BATCH" | "CLOSE_PAUSE_MS">;
@@ -43,11 +49,27 @@ export async function closeEveryone({ config, dispatcher, frontend, history, loc
     close: ({ socket }, code) => socket?.end(errorTable[code].close, code),
     onBatch: (connections, left) => log.info({ connections, left }, "connections are told to leave"),
   });
+  const { sessions } = frontend;
+  sessions.relay.asked.drain(Math.min(fetchMs, DRAIN_MS * closeShare));
+  let closedAt: number | undefined;
+  const isFetching = () => {
+    if (dispatcher.size === 0) closedAt ??= now();
+    const isLate = closedAt !== undefined && now() - closedAt >= (peers.areThere ? fetchMs : fetchAloneMs);
+    return !isLate && sessions.unfetched > 0;
+  };
   const isBusy = () =>
-    dispatcher.size > 0 || frontend.upgrades.parked > 0 || frontend.writing > 0 || !history.outbox.isEmpty || locks.size > 0;
+    dispatcher.size > 0 ||
+    frontend.upgrades.parked > 0 ||
+    frontend.writing > 0 ||
+    !history.outbox.isEmpty ||
+    locks.size > 0 ||
+    sessions.relay.waiting > 0 ||
+    isFetching();
   while (isBusy() && now() < deadline) await (connectionDrain.step() ? nextTurn() : pause(drainStepMs));
   const { writing: answers } = frontend;
   if (answers > 0) log.warn({ answers }, "ended before every answer was whole: their clients are cut off");
+  const { unfetched } = sessions;
+  if (unfetched > 0) log.warn({ sessions: unfetched }, "ended before clients had fetched what was left for them: it is lost");
   const { bytes } = history.outbox;
   if (bytes > 0) log.warn({ bytes }, "ended before everything was stored that was to be kept: it is lost");
   if (locks.size > 0) log.warn({ locks: locks.size }, "ended before every lock was given back: the next gateway does");

@@ -40,10 +40,13 @@ const word = v.variant("kind", [
   /** The request is known, and waits. */
   v.object({ kind: v.literal("held"), ...name }),
   v.object({ kind: v.literal("delivered"), ...name, isThere: v.boolean() }),
-  /** Pieces up to `seq` have come; of their bodies the client has taken so many bytes. */
-  v.object({ kind: v.literal("ack"), ...name, seq: length, taken: length }),
-  /** Nobody waits for this answer any more. */
-  v.object({ kind: v.literal("gone"), ...name }),
+  /**
+   * Pieces up to `seq` have come; of their bodies the client has taken so many bytes. leaves: the gateway that says so ends soon, and a
+   * stream is to end, too. Older gateways ignore it.
+   */
+  v.object({ kind: v.literal("ack"), ...name, seq: length, taken: length, leaves: v.optional(v.boolean()) }),
+  /** Nobody waits for this answer any more. leaves: since the gateway ends; its client comes to another one. Older gateways ignore it. */
+  v.object({ kind: v.literal("gone"), ...name, leaves: v.optional(v.boolean()) }),
 ]);
 
 export type SessionQuestion = Readonly<v.InferOutput<typeof question>>;

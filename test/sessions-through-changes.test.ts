@@ -103,6 +103,39 @@ test("a close frame, and then the last frame again, until the time is up", async
   expect(status).toBe(404);
 });
 
+test("a gateway that ends: what waits can be fetched through another one, and polls and streams of others' sessions are not cut", async () => {
+  system = await TestSystem.start({ handlers: "sessions", gateways: 2, environment: { DRAIN_MS: "120000" } });
+  const [first] = system.live("gateway");
+  const own = system.gatewayHellos.find(({ pid }) => pid === first?.pid)?.id ?? "?";
+  const open = (key: string, query: string) => LineClient.open(`${system.url}/line/a/${key}`, query);
+  const all = await Promise.all(upTo(24).map((number) => open(String(number), number % 2 ? "frame" : "frame&stream&bytes=1000000")));
+  const [leaving, staying] = [true, false].map((isOwn) => all.filter(({ lines }) => lines[0]?.includes(own) === isOwn));
+  if (first === undefined || leaving === undefined || staying === undefined) throw new Error("no gateways");
+  expect(Math.min(leaving.length, staying.length)).toBeGreaterThan(0);
+  for (const client of leaving) {
+    client.abort();
+    expect(await client.say("x")).toBe(204);
+  }
+  const ended = first.end();
+  await first.says("connections are told to leave");
+  const finish = leaving.map(async ({ url }) => {
+    let body = "";
+    while (!body.includes("c[")) body += (await ask(url)).body;
+    expect(body).toBe('1 x 1\nc[1012,"gateway.restarts"]\n');
+  });
+  for (const client of staying) expect(await client.say("y")).toBe(204);
+  await Promise.all(finish);
+  expect(await ended).toBe(0);
+  expect(first.output).not.toContain("ended before");
+  for (const client of staying) {
+    expect(await client.say("z")).toBe(204);
+    await client.until(() => client.lines.includes("2 z 1"), "it goes on");
+    expect(client.lines.filter((line) => /^\d/.test(line))).toEqual(["1 y 1", "2 z 1"]);
+    expect(client.last).toBeUndefined();
+    client.abort();
+  }
+});
+
 test("a gateway that is killed takes its sessions with it: polls through another one are cut off, and the next is told so", async () => {
   system = await TestSystem.start({ handlers: "sessions", gateways: 2 });
   const clients = await Promise.all(upTo(12).map((number) => LineClient.open(`${system.url}/line/a/${number}`)));

@@ -13,6 +13,8 @@ export interface PassedOutcome {
   readonly onMissing: () => void;
   /** Whoever has it does not answer. */
   readonly onSilent: () => void;
+  /** This gateway ends, and there is no answer yet. */
+  readonly onRestart: () => void;
 }
 
 export interface AskedRequestsOptions {
@@ -39,6 +41,8 @@ export class AskedRequests {
   private readonly options: AskedRequestsOptions;
   private readonly asks = new Map<number, Ask>();
   private last = 0;
+  /** From then on, none is waited for. */
+  private endsAt = Number.POSITIVE_INFINITY;
   private connectedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: AskedRequestsOptions) {
@@ -48,6 +52,19 @@ export class AskedRequests {
   /** Those that another gateway may answer, or has answered lately. */
   get size(): number {
     return this.asks.size;
+  }
+
+  /** Those whose clients wait for an answer, or for its end. */
+  get waiting(): number {
+    let waiting = 0;
+    for (const { isOver } of this.asks.values()) if (!isOver) waiting++;
+    return waiting;
+  }
+
+  /** This gateway ends in so long: streams end at once, polls with what comes next. */
+  drain(withinMs: number): void {
+    this.endsAt = this.options.now() + withinMs;
+    for (const ask of this.asks.values()) this.acknowledge(ask);
   }
 
   /** @param onBegun told of its answer's status. */
@@ -90,17 +107,16 @@ export class AskedRequests {
     if (word.kind === "piece") return this.takePiece(ask, word);
     if (ask === undefined || ask.isOver) {
       // Its client had gone before anybody was known to have the session.
-      if (word.kind === "held" && !ask?.passed?.isWhole) this.options.tell(from, { kind: "gone", from: this.options.self, number });
+      if (word.kind === "held" && !ask?.passed?.isWhole) this.sayGone(from, number);
       return;
     }
-    if (word.kind === "held") ask.owner ??= from;
-    else this.settle(ask, () => ask.onDelivered?.(word.isThere));
+    if (word.kind === "held") {
+      ask.owner ??= from;
+      if (this.isDraining) this.acknowledge(ask);
+    } else this.settle(ask, () => ask.onDelivered?.(word.isThere));
   }
 
-  private ask(
-    what: Omit<SessionQuestion, "from" | "number">,
-    options: Pick<Ask, "passed" | "onDelivered" | "onMissing" | "onSilent">,
-  ): Ask {
+  private ask(what: Omit<SessionQuestion, "from" | "number">, options: Pick<Ask, "passed" | "onDelivered" | keyof PassedOutcome>): Ask {
     const { self, now, publish } = this.options;
     const number = ++this.last;
     const at = now();
@@ -122,6 +138,9 @@ export class AskedRequests {
     const silence = at - Math.max(ask.heardAt, this.connectedAt);
     if (ask.isOver) {
       if (silence >= silentMs) this.asks.delete(ask.question.number);
+    } else if (at >= this.endsAt && ask.passed !== undefined) {
+      if (ask.owner !== undefined) this.sayGone(ask.owner, ask.question.number, !ask.passed.hasBegun);
+      this.settle(ask, ask.onRestart);
     } else if (silence >= silentMs || (ask.onDelivered !== undefined && at - ask.beganAt >= deliverMs)) this.settle(ask, ask.onSilent);
     else if (at - ask.askedAt >= (ask.owner === undefined || at - ask.heardAt > restMs ? repeatMs : restMs)) {
       ask.askedAt = at;
@@ -139,26 +158,36 @@ export class AskedRequests {
 
   private acknowledge({ passed, owner, question: { number }, isOver }: Ask): void {
     if (passed === undefined || owner === undefined || isOver) return;
-    this.options.tell(owner, { kind: "ack", from: this.options.self, number, seq: passed.seq, taken: passed.taken });
+    this.sayTaken(owner, number, passed);
+  }
+
+  private sayTaken(owner: string, number: number, { seq, taken }: PassedRequest): void {
+    const { self, tell } = this.options;
+    tell(owner, { kind: "ack", from: self, number, seq, taken, ...(this.isDraining && { leaves: true }) });
+  }
+
+  private sayGone(owner: string, number: number, leaves = false): void {
+    const { self, tell } = this.options;
+    tell(owner, { kind: "gone", from: self, number, ...(leaves && { leaves }) });
+  }
+
+  private get isDraining(): boolean {
+    return this.endsAt !== Number.POSITIVE_INFINITY;
   }
 
   private leave(ask: Ask): void {
     ask.isOver = true;
-    const { self, tell } = this.options;
-    if (ask.owner !== undefined) tell(ask.owner, { kind: "gone", from: self, number: ask.question.number });
+    if (ask.owner !== undefined) this.sayGone(ask.owner, ask.question.number);
   }
 
   private takePiece(ask: Ask | undefined, { from, number, seq, piece }: SessionWord & { kind: "piece" }): void {
-    const { self, tell } = this.options;
     const { passed } = ask ?? {};
     // Of two that have a session of this key, which NATS' faults may lead to, the first one counts.
     const isOther = ask?.owner !== undefined && ask.owner !== from;
-    if (ask === undefined || passed === undefined || isOther || (ask.isOver && !passed.isWhole)) {
-      return tell(from, { kind: "gone", from: self, number });
-    }
+    if (ask === undefined || passed === undefined || isOther || (ask.isOver && !passed.isWhole)) return this.sayGone(from, number);
     ask.owner = from;
     passed.take(seq, piece);
-    tell(from, { kind: "ack", from: self, number, seq: passed.seq, taken: passed.taken });
+    this.sayTaken(from, number, passed);
     if (passed.isWhole) ask.isOver = true;
   }
 }

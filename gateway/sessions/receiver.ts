@@ -92,6 +92,16 @@ export class Receiver {
     else this.end();
   }
 
+  /** A stream takes no more: its client is to come again, and gets the rest then. */
+  endStream(): void {
+    if (this.receive.mode === "stream" && !this.isOver && !this.isFull && this.body !== undefined) this.end();
+  }
+
+  /** It was given nothing, and will not be, which is no fault of its client: the session stays. Else, its client has lost something. */
+  giveUp(): void {
+    if (!this.isOver && this.frames === 0) this.over();
+  }
+
   /** Nothing more is written: what is missing of a stream is known to be missing. */
   cut(): void {
     if (this.isOver) return;

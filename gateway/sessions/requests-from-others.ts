@@ -4,6 +4,7 @@
 import type { ReceiveBody } from "../../protocol/session.ts";
 import type { SessionQuestion, SessionWord } from "../../protocol/session-messages.ts";
 import type { WaitingClient } from "../uws/waiting-client.ts";
+import type { Receiver } from "./receiver.ts";
 import { againMs, rememberMs, silentMs } from "./relay-times.ts";
 import { RemoteReceiver } from "./remote-receiver.ts";
 
@@ -11,14 +12,15 @@ export interface RequestsFromOthersOptions {
   readonly self: string;
   readonly now: () => number;
   readonly tell: (gateway: string, word: SessionWord) => void;
-  /** A request of another gateway receives for a session of this one. @returns false where it is not there any more. */
-  readonly receive: (key: string, receive: ReceiveBody, client: WaitingClient) => boolean;
+  /** A request of another gateway receives for a session of this one. @returns undefined where it is not there any more. */
+  readonly receive: (key: string, receive: ReceiveBody, client: WaitingClient) => Pick<Receiver, "endStream" | "giveUp"> | undefined;
   /** Messages have come there. @returns whether there is somebody to have them. */
   readonly deliver: (key: string, messages: ReadonlyArray<string | Uint8Array>) => boolean;
 }
 
 interface Remote {
-  readonly receiver: RemoteReceiver;
+  readonly client: RemoteReceiver;
+  receiver: ReturnType<RequestsFromOthersOptions["receive"]>;
   heardAt: number;
   toldAt: number;
 }
@@ -36,6 +38,11 @@ export class RequestsFromOthers {
     this.options = options;
   }
 
+  /** Those whose answers have not arrived whole. */
+  get waiting(): number {
+    return this.remotes.size;
+  }
+
   reconnected(): void {
     this.connectedAt = this.options.now();
   }
@@ -44,9 +51,9 @@ export class RequestsFromOthers {
   sweep(): void {
     const at = this.options.now();
     for (const [name, remote] of this.remotes) {
-      if (at - Math.max(remote.heardAt, this.connectedAt) >= silentMs) remote.receiver.leave();
-      if (remote.receiver.isOver) this.remotes.delete(name);
-      else if (at - remote.toldAt >= againMs && remote.receiver.repeat()) remote.toldAt = at;
+      if (at - Math.max(remote.heardAt, this.connectedAt) >= silentMs) remote.client.leave();
+      if (remote.client.isOver) this.remotes.delete(name);
+      else if (at - remote.toldAt >= againMs && remote.client.repeat()) remote.toldAt = at;
     }
     for (const [name, { at: since }] of this.delivered) {
       if (at - since < rememberMs && this.delivered.size <= mostDelivered) break;
@@ -66,7 +73,7 @@ export class RequestsFromOthers {
     const remote = this.remotes.get(name);
     if (remote !== undefined) {
       remote.heardAt = now();
-      if (!remote.receiver.repeat()) tell(from, { kind: "held", from: self, number });
+      if (!remote.client.repeat()) tell(from, { kind: "held", from: self, number });
     } else if (receive !== undefined) this.begun(name, { from, number, key, receive });
   }
 
@@ -76,21 +83,25 @@ export class RequestsFromOthers {
     const remote = this.remotes.get(name);
     if (remote === undefined) return;
     remote.heardAt = this.options.now();
-    if (word.kind === "gone") remote.receiver.leave();
-    else remote.receiver.acked(word.seq, word.taken);
-    if (remote.receiver.isOver) this.remotes.delete(name);
+    if (word.kind === "ack") {
+      remote.client.acked(word.seq, word.taken);
+      if (word.leaves) remote.receiver?.endStream();
+    } else if (word.leaves) remote.receiver?.giveUp();
+    if (word.kind === "gone") remote.client.leave();
+    if (remote.client.isOver) this.remotes.delete(name);
   }
 
   private begun(name: string, { from, number, key, receive }: { from: string; number: number; key: string; receive: ReceiveBody }): void {
     const { self, now, tell } = this.options;
-    const receiver = new RemoteReceiver((seq, piece) => {
+    const client = new RemoteReceiver((seq, piece) => {
       remote.toldAt = now();
       tell(from, { kind: "piece", from: self, number, seq, piece });
     });
-    const remote: Remote = { receiver, heardAt: now(), toldAt: now() };
+    const remote: Remote = { client, receiver: undefined, heardAt: now(), toldAt: now() };
     this.remotes.set(name, remote);
+    remote.receiver = this.options.receive(key, receive, client);
     // Where it is not there, nobody offers it any more in a moment: the question comes again, and nobody hears it.
-    if (!this.options.receive(key, receive, receiver)) this.remotes.delete(name);
+    if (remote.receiver === undefined) this.remotes.delete(name);
     else tell(from, { kind: "held", from: self, number });
   }
 }

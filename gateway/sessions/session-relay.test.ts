@@ -64,8 +64,9 @@ class Stage {
       new SessionRelay({
         ...{ self, bus, subjects, now },
         receive: (_key, body, client: WaitingClient) => {
-          this.socket.receive(new Receiver({ receive: body, client, onBegun: () => undefined }));
-          return true;
+          const receiver = new Receiver({ receive: body, client, onBegun: () => undefined });
+          this.socket.receive(receiver);
+          return receiver;
         },
         deliver: (_key, messages) => this.delivered.push(...messages.map(String)) > 0,
       });
@@ -98,6 +99,9 @@ class Stage {
       },
       onSilent: () => {
         told.outcome = "silent";
+      },
+      onRestart: () => {
+        told.outcome = "restart";
       },
       onBegun: () => undefined,
     });
@@ -146,7 +150,9 @@ function deliver(stage: Stage, message = "once"): { outcome?: string } {
   const says = (outcome: string) => () => {
     told.outcome = outcome;
   };
-  stage.asking.asked.deliver("k", [message], { onMissing: says("missing"), onSilent: says("silent"), onDelivered: says("delivered") });
+  stage.asking.asked.deliver("k", [message], {
+    ...{ onMissing: says("missing"), onSilent: says("silent"), onRestart: says("restart"), onDelivered: says("delivered") },
+  });
   stage.settle();
   return told;
 }
@@ -178,7 +184,8 @@ test("an answered delivery is not kept", () => {
 test("a client that goes before anybody is known to have its session is no receiver there any more", () => {
   const stage = new Stage();
   const client = new FakeClient();
-  stage.asking.asked.receive("k", receive, client, { onMissing: () => undefined, onSilent: () => undefined, onBegun: () => undefined });
+  const never = () => undefined;
+  stage.asking.asked.receive("k", receive, client, { onMissing: never, onSilent: never, onRestart: never, onBegun: never });
   client.leave();
   stage.settle();
   stage.send("a");
@@ -205,6 +212,34 @@ test("a client that goes is told of, and one whose gateway goes silent is taken 
   other.loses = () => true;
   other.after(20_250);
   expect(other.closes).toEqual([4001]);
+});
+
+test("a gateway that ends: a stream of it ends at once, a poll with what comes next, and no frame is lost", () => {
+  const stage = new Stage();
+  const gone = { code: 4001, reason: "gone" };
+  const client = stage.ask({ mode: "stream", gone });
+  stage.send("a");
+  stage.settle();
+  stage.asking.asked.drain(6_000);
+  stage.settle();
+  expect(client).toMatchObject({ body: "a\n", end: "end" });
+  expect([stage.asking.waiting, stage.owning.waiting]).toEqual([0, 0]);
+  const poll = stage.ask({ gone });
+  stage.after(1_000);
+  expect([stage.asking.waiting, stage.owning.waiting]).toEqual([1, 1]);
+  stage.send("b");
+  stage.settle();
+  expect(poll).toMatchObject({ body: "b\n", end: "end" });
+  expect(stage.ask({ gone, mode: "stream" })).toMatchObject({ body: "", end: "end" });
+  const last = stage.ask({ gone });
+  stage.after(6_000);
+  expect(last.outcome).toBe("restart");
+  expect([stage.asking.waiting, stage.owning.waiting]).toEqual([0, 0]);
+  stage.send("c");
+  expect(stage.closes).toEqual([]);
+  const next = new FakeClient();
+  stage.socket.receive(new Receiver({ receive, client: next, onBegun: () => undefined }));
+  expect(next.body).toBe("c\n");
 });
 
 test("a slow client's bytes wait at the gateway of its session", () => {

@@ -45,6 +45,11 @@ export class SessionRelay {
     ];
   }
 
+  /** Requests, of this gateway's clients and for its sessions, that are not answered whole. */
+  get waiting(): number {
+    return this.asked.waiting + this.fromOthers.waiting;
+  }
+
   end(): void {
     for (const subscription of this.subscriptions) subscription.unsubscribe();
   }

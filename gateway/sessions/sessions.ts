@@ -71,8 +71,10 @@ export class Sessions {
       ...{ self, bus, subjects, now },
       receive: (key, receive, client) => {
         const session = this.find(key);
-        session?.socket.receive(new Receiver({ receive, client, onBegun: () => undefined }));
-        return session !== undefined;
+        if (session === undefined) return undefined;
+        const receiver = new Receiver({ receive, client, onBegun: () => undefined });
+        session.socket.receive(receiver);
+        return receiver;
       },
       deliver: (key, messages) => this.deliver(this.find(key), messages),
     });
@@ -81,6 +83,19 @@ export class Sessions {
   /** Those that are open, and those of which something may still be fetched. */
   get size(): number {
     return this.sessions.size;
+  }
+
+  /** Those that have closed, and whose clients have not fetched all. */
+  get unfetched(): number {
+    let unfetched = 0;
+    for (const { socket } of this.sessions.values()) if (socket.leftBytes > 0) unfetched++;
+    return unfetched;
+  }
+
+  /** Nobody is asked, and nobody answered, any more. */
+  end(): void {
+    for (const { offer } of this.sessions.values()) offer.unsubscribe();
+    this.relay.end();
   }
 
   /** A worker has answered a request with a session. */
@@ -95,11 +110,11 @@ export class Sessions {
     const { client, begun, answer, isAgain } = request;
     const { asked } = this.relay;
     const onSilent = () => request.refuse({ status: 503, code: "session.unanswered" });
+    const onRestart = () => request.refuse({ status: 503, code: "gateway.restarts" });
     if (body.kind === "deliver") {
       const onMissing = () => answer(body.missing);
       asked.deliver(body.key, body.messages, {
-        onMissing,
-        onSilent,
+        ...{ onMissing, onSilent, onRestart },
         onDelivered: (isThere) => answer(isThere ? body.response : body.missing),
       });
       return;
@@ -112,7 +127,7 @@ export class Sessions {
       else missing(body.receive, request);
     };
     if (body.kind === "open" && isAgain) onMissing();
-    else asked.receive(body.key, body.receive, client, { onMissing, onSilent, onBegun: begun });
+    else asked.receive(body.key, body.receive, client, { onMissing, onSilent, onRestart, onBegun: begun });
   }
 
   /** Whether it is here, or was until lately. */
