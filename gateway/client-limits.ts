@@ -10,6 +10,8 @@ import { charge, isExceeded, use, waitMs } from "./rate.ts";
 
 /** As many refusals are answered for each failed upgrade that is allowed: many may share an address, and not all of them have failed. */
 const refusalsPerFailure = 10;
+/** Of a session over HTTP: one that receives, the one before it, whose answer may not have been read whole, and one that sends. */
+const requestsPerSession = 3;
 /** So many open connections of an address allow it one more failure a second: where many are well, a few may fail. */
 const connectionsPerFailure = 10;
 
@@ -118,10 +120,16 @@ export class ClientLimits implements MeterRoom {
     return this.refuse(address, "rate.requests", "failures");
   }
 
+  /** Whether a plain request of this address may be for a session that is open: there is room for it, however many others there are. */
+  mayBeOfSession({ openRequests, sessions }: Party): boolean {
+    return openRequests < requestsPerSession * sessions;
+  }
+
   /** A plain request has come. */
   request(address: Party): Refusal | undefined {
     if (address.isExempt) return undefined;
     if (!use(address, "requests", 1, this.rates.requests, this.now())) return this.refuse(address, "rate.requests", "requests");
+    if (this.mayBeOfSession(address)) return undefined;
     if (address.connections >= this.rates.connections) return this.refuse(address, "address.connections", undefined);
     return undefined;
   }

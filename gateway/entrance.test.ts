@@ -132,3 +132,28 @@ test("requests count among the gateway's connections until they are answered or 
   waiting[0]?.answer({ status: 200, headers: [], body: "", close: undefined });
   expect([entrance.waiting, limits.addressOf(incoming.ip).connections]).toEqual([0, 0]);
 });
+
+test("at ADDRESS_CONNECTIONS, there is room for the requests of sessions that are open, and for no more", () => {
+  const hadRoom: unknown[] = [];
+  const limits = new ClientLimits({ now: () => 0, rates, isExempt: () => false });
+  const waiting: WaitingRequest[] = [];
+  const upgrades = {
+    request: (_incoming: Incoming, request: WaitingRequest, hasRoom: boolean) => {
+      hadRoom.push(hasRoom);
+      waiting.push(request);
+    },
+    refusals: { refuse: () => hadRoom.push("refused") },
+  } as unknown as EntranceOptions["upgrades"];
+  const entrance = new Entrance({ limits, upgrades, log, sparseLog, now: () => now, later: (run) => void steps.push(run) });
+  const address = limits.addressOf(incoming.ip);
+  for (let count = 0; count < rates.connections; count++) limits.addresses.enter(address);
+  const comes = () => entrance.request(incoming, client());
+  comes();
+  address.sessions++;
+  for (let count = 0; count < 4; count++) comes();
+  expect(hadRoom.splice(0)).toEqual(["refused", true, true, true, "refused"]);
+  waiting[0]?.answer({ status: 200, headers: [], body: "", close: undefined });
+  comes();
+  comes();
+  expect(hadRoom).toEqual([true, "refused"]);
+});

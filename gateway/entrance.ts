@@ -86,12 +86,15 @@ export class Entrance {
     const address = limits.addressOf(incoming.ip);
     const refusal = limits.request(address);
     if (refusal !== undefined) return this.refuse("request", incoming, client, refusal);
+    const hasRoom = limits.mayBeOfSession(address);
     limits.addresses.enter(address);
+    address.openRequests++;
     const counted = new CountedRequest(client, address, () => {
       this.waiting--;
+      address.openRequests--;
       limits.addresses.leave(address);
     });
-    this.safely("request", counted, () => upgrades.request(incoming, counted));
+    this.safely("request", counted, () => upgrades.request(incoming, counted, hasRoom));
     // Only now: a gateway with as many connections as it may have goes on to answer a request at a time. What is answered at once has
     // been taken off already.
     this.waiting++;

@@ -11,6 +11,10 @@ export class Party implements Usage<Kind> {
   isExempt = false;
   /** Those that are open, and upgrades and requests that have not been answered. */
   connections = 0;
+  /** Sessions over HTTP of its clients. */
+  sessions = 0;
+  /** Plain requests whose answers have not ended. */
+  openRequests = 0;
   /** That the gateway has since one of its connections was the first to subscribe. */
   topics = 0;
   /** Of its connections, that have not been given to a worker. */
@@ -78,8 +82,9 @@ export class Parties {
   /** Forgets those whose past use lasts no longer. */
   sweep(now: number): void {
     for (const party of this.leaving) {
-      const { topics, parkedBytes, historyBytes, messages, bytes, pings, upgrades, failures, requests, refusals, sockets } = party;
-      if (Math.max(topics, parkedBytes, historyBytes) > 0) continue;
+      const { sessions, topics, parkedBytes, historyBytes, messages, bytes, pings, upgrades, failures, requests, refusals, sockets } =
+        party;
+      if (Math.max(sessions, topics, parkedBytes, historyBytes) > 0) continue;
       if (Math.max(messages, bytes, pings, upgrades, failures, requests, refusals, sockets) > now) continue;
       this.leaving.delete(party);
       this.all.delete(party.key);

@@ -95,6 +95,25 @@ test("a WebSocket beside a session that is not there is refused; one that closes
   poll.abort();
 });
 
+test.each([{ CONNECTIONS: "3" }, { ADDRESS_CONNECTIONS: "3", UNLIMITED_ADDRESSES: "none" }])(
+  "a client that is in goes on when others have filled %o, and opens no more",
+  async (environment) => {
+    system = await start({ environment });
+    const url = `${system.url}/line/a`;
+    await ask(`${url}/in?open`);
+    const others = [await TestClient.open(`${url}/other`)];
+    while (others.at(-1)?.isOpen) others.push(await TestClient.open(`${url}/other`));
+    const poll = new LineClient(`${url}/in`);
+    for (let number = 1; number <= 10; number++) {
+      expect(await poll.say("x")).toBe(204);
+      await poll.receives(number);
+    }
+    expect([429, 503]).toContain((await ask(`${url}/more?open`)).status);
+    poll.abort();
+    await Promise.all(others.map((other) => other.close()));
+  },
+);
+
 test("polls and messages reach a session through any gateway: each frame once and in order, each message once", async () => {
   system = await start({ gateways: 2, workers: 2 });
   const url = `${system.url}/line/a/any`;

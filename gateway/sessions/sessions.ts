@@ -6,12 +6,14 @@ import type { AnswerBody, OpenSessionBody, ReceiveBody, SessionBody } from "../.
 import type { ClientEvents } from "../client-events.ts";
 import type { Refusal } from "../client-limits.ts";
 import type { Connection, Socket } from "../connection.ts";
+import type { Party } from "../parties.ts";
 import type { BodyClient } from "../request-bodies.ts";
 import type { Incoming } from "../uws/request.ts";
 import { Receiver } from "./receiver.ts";
 import { SessionRelay, type SessionRelayOptions } from "./session-relay.ts";
 import { SessionSocket } from "./session-socket.ts";
 import type { SessionTopics } from "./session-topics.ts";
+import { SessionsElsewhere } from "./sessions-elsewhere.ts";
 
 /** A client's request, and what can be done with it. One of these has to be. */
 export interface SessionRequest {
@@ -54,6 +56,7 @@ interface Session {
   readonly connection: Connection;
   readonly socket: SessionSocket;
   readonly offer: BusSubscription;
+  readonly address: Party;
 }
 
 export class Sessions {
@@ -61,12 +64,14 @@ export class Sessions {
   private readonly sessions = new Map<string, Session>();
   /** To the sessions of other gateways, and from them. */
   readonly relay: SessionRelay;
+  private readonly elsewhere: SessionsElsewhere;
   /** WebSockets that have opened beside a session. */
   private readonly besides = new Map<Connection, Session>();
 
   constructor(options: SessionsOptions) {
     this.options = options;
     const { id: self, bus, subjects, now } = options;
+    this.elsewhere = new SessionsElsewhere(now);
     this.relay = new SessionRelay({
       ...{ self, bus, subjects, now },
       receive: (key, receive, client) => {
@@ -126,8 +131,12 @@ export class Sessions {
       else if (body.kind === "open") this.open(body, request);
       else missing(body.receive, request);
     };
+    const onBegun = (status: number) => {
+      this.elsewhere.answered(body.key, this.options.clients.limits.addressOf(request.incoming.ip));
+      begun(status);
+    };
     if (body.kind === "open" && isAgain) onMissing();
-    else asked.receive(body.key, body.receive, client, { onMissing, onSilent, onRestart, onBegun: begun });
+    else asked.receive(body.key, body.receive, client, { onMissing, onSilent, onRestart, onBegun });
   }
 
   /** Whether it is here, or was until lately. */
@@ -187,14 +196,16 @@ export class Sessions {
   /** To be called several times a second. */
   sweep(): void {
     let leftBytes = 0;
-    for (const [key, { socket, offer }] of this.sessions) {
+    for (const [key, session] of this.sessions) {
+      const { socket } = session;
       socket.sweep();
       leftBytes += socket.leftBytes;
       if (leftBytes > this.options.totalBytes()) socket.forget();
       if (!socket.hasEnded) continue;
       this.sessions.delete(key);
-      offer.unsubscribe();
+      forget(session);
     }
+    this.elsewhere.sweep();
     this.relay.sweep();
   }
 
@@ -217,8 +228,10 @@ export class Sessions {
     const connection = clients.admit({ path, query, ip, user, subprotocol, state, expiresAt });
     limits.addresses.enter(address);
     connection.meter = limits.open(address, user);
-    const session = { connection, socket: this.socketFor(connection, body), offer: this.relay.offer(body.key) };
-    this.sessions.get(body.key)?.offer.unsubscribe();
+    const session = { connection, socket: this.socketFor(connection, body), offer: this.relay.offer(body.key), address };
+    address.sessions++;
+    const former = this.sessions.get(body.key);
+    if (former !== undefined) forget(former);
     this.sessions.set(body.key, session);
     clients.open(connection, session.socket);
     this.receive(session, body.receive, request);
@@ -250,6 +263,12 @@ export class Sessions {
       onClose: (code, reason, isSlow) => clients.closed(connection, { code, reason, isSlow }),
     });
   }
+}
+
+/** Nobody asks for it any more. */
+function forget({ offer, address }: Session): void {
+  offer.unsubscribe();
+  address.sessions--;
 }
 
 function missing({ missing: answer }: ReceiveBody, { again, answer: reply }: SessionRequest): void {
