@@ -56,6 +56,8 @@ export interface BackendOptions {
   readonly hello: () => GatewayHello;
   /** NATS is back. */
   readonly onReconnected: () => void;
+  /** This gateway, or NATS, has stood still or was away: whoever was silent until now could not be heard. */
+  readonly onExcuse: () => void;
   readonly now: () => number;
   readonly log: Logger;
   /** Swept elsewhere. */
@@ -265,5 +267,6 @@ export class Backend {
     this.workers.excuse();
     this.peers.excuse();
     this.lostGateways.excuse();
+    this.options.onExcuse();
   }
 }

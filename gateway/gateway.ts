@@ -191,6 +191,7 @@ export class Gateway {
       publishHere,
       hello: () => helloOf(this),
       onReconnected: () => this.frontend.sessions.relay.reconnected(),
+      onExcuse: () => this.frontend.sessions.relay.excuse(),
       now,
       log,
       sparseLog: clients.sparseLog,
@@ -289,12 +290,13 @@ export class Gateway {
   }
 
   private sweep(): void {
+    // First: it finds out whether this gateway has stood still, which excuses others.
+    this.backend.sweep();
     this.dispatcher.sweep(this.backend.awayMs);
     this.frontend.sweep();
     this.api.sweep();
     this.allGateways.sweep();
     this.topics.sweep();
     this.history.topics.sweep();
-    this.backend.sweep();
   }
 }

@@ -5,7 +5,7 @@ import type { ReceiveBody } from "../../protocol/session.ts";
 import type { SessionQuestion, SessionWord } from "../../protocol/session-messages.ts";
 import type { WaitingClient } from "../uws/waiting-client.ts";
 import { PassedRequest } from "./passed-request.ts";
-import { deliverMs, repeatMs, restMs, settleMs, silentMs } from "./relay-times.ts";
+import { deliverMs, readMs, repeatMs, restMs, settleMs, silentMs } from "./relay-times.ts";
 
 /** What becomes of a request; one of these. */
 export interface PassedOutcome {
@@ -44,6 +44,7 @@ export class AskedRequests {
   /** From then on, none is waited for. */
   private endsAt = Number.POSITIVE_INFINITY;
   private connectedAt = Number.NEGATIVE_INFINITY;
+  private excusedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: AskedRequestsOptions) {
     this.options = options;
@@ -84,6 +85,11 @@ export class AskedRequests {
 
   reconnected(): void {
     this.connectedAt = this.options.now();
+  }
+
+  /** Whoever was silent until now could not be heard. */
+  excuse(): void {
+    this.excusedAt = this.options.now();
   }
 
   /** To be called several times a second while NATS is there. */
@@ -135,14 +141,17 @@ export class AskedRequests {
   }
 
   private sweepAsk(ask: Ask, at: number): void {
-    const silence = at - Math.max(ask.heardAt, this.connectedAt);
+    const silence = at - Math.max(ask.heardAt, this.excusedAt);
     if (ask.isOver) {
       if (silence >= silentMs) this.asks.delete(ask.question.number);
     } else if (at >= this.endsAt && ask.passed !== undefined) {
       if (ask.owner !== undefined) this.sayGone(ask.owner, ask.question.number, !ask.passed.hasBegun);
       this.settle(ask, ask.onRestart);
-    } else if (silence >= silentMs || (ask.onDelivered !== undefined && at - ask.beganAt >= deliverMs)) this.settle(ask, ask.onSilent);
-    else if (at - ask.askedAt >= (ask.owner === undefined || at - ask.heardAt > restMs ? repeatMs : restMs)) {
+    } else if (silence >= silentMs) this.settle(ask, ask.onSilent);
+    else if (ask.onDelivered !== undefined && at - ask.beganAt >= deliverMs) {
+      // Not asked again, nor given up before what was said meanwhile is read.
+      if (at - this.excusedAt >= readMs) this.settle(ask, ask.onSilent);
+    } else if (at - ask.askedAt >= (ask.owner === undefined || at - ask.heardAt > restMs ? repeatMs : restMs)) {
       ask.askedAt = at;
       this.options.publish(ask.question);
     }

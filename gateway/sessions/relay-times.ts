@@ -11,5 +11,7 @@ export const silentMs = 4 * restMs;
 /** A delivery is asked for no longer than this, however long NATS is away; and remembered for longer, so that it is not done twice. */
 export const deliverMs = 60_000;
 export const rememberMs = deliverMs + silentMs;
+/** After a standstill, what was said meanwhile is read within so long. */
+export const readMs = 1_000;
 /** After a fault, NATS says for a while that nobody listens who is only late. */
 export const settleMs = 5_000;

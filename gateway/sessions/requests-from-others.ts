@@ -32,7 +32,7 @@ export class RequestsFromOthers {
   private readonly remotes = new Map<string, Remote>();
   /** What came of deliveries, by gateway and number: they may be asked for again. */
   private readonly delivered = new Map<string, { readonly at: number; readonly isThere: boolean }>();
-  private connectedAt = Number.NEGATIVE_INFINITY;
+  private excusedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: RequestsFromOthersOptions) {
     this.options = options;
@@ -43,20 +43,21 @@ export class RequestsFromOthers {
     return this.remotes.size;
   }
 
-  reconnected(): void {
-    this.connectedAt = this.options.now();
+  /** Whoever was silent until now could not be heard. */
+  excuse(): void {
+    this.excusedAt = this.options.now();
   }
 
   /** To be called several times a second while NATS is there. */
   sweep(): void {
     const at = this.options.now();
     for (const [name, remote] of this.remotes) {
-      if (at - Math.max(remote.heardAt, this.connectedAt) >= silentMs) remote.client.leave();
+      if (at - Math.max(remote.heardAt, this.excusedAt) >= silentMs) remote.client.leave();
       if (remote.client.isOver) this.remotes.delete(name);
       else if (at - remote.toldAt >= againMs && remote.client.repeat()) remote.toldAt = at;
     }
     for (const [name, { at: since }] of this.delivered) {
-      if (at - since < rememberMs && this.delivered.size <= mostDelivered) break;
+      if (at - Math.max(since, this.excusedAt) < rememberMs && this.delivered.size <= mostDelivered) break;
       this.delivered.delete(name);
     }
   }

@@ -201,6 +201,66 @@ test("whoever has it goes silent: so much is said", () => {
   expect(client.outcome).toBe("silent");
 });
 
+test("after both gateways have stood still, polls and deliveries are asked for again, and nothing is given up or done twice", () => {
+  const stage = new Stage();
+  const client = stage.ask({ gone: { code: 4001, reason: "gone" } });
+  // The question arrives, and its answer is lost.
+  let said = 0;
+  stage.loses = () => said++ > 0;
+  const told = deliver(stage);
+  stage.loses = () => false;
+  stage.at += 50_000;
+  for (const relay of [stage.asking, stage.owning]) relay.excuse();
+  stage.after(1_000);
+  stage.send("a");
+  stage.settle();
+  expect([stage.closes, client.outcome, client.body]).toEqual([[], undefined, "a\n"]);
+  expect([told.outcome, stage.delivered]).toEqual(["delivered", ["once"]]);
+});
+
+test("a gateway that has stood still for longer than a delivery is asked for reads its answer first, and does not ask again", () => {
+  const [answered, silent] = [new Stage(), new Stage()];
+  for (const stage of [answered, silent]) {
+    const told: { outcome?: string } = {};
+    let said = 0;
+    stage.loses = () => said++ > 0;
+    const says = (outcome: string) => () => {
+      told.outcome = outcome;
+    };
+    stage.asking.asked.deliver("k", ["once"], {
+      ...{ onMissing: says("missing"), onSilent: says("silent"), onRestart: says("restart"), onDelivered: says("delivered") },
+    });
+    stage.settle();
+    stage.at += 100_000;
+    stage.asking.excuse();
+    stage.asking.sweep();
+    expect(told.outcome).toBeUndefined();
+    if (stage === answered) stage.asking.asked.hear({ kind: "delivered", from: "owning", number: 1, isThere: true });
+    stage.loses = () => false;
+    stage.after(2_000);
+    expect([told.outcome, stage.delivered]).toEqual([stage === answered ? "delivered" : "silent", ["once"]]);
+  }
+});
+
+test("a gateway that has stood still for very long still knows what it has delivered", () => {
+  const stage = new Stage();
+  let said = 0;
+  stage.loses = () => said++ > 0;
+  deliver(stage);
+  stage.at += 50_000;
+  // It has stood still for longer than it remembers, and only then reads that it was asked again.
+  const asked = stage.at;
+  stage.at += 50_000;
+  stage.owning.excuse();
+  stage.owning.sweep();
+  stage.at = asked;
+  stage.asking.excuse();
+  stage.loses = () => false;
+  stage.asking.sweep();
+  stage.settle();
+  expect(stage.delivered).toEqual(["once"]);
+});
+
 test("a client that goes is told of, and one whose gateway goes silent is taken for gone", () => {
   const stage = new Stage();
   const gone = { code: 4001, reason: "gone" };

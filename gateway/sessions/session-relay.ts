@@ -60,9 +60,16 @@ export class SessionRelay {
     return bus.subscribe(subjects.session(key), ({ payload }) => this.fromOthers.asked(parseSessionQuestion(payload)));
   }
 
+  /** NATS is back. */
   reconnected(): void {
     this.asked.reconnected();
-    this.fromOthers.reconnected();
+    this.excuse();
+  }
+
+  /** This gateway, or NATS, has stood still: whoever was silent until now could not be heard. */
+  excuse(): void {
+    this.asked.excuse();
+    this.fromOthers.excuse();
   }
 
   /** To be called several times a second. */
