@@ -1,8 +1,8 @@
 // Publish and subscribe, as it is on the wire.
 
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { testHandler } from "../../testing.ts";
-import { type Match, routerId, scopeOf } from "./identifiers.ts";
+import { type Match, routerId, scopeOf, topics } from "./identifiers.ts";
 import { type } from "./messages.ts";
 import { WireSession } from "./testing/wire-session.ts";
 import { publishEvent, WampError, wamp } from "./wamp.ts";
@@ -99,6 +99,30 @@ test("exclude_me, exclude and eligible say who gets it; disclose_me says whose i
   expect(details).toEqual({ publisher: boss.id, publisher_authid: "boss", publisher_authrole: "manager" });
 });
 
+test("who is named by session ids is looked for in their inboxes, and not in the whole realm", async () => {
+  const asked: string[] = [];
+  const seen: unknown[] = [];
+  const app = await start({
+    onPublish({ turn }, { options }) {
+      const { members } = turn.app;
+      if (seen.push(options) > 1) return;
+      Object.assign(turn.app, { members: (name: string) => [asked.push(name), members(name)][1] });
+    },
+  });
+  const [ada, bob, eve] = (await join(app, 3)) as [WireSession, WireSession, WireSession];
+  const other = await WireSession.join(app, { realm: "realm2" });
+  for (const session of [bob, eve, other]) await session.ask(type.SUBSCRIBE, {}, topic);
+  for (const options of [{}, { exclude_authrole: ["nobody"] }]) {
+    asked.length = 0;
+    const eligible = [bob.id, bob.id, other.id, 1];
+    await ada.ask(type.PUBLISH, { acknowledge: true, eligible, ...options }, topic, ["for bob"]);
+    expect(asked).toEqual([bob.id, other.id, 1].map((id) => topics.inbox(scopeOf("/ws", "realm1"), id)));
+    expect(seen.at(-1)).toEqual({ acknowledge: true, eligible, ...options });
+    expect((await bob.rest()).map((message) => message.at(-1))).toEqual([["for bob"]]);
+    expect([...(await eve.rest()), ...(await other.rest())]).toEqual([]);
+  }
+});
+
 test("what a session may ask for is bounded", async () => {
   const app = await start();
   const [ada] = (await join(app, 1)) as [WireSession];
@@ -107,11 +131,17 @@ test("what a session may ask for is bounded", async () => {
   for (let count = 0; count < 897; count++) await ada.send([type.SUBSCRIBE, 1_000 + count, {}, `com.t${count}`]);
   await ada.send([type.SUBSCRIBE, 3_000, {}, "com.one_more"]);
   expect(ada.messages.at(-1)).toEqual([type.ERROR, type.SUBSCRIBE, 3_000, {}, "thinstate.error.too_many_topics"]);
-  const ids = Array.from({ length: 1_001 }, (_, index) => index + 1);
-  for (const options of [{ exclude: ids.slice(0, 101) }, { eligible: ids }]) {
-    await ada.send([type.PUBLISH, 5_000, { acknowledge: true, ...options }, "com.example.topic"]);
-    expect(ada.messages.at(-1)?.at(-1)).toBe("thinstate.error.too_many_sessions");
+  const ids = Array.from({ length: 101 }, (_, index) => index + 1);
+  for (const name of ["exclude", "eligible", "exclude_authid", "eligible_authid", "exclude_authrole", "eligible_authrole"]) {
+    for (const length of [100, 101]) {
+      const list = name.includes("auth") ? ids.map(String) : ids;
+      await ada.send([type.PUBLISH, 5_000, { acknowledge: true, [name]: list.slice(0, length) }, "com.example.topic"]);
+      await vi.waitFor(() => expect(ada.messages.at(-1)?.[length === 100 ? 1 : 2]).toBe(5_000));
+      if (length > 100) expect(ada.messages.at(-1)?.at(-1)).toBe("thinstate.error.too_many_sessions");
+    }
   }
+  await ada.send([type.CALL, 6_000, {}, "wamp.session.count", [ids.map(String)]]);
+  expect(ada.messages.at(-1)?.at(-1)).toBe("thinstate.error.too_many_sessions");
 });
 
 test("what is no URI, or reserved, is refused; without acknowledge, silently", async () => {

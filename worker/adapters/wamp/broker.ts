@@ -1,7 +1,7 @@
 // The broker: a topic of WAMP is one of thinstate for each serializer, whose subscribers all get the same bytes.
 // Source: the WAMP protocol, "Publishing and Events" and the advanced profile's sections on Publish and Subscribe.
 
-import type { App, PublishOptions } from "../../handler.ts";
+import type { App, Member, PublishOptions } from "../../handler.ts";
 import { encode, pack } from "./codec.ts";
 import { type Match, matches, randomId, routerId, scopeOf, topics } from "./identifiers.ts";
 import { type Dict, type Payload, type } from "./messages.ts";
@@ -23,14 +23,15 @@ export interface Chosen extends Publication {
 
 type Publish = (topic: string, data: string | Uint8Array) => unknown;
 
-/** So many sessions may one publication leave out by their ids, and so many may it choose. */
-const exceptLimit = 100;
+/** So many entries may a list of sessions, authids or authroles have. */
+export const listLimit = 100;
+/** So many sessions may one publication choose. */
 const chosenLimit = 1_000;
 /** So many patterns may a session subscribe to: each publication of its realm is compared with them. */
 const patternsLimit = 100;
 const tooManyPatterns = new WampError("thinstate.error.too_many_patterns");
-const tooMany = new WampError("thinstate.error.too_many_sessions");
-const choosing = ["eligible", "eligible_authid", "eligible_authrole", "exclude_authid", "exclude_authrole"];
+export const tooMany = new WampError("thinstate.error.too_many_sessions");
+const listNames = ["eligible", "eligible_authid", "eligible_authrole", "exclude", "exclude_authid", "exclude_authrole"];
 
 /** Publishes to every subscriber of a topic; not from a session's turn. @param event.prefix of the handler: its path, if it names none. */
 export async function publishEvent(
@@ -51,27 +52,24 @@ function toAll(publish: Publish, scope: string, event: Publication): void {
 }
 
 /** "Publisher Exclusion", "Subscriber Black- and Whitelisting". @returns why it is not done; undefined: it is. */
-export function publish(session: WampSession, event: Publication, options: Dict): undefined | Promise<WampError | undefined> {
-  const isChosen = choosing.some((name) => options[name] !== undefined);
-  if (isChosen || options.exclude !== undefined)
-    return isChosen ? publishToChosen(session, event, options) : publishToOthers(session, event, options);
-  publishToAll(session, event, { self: options.exclude_me === false });
+export function publish(session: WampSession, event: Publication, options: Dict): WampError | undefined | Promise<WampError | undefined> {
+  const lists = listNames.filter((name) => options[name] !== undefined);
+  if (lists.some((name) => (options[name] as unknown[]).length > listLimit)) return tooMany;
+  if (lists.length === 0) publishToAll(session, event, { self: options.exclude_me === false });
+  else return lists.join() === "exclude" ? publishToOthers(session, event, options) : publishToChosen(session, event, options);
 }
 
-async function publishToOthers(session: WampSession, event: Publication, options: Dict): Promise<WampError | undefined> {
-  const sessions = options.exclude as number[];
-  if (sessions.length > exceptLimit) return tooMany;
-  const found = await Promise.all(sessions.map((each) => session.conn.members<Dict>(topics.inbox(session.scope, each))));
-  const except = found.flatMap((members, index) => members.filter(({ info }) => info.session === sessions[index]).map(({ id }) => id));
-  publishToAll(session, event, { self: options.exclude_me === false, except });
+async function publishToOthers(session: WampSession, event: Publication, options: Dict): Promise<undefined> {
+  const excluded = await sessionsOf(session, options.exclude as number[]);
+  publishToAll(session, event, { self: options.exclude_me === false, except: excluded.map(({ id }) => id) });
 }
 
 async function publishToChosen(session: WampSession, event: Publication, options: Dict): Promise<WampError | undefined> {
   const { conn, scope } = session;
-  const self = options.exclude_me === false;
-  if (Object.values(options).some((list) => Array.isArray(list) && list.length > chosenLimit)) return tooMany;
-  const all = await conn.members<Dict>(topics.sessions(scope));
-  const chosen = all.filter(({ info }) => isReceiver(info, options) && (self || info.session !== session.id));
+  const isReceiver = receiversOf(options);
+  const all =
+    options.eligible === undefined ? conn.members<Dict>(topics.sessions(scope)) : sessionsOf(session, options.eligible as number[]);
+  const chosen = (await all).filter(({ info }) => isReceiver(info) && (options.exclude_me === false || info.session !== session.id));
   if (chosen.length > chosenLimit) return tooMany;
   for (const { info } of chosen) {
     conn.publish(topics.inbox(scope, info.session as number), pack({ kind: "event", to: info.session, ...event }), { self: true });
@@ -82,12 +80,22 @@ export function publishToAll({ conn, scope }: WampSession, event: Publication, o
   toAll((topic, data) => conn.publish(topic, data, options), scope, event);
 }
 
-function isReceiver(info: Dict, options: Dict): boolean {
-  return ["session", "authid", "authrole"].every((attribute) => {
-    const suffix = attribute === "session" ? "" : `_${attribute}`;
-    const isIn = (list: unknown, otherwise: boolean) => (Array.isArray(list) ? list.includes(info[attribute]) : otherwise);
-    return isIn(options[`eligible${suffix}`], true) && !isIn(options[`exclude${suffix}`], false);
+/** @returns those of the realm that have these ids. It costs a question for each of them, however many others there are. */
+export async function sessionsOf({ conn, realm, scope }: WampSession, ids: readonly number[]): Promise<Member<Dict>[]> {
+  const wanted = new Set<unknown>(ids);
+  const inboxes = new Set(ids.map((id) => topics.inbox(scope, id)));
+  const found = await Promise.all([...inboxes].map((inbox) => conn.members<Dict>(inbox)));
+  return found.flat().filter(({ info }) => wanted.has(info.session) && info.realm === realm);
+}
+
+function receiversOf(options: Dict): (info: Dict) => boolean {
+  const tests = listNames.flatMap((name) => {
+    if (options[name] === undefined) return [];
+    const [rule, attribute = "session"] = name.split("_") as [string, string?];
+    const listed = new Set(options[name] as unknown[]);
+    return [(info: Dict) => listed.has(info[attribute]) === (rule === "eligible")];
   });
+  return (info) => tests.every((test) => test(info));
 }
 
 /** @returns the subscription's id. */

@@ -178,7 +178,7 @@ export class Router {
       const told = options.disclose_me === true ? broker.disclosed(session, "publisher") : {};
       return broker.publish(session, { topic, publication, details: { ...told, ...passedThrough(options) }, payload }, options);
     };
-    const verdict = () => allowed(this.options.onPublish?.(session, { topic, ...namedPayload(payload) }), event);
+    const verdict = () => allowed(this.options.onPublish?.(session, { topic, options, ...namedPayload(payload) }), event);
     const answer = isUri(topic) && !isReserved(topic) ? verdict() : invalidUri;
     if (options.acknowledge !== true) return after(answer, () => undefined);
     return after(answer, (refusal) => refusal ?? ([type.PUBLISHED, request, publication] as const));

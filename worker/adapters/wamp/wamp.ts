@@ -12,9 +12,8 @@ import { type Closing, defineHandler, type UpgradeRequest, type Welcome } from "
 import { type } from "../../schema.ts";
 import type { HandshakeOptions } from "./handshake.ts";
 import type { Match } from "./identifiers.ts";
-import type { Dict } from "./messages.ts";
 import { RequestFailed, Router } from "./router.ts";
-import { abort, type Conn, type Procedure, type State, type WampError, type WampSession } from "./session.ts";
+import { abort, type Conn, type Invocable, type Procedure, type State, type WampError, type WampSession } from "./session.ts";
 
 export { publishEvent } from "./broker.ts";
 export { deriveKey } from "./handshake.ts";
@@ -35,7 +34,7 @@ export interface WampHooks {
   /** For every other CALL. Where it returns undefined, the dealer looks for a callee among the clients. */
   readonly onCall?: Procedure;
   onSubscribe?(session: WampSession, topic: string, match: Match): Verdict;
-  onPublish?(session: WampSession, event: { topic: string; args: readonly unknown[]; kwargs: Dict }): Verdict;
+  onPublish?(session: WampSession, event: Omit<Invocable, "procedure" | "progress"> & { readonly topic: string }): Verdict;
   onRegister?(session: WampSession, procedure: string, match: Match): Verdict;
   /** For `wamp.session.count` and so on: `true` alone allows it. Without it, all but `wamp.session.kill` are for everybody. */
   onMeta?(session: WampSession, procedure: string): Settled<boolean | WampError>;
