@@ -14,6 +14,7 @@ import { Entrance } from "./entrance.ts";
 import { FileGuard } from "./file-guard.ts";
 import type { LiveSettings } from "./live-settings.ts";
 import { openFiles } from "./open-files.ts";
+import type { PeerGateways } from "./peer-gateways.ts";
 import { SessionTopics } from "./sessions/session-topics.ts";
 import { Sessions } from "./sessions/sessions.ts";
 import { Upgrades } from "./upgrade.ts";
@@ -31,6 +32,7 @@ export interface FrontendOptions {
   readonly clients: ClientEvents;
   readonly dispatcher: Dispatcher;
   readonly requests: WorkerRequests;
+  readonly peers: Pick<PeerGateways, "all">;
   readonly api: Pick<Api, "serves" | "request">;
   readonly now: () => number;
   readonly log: Logger;
@@ -63,6 +65,7 @@ export class Frontend {
     });
     this.sessions = new Sessions({
       ...{ id, bus, subjects },
+      peers: () => options.peers.all.map((peer) => peer.id),
       clients,
       topics: this.sessionTopics,
       publishToSockets: (topic, data, isBinary) => this.server?.publish(topic, data, isBinary),

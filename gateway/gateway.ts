@@ -211,7 +211,7 @@ export class Gateway {
     });
     this.api = this.makeApi();
     const { requests } = this.backend;
-    this.frontend = new Frontend({ ...{ id, bus, subjects, settings, clients, dispatcher, now, log }, requests, api: this.api });
+    this.frontend = new Frontend({ ...{ id, bus, subjects, settings, clients, dispatcher, now, log }, requests, peers, api: this.api });
   }
 
   get counters() {

@@ -22,6 +22,10 @@ export interface AskedRequestsOptions {
   readonly now: () => number;
   /** To whoever has the session; `unheard` is called where nobody has. */
   readonly publish: (question: SessionQuestion) => void;
+  /** Other gateways that may have sessions, by id. */
+  readonly peers: () => readonly string[];
+  /** Says nothing to this gateway; `peerUnheard` is called where it is cut off from NATS, before `unheard` is for what is published later. */
+  readonly probe: (peer: string) => void;
   readonly tell: (gateway: string, word: SessionWord) => void;
 }
 
@@ -33,6 +37,10 @@ interface Ask extends PassedOutcome {
   readonly beganAt: number;
   askedAt: number;
   heardAt: number;
+  /** Since when NATS says that nobody has its session. */
+  unheardSince: number | undefined;
+  /** Other gateways were probed since it was said last. */
+  wasProbed: boolean;
   /** It is done with, and kept for what may still come of it. */
   isOver: boolean;
 }
@@ -45,6 +53,8 @@ export class AskedRequests {
   private endsAt = Number.POSITIVE_INFINITY;
   private connectedAt = Number.NEGATIVE_INFINITY;
   private excusedAt = Number.NEGATIVE_INFINITY;
+  /** When some other gateway was found to be cut off from NATS last. */
+  private peerAwayAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: AskedRequestsOptions) {
     this.options = options;
@@ -98,18 +108,38 @@ export class AskedRequests {
     for (const ask of this.asks.values()) this.sweepAsk(ask, at);
   }
 
-  /** NATS says that nobody has the session that this one is for. */
+  /**
+   * NATS says that nobody has the session that this one is for. In a cluster of NATS servers it says so, too, while the gateway that has it
+   * has lost its own server, and is on its way to another one: so it is asked once more, behind a probe of each other gateway.
+   */
   unheard(number: number): void {
     const ask = this.asks.get(number);
-    if (ask === undefined || ask.isOver || this.options.now() - this.connectedAt < settleMs) return;
-    this.settle(ask, ask.onMissing);
+    const at = this.options.now();
+    if (ask === undefined || ask.isOver || at - this.connectedAt < settleMs) return;
+    ask.unheardSince ??= at;
+    const peers = this.options.peers();
+    const isPeerAway = at - this.peerAwayAt < settleMs;
+    if (peers.length === 0 || at - ask.unheardSince >= settleMs || (ask.wasProbed && !isPeerAway)) return this.settle(ask, ask.onMissing);
+    ask.wasProbed = !isPeerAway;
+    // Else it is asked again in a moment, as any that nobody answers.
+    if (isPeerAway) return;
+    for (const peer of peers) this.options.probe(peer);
+    this.options.publish(ask.question);
+  }
+
+  /** NATS says that this gateway, which was probed, does not listen. */
+  peerUnheard(): void {
+    this.peerAwayAt = this.options.now();
   }
 
   /** The gateway that has the session says so. */
   hear(word: SessionWord & { readonly kind: "held" | "delivered" | "piece" }): void {
     const { from, number } = word;
     const ask = this.asks.get(number);
-    if (ask !== undefined) ask.heardAt = this.options.now();
+    if (ask !== undefined) {
+      ask.heardAt = this.options.now();
+      ask.unheardSince = undefined;
+    }
     if (word.kind === "piece") return this.takePiece(ask, word);
     if (ask === undefined || ask.isOver) {
       // Its client had gone before anybody was known to have the session.
@@ -133,6 +163,8 @@ export class AskedRequests {
       beganAt: at,
       askedAt: at,
       heardAt: at,
+      unheardSince: undefined,
+      wasProbed: false,
       isOver: false,
     };
     this.asks.set(number, ask);

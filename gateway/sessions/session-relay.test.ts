@@ -63,6 +63,7 @@ class Stage {
     const relay = (self: string) =>
       new SessionRelay({
         ...{ self, bus, subjects, now },
+        peers: () => (self === "asking" ? ["owning"] : ["asking"]),
         receive: (_key, body, client: WaitingClient) => {
           const receiver = new Receiver({ receive: body, client, onBegun: () => undefined });
           this.socket.receive(receiver);
@@ -113,6 +114,15 @@ class Stage {
     this.socket.send(Buffer.from(text), false);
   }
 
+  /** The other gateway has lost its NATS server. @returns what has it back. */
+  cutOff(): () => void {
+    const lost = [subjects.session("k"), subjects.sessions("owning")].map((subject) => [subject, this.listeners.get(subject)] as const);
+    for (const [subject] of lost) this.listeners.delete(subject);
+    return () => {
+      for (const [subject, listener] of lost) if (listener !== undefined) this.listeners.set(subject, listener);
+    };
+  }
+
   private hear(subject: string, payload: Uint8Array, unheardTo: string | undefined): void {
     const listener = this.listeners.get(subject);
     if (listener !== undefined) listener({ subject, payload, isUnheard: false, header: () => undefined });
@@ -142,6 +152,31 @@ test("nobody has the session: that is known at once, but not shortly after a fau
   expect(late.outcome).toBeUndefined();
   stage.after(3_000);
   expect(late.outcome).toBe("missing");
+});
+
+test("the gateway that has it has lost its own server of a cluster: it is waited for, for 5 s", () => {
+  const stage = new Stage();
+  let reconnect = stage.cutOff();
+  const client = stage.ask();
+  const told = deliver(stage);
+  stage.after(3_000);
+  reconnect();
+  stage.after(1_250);
+  expect([told.outcome, client.outcome]).toEqual(["delivered", undefined]);
+  stage.send("a");
+  stage.settle();
+  expect(client.body).toBe("a\n");
+  reconnect = stage.cutOff();
+  const late = stage.ask();
+  stage.after(4_000);
+  expect(late.outcome).toBeUndefined();
+  stage.after(2_000);
+  expect(late.outcome).toBe("missing");
+  // Another session, that nobody has, is missing at once when all are back.
+  reconnect();
+  stage.after(5_000);
+  stage.offer.unsubscribe();
+  expect(stage.ask().outcome).toBe("missing");
 });
 
 /** Messages for the session, as a request there brings them. */

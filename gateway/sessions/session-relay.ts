@@ -17,6 +17,8 @@ import { RequestsFromOthers, type RequestsFromOthersOptions } from "./requests-f
 export interface SessionRelayOptions extends Omit<RequestsFromOthersOptions, "tell"> {
   readonly bus: Pick<Bus, "publish" | "subscribe" | "connected">;
   readonly subjects: Pick<Subjects, "session" | "sessions" | "sessionUnheard">;
+  /** Other gateways that may have sessions, by id. */
+  readonly peers: () => readonly string[];
 }
 
 export class SessionRelay {
@@ -29,9 +31,10 @@ export class SessionRelay {
 
   constructor(options: SessionRelayOptions) {
     this.options = options;
-    const { self, now } = options;
+    const { self, now, peers } = options;
     const tell = (gateway: string, word: SessionWord) => this.tell(gateway, word);
-    this.asked = new AskedRequests({ self, now, tell, publish: (question) => this.ask(question) });
+    const publish = (question: SessionQuestion) => this.ask(question);
+    this.asked = new AskedRequests({ self, now, peers, tell, publish, probe: (peer) => this.probe(peer) });
     this.fromOthers = new RequestsFromOthers({ ...options, tell });
   }
 
@@ -39,9 +42,7 @@ export class SessionRelay {
     const { self, bus, subjects } = this.options;
     this.subscriptions = [
       bus.subscribe(subjects.sessions(self), ({ payload }) => this.hear(parseSessionWord(payload))),
-      bus.subscribe(subjects.sessionUnheard(self, "*"), ({ subject }) =>
-        this.asked.unheard(Number(subject.slice(subject.lastIndexOf(".") + 1))),
-      ),
+      bus.subscribe(subjects.sessionUnheard(self, "*"), ({ subject }) => this.unheard(subject.slice(subject.lastIndexOf(".") + 1))),
     ];
   }
 
@@ -82,6 +83,18 @@ export class SessionRelay {
   private hear(word: SessionWord): void {
     if (word.kind === "ack" || word.kind === "gone") this.fromOthers.hear(word);
     else this.asked.hear(word);
+  }
+
+  /** @param what The number of a question, or a gateway that was probed. */
+  private unheard(what: string): void {
+    if (/^\d+$/.test(what)) this.asked.unheard(Number(what));
+    else this.asked.peerUnheard();
+  }
+
+  // No question has number 0, so it means nothing to gateways of any version.
+  private probe(peer: string): void {
+    const { self, bus, subjects } = this.options;
+    bus.publish(subjects.sessions(peer), encodeSessionWord({ kind: "gone", from: self, number: 0 }), subjects.sessionUnheard(self, peer));
   }
 
   private ask(question: SessionQuestion): void {

@@ -34,6 +34,7 @@ export interface SessionsOptions {
   readonly id: string;
   readonly bus: SessionRelayOptions["bus"];
   readonly subjects: SessionRelayOptions["subjects"];
+  readonly peers: SessionRelayOptions["peers"];
   readonly clients: Pick<ClientEvents, "admit" | "open" | "receive" | "closed" | "heard" | "break" | "limits">;
   /** See Dispatcher.closing. */
   readonly closing: (connection: Connection) => void;
@@ -70,10 +71,10 @@ export class Sessions {
 
   constructor(options: SessionsOptions) {
     this.options = options;
-    const { id: self, bus, subjects, now } = options;
+    const { id: self, bus, subjects, peers, now } = options;
     this.elsewhere = new SessionsElsewhere(now);
     this.relay = new SessionRelay({
-      ...{ self, bus, subjects, now },
+      ...{ self, bus, subjects, peers, now },
       receive: (key, receive, client) => {
         const session = this.find(key);
         if (session === undefined) return undefined;
