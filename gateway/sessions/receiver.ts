@@ -49,6 +49,11 @@ export class Receiver {
     this.onBegun = onBegun;
   }
 
+  /** Its client is only taken for gone. */
+  get isSilent(): boolean {
+    return this.client.isSilent === true;
+  }
+
   /** Whether it was given less than it takes. */
   get takesMore(): boolean {
     return !this.isFull;

@@ -7,6 +7,8 @@ import type { Answer, WaitingClient } from "../uws/waiting-client.ts";
 
 export class RemoteReceiver implements WaitingClient, Body {
   isGone = false;
+  /** It is gone because its gateway is silent: whether its client is gone nobody knows. */
+  isSilent = false;
   onGone: (() => void) | undefined;
   private readonly tell: (seq: number, piece: SessionPiece) => void;
   /** Those that the other gateway may not have, in order; the first of them is `first`. */
@@ -77,6 +79,12 @@ export class RemoteReceiver implements WaitingClient, Body {
     if (this.isGone) return;
     this.isGone = true;
     this.onGone?.();
+  }
+
+  /** Nothing is heard of its gateway. */
+  silent(): void {
+    this.isSilent = true;
+    this.leave();
   }
 
   private push(piece: SessionPiece): void {

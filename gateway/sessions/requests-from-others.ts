@@ -52,7 +52,7 @@ export class RequestsFromOthers {
   sweep(): void {
     const at = this.options.now();
     for (const [name, remote] of this.remotes) {
-      if (at - Math.max(remote.heardAt, this.excusedAt) >= silentMs) remote.client.leave();
+      if (at - Math.max(remote.heardAt, this.excusedAt) >= silentMs) remote.client.silent();
       if (remote.client.isOver) this.remotes.delete(name);
       else if (at - remote.toldAt >= againMs && remote.client.repeat()) remote.toldAt = at;
     }

@@ -337,6 +337,25 @@ test("a gateway that ends: a stream of it ends at once, a poll with what comes n
   expect(next.body).toBe("c\n");
 });
 
+test("a gateway that falls silent, and whose client has asked again elsewhere: what its answer closes stays open", () => {
+  const stage = new Stage();
+  const gone = { code: 4001, reason: "gone" };
+  const through = stage.ask({ gone });
+  // The answer arrives, and nothing after it.
+  let said = 0;
+  stage.loses = () => said++ > 2;
+  stage.send("a");
+  stage.settle();
+  expect(through.body).toBe("a\n");
+  const next = new FakeClient();
+  stage.socket.receive(new Receiver({ receive: { ...receive, gone }, client: next, onBegun: () => undefined }));
+  stage.after(21_000);
+  expect([stage.owning.waiting, stage.closes]).toEqual([0, []]);
+  stage.send("b");
+  stage.settle();
+  expect(next.body).toBe("b\n");
+});
+
 test("a slow client's bytes wait at the gateway of its session", () => {
   const stage = new Stage();
   const client = stage.ask({ mode: "stream", maxBytes: 10_000_000 }, new FakeClient(true));

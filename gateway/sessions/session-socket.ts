@@ -209,8 +209,10 @@ export class SessionSocket implements Socket, ReceiverOwner {
 
   onGone(receiver: Receiver): void {
     const { gone } = receiver.receive;
+    // Whoever has asked again through another gateway is there: it is only the one before that nothing is heard of.
+    const isThere = receiver.isSilent && receiver !== this.receiver;
     this.onOver(receiver);
-    if (gone !== undefined) this.close(gone);
+    if (gone !== undefined && !isThere) this.close(gone);
   }
 
   /** Closes it in an orderly way: what waits may be fetched, and then the last frame. */

@@ -28,6 +28,8 @@ export interface WaitingClient {
   readonly isGone: boolean;
   /** Told once when the client goes before its answer is complete. */
   onGone: (() => void) | undefined;
+  /** It is only taken for gone: it comes through another gateway, of which nothing is heard. */
+  readonly isSilent?: boolean;
   answer(answer: Answer): void;
   /**
    * Begins an answer whose body follows. Not within a callback of the server, where uWebSockets.js has corked the socket: see response-body.ts.
