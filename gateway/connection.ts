@@ -31,6 +31,8 @@ export interface Socket {
   cut(): void;
   /** Bytes that it was sent and has not been able to write. */
   readonly waitingBytes: number;
+  /** Its client fetches what waits, and is away: it does not read slowly. */
+  readonly isAway?: boolean;
   /** Writes everything that is sent meanwhile in one system call. */
   cork(write: () => void): void;
   subscribe(topic: string): void;

@@ -23,7 +23,7 @@ beforeEach(() => {
 });
 
 /** A connection for which `bytes` wait. */
-function waiting(id: string, bytes: number): { waitingBytes: number } {
+function waiting(id: string, bytes: number): { waitingBytes: number; isAway?: boolean } {
   const connection = new Connection({
     ...{ slot: connections.length, epoch: 0, id, path: "/a", query: "", ip: "" },
     ...{ user: undefined, subprotocol: "", state: undefined },
@@ -82,4 +82,18 @@ test("connections are asked in turn, so that very many cost no sweep more than t
   expect(closed).toEqual([]);
   slow.sweep();
   expect(closed).toEqual([["24999", "backpressure.total"]]);
+});
+
+test("one that fetches what waits, and is away, is not slow: its time begins when it is back", () => {
+  const a = waiting("a", 1);
+  a.isAway = true;
+  for (time = 0; time <= 10_000; time += 250) slow.sweep();
+  expect([closed, slow.bytes]).toEqual([[], 1]);
+  a.isAway = false;
+  time += 500;
+  slow.sweep();
+  expect(closed).toEqual([]);
+  time += 500;
+  slow.sweep();
+  expect(closed).toEqual([["a", "backpressure.tooLong"]]);
 });

@@ -25,7 +25,7 @@ export class SlowClients {
   /** What waits for all of them, as of the last sweep. */
   bytes = 0;
   private readonly options: SlowClientsOptions;
-  private readonly waiting = new Map<Connection, { readonly since: number; bytes: number }>();
+  private readonly waiting = new Map<Connection, { since: number; bytes: number }>();
   private next = 0;
 
   constructor(options: SlowClientsOptions) {
@@ -51,6 +51,8 @@ export class SlowClients {
     this.bytes = 0;
     for (const [connection, slow] of this.waiting) {
       slow.bytes = connection.socket?.waitingBytes ?? 0;
+      // For how long one may be away is its handler's to say.
+      if (connection.socket?.isAway === true) slow.since = at;
       if (slow.bytes === 0) this.waiting.delete(connection);
       else if (at - slow.since >= limits.waitMs) {
         this.waiting.delete(connection);

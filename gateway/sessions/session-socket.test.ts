@@ -257,6 +257,17 @@ test("it is closed with 1006 when nobody has received for idleMs, and not while 
   expect(stage.closes).toEqual([{ code: 1006, reason: "", isSlow: false }]);
 });
 
+test("it is away while nobody receives, whatever waits", () => {
+  const stage = new Stage();
+  stage.send("a", "b");
+  expect([stage.socket.isAway, stage.socket.waitingBytes > 0]).toEqual([true, true]);
+  const slow = new FakeClient(true);
+  stage.receive({ mode: "stream" }, slow);
+  expect(stage.socket.isAway).toBe(false);
+  slow.leave();
+  expect(stage.socket.isAway).toBe(true);
+});
+
 test("after a standstill, what has arrived meanwhile is read before it is closed", () => {
   const stage = new Stage();
   stage.after(60_000);

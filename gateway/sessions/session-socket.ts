@@ -60,6 +60,10 @@ export class SessionSocket implements Socket, ReceiverOwner {
     return this.phase === "ended";
   }
 
+  get isAway(): boolean {
+    return this.receiver === undefined;
+  }
+
   get waitingBytes(): number {
     let bytes = this.waiting.bytes + (this.receiver?.unread ?? 0);
     for (const { unread } of this.former) bytes += unread;
@@ -183,7 +187,7 @@ export class SessionSocket implements Socket, ReceiverOwner {
     const { now, linger } = this.options;
     if (this.phase !== "open") {
       if (now() - this.closedAt >= linger.ms) this.finish();
-    } else if (this.absence.isTooLong(this.receiver === undefined && this.paused === undefined)) this.breakOff(false);
+    } else if (this.absence.isTooLong(this.isAway && this.paused === undefined)) this.breakOff(false);
   }
 
   /** What may still be fetched of one that has closed. */
