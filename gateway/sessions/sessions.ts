@@ -1,10 +1,11 @@
 // The connections of this gateway whose clients speak HTTP, by their keys; and what workers answer requests of such clients with.
 
-import type { BusSubscription } from "../../protocol/bus.ts";
+import type { Bus, BusSubscription } from "../../protocol/bus.ts";
 import { toWorker } from "../../protocol/records.ts";
 import type { AnswerBody, OpenSessionBody, ReceiveBody, SessionBody } from "../../protocol/session.ts";
 import type { ClientEvents } from "../client-events.ts";
 import type { Refusal } from "../client-limits.ts";
+import { Confirmations } from "../confirmations.ts";
 import type { Connection, Socket } from "../connection.ts";
 import type { Party } from "../parties.ts";
 import type { BodyClient } from "../request-bodies.ts";
@@ -32,10 +33,10 @@ export interface SessionRequest {
 export interface SessionsOptions {
   /** Of the gateway. */
   readonly id: string;
-  readonly bus: SessionRelayOptions["bus"];
+  readonly bus: SessionRelayOptions["bus"] & Pick<Bus, "flush" | "whenConnected">;
   readonly subjects: SessionRelayOptions["subjects"];
   readonly peers: SessionRelayOptions["peers"];
-  readonly clients: Pick<ClientEvents, "admit" | "open" | "receive" | "closed" | "heard" | "break" | "limits">;
+  readonly clients: Pick<ClientEvents, "admit" | "open" | "receive" | "closed" | "heard" | "break" | "meetBug" | "limits">;
   /** See Dispatcher.closing. */
   readonly closing: (connection: Connection) => void;
   readonly topics: SessionTopics;
@@ -66,6 +67,7 @@ export class Sessions {
   /** To the sessions of other gateways, and from them. */
   readonly relay: SessionRelay;
   private readonly elsewhere: SessionsElsewhere;
+  private readonly confirmations: Confirmations;
   /** WebSockets that have opened beside a session. */
   private readonly besides = new Map<Connection, Session>();
 
@@ -73,6 +75,7 @@ export class Sessions {
     this.options = options;
     const { id: self, bus, subjects, peers, now } = options;
     this.elsewhere = new SessionsElsewhere(now);
+    this.confirmations = new Confirmations(bus);
     this.relay = new SessionRelay({
       ...{ self, bus, subjects, peers, now },
       receive: (key, receive, client) => {
@@ -235,7 +238,11 @@ export class Sessions {
     if (former !== undefined) forget(former);
     this.sessions.set(body.key, session);
     clients.open(connection, session.socket);
-    this.receive(session, body.receive, request);
+    // Whoever has an answer may ask through another gateway, which must find it.
+    this.confirmations
+      .confirm()
+      .then(() => this.receive(session, body.receive, request))
+      .catch((error) => clients.meetBug(connection, error));
   }
 
   private receive({ socket }: Session, receive: ReceiveBody, { client, begun }: SessionRequest): void {

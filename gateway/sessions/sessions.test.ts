@@ -1,0 +1,80 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { expect, test } from "vitest";
+import type { SessionBody } from "../../protocol/session.ts";
+import { subjectsOf } from "../../protocol/subjects.ts";
+import { ClientLimits } from "../client-limits.ts";
+import { Connection } from "../connection.ts";
+import { FakeClient } from "./fake-client.ts";
+import { SessionTopics } from "./session-topics.ts";
+import { type SessionRequest, Sessions, type SessionsOptions } from "./sessions.ts";
+
+const none = { status: 404, headers: [], body: Buffer.from("missing") };
+const receive = { status: 200, headers: [], mode: "poll" as const, maxBytes: 1_000, missing: "again" as const, busy: { response: none } };
+const open: SessionBody = { kind: "open", key: "k", expiresAt: 0, idleMs: 1_000, linger: { ms: 500, repeatLast: false }, receive };
+const rate = { messages: 0, bytes: 0, pings: 0 };
+const rates = { connection: rate, addressFactor: 1, userFactor: 1, connections: 9, upgrades: 9, failures: 9, requests: 9 };
+
+/** A gateway whose NATS confirms when it is told to. */
+class Stage {
+  readonly subjects: string[] = [];
+  readonly connections: Connection[] = [];
+  readonly sessions: Sessions;
+  confirm: () => void = () => undefined;
+
+  constructor() {
+    const subscribe = (subject: string) => {
+      this.subjects.push(subject);
+      return { unsubscribe: () => undefined };
+    };
+    const flush = () =>
+      new Promise<void>((resolve) => {
+        this.confirm = resolve;
+      });
+    const clients = {
+      admit: ({ path, query, ip, user, subprotocol, state }) => {
+        const connection = new Connection({ slot: 0, epoch: 0, id: "c", path, query, ip, user, subprotocol, state });
+        this.connections.push(connection);
+        return connection;
+      },
+      open: (connection, socket) => {
+        connection.socket = socket;
+      },
+      heard: () => undefined,
+      closed: () => undefined,
+      limits: new ClientLimits({ now: () => 0, rates, isExempt: () => false }),
+    } as Partial<SessionsOptions["clients"]> as SessionsOptions["clients"];
+    this.sessions = new Sessions({
+      ...{ id: "own", clients, subjects: subjectsOf("test"), topics: new SessionTopics(), peers: () => [] },
+      bus: { publish: () => undefined, subscribe, flush, connected: true, whenConnected: () => Promise.resolve() },
+      ...{
+        now: () => 0,
+        later: (run) => run(),
+        unansweredAt: () => Number.POSITIVE_INFINITY,
+        isFull: () => false,
+        isDraining: () => false,
+      },
+      ...{ limitBytes: () => 1_000, totalBytes: () => 1_000, closing: () => undefined, publishToSockets: () => undefined },
+    });
+  }
+
+  /** The answer of a worker to a request that has been asked again. */
+  take(body: SessionBody): FakeClient {
+    const client = new FakeClient();
+    const never = () => undefined;
+    const request = { incoming: { path: "/", query: "", ip: "192.0.2.1" }, client, again: never, isAgain: true, answer: never };
+    this.sessions.take(body, { ...request, refuse: never, begun: never } as unknown as SessionRequest);
+    return client;
+  }
+}
+
+test("who opens a session gets an answer once NATS has confirmed that other gateways find it", async () => {
+  const stage = new Stage();
+  const client = stage.take(open);
+  expect(stage.subjects).toEqual([subjectsOf("test").session("k")]);
+  stage.connections[0]?.socket?.send(Buffer.from("a"), false);
+  await nextTurn();
+  expect(client.head).toBeUndefined();
+  stage.confirm();
+  await nextTurn();
+  expect(client).toMatchObject({ body: "a", end: "end" });
+});
