@@ -34,8 +34,6 @@ export const attachmentLimit = 10;
 
 /** Type, attachments, namespace, id. */
 const headPattern = /^([0-6])(?:(?<=[56])(\d+)-)?(?:(\/[^,]*)(?:,|$))?(\d{1,15}(?=\[))?/;
-/** What most have: of an event of the main namespace that nobody waits for. */
-const plainHead: readonly string[] = ["2", "2"];
 
 /** How deep a payload may be nested: less than a state, and than what overflows a stack. */
 const depthLimit = 200;
@@ -54,8 +52,7 @@ export function encodePacket({ type, nsp, id, data }: Packet): EncodedPacket {
 
 /** How many attachments follow a packet's text. @throws {CodedError} "message.invalid" */
 export function attachmentsOf(text: string): number {
-  const type = Number(text[0]);
-  if (type !== packetType.binaryEvent && type !== packetType.binaryAck) return 0;
+  if (text[0] !== "5" && text[0] !== "6") return 0;
   const count = /^.(\d{1,3})-/.exec(text)?.[1];
   if (count === undefined) throw invalid("a binary packet begins with how many attachments it has, as in 51-");
   if (Number(count) > attachmentLimit) throw invalid(`a packet has at most ${attachmentLimit} attachments`);
@@ -64,14 +61,19 @@ export function attachmentsOf(text: string): number {
 
 /** @param attachments as many as `attachmentsOf` says. @throws {CodedError} "message.invalid" */
 export function decodePacket(text: string, attachments: readonly Uint8Array[] = []): Packet {
-  const head = text.startsWith("2[") ? plainHead : headPattern.exec(text);
+  if (text.startsWith("2[")) return { type: packetType.event, nsp: "/", id: undefined, data: payload(packetType.event, text, 1, attachments) };
+  const head = headPattern.exec(text);
   if (head === null) throw invalid("a packet begins with its type, a digit from 0 to 6");
   const [all = "", digit, , nsp = "/", id] = head;
   const type = Number(digit) >= packetType.binaryEvent ? Number(digit) - 3 : Number(digit);
-  const data = all.length === text.length ? undefined : parse(text.slice(all.length), attachments);
+  return { type, nsp, id: id === undefined ? undefined : Number(id), data: payload(type, text, all.length, attachments) };
+}
+
+function payload(type: number, text: string, start: number, attachments: readonly Uint8Array[]): unknown {
+  const data = start === text.length ? undefined : parse(text.slice(start), attachments);
   if (text.length > 2 * depthLimit && isDeeper(data, depthLimit)) throw invalid(`a payload is at most ${depthLimit} levels deep`);
-  if (!isPayload(type, data)) throw invalid(`${text.slice(all.length, 80)} is no payload of a packet of type ${digit}`);
-  return { type, nsp, id: id === undefined ? undefined : Number(id), data };
+  if (!isPayload(type, data)) throw invalid(`${text.slice(start, 80)} is no payload of a packet of type ${text[0]}`);
+  return data;
 }
 
 function isDeeper(value: unknown, levels: number): boolean {
@@ -124,7 +126,8 @@ function isBinary(value: unknown): value is ArrayBuffer | ArrayBufferView {
 
 function hasBinary(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
-  return isBinary(value) || (Array.isArray(value) ? value : Object.values(value)).some(hasBinary);
+  if (Array.isArray(value)) return value.some(hasBinary);
+  return isBinary(value) || Object.values(value).some(hasBinary);
 }
 
 function withPlaceholders(value: unknown, attachments: Uint8Array[]): unknown {

@@ -154,6 +154,7 @@ export class Session<Data> implements Client {
   disconnect(place: Place, turn: RunningTurn, close: boolean): void {
     for (const socket of [...this.sockets.values()].filter((each) => close || each.place === place)) {
       socket.packet(packetType.disconnect, undefined);
+      turn.waited ??= [];
       turn.waited.push(this.leave(socket, turn, "server namespace disconnect"));
     }
     if (close) turn.conn.close();

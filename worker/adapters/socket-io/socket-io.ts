@@ -21,8 +21,9 @@ import {
 } from "../../handler.ts";
 import { isThenable } from "../../thenable.ts";
 import { type EngineOptions, engineHooks, type Settled } from "../engine-io/engine.ts";
+import type { Order } from "./broadcast.ts";
 import { Server } from "./namespace.ts";
-import { ackTimer, after, allOf, connectTimer, Session } from "./session.ts";
+import { ackTimer, connectTimer, Session } from "./session.ts";
 import { type Conn, Outlet, RunningTurn, runIn, type SessionState } from "./turn.ts";
 
 export type { BroadcastOperator } from "./broadcast.ts";
@@ -43,6 +44,9 @@ export interface SocketIoOptions extends EngineOptions, Pick<Options, "origins" 
 
 type Verdict = Omit<Welcome, "state" | "subprotocol"> | Response | undefined;
 
+/** What a session does in a turn. */
+type Work<Data, Given> = (session: Session<Data>, turn: RunningTurn, given: Given) => unknown;
+
 /** @param setUp is called once in each worker, when its code is loaded: it registers listeners. */
 export function socketIo<Data = Record<string, unknown>>(options: SocketIoOptions, setUp: (io: Server<Data>) => void): Handler {
   const {
@@ -62,22 +66,39 @@ export function socketIo<Data = Record<string, unknown>>(options: SocketIoOption
   // A connection has the same query for as long as it is with this worker, and what is known of it goes with that.
   const sessions = new WeakMap<object, Session<Data>>();
 
-  function visit(conn: Conn, { app }: Turn, work: (session: Session<Data>, turn: RunningTurn) => unknown): Settled {
+  // Most turns wait for nothing: they cost no promise and no closure.
+  function visit<Given>(conn: Conn, { app }: Turn, work: Work<Data, Given>, given: Given): Settled {
     outlet.app = app;
     const turn = new RunningTurn(conn, app);
-    const known = sessions.get(conn.query);
-    const isKnown = known?.fits(conn.state) === true;
-    const session = isKnown ? known : new Session(conn.id, io, maxHttpBufferSize);
-    sessions.set(conn.query, session);
-    // No functions with names: tsx names each of them again, whenever it is made.
     try {
-      const settling = runIn(turn, () => after(isKnown ? undefined : session.restore(turn), () => work(session, turn)));
-      const ending = after(settling, () => after(allOf(turn.waited), () => session.end(turn)));
-      if (isThenable(ending))
-        return Promise.resolve(ending).then(
-          () => undefined,
-          (error) => abandon(turn, error),
-        );
+      const known = sessions.get(conn.query);
+      if (known === undefined || !known.fits(conn.state)) return restored(turn, work, given);
+      const settling = runIn(turn, work, known, turn, given);
+      if (isThenable(settling) || turn.waited !== undefined) return finished(known, turn, settling);
+      known.end(turn);
+    } catch (error) {
+      abandon(turn, error);
+    }
+  }
+
+  function restored<Given>(turn: RunningTurn, work: Work<Data, Given>, given: Given): Promise<void> {
+    const session = new Session(turn.conn.id, io, maxHttpBufferSize);
+    sessions.set(turn.conn.query, session);
+    return finished(
+      session,
+      turn,
+      runIn(turn, async () => {
+        await session.restore(turn);
+        await work(session, turn, given);
+      }),
+    );
+  }
+
+  async function finished(session: Session<Data>, turn: RunningTurn, settling: unknown): Promise<void> {
+    try {
+      await settling;
+      await Promise.all(turn.waited ?? []);
+      session.end(turn);
     } catch (error) {
       abandon(turn, error);
     }
@@ -90,18 +111,23 @@ export function socketIo<Data = Record<string, unknown>>(options: SocketIoOption
     throw error;
   }
 
+  const received: Work<Data, string | Uint8Array> = (session, turn, data) => session.received(data, turn);
+  const giveUpAcks: Work<Data, undefined> = (session, turn) => session.giveUpAcks(turn);
+  const closed: Work<Data, string> = (session, turn, reason) => session.closed(turn, reason);
+  const ordered: Work<Data, { readonly topic: string; readonly order: Order }> = (session, turn, { topic, order }) =>
+    session.ordered(topic, order, turn);
   const hooks = engineHooks<Conn["state"]>(
     { ...(pingInterval && { pingInterval }), ...(pingTimeout && { pingTimeout }), maxHttpBufferSize, ...(cors && { cors }) },
     {
       initial: { sockets: {} },
       onUpgrade: onUpgrade as never,
       opened: (conn) => conn.setTimer(connectTimer, connectTimeout),
-      received: (conn, data, turn) => visit(conn, turn, (session, running) => session.received(data, running)),
+      received: (conn, data, turn) => visit(conn, turn, received, data),
       timer: (conn, name, turn) => {
         if (name === connectTimer) return conn.close(4001, "connect timeout");
-        if (name === ackTimer) return visit(conn, turn, (session, running) => session.giveUpAcks(running));
+        if (name === ackTimer) return visit(conn, turn, giveUpAcks, undefined);
       },
-      closed: (conn, reason, turn) => visit(conn, turn, (session, running) => session.closed(running, reason)),
+      closed: (conn, reason, turn) => visit(conn, turn, closed, reason),
     },
   );
   return defineHandler({
@@ -113,7 +139,6 @@ export function socketIo<Data = Record<string, unknown>>(options: SocketIoOption
       outlet.app = app;
       return onStart?.(app, context);
     },
-    onPublish: (conn, topic, message, turn) =>
-      visit(conn, turn, (session, running) => session.ordered(topic, message.json() as never, running)),
+    onPublish: (conn, topic, message, turn) => visit(conn, turn, ordered, { topic, order: message.json() as Order }),
   });
 }

@@ -44,8 +44,8 @@ export class RunningTurn {
   readonly isRerun: boolean;
   private readonly within: RunningTurn | undefined;
   private hasEnded = false;
-  /** The turn does not end before these have settled. */
-  readonly waited: unknown[] = [];
+  /** The turn does not end before these have settled. Made when there are some: most turns have none. */
+  waited: unknown[] | undefined;
   private draft: SessionState | undefined;
 
   /** @param within The turn that a rerun is part of. */
@@ -78,8 +78,8 @@ export class RunningTurn {
 
 const running = new AsyncLocalStorage<RunningTurn>();
 
-export function runIn<Result>(turn: RunningTurn, work: () => Result): Result {
-  return running.run(turn, work);
+export function runIn<Args extends unknown[], Result>(turn: RunningTurn, work: (...args: Args) => Result, ...args: Args): Result {
+  return running.run(turn, work, ...args);
 }
 
 /** The turn that the caller runs in. undefined: none, or one that is over. */
