@@ -41,13 +41,22 @@ interface Ask extends PassedOutcome {
   unheardSince: number | undefined;
   /** Other gateways were probed since it was said last. */
   wasProbed: boolean;
-  /** It is done with, and kept for what may still come of it. */
-  isOver: boolean;
 }
+
+/** What is kept of a request whose client has all of its answer: the last of it may be said again. */
+interface Whole extends Pick<PassedRequest, "seq" | "taken"> {
+  readonly owner: string | undefined;
+  readonly at: number;
+}
+
+const mostWhole = 100_000;
 
 export class AskedRequests {
   private readonly options: AskedRequestsOptions;
+  /** Those whose clients wait for an answer, or for its end. */
   private readonly asks = new Map<number, Ask>();
+  /** The oldest first. */
+  private readonly whole = new Map<number, Whole>();
   private last = 0;
   /** From then on, none is waited for. */
   private endsAt = Number.POSITIVE_INFINITY;
@@ -60,16 +69,9 @@ export class AskedRequests {
     this.options = options;
   }
 
-  /** Those that another gateway may answer, or has answered lately. */
-  get size(): number {
-    return this.asks.size;
-  }
-
   /** Those whose clients wait for an answer, or for its end. */
   get waiting(): number {
-    let waiting = 0;
-    for (const { isOver } of this.asks.values()) if (!isOver) waiting++;
-    return waiting;
+    return this.asks.size;
   }
 
   /** This gateway ends in so long: streams end at once, polls with what comes next. */
@@ -80,7 +82,11 @@ export class AskedRequests {
 
   /** @param onBegun told of its answer's status. */
   receive(key: string, receive: ReceiveBody, client: WaitingClient, outcome: PassedOutcome & { onBegun: (status: number) => void }): void {
-    const passed = new PassedRequest(client, { onBegun: outcome.onBegun, onTaken: () => this.acknowledge(ask) });
+    const onTaken = () => {
+      this.acknowledge(ask);
+      if (passed.isWhole) this.finish(ask, passed);
+    };
+    const passed = new PassedRequest(client, { onBegun: outcome.onBegun, onTaken });
     const ask = this.ask({ key, receive }, { ...outcome, passed, onDelivered: undefined });
     client.onGone = () => this.leave(ask);
   }
@@ -106,6 +112,10 @@ export class AskedRequests {
   sweep(): void {
     const at = this.options.now();
     for (const ask of this.asks.values()) this.sweepAsk(ask, at);
+    for (const [number, { at: since }] of this.whole) {
+      if (at - Math.max(since, this.excusedAt) < silentMs && this.whole.size <= mostWhole) break;
+      this.whole.delete(number);
+    }
   }
 
   /**
@@ -115,7 +125,7 @@ export class AskedRequests {
   unheard(number: number): void {
     const ask = this.asks.get(number);
     const at = this.options.now();
-    if (ask === undefined || ask.isOver || at - this.connectedAt < settleMs) return;
+    if (ask === undefined || at - this.connectedAt < settleMs) return;
     ask.unheardSince ??= at;
     const peers = this.options.peers();
     const isPeerAway = at - this.peerAwayAt < settleMs;
@@ -141,9 +151,9 @@ export class AskedRequests {
       ask.unheardSince = undefined;
     }
     if (word.kind === "piece") return this.takePiece(ask, word);
-    if (ask === undefined || ask.isOver) {
+    if (ask === undefined) {
       // Its client had gone before anybody was known to have the session.
-      if (word.kind === "held" && !ask?.passed?.isWhole) this.sayGone(from, number);
+      if (word.kind === "held" && !this.whole.has(number)) this.sayGone(from, number);
       return;
     }
     if (word.kind === "held") {
@@ -165,7 +175,6 @@ export class AskedRequests {
       heardAt: at,
       unheardSince: undefined,
       wasProbed: false,
-      isOver: false,
     };
     this.asks.set(number, ask);
     publish(ask.question);
@@ -174,9 +183,7 @@ export class AskedRequests {
 
   private sweepAsk(ask: Ask, at: number): void {
     const silence = at - Math.max(ask.heardAt, this.excusedAt);
-    if (ask.isOver) {
-      if (silence >= silentMs) this.asks.delete(ask.question.number);
-    } else if (at >= this.endsAt && ask.passed !== undefined) {
+    if (at >= this.endsAt && ask.passed !== undefined) {
       if (ask.owner !== undefined) this.sayGone(ask.owner, ask.question.number, !ask.passed.hasBegun);
       this.settle(ask, ask.onRestart);
     } else if (silence >= silentMs) this.settle(ask, ask.onSilent);
@@ -190,19 +197,20 @@ export class AskedRequests {
   }
 
   private settle(ask: Ask, then: () => void): void {
-    ask.isOver = true;
-    // Its body is not to stay in memory.
-    if (ask.passed === undefined) this.asks.delete(ask.question.number);
+    this.asks.delete(ask.question.number);
     if (ask.passed?.hasBegun) ask.passed.cut();
     else then();
   }
 
-  private acknowledge({ passed, owner, question: { number }, isOver }: Ask): void {
-    if (passed === undefined || owner === undefined || isOver) return;
-    this.sayTaken(owner, number, passed);
+  private finish({ question: { number }, owner }: Ask, { seq, taken }: PassedRequest): void {
+    if (this.asks.delete(number)) this.whole.set(number, { seq, taken, owner, at: this.options.now() });
   }
 
-  private sayTaken(owner: string, number: number, { seq, taken }: PassedRequest): void {
+  private acknowledge({ passed, owner, question: { number } }: Ask): void {
+    if (passed !== undefined && owner !== undefined) this.sayTaken(owner, number, passed);
+  }
+
+  private sayTaken(owner: string, number: number, { seq, taken }: Pick<PassedRequest, "seq" | "taken">): void {
     const { self, tell } = this.options;
     tell(owner, { kind: "ack", from: self, number, seq, taken, ...(this.isDraining && { leaves: true }) });
   }
@@ -217,18 +225,19 @@ export class AskedRequests {
   }
 
   private leave(ask: Ask): void {
-    ask.isOver = true;
-    if (ask.owner !== undefined) this.sayGone(ask.owner, ask.question.number);
+    if (this.asks.delete(ask.question.number) && ask.owner !== undefined) this.sayGone(ask.owner, ask.question.number);
   }
 
   private takePiece(ask: Ask | undefined, { from, number, seq, piece }: SessionWord & { kind: "piece" }): void {
+    const whole = this.whole.get(number);
+    if (whole?.owner === from) return this.sayTaken(from, number, whole);
     const { passed } = ask ?? {};
     // Of two that have a session of this key, which NATS' faults may lead to, the first one counts.
     const isOther = ask?.owner !== undefined && ask.owner !== from;
-    if (ask === undefined || passed === undefined || isOther || (ask.isOver && !passed.isWhole)) return this.sayGone(from, number);
+    if (ask === undefined || passed === undefined || isOther) return this.sayGone(from, number);
     ask.owner = from;
     passed.take(seq, piece);
     this.sayTaken(from, number, passed);
-    if (passed.isWhole) ask.isOver = true;
+    if (passed.isWhole) this.finish(ask, passed);
   }
 }

@@ -45,6 +45,8 @@ export class PassedRequest {
         return this.begin(piece);
       case "bytes":
         this.bytes += piece.bytes.length;
+        // No body is to follow, as behind HEAD: nobody takes it.
+        if (this.body === undefined) this.taken += piece.bytes.length;
         return this.body?.write(piece.bytes);
       case "end":
         this.hasEnded = true;
@@ -67,7 +69,6 @@ export class PassedRequest {
       this.taken += bytes;
       this.onTaken();
     });
-    if (this.body !== undefined) return this.onBegun(status);
-    this.hasEnded = true;
+    this.onBegun(status);
   }
 }

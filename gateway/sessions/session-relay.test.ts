@@ -210,10 +210,40 @@ test("a delivery whose answer is lost is done once, however long NATS is away af
   }
 });
 
-test("an answered delivery is not kept", () => {
+test("an answered request is not kept, nor one whose client has gone: it is not asked for again", () => {
   const stage = new Stage();
   expect(deliver(stage).outcome).toBe("delivered");
-  expect(stage.asking.asked.size).toBe(0);
+  const slow = stage.ask({ mode: "stream", maxBytes: 1 }, new FakeClient(true));
+  stage.send("a");
+  stage.settle();
+  expect(stage.asking.waiting).toBe(1);
+  slow.take();
+  stage.settle();
+  expect([stage.asking.waiting, stage.owning.waiting]).toEqual([0, 0]);
+  stage.after(10_000);
+  expect([stage.asking.waiting, stage.owning.waiting]).toEqual([0, 0]);
+  stage.ask().leave();
+  expect(stage.asking.waiting).toBe(0);
+  stage.after(10_000);
+  expect(stage.owning.waiting).toBe(0);
+  const head = new FakeClient();
+  head.begin = () => undefined;
+  stage.send("b");
+  stage.ask({}, head);
+  expect([stage.asking.waiting, stage.owning.waiting]).toEqual([0, 0]);
+});
+
+test("an answer whose acknowledgement is lost is acknowledged when it comes again, and closes nothing", () => {
+  const stage = new Stage();
+  const client = stage.ask({ gone: { code: 4001, reason: "gone" } });
+  let said = 0;
+  stage.loses = () => said++ > 2;
+  stage.send("a");
+  stage.settle();
+  expect([client.body, stage.asking.waiting, stage.owning.waiting]).toEqual(["a\n", 0, 1]);
+  stage.loses = () => false;
+  stage.after(1_000);
+  expect([stage.owning.waiting, stage.closes]).toEqual([0, []]);
 });
 
 test("a client that goes before anybody is known to have its session is no receiver there any more", () => {
