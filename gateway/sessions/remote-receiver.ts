@@ -15,6 +15,7 @@ export class RemoteReceiver implements WaitingClient, Body {
   private pieces: SessionPiece[] = [];
   private first = 1;
   private onTaken: (bytes: number) => void = () => undefined;
+  private bytes = 0;
   private taken = 0;
   private hasEnded = false;
 
@@ -23,9 +24,9 @@ export class RemoteReceiver implements WaitingClient, Body {
     this.tell = tell;
   }
 
-  /** Nothing is left to be said. */
+  /** Nothing is left to be said, by either side. */
   get isOver(): boolean {
-    return this.isGone || (this.hasEnded && this.pieces.length === 0);
+    return this.isGone || (this.hasEnded && this.pieces.length === 0 && this.taken >= this.bytes);
   }
 
   answer(answer: Answer): void {
@@ -43,6 +44,7 @@ export class RemoteReceiver implements WaitingClient, Body {
   }
 
   write(bytes: Uint8Array): void {
+    this.bytes += bytes.length;
     for (let at = 0; at < bytes.length; at += pieceBytes) this.push({ is: "bytes", bytes: bytes.subarray(at, at + pieceBytes) });
   }
 
@@ -53,6 +55,8 @@ export class RemoteReceiver implements WaitingClient, Body {
 
   cut(): void {
     this.hasEnded = true;
+    // Nobody counts what it has.
+    this.bytes = 0;
     this.push({ is: "cut" });
   }
 

@@ -233,6 +233,20 @@ test("an answered request is not kept, nor one whose client has gone: it is not 
   expect([stage.asking.waiting, stage.owning.waiting]).toEqual([0, 0]);
 });
 
+test("a client that takes long to read the end of its answer is no new request meanwhile", () => {
+  const stage = new Stage();
+  const slow = stage.ask({}, new FakeClient(true));
+  stage.send("a");
+  stage.settle();
+  stage.after(11_000);
+  expect([stage.asking.waiting, stage.owning.waiting, stage.socket.waitingBytes]).toEqual([1, 1, 2]);
+  stage.send("b");
+  slow.take();
+  stage.settle();
+  expect([stage.asking.waiting, stage.owning.waiting, stage.socket.isAway]).toEqual([0, 0, true]);
+  expect(stage.ask().body).toBe("b\n");
+});
+
 test("an answer whose acknowledgement is lost is acknowledged when it comes again, and closes nothing", () => {
   const stage = new Stage();
   const client = stage.ask({ gone: { code: 4001, reason: "gone" } });
