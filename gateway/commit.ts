@@ -11,7 +11,7 @@ import type { Dispatcher } from "./dispatcher.ts";
 import type { Heartbeats } from "./heartbeats.ts";
 import type { Locks } from "./locks/locks.ts";
 import type { Granted, PacedInterest } from "./paced-interest.ts";
-import type { Sessions } from "./sessions/sessions.ts";
+import type { SessionMoves } from "./sessions/session-moves.ts";
 import type { Timers } from "./timers.ts";
 import { sendFrames } from "./together.ts";
 import { TopicEffects, type TopicEffectsOptions } from "./topic-effects.ts";
@@ -31,7 +31,7 @@ export interface CommitsOptions extends TopicEffectsOptions {
   /** There is no room for its topics: it is closed, and what its turn asks for besides goes on. */
   readonly onTooManyTopics: (connection: Connection) => void;
   readonly timers: Timers;
-  readonly sessions: () => Pick<Sessions, "pause" | "move">;
+  readonly sessions: () => Pick<SessionMoves, "pause" | "move">;
   readonly heartbeats: Pick<Heartbeats, "set">;
   readonly locks: Pick<Locks, "size" | "keep" | "release" | "commit">;
   /** There is no room for its timers, or for what it tells as a member: as for topics. */

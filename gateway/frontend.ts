@@ -93,7 +93,7 @@ export class Frontend {
       mayEnter: (user) => clients.limits.mayEnter(user),
       admit: (admission) => {
         const connection = clients.admit(admission);
-        if (admission.session !== undefined) this.sessions.beside(connection, admission.session);
+        if (admission.session !== undefined) this.sessions.mayMove(connection, admission.session);
         return connection;
       },
     });
@@ -145,7 +145,7 @@ export class Frontend {
       onRequest: (incoming, client) => this.request(clients.identified(incoming), client),
       onOpen: (connection, socket) => {
         clients.open(connection, socket);
-        this.sessions.opened(connection);
+        this.sessions.moves.opened(connection);
       },
       onMessage: (connection, message, isBinary) => clients.receive(connection, message, isBinary),
       onPing: (connection) => clients.pinged(connection),
@@ -153,7 +153,7 @@ export class Frontend {
       onPublish: (topic, data, isBinary) => this.sessionTopics.publish(topic, data, isBinary),
       onClose: (connection, code, reason, isSlow) => {
         clients.closed(connection, { code, reason, isSlow });
-        this.sessions.left(connection);
+        this.sessions.moves.closed(connection);
       },
     });
   }

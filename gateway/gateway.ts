@@ -160,7 +160,7 @@ export class Gateway {
       publishHere,
       onNotKept: (connection, code, error) => this.clients.notKept(connection, code, error),
       timers: clients.timers,
-      sessions: () => this.frontend.sessions,
+      sessions: () => this.frontend.sessions.moves,
       heartbeats: clients.heartbeats,
       locks,
       onNoRoom: (connection, code) => clients.break(connection, code),

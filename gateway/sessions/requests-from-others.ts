@@ -101,7 +101,7 @@ export class RequestsFromOthers {
     const remote: Remote = { client, receiver: undefined, heardAt: now(), toldAt: now() };
     this.remotes.set(name, remote);
     remote.receiver = this.options.receive(key, receive, client);
-    // Where it is not there, nobody offers it any more in a moment: the question comes again, and nobody hears it.
+    // Where it is not there, nobody listens for it any more in a moment: the question comes again, and nobody hears it.
     if (remote.receiver === undefined) this.remotes.delete(name);
     else tell(from, { kind: "held", from: self, number });
   }

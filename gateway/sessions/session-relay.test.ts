@@ -31,7 +31,7 @@ class Stage {
   readonly socket: SessionSocket;
   readonly asking: SessionRelay;
   readonly owning: SessionRelay;
-  readonly offer: { unsubscribe(): void };
+  readonly subscription: { unsubscribe(): void };
   private readonly listeners = new Map<string, (message: BusMessage) => void>();
   private readonly soon: Array<() => void> = [];
 
@@ -75,7 +75,7 @@ class Stage {
     this.owning = relay("owning");
     this.asking.begin();
     this.owning.begin();
-    this.offer = this.owning.offer("k");
+    this.subscription = this.owning.listenFor("k");
   }
 
   /** Everything that is under way arrives. */
@@ -144,7 +144,7 @@ test("a poll waits there, and its answer comes here", () => {
 
 test("nobody has the session: that is known at once, but not shortly after a fault of NATS", () => {
   const stage = new Stage();
-  stage.offer.unsubscribe();
+  stage.subscription.unsubscribe();
   expect(stage.ask().outcome).toBe("missing");
   stage.asking.reconnected();
   const late = stage.ask();
@@ -175,7 +175,7 @@ test("the gateway that has it has lost its own server of a cluster: it is waited
   // Another session, that nobody has, is missing at once when all are back.
   reconnect();
   stage.after(5_000);
-  stage.offer.unsubscribe();
+  stage.subscription.unsubscribe();
   expect(stage.ask().outcome).toBe("missing");
 });
 

@@ -56,7 +56,7 @@ export class SessionRelay {
   }
 
   /** A session of this gateway can be asked for from now on. */
-  offer(key: string): BusSubscription {
+  listenFor(key: string): BusSubscription {
     const { bus, subjects } = this.options;
     return bus.subscribe(subjects.session(key), ({ payload }) => this.fromOthers.asked(parseSessionQuestion(payload)));
   }

@@ -37,7 +37,7 @@ export class SessionSocket implements Socket, ReceiverOwner {
   private readonly topics = new Set<string>();
   private receiver: Receiver | undefined;
   /** Those before it that may not have been read whole yet. */
-  private readonly former = new Set<Receiver>();
+  private readonly previousReceivers = new Set<Receiver>();
   private phase: Phase = "open";
   private last: Frame | undefined;
   private isSlow = false;
@@ -66,7 +66,7 @@ export class SessionSocket implements Socket, ReceiverOwner {
 
   get waitingBytes(): number {
     let bytes = this.waiting.bytes + (this.receiver?.unread ?? 0);
-    for (const { unread } of this.former) bytes += unread;
+    for (const { unread } of this.previousReceivers) bytes += unread;
     return bytes;
   }
 
@@ -142,7 +142,7 @@ export class SessionSocket implements Socket, ReceiverOwner {
     if (this.phase === "open") this.options.onHeard();
     if (this.receiver?.takesMore) return this.refuse(receiver);
     // Through another gateway, a client may have read all and ask again before that is known here.
-    if (this.receiver !== undefined) this.former.add(this.receiver);
+    if (this.receiver !== undefined) this.previousReceivers.add(this.receiver);
     if (this.phase !== "open" && this.waiting.size === 0 && this.options.linger.repeatLast && this.last !== undefined)
       this.waiting.push(this.last);
     this.receiver = receiver;
@@ -205,7 +205,7 @@ export class SessionSocket implements Socket, ReceiverOwner {
   }
 
   onOver(receiver: Receiver): void {
-    this.former.delete(receiver);
+    this.previousReceivers.delete(receiver);
     if (receiver !== this.receiver) return;
     this.receiver = undefined;
     this.rest();
@@ -275,7 +275,7 @@ export class SessionSocket implements Socket, ReceiverOwner {
   private finish(): void {
     this.phase = "ended";
     this.waiting.clear();
-    for (const receiver of [...this.former, this.receiver]) receiver?.cut();
+    for (const receiver of [...this.previousReceivers, this.receiver]) receiver?.cut();
     this.receiver = undefined;
   }
 

@@ -1,16 +1,16 @@
 // The connections of this gateway whose clients speak HTTP, by their keys; and what workers answer requests of such clients with.
 
 import type { Bus, BusSubscription } from "../../protocol/bus.ts";
-import { toWorker } from "../../protocol/records.ts";
 import type { AnswerBody, OpenSessionBody, ReceiveBody, SessionBody } from "../../protocol/session.ts";
 import type { ClientEvents } from "../client-events.ts";
 import type { Refusal } from "../client-limits.ts";
 import { Confirmations } from "../confirmations.ts";
-import type { Connection, Socket } from "../connection.ts";
+import type { Connection } from "../connection.ts";
 import type { Party } from "../parties.ts";
 import type { BodyClient } from "../request-bodies.ts";
 import type { Incoming } from "../uws/request.ts";
 import { Receiver } from "./receiver.ts";
+import { SessionMoves } from "./session-moves.ts";
 import { SessionRelay, type SessionRelayOptions } from "./session-relay.ts";
 import { SessionSocket } from "./session-socket.ts";
 import type { SessionTopics } from "./session-topics.ts";
@@ -57,25 +57,25 @@ export interface SessionsOptions {
 interface Session {
   readonly connection: Connection;
   readonly socket: SessionSocket;
-  readonly offer: BusSubscription;
+  readonly subscription: BusSubscription;
   readonly address: Party;
 }
 
 export class Sessions {
+  readonly moves: SessionMoves;
   private readonly options: SessionsOptions;
   private readonly sessions = new Map<string, Session>();
   /** To the sessions of other gateways, and from them. */
   readonly relay: SessionRelay;
   private readonly elsewhere: SessionsElsewhere;
   private readonly confirmations: Confirmations;
-  /** WebSockets that have opened beside a session. */
-  private readonly besides = new Map<Connection, Session>();
 
   constructor(options: SessionsOptions) {
     this.options = options;
     const { id: self, bus, subjects, peers, now } = options;
     this.elsewhere = new SessionsElsewhere(now);
     this.confirmations = new Confirmations(bus);
+    this.moves = new SessionMoves(options);
     this.relay = new SessionRelay({
       ...{ self, bus, subjects, peers, now },
       receive: (key, receive, client) => {
@@ -103,7 +103,7 @@ export class Sessions {
 
   /** Nobody is asked, and nobody answered, any more. */
   end(): void {
-    for (const { offer } of this.sessions.values()) offer.unsubscribe();
+    for (const { subscription } of this.sessions.values()) subscription.unsubscribe();
     this.relay.end();
   }
 
@@ -148,53 +148,10 @@ export class Sessions {
     return this.find(key) !== undefined;
   }
 
-  /** A WebSocket has opened. Beside a session that has closed, or has moved already, it closes. */
-  opened(connection: Connection): void {
-    if (this.besides.size === 0) return;
-    const session = this.besides.get(connection);
-    if (session !== undefined && !session.socket.isOpen) this.options.clients.break(connection, "session.unknown");
-  }
-
-  /** A WebSocket opens beside the session of this key. */
-  beside(connection: Connection, key: string): void {
+  /** A WebSocket opens that may take the place of the session of this key. */
+  mayMove(connection: Connection, key: string): void {
     const session = this.find(key);
-    if (session !== undefined) this.besides.set(connection, session);
-  }
-
-  /** It has closed. */
-  left(connection: Connection): void {
-    if (this.besides.size === 0) return;
-    this.besides.get(connection)?.socket.resume(connection);
-    this.besides.delete(connection);
-  }
-
-  /** See `conn.pauseSession`. */
-  pause(connection: Connection, frame: string): void {
-    this.besides.get(connection)?.socket.pause(connection, frame);
-  }
-
-  /**
-   * The WebSocket of a connection whose turn has just asked for it becomes the session's, with what its client has sent behind the message
-   * of that turn. The connection is closed; for good, where the session has gone meanwhile.
-   */
-  move(connection: Connection): void {
-    const { clients, closing } = this.options;
-    const session = this.besides.get(connection);
-    const { socket } = connection;
-    this.besides.delete(connection);
-    const behind = connection.events.slice(1).filter(({ type }) => type === toWorker.message);
-    // Whatever becomes of it: its worker keeps nothing that is behind this turn but its close.
-    closing(connection);
-    if (socket === undefined) return;
-    if (session?.socket.isOpen !== true || socket.handTo === undefined) return clients.break(connection, "session.unknown");
-    const { connection: heir } = session;
-    leaveTopics(connection, socket);
-    clients.closed(connection, { code: 1000, reason: new Uint8Array(0), isSlow: false });
-    socket.handTo(heir);
-    session.socket.moveTo(socket);
-    heir.socket = socket;
-    clients.heard(heir);
-    for (const { payload, isBinary } of behind) clients.receive(heir, payload, isBinary);
+    if (session !== undefined) this.moves.add(connection, session);
   }
 
   /** To be called several times a second. */
@@ -232,7 +189,7 @@ export class Sessions {
     const connection = clients.admit({ path, query, ip, user, subprotocol, state, expiresAt });
     limits.addresses.enter(address);
     connection.meter = limits.open(address, user);
-    const session = { connection, socket: this.socketFor(connection, body), offer: this.relay.offer(body.key), address };
+    const session = { connection, socket: this.socketFor(connection, body), subscription: this.relay.listenFor(body.key), address };
     address.sessions++;
     const former = this.sessions.get(body.key);
     if (former !== undefined) forget(former);
@@ -274,19 +231,12 @@ export class Sessions {
 }
 
 /** Nobody asks for it any more. */
-function forget({ offer, address }: Session): void {
-  offer.unsubscribe();
+function forget({ subscription, address }: Session): void {
+  subscription.unsubscribe();
   address.sessions--;
 }
 
 function missing({ missing: answer }: ReceiveBody, { again, answer: reply }: SessionRequest): void {
   if (answer === "again") again();
   else reply(answer);
-}
-
-// What was published before has to leave first: uWebSockets.js forgets it when its topic is left.
-function leaveTopics({ topics }: Connection, socket: Socket): void {
-  if (topics === undefined) return;
-  socket.ping();
-  for (const topic of topics) socket.unsubscribe(topic);
 }

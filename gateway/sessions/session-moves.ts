@@ -1,0 +1,86 @@
+// WebSockets that have opened to take the place of a session: each is a connection of its own, until a turn of it asks for that.
+
+import { toWorker } from "../../protocol/records.ts";
+import type { ClientEvents } from "../client-events.ts";
+import type { Connection, Socket } from "../connection.ts";
+import type { SessionSocket } from "./session-socket.ts";
+
+/** What is taken over. */
+interface Session {
+  readonly connection: Connection;
+  readonly socket: SessionSocket;
+}
+
+export interface SessionMovesOptions {
+  readonly clients: Pick<ClientEvents, "receive" | "closed" | "heard" | "break">;
+  /** See Dispatcher.closing. */
+  readonly closing: (connection: Connection) => void;
+}
+
+export class SessionMoves {
+  /** Sessions whose place a WebSocket has taken. */
+  moved = 0;
+  private readonly options: SessionMovesOptions;
+  /** Those that have not moved yet. */
+  private readonly movers = new Map<Connection, Session>();
+
+  constructor(options: SessionMovesOptions) {
+    this.options = options;
+  }
+
+  /** A WebSocket opens for this session. */
+  add(connection: Connection, session: Session): void {
+    this.movers.set(connection, session);
+  }
+
+  /** A WebSocket has opened. If it is for a session that has closed, or has moved already, it closes. */
+  opened(connection: Connection): void {
+    if (this.movers.size === 0) return;
+    const session = this.movers.get(connection);
+    if (session !== undefined && !session.socket.isOpen) this.options.clients.break(connection, "session.unknown");
+  }
+
+  /** A WebSocket has closed. */
+  closed(connection: Connection): void {
+    if (this.movers.size === 0) return;
+    this.movers.get(connection)?.socket.resume(connection);
+    this.movers.delete(connection);
+  }
+
+  /** See `conn.pauseSession`. */
+  pause(connection: Connection, frame: string): void {
+    this.movers.get(connection)?.socket.pause(connection, frame);
+  }
+
+  /**
+   * The WebSocket of a connection whose turn has just asked for it becomes the session's, with what its client has sent behind the message
+   * of that turn. The connection is closed; for good, where the session has gone meanwhile.
+   */
+  move(connection: Connection): void {
+    const { clients, closing } = this.options;
+    const session = this.movers.get(connection);
+    const { socket } = connection;
+    this.movers.delete(connection);
+    const behind = connection.events.slice(1).filter(({ type }) => type === toWorker.message);
+    // Whatever becomes of it: its worker keeps nothing that is behind this turn but its close.
+    closing(connection);
+    if (socket === undefined) return;
+    if (session?.socket.isOpen !== true || socket.handTo === undefined) return clients.break(connection, "session.unknown");
+    const { connection: heir } = session;
+    leaveTopics(connection, socket);
+    clients.closed(connection, { code: 1000, reason: new Uint8Array(0), isSlow: false });
+    socket.handTo(heir);
+    session.socket.moveTo(socket);
+    this.moved++;
+    heir.socket = socket;
+    clients.heard(heir);
+    for (const { payload, isBinary } of behind) clients.receive(heir, payload, isBinary);
+  }
+}
+
+// What was published before has to leave first: uWebSockets.js forgets it when its topic is left.
+function leaveTopics({ topics }: Connection, socket: Socket): void {
+  if (topics === undefined) return;
+  socket.ping();
+  for (const topic of topics) socket.unsubscribe(topic);
+}
