@@ -9,6 +9,7 @@ import { parkedEventBytes } from "./parking.ts";
 export function gatewayMetrics(gateway: Gateway): Metric[] {
   return [
     ...clientMetrics(gateway),
+    ...sessionMetrics(gateway.frontend),
     ...certificateMetrics(gateway),
     ...dispatchMetrics(gateway),
     ...handoverMetrics(gateway),
@@ -70,6 +71,30 @@ function clientMetrics(gateway: Gateway): Metric[] {
       "thinstate_requests_total",
       "Plain HTTP requests that have ended: the answer's status, or an error's code.",
       by("outcome", upgrades.outcomes.request.counts),
+    ),
+  ];
+}
+
+function sessionMetrics({ sessions }: Gateway["frontend"]): Metric[] {
+  const { open, receiving, frames, bytes } = sessions.present;
+  return [
+    gauge("thinstate_sessions", "Open connections over HTTP.", open),
+    gauge(
+      "thinstate_sessions_receiving",
+      "Connections over HTTP with a request that receives, or one whose answer is not read.",
+      receiving,
+    ),
+    gauge("thinstate_sessions_waiting_frames", "Frames that wait for such requests, also of connections that have closed.", frames),
+    gauge("thinstate_sessions_waiting_bytes", "Their bytes, and what was given to requests that have not read it.", bytes),
+    gauge(
+      "thinstate_sessions_passed_requests",
+      "Requests for connections over HTTP of other gateways that are not answered.",
+      sessions.relay.asked.waiting,
+    ),
+    counter(
+      "thinstate_sessions_ended_total",
+      "Connections over HTTP that have closed, and why; moved: a WebSocket has taken the place of one.",
+      by("why", { ...sessions.ended, moved: sessions.moves.moved }),
     ),
   ];
 }

@@ -3,6 +3,7 @@
 import { afterEach, expect, test } from "vitest";
 import { TestClient } from "./client.ts";
 import { ask, LineClient } from "./line-client.ts";
+import { Exposition } from "./prometheus.ts";
 import { TestSystem } from "./system.ts";
 
 let system: TestSystem;
@@ -87,6 +88,13 @@ test("what ends a session is told to onClose once: a client that is away, one th
   slow.stop();
   await slow.say("fill 300");
   await closed(idOf(slow), "1006 ");
+
+  const metrics = await Exposition.of(system.gatewayHellos[0]?.adminPort, "/metrics");
+  const ended = ["idle", "gone", "busy", "slow", "ended", "cut", "moved"].map((why) =>
+    metrics.sum("thinstate_sessions_ended_total", { why }),
+  );
+  expect(ended).toEqual([1, 1, 1, 1, 0, 0, 0]);
+  expect(metrics.sum("thinstate_sessions")).toBe(0);
   await watch.close();
 });
 

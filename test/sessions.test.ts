@@ -3,6 +3,7 @@
 import { afterEach, expect, test } from "vitest";
 import { TestClient } from "./client.ts";
 import { ask, LineClient } from "./line-client.ts";
+import { Exposition } from "./prometheus.ts";
 import { TestSystem } from "./system.ts";
 
 let system: TestSystem;
@@ -22,6 +23,9 @@ test("frames wait until a poll fetches them, in order, together; messages go the
   const client = new LineClient(url);
   await client.receives(4);
   expect(client.lines).toEqual(["1 x 1", "2 y 1", "baGk=", "3 bytes 1"]);
+  const metrics = await Exposition.of(system.gatewayHellos[0]?.adminPort, "/metrics");
+  expect(metrics.sum("thinstate_sessions")).toBe(1);
+  expect(metrics.sum("thinstate_sessions_waiting_frames")).toBe(0);
   client.abort();
 });
 

@@ -24,6 +24,7 @@ class Stage {
   readonly topics = new SessionTopics();
   readonly published: string[] = [];
   readonly closes: Array<{ code: number; reason: string; isSlow: boolean }> = [];
+  readonly ends: string[] = [];
   readonly socket: SessionSocket;
   private readonly soon: Array<() => void> = [];
 
@@ -39,7 +40,10 @@ class Stage {
       topics: this.topics,
       publishToSockets: (topic) => this.published.push(topic),
       onHeard: () => undefined,
-      onClose: (code, reason, isSlow) => this.closes.push({ code, reason: Buffer.from(reason).toString(), isSlow }),
+      onClose: (code, reason, why) => {
+        this.ends.push(why);
+        this.closes.push({ code, reason: Buffer.from(reason).toString(), isSlow: why === "slow" });
+      },
     });
   }
 
@@ -255,6 +259,23 @@ test("it is closed with 1006 when nobody has received for idleMs, and not while 
   stage.after(1);
   stage.after(100);
   expect(stage.closes).toEqual([{ code: 1006, reason: "", isSlow: false }]);
+});
+
+test("it is told why it closes", () => {
+  const ends = (run: (stage: Stage) => void) => {
+    const stage = new Stage({ limitBytes: 100 });
+    run(stage);
+    stage.settle();
+    return stage.ends;
+  };
+  const last = { code: 4009, reason: "" };
+  expect(ends(({ socket }) => socket.end(4000, ""))).toEqual(["ended"]);
+  expect(ends((stage) => stage.receive({ gone: last }).leave())).toEqual(["gone"]);
+  const busy = { response: answer(409, ""), close: last };
+  expect(ends((stage) => [stage.receive(), stage.receive({ busy })])).toEqual(["busy"]);
+  expect(ends((stage) => [stage.after(1_000), stage.after(1)])).toEqual(["idle"]);
+  expect(ends((stage) => stage.send("x".repeat(200)))).toEqual(["slow"]);
+  expect(ends(({ socket }) => socket.cut())).toEqual(["cut"]);
 });
 
 test("it is away while nobody receives, whatever waits", () => {

@@ -6,6 +6,7 @@ import type { Socket } from "../connection.ts";
 import { Absence, type AbsenceOptions } from "./absence.ts";
 import { type Frame, FrameQueue } from "./frame-queue.ts";
 import type { Receiver, ReceiverOwner } from "./receiver.ts";
+import { closeFrameOf, type SessionEnd } from "./session-end.ts";
 import type { SessionTopics } from "./session-topics.ts";
 
 export interface SessionSocketOptions extends AbsenceOptions {
@@ -22,7 +23,7 @@ export interface SessionSocketOptions extends AbsenceOptions {
   /** Its client is there. */
   readonly onHeard: () => void;
   /** Once: nobody uses it as a socket any more. */
-  readonly onClose: (code: number, reason: Uint8Array, isSlow: boolean) => void;
+  readonly onClose: (code: number, reason: Uint8Array, why: SessionEnd) => void;
 }
 
 /**
@@ -64,6 +65,10 @@ export class SessionSocket implements Socket, ReceiverOwner {
     return this.receiver === undefined;
   }
 
+  get waitingFrames(): number {
+    return this.waiting.size;
+  }
+
   get waitingBytes(): number {
     let bytes = this.waiting.bytes + (this.receiver?.unread ?? 0);
     for (const { unread } of this.previousReceivers) bytes += unread;
@@ -82,7 +87,7 @@ export class SessionSocket implements Socket, ReceiverOwner {
     if (this.waitingBytes > this.options.limitBytes) {
       this.isSlow = true;
       // Not now: it may be one of many that a publish goes to, or in the middle of its commit.
-      this.options.later(() => this.breakOff(true));
+      this.options.later(() => this.breakOff("slow"));
     } else this.flushSoon();
   }
 
@@ -97,7 +102,7 @@ export class SessionSocket implements Socket, ReceiverOwner {
   }
 
   cut(): void {
-    this.breakOff(false);
+    this.breakOff("cut");
   }
 
   /** What is sent meanwhile leaves together anyway. */
@@ -187,7 +192,7 @@ export class SessionSocket implements Socket, ReceiverOwner {
     const { now, linger } = this.options;
     if (this.phase !== "open") {
       if (now() - this.closedAt >= linger.ms) this.finish();
-    } else if (this.absence.isTooLong(this.isAway && this.paused === undefined)) this.breakOff(false);
+    } else if (this.absence.isTooLong(this.isAway && this.paused === undefined)) this.breakOff("idle");
   }
 
   /** What may still be fetched of one that has closed. */
@@ -216,39 +221,39 @@ export class SessionSocket implements Socket, ReceiverOwner {
     // Whoever has asked again through another gateway is there: it is only the one before that nothing is heard of.
     const isThere = receiver.isSilent && receiver !== this.receiver;
     this.onOver(receiver);
-    if (gone !== undefined && !isThere) this.close(gone);
+    if (gone !== undefined && !isThere) this.close(gone, "gone");
   }
 
   /** Closes it in an orderly way: what waits may be fetched, and then the last frame. */
-  close({ code, reason, last }: SessionClosing): void {
+  close({ code, reason, last }: SessionClosing, why: SessionEnd = "ended"): void {
     if (this.phase !== "open") return;
     if (last !== undefined) this.addLast(last);
-    this.leave(code, reason, false);
+    this.leave(code, reason, why);
     this.flush();
     this.rest();
   }
 
   // Nobody fetches what waits.
-  private breakOff(isSlow: boolean): void {
+  private breakOff(why: SessionEnd): void {
     if (this.phase !== "open") return;
     this.waiting.clear();
-    this.leave(1006, "", isSlow);
+    this.leave(1006, "", why);
     this.finish();
   }
 
-  private leave(code: number, reason: string, isSlow: boolean): void {
+  private leave(code: number, reason: string, why: SessionEnd): void {
     this.paused = undefined;
     this.phase = "closed";
     this.closedAt = this.options.now();
     for (const topic of this.topics) this.options.topics.remove(topic, this);
     this.topics.clear();
-    this.options.onClose(code, Buffer.from(reason), isSlow);
+    this.options.onClose(code, Buffer.from(reason), why);
   }
 
   private refuse(receiver: Receiver): void {
     const { close } = receiver.receive.busy;
     receiver.refuse();
-    if (close !== undefined) this.close(close);
+    if (close !== undefined) this.close(close, "busy");
   }
 
   private flushSoon(): void {
@@ -290,8 +295,4 @@ export class SessionSocket implements Socket, ReceiverOwner {
     const isSame = before !== undefined && !before.isBinary && data.equals(before.data);
     if (!isSame) this.add({ data, isBinary: false });
   }
-}
-
-function closeFrameOf(format: string, code: number, reason: string): string {
-  return format.replace(/\{(code|reason)\}/g, (_, name) => JSON.stringify(name === "code" ? code : reason));
 }

@@ -10,6 +10,7 @@ import type { Party } from "../parties.ts";
 import type { BodyClient } from "../request-bodies.ts";
 import type { Incoming } from "../uws/request.ts";
 import { Receiver } from "./receiver.ts";
+import { type SessionEnd, sessionEnds } from "./session-end.ts";
 import { SessionMoves } from "./session-moves.ts";
 import { SessionRelay, type SessionRelayOptions } from "./session-relay.ts";
 import { SessionSocket } from "./session-socket.ts";
@@ -63,6 +64,8 @@ interface Session {
 
 export class Sessions {
   readonly moves: SessionMoves;
+  /** How many have closed, and why. */
+  readonly ended = Object.fromEntries(sessionEnds.map((why) => [why, 0])) as Record<SessionEnd, number>;
   private readonly options: SessionsOptions;
   private readonly sessions = new Map<string, Session>();
   /** To the sessions of other gateways, and from them. */
@@ -92,6 +95,18 @@ export class Sessions {
   /** Those that are open, and those of which something may still be fetched. */
   get size(): number {
     return this.sessions.size;
+  }
+
+  /** What there is now. `receiving`: sessions with a request that receives. Frames and bytes wait for clients, also of closed sessions. */
+  get present(): { readonly open: number; readonly receiving: number; readonly frames: number; readonly bytes: number } {
+    let [open, receiving, frames, bytes] = [0, 0, 0, 0];
+    for (const { socket } of this.sessions.values()) {
+      if (socket.isOpen) open++;
+      if (!socket.isAway) receiving++;
+      frames += socket.waitingFrames;
+      bytes += socket.waitingBytes;
+    }
+    return { open, receiving, frames, bytes };
   }
 
   /** Those that have closed, and whose clients have not fetched all. */
@@ -225,7 +240,10 @@ export class Sessions {
       ...{ idleMs, linger, closeFrame, now, unansweredAt, later, topics, publishToSockets },
       limitBytes: limitBytes(),
       onHeard: () => clients.heard(connection),
-      onClose: (code, reason, isSlow) => clients.closed(connection, { code, reason, isSlow }),
+      onClose: (code, reason, why) => {
+        this.ended[why]++;
+        clients.closed(connection, { code, reason, isSlow: why === "slow" });
+      },
     });
   }
 }
