@@ -1,10 +1,8 @@
 // How a gateway asks workers for their metrics: workers have no port of their own. Both are messages of their own, on
-// subjects of their own: one version byte, a letter, then msgpack.
+// subjects of their own.
 
 import * as v from "valibot";
-import { protocolVersion } from "../protocol/envelope.ts";
-import { CodedError } from "../protocol/errors.ts";
-import { packValue, unpackValue } from "../protocol/msgpack.ts";
+import { messageFormat } from "../protocol/message-format.ts";
 import { metric } from "./metric.ts";
 
 /** That a worker remembers, and answers with. */
@@ -56,35 +54,5 @@ export type LoggedError = Readonly<v.InferOutput<typeof loggedError>>;
 export type Scrape = v.InferOutput<typeof scrape>;
 export type Scraped = v.InferOutput<typeof scraped>;
 
-export function encodeScrape(body: Scrape): Uint8Array {
-  return encode(letterOf.scrape, body);
-}
-
-export function encodeScraped(body: Scraped): Uint8Array {
-  return encode(letterOf.scraped, body);
-}
-
-/** @throws {CodedError} "envelope.version" or "envelope.malformed" */
-export function parseScrape(bytes: Uint8Array): Scrape {
-  return parse(scrape, letterOf.scrape, bytes);
-}
-
-/** @throws {CodedError} "envelope.version" or "envelope.malformed" */
-export function parseScraped(bytes: Uint8Array): Scraped {
-  return parse(scraped, letterOf.scraped, bytes);
-}
-
-/** "Q" and "A": question and answer. */
-const letterOf = { scrape: 0x51, scraped: 0x41 } as const;
-
-function encode(letter: number, body: unknown): Uint8Array {
-  return Buffer.concat([Buffer.from([protocolVersion, letter]), packValue(body)]);
-}
-
-function parse<S extends v.GenericSchema>(schema: S, letter: number, bytes: Uint8Array): v.InferOutput<S> {
-  if (bytes.length < 3 || bytes[1] !== letter) throw new CodedError("envelope.malformed", "not about metrics");
-  if (bytes[0] !== protocolVersion) throw new CodedError("envelope.version", `metrics of version ${bytes[0]}`);
-  const parsed = v.safeParse(schema, unpackValue(bytes.subarray(2)));
-  if (parsed.success) return parsed.output;
-  throw new CodedError("envelope.malformed", `metrics: ${v.getDotPath(parsed.issues[0])}: ${parsed.issues[0].message}`);
-}
+export const { encode: encodeScrape, parse: parseScrape } = messageFormat("Q", "a question for metrics", scrape);
+export const { encode: encodeScraped, parse: parseScraped } = messageFormat("A", "metrics", scraped);

@@ -2,9 +2,7 @@
 // so far, so that one may be lost, and whoever comes late has it whole.
 
 import * as v from "valibot";
-import { protocolVersion } from "./envelope.ts";
-import { CodedError } from "./errors.ts";
-import { packValue, unpackValue } from "./msgpack.ts";
+import { messageFormat } from "./message-format.ts";
 
 /** Further steps are not told. */
 export const mostSteps = 40;
@@ -47,16 +45,4 @@ export type DeployProgress = Readonly<v.InferOutput<typeof progress>>;
 export type DeployStep = DeployProgress["steps"][number];
 export type DeployOutcome = NonNullable<DeployProgress["outcome"]>;
 
-/** One version byte, the letter D, then msgpack. */
-export function encodeDeployProgress(body: DeployProgress): Uint8Array {
-  return Buffer.concat([Buffer.from([protocolVersion, 0x44]), packValue(body)]);
-}
-
-/** @throws {CodedError} "envelope.version" or "envelope.malformed" */
-export function parseDeployProgress(bytes: Uint8Array): DeployProgress {
-  if (bytes.length < 3 || bytes[1] !== 0x44) throw new CodedError("envelope.malformed", "not of a deploy");
-  if (bytes[0] !== protocolVersion) throw new CodedError("envelope.version", `of a deploy: version ${bytes[0]}`);
-  const parsed = v.safeParse(progress, unpackValue(bytes.subarray(2)));
-  if (parsed.success) return parsed.output;
-  throw new CodedError("envelope.malformed", `of a deploy: ${v.getDotPath(parsed.issues[0])}: ${parsed.issues[0].message}`);
-}
+export const { encode: encodeDeployProgress, parse: parseDeployProgress } = messageFormat("D", "of a deploy", progress);

@@ -1,9 +1,7 @@
 // How a gateway asks the others for batches of topics that it has missed: not a record but a message of its own.
 
 import * as v from "valibot";
-import { protocolVersion } from "./envelope.ts";
-import { CodedError } from "./errors.ts";
-import { packValue, unpackValue } from "./msgpack.ts";
+import { messageFormat } from "./message-format.ts";
 
 const repair = v.object({
   /** Who asks. */
@@ -19,16 +17,4 @@ const repair = v.object({
 
 export type RepairBody = v.InferOutput<typeof repair>;
 
-/** One version byte, the letter R, then msgpack. */
-export function encodeRepair(body: RepairBody): Uint8Array {
-  return Buffer.concat([Buffer.from([protocolVersion, 0x52]), packValue(body)]);
-}
-
-/** @throws {CodedError} "envelope.version" or "envelope.malformed" */
-export function parseRepair(bytes: Uint8Array): RepairBody {
-  if (bytes.length < 3 || bytes[1] !== 0x52) throw new CodedError("envelope.malformed", "not a request for repair");
-  if (bytes[0] !== protocolVersion) throw new CodedError("envelope.version", `request for repair of version ${bytes[0]}`);
-  const parsed = v.safeParse(repair, unpackValue(bytes.subarray(2)));
-  if (parsed.success) return parsed.output;
-  throw new CodedError("envelope.malformed", `a request for repair: ${parsed.issues[0]?.message}`);
-}
+export const { encode: encodeRepair, parse: parseRepair } = messageFormat("R", "a request for repair", repair);

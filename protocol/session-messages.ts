@@ -2,10 +2,8 @@
 // session. Each may be lost, and comes again until it is answered.
 
 import * as v from "valibot";
-import { protocolVersion } from "./envelope.ts";
-import { CodedError } from "./errors.ts";
 import { memberId } from "./membership.ts";
-import { packValue, unpackValue } from "./msgpack.ts";
+import { messageFormat } from "./message-format.ts";
 import { bytes, length } from "./record-body.ts";
 import { answer, receive } from "./session.ts";
 
@@ -53,35 +51,5 @@ export type SessionQuestion = Readonly<v.InferOutput<typeof question>>;
 export type SessionPiece = Readonly<v.InferOutput<typeof piece>>;
 export type SessionWord = Readonly<v.InferOutput<typeof word>>;
 
-/** "S" and "s". */
-const letterOf = { question: 0x53, word: 0x73 } as const;
-
-export function encodeSessionQuestion(body: SessionQuestion): Uint8Array {
-  return encode(letterOf.question, body);
-}
-
-export function encodeSessionWord(body: SessionWord): Uint8Array {
-  return encode(letterOf.word, body);
-}
-
-/** @throws {CodedError} "envelope.version" or "envelope.malformed" */
-export function parseSessionQuestion(body: Uint8Array): SessionQuestion {
-  return parse(question, letterOf.question, body);
-}
-
-/** @throws {CodedError} "envelope.version" or "envelope.malformed" */
-export function parseSessionWord(body: Uint8Array): SessionWord {
-  return parse(word, letterOf.word, body);
-}
-
-function encode(letter: number, body: unknown): Uint8Array {
-  return Buffer.concat([Buffer.from([protocolVersion, letter]), packValue(body)]);
-}
-
-function parse<S extends v.GenericSchema>(schema: S, letter: number, body: Uint8Array): v.InferOutput<S> {
-  if (body.length < 3 || body[1] !== letter) throw new CodedError("envelope.malformed", "not of a session");
-  if (body[0] !== protocolVersion) throw new CodedError("envelope.version", `of a session: version ${body[0]}`);
-  const parsed = v.safeParse(schema, unpackValue(body.subarray(2)));
-  if (parsed.success) return parsed.output;
-  throw new CodedError("envelope.malformed", `of a session: ${parsed.issues[0]?.message}`);
-}
+export const { encode: encodeSessionQuestion, parse: parseSessionQuestion } = messageFormat("S", "a question about a session", question);
+export const { encode: encodeSessionWord, parse: parseSessionWord } = messageFormat("s", "of a session", word);
