@@ -39,7 +39,7 @@ const headPattern = /^([0-6])(?:(?<=[56])(\d+)-)?(?:(\/[^,]*)(?:,|$))?(\d{1,15}(
 const depthLimit = 200;
 
 /** What only the two sides themselves may tell. */
-const reservedEvents = ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+const reservedEvents = new Set(["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"]);
 
 /** `2/chat,7["hi"]` @throws {TypeError} where a value has no JSON. */
 export function encodePacket({ type, nsp, id, data }: Packet): EncodedPacket {
@@ -61,7 +61,8 @@ export function attachmentsOf(text: string): number {
 
 /** @param attachments as many as `attachmentsOf` says. @throws {CodedError} "message.invalid" */
 export function decodePacket(text: string, attachments: readonly Uint8Array[] = []): Packet {
-  if (text.startsWith("2[")) return { type: packetType.event, nsp: "/", id: undefined, data: payload(packetType.event, text, 1, attachments) };
+  if (text.startsWith("2["))
+    return { type: packetType.event, nsp: "/", id: undefined, data: payload(packetType.event, text, 1, attachments) };
   const head = headPattern.exec(text);
   if (head === null) throw invalid("a packet begins with its type, a digit from 0 to 6");
   const [all = "", digit, , nsp = "/", id] = head;
@@ -88,7 +89,7 @@ function isPayload(type: number, data: unknown): boolean {
     case packetType.disconnect:
       return data === undefined;
     case packetType.event:
-      return Array.isArray(data) && (typeof data[0] === "number" || (typeof data[0] === "string" && !reservedEvents.includes(data[0])));
+      return Array.isArray(data) && (typeof data[0] === "number" || (typeof data[0] === "string" && !reservedEvents.has(data[0])));
     case packetType.ack:
       return Array.isArray(data);
     default:

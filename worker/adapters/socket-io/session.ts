@@ -169,9 +169,9 @@ export class Session<Data> implements Client {
     socket.connected = false;
     const disconnected = () => {
       for (const topic of socket.rooms) turn.conn.unsubscribe(socket.place.topic(topic));
-      return after(allOf(socket.notify("disconnect", reason, undefined)), () => this.forget(socket.place.name, turn));
+      return after(allOf(socket.notify("disconnect", [reason, undefined])), () => this.forget(socket.place.name, turn));
     };
-    return after(allOf(socket.notify("disconnecting", reason, undefined)), disconnected);
+    return after(allOf(socket.notify("disconnecting", [reason, undefined])), disconnected);
   }
 
   private forget(name: string, turn: RunningTurn): void {
@@ -235,13 +235,12 @@ function event<Data>(socket: Socket<Data>, args: unknown[], id: number | undefin
   if (id !== undefined) args.push(acknowledgement(socket, id));
   if (socket.middlewares.length === 0) return dispatch(socket, args);
   const checking = through(socket.middlewares, (middleware, next) => middleware(args, next));
-  return checking.then((error) => (error === undefined ? dispatch(socket, args) : allOf(socket.notify("error", error))));
+  return checking.then((error) => (error === undefined ? dispatch(socket, args) : allOf(socket.notify("error", [error]))));
 }
 
 function dispatch<Data>(socket: Socket<Data>, args: unknown[]): unknown {
-  const [name, ...rest] = args;
   const any = socket.anyListeners.map((listener): unknown => listener(...args));
-  const own = socket.notify(String(name), ...rest);
+  const own = socket.notify(String(args[0]), args.slice(1));
   return allOf(any.length === 0 ? own : [...any, ...own]);
 }
 
@@ -285,7 +284,8 @@ function memberInfo({ id, data }: SocketState): object {
 
 /** @returns a promise only where there is something to wait for. */
 export function allOf(results: readonly unknown[]): unknown {
-  return results.some(isThenable) ? Promise.all(results) : undefined;
+  for (const result of results) if (isThenable(result)) return Promise.all(results);
+  return undefined;
 }
 
 export function after(settling: unknown, next: () => unknown): unknown {

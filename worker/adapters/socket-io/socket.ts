@@ -146,8 +146,8 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
   }
 
   /** Calls all listeners of an event. @returns what they return, to be waited for. */
-  notify(event: string, ...args: unknown[]): unknown[] {
-    return this.rawListeners(event).map((listener) => listener.apply(this, args));
+  notify(event: string, args: readonly unknown[]): unknown[] {
+    return this.rawListeners(event).map((listener) => listener.apply(this, args as unknown[]));
   }
 
   /** The client has called a callback, or it is too late. Unknown ones are ignored: the client may have made them up. */
