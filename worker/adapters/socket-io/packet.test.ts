@@ -1,5 +1,6 @@
 // Packets as they are in Socket.IO's protocol, and all that is none.
 
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { attachmentsOf, decodePacket, encodePacket, packetType } from "./packet.ts";
 
@@ -25,6 +26,26 @@ test("bytes are attachments, wherever they are", () => {
   expect(encodePacket(packet)).toEqual({ text, attachments: [bytes, bytes] });
   expect(attachmentsOf(text)).toBe(2);
   expect(decodePacket(text, [bytes, bytes])).toEqual(packet);
+});
+
+test("a payload is what JSON.stringify makes of it", () => {
+  fc.assert(
+    fc.property(
+      fc.array(
+        fc.oneof(
+          fc.string({ unit: "binary" }),
+          fc.string({ unit: fc.nat(0xffff).map((unit) => String.fromCharCode(unit)) }),
+          fc.jsonValue(),
+          fc.constant(undefined),
+        ),
+      ),
+      (data) => {
+        expect(encodePacket({ type: packetType.event, nsp: "/", data }).text).toBe(`2${JSON.stringify(data)}`);
+      },
+    ),
+  );
+  const texts = ["x".repeat(300), 'a "quote"', "back\\slash", "\u0000\u001f\u007f", "\ud800", "\u2028 é 🎉", () => 1, -0, Number.NaN];
+  expect(encodePacket({ type: packetType.ack, nsp: "/", id: 1, data: texts }).text).toBe(`31${JSON.stringify(texts)}`);
 });
 
 test("a namespace without a comma behind it, as some clients send it", () => {
