@@ -34,7 +34,7 @@ export interface EngineUser<State extends EngineState> {
   readonly initial: Omit<State, "sid">;
   onUpgrade?: ((request: UpgradeRequest) => Upgrade<State> | Promise<Upgrade<State>>) | undefined;
   opened(conn: Conn<State>, turn: Turn): Settled;
-  /** @param data of one message. What it throws closes the connection; "message.invalid" is the client's fault. */
+  /** @param data of one message. What it throws closes the connection; "message.invalid" and "message.notJson" are the client's fault. */
   received(conn: Conn<State>, data: string | Uint8Array, turn: Turn): Settled;
   timer?(conn: Conn<State>, name: string, turn: Turn): Settled;
   /** @param reason as Socket.IO names it. */
@@ -124,7 +124,7 @@ function probe<State>(conn: Conn<State>, text: string): void {
 /** Source: Socket.IO's server API, "disconnect". */
 function reasonOf({ reason }: Closing): string {
   if (reason === pingTimeoutReason) return reason;
-  return reason === "message.invalid" ? "parse error" : "transport close";
+  return reason === "message.invalid" || reason === "message.notJson" ? "parse error" : "transport close";
 }
 
 /** What a client has sent that is no packet: its connection is closed for it. */

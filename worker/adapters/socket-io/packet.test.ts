@@ -75,7 +75,7 @@ test.each([
   `0{"a":${"[".repeat(100_000)}${"]".repeat(100_000)}}`,
   '2["hi",{"__proto__":',
 ])("no packet: %s", (text) => {
-  expect(() => decodePacket(text)).toThrow(/^message\.invalid: /);
+  expect(() => decodePacket(text)).toThrow(/^message\.(invalid|notJson): /);
 });
 
 test.each(["5", "5-", '5["hi"]', '511-["hi"]', '5x-["hi"]'])("attachments that cannot be: %s", (text) => {
@@ -92,5 +92,7 @@ test("nobody gets a prototype that a client has chosen", () => {
 });
 
 test.each(['"__proto__"', '"map"', '"length"', "-1", "0.5", "null"])("an attachment whose number is %s is none", (num) => {
-  expect(() => decodePacket(`2["x",{"_placeholder":true,"num":${num}},"__proto__"]`)).toThrow("there is no attachment");
+  expect(() => decodePacket(`51-["x",{"_placeholder":true,"num":${num}},"__proto__"]`, [bytes])).toThrow("there is no attachment");
+  const data = ["x", { _placeholder: true, num: JSON.parse(num) }];
+  expect(decodePacket(`2${JSON.stringify(data)}`).data).toEqual(data);
 });

@@ -1,6 +1,8 @@
 // Socket.IO's packets, protocol 5: text that travels within Engine.IO's messages, and the binary attachments behind it. Pure.
 // Source: socket.io-protocol v5, "Packet encoding".
 
+import { viewOf } from "../../kinds-of-bytes.ts";
+import { parseJson } from "../../message.ts";
 import { invalid } from "../engine-io/engine.ts";
 
 /** Source: "Packet types". */
@@ -51,7 +53,12 @@ export function encodePacket({ type, nsp, id, data }: Packet): EncodedPacket {
   const place = `${nsp === "/" ? "" : `${nsp},`}${id ?? ""}`;
   if (!hasBinary(data)) return { text: `${type}${place}${jsonOf(data)}`, attachments: none };
   const attachments: Uint8Array[] = [];
-  const json = JSON.stringify(withPlaceholders(data, attachments));
+  const json = JSON.stringify(
+    replaced(data, (part) => {
+      if (isBinary(part)) return { _placeholder: true, num: attachments.push(viewOf(part)) - 1 };
+      return "toJSON" in part ? part : undefined;
+    }),
+  );
   const binaryType = type === packetType.event ? packetType.binaryEvent : packetType.binaryAck;
   return { text: `${binaryType}${attachments.length}-${place}${json}`, attachments };
 }
@@ -76,7 +83,7 @@ export function attachmentsOf(text: string): number {
   return Number(count);
 }
 
-/** @param attachments as many as `attachmentsOf` says. @throws {CodedError} "message.invalid" */
+/** @param attachments as many as `attachmentsOf` says. @throws {CodedError} "message.invalid", "message.notJson" */
 export function decodePacket(text: string, attachments: readonly Uint8Array[] = []): Packet {
   if (text.startsWith("2["))
     return { type: packetType.event, nsp: "/", id: undefined, data: payload(packetType.event, text, 1, attachments) };
@@ -88,10 +95,11 @@ export function decodePacket(text: string, attachments: readonly Uint8Array[] = 
 }
 
 function payload(type: number, text: string, start: number, attachments: readonly Uint8Array[]): unknown {
-  const data = start === text.length ? undefined : parse(text.slice(start), attachments);
+  const data = start === text.length ? undefined : parseJson(text.slice(start));
   if (text.length > 2 * depthLimit && isDeeper(data, depthLimit)) throw invalid(`a payload is at most ${depthLimit} levels deep`);
   if (!isPayload(type, data)) throw invalid(`${text.slice(start, 80)} is no payload of a packet of type ${text[0]}`);
-  return data;
+  if (attachments.length === 0) return data;
+  return replaced(data, (part) => (isPlaceholder(part) ? bytesAt(attachments, part.num) : undefined));
 }
 
 function isDeeper(value: unknown, levels: number): boolean {
@@ -115,27 +123,15 @@ function isPayload(type: number, data: unknown): boolean {
   }
 }
 
-/** `__proto__` is left out: a copy of the value would have a prototype that the client has chosen. */
-function parse(json: string, attachments: readonly Uint8Array[]): unknown {
-  try {
-    if (attachments.length === 0 && !json.includes("__proto__") && !json.includes("\\u00")) return JSON.parse(json);
-    return JSON.parse(json, (key, value) =>
-      key === "__proto__" ? undefined : isPlaceholder(value) ? bytesAt(attachments, value.num) : value,
-    );
-  } catch (cause) {
-    throw invalid(`the payload is not JSON: ${(cause as Error).message}`, cause);
-  }
-}
-
 // A client may send any `num`: the name of what every array has, for one.
 function bytesAt(attachments: readonly Uint8Array[], num: unknown): Uint8Array {
   const bytes = Number.isInteger(num) ? attachments[num as number] : undefined;
-  if (bytes === undefined) throw new RangeError(`there is no attachment ${num}`);
+  if (bytes === undefined) throw invalid(`there is no attachment ${JSON.stringify(num)}`);
   return bytes;
 }
 
-function isPlaceholder(value: unknown): value is { readonly num: unknown } {
-  return typeof value === "object" && value !== null && "_placeholder" in value && value._placeholder === true && "num" in value;
+function isPlaceholder(value: object): value is { readonly num: unknown } {
+  return "_placeholder" in value && value._placeholder === true && "num" in value;
 }
 
 function isBinary(value: unknown): value is ArrayBuffer | ArrayBufferView {
@@ -148,13 +144,11 @@ function hasBinary(value: unknown): boolean {
   return isBinary(value) || Object.values(value).some(hasBinary);
 }
 
-function withPlaceholders(value: unknown, attachments: Uint8Array[]): unknown {
+/** A copy, in which something else stands for the objects that `replace` returns it for. */
+function replaced(value: unknown, replace: (part: object) => unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
-  if (isBinary(value)) {
-    const bytes = value instanceof ArrayBuffer ? new Uint8Array(value) : new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-    return { _placeholder: true, num: attachments.push(bytes) - 1 };
-  }
-  if (Array.isArray(value)) return value.map((each) => withPlaceholders(each, attachments));
-  if ("toJSON" in value) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, withPlaceholders(each, attachments)]));
+  const instead = replace(value);
+  if (instead !== undefined) return instead;
+  if (Array.isArray(value)) return value.map((each) => replaced(each, replace));
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, replaced(each, replace)]));
 }
