@@ -15,8 +15,13 @@ export interface EngineOptions {
   readonly pingTimeout?: number;
   /** What clients are told that a message may have, in bytes: 262,144. The setting MESSAGE_BYTES is what counts. */
   readonly maxHttpBufferSize?: number;
-  /** Pages that may use it: as the handler's `origins`, which are asked of WebSockets and messages. "*": all. */
-  readonly cors?: { readonly origin: string | readonly string[] };
+  /** Pages of other sites that may use it. Missing: the handler's `origins`. */
+  readonly cors?: {
+    /** As the handler's `origins`, which are asked of WebSockets and messages. "*": all. */
+    readonly origin: string | readonly string[];
+    /** Whether long-polling of these pages sends cookies, and may: with "*", browsers refuse that. False. */
+    readonly credentials?: boolean;
+  };
 }
 
 type Conn<State> = Connection<unknown, State>;
@@ -49,14 +54,18 @@ const upgradeTimer = "engine.io upgrade";
 const upgradeTimeoutMs = 10_000;
 
 /** The hooks of a handler that speaks Engine.IO. */
-export function engineHooks<State extends EngineState>(options: EngineOptions, user: EngineUser<State>) {
+export function engineHooks<State extends EngineState>(
+  options: EngineOptions & { readonly origins?: readonly string[] },
+  user: EngineUser<State>,
+) {
   const { pingInterval = 25_000, pingTimeout = 20_000, maxHttpBufferSize = 262_144, cors } = options;
-  const origins = cors === undefined ? [] : [cors.origin].flat();
+  const origins = cors === undefined ? options.origins : [cors.origin].flat();
   const newSid = () => Buffer.from(crypto.getRandomValues(new Uint8Array(15))).toString("base64url");
   return {
-    ...(cors && { origins }),
+    ...(origins && { origins }),
     onRequest: pollingHook({
-      ...{ maxBytes: maxHttpBufferSize, idleMs: pingInterval + pingTimeout, origins, newSid, initial: user.initial },
+      ...{ maxBytes: maxHttpBufferSize, idleMs: pingInterval + pingTimeout, newSid, initial: user.initial },
+      cors: { origins: origins ?? [], credentials: cors?.credentials === true },
       admit: async (request) => user.onUpgrade?.(request),
     }),
     onUpgrade(request: UpgradeRequest) {

@@ -18,11 +18,17 @@ const refusals = {
   version: { code: 5, message: "Unsupported protocol version" },
 } as const;
 
+/** Pages of which origins may poll, and whether with cookies. */
+interface Cors {
+  readonly origins: readonly string[];
+  readonly credentials: boolean;
+}
+
 export interface PollingOptions {
   readonly maxBytes: number;
   /** How long a session may be without a poll. */
   readonly idleMs: number;
-  readonly origins: readonly string[];
+  readonly cors: Cors;
   readonly newSid: () => string;
   /** Of a session's connection, beside its `sid`. */
   readonly initial: object;
@@ -34,16 +40,14 @@ export function refusal(why: keyof typeof refusals): Response {
   return Response.json(refusals[why], { status: 400 });
 }
 
-export function pollingHook({ maxBytes, idleMs, origins, newSid, initial, admit }: PollingOptions) {
+export function pollingHook({ maxBytes, idleMs, cors: allowed, newSid, initial, admit }: PollingOptions) {
   return async (request: Request, { params, ip, app, turn }: RequestContext): Promise<Response | SessionAnswer> => {
     const { pathname: path, search, searchParams: query } = new URL(request.url);
-    const origin = request.headers.get("origin");
-    const isAllowed = origin !== null && origins.some((pattern) => matchesOrigin(pattern, origin));
-    const cors = isAllowed ? { "access-control-allow-origin": origin, "access-control-allow-credentials": "true", vary: "origin" } : {};
+    const cors = corsHeaders(request.headers.get("origin"), allowed);
     const head = { ...cors, "content-type": "text/plain; charset=UTF-8", "cache-control": "no-store" };
     const answer = (body: string, status = 200): SessionResponse => ({ status, body, headers: head });
     const refused = (why: keyof typeof refusals) => new Response(JSON.stringify(refusals[why]), { status: 400, headers: cors });
-    if (request.method === "OPTIONS") return new Response(null, { status: 204, headers: { ...cors, ...preflight } });
+    if (request.method === "OPTIONS") return new Response(null, { status: 204, headers: { ...cors, ...preflightHeaders(request) } });
     if (query.get("EIO") !== "4") return refused("version");
     if (query.get("transport") !== "polling") return refused(query.get("transport") === "websocket" ? "request" : "transport");
     const key = query.get("sid");
@@ -79,8 +83,20 @@ export function isSid(text: string): boolean {
   return /^[\w-]{1,128}$/.test(text);
 }
 
-const preflight = {
-  "access-control-allow-methods": "GET, POST",
-  "access-control-allow-headers": "content-type",
-  "access-control-max-age": "600",
-};
+/** As npm's `cors` has them, to which Socket.IO gives its own option. Source: Fetch, "HTTP-CORS protocol". */
+function corsHeaders(origin: string | null, { origins, credentials }: Cors): Record<string, string> {
+  const isAny = origins.includes("*");
+  const vary = isAny ? undefined : { vary: "Origin" };
+  if (!isAny && (origin === null || !origins.some((pattern) => matchesOrigin(pattern, origin)))) return { ...vary };
+  const cookies = credentials ? { "access-control-allow-credentials": "true" } : undefined;
+  return { "access-control-allow-origin": isAny ? "*" : `${origin}`, ...vary, ...cookies };
+}
+
+function preflightHeaders({ headers }: Request): Record<string, string> {
+  const wanted = headers.get("access-control-request-headers");
+  return {
+    "access-control-allow-methods": "GET, POST",
+    ...(wanted !== null && { "access-control-allow-headers": wanted }),
+    "access-control-max-age": "600",
+  };
+}

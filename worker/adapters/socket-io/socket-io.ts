@@ -49,17 +49,8 @@ type Work<Data, Given> = (session: Session<Data>, turn: RunningTurn, given: Give
 
 /** @param setUp is called once in each worker, when its code is loaded: it registers listeners. */
 export function socketIo<Data = Record<string, unknown>>(options: SocketIoOptions, setUp: (io: Server<Data>) => void): Handler {
-  const {
-    path,
-    connectTimeout = 45_000,
-    pingInterval,
-    pingTimeout,
-    maxHttpBufferSize = 262_144,
-    cors,
-    onUpgrade,
-    onStart,
-    ...rest
-  } = options;
+  const { path, connectTimeout = 45_000, maxHttpBufferSize = 262_144, pingInterval, pingTimeout, cors, ...others } = options;
+  const { onUpgrade, onStart, ...rest } = others;
   const outlet = new Outlet();
   const io = new Server<Data>(path, outlet);
   setUp(io);
@@ -116,20 +107,17 @@ export function socketIo<Data = Record<string, unknown>>(options: SocketIoOption
   const closed: Work<Data, string> = (session, turn, reason) => session.closed(turn, reason);
   const ordered: Work<Data, { readonly topic: string; readonly order: Order }> = (session, turn, { topic, order }) =>
     session.ordered(topic, order, turn);
-  const hooks = engineHooks<Conn["state"]>(
-    { ...(pingInterval && { pingInterval }), ...(pingTimeout && { pingTimeout }), maxHttpBufferSize, ...(cors && { cors }) },
-    {
-      initial: { sockets: {} },
-      onUpgrade: onUpgrade as never,
-      opened: (conn) => conn.setTimer(connectTimer, connectTimeout),
-      received: (conn, data, turn) => visit(conn, turn, received, data),
-      timer: (conn, name, turn) => {
-        if (name === connectTimer) return conn.close(4001, "connect timeout");
-        if (name === ackTimer) return visit(conn, turn, giveUpAcks, undefined);
-      },
-      closed: (conn, reason, turn) => visit(conn, turn, closed, reason),
+  const hooks = engineHooks<Conn["state"]>(options, {
+    initial: { sockets: {} },
+    onUpgrade: onUpgrade as never,
+    opened: (conn) => conn.setTimer(connectTimer, connectTimeout),
+    received: (conn, data, turn) => visit(conn, turn, received, data),
+    timer: (conn, name, turn) => {
+      if (name === connectTimer) return conn.close(4001, "connect timeout");
+      if (name === ackTimer) return visit(conn, turn, giveUpAcks, undefined);
     },
-  );
+    closed: (conn, reason, turn) => visit(conn, turn, closed, reason),
+  });
   return defineHandler({
     ...rest,
     ...hooks,
