@@ -3,9 +3,9 @@
 
 import type { App, Member, PublishOptions } from "../../handler.ts";
 import { encode, pack } from "./codec.ts";
-import { type Match, matches, randomId, routerId, scopeOf, topics } from "./identifiers.ts";
-import { type Dict, type Payload, type } from "./messages.ts";
-import { payloadOf, serializerOf, WampError, type WampSession } from "./session.ts";
+import { isReserved, isUri, type Match, matches, matchOf, randomId, routerId, scopeOf, topics } from "./identifiers.ts";
+import { type Dict, type MessageOf, type Payload, passedThrough, type } from "./messages.ts";
+import { type Answer, after, allowed, invalidUri, namedPayload, payloadOf, serializerOf, WampError, type WampSession } from "./session.ts";
 
 /** What travels to those that subscribe by patterns, and to the inboxes of those that were chosen. */
 export interface Publication {
@@ -51,8 +51,18 @@ function toAll(publish: Publish, scope: string, event: Publication): void {
   publish(topics.publications(scope), pack(event));
 }
 
+/** PUBLISH. "Publishing and Events", "Publisher Identification", "Payload Passthru Mode" */
+export function publish(session: WampSession, [, request, options, topic, ...payload]: MessageOf<"PUBLISH">): Answer {
+  const publication = randomId();
+  const told = options.disclose_me === true ? disclosed(session, "publisher") : {};
+  const event = { topic, publication, details: { ...told, ...passedThrough(options) }, payload };
+  const asked = () => session.hooks.onPublish?.(session, { topic, options, ...namedPayload(payload) });
+  const refusal = isUri(topic) && !isReserved(topic) ? allowed(asked(), () => distribute(session, event, options)) : invalidUri;
+  return after(refusal, (error) => (options.acknowledge === true ? (error ?? [type.PUBLISHED, request, publication]) : undefined));
+}
+
 /** "Publisher Exclusion", "Subscriber Black- and Whitelisting". @returns why it is not done; undefined: it is. */
-export function publish(session: WampSession, event: Publication, options: Dict): WampError | undefined | Promise<WampError | undefined> {
+function distribute(session: WampSession, event: Publication, options: Dict): WampError | undefined | Promise<WampError | undefined> {
   const lists = listNames.filter((name) => options[name] !== undefined);
   if (lists.some((name) => (options[name] as unknown[]).length > listLimit)) return tooMany;
   if (lists.length === 0) publishToAll(session, event, { self: options.exclude_me === false });
@@ -98,16 +108,20 @@ function receiversOf(options: Dict): (info: Dict) => boolean {
   return (info) => tests.every((test) => test(info));
 }
 
-/** @returns the subscription's id. */
-export function subscribe(session: WampSession, topic: string, match: Match): number | WampError {
-  const { conn, scope } = session;
-  if (match === "exact") conn.subscribe(topics.event(serializerOf(conn), scope, topic));
-  else if ([...subscriptionsOf(session)].filter((each) => each.match !== "exact").length >= patternsLimit) return tooManyPatterns;
-  else {
-    conn.subscribe(topics.pattern(match, scope, topic));
-    conn.subscribe(topics.publications(scope), { hook: true });
-  }
-  return routerId(scope, match, topic);
+/** SUBSCRIBE. "Subscribing and Unsubscribing", "Pattern-based Subscription" */
+export function subscribe(session: WampSession, [, request, options, topic]: MessageOf<"SUBSCRIBE">): Answer {
+  const { conn, scope, hooks } = session;
+  const match = matchOf(options);
+  if (!isUri(topic, match)) return invalidUri;
+  return allowed(hooks.onSubscribe?.(session, topic, match), () => {
+    if (match === "exact") conn.subscribe(topics.event(serializerOf(conn), scope, topic));
+    else if ([...subscriptionsOf(session)].filter((each) => each.match !== "exact").length >= patternsLimit) return tooManyPatterns;
+    else {
+      conn.subscribe(topics.pattern(match, scope, topic));
+      conn.subscribe(topics.publications(scope), { hook: true });
+    }
+    return [type.SUBSCRIBED, request, routerId(scope, match, topic)];
+  });
 }
 
 /** What it has subscribed to. */
@@ -120,17 +134,17 @@ export function* subscriptionsOf({ conn, scope }: WampSession): Generator<{ name
   }
 }
 
-/** @returns the topic that it had; undefined where it has no such subscription. */
-export function unsubscribe(session: WampSession, subscription: number): string | undefined {
-  const { conn, scope } = session;
+/** UNSUBSCRIBE. "Subscribing and Unsubscribing" */
+export function unsubscribe(session: WampSession, [, request, subscription]: MessageOf<"UNSUBSCRIBE">): Answer {
+  const { conn, scope, hooks } = session;
   const found = [...subscriptionsOf(session)].find(({ match, topic }) => routerId(scope, match, topic) === subscription);
-  if (found === undefined) return undefined;
+  if (found === undefined) return new WampError("wamp.error.no_such_subscription");
   conn.unsubscribe(found.name);
   if ([...subscriptionsOf(session)].every(({ match }) => match === "exact")) conn.unsubscribe(topics.publications(scope));
-  return found.topic;
+  return after(hooks.onUnsubscribe?.(session, found.topic), () => [type.UNSUBSCRIBED, request]);
 }
 
-/** Something was published: sends it for each subscription that it matches. @param onlyPatterns the others have got it. */
+/** EVENT: something was published. "Publishing and Events". Sends it for each subscription that it matches. @param onlyPatterns the others have got it. */
 export function deliver(session: WampSession, { topic, publication, details, payload }: Publication, onlyPatterns: boolean): void {
   for (const { match, topic: pattern } of subscriptionsOf(session)) {
     if ((onlyPatterns && match === "exact") || !matches(match, pattern, topic)) continue;

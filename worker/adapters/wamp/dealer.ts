@@ -3,11 +3,12 @@
 
 import { disclosed } from "./broker.ts";
 import { pack } from "./codec.ts";
-import { callNumbers, inboxOf, invocationId, type Match, routerId, topics } from "./identifiers.ts";
-import { type Dict, type Payload, passedThrough, type, type WampMessage } from "./messages.ts";
+import { callNumbers, inboxOf, invocationId, isUri, type Match, routerId, topics } from "./identifiers.ts";
+import { type Dict, type MessageOf, type Payload, passedThrough, type } from "./messages.ts";
 import { changeCall, endCall, keepCalls, type OpenCall, openCalls } from "./open-calls.ts";
+import { callOwn } from "./procedures.ts";
 import { Registrations } from "./registrations.ts";
-import { after, violate, type WampSession } from "./session.ts";
+import { type Answer, after, invalidUri, violate, type WampSession } from "./session.ts";
 
 interface Call {
   readonly options: Dict;
@@ -39,8 +40,16 @@ const canceled = "wamp.error.canceled";
 export class Dealer {
   readonly registrations = new Registrations();
 
-  /** CALL, of what a client has registered. */
-  call(session: WampSession, request: number, call: Call, isFresh = false): void | Promise<void> {
+  /** CALL. "Calling and Invocations" */
+  call(session: WampSession, message: MessageOf<"CALL">): Answer {
+    const [, request, options, procedure, ...payload] = message;
+    if (!isUri(procedure)) return invalidUri;
+    if (openCalls(session).some((open) => open.request === request)) return violate(session.conn, `request ${request} is open`);
+    return after(callOwn(session, message), (answer) => answer ?? this.invoke(session, request, { options, procedure, payload }));
+  }
+
+  /** INVOCATION, of what a client has registered. "Caller Identification" */
+  private invoke(session: WampSession, request: number, call: Call, isFresh = false): void | Promise<void> {
     const { state } = session;
     const open = openCalls(session);
     if (open.length >= openCallsLimit) return session.sendError(type.CALL, request, "wamp.error.unavailable");
@@ -65,24 +74,24 @@ export class Dealer {
     });
   }
 
-  cancel(session: WampSession, request: number, mode = "killnowait"): void {
+  /** CANCEL. "Call Canceling" */
+  cancel(session: WampSession, [, request, { mode = "killnowait" }]: MessageOf<"CANCEL">): void {
     const call = openCalls(session).find((each) => each.request === request);
     if (call === undefined) return;
     if (mode !== "kill" || !call.canCancel) return fail(session, call, canceled, mode !== "skip");
     changeCall(session, call, { isKilled: true });
-    interrupt(session, call, mode, canceled);
+    interrupt(session, call, "kill", canceled);
   }
 
-  /** YIELD, or ERROR for an INVOCATION: its caller knows whether it is open. */
-  answer(session: WampSession, message: WampMessage): void {
-    const from = session.id;
-    if (message[0] === type.YIELD) {
-      const [, invocation, options, ...payload] = message as readonly [number, number, Dict, ...Payload];
-      return tellCaller(session, { kind: "yield", from, invocation, options, payload });
-    }
-    const [, of, invocation, details, uri, ...payload] = message as readonly [number, number, number, Dict, string, ...Payload];
+  /** YIELD. "Calling and Invocations": its caller knows whether it is open. */
+  yield(session: WampSession, [, invocation, options, ...payload]: MessageOf<"YIELD">): void {
+    tellCaller(session, { kind: "yield", from: session.id, invocation, options, payload });
+  }
+
+  /** ERROR, for an INVOCATION. "Calling and Invocations" */
+  error(session: WampSession, [, of, invocation, details, uri, ...payload]: MessageOf<"ERROR">): void {
     if (of !== type.INVOCATION) return violate(session.conn, "a client's ERROR is for an INVOCATION");
-    tellCaller(session, { kind: "error", from, invocation, details, uri, payload });
+    tellCaller(session, { kind: "error", from: session.id, invocation, details, uri, payload });
   }
 
   /** Something has come to the session's inbox. */
@@ -104,7 +113,7 @@ export class Dealer {
     if (kind === "yield") session.send([type.RESULT, request, passedThrough(message.options), ...message.payload]);
     else if (kind === "error") session.sendError(type.CALL, request, message.uri, message.payload, message.details);
     else if (call.isKilled) session.sendError(type.CALL, request, canceled);
-    else return this.call(session, request, { options: message.options, procedure: message.procedure, payload: message.payload }, true);
+    else return this.invoke(session, request, { options: message.options, procedure: message.procedure, payload: message.payload }, true);
   }
 
   private receiveAsCallee(session: WampSession, message: Extract<Inbox, { kind: "invocation" | "interrupt" }>): void {

@@ -3,7 +3,7 @@
 import { createHmac, pbkdf2Sync, randomBytes, timingSafeEqual } from "node:crypto";
 import { pack, unpack } from "./codec.ts";
 import { isRealm, randomId, scopeOf, topics } from "./identifiers.ts";
-import { type Dict, isDict, type, type WampMessage } from "./messages.ts";
+import { type Dict, isDict, type MessageOf, type } from "./messages.ts";
 import { type Authenticating, abort, type Conn, type Identity, type Joined, send, violate } from "./session.ts";
 
 type Settled<Value> = Value | Promise<Value>;
@@ -75,10 +75,8 @@ export function deriveKey(password: string, salt: string, iterations = usualIter
   return pbkdf2Sync(password, salt, iterations, keylen, "sha256").toString("base64");
 }
 
-/** @returns the session, where it has been welcomed. */
-export async function greet(conn: Conn, message: WampMessage, options: HandshakeOptions): Promise<Joined | undefined> {
-  const [code, realm, details] = message as readonly [number, string, Dict];
-  if (code !== type.HELLO) return violate(conn, "the first message is HELLO");
+/** HELLO. "Session Establishment", "Realms". @returns the session, where it has been welcomed. */
+export async function greet(conn: Conn, [, realm, details]: MessageOf<"HELLO">, options: HandshakeOptions): Promise<Joined | undefined> {
   const { roles: offered, authmethods } = details as Record<string, never>;
   const authid = (details.authid as string | null | undefined) ?? "";
   const callee = (offered as Dict | undefined)?.callee as Dict | undefined;
@@ -116,8 +114,13 @@ function challenge(conn: Conn, asked: Asked, extra: Dict): undefined {
   send(conn, [type.CHALLENGE, asked.authmethod, extra]);
 }
 
-/** AUTHENTICATE. @returns the session, where it has been welcomed. */
-export async function authenticated(conn: Conn, asked: Asked, signature: string, options: HandshakeOptions): Promise<Joined | undefined> {
+/** AUTHENTICATE. "Authentication Methods". @returns the session, where it has been welcomed. */
+export async function authenticated(
+  conn: Conn,
+  asked: Asked,
+  [, signature]: MessageOf<"AUTHENTICATE">,
+  options: HandshakeOptions,
+): Promise<Joined | undefined> {
   const { authenticate = everybody } = options;
   const hello = helloOf(conn, asked);
   const isTicket = asked.authmethod === "ticket";

@@ -79,6 +79,11 @@ export function isRealm(text: string): boolean {
   return isUri(text) && Buffer.byteLength(text) <= realmBytes;
 }
 
+/** "Pattern-based Subscription", "Pattern-based Registration": by name where they say nothing. */
+export function matchOf({ match = "exact" }: { readonly match?: unknown }): Match {
+  return match as Match;
+}
+
 /** "Reserved URIs" */
 export function isReserved(uri: string): boolean {
   return uri === "wamp" || uri.startsWith("wamp.");

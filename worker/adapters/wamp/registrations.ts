@@ -3,9 +3,9 @@
 
 import { isCodedError } from "../../../protocol/errors.ts";
 import type { Member } from "../../handler.ts";
-import { type Match, matches, precedence, routerId, topics } from "./identifiers.ts";
-import type { Dict } from "./messages.ts";
-import { after, type RegisteredPattern, type WampSession } from "./session.ts";
+import { isReserved, isUri, type Match, matches, matchOf, precedence, routerId, topics } from "./identifiers.ts";
+import { type Dict, type MessageOf, type } from "./messages.ts";
+import { type Answer, after, allowed, invalidUri, type RegisteredPattern, WampError, type WampSession } from "./session.ts";
 
 /** One that may be called, by what it has registered. */
 export interface Callee {
@@ -25,31 +25,44 @@ const knownMs = 5;
 const knownLimit = 1_000;
 /** How long others may register the same. */
 const lockMs = 1_000;
+const alreadyExists = new WampError("wamp.error.procedure_already_exists");
+const otherPolicy = new WampError("wamp.error.procedure_exists_with_different_invocation_policy");
 
 export class Registrations {
   private readonly known = new Map<string, { readonly until: number; readonly members: Members }>();
   /** "roundrobin", of this worker. */
   private readonly rounds = new Map<string, number>();
 
-  /** REGISTER. @returns the registration's id, or an error's URI. */
-  async register(session: WampSession, procedure: string, options: Dict): Promise<number | string> {
+  /** REGISTER. "Registering and Unregistering" */
+  register(session: WampSession, message: MessageOf<"REGISTER">): Answer {
+    const [, , options, procedure] = message;
+    const { procedures = {}, onRegister } = session.hooks;
+    const match = matchOf(options);
+    if (!isUri(procedure, match) || isReserved(procedure)) return invalidUri;
+    if (match === "exact" && Object.hasOwn(procedures, procedure)) return alreadyExists;
+    return allowed(onRegister?.(session, procedure, match), () => this.add(session, message));
+  }
+
+  /** "Pattern-based Registrations", "Shared Registration" */
+  private async add(session: WampSession, [, request, options, procedure]: MessageOf<"REGISTER">): Promise<Answer> {
     const { conn, scope, state } = session;
-    const { match = "exact", invoke = "single" } = options as { match?: Match; invoke?: string };
+    const match = matchOf(options);
+    const { invoke = "single" } = options as { invoke?: string };
     const id = routerId(scope, match, procedure);
-    if (!(await isAlone(session, `wamp.register ${id}`))) return "wamp.error.unavailable";
+    if (!(await isAlone(session, `wamp.register ${id}`))) return new WampError("wamp.error.unavailable");
     const topic = match === "exact" ? topics.procedure(scope, procedure) : topics.procedures(scope);
     const all = calleesOf(await conn.members<Dict>(topic), procedure);
     const others = all.filter((other) => other.match === match && other.registered === procedure);
-    if (others.some((other) => other.invoke === "single" || other.session === session.id)) return "wamp.error.procedure_already_exists";
-    if (others.some((other) => other.invoke !== invoke)) return "wamp.error.procedure_exists_with_different_invocation_policy";
+    if (others.some((other) => other.invoke === "single" || other.session === session.id)) return alreadyExists;
+    if (others.some((other) => other.invoke !== invoke)) return otherPolicy;
     const disclosesCaller = options.disclose_caller === true;
     if (match !== "exact") keepPatterns(session, [...state.patterns, [match, procedure, invoke, disclosesCaller]]);
     else conn.subscribe(topic, { as: { session: session.id, canCancel: state.canCancel, invoke, disclosesCaller } });
-    return id;
+    return [type.REGISTERED, request, id];
   }
 
-  /** UNREGISTER. @returns whether there was such a registration. */
-  unregister(session: WampSession, id: number): boolean {
+  /** UNREGISTER. "Registering and Unregistering" */
+  unregister(session: WampSession, [, request, id]: MessageOf<"UNREGISTER">): Answer {
     this.forget();
     const { conn, scope, state } = session;
     const left = state.patterns.filter(([match, pattern]) => routerId(scope, match as Match, pattern) !== id);
@@ -58,7 +71,8 @@ export class Registrations {
     const topic = [...conn.topics].find(isIt);
     if (topic !== undefined) conn.unsubscribe(topic);
     if (left.length < state.patterns.length) keepPatterns(session, left);
-    return topic !== undefined || left.length < state.patterns.length;
+    if (topic === undefined && left.length === state.patterns.length) return new WampError("wamp.error.no_such_registration");
+    return [type.UNREGISTERED, request];
   }
 
   /** Whose calls came through what is not registered any more. */

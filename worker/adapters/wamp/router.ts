@@ -6,25 +6,14 @@ import * as broker from "./broker.ts";
 import { decode, NotDecodable, unpack } from "./codec.ts";
 import { Dealer, type Inbox } from "./dealer.ts";
 import { authenticated, greet, type HandshakeOptions } from "./handshake.ts";
-import { isReserved, isUri, type Match, randomId, topics } from "./identifiers.ts";
-import { type Dict, type Payload, passedThrough, type, violationOf, type WampMessage } from "./messages.ts";
-import { callMeta, type Killed } from "./meta.ts";
-import { openCalls } from "./open-calls.ts";
-import { after, type Conn, type Joined, type Procedure, serializerOf, violate, WampError, WampResult, WampSession } from "./session.ts";
-import type { WampHooks } from "./wamp.ts";
+import { randomId, topics } from "./identifiers.ts";
+import { type Dict, type MessageName, type MessageOf, nameOf, type Payload, type, violationOf, type WampMessage } from "./messages.ts";
+import type { Killed } from "./procedures.ts";
+import { type Answer, type Conn, type Joined, serializerOf, violate, WampError, type WampHooks, WampSession } from "./session.ts";
 
-type Settled<Value> = Value | Promise<Value>;
 /** Of a hook. */
 type Done = void | Promise<void>;
-type Answer = Settled<WampMessage | WampError | undefined>;
-
-/** A message that asks for something, taken apart. */
-interface Asked {
-  readonly request: number;
-  readonly options: Dict;
-  readonly uri: string;
-  readonly payload: Payload;
-}
+type Handlers<Names extends MessageName, Result> = { readonly [Name in Names]: (session: WampSession, message: MessageOf<Name>) => Result };
 
 /** What a hook has thrown: the turn is rolled back, and the client gets ERROR. */
 export class RequestFailed extends Error {
@@ -43,21 +32,36 @@ const uriOfCode: Readonly<Record<string, string>> = {
   "effects.tooLarge": "wamp.error.payload_size_exceeded",
   ...unavailable("app.noGateway", "store.unavailable", "lock.crowded", "lock.total"),
 };
-const invalidUri = new WampError("wamp.error.invalid_uri");
 
 export class Router {
   readonly dealer = new Dealer();
   private readonly options: HandshakeOptions & WampHooks;
+  /** What a client in a session asks for; its answer may be ERROR. */
+  private readonly requests: Handlers<"PUBLISH" | "SUBSCRIBE" | "UNSUBSCRIBE" | "CALL" | "REGISTER" | "UNREGISTER", Answer> = {
+    PUBLISH: broker.publish,
+    SUBSCRIBE: broker.subscribe,
+    UNSUBSCRIBE: broker.unsubscribe,
+    CALL: (session, message) => this.dealer.call(session, message),
+    REGISTER: (session, message) => this.dealer.registrations.register(session, message),
+    UNREGISTER: (session, message) => this.dealer.registrations.unregister(session, message),
+  };
+  /** What else it may say. */
+  private readonly others: Handlers<"GOODBYE" | "CANCEL" | "YIELD" | "ERROR", void> = {
+    GOODBYE: (session) => sayGoodbye(session),
+    CANCEL: (session, message) => this.dealer.cancel(session, message),
+    YIELD: (session, message) => this.dealer.yield(session, message),
+    ERROR: (session, message) => this.dealer.error(session, message),
+  };
 
   constructor(options: HandshakeOptions & WampHooks) {
     this.options = options;
   }
 
   inSession<Value>(conn: Conn, turn: Turn, run: (session: WampSession) => Value): Value | undefined {
-    return conn.state.phase === "joined" ? run(new WampSession(conn, turn, conn.state as Joined)) : undefined;
+    return conn.state.phase === "joined" ? run(new WampSession(conn, turn, conn.state as Joined, this.options)) : undefined;
   }
 
-  /** A message of the client. */
+  /** A message of the client. "Protocol Violations" */
   receive(conn: Conn, frame: Message, turn: Turn): Done {
     let message: WampMessage;
     try {
@@ -68,32 +72,33 @@ export class Router {
     }
     const wrong = violationOf(message);
     if (wrong !== undefined) return violate(conn, wrong);
-    const [code, signature] = message;
-    if (code === type.ABORT) return conn.close(1000);
-    const { state } = conn;
-    if (state.phase === "joined") return this.dispatch(new WampSession(conn, turn, state as Joined), message);
-    if (state.phase === "authenticating" && code !== type.AUTHENTICATE) return violate(conn, "the answer to CHALLENGE is AUTHENTICATE");
-    const welcomed =
-      state.phase === "opening" ? greet(conn, message, this.options) : authenticated(conn, state, signature as string, this.options);
-    return welcomed.then((joined) => (joined === undefined ? undefined : this.join(new WampSession(conn, turn, joined))));
+    const name = nameOf(message);
+    if (name === "ABORT") return conn.close(1000);
+    if (conn.state.phase === "joined") return this.inSession(conn, turn, (session) => this.dispatch(session, name, message));
+    const expected = conn.state.phase === "opening" ? "HELLO" : "AUTHENTICATE";
+    if (name !== expected) return violate(conn, `what is expected is ${expected}`);
+    return this.establish(conn, message, turn);
   }
 
-  private async join(session: WampSession): Promise<void> {
+  /** HELLO and AUTHENTICATE. "Session Establishment" */
+  private async establish(conn: Conn, message: WampMessage, turn: Turn): Promise<void> {
+    const { state } = conn;
+    const joined =
+      state.phase === "authenticating"
+        ? await authenticated(conn, state, message as MessageOf<"AUTHENTICATE">, this.options)
+        : await greet(conn, message as MessageOf<"HELLO">, this.options);
+    if (joined === undefined) return;
+    const session = new WampSession(conn, turn, joined, this.options);
     await this.options.onJoin?.(session);
-    const { authid, authrole, authmethod, authprovider } = session.state;
-    this.tell(session, "wamp.session.on_join", [{ session: session.id, authid, authrole, authmethod, authprovider }]);
+    const { authid, authrole, authmethod, authprovider } = joined;
+    tell(session, "wamp.session.on_join", [{ session: session.id, authid, authrole, authmethod, authprovider }]);
   }
 
   /** Its connection has closed. */
   async leave(session: WampSession, closing: Closing): Promise<void> {
     this.dealer.onLeave(session);
-    this.tell(session, "wamp.session.on_leave", [session.id, session.authid, session.authrole]);
+    tell(session, "wamp.session.on_leave", [session.id, session.authid, session.authrole]);
     await this.options.onLeave?.(session, closing);
-  }
-
-  /** "Session Meta API" */
-  private tell(session: WampSession, topic: string, args: readonly unknown[]): void {
-    broker.publishToAll(session, { topic, publication: randomId(), details: {}, payload: [args] }, {});
   }
 
   /** What other sessions have published for this one's turns. */
@@ -105,138 +110,50 @@ export class Router {
       if (told.kind !== "event" && told.kind !== "kill") return this.dealer.receive(session, told);
       if (told.to !== session.id) return undefined;
       if (told.kind === "event") return broker.deliver(session, told, false);
-      session.send([type.GOODBYE, told.details, told.reason]);
-      session.conn.close(1000, told.reason);
+      sayGoodbye(session, told.details, told.reason);
     });
   }
 
-  private dispatch(session: WampSession, message: WampMessage): Done {
+  private dispatch(session: WampSession, name: string, message: WampMessage): Done {
     const [code, request] = message as readonly [number, number];
-    if (code === type.GOODBYE) {
-      session.send([type.GOODBYE, {}, "wamp.close.goodbye_and_out"]);
-      return session.conn.close(1000, "wamp.close.goodbye_and_out");
-    }
-    if (code === type.YIELD || code === type.ERROR) return this.dealer.answer(session, message);
-    if (code === type.CANCEL) return this.dealer.cancel(session, request, (message[2] as Dict).mode as string | undefined);
-    const [, , options, uri, ...payload] = message as readonly [number, number, Dict, string, ...Payload];
+    const other = handlerOf<void>(this.others, name);
+    if (other !== undefined) return other(session, message);
+    const handle = handlerOf<Answer>(this.requests, name);
+    if (handle === undefined) return violate(session.conn, `a client in a session does not send ${name}`);
     const failed = (error: unknown) => {
       const known = isCodedError(error) ? uriOfCode[error.code] : undefined;
       if (known === undefined) throw new RequestFailed(code, request, error);
       return new WampError(known);
     };
-    const answered = (answer: WampMessage | WampError | undefined) => {
+    const answered = (answer: Awaited<Answer>) => {
       if (answer instanceof WampError) session.sendError(code, request, answer.uri, answer.payload);
-      else if (answer !== undefined) session.send(answer);
+      else if (answer) session.send(answer);
     };
     try {
-      const answer = this.answer(session, code, { request, options, uri, payload });
+      const answer = handle(session, message);
       return answer instanceof Promise ? answer.catch(failed).then(answered) : answered(answer);
     } catch (error) {
       answered(failed(error));
     }
   }
+}
 
-  private answer(session: WampSession, code: number, asked: Asked): Answer {
-    switch (code) {
-      case type.SUBSCRIBE:
-        return this.subscribe(session, asked);
-      case type.UNSUBSCRIBE:
-        return this.unsubscribe(session, asked.request, asked.options as unknown as number);
-      case type.PUBLISH:
-        return this.publish(session, asked);
-      case type.REGISTER:
-        return this.register(session, asked);
-      case type.UNREGISTER: {
-        const had = this.dealer.registrations.unregister(session, asked.options as unknown as number);
-        return had ? [type.UNREGISTERED, asked.request] : new WampError("wamp.error.no_such_registration");
-      }
-      case type.CALL:
-        return this.call(session, asked);
-      default:
-        violate(session.conn, `a client in a session does not send message type ${code}`);
-    }
-  }
+/** Of a message that `violationOf` has found to be what its name says. */
+function handlerOf<Result>(handlers: object, name: string) {
+  return (handlers as Readonly<Record<string, ((session: WampSession, message: WampMessage) => Result) | undefined>>)[name];
+}
 
-  private subscribe(session: WampSession, { request, options: { match = "exact" }, uri }: Asked): Answer {
-    if (!isUri(uri, match as Match)) return invalidUri;
-    const subscribed = () => {
-      const id = broker.subscribe(session, uri, match as Match);
-      return typeof id === "number" ? ([type.SUBSCRIBED, request, id] as const) : id;
-    };
-    return allowed(this.options.onSubscribe?.(session, uri, match as Match), subscribed);
-  }
+/** GOODBYE: the answer to a client's, or what `wamp.session.kill` wants. "Session Closing" */
+function sayGoodbye(session: WampSession, details: Dict = {}, reason = "wamp.close.goodbye_and_out"): void {
+  session.send([type.GOODBYE, details, reason]);
+  session.conn.close(1000, reason);
+}
 
-  private unsubscribe(session: WampSession, request: number, subscription: number): Answer {
-    const topic = broker.unsubscribe(session, subscription);
-    if (topic === undefined) return new WampError("wamp.error.no_such_subscription");
-    return after(this.options.onUnsubscribe?.(session, topic), () => [type.UNSUBSCRIBED, request] as const);
-  }
-
-  private publish(session: WampSession, { request, options, uri: topic, payload }: Asked): Answer {
-    const publication = randomId();
-    const event = () => {
-      const told = options.disclose_me === true ? broker.disclosed(session, "publisher") : {};
-      return broker.publish(session, { topic, publication, details: { ...told, ...passedThrough(options) }, payload }, options);
-    };
-    const verdict = () => allowed(this.options.onPublish?.(session, { topic, options, ...namedPayload(payload) }), event);
-    const answer = isUri(topic) && !isReserved(topic) ? verdict() : invalidUri;
-    if (options.acknowledge !== true) return after(answer, () => undefined);
-    return after(answer, (refusal) => refusal ?? ([type.PUBLISHED, request, publication] as const));
-  }
-
-  private register(session: WampSession, { request, options, uri }: Asked): Answer {
-    const { match = "exact" } = options as { match?: Match };
-    if (!isUri(uri, match) || isReserved(uri)) return invalidUri;
-    if (match === "exact" && Object.hasOwn(this.options.procedures ?? {}, uri)) return new WampError("wamp.error.procedure_already_exists");
-    return allowed(this.options.onRegister?.(session, uri, match), async () => {
-      const registered = await this.dealer.registrations.register(session, uri, options);
-      return typeof registered === "string" ? new WampError(registered) : ([type.REGISTERED, request, registered] as const);
-    });
-  }
-
-  private readonly meta: Procedure = (session, call) => {
-    const { onMeta = (_session: WampSession, procedure: string) => procedure !== "wamp.session.kill" } = this.options;
-    // Whoever says nothing of a procedure that ends sessions has not allowed it.
-    return after(onMeta(session, call.procedure), (said) => allowed(said ?? false, () => callMeta(session, call)));
-  };
-
-  private call(session: WampSession, { request, options, uri: procedure, payload }: Asked): Answer {
-    if (!isUri(procedure)) return invalidUri;
-    if (openCalls(session).some((open) => open.request === request)) return violate(session.conn, `request ${request} is open`);
-    const { procedures = {}, onCall } = this.options;
-    const own = Object.hasOwn(procedures, procedure) ? procedures[procedure] : isReserved(procedure) ? this.meta : onCall;
-    const byClients = () => this.dealer.call(session, request, { options, procedure, payload });
-    if (own === undefined) return byClients() as Answer;
-    const { id: turn } = session.turn;
-    const before = session.state.progress?.turn === turn ? session.state.progress.count : 0;
-    let count = 0;
-    const progress = async (...args: unknown[]) => {
-      if (options.receive_progress !== true || ++count <= before) return;
-      session.send([type.RESULT, request, { progress: true }, args]);
-      session.update({ progress: { turn, count } });
-      await session.conn.flush();
-    };
-    return after(own(session, { procedure, options, progress, ...namedPayload(payload) }) as Settled<unknown>, (value): Answer => {
-      if (value instanceof WampError) return value;
-      if (value instanceof WampResult) return [type.RESULT, request, {}, ...value.payload];
-      if (value === undefined && own === onCall) return byClients() as Answer;
-      return value === undefined ? [type.RESULT, request, {}] : [type.RESULT, request, {}, [value]];
-    });
-  }
+/** "Session Meta Events" */
+function tell(session: WampSession, topic: string, args: readonly unknown[]): void {
+  broker.publishToAll(session, { topic, publication: randomId(), details: {}, payload: [args] }, {});
 }
 
 function unavailable(...codes: readonly ErrorCode[]): Record<string, string> {
   return Object.fromEntries(codes.map((code) => [code, "wamp.error.unavailable"]));
-}
-
-/** @param verdict of a hook: see Verdict. */
-function allowed<Next>(verdict: Settled<unknown>, then: () => Settled<Next>): Settled<Next | WampError> {
-  return after(verdict, (said): Settled<Next | WampError> => {
-    if (said === true || said === undefined) return then();
-    return said instanceof WampError ? said : new WampError("wamp.error.not_authorized");
-  });
-}
-
-function namedPayload([args, kwargs]: Payload): { args: readonly unknown[]; kwargs: Dict } {
-  return { args: Array.isArray(args) ? args : args === undefined ? [] : [args], kwargs: (kwargs as Dict | undefined) ?? {} };
 }

@@ -1,9 +1,9 @@
 // A WAMP session: what its connection's state keeps, and what one turn makes of it.
 
-import type { Connection, DeepReadonly, Sendable, Turn } from "../../handler.ts";
+import type { Closing, Connection, DeepReadonly, Sendable, Turn } from "../../handler.ts";
 import { isThenable } from "../../thenable.ts";
 import { encode } from "./codec.ts";
-import { randomId, routerId, type Serializer, topics } from "./identifiers.ts";
+import { type Match, randomId, routerId, type Serializer, topics } from "./identifiers.ts";
 import { type Dict, type Payload, type, type WampMessage } from "./messages.ts";
 
 /** A procedure that a session registers by a pattern. */
@@ -84,6 +84,35 @@ export function payloadOf(args: readonly unknown[] = [], kwargs: Dict = {}): Pay
   return args.length > 0 ? [args] : [];
 }
 
+type Settled<Value> = Value | Promise<Value>;
+
+/**
+ * The answer of a hook that is asked whether something may happen. `true` allows it, and so does returning nothing; a WampError refuses with
+ * what it says, and whatever else with wamp.error.not_authorized.
+ */
+// biome-ignore lint/suspicious/noConfusingVoidType: a function that returns nothing will do.
+type Verdict = Settled<boolean | WampError | undefined | void>;
+
+export interface WampHooks {
+  /** Served by the handler, in the caller's turn. */
+  readonly procedures?: Readonly<Record<string, Procedure>>;
+  /** For every other CALL. Where it returns undefined, the dealer looks for a callee among the clients. */
+  readonly onCall?: Procedure;
+  onSubscribe?(session: WampSession, topic: string, match: Match): Verdict;
+  onPublish?(session: WampSession, event: Omit<Invocable, "procedure" | "progress"> & { readonly topic: string }): Verdict;
+  onRegister?(session: WampSession, procedure: string, match: Match): Verdict;
+  /** For `wamp.session.count` and so on: `true` alone allows it. Without it, all but `wamp.session.kill` are for everybody. */
+  onMeta?(session: WampSession, procedure: string): Settled<boolean | WampError>;
+  onUnsubscribe?(session: WampSession, topic: string): Settled<unknown>;
+  onJoin?(session: WampSession): Settled<unknown>;
+  onLeave?(session: WampSession, closing: Closing): Settled<unknown>;
+}
+
+/** Also of what is not looked into. */
+export function namedPayload([args = [], kwargs = {}]: Payload): { args: readonly unknown[]; kwargs: Dict } {
+  return { args: Array.isArray(args) ? args : [args], kwargs: kwargs as Dict };
+}
+
 /** A session during one turn. */
 export class WampSession {
   /** thinstate's own; its state, timers and what is published to it are the adapter's. */
@@ -97,13 +126,15 @@ export class WampSession {
   readonly authrole: string;
   /** The adapter's. */
   state: Joined;
+  readonly hooks: WampHooks;
 
-  constructor(conn: Conn, turn: Turn, state: Joined) {
+  constructor(conn: Conn, turn: Turn, state: Joined, hooks: WampHooks) {
     this.conn = conn;
     this.turn = turn;
     ({ session: this.id, realm: this.realm, authid: this.authid, authrole: this.authrole } = state);
     this.scope = state.scope ?? state.realm;
     this.state = state;
+    this.hooks = hooks;
   }
 
   /** An EVENT for this session alone. @returns whether it subscribes to the topic. */
@@ -125,6 +156,19 @@ export class WampSession {
   sendError(of: number, request: number, uri: string, payload: Payload = [], details: Dict = {}): void {
     this.send([type.ERROR, of, request, details, uri, ...payload]);
   }
+}
+
+/** What a request is answered with; undefined: with nothing, or not yet. */
+// biome-ignore lint/suspicious/noConfusingVoidType: a function that has answered returns nothing.
+export type Answer = Settled<WampMessage | WampError | undefined | void>;
+export const invalidUri = new WampError("wamp.error.invalid_uri");
+
+/** @param verdict of a hook. */
+export function allowed(verdict: unknown, then: () => unknown): Answer {
+  return after(verdict, (said) => {
+    if (said === true || said === undefined) return then() as Answer;
+    return said instanceof WampError ? said : new WampError("wamp.error.not_authorized");
+  });
 }
 
 export function serializerOf({ subprotocol }: Conn): Serializer {

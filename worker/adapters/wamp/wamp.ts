@@ -8,40 +8,17 @@
 //
 // docs/wamp.md shows more.
 
-import { type Closing, defineHandler, type UpgradeRequest, type Welcome } from "../../handler.ts";
+import { defineHandler, type UpgradeRequest, type Welcome } from "../../handler.ts";
 import { type } from "../../schema.ts";
 import type { HandshakeOptions } from "./handshake.ts";
-import type { Match } from "./identifiers.ts";
 import { RequestFailed, Router } from "./router.ts";
-import { abort, type Conn, type Invocable, type Procedure, type State, type WampError, type WampSession } from "./session.ts";
+import { abort, type Conn, type State, type WampHooks } from "./session.ts";
 
 export { publishEvent } from "./broker.ts";
 export { deriveKey } from "./handshake.ts";
-export { type Invocable, WampError, WampResult, type WampSession } from "./session.ts";
+export { type Invocable, WampError, type WampHooks, WampResult, type WampSession } from "./session.ts";
 
 type Settled<Value> = Value | Promise<Value>;
-
-/**
- * The answer of a hook that is asked whether something may happen. `true` allows it, and so does returning nothing; a WampError refuses with
- * what it says, and whatever else with wamp.error.not_authorized.
- */
-// biome-ignore lint/suspicious/noConfusingVoidType: a function that returns nothing will do.
-type Verdict = Settled<boolean | WampError | undefined | void>;
-
-export interface WampHooks {
-  /** Served by the handler, in the caller's turn. */
-  readonly procedures?: Readonly<Record<string, Procedure>>;
-  /** For every other CALL. Where it returns undefined, the dealer looks for a callee among the clients. */
-  readonly onCall?: Procedure;
-  onSubscribe?(session: WampSession, topic: string, match: Match): Verdict;
-  onPublish?(session: WampSession, event: Omit<Invocable, "procedure" | "progress"> & { readonly topic: string }): Verdict;
-  onRegister?(session: WampSession, procedure: string, match: Match): Verdict;
-  /** For `wamp.session.count` and so on: `true` alone allows it. Without it, all but `wamp.session.kill` are for everybody. */
-  onMeta?(session: WampSession, procedure: string): Settled<boolean | WampError>;
-  onUnsubscribe?(session: WampSession, topic: string): Settled<unknown>;
-  onJoin?(session: WampSession): Settled<unknown>;
-  onLeave?(session: WampSession, closing: Closing): Settled<unknown>;
-}
 
 export interface WampOptions<Path extends string> extends Omit<HandshakeOptions, "prefix">, WampHooks {
   readonly path: Path;
