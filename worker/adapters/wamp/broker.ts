@@ -62,24 +62,22 @@ export function publish(session: WampSession, [, request, options, topic, ...pay
 }
 
 /** "Publisher Exclusion", "Subscriber Black- and Whitelisting". @returns why it is not done; undefined: it is. */
-function distribute(session: WampSession, event: Publication, options: Dict): WampError | undefined | Promise<WampError | undefined> {
+function distribute(session: WampSession, event: Publication, options: Dict): Answer {
   const lists = listNames.filter((name) => options[name] !== undefined);
   if (lists.some((name) => (options[name] as unknown[]).length > listLimit)) return tooMany;
-  if (lists.length === 0) publishToAll(session, event, { self: options.exclude_me === false });
-  else return lists.join() === "exclude" ? publishToOthers(session, event, options) : publishToChosen(session, event, options);
-}
-
-async function publishToOthers(session: WampSession, event: Publication, options: Dict): Promise<undefined> {
-  const excluded = await sessionsOf(session, options.exclude as number[]);
-  publishToAll(session, event, { self: options.exclude_me === false, except: excluded.map(({ id }) => id) });
+  const self = options.exclude_me === false;
+  if (lists.length === 0) return publishToAll(session, event, { self });
+  if (lists.join() !== "exclude") return publishToChosen(session, event, options);
+  const excluded = sessionsOf(session, options.exclude as number[]);
+  return excluded.then((found) => publishToAll(session, event, { self, except: found.map(({ id }) => id) }));
 }
 
 async function publishToChosen(session: WampSession, event: Publication, options: Dict): Promise<WampError | undefined> {
   const { conn, scope } = session;
+  const { eligible, exclude_me } = options as { eligible?: number[]; exclude_me?: boolean };
   const isReceiver = receiversOf(options);
-  const all =
-    options.eligible === undefined ? conn.members<Dict>(topics.sessions(scope)) : sessionsOf(session, options.eligible as number[]);
-  const chosen = (await all).filter(({ info }) => isReceiver(info) && (options.exclude_me === false || info.session !== session.id));
+  const all = await (eligible === undefined ? conn.members<Dict>(topics.sessions(scope)) : sessionsOf(session, eligible));
+  const chosen = all.filter(({ info }) => isReceiver(info) && (exclude_me === false || info.session !== session.id));
   if (chosen.length > chosenLimit) return tooMany;
   for (const { info } of chosen) {
     conn.publish(topics.inbox(scope, info.session as number), pack({ kind: "event", to: info.session, ...event }), { self: true });

@@ -1,11 +1,11 @@
 // The dealer. A caller's turns have what is open of its calls; a callee's turns pass on what comes. They reach each other by inboxes: topics
 // whose messages are turns. Source: the WAMP protocol, "Calling and Invocations", "Call Canceling" and "Call Timeouts".
 
-import { disclosed } from "./broker.ts";
+import { disclosed, sessionsOf } from "./broker.ts";
 import { pack } from "./codec.ts";
 import { callNumbers, inboxOf, invocationId, isUri, type Match, routerId, topics } from "./identifiers.ts";
 import { type Dict, type MessageOf, type Payload, passedThrough, type } from "./messages.ts";
-import { changeCall, endCall, keepCalls, type OpenCall, openCalls } from "./open-calls.ts";
+import { changeCall, keepCalls, type OpenCall, openCalls } from "./open-calls.ts";
 import { callOwn } from "./procedures.ts";
 import { Registrations } from "./registrations.ts";
 import { type Answer, after, invalidUri, violate, type WampSession } from "./session.ts";
@@ -15,18 +15,16 @@ interface Call {
   readonly procedure: string;
   readonly payload: Payload;
 }
-interface About {
-  readonly invocation: number;
-}
 
 /** What comes to an inbox. `from` and `to` are sessions: a few may share an inbox. */
-export type Inbox =
-  | ({ kind: "invocation"; to: number; match: Match; registered: string; caller: Dict } & About & Call)
-  | ({ kind: "interrupt"; to: number; mode: string; reason: string } & About)
-  | ({ kind: "not registered"; from: number } & About & Call)
-  | ({ kind: "yield"; from: number; options: Dict; payload: Payload } & About)
-  | ({ kind: "error"; from: number; details: Dict; uri: string; payload: Payload } & About)
-  | ({ kind: "left"; from: number } & About);
+export type Inbox = { readonly invocation: number } & (
+  | ({ kind: "invocation"; to: number; match: Match; registered: string; caller: Dict } & Call)
+  | { kind: "interrupt"; to: number; mode: string; reason: string }
+  | ({ kind: "not registered"; from: number } & Call)
+  | { kind: "yield"; from: number; options: Dict; payload: Payload }
+  | { kind: "error"; from: number; details: Dict; uri: string; payload: Payload }
+  | { kind: "left"; from: number }
+);
 
 /** So many calls of a session may be open. */
 const openCallsLimit = 100;
@@ -62,15 +60,8 @@ export class Dealer {
       const times = { checkAt: now + firstCheckMs, timeout, timeoutAt: timeout === 0 ? 0 : now + timeout };
       keepCalls(session, [...open, { number, request, callee: to, canCancel, progress, isKilled: false, ...times }], number);
       const caller = disclosesCaller || disclose_me === true ? disclosed(session, "caller") : {};
-      tell(session, topics.inbox(session.scope, to), {
-        kind: "invocation",
-        to,
-        invocation: invocationId(session.id, number),
-        match,
-        registered,
-        caller,
-        ...call,
-      });
+      const invocation = invocationId(session.id, number);
+      tell(session, topics.inbox(session.scope, to), { kind: "invocation", to, invocation, match, registered, caller, ...call });
     });
   }
 
@@ -94,11 +85,10 @@ export class Dealer {
     tellCaller(session, { kind: "error", from: session.id, invocation, details, uri, payload });
   }
 
-  /** Something has come to the session's inbox. */
+  /** What has come to the session's inbox: RESULT or ERROR for its CALL. "Calling and Invocations" */
   receive(session: WampSession, message: Inbox): void | Promise<void> {
     const { kind, invocation } = message;
-    if (kind === "invocation" || kind === "interrupt")
-      return message.to === session.id ? this.receiveAsCallee(session, message) : undefined;
+    if ("to" in message) return message.to === session.id ? this.receiveAsCallee(session, message) : undefined;
     const calls = openCalls(session);
     if (kind === "left") return calls.forEach((call) => call.callee === message.from && fail(session, call, canceled));
     const call = calls.find(({ number, callee }) => callee === message.from && invocationId(session.id, number) === invocation);
@@ -109,13 +99,14 @@ export class Dealer {
       session.send([type.RESULT, request, { progress: true, ...passedThrough(message.options) }, ...message.payload]);
       return timeout === 0 ? undefined : changeCall(session, call, { timeoutAt: Date.now() + timeout });
     }
-    endCall(session, call);
+    changeCall(session, call, undefined);
     if (kind === "yield") session.send([type.RESULT, request, passedThrough(message.options), ...message.payload]);
     else if (kind === "error") session.sendError(type.CALL, request, message.uri, message.payload, message.details);
     else if (call.isKilled) session.sendError(type.CALL, request, canceled);
     else return this.invoke(session, request, { options: message.options, procedure: message.procedure, payload: message.payload }, true);
   }
 
+  /** INVOCATION and INTERRUPT. "Calling and Invocations", "Call Canceling" */
   private receiveAsCallee(session: WampSession, message: Extract<Inbox, { kind: "invocation" | "interrupt" }>): void {
     const { invocation, kind } = message;
     if (kind === "interrupt") return session.send([type.INTERRUPT, invocation, { mode: message.mode, reason: message.reason }]);
@@ -131,24 +122,19 @@ export class Dealer {
     if (!isCaller(callers, invocation)) session.update({ callers: [...callers.slice(1 - callersLimit), invocation] });
   }
 
-  /** Calls that have timed out, or whose callee is gone without a word. */
+  /** Calls that have timed out, or whose callee is gone without a word. "Call Timeouts" */
   async onTimer(session: WampSession): Promise<void> {
     session.update({ timerAt: 0 });
     const now = Date.now();
-    const silent = [
-      ...new Set(
-        openCalls(session)
-          .filter(({ checkAt }) => checkAt <= now)
-          .map(({ callee }) => callee),
-      ),
-    ];
+    const silent = openCalls(session).filter(({ checkAt }) => checkAt <= now);
+    const callees = silent.map(({ callee }) => callee);
     // Where a gateway does not answer, nobody is known to be gone.
-    const found = await Promise.all(
-      silent.map((callee) => session.conn.members<Dict>(topics.inbox(session.scope, callee)).catch(() => undefined)),
+    const there = await sessionsOf(session, callees).then(
+      (found) => found.map(({ info }) => info.session),
+      () => callees,
     );
-    const gone = silent.filter((callee, index) => found[index]?.every(({ info }) => info.session !== callee) === true);
     for (const call of openCalls(session)) {
-      if (gone.includes(call.callee)) fail(session, call, canceled);
+      if (callees.includes(call.callee) && !there.includes(call.callee)) fail(session, call, canceled);
       else if (call.timeoutAt > 0 && call.timeoutAt <= now) fail(session, call, "wamp.error.timeout", true);
       else if (call.checkAt <= now) changeCall(session, call, { checkAt: now + laterCheckMs });
     }
@@ -157,11 +143,9 @@ export class Dealer {
 
   /** "Caller Leaving During an RPC Invocation", "Callee Leaving During an RPC Invocation" */
   onLeave(session: WampSession): void {
-    const { callers } = session.state;
     this.registrations.forget();
     for (const call of openCalls(session)) interrupt(session, call, "killnowait", canceled);
-    for (const invocation of callers)
-      tell(session, topics.inboxOfInvocation(session.scope, invocation), { kind: "left", from: session.id, invocation });
+    for (const invocation of session.state.callers) tellCaller(session, { kind: "left", from: session.id, invocation });
   }
 }
 
@@ -171,21 +155,20 @@ function isCaller(callers: readonly number[], invocation: number): boolean {
 
 /** Only one that has called this session gets a turn of it; where there were more of them than are kept, any of its realm does. */
 function tellCaller(session: WampSession, message: Inbox): void {
-  const { callers } = session.state;
-  const { invocation } = message;
-  if (callers.length >= callersLimit || isCaller(callers, invocation))
-    tell(session, topics.inboxOfInvocation(session.scope, invocation), message);
+  const { scope, state } = session;
+  const isKnown = state.callers.length >= callersLimit || isCaller(state.callers, message.invocation);
+  if (isKnown) tell(session, topics.inboxOfInvocation(scope, message.invocation), message);
 }
 
 function fail(session: WampSession, call: OpenCall, uri: string, interrupts = false): void {
-  endCall(session, call);
+  changeCall(session, call, undefined);
   session.sendError(type.CALL, call.request, uri);
   if (interrupts) interrupt(session, call, "killnowait", uri);
 }
 
 function interrupt(session: WampSession, { canCancel, callee: to, number }: OpenCall, mode: string, reason: string): void {
-  if (canCancel)
-    tell(session, topics.inbox(session.scope, to), { kind: "interrupt", to, invocation: invocationId(session.id, number), mode, reason });
+  const invocation = invocationId(session.id, number);
+  if (canCancel) tell(session, topics.inbox(session.scope, to), { kind: "interrupt", to, invocation, mode, reason });
 }
 
 function tell({ conn }: WampSession, inbox: string, message: Inbox): void {

@@ -4,9 +4,8 @@ import { createHmac, pbkdf2Sync, randomBytes, timingSafeEqual } from "node:crypt
 import { pack, unpack } from "./codec.ts";
 import { isRealm, randomId, scopeOf, topics } from "./identifiers.ts";
 import { type Dict, isDict, type MessageOf, type } from "./messages.ts";
-import { type Authenticating, abort, type Conn, type Identity, type Joined, send, violate } from "./session.ts";
+import { type Authenticating, abort, type Conn, type Identity, type Joined, type Settled, send, violate } from "./session.ts";
 
-type Settled<Value> = Value | Promise<Value>;
 type Asked = Omit<Authenticating, "phase">;
 
 export interface Hello {

@@ -19,23 +19,23 @@ export interface OpenCall {
   readonly timeout: number;
 }
 
+type Numbers = readonly [
+  number: number,
+  request: number,
+  callee: number,
+  flags: number,
+  checkAt: number,
+  timeoutAt: number,
+  timeout: number,
+];
 const size = 7;
 
 export function openCalls({ state: { calls } }: WampSession): OpenCall[] {
   const open: OpenCall[] = [];
   for (let at = 0; at < calls.length; at += size) {
-    const flags = calls[at + 3] as number;
-    open.push({
-      number: calls[at] as number,
-      request: calls[at + 1] as number,
-      callee: calls[at + 2] as number,
-      canCancel: (flags & 1) !== 0,
-      progress: (flags & 2) !== 0,
-      isKilled: (flags & 4) !== 0,
-      checkAt: calls[at + 4] as number,
-      timeoutAt: calls[at + 5] as number,
-      timeout: calls[at + 6] as number,
-    });
+    const [number, request, callee, flags, checkAt, timeoutAt, timeout] = calls.slice(at, at + size) as unknown as Numbers;
+    const [canCancel, progress, isKilled] = [(flags & 1) !== 0, (flags & 2) !== 0, (flags & 4) !== 0];
+    open.push({ number, request, callee, canCancel, progress, isKilled, checkAt, timeoutAt, timeout });
   }
   return open;
 }
@@ -54,12 +54,11 @@ export function keepCalls(session: WampSession, calls: readonly OpenCall[], last
   session.update({ calls: numbers, lastCall, timerAt: isLate ? next : timerAt });
 }
 
-export function changeCall(session: WampSession, { number }: OpenCall, what: Partial<OpenCall>): void {
-  const changed = openCalls(session).map((call) => (call.number === number ? { ...call, ...what } : call));
-  keepCalls(session, changed);
-}
-
-export function endCall(session: WampSession, { number }: OpenCall): void {
-  const others = openCalls(session).filter((call) => call.number !== number);
-  keepCalls(session, others);
+/** @param changes undefined: it has come to its end. */
+export function changeCall(session: WampSession, { number }: OpenCall, changes: Partial<OpenCall> | undefined): void {
+  const change = (call: OpenCall) => (changes === undefined ? [] : { ...call, ...changes });
+  keepCalls(
+    session,
+    openCalls(session).flatMap((call) => (call.number === number ? change(call) : call)),
+  );
 }

@@ -5,7 +5,7 @@ import { isCodedError } from "../../../protocol/errors.ts";
 import type { Member } from "../../handler.ts";
 import { isReserved, isUri, type Match, matches, matchOf, precedence, routerId, topics } from "./identifiers.ts";
 import { type Dict, type MessageOf, type } from "./messages.ts";
-import { type Answer, after, allowed, invalidUri, type RegisteredPattern, WampError, type WampSession } from "./session.ts";
+import { type Answer, after, allowed, invalidUri, type RegisteredPattern, type Settled, WampError, type WampSession } from "./session.ts";
 
 /** One that may be called, by what it has registered. */
 export interface Callee {
@@ -17,7 +17,6 @@ export interface Callee {
   readonly canCancel: boolean;
 }
 
-type Found<Value> = Value | Promise<Value>;
 type Members = readonly Member<Dict>[];
 
 /** For how long it is known who the callees of a procedure are: one that is none any more says so, unless it has just gone. */
@@ -65,13 +64,12 @@ export class Registrations {
   unregister(session: WampSession, [, request, id]: MessageOf<"UNREGISTER">): Answer {
     this.forget();
     const { conn, scope, state } = session;
-    const left = state.patterns.filter(([match, pattern]) => routerId(scope, match as Match, pattern) !== id);
+    const others = state.patterns.filter(([match, pattern]) => routerId(scope, match as Match, pattern) !== id);
     const prefix = topics.procedure(scope, "");
-    const isIt = (name: string) => name.startsWith(prefix) && routerId(scope, "exact", name.slice(prefix.length)) === id;
-    const topic = [...conn.topics].find(isIt);
+    const topic = [...conn.topics].find((name) => name.startsWith(prefix) && routerId(scope, "exact", name.slice(prefix.length)) === id);
     if (topic !== undefined) conn.unsubscribe(topic);
-    if (left.length < state.patterns.length) keepPatterns(session, left);
-    if (topic === undefined && left.length === state.patterns.length) return new WampError("wamp.error.no_such_registration");
+    else if (others.length < state.patterns.length) keepPatterns(session, others);
+    else return new WampError("wamp.error.no_such_registration");
     return [type.UNREGISTERED, request];
   }
 
@@ -87,24 +85,19 @@ export class Registrations {
   }
 
   /** The one that a call goes to. @param isFresh not as it was a moment ago. */
-  find(session: WampSession, procedure: string, isFresh: boolean): Found<Callee | undefined> {
+  find(session: WampSession, procedure: string, isFresh: boolean): Settled<Callee | undefined> {
     return after(this.membersOf(session, topics.procedure(session.scope, procedure), isFresh), (exact) => {
       if (exact.length > 0) return this.choose(calleesOf(exact, procedure));
       return after(this.membersOf(session, topics.procedures(session.scope), isFresh), (members) => {
-        const ranked = calleesOf(members, procedure).map((callee) => ({
-          callee,
-          rank: precedence(callee.match, callee.registered, procedure),
-        }));
-        const best = ranked
-          .map(({ rank }) => rank)
-          .toSorted()
-          .at(-1);
-        return this.choose(ranked.filter(({ rank }) => rank === best).map(({ callee }) => callee));
+        const callees = calleesOf(members, procedure);
+        const rank = ({ match, registered }: Callee) => precedence(match, registered, procedure);
+        const best = callees.map(rank).toSorted().at(-1);
+        return this.choose(callees.filter((callee) => rank(callee) === best));
       });
     });
   }
 
-  private membersOf({ conn }: WampSession, topic: string, isFresh: boolean): Found<Members> {
+  private membersOf({ conn }: WampSession, topic: string, isFresh: boolean): Settled<Members> {
     const known = this.known.get(topic);
     if (known !== undefined && known.until > Date.now() && !isFresh) return known.members;
     return conn.members<Dict>(topic).then((members) => {
@@ -154,13 +147,13 @@ function calleesOf(members: Members, procedure: string): Callee[] {
   return members.flatMap(({ info }) => {
     const { patterns, ...who } = info as unknown as Callee & { readonly patterns?: readonly RegisteredPattern[] };
     if (patterns === undefined) return { ...who, match: "exact", registered: procedure };
-    const all = patterns.map(([match, registered, invoke, disclosesCaller]) => ({
+    const found = patterns.filter(([match, pattern]) => pattern === procedure || matches(match as Match, pattern, procedure));
+    return found.map(([match, registered, invoke, disclosesCaller]) => ({
       ...who,
       match: match as Match,
       registered,
       invoke,
       disclosesCaller,
     }));
-    return all.filter(({ match, registered }) => registered === procedure || matches(match, registered, procedure));
   });
 }

@@ -84,7 +84,7 @@ export function payloadOf(args: readonly unknown[] = [], kwargs: Dict = {}): Pay
   return args.length > 0 ? [args] : [];
 }
 
-type Settled<Value> = Value | Promise<Value>;
+export type Settled<Value> = Value | Promise<Value>;
 
 /**
  * The answer of a hook that is asked whether something may happen. `true` allows it, and so does returning nothing; a WampError refuses with

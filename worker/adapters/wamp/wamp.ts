@@ -12,13 +12,11 @@ import { defineHandler, type UpgradeRequest, type Welcome } from "../../handler.
 import { type } from "../../schema.ts";
 import type { HandshakeOptions } from "./handshake.ts";
 import { RequestFailed, Router } from "./router.ts";
-import { abort, type Conn, type State, type WampHooks } from "./session.ts";
+import { abort, type Conn, type Settled, type State, type WampHooks } from "./session.ts";
 
 export { publishEvent } from "./broker.ts";
 export { deriveKey } from "./handshake.ts";
 export { type Invocable, WampError, type WampHooks, WampResult, type WampSession } from "./session.ts";
-
-type Settled<Value> = Value | Promise<Value>;
 
 export interface WampOptions<Path extends string> extends Omit<HandshakeOptions, "prefix">, WampHooks {
   readonly path: Path;
