@@ -109,6 +109,29 @@ test("WAMP-CRA: the challenge says what is to be signed, also with a salted key"
   expect((await (await hello(app, { authmethods: ["wampcra"], authid: "nobody" })).next())[0]).toBe(type.ABORT);
 });
 
+test("who is not said to have a role and, for WAMP-CRA, a secret, is not let in", async () => {
+  let said: unknown;
+  const authenticator = () => said as never;
+  const app = await start({
+    authenticate: { anonymous: authenticator, cookie: authenticator, ticket: authenticator, wampcra: authenticator },
+  });
+  const aborted = [type.ABORT, expect.anything(), "wamp.error.authentication_failed"];
+  const refusals = [undefined, null, false, true, 0, "user", {}, { authrole: undefined }, { secret: "secret" }];
+  const withoutSecret = [{ authrole: "user" }, { authrole: "user", secret: "" }, { authrole: "user", secret: null }];
+  for (const method of ["anonymous", "cookie", "ticket", "wampcra"]) {
+    for (said of [...refusals, ...(method === "wampcra" ? withoutSecret : []), Promise.resolve(false)]) {
+      const session = await hello(app, { authmethods: [method], authid: "eve" });
+      let answer = await session.next();
+      if (answer[0] === type.CHALLENGE) {
+        const { challenge = "" } = answer[2] as { challenge?: string };
+        await session.send([type.AUTHENTICATE, createHmac("sha256", "").update(challenge).digest("base64"), {}]);
+        answer = await session.next();
+      }
+      expect([method, said, answer]).toEqual([method, said, aborted]);
+    }
+  }
+});
+
 test("realms are those that there are, and roles are told", async () => {
   const app = await start({ realms: async (realm) => realm.startsWith("com.example.") });
   expect((await (await hello(app, {}, "com.example.a")).next())[0]).toBe(type.WELCOME);

@@ -99,9 +99,10 @@ export async function greet(conn: Conn, [, realm, details]: MessageOf<"HELLO">, 
   }
   if (authmethod === "ticket") return challenge(conn, asked, {});
   const admitted = await authenticate[authmethod]?.(helloOf(conn, asked));
-  if (admitted === undefined) return abort(conn, ...refused);
+  if (!isAdmitted(admitted)) return abort(conn, ...refused);
   if (authmethod !== "wampcra") return join(conn, asked, admitted, options.prefix);
-  const { salt, iterations = usualIterations, keylen = usualKeyBytes } = admitted as SharedSecret;
+  if (!isShared(admitted)) return abort(conn, ...refused);
+  const { salt, iterations = usualIterations, keylen = usualKeyBytes } = admitted;
   const { authid: named, authrole, authprovider } = identityOf(conn, asked, admitted);
   const who = { authid: named, authrole, authmethod, authprovider, session: asked.session };
   const text = JSON.stringify({ ...who, nonce: randomBytes(16).toString("base64url"), timestamp: new Date().toISOString() });
@@ -124,8 +125,17 @@ export async function authenticated(
   const hello = helloOf(conn, asked);
   const isTicket = asked.authmethod === "ticket";
   const admitted = isTicket ? await authenticate.ticket?.(hello, signature) : await authenticate.wampcra?.(hello);
-  const isShown = isTicket || isSigned(asked.challenge, (admitted as SharedSecret | undefined)?.secret ?? "", signature);
-  return admitted === undefined || !isShown ? abort(conn, ...refused) : join(conn, asked, admitted, options.prefix);
+  const isShown = isTicket ? isAdmitted(admitted) : isShared(admitted) && isSigned(asked.challenge, admitted.secret, signature);
+  return isShown ? join(conn, asked, admitted as Admitted, options.prefix) : abort(conn, ...refused);
+}
+
+/** What a forgotten return or a missing row makes of it lets nobody in. */
+function isAdmitted(admitted: unknown): admitted is Admitted {
+  return isDict(admitted) && typeof admitted.authrole === "string";
+}
+
+function isShared(admitted: unknown): admitted is SharedSecret {
+  return isAdmitted(admitted) && "secret" in admitted && typeof admitted.secret === "string" && admitted.secret !== "";
 }
 
 function isSigned(text: string, secret: string, signature: string): boolean {
