@@ -4,22 +4,9 @@
 import type { App, Member, PublishOptions } from "../../handler.ts";
 import { encode, pack } from "./codec.ts";
 import { isReserved, isUri, type Match, matches, matchOf, randomId, routerId, scopeOf, topics } from "./identifiers.ts";
-import { type Dict, type MessageOf, type Payload, passedThrough, type } from "./messages.ts";
+import { type Publication, tell } from "./inbox.ts";
+import { type Dict, type MessageOf, passedThrough, type } from "./messages.ts";
 import { type Answer, after, allowed, invalidUri, namedPayload, payloadOf, serializerOf, WampError, type WampSession } from "./session.ts";
-
-/** What travels to those that subscribe by patterns, and to the inboxes of those that were chosen. */
-export interface Publication {
-  readonly topic: string;
-  readonly publication: number;
-  readonly details: Dict;
-  readonly payload: Payload;
-}
-
-/** To the inbox of one that a publication is for. */
-export interface Chosen extends Publication {
-  readonly kind: "event";
-  readonly to: number;
-}
 
 type Publish = (topic: string, data: string | Uint8Array) => unknown;
 
@@ -79,9 +66,7 @@ async function publishToChosen(session: WampSession, event: Publication, options
   const all = await (eligible === undefined ? conn.members<Dict>(topics.sessions(scope)) : sessionsOf(session, eligible));
   const chosen = all.filter(({ info }) => isReceiver(info) && (exclude_me === false || info.session !== session.id));
   if (chosen.length > chosenLimit) return tooMany;
-  for (const { info } of chosen) {
-    conn.publish(topics.inbox(scope, info.session as number), pack({ kind: "event", to: info.session, ...event }), { self: true });
-  }
+  for (const { info } of chosen) tell(session, { kind: "event", to: info.session as number, ...event });
 }
 
 export function publishToAll({ conn, scope }: WampSession, event: Publication, options: PublishOptions): void {

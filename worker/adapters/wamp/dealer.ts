@@ -2,29 +2,13 @@
 // whose messages are turns. Source: the WAMP protocol, "Calling and Invocations", "Call Canceling" and "Call Timeouts".
 
 import { disclosed, sessionsOf } from "./broker.ts";
-import { pack } from "./codec.ts";
-import { callNumbers, inboxOf, invocationId, isUri, type Match, routerId, topics } from "./identifiers.ts";
-import { type Dict, type MessageOf, type Payload, passedThrough, type } from "./messages.ts";
+import { callNumbers, inboxOf, invocationId, isUri, routerId } from "./identifiers.ts";
+import { type Call, type ToCaller, type ToSession, tell, tellCaller } from "./inbox.ts";
+import { type MessageOf, passedThrough, type } from "./messages.ts";
 import { changeCall, keepCalls, type OpenCall, openCalls } from "./open-calls.ts";
 import { callOwn } from "./procedures.ts";
 import { Registrations } from "./registrations.ts";
 import { type Answer, after, invalidUri, violate, type WampSession } from "./session.ts";
-
-interface Call {
-  readonly options: Dict;
-  readonly procedure: string;
-  readonly payload: Payload;
-}
-
-/** What comes to an inbox. `from` and `to` are sessions: a few may share an inbox. */
-export type Inbox = { readonly invocation: number } & (
-  | ({ kind: "invocation"; to: number; match: Match; registered: string; caller: Dict } & Call)
-  | { kind: "interrupt"; to: number; mode: string; reason: string }
-  | ({ kind: "not registered"; from: number } & Call)
-  | { kind: "yield"; from: number; options: Dict; payload: Payload }
-  | { kind: "error"; from: number; details: Dict; uri: string; payload: Payload }
-  | { kind: "left"; from: number }
-);
 
 /** So many calls of a session may be open. */
 const openCallsLimit = 100;
@@ -43,7 +27,7 @@ export class Dealer {
     const [, request, options, procedure, ...payload] = message;
     if (!isUri(procedure)) return invalidUri;
     if (openCalls(session).some((open) => open.request === request)) return violate(session.conn, `request ${request} is open`);
-    return after(callOwn(session, message), (answer) => answer ?? this.invoke(session, request, { options, procedure, payload }));
+    return after(callOwn(session, message), (own) => own ?? this.invoke(session, request, { options, procedure, payload }));
   }
 
   /** INVOCATION, of what a client has registered. "Caller Identification" */
@@ -61,7 +45,7 @@ export class Dealer {
       keepCalls(session, [...open, { number, request, callee: to, canCancel, progress, isKilled: false, ...times }], number);
       const caller = disclosesCaller || disclose_me === true ? disclosed(session, "caller") : {};
       const invocation = invocationId(session.id, number);
-      tell(session, topics.inbox(session.scope, to), { kind: "invocation", to, invocation, match, registered, caller, ...call });
+      tell(session, { kind: "invocation", to, invocation, match, registered, caller, ...call });
     });
   }
 
@@ -76,19 +60,18 @@ export class Dealer {
 
   /** YIELD. "Calling and Invocations": its caller knows whether it is open. */
   yield(session: WampSession, [, invocation, options, ...payload]: MessageOf<"YIELD">): void {
-    tellCaller(session, { kind: "yield", from: session.id, invocation, options, payload });
+    answer(session, { kind: "yield", from: session.id, invocation, options, payload });
   }
 
   /** ERROR, for an INVOCATION. "Calling and Invocations" */
   error(session: WampSession, [, of, invocation, details, uri, ...payload]: MessageOf<"ERROR">): void {
     if (of !== type.INVOCATION) return violate(session.conn, "a client's ERROR is for an INVOCATION");
-    tellCaller(session, { kind: "error", from: session.id, invocation, details, uri, payload });
+    answer(session, { kind: "error", from: session.id, invocation, details, uri, payload });
   }
 
   /** What has come to the session's inbox: RESULT or ERROR for its CALL. "Calling and Invocations" */
-  receive(session: WampSession, message: Inbox): void | Promise<void> {
+  receive(session: WampSession, message: ToCaller): void | Promise<void> {
     const { kind, invocation } = message;
-    if ("to" in message) return message.to === session.id ? this.receiveAsCallee(session, message) : undefined;
     const calls = openCalls(session);
     if (kind === "left") return calls.forEach((call) => call.callee === message.from && fail(session, call, canceled));
     const call = calls.find(({ number, callee }) => callee === message.from && invocationId(session.id, number) === invocation);
@@ -106,15 +89,11 @@ export class Dealer {
     else return this.invoke(session, request, { options: message.options, procedure: message.procedure, payload: message.payload }, true);
   }
 
-  /** INVOCATION and INTERRUPT. "Calling and Invocations", "Call Canceling" */
-  private receiveAsCallee(session: WampSession, message: Extract<Inbox, { kind: "invocation" | "interrupt" }>): void {
-    const { invocation, kind } = message;
-    if (kind === "interrupt") return session.send([type.INTERRUPT, invocation, { mode: message.mode, reason: message.reason }]);
-    const { match, registered, caller, options, procedure, payload } = message;
-    const inbox = topics.inboxOfInvocation(session.scope, invocation);
-    if (!this.registrations.isCallee(session, match, registered)) {
-      return tell(session, inbox, { kind: "not registered", from: session.id, invocation, options, procedure, payload });
-    }
+  /** INVOCATION, as its callee. "Calling and Invocations" */
+  beInvoked(session: WampSession, message: Extract<ToSession, { kind: "invocation" }>): void {
+    const { invocation, match, registered, caller, options, procedure, payload } = message;
+    if (!this.registrations.isCallee(session, match, registered))
+      return tellCaller(session, { kind: "not registered", from: session.id, invocation, options, procedure, payload });
     const progress = options.receive_progress === true && { receive_progress: true };
     const details = { ...caller, ...(match !== "exact" && { procedure }), ...progress, ...passedThrough(options) };
     session.send([type.INVOCATION, invocation, routerId(session.scope, match, registered), details, ...payload]);
@@ -154,10 +133,9 @@ function isCaller(callers: readonly number[], invocation: number): boolean {
 }
 
 /** Only one that has called this session gets a turn of it; where there were more of them than are kept, any of its realm does. */
-function tellCaller(session: WampSession, message: Inbox): void {
-  const { scope, state } = session;
-  const isKnown = state.callers.length >= callersLimit || isCaller(state.callers, message.invocation);
-  if (isKnown) tell(session, topics.inboxOfInvocation(scope, message.invocation), message);
+function answer(session: WampSession, message: ToCaller): void {
+  const { callers } = session.state;
+  if (callers.length >= callersLimit || isCaller(callers, message.invocation)) tellCaller(session, message);
 }
 
 function fail(session: WampSession, call: OpenCall, uri: string, interrupts = false): void {
@@ -168,9 +146,5 @@ function fail(session: WampSession, call: OpenCall, uri: string, interrupts = fa
 
 function interrupt(session: WampSession, { canCancel, callee: to, number }: OpenCall, mode: string, reason: string): void {
   const invocation = invocationId(session.id, number);
-  if (canCancel) tell(session, topics.inbox(session.scope, to), { kind: "interrupt", to, invocation, mode, reason });
-}
-
-function tell({ conn }: WampSession, inbox: string, message: Inbox): void {
-  conn.publish(inbox, pack(message), { self: true });
+  if (canCancel) tell(session, { kind: "interrupt", to, invocation, mode, reason });
 }

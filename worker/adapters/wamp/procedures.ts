@@ -2,8 +2,8 @@
 // Source: the WAMP protocol, "Calling and Invocations", "Progressive Call Results" and "Session Meta API".
 
 import { listLimit, sessionsOf, tooMany } from "./broker.ts";
-import { pack } from "./codec.ts";
 import { isId, isReserved, isUri, topics } from "./identifiers.ts";
+import { tell } from "./inbox.ts";
 import { type Dict, type MessageOf, type } from "./messages.ts";
 import {
   type Answer,
@@ -16,14 +16,6 @@ import {
   WampResult,
   type WampSession,
 } from "./session.ts";
-
-/** To a session's inbox: it gets GOODBYE. */
-export interface Killed {
-  readonly kind: "kill";
-  readonly to: number;
-  readonly reason: string;
-  readonly details: Dict;
-}
 
 /** CALL. @returns undefined where it is not the handler's. */
 export function callOwn(session: WampSession, [, request, options, procedure, ...payload]: MessageOf<"CALL">): Answer {
@@ -76,7 +68,6 @@ async function answerMeta(session: WampSession, { procedure, args: [first], kwar
   if (isGet) return found;
   const { reason = "wamp.close.killed", message } = kwargs;
   if (typeof reason !== "string" || !isUri(reason)) return new WampError("wamp.error.invalid_uri");
-  const details = typeof message === "string" ? { message } : {};
-  conn.publish(topics.inbox(scope, first as number), pack({ kind: "kill", to: first, reason, details } as Killed));
+  tell(session, { kind: "kill", to: first as number, reason, details: typeof message === "string" ? { message } : {} });
   return undefined;
 }

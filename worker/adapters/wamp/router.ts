@@ -4,11 +4,11 @@ import { type ErrorCode, isCodedError } from "../../../protocol/errors.ts";
 import type { Closing, Message, Turn } from "../../handler.ts";
 import * as broker from "./broker.ts";
 import { decode, NotDecodable, unpack } from "./codec.ts";
-import { Dealer, type Inbox } from "./dealer.ts";
+import { Dealer } from "./dealer.ts";
 import { authenticated, greet, type HandshakeOptions } from "./handshake.ts";
 import { randomId, topics } from "./identifiers.ts";
+import type { Publication, ToCaller, ToSession } from "./inbox.ts";
 import { type Dict, type MessageName, type MessageOf, nameOf, type Payload, type, violationOf, type WampMessage } from "./messages.ts";
-import type { Killed } from "./procedures.ts";
 import { type Answer, type Conn, type Joined, serializerOf, violate, WampError, type WampHooks, WampSession } from "./session.ts";
 
 /** Of a hook. */
@@ -105,12 +105,14 @@ export class Router {
   hear(conn: Conn, topic: string, message: Message, turn: Turn): Done {
     return this.inSession(conn, turn, (session) => {
       const said = unpack(message.bytes());
-      if (topic === topics.publications(session.scope)) return broker.deliver(session, said as broker.Publication, true);
-      const told = said as Inbox | broker.Chosen | Killed;
-      if (told.kind !== "event" && told.kind !== "kill") return this.dealer.receive(session, told);
+      if (topic === topics.publications(session.scope)) return broker.deliver(session, said as Publication, true);
+      const told = said as ToSession | ToCaller;
+      if ("from" in told) return this.dealer.receive(session, told);
       if (told.to !== session.id) return undefined;
       if (told.kind === "event") return broker.deliver(session, told, false);
-      sayGoodbye(session, told.details, told.reason);
+      if (told.kind === "kill") return sayGoodbye(session, told.details, told.reason);
+      if (told.kind === "invocation") return this.dealer.beInvoked(session, told);
+      session.send([type.INTERRUPT, told.invocation, { mode: told.mode, reason: told.reason }]); // "Call Canceling"
     });
   }
 
