@@ -118,6 +118,21 @@ test.each([{ CONNECTIONS: "3" }, { ADDRESS_CONNECTIONS: "3", UNLIMITED_ADDRESSES
   },
 );
 
+test("a WebSocket that is closed behind the message that moves it ends the session, after what was sent there", async () => {
+  system = await start();
+  const [other, poll] = await Promise.all([TestClient.open(`${system.url}/line/a/other`), LineClient.open(`${system.url}/line/a/leaves`)]);
+  const id = poll.lines[0]?.replace("open ", "");
+  const socket = await TestClient.open(`${system.url}/line/b/leaves?session=leaves`);
+  socket.send("pause paused");
+  await poll.until(() => poll.lines.includes("paused"), "the poll is told");
+  poll.stop();
+  for (const message of ["move", "say one", "say two"]) socket.send(message);
+  await socket.close(4002, "gone");
+  await other.receives(4);
+  expect(other.received.slice(1)).toEqual(["one", "two", `closed ${id} 4002 gone`]);
+  await other.close();
+});
+
 test("polls and messages reach a session through any gateway: each frame once and in order, each message once", async () => {
   system = await start({ gateways: 2, workers: 2 });
   const url = `${system.url}/line/a/any`;

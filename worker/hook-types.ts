@@ -106,7 +106,8 @@ export interface Connection<Params = PathParams, State = unknown> {
   pauseSession(frame: string): void;
   /**
    * When the turn has committed, the WebSocket is the session's: what waits for it is sent there first, and what the client sends behind the
-   * message of this turn is the session's. This connection closes with 1000. Where the session has ended, with 1008 "session.unknown".
+   * message of this turn is the session's. This connection closes with 1000. Where the session has ended, with 1008 "session.unknown". If the
+   * client has closed the WebSocket behind that message, the session closes as it did.
    */
   moveToSession(): void;
   /** Commits what was asked for so far; `turn.flushed` counts it. Resolves when the gateway has it: then go on. */
