@@ -14,26 +14,42 @@ export const EVENT = 8;
 
 /** A topic of thinstate has at most 256 bytes, of which its prefix takes some: see `uriLimit`. */
 const uriBytes = 240;
-const uri = v.pipe(v.string(), v.minLength(1), v.maxBytes(uriBytes));
+// Half a surrogate pair is no UTF-8, and no name of a topic.
+const uri = v.pipe(
+  v.string(),
+  v.minLength(1),
+  v.maxBytes(uriBytes),
+  v.check((text) => text.isWellFormed()),
+);
 
 /** What a URI may have, once its prefix is resolved. @param prefix Of its topic. */
 export function uriLimit(prefix: string): number {
   return Math.min(uriBytes, 256 - Buffer.byteLength(prefix));
 }
 
+// A state has no such key.
+const prefix = v.pipe(v.string(), v.minLength(1), v.maxBytes(64), v.notValue("__proto__"));
+/** How deep an event or an argument may be nested. What overflows a stack cannot be sent on. */
+const depthLimit = 200;
+const value = v.custom<unknown>((given) => given !== undefined && !isDeeper(given, depthLimit));
 const sessionIds = v.pipe(v.array(v.string()), v.maxLength(100));
 
 /** What a client may send. */
 export const clientMessage = v.union([
-  v.strictTuple([v.literal(PREFIX), v.pipe(v.string(), v.minLength(1), v.maxBytes(64)), uri]),
-  v.tupleWithRest([v.literal(CALL), v.pipe(v.string(), v.maxBytes(256)), uri], v.unknown()),
+  v.strictTuple([v.literal(PREFIX), prefix, uri]),
+  v.tupleWithRest([v.literal(CALL), v.pipe(v.string(), v.maxBytes(256)), uri], value),
   v.strictTuple([v.literal(SUBSCRIBE), uri]),
   v.strictTuple([v.literal(UNSUBSCRIBE), uri]),
-  v.strictTuple([v.literal(PUBLISH), uri, v.unknown()]),
-  v.strictTuple([v.literal(PUBLISH), uri, v.unknown(), v.union([v.boolean(), sessionIds])]),
+  v.strictTuple([v.literal(PUBLISH), uri, value]),
+  v.strictTuple([v.literal(PUBLISH), uri, value, v.union([v.boolean(), sessionIds])]),
   // AutobahnJS has a list where eligible follows; Ratchet and AutobahnPython take excludeMe there, too.
-  v.strictTuple([v.literal(PUBLISH), uri, v.unknown(), v.union([v.boolean(), sessionIds]), sessionIds]),
+  v.strictTuple([v.literal(PUBLISH), uri, value, v.union([v.boolean(), sessionIds]), sessionIds]),
 ]);
 
 export type ClientMessage = v.InferOutput<typeof clientMessage>;
 export type PublishMessage = readonly [typeof PUBLISH, string, unknown, (boolean | readonly string[])?, (readonly string[])?];
+
+function isDeeper(given: unknown, levels: number): boolean {
+  if (typeof given !== "object" || given === null) return false;
+  return levels === 0 || Object.values(given).some((each) => isDeeper(each, levels - 1));
+}

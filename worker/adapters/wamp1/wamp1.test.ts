@@ -205,6 +205,11 @@ test("with onPublish, nobody gets anything but what it broadcasts", async () => 
   expect(bob.received.slice(1)).toEqual([[8, chat, "LOUD"]]);
 });
 
+/** An array in an array in an array … */
+function nested(levels: number): unknown {
+  return JSON.parse("[".repeat(levels) + "]".repeat(levels));
+}
+
 const refused: ReadonlyArray<readonly [string, object]> = [
   ["no array", { type: 2 }],
   ["an empty array", []],
@@ -215,6 +220,11 @@ const refused: ReadonlyArray<readonly [string, object]> = [
   ["a SUBSCRIBE of two topics", [5, chat, chat]],
   ["an empty URI", [5, ""]],
   ["a URI that is too long", [5, "x".repeat(241)]],
+  ["a URI that is no UTF-8", [5, "\ud800"]],
+  ["a prefix that no object may have", [1, "__proto__", calc]],
+  ["a PUBLISH without an event", [7, chat]],
+  ["an event that is nested too deeply", [7, chat, nested(201)]],
+  ["an argument that is nested too deeply", [2, "c", `${calc}add`, nested(201)]],
   ["a PUBLISH whose exclude is text", [7, chat, "hi", "me"]],
   ["a PUBLISH whose eligible is a boolean", [7, chat, "hi", [], true]],
   ["a PUBLISH that excludes more than a hundred", [7, chat, "hi", Array.from({ length: 101 }, String)]],
