@@ -48,6 +48,12 @@ test("a cookie's user is the authid, whatever HELLO says", async () => {
   expect((await joe.next())[2]).toMatchObject({ authid: "joe", authrole: "user" });
 });
 
+test("limits are those of any handler", () => {
+  expect(wamp({ path: "/ws", realms: ["realm1"], limits: { messages: "50/1s" } })).toMatchObject({
+    limits: { messages: { count: 50, ms: 1000 } },
+  });
+});
+
 test("without a subprotocol that it knows, the handshake is refused; what comes with a cookie is known by it", async () => {
   const app = await start({
     authenticate: { cookie: ({ user }) => (user === undefined ? undefined : { authrole: "user", authid: user }) },

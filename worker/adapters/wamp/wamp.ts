@@ -8,7 +8,7 @@
 //
 // docs/wamp.md shows more.
 
-import { defineHandler, type UpgradeRequest, type Welcome } from "../../handler.ts";
+import { defineHandler, type HandlerLimits, type UpgradeRequest, type Welcome } from "../../handler.ts";
 import { type } from "../../schema.ts";
 import type { HandshakeOptions } from "./handshake.ts";
 import { RequestFailed, Router } from "./router.ts";
@@ -24,6 +24,8 @@ export interface WampOptions<Path extends string> extends Omit<HandshakeOptions,
   readonly prefix?: string;
   readonly origins?: readonly string[];
   readonly requireOrigin?: boolean;
+  /** Of the messages that a session may send: a publication costs a turn of each session that subscribes by a pattern. */
+  readonly limits?: HandlerLimits;
   /** As of any handler: refuses with a Response, or says whose cookie it is, for `authenticate.cookie`. */
   onUpgrade?(request: UpgradeRequest): Settled<Pick<Welcome, "user" | "headers"> | Response | undefined>;
 }
@@ -33,12 +35,21 @@ const helloMs = 10_000;
 const subprotocols = ["wamp.2.json", "wamp.2.msgpack"];
 
 /** @returns what `defineHandler` does. */
-export function wamp<const Path extends string>({ path, prefix = path, origins, requireOrigin, onUpgrade, ...options }: WampOptions<Path>) {
+export function wamp<const Path extends string>({
+  path,
+  prefix = path,
+  origins,
+  requireOrigin,
+  limits,
+  onUpgrade,
+  ...options
+}: WampOptions<Path>) {
   const router = new Router({ ...options, prefix });
   return defineHandler({
     path,
     ...(origins && { origins }),
     ...(requireOrigin !== undefined && { requireOrigin }),
+    ...(limits && { limits }),
     subprotocols,
     state: type<State>({ phase: "opening" }),
     async onUpgrade(request) {
