@@ -1,7 +1,8 @@
 // The records of one turn, or of one flush of it, as they lie in their batch: what is asked of them before they are applied.
 
 import type { Batch } from "../protocol/envelope.ts";
-import { decodeSubscribeLast } from "../protocol/payloads.ts";
+import { mostKeptMessages } from "../protocol/history.ts";
+import { decodeSubscribeAfter, decodeSubscribeLast } from "../protocol/payloads.ts";
 import { toGateway } from "../protocol/records.ts";
 import { checkTopic } from "../protocol/subjects.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
@@ -21,7 +22,7 @@ export function needsQuota({ batch, from, to }: Run): boolean {
   for (let index = from; index < to; index++) {
     const type = batch.type(index);
     if (type === toGateway.subscribe || type === toGateway.member || type === toGateway.timer) return true;
-    if (type === toGateway.publishKept || type === toGateway.subscribeLast || type === toGateway.subscribeHook) return true;
+    if (type === toGateway.publishKept || isKeptSubscription(type) || type === toGateway.subscribeHook) return true;
   }
   return false;
 }
@@ -31,8 +32,8 @@ export function topicsOf({ batch, from, to }: Run): readonly string[] {
   const topics: string[] = [];
   for (let index = from; index < to; index++) {
     const type = batch.type(index);
-    if (type !== toGateway.subscribe && type !== toGateway.subscribeLast && type !== toGateway.subscribeHook) continue;
-    const topic = type === toGateway.subscribeLast ? decodeSubscribeLast(batch.payload(index)).topic : batch.text(index);
+    if (type !== toGateway.subscribe && !isKeptSubscription(type) && type !== toGateway.subscribeHook) continue;
+    const topic = isKeptSubscription(type) ? keptSubscription(batch, index).topic : batch.text(index);
     checkTopic(topic);
     topics.push(topic);
   }
@@ -43,11 +44,30 @@ export function topicsOf({ batch, from, to }: Run): readonly string[] {
 export function lastsOf({ batch, from, to }: Run): ReadonlyMap<string, number> {
   const lasts = new Map<string, number>();
   for (let index = from; index < to; index++) {
-    if (batch.type(index) !== toGateway.subscribeLast) continue;
-    const { topic, last } = decodeSubscribeLast(batch.payload(index));
+    if (!isKeptSubscription(batch.type(index))) continue;
+    const { topic, last } = keptSubscription(batch, index);
     lasts.set(topic, Math.max(last, lasts.get(topic) ?? 0));
   }
   return lasts;
+}
+
+/** A subscription that begins with what its topic keeps. */
+export interface KeptSubscription {
+  readonly topic: string;
+  readonly last: number;
+  /** Only what is behind this position. */
+  readonly after?: string;
+}
+
+function isKeptSubscription(type: number): boolean {
+  return type === toGateway.subscribeLast || type === toGateway.subscribeAfter;
+}
+
+/** @throws {CodedError} "envelope.malformed", "history.invalid" */
+export function keptSubscription(batch: Batch, index: number): KeptSubscription {
+  const payload = batch.payload(index);
+  if (batch.type(index) === toGateway.subscribeLast) return decodeSubscribeLast(payload);
+  return { ...decodeSubscribeAfter(payload), last: mostKeptMessages };
 }
 
 /** What may end the socket, or make it another connection's, does not happen under its cork. */
@@ -60,6 +80,6 @@ export function isOfPin(type: number): boolean {
   return (
     (type >= toGateway.send && type <= toGateway.released) ||
     (type >= toGateway.identity && type <= toGateway.sendTogether) ||
-    (type >= toGateway.pauseSession && type <= toGateway.countMessages)
+    (type >= toGateway.pauseSession && type <= toGateway.subscribeAfter)
   );
 }

@@ -1,9 +1,11 @@
 // What a turn asks for of topics: publishes, subscriptions, and what is told of a member. Applied to one connection, whose turn has committed.
 
 import type { ErrorCode } from "../protocol/errors.ts";
-import { decodePublish, decodePublishExcept, decodePublishKept, decodeSubscribeLast } from "../protocol/payloads.ts";
+import { entriesAfter } from "../protocol/history.ts";
+import { decodePublish, decodePublishExcept, decodePublishKept } from "../protocol/payloads.ts";
 import { checkTopic } from "../protocol/subjects.ts";
 import { decodeTogether } from "../protocol/together.ts";
+import type { KeptSubscription } from "./commit-run.ts";
 import { type Connection, ConnectionTopics, ownerOf, type Socket } from "./connection.ts";
 import type { History } from "./history/history.ts";
 import type { HookSubscribers } from "./hook-subscribers.ts";
@@ -116,11 +118,11 @@ export class TopicEffects {
   }
 
   /** What the topic keeps has been loaded. It gets that, and then whatever is newer. */
-  subscribeLast(connection: Connection, payload: Buffer): void {
-    const { topic, last } = decodeSubscribeLast(payload);
+  subscribeKept(connection: Connection, { topic, last, after }: KeptSubscription): void {
     const { socket } = connection;
     if (socket === undefined || connection.topics?.has(topic)) return;
-    for (const { data, isBinary } of this.options.history.latest(topic, last)) socket.send(data, isBinary);
+    const latest = this.options.history.latest(topic, last);
+    for (const { data, isBinary } of after === undefined ? latest : entriesAfter(latest, after)) socket.send(data, isBinary);
     this.subscribe(connection, topic);
   }
 

@@ -24,7 +24,7 @@ export const errorTable = {
   "topic.invalid": { close: 1011, text: "a topic is empty, longer than 256 bytes of UTF-8, or not well-formed text" },
   "hook.invalid": {
     close: 1011,
-    text: "a subscription with hook has a handler without onPublish, or last, or another hook than true or false",
+    text: "a subscription with hook has a handler without onPublish, or last or after, or another hook than true or false",
   },
   "timer.invalid": { close: 1011, text: "a timer's name or time is none, or its handler has no onTimer" },
   "timers.tooMany": { close: 1011, text: "a connection has more than TIMERS_PER_CONNECTION timers" },
@@ -35,7 +35,7 @@ export const errorTable = {
   "lock.total": { close: 1013, text: "connections of a gateway have, or wait for, as many locks as LOCKS" },
   "lock.lost": { close: 1013, text: "a connection had a lock, and NATS' JetStream has lost it or given it to another one" },
   "member.invalid": { close: 1011, text: "what is told of a member (`as`) has no JSON, or more than 1 KiB of it" },
-  "history.invalid": { close: 1011, text: "keep or last is not what a publish, a subscription or app.history takes" },
+  "history.invalid": { close: 1011, text: "keep, last or after is not what a publish, a subscription or app.history takes" },
   "history.tooMany": { close: 1011, text: "a publish has another keep than those of the HISTORY_STREAMS streams that there are" },
   "history.unavailable": { close: 1013, text: "the history of topics cannot be written or read: NATS' JetStream refuses, or is off" },
   "history.total": { close: 1013, text: "what waits to be kept in history exceeds HISTORY_PENDING_BYTES" },

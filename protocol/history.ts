@@ -56,6 +56,28 @@ export function checkLast(last: unknown): number {
   throw new CodedError("history.invalid", `last is a whole number from 1 to ${mostKeptMessages}, not ${JSON.stringify(last)}`);
 }
 
+/** A place in a stream: behind the entry that has this offset. */
+export interface Position {
+  readonly epoch: string;
+  readonly offset: number;
+}
+
+/** @param after `epoch:offset`, as app.history tells. @throws {CodedError} "history.invalid" */
+export function parsePosition(after: unknown): Position {
+  const [, epoch, offset] = (typeof after === "string" && /^([a-z0-9]{1,64}):(\d{1,15})$/.exec(after)) || [];
+  if (epoch !== undefined) return { epoch, offset: Number(offset) };
+  throw new CodedError("history.invalid", `after is the position of an entry of app.history, not ${JSON.stringify(after)}`);
+}
+
+/** @returns how many of the latest, or behind which position; undefined: neither. @throws {CodedError} "history.invalid" */
+export function checkBeginning(options: { readonly last?: unknown; readonly after?: unknown } = {}): number | string | undefined {
+  const { last, after } = options;
+  if (after === undefined) return last === undefined ? undefined : checkLast(last);
+  if (last !== undefined) throw new CodedError("history.invalid", "last and after exclude each other");
+  parsePosition(after);
+  return after as string;
+}
+
 /** One message that a topic keeps. */
 export interface HistoryEntry {
   /** Of the stream that has it. A stream that is made anew has another. */
@@ -125,6 +147,12 @@ export interface HistoryStore {
 }
 
 export type OnEntry = (topic: string, entry: HistoryEntry) => void;
+
+/** Those of the position's stream behind it. Another stream, of another `keep`, has no order with it. */
+export function entriesAfter(entries: readonly HistoryEntry[], after: string): HistoryEntry[] {
+  const position = parsePosition(after);
+  return entries.filter(({ epoch, offset }) => epoch === position.epoch && offset > position.offset);
+}
 
 /** @returns those of the latest that are still kept, at most `last`. */
 export function stillKept(entries: readonly HistoryEntry[], last: number, now: number): HistoryEntry[] {

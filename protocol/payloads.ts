@@ -2,7 +2,7 @@
 // docs/wire.md tells the same in prose.
 
 import { CodedError } from "./errors.ts";
-import { checkLast, checkRetention, type Retention } from "./history.ts";
+import { checkLast, checkRetention, parsePosition, type Retention } from "./history.ts";
 
 /** A publish record's payload: topic and data. */
 export function encodePublish(topic: string, data: Uint8Array): Uint8Array {
@@ -76,6 +76,20 @@ export function encodeSubscribeLast(topic: string, last: number): Uint8Array {
 export function decodeSubscribeLast(payload: Buffer): { topic: string; last: number } {
   if (payload.length < 2) throw new CodedError("envelope.malformed", "a subscription without its topic");
   return { topic: payload.toString("utf8", 2), last: checkLast(payload.readUInt16LE(0)) };
+}
+
+/** Of a subscription that begins with what its topic keeps behind a position. @param after See parsePosition. */
+export function encodeSubscribeAfter(topic: string, after: string): Uint8Array {
+  return Buffer.concat([Buffer.of(after.length), Buffer.from(after), Buffer.from(topic)]);
+}
+
+/** @throws {CodedError} "envelope.malformed", "history.invalid" */
+export function decodeSubscribeAfter(payload: Buffer): { topic: string; after: string } {
+  const end = 1 + (payload[0] ?? 0);
+  if (payload.length <= end) throw new CodedError("envelope.malformed", "a subscription without its topic");
+  const after = payload.toString("utf8", 1, end);
+  parsePosition(after);
+  return { topic: payload.toString("utf8", end), after };
 }
 
 /** The payload of what was published, for a handler. @param number Of the publish, at its subscriber's gateway: another for each. */

@@ -109,6 +109,8 @@ export const toGateway = {
   moveToSession: 64,
   /** An effect: the client's message holds so many more. extra: how many. */
   countMessages: 65,
+  /** A subscription that begins with what the topic keeps behind a position. Payload: u8 position bytes, position, topic. */
+  subscribeAfter: 66,
 } as const;
 
 export const flag = {

@@ -85,6 +85,23 @@ test("what is kept is told to whoever asks, and to newcomers before anything new
   await Promise.all([ada, bob, cyd, dan].map((client) => client.close()));
 });
 
+test("who has read what is kept subscribes behind a position of it, and misses nothing that came meanwhile", async () => {
+  const [ada, bob] = await openOneOnEach("/room/grey");
+  for (const text of ["a", "b", "c"]) ada.send({ appSay: text });
+  await ada.receives(4);
+  bob.send({ history: 3 });
+  await bob.receives(2);
+  const { positions } = bob.values[1] as { positions: string[] };
+  ada.send({ appSay: "d" });
+  await ada.receives(5);
+  bob.send({ after: positions[1] });
+  await bob.receives(6);
+  ada.send({ appSay: "e" });
+  await bob.until(() => said(bob).length === 3, "bob hears them");
+  expect(bob.values.slice(2)).toEqual([{ before: true }, { said: "c" }, { said: "d" }, { in: true }, { said: "e" }]);
+  await Promise.all([ada, bob].map((client) => client.close()));
+});
+
 test("killed workers and a killed nats-server: nobody misses anything or gets it twice, whenever they came", async () => {
   system.keepWorkers();
   const messages = 90;

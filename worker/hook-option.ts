@@ -9,6 +9,6 @@ export function checkHook({ onPublish }: Pick<Handler, "onPublish">, options: Su
   if (typeof hook !== "boolean") throw new CodedError("hook.invalid", `hook is true or false, not ${typeof hook}`);
   if (!hook) return false;
   if (onPublish === undefined) throw new CodedError("hook.invalid", "subscribe with hook needs an onPublish in the handler");
-  if (options?.last === undefined) return true;
-  throw new CodedError("hook.invalid", "hook and last exclude each other: app.history reads what the topic keeps");
+  if (options?.last === undefined && options?.after === undefined) return true;
+  throw new CodedError("hook.invalid", "hook goes with neither last nor after: app.history reads what the topic keeps");
 }

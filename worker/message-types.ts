@@ -43,6 +43,12 @@ export interface SubscribeOptions {
    */
   readonly last?: number;
   /**
+   * As `last`, but begins with what the topic keeps behind this position, that of an entry of `app.history` of whatever topic with the same
+   * `keep`: so what was read there is gone on with. At most as much as `app.history` reads: what is older is left out.
+   * @throws {CodedError} "history.invalid"
+   */
+  readonly after?: string;
+  /**
    * Makes this connection a member of the topic, for `members`, and tells others this of it: any value that has JSON, of at most 1 KiB. Again
    * with another value, and that is told from then on. @throws {CodedError} "member.invalid"
    */

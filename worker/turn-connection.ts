@@ -4,11 +4,11 @@ import { checkClose } from "../protocol/close-code.ts";
 import { gatewayOf } from "../protocol/connection-id.ts";
 import { CodedError } from "../protocol/errors.ts";
 import { checkHeartbeat } from "../protocol/heartbeat.ts";
-import { checkLast, checkRetention } from "../protocol/history.ts";
+import { checkBeginning, checkRetention } from "../protocol/history.ts";
 import { needLevel } from "../protocol/level.ts";
 import { checkLockName, checkLockWait } from "../protocol/lock-value.ts";
 import { packValue } from "../protocol/msgpack.ts";
-import { encodePublish, encodeSetTimer, encodeSubscribeLast } from "../protocol/payloads.ts";
+import { encodePublish, encodeSetTimer, encodeSubscribeAfter, encodeSubscribeLast } from "../protocol/payloads.ts";
 import { flag, toGateway, toWorker } from "../protocol/records.ts";
 import { checkTopic } from "../protocol/subjects.ts";
 import { checkUser } from "../protocol/user.ts";
@@ -109,18 +109,18 @@ export class TurnConnection implements Connection {
     checkTopic(topic);
     const hook = checkHook(turn.mailbox.pin.handler, options);
     if (hook) needLevel(turn.mailbox.pin.level, 1, "conn.subscribe with hook");
-    const last = options?.last === undefined ? undefined : checkLast(options.last);
-    if (last !== undefined) needLevel(turn.mailbox.pin.level, 1, "conn.subscribe with last");
+    const beginning = checkBeginning(options);
+    if (beginning !== undefined) needLevel(turn.mailbox.pin.level, 1, "conn.subscribe with last or after");
     const info = options?.as === undefined ? undefined : encodeInfo(options.as);
     if (info !== undefined) needLevel(turn.mailbox.pin.level, 1, "conn.subscribe with as");
-    this.#subscribe(turn, topic, { last, hook });
+    this.#subscribe(turn, topic, { beginning, hook });
     if (info === undefined) return;
     turn.effects.add(toGateway.member, encodePublish(topic, Buffer.from(info)));
     turn.memberInfo ??= new Map();
     turn.memberInfo.set(topic, JSON.parse(info));
   }
 
-  #subscribe(turn: RunningTurn, topic: string, { last, hook }: { last: number | undefined; hook: boolean }): void {
+  #subscribe(turn: RunningTurn, topic: string, { beginning, hook }: { beginning: number | string | undefined; hook: boolean }): void {
     if (turn.topics.has(topic)) {
       if (turn.isHooked(topic) !== hook) this.#divert(turn, topic, hook);
       return;
@@ -128,8 +128,9 @@ export class TurnConnection implements Connection {
     const limit = turn.host.limits.topicsPerConnection;
     if (turn.topics.size >= limit)
       throw new CodedError("topics.tooMany", `a connection has at most ${limit} topics (TOPICS_PER_CONNECTION)`);
-    if (last === undefined) this.#divert(turn, topic, hook);
-    else turn.effects.add(toGateway.subscribeLast, encodeSubscribeLast(topic, last));
+    if (beginning === undefined) this.#divert(turn, topic, hook);
+    else if (typeof beginning === "number") turn.effects.add(toGateway.subscribeLast, encodeSubscribeLast(topic, beginning));
+    else turn.effects.add(toGateway.subscribeAfter, encodeSubscribeAfter(topic, beginning));
     turn.topics.add(topic);
   }
 

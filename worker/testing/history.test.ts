@@ -42,6 +42,26 @@ test("a topic keeps as many as was said, for as long; who subscribes gets them i
   expect(await history(10)).toEqual([]);
 });
 
+test("who has read what a topic keeps subscribes behind that: neither a gap nor a double", async () => {
+  let last: HistoryEntry | undefined;
+  const handler = defineHandler({
+    path: "/:what",
+    async onMessage(conn, text, { app }) {
+      if (conn.params.what === "say") return conn.publish("room", text, { keep });
+      if (text.text() === "read") last = (await app.history("room", { last: 1 }))[0];
+      else conn.subscribe("room", { after: last?.position ?? "" });
+    },
+  });
+  const app = await testHandler(handler);
+  const [ada, bob] = [await app.connect("/say"), await app.connect("/hear")];
+  await ada.send("1");
+  await bob.send("read");
+  await ada.send("2");
+  await bob.send("subscribe");
+  await ada.send("3");
+  expect([last?.data.text(), bob.received]).toEqual(["1", [2, 3]]);
+});
+
 test("a turn that is rolled back keeps nothing, and one that runs again keeps it once", async () => {
   const { room, history } = await startRoom();
   const ada = await room.connect("/room/1");
@@ -60,6 +80,8 @@ test("what is wrong with keep or last is told before anything happens; a gateway
     [undefined, { last: 0 }],
     [undefined, { last: 1_001 }],
     [undefined, { last: "3" }],
+    [undefined, { after: "3" }],
+    [undefined, { after: "e:1", last: 3 }],
   ];
   for (const [publish, subscribe] of asked) {
     const handler = defineHandler({

@@ -94,6 +94,7 @@ test("what came before the turn that leaves the topic has its turn, and nothing 
 test.each([
   ["has no onPublish", {}, { hook: true }, "needs an onPublish"],
   ["is to begin with the latest", { onPublish: () => undefined }, { hook: true, last: 3 }, "app.history"],
+  ["is to begin behind a position", { onPublish: () => undefined }, { hook: true, after: "e:1" }, "app.history"],
   ["is asked for in other words", { onPublish: () => undefined }, { hook: "yes" as unknown as boolean }, "true or false"],
 ])("one that %s is refused", async (_, hooks, options, text) => {
   const app = await testHandler(defineHandler({ path: "/", ...hooks, onMessage: (conn) => conn.subscribe("t", options) }));

@@ -291,7 +291,7 @@ export class InMemoryGateway {
           except: [...(seen.except ?? []), ...(seen.self ? [] : [connection.id])],
         });
       case "subscribe":
-        if (isOpen) connection.subscribe(seen, this.history.frames(seen.topic, seen.last ?? 0));
+        if (isOpen) connection.subscribe(seen, this.history.frames(seen));
         return;
       case "member":
         return connection.setMember(seen.topic, publishedFrame(effect).frame, this.wallClock);

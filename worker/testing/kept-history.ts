@@ -1,6 +1,6 @@
 // What topics keep, in memory, as the gateways' store does.
 
-import { type HistoryEntry, type Retention, stillKept } from "../../protocol/history.ts";
+import { entriesAfter, type HistoryEntry, mostKeptMessages, type Retention, stillKept } from "../../protocol/history.ts";
 import { flag } from "../../protocol/records.ts";
 import type { Frame } from "../effects.ts";
 import type { HistoryEntry as SeenEntry } from "../handler.ts";
@@ -30,8 +30,9 @@ export class KeptHistory {
   }
 
   /** As frames of a client that subscribes. */
-  frames(topic: string, last: number): Frame[] {
-    return this.latest(topic, last).map(({ data, isBinary }) => ({ payload: data, flags: isBinary ? flag.binary : 0 }));
+  frames({ topic, last = 0, after }: { topic: string; last?: number; after?: string }): Frame[] {
+    const entries = after === undefined ? this.latest(topic, last) : entriesAfter(this.latest(topic, mostKeptMessages), after);
+    return entries.map(({ data, isBinary }) => ({ payload: data, flags: isBinary ? flag.binary : 0 }));
   }
 
   /** As app.history tells. */

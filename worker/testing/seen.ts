@@ -2,7 +2,14 @@
 
 import { type Heartbeat, parseHeartbeat } from "../../protocol/heartbeat.ts";
 import type { Retention } from "../../protocol/history.ts";
-import { decodePublish, decodePublishExcept, decodePublishKept, decodeSetTimer, decodeSubscribeLast } from "../../protocol/payloads.ts";
+import {
+  decodePublish,
+  decodePublishExcept,
+  decodePublishKept,
+  decodeSetTimer,
+  decodeSubscribeAfter,
+  decodeSubscribeLast,
+} from "../../protocol/payloads.ts";
 import { flag, parseIdentity, toGateway } from "../../protocol/records.ts";
 import { type Effect, bytesOf as encodedBytes, type Frame, framesOf } from "../effects.ts";
 import { decodeState } from "../state-codec.ts";
@@ -26,7 +33,7 @@ export type TestEffect =
       readonly except?: readonly string[];
       readonly keep?: Retention;
     }
-  | { readonly type: "subscribe"; readonly topic: string; readonly last?: number; readonly hook?: true }
+  | { readonly type: "subscribe"; readonly topic: string; readonly last?: number; readonly after?: string; readonly hook?: true }
   | { readonly type: "unsubscribe"; readonly topic: string }
   | { readonly type: "setTimer"; readonly name: string; readonly ms: number }
   | { readonly type: "clearTimer"; readonly name: string }
@@ -64,6 +71,8 @@ export function seenEffect(effect: Effect): TestEffect {
     }
     case toGateway.subscribeLast:
       return { type: "subscribe", ...decodeSubscribeLast(bytesOf(effect)) };
+    case toGateway.subscribeAfter:
+      return { type: "subscribe", ...decodeSubscribeAfter(bytesOf(effect)) };
     case toGateway.subscribe:
       return { type: "subscribe", topic: textOf(effect) };
     case toGateway.subscribeHook:

@@ -5,6 +5,7 @@ import { defineHandler, type } from "../../../worker/handler.ts";
 type Wish =
   | { say: unknown; plain?: boolean; seconds?: number; messages?: number }
   | { subscribe: number }
+  | { after: string }
   | { history: number }
   | { appSay: unknown }
   | { die: unknown };
@@ -30,6 +31,11 @@ export default defineHandler({
     if ("subscribe" in wish) {
       conn.send({ before: true });
       conn.subscribe(room, { last: wish.subscribe });
+      conn.send({ in: true });
+    }
+    if ("after" in wish) {
+      conn.send({ before: true });
+      conn.subscribe(room, { after: wish.after });
       conn.send({ in: true });
     }
     if ("history" in wish) {

@@ -38,8 +38,8 @@ class SockJsConnection extends InFrontOf<Connection> implements Pick<Connection,
 
   subscribe(topic: string, options: SubscribeOptions = {}): void {
     if (!isRaw(this.inner)) return this.inner.subscribe(topic, options);
-    if (options.hook || options.last !== undefined)
-      throw new CodedError("hook.invalid", "a raw WebSocket of SockJS cannot subscribe with hook or last");
+    if (options.hook || options.last !== undefined || options.after !== undefined)
+      throw new CodedError("hook.invalid", "a raw WebSocket of SockJS cannot subscribe with hook, last or after");
     // A turn of this connection takes each message out of its frame: nobody else pays for it.
     this.inner.subscribe(topic, { ...options, hook: true });
   }
