@@ -2,7 +2,8 @@
 // say (several rooms, all but a room, join them to another) is published to the sockets' own turns instead: each finds out whether it is meant.
 
 import { together } from "../../handler.ts";
-import { type EncodedPacket, encodePacket, packetType } from "./packet.ts";
+import { encodeEvent, type Keep } from "./offset.ts";
+import type { EncodedPacket } from "./packet.ts";
 import { currentTurn, NamedCallback, type Outlet } from "./turn.ts";
 
 export type Rooms = string | readonly string[];
@@ -39,6 +40,9 @@ interface Scope {
   readonly rooms: readonly string[];
   readonly except: readonly string[];
   readonly from?: string | undefined;
+  /** The socket of that connection. */
+  readonly sender?: string | undefined;
+  readonly isVolatile?: boolean | undefined;
 }
 
 /** What is published to the turns of all sockets of a namespace. */
@@ -49,6 +53,11 @@ export interface Order extends Scope {
   readonly leave?: readonly string[];
   /** Whether the whole connection is closed. */
   readonly disconnect?: boolean;
+}
+
+/** Whether an order is for a socket that is in these rooms. */
+export function isMeant({ rooms, except }: Pick<Order, "rooms" | "except">, own: ReadonlySet<string>): boolean {
+  return (rooms.length === 0 || rooms.some((room) => own.has(room))) && !except.some((room) => own.has(room));
 }
 
 /** As many ids as a publish leaves out, without the emitter's own. */
@@ -92,20 +101,22 @@ export class BroadcastOperator<Data> {
     this.order({ disconnect: close });
   }
 
-  /** The gateway bounds what waits for a slow client: there is nothing to drop here. */
-  get volatile(): this {
-    return this;
+  /** It is not kept for those who are away. The gateway bounds what waits for a slow client: there is nothing else to drop. */
+  get volatile(): BroadcastOperator<Data> {
+    return new BroadcastOperator(this.place, { ...this.scope, isVolatile: true });
   }
 
   emit(event: string, ...args: unknown[]): true {
     if (typeof args.at(-1) === "function" || args.at(-1) instanceof NamedCallback)
       throw new TypeError("what is emitted to many is not acknowledged: emit to each socket with a callback of socket.callback(name, …)");
-    const { rooms, except, from } = this.scope;
-    const packet = encodePacket({ type: packetType.event, nsp: this.place.name, data: [event, ...args] });
-    const left = except.map(connectionOf).filter((id) => id !== undefined);
-    if (rooms.length <= 1 && left.length === except.length && left.length <= exceptLimit)
-      this.place.outlet.publish(this.place.topic(rooms[0]), framesOf(packet), { from, except: left });
-    else this.order({ emit: { ...packet, attachments: packet.attachments.map((bytes) => Buffer.from(bytes).toString("base64")) } });
+    const { rooms, except, from, sender, isVolatile } = this.scope;
+    const { outlet, name } = this.place;
+    // A socket that was recovered has an id of the connection that it had before.
+    const left = outlet.keep === undefined ? except.map(connectionOf).filter((id) => id !== undefined) : [];
+    const isOnePublish = rooms.length <= 1 && left.length === except.length && left.length <= exceptLimit;
+    const { packet, keep } = encodeEvent(name, [event, ...args], { recovery: outlet.keep, isKept: !isVolatile, sender });
+    if (isOnePublish) outlet.publish(this.place.topic(rooms[0]), framesOf(packet), { from, except: left, ...(keep && { keep }) });
+    else this.order({ emit: { ...packet, attachments: packet.attachments.map((bytes) => Buffer.from(bytes).toString("base64")) } }, keep);
     return true;
   }
 
@@ -125,8 +136,8 @@ export class BroadcastOperator<Data> {
     });
   }
 
-  private order(what: Partial<Order>): void {
-    this.place.outlet.publish(this.place.orders, { ...this.scope, ...what }, {});
+  private order(what: Partial<Order>, keep?: Keep): void {
+    this.place.outlet.publish(this.place.orders, { ...this.scope, ...what }, keep === undefined ? {} : { keep });
   }
 }
 

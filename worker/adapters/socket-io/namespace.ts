@@ -1,6 +1,7 @@
 // Namespaces: what the application registers for their sockets, and where it emits to all of them.
 
 import { BroadcastOperator, Place } from "./broadcast.ts";
+import type { Recovery } from "./recovery.ts";
 import type { Next, Socket } from "./socket.ts";
 import type { Outlet } from "./turn.ts";
 
@@ -41,9 +42,13 @@ export class Server<Data = Record<string, unknown>> extends Namespace<Data> {
   private readonly namespaces = new Map<string, Namespace<Data>>([["/", this]]);
   private readonly patterns: Array<readonly [RegExp, Namespace<Data>]> = [];
 
-  constructor(path: string, outlet: Outlet) {
+  /** undefined: sockets are not recovered. */
+  readonly recovery: Recovery | undefined;
+
+  constructor(path: string, outlet: Outlet, recovery?: Recovery) {
     super(new Place(path, "/", outlet));
     this.path = path;
+    this.recovery = recovery;
   }
 
   /** @param name With a RegExp: all that match have its middlewares and listeners. Emit to one of them by its name. */

@@ -5,11 +5,12 @@ import { setTimeout as pause } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { isThenable } from "../../thenable.ts";
 import { invalid } from "../engine-io/engine.ts";
-import { framesOf, type Order, type Place } from "./broadcast.ts";
+import { framesOf, isMeant, type Order, type Place } from "./broadcast.ts";
 import type { Found, Server } from "./namespace.ts";
+import { offsetOf } from "./offset.ts";
 import { attachmentsOf, decodePacket, encodePacket, type Packet, packetType } from "./packet.ts";
 import { type Client, type Next, Socket } from "./socket.ts";
-import { type Conn, RunningTurn, runIn, type SocketState } from "./turn.ts";
+import { type Conn, memberInfo, RunningTurn, runIn, type SocketState } from "./turn.ts";
 
 export const ackTimer = "socket.io acks";
 export const connectTimer = "socket.io connect";
@@ -21,8 +22,6 @@ const authBytes = 4 * 1024;
 const namespaceLimit = 16;
 /** Between what a client is told when it connects, and what listeners emit to it: time to have read the former. */
 const apartMs = 5;
-/** As much as is told of a member. */
-const memberBytes = 1024;
 
 export class Session<Data> implements Client {
   readonly id: string;
@@ -123,36 +122,49 @@ export class Session<Data> implements Client {
    */
   private async admit({ nsp, place }: Found<Data>, auth: Record<string, unknown>, turn: RunningTurn): Promise<Socket<Data> | undefined> {
     const { name } = place;
-    const id = `${this.id}.${Buffer.from(crypto.getRandomValues(new Uint8Array(6))).toString("base64url")}`;
-    const state: SocketState = { id, auth, issued: Date.now(), data: {}, lastAck: 0, acks: {}, isConnecting: true };
+    const { recovery } = this.io;
+    const recovered = await recovery?.restore(place, auth, turn);
+    const state: SocketState = { ...(recovered?.state ?? this.newState()), auth, issued: Date.now(), isConnecting: true };
     turn.state.sockets[name] = state;
     const socket = this.add(place, turn.conn, state);
-    const error = await through(nsp.middlewares, (middleware, next) => middleware(socket, next));
+    const isLetIn = recovered !== undefined && recovery?.skipMiddlewares;
+    const error = isLetIn ? undefined : await through(nsp.middlewares, (middleware, next) => middleware(socket, next));
     if (error !== undefined) {
       this.forget(name, turn);
       refuse(turn, name, error);
       return undefined;
     }
     turn.conn.clearTimer(connectTimer);
-    turn.conn.subscribe(place.topic(), { as: memberInfo(state) });
+    for (const data of recovered?.missed ?? []) turn.conn.send(data);
+    const after = (topic: string) => (recovered === undefined ? {} : { after: recovered.after(topic) });
+    turn.conn.subscribe(place.topic(), { as: memberInfo(state), ...after(place.topic()) });
     turn.conn.subscribe(place.orders, { hook: true });
-    socket.join(id);
-    socket.packet(packetType.connect, { sid: id });
+    for (const topic of [state.id, ...(recovered?.rooms ?? [])].map((room) => place.topic(room)))
+      turn.conn.subscribe(topic, { as: 0, ...after(topic) });
+    socket.packet(packetType.connect, { sid: state.id, pid: state.recovery?.pid });
+    this.awaitAcks(turn);
     turn.conn.setState(turn.state as Conn["state"]);
     await turn.conn.flush();
     await pause(apartMs);
     return socket;
   }
 
-  private add(place: Place, conn: Conn, { id, auth, issued }: SocketState): Socket<Data> {
+  private newState(): Omit<SocketState, "auth" | "issued"> {
+    const id = `${this.id}.${Buffer.from(crypto.getRandomValues(new Uint8Array(6))).toString("base64url")}`;
+    return { id, data: {}, lastAck: 0, acks: {}, ...(this.io.recovery && { recovery: this.io.recovery.begin() }) };
+  }
+
+  private add(place: Place, conn: Conn, { id, auth, issued, recovery }: SocketState): Socket<Data> {
     const handshake = { auth, issued, address: conn.ip, query: Object.fromEntries(conn.query) };
     const socket = new Socket<Data>(place, this, handshake, id);
+    socket.recovered = recovery?.isRecovered === true;
     this.sockets.set(place.name, socket);
     return socket;
   }
 
   disconnect(place: Place, turn: RunningTurn, close: boolean): void {
     for (const socket of [...this.sockets.values()].filter((each) => close || each.place === place)) {
+      socket.sendOwn(turn);
       socket.packet(packetType.disconnect, undefined);
       turn.waited ??= [];
       turn.waited.push(this.leave(socket, turn, "server namespace disconnect"));
@@ -168,6 +180,7 @@ export class Session<Data> implements Client {
   private leave(socket: Socket<Data>, turn: RunningTurn, reason: string): unknown {
     socket.connected = false;
     const disconnected = () => {
+      this.io.recovery?.save(socket.place, reason, turn);
       for (const topic of socket.rooms) turn.conn.unsubscribe(socket.place.topic(topic));
       return after(allOf(socket.notify("disconnect", [reason, undefined])), () => this.forget(socket.place.name, turn));
     };
@@ -187,13 +200,11 @@ export class Session<Data> implements Client {
   /** What somebody has asked of the sockets of a namespace. */
   ordered(topic: string, order: Order, turn: RunningTurn): void {
     const socket = [...this.sockets.values()].find(({ place }) => place.orders === topic);
-    if (socket === undefined || order.from === this.id) return;
-    const { rooms } = socket;
-    const isIn = (room: string) => rooms.has(room);
-    if ((order.rooms.length > 0 && !order.rooms.some(isIn)) || order.except.some(isIn)) return;
+    if (socket === undefined || order.from === this.id || !isMeant(order, socket.rooms)) return;
     if (order.emit !== undefined) {
       const { text, attachments } = order.emit;
-      turn.conn.send(framesOf({ text, attachments: attachments.map((base64) => Buffer.from(base64, "base64")) }));
+      if (turn.conn.state.sockets[socket.place.name]?.recovery?.heard?.includes(offsetOf(text) ?? "")) return;
+      socket.relay({ text, attachments: attachments.map((base64) => Buffer.from(base64, "base64")) });
     }
     if (order.join !== undefined) socket.join(order.join);
     for (const room of order.leave ?? []) socket.leave(room);
@@ -271,15 +282,6 @@ async function through<Middleware>(
 /** Source: "Connection to a namespace". */
 function refuse({ conn }: RunningTurn, nsp: string, { message, data }: Error & { readonly data?: unknown }): void {
   conn.send(framesOf(encodePacket({ type: packetType.connectError, nsp, data: { message, data } })));
-}
-
-/** Without data that has no JSON, or too much of it. */
-function memberInfo({ id, data }: SocketState): object {
-  try {
-    return Buffer.byteLength(JSON.stringify({ id, data })) > memberBytes ? { id } : { id, data };
-  } catch {
-    return { id };
-  }
 }
 
 /** @returns a promise only where there is something to wait for. */

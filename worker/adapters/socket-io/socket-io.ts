@@ -23,6 +23,7 @@ import { isThenable } from "../../thenable.ts";
 import { type EngineOptions, engineHooks, type Settled } from "../engine-io/engine.ts";
 import type { Order } from "./broadcast.ts";
 import { Server } from "./namespace.ts";
+import { Recovery, type RecoveryOptions } from "./recovery.ts";
 import { ackTimer, connectTimer, Session } from "./session.ts";
 import { type Conn, Outlet, RunningTurn, runIn, type SessionState } from "./turn.ts";
 
@@ -37,6 +38,8 @@ export interface SocketIoOptions extends EngineOptions, Pick<Options, "origins" 
   readonly path: string;
   /** How long a client may take to connect to a namespace: 45,000 ms. */
   readonly connectTimeout?: number;
+  /** Has sockets recovered whose connection broke, with what they have missed. See docs/socket-io.md. */
+  readonly connectionStateRecovery?: RecoveryOptions;
   /** Decides about a client before Socket.IO does, and names its user. */
   readonly onUpgrade?: (request: UpgradeRequest) => Verdict | Promise<Verdict>;
   readonly onStart?: (app: App, context: StartContext) => Settled;
@@ -50,9 +53,10 @@ type Work<Data, Given> = (session: Session<Data>, turn: RunningTurn, given: Give
 /** @param setUp is called once in each worker, when its code is loaded: it registers listeners. */
 export function socketIo<Data = Record<string, unknown>>(options: SocketIoOptions, setUp: (io: Server<Data>) => void): Handler {
   const { path, connectTimeout = 45_000, maxHttpBufferSize = 262_144, pingInterval, pingTimeout, cors, ...others } = options;
-  const { onUpgrade, onStart, ...rest } = others;
-  const outlet = new Outlet();
-  const io = new Server<Data>(path, outlet);
+  const { onUpgrade, onStart, connectionStateRecovery, ...rest } = others;
+  const recovery = connectionStateRecovery && new Recovery(connectionStateRecovery);
+  const outlet = new Outlet(recovery?.keep);
+  const io = new Server<Data>(path, outlet, recovery);
   setUp(io);
   // A connection has the same query for as long as it is with this worker, and what is known of it goes with that.
   const sessions = new WeakMap<object, Session<Data>>();

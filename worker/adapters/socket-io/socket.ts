@@ -2,8 +2,10 @@
 // outlast that is in `data`, in rooms and in callbacks that have names.
 
 import { EventEmitter } from "node:events";
+import type { Sendable } from "../../handler.ts";
 import { BroadcastOperator, framesOf, type Place, type Rooms } from "./broadcast.ts";
-import { encodePacket, packetType } from "./packet.ts";
+import { encodeEvent, type Keep, offsetOf } from "./offset.ts";
+import { type EncodedPacket, encodePacket, packetType } from "./packet.ts";
 import { currentTurn, NamedCallback, type RunningTurn, type SocketState } from "./turn.ts";
 
 /** Of anything: nobody has checked what a client emits. */
@@ -36,11 +38,13 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
   /** False in a listener for "connection" that runs again, in a worker that has taken the connection over. */
   isNew = true;
   connected = true;
-  readonly recovered = false;
+  /** Whether it is one that was there before, with its id, rooms and data: see connectionStateRecovery. */
+  recovered = false;
   readonly middlewares: Array<(event: unknown[], next: Next) => unknown> = [];
   readonly anyListeners: Listener[] = [];
   private readonly callbacks = new Map<string, Listener>();
   private readonly timeoutMs: number | undefined;
+  private readonly isVolatile: boolean | undefined;
 
   constructor(place: Place, client: Client, handshake: Handshake, id: string) {
     super();
@@ -63,11 +67,17 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
   }
 
   get broadcast(): BroadcastOperator<Data> {
-    return new BroadcastOperator(this.place, { rooms: [], except: [], from: this.client.id });
+    return new BroadcastOperator(this.place, {
+      ...{ rooms: [], except: [] },
+      from: this.client.id,
+      sender: this.id,
+      isVolatile: this.isVolatile,
+    });
   }
 
+  /** For the emit that follows: it is not kept for a client that is away. */
   get volatile(): this {
-    return this;
+    return Object.create(this, { isVolatile: { value: true } });
   }
 
   /** What is changed in it during a turn is stored with the turn. */
@@ -116,7 +126,8 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
       throw new TypeError(`the callback of ${event} would be lost with this worker: use socket.callback(name, …)`);
     if (currentTurn()?.isRerun) return true;
     if (last instanceof NamedCallback) this.packet(packetType.event, [event, ...args.slice(0, -1)], this.expectAck(last.name));
-    else this.packet(packetType.event, [event, ...args]);
+    else if (this.place.outlet.keep === undefined) this.packet(packetType.event, [event, ...args]);
+    else this.emitRecoverable([event, ...args]);
     return true;
   }
 
@@ -142,7 +153,38 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
   }
 
   packet(type: number, data: unknown, id?: number): void {
-    this.place.outlet.send(this.client.id, framesOf(encodePacket({ type, nsp: this.place.name, id, data })));
+    const frames = framesOf(encodePacket({ type, nsp: this.place.name, data, id }));
+    if (type === packetType.event || type === packetType.ack) this.deliver(frames);
+    else this.place.outlet.send(this.client.id, frames);
+  }
+
+  /** An event that was ordered: see broadcast.ts. */
+  relay(packet: EncodedPacket): void {
+    const { keep } = this.place.outlet;
+    this.deliver(framesOf(packet), offsetOf(packet.text) === undefined ? undefined : keep);
+  }
+
+  private emitRecoverable(event: readonly unknown[]): void {
+    const { outlet, name } = this.place;
+    const { packet, keep } = encodeEvent(name, event, { recovery: outlet.keep, isKept: !this.isVolatile });
+    this.deliver(framesOf(packet), keep);
+  }
+
+  /** What is kept comes by its room when it is stored, and what the turn has for it later comes behind that, by its room, too. */
+  private deliver(frames: Sendable, keep?: Keep): void {
+    const { outlet } = this.place;
+    const topic = this.place.topic(this.id);
+    const turn = currentTurn();
+    const own = turn?.toOwn?.get(topic);
+    if (keep === undefined && own === undefined) return outlet.send(this.client.id, frames);
+    outlet.publish(topic, frames, keep === undefined ? {} : { keep });
+    if (own !== undefined) own.push(frames);
+    else if (turn !== undefined) turn.toOwn = new Map([...(turn.toOwn ?? []), [topic, [frames]]]);
+  }
+
+  /** The socket leaves its room before it could get there what this turn has for it. */
+  sendOwn(turn: RunningTurn): void {
+    for (const frames of turn.toOwn?.get(this.place.topic(this.id)) ?? []) turn.conn.send(frames);
   }
 
   /** Calls all listeners of an event. @returns what they return, to be waited for. */

@@ -20,10 +20,33 @@ export interface SocketState {
   readonly issued: number;
   data: Record<string, unknown>;
   lastAck: number;
+  /** Where sockets can be recovered: see recovery.ts. */
+  readonly recovery?: SocketRecovery | undefined;
   /** Its listeners for "connection" have not run. */
   isConnecting?: boolean;
   /** Callbacks that the client has not called yet, by the number that it was told. `at`: when to give up, in ms since 1970. */
   readonly acks: Record<string, { readonly callback: string; readonly at?: number }>;
+}
+
+export interface SocketRecovery {
+  readonly pid: string;
+  /** When it was new, in ms since 1970. */
+  readonly since: number;
+  readonly isRecovered: boolean;
+  /** Offsets of orders that it got when it was recovered, and may get once more. */
+  readonly heard?: readonly string[];
+}
+
+/** As much as is told of a member. */
+const memberBytes = 1024;
+
+/** Without data that has no JSON, or too much of it. */
+export function memberInfo({ id, data }: SocketState): object {
+  try {
+    return Buffer.byteLength(JSON.stringify({ id, data })) > memberBytes ? { id } : { id, data };
+  } catch {
+    return { id };
+  }
 }
 
 /** A function that clients call later: a worker finds it by its name. */
@@ -47,6 +70,8 @@ export class RunningTurn {
   /** The turn does not end before these have settled. Made when there are some: most turns have none. */
   waited: unknown[] | undefined;
   private draft: SessionState | undefined;
+  /** Where sockets can be recovered: what it has published to rooms of one socket each, by topic. */
+  toOwn: Map<string, Sendable[]> | undefined;
 
   /** @param within The turn that a rerun is part of. */
   constructor(conn: Conn, app: App, within?: RunningTurn) {
@@ -92,6 +117,12 @@ export function currentTurn(): RunningTurn | undefined {
 export class Outlet {
   /** As the worker or the latest turn gave it. */
   app: App | undefined;
+  /** How rooms keep what is emitted, where sockets can be recovered. */
+  readonly keep: PublishOptions["keep"];
+
+  constructor(keep?: PublishOptions["keep"]) {
+    this.keep = keep;
+  }
 
   /** @throws {Error} before the worker has been given work. */
   get started(): App {
@@ -108,12 +139,12 @@ export class Outlet {
   }
 
   /** @param from The connection that does not get it. */
-  publish(topic: string, data: Sendable, { from, except = [] }: { from?: string | undefined } & Pick<PublishOptions, "except">): void {
+  publish(topic: string, data: Sendable, { from, except = [], keep }: { from?: string | undefined } & Omit<PublishOptions, "self">): void {
     const turn = currentTurn();
     if (turn?.isRerun) return;
-    const others = from === undefined ? except : [...except, from];
-    if (turn === undefined) this.app?.publish(topic, data, { except: others }).catch(() => undefined);
-    else if (from === turn.conn.id) turn.conn.publish(topic, data, { except });
-    else turn.conn.publish(topic, data, { self: true, except: others });
+    const isOwn = from !== undefined && from === turn?.conn.id;
+    const options = { self: !isOwn, except: from === undefined || isOwn ? except : [...except, from], ...(keep && { keep }) };
+    if (turn === undefined) this.app?.publish(topic, data, options).catch(() => undefined);
+    else turn.conn.publish(topic, data, options);
   }
 }

@@ -1,0 +1,224 @@
+// Connection state recovery: what a socket was is kept for when its client comes back, and what it has missed is sent then. Each event is
+// kept by the topic of its room and delivered in the order in which it was stored, over all rooms, so that the last one that a client
+// has seen tells those that it has not.
+// Source: Socket.IO's documentation, "Connection state recovery".
+
+import { randomBytes } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
+import { deserialize, serialize } from "node:v8";
+import type { App, HistoryEntry } from "../../handler.ts";
+import { isMeant, type Order, type Place } from "./broadcast.ts";
+import { isSentBy, type Keep, keptEntryBytes, offsetOf, timeOf } from "./offset.ts";
+import type { RunningTurn, SocketState } from "./turn.ts";
+
+export interface RecoveryOptions {
+  /** How long a client may be away, and how long what is emitted is kept for it, in ms: 120,000. At most 31 days. */
+  readonly maxDisconnectionDuration?: number;
+  /** Whether `io.use` is left out for a socket that is recovered: true. */
+  readonly skipMiddlewares?: boolean;
+}
+
+/** A socket as it was, and what it has missed. */
+export interface Recovered {
+  readonly state: SocketState;
+  readonly rooms: readonly string[];
+  /** In order. */
+  readonly missed: readonly string[];
+  /** From where on a topic has what is not among them. */
+  after(topic: string): string;
+}
+
+/** What is kept of a socket whose connection has broken. */
+interface Kept {
+  readonly user: string | undefined;
+  readonly rooms: readonly string[];
+  readonly state: SocketState;
+}
+
+/** As much as a topic keeps, and as app.history reads. */
+const last = 1_000;
+/** As long as topics keep anything: 31 days. */
+const longestMs = 31 * 24 * 3600 * 1_000;
+/** What app.history reads at most, in bytes. */
+const readBytes = 512 * 1024;
+/** What is sent to a client that has missed it: all goes out in one turn. */
+const missedBytes = 512 * 1024;
+/** A client may be back before its old connection's close was heard. Few: anybody can ask, and each reads what is stored. */
+const patienceMs = [20, 60, 150, 400];
+/** They are in the state: those of a few milliseconds. */
+const heardLimit = 100;
+const pidPattern = /^[\w-]{32}$/;
+/** Source: Socket.IO's server, and its documentation of "disconnect". Others mean that the client, or the server, wanted it. */
+const recoverableReasons = ["transport close", "transport error", "ping timeout"];
+
+export class Recovery {
+  readonly keep: Keep;
+  readonly skipMiddlewares: boolean;
+  private readonly durationMs: number;
+
+  constructor({ maxDisconnectionDuration = 120_000, skipMiddlewares = true }: RecoveryOptions) {
+    if (!(maxDisconnectionDuration > 0 && maxDisconnectionDuration <= longestMs))
+      throw new RangeError(`maxDisconnectionDuration is at most ${longestMs} ms, not ${maxDisconnectionDuration}`);
+    this.durationMs = maxDisconnectionDuration;
+    this.skipMiddlewares = skipMiddlewares;
+    this.keep = { messages: last, seconds: Math.max(1, Math.ceil(maxDisconnectionDuration / 1_000)) };
+  }
+
+  /** Of a socket that is new. Its `pid` is a secret that only its client knows. */
+  begin(): SocketState["recovery"] {
+    return { pid: randomBytes(24).toString("base64url"), since: Date.now(), isRecovered: false };
+  }
+
+  /** The socket's connection has broken, and it has not left its rooms yet. */
+  save(place: Place, reason: string, { conn, state }: RunningTurn): void {
+    const socket = state.sockets[place.name];
+    if (socket?.recovery === undefined || !recoverableReasons.includes(reason)) return;
+    const kept: Kept = { user: conn.user, rooms: [...place.roomsIn(conn.topics)], state: socket };
+    conn.publish(topicOf(place, socket.recovery.pid), serialize(kept), { keep: this.keep });
+  }
+
+  /**
+   * @param told `pid` and `offset`, as the client tells.
+   * @returns undefined where it cannot be recovered, or not without a gap.
+   */
+  async restore(place: Place, told: Readonly<Record<string, unknown>>, { conn, app }: RunningTurn): Promise<Recovered | undefined> {
+    const { pid, offset } = told;
+    if (typeof pid !== "string" || !pidPattern.test(pid)) return undefined;
+    const taken = await this.take(topicOf(place, pid), { connection: conn.id, user: conn.user, app });
+    if (taken === undefined) return undefined;
+    const { kept, claim } = taken;
+    // Before it is read what was ordered: what comes later is for the handler, from now on.
+    conn.subscribe(place.orders, { hook: true });
+    await conn.flush();
+    const topics = [place.topic(), ...kept.rooms.map((room) => place.topic(room))];
+    const [orders, ...rooms] = await Promise.all([place.orders, ...topics].map((topic) => app.history(topic, { last })));
+    const missed = missedOf(rooms, orders ?? [], { ...taken, offset, keep: this.keep });
+    if (missed === undefined) return undefined;
+    const ends = new Map(topics.map((topic, index) => [topic, rooms[index]?.at(-1)?.position ?? claim.position]));
+    const { recovery, ...state } = kept.state;
+    const heard = missed
+      .filter(({ isOrder, number }) => isOrder && number > numberOf(claim.position))
+      .map((event) => event.offset)
+      .slice(-heardLimit);
+    return {
+      state: { ...state, ...(recovery && { recovery: { ...recovery, isRecovered: true, heard } }) },
+      rooms: kept.rooms,
+      missed: missed.map(({ text }) => text),
+      after: (topic) => [claim.position, ends.get(topic) ?? ""].reduce((a, b) => (numberOf(b) > numberOf(a) ? b : a)),
+    };
+  }
+
+  /** What was kept is for the first connection that claims it: the topic has one order for all who do. */
+  private async take(
+    topic: string,
+    { connection, user, app }: { readonly connection: string; readonly user: string | undefined; readonly app: App },
+  ): Promise<{ readonly kept: Kept; readonly claim: HistoryEntry } | undefined> {
+    for (let tries = 0; ; ) {
+      const entries = await app.history(topic, { last });
+      const at = entries.findLastIndex(({ data }) => data.isBinary);
+      const [saved, claim] = [entries[at], entries[at + 1]];
+      const kept = saved && (deserialize(saved.data.bytes()) as Kept);
+      if (kept !== undefined && kept.user !== user) return undefined;
+      if (saved !== undefined && claim?.data.text() === connection) {
+        const isInTime = claim.at.getTime() - saved.at.getTime() <= this.durationMs && epochOf(claim) === epochOf(saved);
+        return kept && isInTime ? { kept, claim } : undefined;
+      }
+      if (saved !== undefined && claim === undefined) {
+        await app.publish(topic, connection, { keep: this.keep });
+        continue;
+      }
+      const waitMs = patienceMs[tries++];
+      if (waitMs === undefined) return undefined;
+      await pause(waitMs);
+    }
+  }
+}
+
+/** A topic of its own for what is kept of each socket. */
+function topicOf(place: Place, pid: string): string {
+  return `recovery ${pid} ${place.topic()}`;
+}
+
+/** An event that a room has got, or that was ordered: see broadcast.ts. */
+interface Event {
+  readonly text: string;
+  readonly offset: string;
+  readonly isOrder: boolean;
+  /** Its place in the order of all. */
+  readonly number: number;
+  /** When it was stored, in ms since 1970. */
+  readonly at: number;
+}
+
+interface Return {
+  readonly kept: Kept;
+  /** Tells whose it is, and when. */
+  readonly claim: HistoryEntry;
+  readonly offset: unknown;
+  readonly keep: Keep;
+}
+
+/** @returns undefined where something may be missing. */
+function missedOf(rooms: readonly HistoryEntry[][], orders: readonly HistoryEntry[], back: Return): Event[] | undefined {
+  const { kept, claim } = back;
+  // Streams of other durations, as of the release before, have another order.
+  const isOfStream = (entry: HistoryEntry) => epochOf(entry) === epochOf(claim);
+  const own = rooms.flat().filter(isOfStream).flatMap(eventOf);
+  const told = new Set(own.map(({ offset }) => offset));
+  const inRooms = new Set(kept.rooms);
+  const ordered = orders.filter(isOfStream).flatMap((entry) => orderedOf(entry, inRooms));
+  // What was ordered while it was there is in its own room, too: in the place in which it got it.
+  const all = [...own, ...ordered.filter(({ offset }) => !told.has(offset))].sort((a, b) => a.number - b.number);
+  const isNew = newnessOf(all, back);
+  if (isNew === undefined || [...rooms, orders].some((list) => isCut(list) && isNew(placeOf(list[0] ?? claim)))) return undefined;
+  const missed = all.filter((event) => isNew(event) && !isSentBy(event.offset, kept.state.id));
+  return missed.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0) > missedBytes ? undefined : missed;
+}
+
+/** What tells those that the client has not seen. undefined: nothing does. */
+function newnessOf(
+  all: readonly Event[],
+  { kept, claim, offset, keep }: Return,
+): ((event: Pick<Event, "number" | "at">) => boolean) | undefined {
+  const { since = 0 } = kept.state.recovery ?? {};
+  const emittedAt = typeof offset === "string" ? timeOf(offset) : 0;
+  if (emittedAt === undefined) return undefined;
+  // It has got nothing yet: clients have no offset then, or one from a socket that they had before.
+  if (emittedAt < since) return ({ at }) => at >= since;
+  const seen = all.find((event) => event.offset === offset);
+  if (seen !== undefined) return ({ number }) => number > seen.number;
+  // What it got last is too old to be kept: all that is kept is newer.
+  return emittedAt < claim.at.getTime() - keep.seconds * 1_000 ? () => true : undefined;
+}
+
+function eventOf(entry: HistoryEntry): Event[] {
+  const text = entry.data.text();
+  const offset = offsetOf(text);
+  return offset === undefined ? [] : [{ text, offset, isOrder: false, ...placeOf(entry) }];
+}
+
+/** What an order has a socket in these rooms get. */
+function orderedOf(entry: HistoryEntry, rooms: ReadonlySet<string>): Event[] {
+  const order = entry.data.json() as Order;
+  const text = `4${order.emit?.text ?? ""}`;
+  const offset = offsetOf(text);
+  return offset === undefined || !isMeant(order, rooms) ? [] : [{ text, offset, isOrder: true, ...placeOf(entry) }];
+}
+
+function placeOf({ position, at }: HistoryEntry): Pick<Event, "number" | "at"> {
+  return { number: numberOf(position), at: at.getTime() };
+}
+
+/** Whether there may have been more than app.history has read. */
+function isCut(list: readonly HistoryEntry[]): boolean {
+  return list.length >= last || list.reduce((sum, { data }) => sum + Buffer.byteLength(data.text()), 0) > readBytes - keptEntryBytes;
+}
+
+function epochOf({ position }: HistoryEntry): string {
+  return position.split(":")[0] ?? "";
+}
+
+/** Of one stream. */
+function numberOf(position: string): number {
+  return Number(position.split(":")[1] ?? 0);
+}
