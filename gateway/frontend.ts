@@ -32,7 +32,7 @@ export interface FrontendOptions {
   readonly clients: ClientEvents;
   readonly dispatcher: Dispatcher;
   readonly requests: WorkerRequests;
-  readonly peers: Pick<PeerGateways, "all">;
+  readonly peers: Pick<PeerGateways, "heardWithin">;
   readonly api: Pick<Api, "serves" | "request">;
   readonly now: () => number;
   readonly log: Logger;
@@ -40,6 +40,8 @@ export interface FrontendOptions {
 
 /** So long after NATS or the workers are back, requests that waited for them, also at other gateways, may still be on their way. */
 const backMs = 10_000;
+/** A gateway that has lost NATS for longer is not waited for, each time that a session is looked for. */
+const reconnectMs = 30_000;
 
 export class Frontend {
   readonly upgrades: Upgrades<Connection>;
@@ -65,7 +67,7 @@ export class Frontend {
     });
     this.sessions = new Sessions({
       ...{ id, bus, subjects },
-      peers: () => options.peers.all.map((peer) => peer.id),
+      peers: () => options.peers.heardWithin(reconnectMs),
       clients,
       topics: this.sessionTopics,
       publishToSockets: (topic, data, isBinary) => this.server?.publish(topic, data, isBinary),

@@ -22,6 +22,17 @@ test("whoever was heard lately is there", () => {
   expect(peers.areThere).toBe(false);
 });
 
+test("who was heard so lately, but for what is excused", () => {
+  peers.hear(hello("g1"));
+  nowMs += 5_000;
+  peers.hear(hello("g2"));
+  expect([peers.heardWithin(4_000), peers.heardWithin(5_000)]).toEqual([["g2"], ["g1", "g2"]]);
+  nowMs += 30_000;
+  expect(peers.heardWithin(5_000)).toEqual([]);
+  peers.excuse();
+  expect(peers.heardWithin(5_000)).toEqual(["g1", "g2"]);
+});
+
 test("whoever ends, or has gone, is not", () => {
   for (const id of ["g1", "g2"]) peers.hear(hello(id));
   peers.hear({ kind: "gone", id: "g1", reason: "bye" });

@@ -68,6 +68,12 @@ export class PeerGateways {
     return [...this.peers.values()].some(({ heardAt, isDraining }) => !isDraining && heardAt >= latest);
   }
 
+  /** Those of which something was heard so lately, by id; or would have been, but for what is excused. */
+  heardWithin(ms: number): string[] {
+    const latest = this.options.now() - ms;
+    return [...this.peers.values()].filter(({ heardAt }) => Math.max(heardAt, this.excusedUntil) >= latest).map(({ id }) => id);
+  }
+
   /** All of them that may have clients, by id. One that is silent may only be cut off from NATS. */
   get all(): PeerGateway[] {
     const { now, timeoutMs } = this.options;

@@ -1,10 +1,13 @@
 // Connections whose clients speak HTTP, while everything around them is replaced, killed or away; and what ends them.
 
+import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
+import { freePort } from "../supervisor/port.ts";
 import { TestClient } from "./client.ts";
 import { ask, LineClient } from "./line-client.ts";
 import { Exposition } from "./prometheus.ts";
 import { TestSystem } from "./system.ts";
+import { TcpProxy } from "./tcp-proxy.ts";
 
 let system: TestSystem;
 
@@ -141,6 +144,31 @@ test("a gateway that ends: what waits can be fetched through another one, and po
     expect(client.lines.filter((line) => /^\d/.test(line))).toEqual(["1 y 1", "2 z 1"]);
     expect(client.last).toBeUndefined();
     client.abort();
+  }
+});
+
+test("a session whose gateway is on its way to another NATS server is not missing", async () => {
+  system = await TestSystem.start({ handlers: "sessions", gateways: 0, workers: 0 });
+  const wire = await TcpProxy.start(system.nats.url);
+  try {
+    const cutOff = system.startGateway({ NATS_URL: wire.url });
+    const other = await freePort("127.0.0.1");
+    system.startGateway({ PORT: String(other) });
+    system.startWorker("1");
+    await system.until(() => system.gatewayHellos.length === 2 && system.workerHellos.length === 1, "every process says hello");
+    await system.activate("1");
+    const own = await LineClient.open(`${system.url}/line/a/there`);
+    own.abort();
+    wire.cut();
+    await cutOff.says("NATS is gone");
+    const said = ask(`http://127.0.0.1:${other}/line/a/there`, { method: "POST", body: "x" });
+    // For longer than an answer takes without this, and shorter than the 5 s for which it is looked for.
+    await pause(1_000);
+    wire.mend();
+    expect((await said).status).toBe(204);
+  } finally {
+    await system.stop();
+    await wire.stop();
   }
 });
 

@@ -5,6 +5,7 @@ import { afterEach, expect, test } from "vitest";
 import { decodeAnnouncement } from "../protocol/membership.ts";
 import { stretchedMs } from "../testbed/patience.ts";
 import { TestClient } from "./client.ts";
+import { LineClient } from "./line-client.ts";
 import { expectWhole, load, type Told, turn } from "./load.ts";
 import { TestSystem } from "./system.ts";
 
@@ -159,4 +160,20 @@ test("a gateway's goodbye is its last word, whoever asks", async () => {
     await system.until(() => system.gatewayHellos.some(({ serving }) => serving), "another one serves");
   }
   clearInterval(asking);
+});
+
+test("gateways that have stood still for longer than 20 s give up no requests that they pass to each other", async () => {
+  system = await TestSystem.start({ handlers: "sessions", gateways: 2, workers: 1 });
+  // Some of their polls wait at the gateway that has not their session.
+  const polls = await Promise.all(Array.from({ length: 8 }, (_, number) => LineClient.open(`${system.url}/line/a/${number}`, "gone")));
+  for (const poll of polls) expect(await poll.say("x")).toBe(204);
+  await Promise.all(polls.map((poll) => poll.receives(2)));
+  const gateways = system.live("gateway");
+  for (const { child } of gateways) child.kill("SIGSTOP");
+  await pause(21_000);
+  for (const { child } of gateways) child.kill("SIGCONT");
+  for (const poll of polls) expect(await poll.say("y")).toBe(204);
+  await Promise.all(polls.map((poll) => poll.receives(3)));
+  expect(polls.map(({ lines }) => lines.slice(1))).toEqual(polls.map(() => ["1 x 1", "2 y 1"]));
+  for (const poll of polls) poll.abort();
 });
