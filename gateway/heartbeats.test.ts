@@ -192,6 +192,19 @@ test("a client gets the time back for which its request has waited, once: it may
   expect(taken()).toEqual([expect.stringMatching(/ c0 end 4000 ping timeout$/)]);
 });
 
+test("a client that has not fetched the heartbeat, and has no request that would, gets no time back", () => {
+  const connection = open();
+  let unansweredAt = 1_900;
+  byRequests(connection, () => unansweredAt);
+  Object.assign(connection.socket as Socket, { isAway: true, waitingBytes: 1 });
+  set(connection, pingPong);
+  pass(5_000);
+  taken();
+  unansweredAt = Number.POSITIVE_INFINITY;
+  pass(230);
+  expect(taken()).toEqual([expect.stringMatching(/ c0 end 4000 ping timeout$/)]);
+});
+
 test("where some request always waits for a moment, who does not answer is closed all the same", () => {
   const connection = open();
   byRequests(connection, () => nowMs - 5);

@@ -9,8 +9,8 @@ import { type Bucket, TimingWheel } from "./timing-wheel.ts";
 
 /** As of timers: a heartbeat is sent up to twice so much after its time. */
 const heartbeatTickMs = 10;
-/** While an answer may wait for a worker: how often it is looked whether one has come. */
-const excusedLookMs = 250;
+/** While an answer may wait for a worker: how often it is looked whether one has come. Sooner than idleMs is looked at: see Absence. */
+const excusedLookMs = 200;
 /** Settings that are remembered by what their record says: connections of a route have the same, and share it. */
 const rememberedSettings = 100;
 
@@ -182,7 +182,9 @@ export class Heartbeats {
       this.lookIn(excusedLookMs, connection, heartbeat);
       return true;
     }
-    if (lostMs === undefined || lostMs === 0) return false;
+    // Whoever has not even fetched it, and has no request that would, loses nothing.
+    const isUnfetched = connection.socket?.isAway === true && connection.socket.waitingBytes > 0;
+    if (lostMs === undefined || lostMs === 0 || isUnfetched) return false;
     heartbeat.phase = "asked";
     heartbeat.lostMs = undefined;
     this.lookIn(lostMs, connection, heartbeat);

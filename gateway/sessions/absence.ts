@@ -13,6 +13,7 @@ export class Absence {
   private wasLate = false;
   /** When its time was found to be up, after all that had arrived by then was read; undefined: it is not. */
   private overdueAt: number | undefined;
+  private wasExcused = false;
 
   constructor(options: AbsenceOptions) {
     this.options = options;
@@ -34,6 +35,9 @@ export class Absence {
     if (!isLate) this.overdueAt = undefined;
     else if (this.wasLate) this.overdueAt ??= now();
     this.wasLate = isLate;
-    return this.overdueAt !== undefined && unansweredAt() > this.overdueAt;
+    const { wasExcused } = this;
+    this.wasExcused = this.overdueAt !== undefined && unansweredAt() <= this.overdueAt;
+    // Not in the sweep that finds the excuse to be over: a heartbeat that was not answered is a better reason, and closes before the next.
+    return this.overdueAt !== undefined && !this.wasExcused && !wasExcused;
   }
 }

@@ -309,6 +309,15 @@ test("it is not closed while a request that came before its time was up waits fo
   expect(stage.closes).toHaveLength(1);
 });
 
+test("when its excuse is over, it is closed in the second sweep: a heartbeat's end may come first", () => {
+  const stage = new Stage();
+  for (let sweeps = 0; sweeps < 20; sweeps++) stage.after(250, 900);
+  stage.after(250);
+  expect(stage.closes).toEqual([]);
+  stage.after(250);
+  expect(stage.ends).toEqual(["idle"]);
+});
+
 test("a publish reaches all who subscribe but the publisher", () => {
   const stage = new Stage();
   const other = new Stage();
