@@ -80,6 +80,6 @@ export function isOfPin(type: number): boolean {
   return (
     (type >= toGateway.send && type <= toGateway.released) ||
     (type >= toGateway.identity && type <= toGateway.sendTogether) ||
-    (type >= toGateway.pauseSession && type <= toGateway.subscribeAfter)
+    (type >= toGateway.pauseSession && type <= toGateway.stay)
   );
 }

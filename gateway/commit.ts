@@ -237,6 +237,8 @@ export class Commits {
         return this.options.locks.release(connection.id, batch.text(index));
       case toGateway.identity:
         return this.options.onIdentity(connection, parseIdentity(batch.payload(index)));
+      case toGateway.stay:
+        return this.options.dispatcher.stay(connection, batch.extra(index));
       case toGateway.countMessages:
         return this.options.onMessages(connection, batch.extra(index));
       case toGateway.pauseSession:

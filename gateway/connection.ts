@@ -98,6 +98,8 @@ export class Connection {
   firstEvent = 0;
   /** It was asked back with nothing under way: its worker counts it as returning. */
   isReturning = false;
+  /** Until then a hand-over leaves it with its worker; 0: it does not. See Stays. */
+  staysUntil = 0;
   /** When it was asked back from its worker. */
   leavingSince = 0;
   /** `firstEvent` at the last sweep: where it has not moved since, payloads are copied out of their batches. */

@@ -1302,6 +1302,58 @@ describe("an activation", () => {
   });
 });
 
+describe("a connection that is to stay with its worker", () => {
+  function replaced() {
+    const { stage, worker } = served();
+    const [staying, other] = [stage.open(), stage.open()];
+    stage.finish();
+    stage.dispatcher.stay(staying.connection, 5_000);
+    stage.activate("2");
+    const next = stage.join("2");
+    stage.finish();
+    return { stage, worker, next, staying, other };
+  }
+
+  test("is left there by a hand-over, and gets its messages there, until a turn lets it go", () => {
+    const { stage, worker, next, staying, other } = replaced();
+    expect([other.connection.worker, staying.connection.worker]).toEqual([next.peer, worker.peer]);
+    expect([stage.dispatcher.hasHandedOver, stage.dispatcher.remaining]).toEqual([false, 1]);
+    stage.message(staying, "rest");
+    stage.finish();
+    expect(worker.log).toContain("c0 rest");
+    stage.dispatcher.stay(staying.connection, 0);
+    stage.finish();
+    expect([staying.connection.worker, stage.dispatcher.hasHandedOver]).toEqual([next.peer, true]);
+  });
+
+  test("moves when its time is up, which nothing prolongs once a hand-over waits for it", () => {
+    const { stage, worker, next, staying } = replaced();
+    stage.now += 4_000;
+    stage.dispatcher.stay(staying.connection, 5_000);
+    stage.dispatcher.sweep(0);
+    expect(staying.connection.worker).toBe(worker.peer);
+    stage.now += 1_000;
+    stage.dispatcher.sweep(0);
+    stage.finish();
+    expect([staying.connection.worker, stage.dispatcher.hasHandedOver]).toEqual([next.peer, true]);
+  });
+
+  test("goes to another at once when its worker is lost, and stays nowhere when its worker is the right one again", () => {
+    const { stage, worker, next, staying } = replaced();
+    stage.activate("1");
+    stage.finish();
+    stage.dispatcher.stay(staying.connection, 0);
+    expect(staying.connection.phase).toBe("pinned");
+    expect(staying.connection.worker).toBe(worker.peer);
+    stage.dispatcher.stay(staying.connection, 5_000);
+    stage.activate("2");
+    stage.finish();
+    stage.lose(worker);
+    stage.finish();
+    expect(staying.connection.worker).toBe(next.peer);
+  });
+});
+
 // Found by the property: with ceil(4 / 3) each as the share of all, the third worker would have stayed idle.
 test("a third worker gets its share of four connections, and no more than that moves", () => {
   const { stage } = served();

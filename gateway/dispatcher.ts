@@ -166,6 +166,10 @@ export class Dispatcher {
     this.transitions.queues.cut(connection);
   }
 
+  stay(connection: Connection, ms: number): void {
+    this.transitions.placement.stays.set(connection, ms);
+  }
+
   /** The worker has given a connection back: what it had not begun goes to the next. */
   released(connection: Connection): void {
     const { worker } = connection;
@@ -271,7 +275,8 @@ export class Dispatcher {
    */
   sweep(awayMs: number): void {
     const { limits, now } = this.options;
-    const { queues } = this.transitions;
+    const { queues, placement } = this.transitions;
+    placement.stays.sweep();
     if (awayMs > limits.fenceMs) this.fence.raise();
     for (const connection of queues.active) {
       if (connection.events.length === 0) queues.rest(connection);

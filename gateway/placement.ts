@@ -6,6 +6,7 @@ import { sliceMs } from "../process/time-slice.ts";
 import type { Candidates } from "./candidates.ts";
 import type { Connection } from "./connection.ts";
 import { ConnectionList } from "./connection-list.ts";
+import { Stays } from "./stays.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
 export interface PlacementLimits {
@@ -61,6 +62,7 @@ type PassState = "idle" | "running" | "scheduled" | "waiting";
 export class Placement {
   /** Those that have no worker because there was none, the oldest first. */
   readonly parked = new ConnectionList();
+  readonly stays: Stays;
   private readonly options: PlacementOptions;
   /** Workers that were lost, until a pass finds that none of their connections is left. */
   private readonly lost = new Set<WorkerPeer>();
@@ -70,6 +72,7 @@ export class Placement {
 
   constructor(options: PlacementOptions) {
     this.options = options;
+    this.stays = new Stays({ now: options.now, move: (connection) => this.stayed(connection) });
   }
 
   /** Whether no pass is under way. */
@@ -207,9 +210,17 @@ export class Placement {
       // The share is from when the pass began. Where others have opened since, who gives back would get the same ones again.
       if (share !== undefined && (worker.pins <= share || !candidates.isAhead(worker, reserved()))) return;
       // It may have gone while this has waited.
-      if (connection.worker !== worker || connection.phase !== "pinned") continue;
+      if (connection.worker !== worker || connection.phase !== "pinned" || this.stays.passesOver(connection)) continue;
       moveAway(connection);
       yield "moved";
     }
+  }
+
+  // A pass has left it where it was. Its worker may be the right one again meanwhile.
+  private stayed(connection: Connection): void {
+    const { candidates, moveAway } = this.options;
+    const { worker, phase } = connection;
+    if (worker === undefined || phase !== "pinned" || candidates.all.includes(worker)) return;
+    if (worker.isDraining || candidates.all.length > 0) moveAway(connection);
   }
 }

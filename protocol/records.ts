@@ -111,6 +111,8 @@ export const toGateway = {
   countMessages: 65,
   /** A subscription that begins with what the topic keeps behind a position. Payload: u8 position bytes, position, topic. */
   subscribeAfter: 66,
+  /** An effect: for so long a hand-over leaves the connection with this worker. extra: milliseconds, 10,000 at most; 0: no longer. */
+  stay: 67,
 } as const;
 
 export const flag = {

@@ -175,3 +175,24 @@ test("a session that is a WebSocket now takes no second one; of one whose client
   await expect.poll(unanswered, { timeout: patienceMs }).toBe(true);
   expect((await poll(silent)).status).toBe(400);
 });
+
+test("a deploy waits for the attachments of a packet that are under way", async () => {
+  system = await TestSystem.start({ handlers: "socket-io" });
+  const client = await TestClient.open(`${system.url}/work/?EIO=4&transport=websocket`);
+  client.send('40{"name":"raw"}');
+  await client.until(() => client.received.some((frame) => String(frame).includes('"welcome"')), "it is welcome");
+  const before = client.received.length;
+  const parts = [Buffer.alloc(100_000, "a"), Buffer.alloc(50_000, "b")] as const;
+  client.send('452-0["pass",[{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]]');
+  client.send(parts[0]);
+  const deployed = system.deploy("2");
+  const waits = () => system.gatewayHellos.some(({ handover }) => handover?.generation === 2 && handover.remaining === 1);
+  await system.until(waits, "the hand-over waits");
+  client.send(parts[1]);
+  await client.receives(before + 3);
+  expect(client.received.slice(before)).toEqual(['462-0[[{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]]', ...parts]);
+  await deployed;
+  client.send('421["pass","more"]');
+  await client.receives(before + 4);
+  expect(client.received.at(-1)).toBe('431["more"]');
+});

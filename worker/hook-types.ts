@@ -93,6 +93,12 @@ export interface Connection<Params = PathParams, State = unknown> {
   /** The lock is the next one's when the turn has committed. */
   unlock(name: string): void;
   /**
+   * A deploy leaves the connection with this worker until `stay(0)`, or for so long: the worker has something in memory only that the client's
+   * next messages belong to. If the worker dies, it is gone. What began to stay when a deploy has begun is not prolonged.
+   * @param ms 0 to 10,000. @throws {CodedError} "gateway.outdated"
+   */
+  stay(ms: number): void;
+  /**
    * The client's message holds so many more, 1 to 65,535: with the commit, these count for its limits as if each had come by itself. Beyond
    * them the connection is closed, with 1008. @throws {CodedError} "gateway.outdated"
    */

@@ -237,6 +237,13 @@ export class TurnConnection implements Connection {
     turn.effects.add(toGateway.unlock, name);
   }
 
+  stay(ms: number): void {
+    const turn = this.#open();
+    if (!Number.isInteger(ms) || ms < 0 || ms > 10_000) throw new RangeError(`stay takes 0 to 10,000 milliseconds, not ${ms}`);
+    needLevel(turn.mailbox.pin.level, 1, "conn.stay");
+    turn.effects.add(toGateway.stay, "", 0, ms);
+  }
+
   countMessages(more: number): void {
     const turn = this.#open();
     if (!Number.isInteger(more) || more < 1 || more > 0xffff) throw new RangeError(`countMessages takes 1 to 65,535, not ${more}`);

@@ -61,6 +61,8 @@ export class HeldConnection {
   /** Whether its handler was told that this time has come; and when the answer must be there: 0 until that turn has committed. */
   isAsked = false;
   answerBy = 0;
+  /** Until then a deploy leaves it where it is, by the test's clock: see `conn.stay`. */
+  staysUntil = 0;
   /** Until when what its client has sent uses up what its route allows. */
   private usedUntil = 0;
   /** How the client saw it end. */

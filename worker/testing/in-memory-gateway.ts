@@ -45,6 +45,7 @@ export class InMemoryGateway {
   private readonly connections = new Map<number, HeldConnection>();
   /** The worker that gets work, last, and those before it that still have turns to finish. */
   private workers: Turns[] = [];
+  private readonly workerOf = new WeakMap<Mailbox, Turns>();
   private slots = 0;
   private lives = 1;
   private clockMs = 0;
@@ -122,7 +123,10 @@ export class InMemoryGateway {
     this.clockMs = until;
     this.locks.sweep(until);
     for (const worker of this.workers) worker.sweep();
-    for (const connection of this.open) this.expire(connection);
+    for (const connection of this.open) {
+      this.expire(connection);
+      this.moveOn(connection);
+    }
   }
 
   private comeDue(due: Due): void {
@@ -167,10 +171,18 @@ export class InMemoryGateway {
   handOver(next: TestRelease): void {
     this.active = next;
     this.startWorker();
-    for (const connection of this.connections.values()) {
-      connection.mailbox?.leave();
-      if (connection.mailbox !== undefined) this.settle(connection.mailbox);
-    }
+    for (const connection of this.connections.values()) this.moveOn(connection);
+  }
+
+  /** To the latest worker, if it may move. */
+  private moveOn({ mailbox, staysUntil }: HeldConnection): void {
+    if (mailbox === undefined || staysUntil > this.clockMs || this.isLatest(mailbox)) return;
+    mailbox.leave();
+    this.settle(mailbox);
+  }
+
+  private isLatest(mailbox: Mailbox | undefined): boolean {
+    return mailbox !== undefined && this.workerOf.get(mailbox) === this.workers.at(-1);
   }
 
   /** The worker dies with all that it has in hand; another one of the same release gets it. */
@@ -228,13 +240,16 @@ export class InMemoryGateway {
 
   private pin(connection: HeldConnection): void {
     const { handler, name } = this.active;
+    const worker = this.workers.at(-1);
     const found = connection.stored.givenTo(name);
     const { state, isMigrated, fault } = pinnedState(handler, found.state, found.own);
     connection.pin({ gateway: this.seenBy(name), state, isMigrated, fault, handler }, handler.onAdopt !== undefined);
+    if (worker !== undefined) this.workerOf.set(connection.mailbox as Mailbox, worker);
     if (fault !== undefined) {
       connection.errors.push(fault);
       this.end(connection, fault.closeCode, fault.code);
     }
+    connection.staysUntil = 0;
     this.deliver(connection);
   }
 
@@ -252,7 +267,8 @@ export class InMemoryGateway {
   }
 
   private deliver(connection: HeldConnection): void {
-    if (connection.deliver()) this.workers.at(-1)?.run(connection.mailbox as Mailbox);
+    const { mailbox } = connection;
+    if (connection.deliver() && mailbox !== undefined) this.workerOf.get(mailbox)?.run(mailbox);
   }
 
   private commit(mailbox: Mailbox, effects: Effects, end: number, release: string): void {
@@ -306,6 +322,13 @@ export class InMemoryGateway {
         return;
       case "setHeartbeat":
         connection.heartbeat = seen.heartbeat && isOpen ? new HeldHeartbeat(seen.heartbeat, this.clockMs) : undefined;
+        return;
+      case "stay":
+        if (seen.ms === 0) {
+          connection.staysUntil = 0;
+          // Once its turn has committed.
+          queueMicrotask(() => this.moveOn(connection));
+        } else if (this.isLatest(connection.mailbox)) connection.staysUntil = this.clockMs + seen.ms;
         return;
       case "countMessages":
         this.mayCome(connection, seen.more);

@@ -46,6 +46,7 @@ export type TestEffect =
   | { readonly type: "setState"; readonly state: unknown }
   /** setUser and setExpiresAt: what of it was called. */
   | { readonly type: "identify"; readonly user?: string; readonly expiresAt?: Date | undefined }
+  | { readonly type: "stay"; readonly ms: number }
   | { readonly type: "countMessages"; readonly more: number }
   | { readonly type: "pauseSession"; readonly frame: string }
   | { readonly type: "moveToSession" }
@@ -105,6 +106,8 @@ export function seenEffect(effect: Effect): TestEffect {
       return { type: "lock", name: textOf(effect) };
     case toGateway.unlock:
       return { type: "unlock", name: textOf(effect) };
+    case toGateway.stay:
+      return { type: "stay", ms: extra };
     case toGateway.countMessages:
       return { type: "countMessages", more: extra };
     case toGateway.pauseSession:

@@ -148,6 +148,8 @@ function brief(effect: ReturnType<typeof seenEffect>): unknown {
       return `clearTimer ${effect.name}`;
     case "setHeartbeat":
       return `setHeartbeat ${effect.heartbeat?.every ?? "none"}`;
+    case "stay":
+      return `stay ${effect.ms}`;
     case "countMessages":
       return `countMessages ${effect.more}`;
     case "pauseSession":

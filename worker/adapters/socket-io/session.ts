@@ -17,6 +17,8 @@ export const connectTimer = "socket.io connect";
 
 /** So much of a packet whose attachments have not all come is in the connection's state; more is in this worker's memory. */
 const incomingStateBytes = 4 * 1024;
+/** How long a deploy waits for them. */
+const stayMs = 10_000;
 /** What clients have told with all their `auth`: it is in the state. */
 const authBytes = 4 * 1024;
 const namespaceLimit = 16;
@@ -77,6 +79,7 @@ export class Session<Data> implements Client {
     if (before === undefined) return turn.conn.close(4012, "attachments lost");
     const parts = [...before, data] as Uint8Array[];
     if (parts.length < attachmentsOf(incoming.text)) return this.await(turn, incoming.text, parts);
+    if (this.parts !== undefined) turn.conn.stay(0);
     this.parts = undefined;
     turn.state.incoming = undefined;
     return this.packet(decodePacket(incoming.text, parts), turn);
@@ -87,6 +90,8 @@ export class Session<Data> implements Client {
     if (bytes > this.limitBytes) throw invalid(`a packet and its attachments have at most ${this.limitBytes} bytes (maxHttpBufferSize)`);
     if (text.length > incomingStateBytes) throw invalid(`the text of a packet with attachments has at most ${incomingStateBytes} bytes`);
     this.parts = bytes > incomingStateBytes ? parts : undefined;
+    // A deploy waits for the rest.
+    if (this.parts !== undefined) turn.conn.stay(stayMs);
     turn.state.incoming = this.parts === undefined ? { text, parts } : { text };
   }
 

@@ -150,6 +150,12 @@ test("a packet and its attachments may come to different workers; what is too la
   await app.deploy(socketIo({ path: "/socket.io/*" }, setUp));
   await ada.send(new Uint8Array(200_000));
   expect(events(ada)).toEqual(['42["got",5,200000]']);
+  // More than the state holds: a deploy leaves it with its worker until the packet is whole.
+  await ada.send('452-["put",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]');
+  await ada.send(new Uint8Array(100_000));
+  await app.deploy(socketIo({ path: "/socket.io/*" }, setUp));
+  await ada.send(new Uint8Array(100_001));
+  expect(events(ada).at(-1)).toBe('42["got",100000,100001]');
   await ada.send('452-["put",1]');
   await ada.send(new Uint8Array(262_144));
   expect(ada.closed).toEqual({ code: 1007, reason: "message.invalid" });

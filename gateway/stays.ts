@@ -1,0 +1,46 @@
+// Connections that a deploy leaves with their workers for a while: a turn has asked for it, since the worker has something in memory that the
+// client's next messages belong to. See `conn.stay`. Pure.
+
+import type { Connection } from "./connection.ts";
+
+/** A turn may ask for no more, and no connection holds up a deploy for longer. */
+export const longestStayMs = 10_000;
+
+export interface StaysOptions {
+  readonly now: () => number;
+  /** Its time is up, and it had to move meanwhile. */
+  readonly move: (connection: Connection) => void;
+}
+
+export class Stays {
+  private readonly options: StaysOptions;
+  /** A hand-over has passed them over. */
+  private readonly passed = new Set<Connection>();
+
+  constructor(options: StaysOptions) {
+    this.options = options;
+  }
+
+  /** A turn has asked that its connection is left where it is. @param ms 0: it may move from now on. */
+  set(connection: Connection, ms: number): void {
+    const { now, move } = this.options;
+    if (ms === 0) {
+      connection.staysUntil = 0;
+      if (this.passed.delete(connection)) move(connection);
+    }
+    // Else a client that goes on and on would hold up a deploy for good.
+    else if (!this.passed.has(connection)) connection.staysUntil = now() + Math.min(ms, longestStayMs);
+  }
+
+  /** @returns whether a hand-over leaves it where it is: `move` follows. */
+  passesOver(connection: Connection): boolean {
+    if (connection.staysUntil <= this.options.now()) return false;
+    this.passed.add(connection);
+    return true;
+  }
+
+  sweep(): void {
+    const now = this.options.now();
+    for (const connection of this.passed) if (connection.phase !== "pinned" || connection.staysUntil <= now) this.set(connection, 0);
+  }
+}
