@@ -87,7 +87,9 @@ async function load(job: LoadJob): Promise<LoadFigures> {
 }
 
 function figuresText({ rate, serverShare, loadShare, elsewhereShare, faults }: LoadFigures): string {
-  const used = `of a core, the server took ${percent(serverShare)} and the load ${percent(loadShare)}`;
+  // What an answer costs hardly changes with what else runs.
+  const micros = `${((serverShare * 1e6) / rate).toFixed(1)} µs each`;
+  const used = `of a core, the server took ${percent(serverShare)} (${micros}) and the load ${percent(loadShare)}`;
   return `${perSecond(rate).padStart(9)}; ${used}; others took ${percent(elsewhereShare)} of all; ${faultsText(faults) || "no faults"}`;
 }
 
