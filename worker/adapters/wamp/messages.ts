@@ -41,7 +41,7 @@ const definitions = {
 } as const;
 
 type Definitions = typeof definitions;
-export type MessageName = keyof Definitions;
+type MessageName = keyof Definitions;
 interface Kinds extends Record<"id" | "integer", number>, Record<"uri" | "string", string> {
   dict: Dict;
 }
@@ -53,15 +53,13 @@ type Elements<Format> = Format extends `${infer First} ${infer Rest}`
     : readonly [Element<Format>];
 /** A message as its definition has it: `MessageOf<"UNSUBSCRIBE">` is `readonly [34, number, number]`. */
 export type MessageOf<Name extends MessageName> = readonly [Definitions[Name][0], ...Elements<Definitions[Name][1]>];
+export type AnyMessage = { [Name in MessageName]: MessageOf<Name> }[MessageName];
 
 /** The codes by their names. */
 export const type = Object.fromEntries(Object.entries(definitions).map(([name, [code]]) => [name, code])) as {
   readonly [Name in MessageName]: Definitions[Name][0];
 };
-/** Names and formats by the codes. */
-const byCode = new Map<unknown, { readonly name: string; readonly format: string }>(
-  Object.entries(definitions).map(([name, [code, format]]) => [code, { name, format }]),
-);
+const formats = new Map<unknown, string>(Object.values(definitions).map(([code, format]) => [code, format]));
 
 const isText = (value: unknown) => typeof value === "string";
 const isListOf = (is: (value: unknown) => boolean) => (value: unknown) => Array.isArray(value) && value.every(is);
@@ -90,7 +88,7 @@ const kindOf = new Map(Object.entries(attributes).flatMap(([kind, names]) => nam
 /** @returns what is wrong with it, in words; undefined where it is a message of WAMP. "Protocol Violations" */
 export function violationOf(message: unknown): string | undefined {
   if (!Array.isArray(message) || message.length === 0) return "a message is a list that begins with its type";
-  const definition = byCode.get(message[0])?.format;
+  const definition = formats.get(message[0]);
   if (definition === undefined) return `there is no message type ${String(message[0]).slice(0, 40)}`;
   const elements = definition.split(" ");
   const hasPayload = elements.at(-1) === "…";
@@ -119,10 +117,6 @@ function attributeViolation(dict: Dict, mayBeNull: boolean): string | undefined 
     if (kind !== undefined && !isMissing && !kinds[kind]?.(value)) return `${name} is not of kind ${kind}`;
   }
   return undefined;
-}
-
-export function nameOf([code]: WampMessage): string {
-  return byCode.get(code)?.name ?? "";
 }
 
 /** What a router passes on of a payload that it does not look into. "Payload Passthru Mode" */

@@ -8,12 +8,11 @@ import { Dealer } from "./dealer.ts";
 import { authenticated, greet, type HandshakeOptions } from "./handshake.ts";
 import { randomId, topics } from "./identifiers.ts";
 import type { Publication, ToCaller, ToSession } from "./inbox.ts";
-import { type Dict, type MessageName, type MessageOf, nameOf, type Payload, type, violationOf, type WampMessage } from "./messages.ts";
+import { type AnyMessage, type Dict, type Payload, type, violationOf } from "./messages.ts";
 import { type Answer, type Conn, type Joined, serializerOf, violate, WampError, type WampHooks, WampSession } from "./session.ts";
 
 /** Of a hook. */
 type Done = void | Promise<void>;
-type Handlers<Names extends MessageName, Result> = { readonly [Name in Names]: (session: WampSession, message: MessageOf<Name>) => Result };
 
 /** What a hook has thrown: the turn is rolled back, and the client gets ERROR. */
 export class RequestFailed extends Error {
@@ -33,25 +32,11 @@ const uriOfCode: Readonly<Record<string, string>> = {
   ...unavailable("app.noGateway", "store.unavailable", "lock.crowded", "lock.total"),
 };
 
+const notRequests: readonly number[] = [type.GOODBYE, type.CANCEL, type.YIELD, type.ERROR];
+
 export class Router {
   readonly dealer = new Dealer();
   private readonly options: HandshakeOptions & WampHooks;
-  /** What a client in a session asks for; its answer may be ERROR. */
-  private readonly requests: Handlers<"PUBLISH" | "SUBSCRIBE" | "UNSUBSCRIBE" | "CALL" | "REGISTER" | "UNREGISTER", Answer> = {
-    PUBLISH: broker.publish,
-    SUBSCRIBE: broker.subscribe,
-    UNSUBSCRIBE: broker.unsubscribe,
-    CALL: (session, message) => this.dealer.call(session, message),
-    REGISTER: (session, message) => this.dealer.registrations.register(session, message),
-    UNREGISTER: (session, message) => this.dealer.registrations.unregister(session, message),
-  };
-  /** What else it may say. */
-  private readonly others: Handlers<"GOODBYE" | "CANCEL" | "YIELD" | "ERROR", void> = {
-    GOODBYE: (session) => sayGoodbye(session),
-    CANCEL: (session, message) => this.dealer.cancel(session, message),
-    YIELD: (session, message) => this.dealer.yield(session, message),
-    ERROR: (session, message) => this.dealer.error(session, message),
-  };
 
   constructor(options: HandshakeOptions & WampHooks) {
     this.options = options;
@@ -63,30 +48,28 @@ export class Router {
 
   /** A message of the client. "Protocol Violations" */
   receive(conn: Conn, frame: Message, turn: Turn): Done {
-    let message: WampMessage;
+    let decoded: unknown;
     try {
-      message = decode(frame, serializerOf(conn)) as WampMessage;
+      decoded = decode(frame, serializerOf(conn));
     } catch (error) {
       if (error instanceof NotDecodable) return violate(conn, error.message);
       throw error;
     }
-    const wrong = violationOf(message);
+    const wrong = violationOf(decoded);
     if (wrong !== undefined) return violate(conn, wrong);
-    const name = nameOf(message);
-    if (name === "ABORT") return conn.close(1000);
-    if (conn.state.phase === "joined") return this.inSession(conn, turn, (session) => this.dispatch(session, name, message));
-    const expected = conn.state.phase === "opening" ? "HELLO" : "AUTHENTICATE";
-    if (name !== expected) return violate(conn, `what is expected is ${expected}`);
-    return this.establish(conn, message, turn);
+    const message = decoded as AnyMessage;
+    const { state } = conn;
+    if (message[0] === type.ABORT) return conn.close(1000);
+    if (state.phase === "joined") return this.dispatch(new WampSession(conn, turn, state as Joined, this.options), message);
+    if (state.phase === "opening" && message[0] === type.HELLO) return this.join(conn, turn, greet(conn, message, this.options));
+    if (state.phase === "authenticating" && message[0] === type.AUTHENTICATE)
+      return this.join(conn, turn, authenticated(conn, state, message, this.options));
+    violate(conn, `message type ${message[0]} has no place here: there is no session yet`);
   }
 
-  /** HELLO and AUTHENTICATE. "Session Establishment" */
-  private async establish(conn: Conn, message: WampMessage, turn: Turn): Promise<void> {
-    const { state } = conn;
-    const joined =
-      state.phase === "authenticating"
-        ? await authenticated(conn, state, message as MessageOf<"AUTHENTICATE">, this.options)
-        : await greet(conn, message as MessageOf<"HELLO">, this.options);
+  /** WELCOME has been sent, or the client was refused. "Session Establishment" */
+  private async join(conn: Conn, turn: Turn, welcomed: Promise<Joined | undefined>): Promise<void> {
+    const joined = await welcomed;
     if (joined === undefined) return;
     const session = new WampSession(conn, turn, joined, this.options);
     await this.options.onJoin?.(session);
@@ -116,13 +99,11 @@ export class Router {
     });
   }
 
-  private dispatch(session: WampSession, name: string, message: WampMessage): Done {
+  /** A message of a client in a session: a request has an answer, or ERROR. */
+  private dispatch(session: WampSession, message: AnyMessage): Done {
     const [code, request] = message as readonly [number, number];
-    const other = handlerOf<void>(this.others, name);
-    if (other !== undefined) return other(session, message);
-    const handle = handlerOf<Answer>(this.requests, name);
-    if (handle === undefined) return violate(session.conn, `a client in a session does not send ${name}`);
     const failed = (error: unknown) => {
+      if (notRequests.includes(code)) throw error;
       const known = isCodedError(error) ? uriOfCode[error.code] : undefined;
       if (known === undefined) throw new RequestFailed(code, request, error);
       return new WampError(known);
@@ -132,17 +113,40 @@ export class Router {
       else if (answer) session.send(answer);
     };
     try {
-      const answer = handle(session, message);
+      const answer = this.answer(session, message);
       return answer instanceof Promise ? answer.catch(failed).then(answered) : answered(answer);
     } catch (error) {
       answered(failed(error));
     }
   }
-}
 
-/** Of a message that `violationOf` has found to be what its name says. */
-function handlerOf<Result>(handlers: object, name: string) {
-  return (handlers as Readonly<Record<string, ((session: WampSession, message: WampMessage) => Result) | undefined>>)[name];
+  /** "Message Codes and Direction" */
+  private answer(session: WampSession, message: AnyMessage): Answer {
+    switch (message[0]) {
+      case type.GOODBYE:
+        return sayGoodbye(session);
+      case type.CANCEL:
+        return this.dealer.cancel(session, message);
+      case type.YIELD:
+        return this.dealer.yield(session, message);
+      case type.ERROR:
+        return this.dealer.error(session, message);
+      case type.PUBLISH:
+        return broker.publish(session, message);
+      case type.SUBSCRIBE:
+        return broker.subscribe(session, message);
+      case type.UNSUBSCRIBE:
+        return broker.unsubscribe(session, message);
+      case type.CALL:
+        return this.dealer.call(session, message);
+      case type.REGISTER:
+        return this.dealer.registrations.register(session, message);
+      case type.UNREGISTER:
+        return this.dealer.registrations.unregister(session, message);
+      default:
+        violate(session.conn, `a client in a session does not send message type ${message[0]}`);
+    }
+  }
 }
 
 /** GOODBYE: the answer to a client's, or what `wamp.session.kill` wants. "Session Closing" */
