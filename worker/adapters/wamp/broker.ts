@@ -108,7 +108,7 @@ export function subscribe(session: WampSession, [, request, options, topic]: Mes
 }
 
 /** What it has subscribed to. */
-export function* subscriptionsOf({ conn, scope }: WampSession): Generator<{ name: string; match: Match; topic: string }> {
+function* subscriptionsOf({ conn, scope }: WampSession): Generator<{ name: string; match: Match; topic: string }> {
   const kinds = { [serializerOf(conn)]: "exact", prefix: "prefix", wildcard: "wildcard" } as Record<string, Match>;
   for (const name of conn.topics) {
     const [kind = "", of, topic = ""] = name.split(" ");

@@ -8,7 +8,7 @@ import { type Dict, type MessageOf, type } from "./messages.ts";
 import { type Answer, after, allowed, invalidUri, type RegisteredPattern, type Settled, WampError, type WampSession } from "./session.ts";
 
 /** One that may be called, by what it has registered. */
-export interface Callee {
+interface Callee {
   readonly session: number;
   readonly match: Match;
   readonly registered: string;
