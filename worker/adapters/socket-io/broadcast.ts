@@ -1,6 +1,8 @@
 // Who gets what is emitted, and how it gets there: a room is a topic, and an emit to it is one publish, encoded once. What a topic cannot
 // say (several rooms, all but a room, join them to another) is published to the sockets' own turns instead: each finds out whether it is meant.
 
+import { CodedError } from "../../../protocol/errors.ts";
+import { topicLimitBytes } from "../../../protocol/subjects.ts";
 import { together } from "../../handler.ts";
 import { encodeEvent, type Keep } from "./offset.ts";
 import type { EncodedPacket } from "./packet.ts";
@@ -24,9 +26,17 @@ export class Place {
     this.prefix = `${path},${name}`;
   }
 
-  /** @param room undefined: all sockets of the namespace. */
+  /** What is left of a topic for the name of a room, in bytes of UTF-8. */
+  get roomBytes(): number {
+    return topicLimitBytes - Buffer.byteLength(this.prefix) - 1;
+  }
+
+  /** @param room undefined: all sockets of the namespace. @throws {CodedError} "topic.invalid" where its name is too long. */
   topic(room?: string): string {
-    return room === undefined ? this.prefix : `${this.prefix},${room}`;
+    if (room === undefined) return this.prefix;
+    const bytes = Buffer.byteLength(room);
+    if (bytes <= this.roomBytes) return `${this.prefix},${room}`;
+    throw new CodedError("topic.invalid", `a room of ${this.name} has a name of at most ${this.roomBytes} bytes of UTF-8, not ${bytes}`);
   }
 
   roomsIn(topics: ReadonlySet<string>): Set<string> {
@@ -137,6 +147,8 @@ export class BroadcastOperator<Data> {
   }
 
   private order(what: Partial<Order>, keep?: Keep): void {
+    // Whoever asks for a room that cannot be is told, and not each socket that would go there.
+    for (const room of [...(what.join ?? []), ...(what.leave ?? [])]) this.place.topic(room);
     this.place.outlet.publish(this.place.orders, { ...this.scope, ...what }, keep === undefined ? {} : { keep });
   }
 }

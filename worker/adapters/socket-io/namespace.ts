@@ -30,6 +30,9 @@ export class Namespace<Data = Record<string, unknown>> extends BroadcastOperator
   }
 }
 
+/** More than a socket's id has, which is the name of a room. */
+const socketIdBytes = 64;
+
 /** What serves a namespace that a client names: by its own name, or by a pattern. */
 export interface Found<Data> {
   readonly nsp: Namespace<Data>;
@@ -60,10 +63,12 @@ export class Server<Data = Record<string, unknown>> extends Namespace<Data> {
     return known;
   }
 
+  /** @returns undefined where nobody serves it, or where its name is too long for its sockets to have rooms of their own. */
   find(name: string): Found<Data> | undefined {
     const named = this.namespaces.get(name);
     const nsp = this.patterns.find(([pattern]) => pattern.test(name))?.[1];
     const listened = named !== undefined && (named.listeners.length > 0 || nsp === undefined) ? named : nsp;
-    return listened && { nsp: listened, place: named?.place ?? new Place(this.path, name, this.place.outlet) };
+    const place = named?.place ?? new Place(this.path, name, this.place.outlet);
+    return listened && place.roomBytes >= socketIdBytes ? { nsp: listened, place } : undefined;
   }
 }

@@ -236,6 +236,40 @@ test("what a client can have the state keep is bounded, and more is its own faul
   expect(many.closed).toEqual({ code: 1007, reason: "message.invalid" });
 });
 
+test("a namespace whose name is too long for a topic is none; a room is refused with how long it may be", async () => {
+  const { client } = await serve((io) => {
+    io.of(/./).on("connection", (socket) => {
+      const caught = (work: () => unknown) => {
+        try {
+          work();
+        } catch (error) {
+          return (error as Error).message;
+        }
+      };
+      socket.on("room", (room, answer) => {
+        const ways = [
+          () => socket.join(room),
+          () => io.to(room).emit("hi"),
+          () => io.socketsJoin(room),
+          () => io.in("a").socketsLeave(room),
+        ];
+        answer(ways.map(caught));
+      });
+      socket.on("join", (room) => socket.join(room));
+    });
+  });
+  const long = `/${"é".repeat(100)}`;
+  const ada = await client(`40${long},`);
+  await ada.send("40/chat,");
+  expect(ada.frames.slice(1)).toEqual([`44${long},{"message":"Invalid namespace"}`, expect.stringMatching(/^40\/chat,/)]);
+  await ada.send(`42/chat,1${JSON.stringify(["room", "é".repeat(150)])}`);
+  const refused = (nsp: string, most: number) => `topic.invalid: a room of ${nsp} has a name of at most ${most} bytes of UTF-8, not 300`;
+  // Of 256 bytes, the path takes 12 and two commas, and the namespace its own.
+  expect(ada.frames.at(-1)).toBe(`43/chat,1${JSON.stringify([[refused("/chat", 237), ...Array(3).fill(refused("/", 241))]])}`);
+  await ada.send(`42/chat,${JSON.stringify(["join", `${"é".repeat(118)}x`])}`);
+  expect([ada.closed, ada.errors]).toEqual([undefined, []]);
+});
+
 test("a client that never connects to a namespace is closed", async () => {
   const app = await testHandler(socketIo({ path: "/socket.io/*", connectTimeout: 1_000 }, () => undefined));
   const ada = await app.connect(url);
