@@ -29,9 +29,11 @@ const recordBytes = 16;
 
 const nothing = new Uint8Array(0);
 
+const none: Effect[] = [];
+
 export class Effects {
   private readonly limitBytes: number;
-  private list: Effect[] = [];
+  private list: Effect[] = none;
   private sum = 0;
 
   constructor(limitBytes: number) {
@@ -58,7 +60,10 @@ export class Effects {
           : [`this turn would ask for ${sum} bytes`, "flush() commits early"];
       throw new CodedError("effects.tooLarge", `${what}, at most ${this.limitBytes} are allowed (EFFECTS_BYTES): ${help}`);
     }
-    this.list.push({ type, flags, extra, payload, bytes });
+    const effect = { type, flags, extra, payload, bytes };
+    // Most turns have one: V8 makes room for 17 where something is pushed to an empty array.
+    if (this.list.length === 0) this.list = [effect];
+    else this.list.push(effect);
     this.sum = sum;
   }
 
@@ -69,7 +74,7 @@ export class Effects {
   }
 
   clear(): void {
-    this.list = [];
+    this.list = none;
     this.sum = 0;
   }
 }
