@@ -8,11 +8,13 @@
 //
 // docs/socket-io.md says what is as in Socket.IO's own server, and what is not.
 
+import { serveFiles } from "../../files.ts";
 import {
   type App,
   defineHandler,
   type Handler,
   type HandlerOptions,
+  type RequestContext,
   type StartContext,
   type Turn,
   type,
@@ -40,6 +42,8 @@ export interface SocketIoOptions extends EngineOptions, Pick<Options, "origins" 
   readonly connectTimeout?: number;
   /** Has sockets recovered whose connection broke, with what they have missed. See docs/socket-io.md. */
   readonly connectionStateRecovery?: RecoveryOptions;
+  /** The client's script, served as `socket.io.js` with what is beside it: `import.meta.resolve("socket.io-client/dist/socket.io.js")`. */
+  readonly serveClient?: string;
   /** Decides about a client before Socket.IO does, and names its user. */
   readonly onUpgrade?: (request: UpgradeRequest) => Verdict | Promise<Verdict>;
   readonly onStart?: (app: App, context: StartContext) => Settled;
@@ -53,7 +57,8 @@ type Work<Data, Given> = (session: Session<Data>, turn: RunningTurn, given: Give
 /** @param setUp is called once in each worker, when its code is loaded: it registers listeners. */
 export function socketIo<Data = Record<string, unknown>>(options: SocketIoOptions, setUp: (io: Server<Data>) => void): Handler {
   const { path, connectTimeout = 45_000, maxHttpBufferSize = 262_144, pingInterval, pingTimeout, cors, ...others } = options;
-  const { onUpgrade, onStart, connectionStateRecovery, ...rest } = others;
+  const { serveClient, onUpgrade, onStart, connectionStateRecovery, ...rest } = others;
+  const files = serveClient && serveFiles(new URL(".", serveClient));
   const recovery = connectionStateRecovery && new Recovery(connectionStateRecovery);
   const outlet = new Outlet(recovery?.keep);
   const io = new Server<Data>(path, outlet, recovery);
@@ -126,6 +131,10 @@ export function socketIo<Data = Record<string, unknown>>(options: SocketIoOption
     ...rest,
     ...hooks,
     path,
+    onRequest(request: Request, context: RequestContext) {
+      // Engine.IO's requests are for the path itself.
+      return !files || !context.params["*"] ? hooks.onRequest(request, context) : files(request, context);
+    },
     state: type<SessionState>({ sockets: {} }),
     onStart(app, context) {
       outlet.app = app;
