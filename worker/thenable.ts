@@ -1,5 +1,16 @@
-// Whether a hook or a schema waits: any thenable will do.
+// Whether a hook or a schema waits: any thenable will do. What does not wait costs no promise.
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+}
+
+/** @returns a promise only where there is something to wait for. */
+export function allOf(results: readonly unknown[]): unknown {
+  for (const result of results) if (isThenable(result)) return Promise.all(results);
+  return undefined;
+}
+
+/** @returns what `next` does, at once where nothing is waited for. */
+export function after(settling: unknown, next: () => unknown): unknown {
+  return isThenable(settling) ? settling.then(next) : next();
 }

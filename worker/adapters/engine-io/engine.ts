@@ -1,6 +1,7 @@
 // Engine.IO, protocol 4: opens sessions and takes its packets apart. What its messages carry is its user's.
 // Source: engine.io-protocol v4.
 
+import { randomBytes } from "node:crypto";
 import { CodedError } from "../../../protocol/errors.ts";
 import type { Closing, Connection, Message, Turn, UpgradeRequest, Welcome } from "../../handler.ts";
 import { isSid, pollingHook, refusal } from "./polling.ts";
@@ -60,7 +61,7 @@ export function engineHooks<State extends EngineState>(
 ) {
   const { pingInterval = 25_000, pingTimeout = 20_000, maxHttpBufferSize = 262_144, cors } = options;
   const origins = cors === undefined ? options.origins : [cors.origin].flat();
-  const newSid = () => Buffer.from(crypto.getRandomValues(new Uint8Array(15))).toString("base64url");
+  const newSid = () => randomBytes(15).toString("base64url");
   return {
     ...(origins && { origins }),
     onRequest: pollingHook({

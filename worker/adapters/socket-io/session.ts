@@ -1,9 +1,10 @@
 // One connection as Socket.IO's protocol sees it: its sockets by namespace, and what becomes of each packet.
 // Source: socket.io-protocol v5, "Exchange protocol".
 
+import { randomBytes } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
-import { isThenable } from "../../thenable.ts";
+import { after, allOf } from "../../thenable.ts";
 import { invalid } from "../engine-io/engine.ts";
 import { framesOf, isMeant, type Order, type Place } from "./broadcast.ts";
 import type { Found, Server } from "./namespace.ts";
@@ -155,7 +156,7 @@ export class Session<Data> implements Client {
   }
 
   private newState(): Omit<SocketState, "auth" | "issued"> {
-    const id = `${this.id}.${Buffer.from(crypto.getRandomValues(new Uint8Array(6))).toString("base64url")}`;
+    const id = `${this.id}.${randomBytes(6).toString("base64url")}`;
     return { id, data: {}, lastAck: 0, acks: {}, ...(this.io.recovery && { recovery: this.io.recovery.begin() }) };
   }
 
@@ -186,7 +187,7 @@ export class Session<Data> implements Client {
     socket.connected = false;
     const disconnected = () => {
       this.io.recovery?.save(socket.place, reason, turn);
-      for (const topic of socket.rooms) turn.conn.unsubscribe(socket.place.topic(topic));
+      quit(socket.place, turn);
       return after(allOf(socket.notify("disconnect", [reason, undefined])), () => this.forget(socket.place.name, turn));
     };
     return after(allOf(socket.notify("disconnecting", [reason, undefined])), disconnected);
@@ -196,10 +197,7 @@ export class Session<Data> implements Client {
     this.sockets.delete(name);
     delete turn.state.sockets[name];
     const place = this.io.find(name)?.place;
-    if (place === undefined) return;
-    for (const room of place.roomsIn(turn.conn.topics)) turn.conn.unsubscribe(place.topic(room));
-    turn.conn.unsubscribe(place.topic());
-    turn.conn.unsubscribe(place.orders);
+    if (place !== undefined) quit(place, turn);
   }
 
   /** What somebody has asked of the sockets of a namespace. */
@@ -284,17 +282,14 @@ async function through<Middleware>(
   return undefined;
 }
 
+/** Nothing that is for the namespace, or for one of its rooms, is for this connection any more. */
+function quit(place: Place, { conn }: RunningTurn): void {
+  for (const room of place.roomsIn(conn.topics)) conn.unsubscribe(place.topic(room));
+  conn.unsubscribe(place.topic());
+  conn.unsubscribe(place.orders);
+}
+
 /** Source: "Connection to a namespace". */
 function refuse({ conn }: RunningTurn, nsp: string, { message, data }: Error & { readonly data?: unknown }): void {
   conn.send(framesOf(encodePacket({ type: packetType.connectError, nsp, data: { message, data } })));
-}
-
-/** @returns a promise only where there is something to wait for. */
-export function allOf(results: readonly unknown[]): unknown {
-  for (const result of results) if (isThenable(result)) return Promise.all(results);
-  return undefined;
-}
-
-export function after(settling: unknown, next: () => unknown): unknown {
-  return isThenable(settling) ? settling.then(next) : next();
 }

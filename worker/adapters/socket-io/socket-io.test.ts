@@ -137,6 +137,19 @@ test("whoever leaves is heard once, with the reason, and the rooms that it had",
   expect([b.closed, d.closed?.code, e.closed?.code]).toEqual([undefined, 1007, 1000]);
 });
 
+test("who has left a namespace is not found in it, and hears nothing of it", async () => {
+  const { client } = await serve((io) => {
+    io.of(/./).on("connection", (socket) => {
+      socket.on("disconnect", async () => io.of(socket.place.name).emit("left", (await io.of(socket.place.name).fetchSockets()).length));
+    });
+  });
+  const [ada, bob] = [await client("40/a,"), await client("40/a,")];
+  await ada.send("40/b,");
+  await ada.send("41/a,");
+  expect(events(ada)).toEqual([expect.stringMatching(/^40\/b,/)]);
+  expect(events(bob)).toEqual(['42/a,["left",1]']);
+});
+
 test("a packet and its attachments may come to different workers; what is too large is the client's fault", async () => {
   const setUp = (io: Server) => {
     io.on("connection", (socket) => {
