@@ -54,6 +54,11 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
     this.id = id;
   }
 
+  /** Where a pattern serves it: the namespace that the client has named. */
+  get nsp(): BroadcastOperator<Data> & { readonly name: string } {
+    return Object.assign(new BroadcastOperator<Data>(this.place), { name: this.place.name });
+  }
+
   to(rooms: Rooms): BroadcastOperator<Data> {
     return this.broadcast.to(rooms);
   }
