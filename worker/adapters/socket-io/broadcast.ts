@@ -88,7 +88,7 @@ export class BroadcastOperator<Data> {
   }
 
   to(rooms: Rooms): BroadcastOperator<Data> {
-    return new BroadcastOperator(this.place, { ...this.scope, rooms: [...this.scope.rooms, ...[rooms].flat()] });
+    return new BroadcastOperator(this.place, { ...this.scope, rooms: [...this.scope.rooms, ...namesOf(rooms)] });
   }
 
   in(rooms: Rooms): BroadcastOperator<Data> {
@@ -96,15 +96,15 @@ export class BroadcastOperator<Data> {
   }
 
   except(rooms: Rooms): BroadcastOperator<Data> {
-    return new BroadcastOperator(this.place, { ...this.scope, except: [...this.scope.except, ...[rooms].flat()] });
+    return new BroadcastOperator(this.place, { ...this.scope, except: [...this.scope.except, ...namesOf(rooms)] });
   }
 
   socketsJoin(rooms: Rooms): void {
-    this.order({ join: [rooms].flat() });
+    this.order({ join: namesOf(rooms) });
   }
 
   socketsLeave(rooms: Rooms): void {
-    this.order({ leave: [rooms].flat() });
+    this.order({ leave: namesOf(rooms) });
   }
 
   disconnectSockets(close = false): void {
@@ -151,6 +151,11 @@ export class BroadcastOperator<Data> {
     for (const room of [...(what.join ?? []), ...(what.leave ?? [])]) this.place.topic(room);
     this.place.outlet.publish(this.place.orders, { ...this.scope, ...what }, keep === undefined ? {} : { keep });
   }
+}
+
+/** Clients choose rooms, and may leave one out: that is a room that nobody is in, as in Socket.IO, and not everybody. */
+export function namesOf(rooms: Rooms): string[] {
+  return [rooms].flat().map(String);
 }
 
 /** The connection of a socket's id: `<connection>.<random>`. undefined: it is the name of another room. */

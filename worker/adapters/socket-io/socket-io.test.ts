@@ -284,6 +284,24 @@ test("a namespace whose name is too long for a topic is none; a room is refused 
   expect([ada.closed, ada.errors]).toEqual([undefined, []]);
 });
 
+test("a room that a client leaves out is nobody's, and not everybody's", async () => {
+  const { client } = await serve((io) => {
+    io.on("connection", (socket) => {
+      socket.on("tell", (to) => socket.to(to).emit("told"));
+      socket.on("tell all but", (left) => io.except(left).emit("told"));
+      socket.on("join", (room) => socket.join(room));
+      socket.on("leave", (room) => socket.leave(room));
+      socket.on("who", async (done) => done((await io.fetchSockets()).map(({ id }) => id)));
+    });
+  });
+  const [ada, bob] = [await client(), await client()];
+  const ids = [ada, bob].map(({ frames }) => (JSON.parse(String(frames[1]).slice(2)) as { sid: string }).sid);
+  for (const event of ["tell", "join", "tell all but", "leave", "tell all but"]) await ada.send(`42["${event}"]`);
+  await ada.send('420["who"]');
+  expect(events(bob)).toEqual(['42["told"]', '42["told"]']);
+  expect(events(ada)).toEqual(['42["told"]', `430[${JSON.stringify(ids)}]`]);
+});
+
 test("a client that never connects to a namespace is closed", async () => {
   const app = await testHandler(socketIo({ path: "/socket.io/*", connectTimeout: 1_000 }, () => undefined));
   const ada = await app.connect(url);

@@ -3,7 +3,7 @@
 
 import { EventEmitter } from "node:events";
 import type { Sendable } from "../../handler.ts";
-import { BroadcastOperator, framesOf, type Place, type Rooms } from "./broadcast.ts";
+import { BroadcastOperator, framesOf, namesOf, type Place, type Rooms } from "./broadcast.ts";
 import { encodeEvent, type Keep, offsetOf } from "./offset.ts";
 import { type EncodedPacket, encodePacket, packetType } from "./packet.ts";
 import { currentTurn, NamedCallback, type RunningTurn, type SocketState } from "./turn.ts";
@@ -143,11 +143,11 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
 
   join(rooms: Rooms): void {
     const turn = this.own((socket) => socket.socketsJoin(rooms));
-    for (const room of [rooms].flat()) turn?.conn.subscribe(this.place.topic(room), { as: 0 });
+    for (const room of namesOf(rooms)) turn?.conn.subscribe(this.place.topic(room), { as: 0 });
   }
 
   leave(room: string): void {
-    this.own((socket) => socket.socketsLeave(room))?.conn.unsubscribe(this.place.topic(room));
+    this.own((socket) => socket.socketsLeave(room))?.conn.unsubscribe(this.place.topic(`${room}`));
   }
 
   /** @param close Whether the whole connection is closed, with its sockets in other namespaces. */
