@@ -309,6 +309,10 @@ test("a client that never connects to a namespace is closed", async () => {
   await expect.poll(() => ada.closed).toEqual({ code: 4001, reason: "connect timeout" });
 });
 
+test.each(["/socket.io", "/socket.io/"])("the path %s, as Socket.IO has it, is refused: nobody could connect", (path) => {
+  expect(() => socketIo({ path }, () => undefined)).toThrow(/^handler.invalid: a path of Socket.IO ends with \/\*, as \/socket.io\/\*/);
+});
+
 test("who speaks another protocol is refused as Engine.IO does it", async () => {
   const { app } = await serve(() => undefined);
   const refused = async (query: string) => (await (await app.refused(`/socket.io/?${query}`)).json()) as unknown;

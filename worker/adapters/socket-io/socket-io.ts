@@ -8,6 +8,7 @@
 //
 // docs/socket-io.md says what is as in Socket.IO's own server, and what is not.
 
+import { CodedError } from "../../../protocol/errors.ts";
 import { serveFiles } from "../../files.ts";
 import {
   type App,
@@ -54,10 +55,12 @@ type Verdict = Omit<Welcome, "state" | "subprotocol"> | Response | undefined;
 /** What a session does in a turn. */
 type Work<Data, Given> = (session: Session<Data>, turn: RunningTurn, given: Given) => unknown;
 
-/** @param setUp is called once in each worker, when its code is loaded: it registers listeners. */
+/** @param setUp is called once in each worker, when its code is loaded: it registers listeners. @throws {CodedError} "handler.invalid" */
 export function socketIo<Data = Record<string, unknown>>(options: SocketIoOptions, setUp: (io: Server<Data>) => void): Handler {
   const { path, connectTimeout = 45_000, maxHttpBufferSize = 262_144, pingInterval, pingTimeout, cors, ...others } = options;
   const { serveClient, onUpgrade, onStart, connectionStateRecovery, ...rest } = others;
+  if (!path.endsWith("/*"))
+    throw new CodedError("handler.invalid", `a path of Socket.IO ends with /*, as /socket.io/*, where clients look for it: not ${path}`);
   const files = serveClient && serveFiles(new URL(".", serveClient));
   const recovery = connectionStateRecovery && new Recovery(connectionStateRecovery);
   const outlet = new Outlet(recovery?.keep);

@@ -54,6 +54,11 @@ test("limits are those of any handler", () => {
   });
 });
 
+test("an option that there is not is refused: a hook with a wrong name would refuse nobody", () => {
+  const misspelt = { path: "/ws", realms: ["realm1"], onPublsh: () => false };
+  expect(() => wamp(misspelt)).toThrow(/^handler.invalid: WAMP has no option onPublsh: it has path, realms, /);
+});
+
 test("without a subprotocol that it knows, the handshake is refused; what comes with a cookie is known by it", async () => {
   const app = await start({
     authenticate: { cookie: ({ user }) => (user === undefined ? undefined : { authrole: "user", authid: user }) },

@@ -8,6 +8,7 @@
 //
 // docs/wamp.md shows more.
 
+import { CodedError } from "../../../protocol/errors.ts";
 import { defineHandler, type HandlerLimits, type UpgradeRequest, type Welcome } from "../../handler.ts";
 import { type } from "../../schema.ts";
 import type { HandshakeOptions } from "./handshake.ts";
@@ -30,11 +31,20 @@ export interface WampOptions<Path extends string> extends Omit<HandshakeOptions,
   onUpgrade?(request: UpgradeRequest): Settled<Pick<Welcome, "user" | "headers"> | Response | undefined>;
 }
 
+/** In JavaScript, nothing else would notice a hook with a wrong name, which refuses nobody. */
+const optionNames: Record<keyof WampOptions<string>, true> = {
+  ...{ path: true, prefix: true, realms: true, origins: true, requireOrigin: true, limits: true, authenticate: true, procedures: true },
+  ...{ onUpgrade: true, onCall: true, onSubscribe: true, onUnsubscribe: true, onPublish: true, onRegister: true },
+  ...{ onMeta: true, onJoin: true, onLeave: true },
+};
+
+const names = Object.keys(optionNames).join(", ");
+
 /** How long a client may take from its handshake to WELCOME. */
 const helloMs = 10_000;
 const subprotocols = ["wamp.2.json", "wamp.2.msgpack"];
 
-/** @returns what `defineHandler` does. */
+/** @returns what `defineHandler` does. @throws {CodedError} "handler.invalid" */
 export function wamp<const Path extends string>({
   path,
   prefix = path,
@@ -44,6 +54,8 @@ export function wamp<const Path extends string>({
   onUpgrade,
   ...options
 }: WampOptions<Path>) {
+  for (const name of Object.keys(options))
+    if (!Object.hasOwn(optionNames, name)) throw new CodedError("handler.invalid", `WAMP has no option ${name}: it has ${names}`);
   const router = new Router({ ...options, prefix });
   return defineHandler({
     path,
