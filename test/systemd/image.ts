@@ -13,8 +13,9 @@ export type Suite = "bookworm" | "trixie";
 
 /** What is in it; another list is another image. */
 const forMachines = ["systemd", "systemd-sysv", "nats-server"];
-/** chromium-headless-shell: test/browser. libatomic1: Node 26. PHP and Python: clients of test/ratchet-page, test/reconnecting and test/wamp. */
-const otherClients = ["php-cli", "python3-autobahn", "python3-websockets"];
+/** Clients of test/ratchet-page, test/reconnecting and test/wamp. python3-ply: by other names, which debootstrap does not know, Autobahn needs it. */
+const otherClients = ["php-cli", "python3-autobahn", "python3-ply", "python3-websockets"];
+/** chromium-headless-shell: test/browser. libatomic1: Node 26. */
 const forTests = ["git", "openssl", "procps", "ca-certificates", "chromium-headless-shell", "libatomic1", ...otherClients];
 const packages = { bookworm: forMachines, trixie: [...forMachines, ...forTests] };
 
