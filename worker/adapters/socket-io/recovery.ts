@@ -3,7 +3,7 @@
 // has seen tells those that it has not.
 // Source: Socket.IO's documentation, "Connection state recovery".
 
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { deserialize, serialize } from "node:v8";
 import type { App, HistoryEntry } from "../../handler.ts";
@@ -134,9 +134,9 @@ export class Recovery {
   }
 }
 
-/** A topic of its own for what is kept of each socket. */
+/** A topic of its own for what is kept of each socket. It does not tell the secret: topics are seen by whoever watches NATS. */
 function topicOf(place: Place, pid: string): string {
-  return `recovery ${pid} ${place.topic()}`;
+  return `recovery ${createHash("sha256").update(`${pid} ${place.topic()}`).digest("base64url")}`;
 }
 
 /** An event that a room has got, or that was ordered: see broadcast.ts. */
