@@ -143,6 +143,8 @@ test("at another gateway, and after its own was killed: the same socket", async 
   await ada.cut();
   await bob.say(["room"], 2);
   await ada.comesBack(own);
+  // The listeners of "connection" have run, so those of "disconnect" will.
+  await ada.socket.emitWithAck("who");
   bob.events.splice(0);
   await first?.end("SIGKILL");
   await ada.until(() => ada.disconnects === 3, "is cut off");
