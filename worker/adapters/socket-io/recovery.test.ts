@@ -227,6 +227,21 @@ test("who leaves or is sent away does not come back to what was; what was emitte
   }
 });
 
+test.each([
+  ["was sent away", (client: Client) => client.emit("kick")],
+  ["has left", (client: Client) => client.connection.send("41")],
+])("a socket that was recovered and then %s is not recovered once more, by the same connection", async (_, end) => {
+  const app = await testHandler(handler({}));
+  const ada = await Client.open(app);
+  await ada.emit("all", "0");
+  await ada.cut();
+  const again = await Client.open(app, ada.told);
+  expect((await again.who())[3]).toBe(true);
+  await end(again);
+  await again.connection.send(`40${JSON.stringify(ada.told)}`);
+  expect((await again.who()).slice(2)).toEqual([{ checks: 1 }, false, true]);
+});
+
 test("what is volatile or has attachments is not recovered, and does not cost the offset", async () => {
   const app = await testHandler(handler({}));
   const [ada, bob] = [await Client.open(app), await Client.open(app)];

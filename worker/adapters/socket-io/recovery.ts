@@ -6,7 +6,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { deserialize, serialize } from "node:v8";
-import type { App, HistoryEntry } from "../../handler.ts";
+import type { HistoryEntry } from "../../handler.ts";
 import { isMeant, type Order, type Place } from "./broadcast.ts";
 import { isSentBy, type Keep, keptEntryBytes, offsetOf, timeOf } from "./offset.ts";
 import type { RunningTurn, SocketState } from "./turn.ts";
@@ -81,10 +81,11 @@ export class Recovery {
    * @param told `pid` and `offset`, as the client tells.
    * @returns undefined where it cannot be recovered, or not without a gap.
    */
-  async restore(place: Place, told: Readonly<Record<string, unknown>>, { conn, app }: RunningTurn): Promise<Recovered | undefined> {
+  async restore(place: Place, told: Readonly<Record<string, unknown>>, turn: RunningTurn): Promise<Recovered | undefined> {
+    const { conn, app } = turn;
     const { pid, offset } = told;
     if (typeof pid !== "string" || !pidPattern.test(pid)) return undefined;
-    const taken = await this.take(topicOf(place, pid), { connection: conn.id, user: conn.user, app });
+    const taken = await this.take(topicOf(place, pid), turn);
     if (taken === undefined) return undefined;
     const { kept, claim } = taken;
     // Before it is read what was ordered: what comes later is for the handler, from now on.
@@ -108,29 +109,33 @@ export class Recovery {
     };
   }
 
-  /** What was kept is for the first connection that claims it: the topic has one order for all who do. */
+  /**
+   * What was kept is for the first turn that claims it: the topic has one order for all who do. Not for its connection, which could claim it
+   * again when the socket that was recovered has been sent away.
+   */
   private async take(
     topic: string,
-    { connection, user, app }: { readonly connection: string; readonly user: string | undefined; readonly app: App },
+    { id, conn, app }: RunningTurn,
   ): Promise<{ readonly kept: Kept; readonly claim: HistoryEntry } | undefined> {
-    for (let tries = 0; ; ) {
+    // After the last wait, one that claims, and one that reads whose claim was first.
+    for (let tries = 0; tries < patienceMs.length + 2; tries++) {
       const entries = await app.history(topic, { last });
       const at = entries.findLastIndex(({ data }) => data.isBinary);
       const [saved, claim] = [entries[at], entries[at + 1]];
       const kept = saved && (deserialize(saved.data.bytes()) as Kept);
-      if (kept !== undefined && kept.user !== user) return undefined;
-      if (saved !== undefined && claim?.data.text() === connection) {
+      if (kept !== undefined && kept.user !== conn.user) return undefined;
+      if (saved !== undefined && claim?.data.text() === id) {
         const isInTime = claim.at.getTime() - saved.at.getTime() <= this.durationMs && epochOf(claim) === epochOf(saved);
         return kept && isInTime ? { kept, claim } : undefined;
       }
-      if (saved !== undefined && claim === undefined) {
-        await app.publish(topic, connection, { keep: this.keep });
-        continue;
+      if (saved !== undefined && claim === undefined) await app.publish(topic, id, { keep: this.keep });
+      else {
+        const waitMs = patienceMs[tries];
+        if (waitMs === undefined) return undefined;
+        await pause(waitMs);
       }
-      const waitMs = patienceMs[tries++];
-      if (waitMs === undefined) return undefined;
-      await pause(waitMs);
     }
+    return undefined;
   }
 }
 

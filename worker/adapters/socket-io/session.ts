@@ -54,7 +54,7 @@ export class Session<Data> implements Client {
 
   /** The connection has come from another worker: its listeners are registered again. A namespace that is no more is left. */
   restore(turn: RunningTurn): unknown {
-    const rerun = new RunningTurn(turn.conn, turn.app, turn);
+    const rerun = new RunningTurn(turn.conn, turn, turn);
     const settling = Object.entries(turn.conn.state.sockets).map(([name, state]) => {
       const found = this.io.find(name);
       if (found === undefined) return runIn(turn, () => this.forget(name, turn));

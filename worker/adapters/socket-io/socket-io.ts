@@ -70,9 +70,9 @@ export function socketIo<Data = Record<string, unknown>>(options: SocketIoOption
   const sessions = new WeakMap<object, Session<Data>>();
 
   // Most turns wait for nothing: they cost no promise and no closure.
-  function visit<Given>(conn: Conn, { app }: Turn, work: Work<Data, Given>, given: Given): Settled {
-    outlet.app = app;
-    const turn = new RunningTurn(conn, app);
+  function visit<Given>(conn: Conn, of: Turn, work: Work<Data, Given>, given: Given): Settled {
+    outlet.app = of.app;
+    const turn = new RunningTurn(conn, of);
     try {
       const known = sessions.get(conn.query);
       if (known === undefined || !known.fits(conn.state)) return restored(turn, work, given);

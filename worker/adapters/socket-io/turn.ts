@@ -2,7 +2,7 @@
 
 import { AsyncLocalStorage } from "node:async_hooks";
 import { isDeepStrictEqual } from "node:util";
-import type { App, Connection, DeepReadonly, PublishOptions, Sendable } from "../../handler.ts";
+import type { App, Connection, DeepReadonly, PublishOptions, Sendable, Turn } from "../../handler.ts";
 
 /** `conn.state`: all that has to outlive a worker. */
 export interface SessionState {
@@ -63,6 +63,8 @@ export type Conn = Connection<unknown, DeepReadonly<SessionState>>;
 export class RunningTurn {
   readonly conn: Conn;
   readonly app: App;
+  /** As Turn.id. */
+  readonly id: string;
   /** Whether it only registers listeners, again: what it asks for has happened before. */
   readonly isRerun: boolean;
   private readonly within: RunningTurn | undefined;
@@ -74,9 +76,10 @@ export class RunningTurn {
   toOwn: Map<string, Sendable[]> | undefined;
 
   /** @param within The turn that a rerun is part of. */
-  constructor(conn: Conn, app: App, within?: RunningTurn) {
+  constructor(conn: Conn, { app, id }: Pick<Turn, "app" | "id">, within?: RunningTurn) {
     this.conn = conn;
     this.app = app;
+    this.id = id;
     this.within = within;
     this.isRerun = within !== undefined;
   }
