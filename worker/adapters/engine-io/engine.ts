@@ -54,12 +54,18 @@ const upgradeTimer = "engine.io upgrade";
 /** How long a WebSocket may take for its place. Source: Engine.IO's server. */
 const upgradeTimeoutMs = 10_000;
 
+/** In ms. */
+export function heartbeatOf({ pingInterval = 25_000, pingTimeout = 20_000 }: EngineOptions) {
+  return { pingInterval, pingTimeout };
+}
+
 /** The hooks of a handler that speaks Engine.IO. */
 export function engineHooks<State extends EngineState>(
   options: EngineOptions & { readonly origins?: readonly string[] },
   user: EngineUser<State>,
 ) {
-  const { pingInterval = 25_000, pingTimeout = 20_000, maxHttpBufferSize = 262_144, cors } = options;
+  const { maxHttpBufferSize = 262_144, cors } = options;
+  const { pingInterval, pingTimeout } = heartbeatOf(options);
   const origins = cors === undefined ? options.origins : [cors.origin].flat();
   const newSid = () => randomBytes(15).toString("base64url");
   return {

@@ -8,9 +8,8 @@ import { type EncodedPacket, encodePacket, packetType } from "./packet.ts";
 
 export type Keep = NonNullable<PublishOptions["keep"]>;
 
-/** A packet that is kept: it may be twice as large within an order. */
+/** A packet that is kept: it may be twice as large within an order, and then has less than 256 KiB. See recovery.ts, wholeBytes. */
 const keptPacketBytes = 120 * 1024;
-export const keptEntryBytes = 256 * 1024;
 
 /** As much of a socket's id as its offsets need. */
 const senderLength = 8;

@@ -1,6 +1,7 @@
 // Who comes back, to what, and what is sent then: without sockets. With Socket.IO's own client: test/socket-io-recovery.test.ts.
 
-import { expect, test } from "vitest";
+import { EventEmitter, once } from "node:events";
+import { expect, test, vi } from "vitest";
 import { type TestApp, type TestConnection, testHandler } from "../../testing.ts";
 import type { RecoveryOptions } from "./recovery.ts";
 import { type Server, type Socket, socketIo } from "./socket-io.ts";
@@ -240,6 +241,84 @@ test.each([
   await end(again);
   await again.connection.send(`40${JSON.stringify(ada.told)}`);
   expect((await again.who()).slice(2)).toEqual([{ checks: 1 }, false, true]);
+});
+
+/** As the client would: its connection is there. */
+async function pass(app: TestApp, clients: readonly Client[], seconds: number): Promise<void> {
+  for (let passed = 0; passed < seconds; passed += 15) {
+    app.advance(15_000);
+    for (const { connection } of clients) await connection.send("3");
+  }
+}
+
+test("what was emitted before a broken connection was noticed is kept for as long as its client may come back", async () => {
+  const app = await testHandler(handler({ maxDisconnectionDuration: 59_500 }));
+  const [ada, bob] = [await Client.open(app), await Client.open(app)];
+  await bob.emit("all", "0");
+  const { told } = ada;
+  await bob.emit("all", "1");
+  app.advance(25_000);
+  app.advance(20_000);
+  expect(ada.connection.closed).toMatchObject({ reason: "ping timeout" });
+  app.advance(59_000);
+  const again = await Client.open(app, told);
+  expect(again.heard()).toEqual(["1", "40"]);
+  expect((await again.who())[3]).toBe(true);
+});
+
+test.each([
+  ["the last that it has got", "0"],
+  ["what it may have got", undefined],
+])("who comes back when %s is not kept any more is a new socket: nobody knows what it has missed", async (_, first) => {
+  const app = await testHandler(handler({ maxDisconnectionDuration: 10_000 }));
+  const [ada, bob] = [await Client.open(app), await Client.open(app)];
+  if (first !== undefined) await bob.emit("all", first);
+  const { told } = ada;
+  await pass(app, [ada, bob], 60);
+  await bob.emit("all", "1");
+  await ada.cut();
+  expect((await (await Client.open(app, told)).who())[3]).toBe(false);
+});
+
+test.each([
+  ["is recovered where the last that it has got is among what is read", "all", true],
+  ["is a new socket where older events may not have been read", "room", false],
+])("who has missed much %s", async (_, event, isRecovered) => {
+  const app = await testHandler(handler({}));
+  const [ada, bob] = [await Client.open(app), await Client.open(app)];
+  await ada.emit("join", "a");
+  await bob.emit("all", "0");
+  await ada.cut();
+  for (const letter of ["1", "2"]) await bob.emit(event, ...(event === "room" ? ["a"] : []), letter.repeat(70_000));
+  expect((await (await Client.open(app, ada.told)).who())[3]).toBe(isRecovered);
+});
+
+test("what a slow turn has emitted before the socket was there, and was stored after it, is sent once", async () => {
+  const gate = new EventEmitter();
+  const app = await testHandler(
+    handler({}, (io) => {
+      chat(io);
+      io.on("connection", (socket) => {
+        socket.on("slow", async () => {
+          io.emit("said", "slow");
+          await Promise.all([once(gate, "open"), gate.emit("emitted")]);
+        });
+      });
+    }),
+  );
+  const bob = await Client.open(app);
+  const emitted = once(gate, "emitted");
+  const slow = bob.emit("slow");
+  await emitted;
+  const at = Date.now();
+  await vi.waitUntil(() => Date.now() > at);
+  const ada = await Client.open(app);
+  gate.emit("open");
+  await slow;
+  expect(ada.heard()).toEqual(["40", "slow"]);
+  await ada.cut();
+  await bob.emit("all", "1");
+  expect((await Client.open(app, ada.told)).heard()).toEqual(["1", "40"]);
 });
 
 test("what is volatile or has attachments is not recovered, and does not cost the offset", async () => {

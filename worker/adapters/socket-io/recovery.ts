@@ -7,12 +7,13 @@ import { createHash, randomBytes } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { deserialize, serialize } from "node:v8";
 import type { HistoryEntry } from "../../handler.ts";
+import { type EngineOptions, heartbeatOf } from "../engine-io/engine.ts";
 import { isMeant, type Order, type Place } from "./broadcast.ts";
-import { isSentBy, type Keep, keptEntryBytes, offsetOf, timeOf } from "./offset.ts";
+import { isSentBy, type Keep, offsetOf, timeOf } from "./offset.ts";
 import type { RunningTurn, SocketState } from "./turn.ts";
 
 export interface RecoveryOptions {
-  /** How long a client may be away, and how long what is emitted is kept for it, in ms: 120,000. At most 31 days. */
+  /** How long a client may be away, in ms: 120,000. With `pingInterval`, `pingTimeout` and 5 s, at most 31 days. */
   readonly maxDisconnectionDuration?: number;
   /** Whether `io.use` is left out for a socket that is recovered: true. */
   readonly skipMiddlewares?: boolean;
@@ -39,8 +40,13 @@ interface Kept {
 const last = 1_000;
 /** As long as topics keep anything: 31 days. */
 const longestMs = 31 * 24 * 3600 * 1_000;
-/** What app.history reads at most, in bytes. */
-const readBytes = 512 * 1024;
+/** What is kept is there for longer than it is needed: a turn may be late, and reading takes its time. */
+const marginMs = 5_000;
+/**
+ * A list that has more may be without its oldest entries. app.history reads 512 KiB, or half of NATS' max_payload where that is less, which
+ * is not known here: this is safe down to a max_payload of 768 KiB, since an entry that did not fit has at most 256 KiB (offset.ts).
+ */
+const wholeBytes = 128 * 1024;
 /** What is sent to a client that has missed it: all goes out in one turn. */
 const missedBytes = 512 * 1024;
 /** A client may be back before its old connection's close was heard. Few: anybody can ask, and each reads what is stored. */
@@ -56,12 +62,16 @@ export class Recovery {
   readonly skipMiddlewares: boolean;
   private readonly durationMs: number;
 
-  constructor({ maxDisconnectionDuration = 120_000, skipMiddlewares = true }: RecoveryOptions) {
-    if (!(maxDisconnectionDuration > 0 && maxDisconnectionDuration <= longestMs))
-      throw new RangeError(`maxDisconnectionDuration is at most ${longestMs} ms, not ${maxDisconnectionDuration}`);
+  constructor({ maxDisconnectionDuration = 120_000, skipMiddlewares = true }: RecoveryOptions, engine: EngineOptions) {
+    const { pingInterval, pingTimeout } = heartbeatOf(engine);
+    // A connection may have been broken for that long when it is noticed.
+    const unnoticedMs = pingInterval + pingTimeout;
+    const mostMs = longestMs - unnoticedMs - marginMs;
+    if (!(maxDisconnectionDuration > 0 && maxDisconnectionDuration <= mostMs))
+      throw new RangeError(`maxDisconnectionDuration is at most ${mostMs} ms, not ${maxDisconnectionDuration}`);
     this.durationMs = maxDisconnectionDuration;
     this.skipMiddlewares = skipMiddlewares;
-    this.keep = { messages: last, seconds: Math.max(1, Math.ceil(maxDisconnectionDuration / 1_000)) };
+    this.keep = { messages: last, seconds: Math.ceil((maxDisconnectionDuration + unnoticedMs + marginMs) / 1_000) };
   }
 
   /** Of a socket that is new. Its `pid` is a secret that only its client knows. */
@@ -180,7 +190,7 @@ function missedOf(rooms: readonly HistoryEntry[][], orders: readonly HistoryEntr
   return missed.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0) > missedBytes ? undefined : missed;
 }
 
-/** What tells those that the client has not seen. undefined: nothing does. */
+/** What tells those that the client has not seen. undefined: nothing does, or some of them may not be kept any more. */
 function newnessOf(
   all: readonly Event[],
   { kept, claim, offset, keep }: Return,
@@ -188,12 +198,13 @@ function newnessOf(
   const { since = 0 } = kept.state.recovery ?? {};
   const emittedAt = typeof offset === "string" ? timeOf(offset) : 0;
   if (emittedAt === undefined) return undefined;
-  // It has got nothing yet: clients have no offset then, or one from a socket that they had before.
-  if (emittedAt < since) return ({ at }) => at >= since;
+  // Asked first: what a slow turn emits has the time of then, which may be before the socket was there.
   const seen = all.find((event) => event.offset === offset);
-  if (seen !== undefined) return ({ number }) => number > seen.number;
-  // What it got last is too old to be kept: all that is kept is newer.
-  return emittedAt < claim.at.getTime() - keep.seconds * 1_000 ? () => true : undefined;
+  // It has got nothing yet: clients have no offset then, or one from a socket that they had before.
+  const hasNothing = seen === undefined && emittedAt < since;
+  const isWhole = (seen?.at ?? since) >= claim.at.getTime() - keep.seconds * 1_000 + marginMs;
+  if (!isWhole || !(seen || hasNothing)) return undefined;
+  return ({ number, at }) => number > (seen?.number ?? 0) && at >= since;
 }
 
 function eventOf(entry: HistoryEntry): Event[] {
@@ -216,7 +227,7 @@ function placeOf({ position, at }: HistoryEntry): Pick<Event, "number" | "at"> {
 
 /** Whether there may have been more than app.history has read. */
 function isCut(list: readonly HistoryEntry[]): boolean {
-  return list.length >= last || list.reduce((sum, { data }) => sum + Buffer.byteLength(data.text()), 0) > readBytes - keptEntryBytes;
+  return list.length >= last || list.reduce((sum, { data }) => sum + Buffer.byteLength(data.text()), 0) > wholeBytes;
 }
 
 function epochOf({ position }: HistoryEntry): string {

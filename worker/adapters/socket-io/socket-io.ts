@@ -62,7 +62,7 @@ export function socketIo<Data = Record<string, unknown>>(options: SocketIoOption
   if (!path.endsWith("/*"))
     throw new CodedError("handler.invalid", `a path of Socket.IO ends with /*, as /socket.io/*, where clients look for it: not ${path}`);
   const files = serveClient && serveFiles(new URL(".", serveClient));
-  const recovery = connectionStateRecovery && new Recovery(connectionStateRecovery);
+  const recovery = connectionStateRecovery && new Recovery(connectionStateRecovery, options);
   const outlet = new Outlet(recovery?.keep);
   const io = new Server<Data>(path, outlet, recovery);
   setUp(io);
