@@ -321,6 +321,18 @@ test("what a slow turn has emitted before the socket was there, and was stored a
   expect((await Client.open(app, ada.told)).heard()).toEqual(["1", "40"]);
 });
 
+test("what its client has told is not kept, which may be a secret: it is told again", async () => {
+  const told: unknown[] = [];
+  const app = await testHandler(handler({}, (io) => io.on("connection", (socket) => told.push(socket.handshake.auth))));
+  const ada = await Client.open(app, { token: "secret" });
+  await ada.cut();
+  const kept = ada.connection.commits.flat().flatMap((effect) => ("keep" in effect ? [effect.data as Uint8Array] : []));
+  expect(kept.map((bytes) => Buffer.from(bytes).includes("secret"))).toEqual([false]);
+  const auth = { ...ada.told, token: "new" };
+  await Client.open(app, auth);
+  expect(told).toEqual([{ token: "secret" }, auth]);
+});
+
 test("what is volatile or has attachments is not recovered, and does not cost the offset", async () => {
   const app = await testHandler(handler({}));
   const [ada, bob] = [await Client.open(app), await Client.open(app)];

@@ -21,7 +21,7 @@ export interface RecoveryOptions {
 
 /** A socket as it was, and what it has missed. */
 export interface Recovered {
-  readonly state: SocketState;
+  readonly state: KeptState;
   readonly rooms: readonly string[];
   /** In order. */
   readonly missed: readonly string[];
@@ -33,8 +33,11 @@ export interface Recovered {
 interface Kept {
   readonly user: string | undefined;
   readonly rooms: readonly string[];
-  readonly state: SocketState;
+  readonly state: KeptState;
 }
+
+/** Its client tells `auth` again, which may be a secret. */
+type KeptState = Omit<SocketState, "auth">;
 
 /** As much as a topic keeps, and as app.history reads. */
 const last = 1_000;
@@ -80,10 +83,11 @@ export class Recovery {
   }
 
   /** The socket's connection has broken, and it has not left its rooms yet. */
-  save(place: Place, reason: string, { conn, state }: RunningTurn): void {
-    const socket = state.sockets[place.name];
+  save(place: Place, reason: string, { conn, state: session }: RunningTurn): void {
+    const socket = session.sockets[place.name];
     if (socket?.recovery === undefined || !recoverableReasons.includes(reason)) return;
-    const kept: Kept = { user: conn.user, rooms: [...place.roomsIn(conn.topics)], state: socket };
+    const { auth: _, ...state } = socket;
+    const kept: Kept = { user: conn.user, rooms: [...place.roomsIn(conn.topics)], state };
     conn.publish(topicOf(place, socket.recovery.pid), serialize(kept), { keep: this.keep });
   }
 
