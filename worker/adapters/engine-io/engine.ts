@@ -47,6 +47,8 @@ export interface EngineUser<State extends EngineState> {
   closed(conn: Conn<State>, reason: string, turn: Turn): Settled;
 }
 
+/** What closes a connection that cannot go on, and whose client may begin another one. */
+export const transportErrorCode = 4012;
 const pingTimeoutReason = "ping timeout";
 /** As late as the gateway may be with a heartbeat: whoever has not answered in time is gone then. */
 const lateMs = 60;
@@ -138,9 +140,12 @@ function probe<State>(conn: Conn<State>, text: string): void {
 }
 
 /** Source: Socket.IO's server API, "disconnect". */
-function reasonOf({ reason }: Closing): string {
+function reasonOf({ code, reason }: Closing): string {
   if (reason === pingTimeoutReason) return reason;
-  return reason === "message.invalid" || reason === "message.notJson" ? "parse error" : "transport close";
+  if (reason === "message.invalid" || reason === "message.notJson") return "parse error";
+  if (code === transportErrorCode) return "transport error";
+  // Of a handler, of app.close and app.closeUser, or 4401: somebody did not want it any more.
+  return code >= 3_000 ? "server namespace disconnect" : "transport close";
 }
 
 /** What a client has sent that is no packet: its connection is closed for it. */

@@ -2,6 +2,7 @@
 
 import { EventEmitter, once } from "node:events";
 import { expect, test, vi } from "vitest";
+import type { App } from "../../handler.ts";
 import { type TestApp, type TestConnection, testHandler } from "../../testing.ts";
 import type { RecoveryOptions } from "./recovery.ts";
 import { type Server, type Socket, socketIo } from "./socket-io.ts";
@@ -319,6 +320,20 @@ test("what a slow turn has emitted before the socket was there, and was stored a
   await ada.cut();
   await bob.emit("all", "1");
   expect((await Client.open(app, ada.told)).heard()).toEqual(["1", "40"]);
+});
+
+test("whom the server has closed with a code of its own is a new socket", async () => {
+  const apps: App[] = [];
+  const app = await testHandler(
+    socketIo(
+      { path: "/socket.io/*", connectionStateRecovery: {}, onUpgrade: () => ({ user: "ada" }), onStart: (own) => void apps.push(own) },
+      chat,
+    ),
+  );
+  const ada = await Client.open(app);
+  await ada.emit("all", "0");
+  await apps[0]?.closeUser("ada", 4403, "banned");
+  expect((await (await Client.open(app, ada.told)).who())[3]).toBe(false);
 });
 
 test("what its client has told is not kept, which may be a secret: it is told again", async () => {

@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { after, allOf } from "../../thenable.ts";
-import { invalid } from "../engine-io/engine.ts";
+import { invalid, transportErrorCode } from "../engine-io/engine.ts";
 import { framesOf, isMeant, type Order, type Place } from "./broadcast.ts";
 import type { Found, Server } from "./namespace.ts";
 import { offsetOf } from "./offset.ts";
@@ -77,7 +77,7 @@ export class Session<Data> implements Client {
     if (incoming === undefined) throw invalid("an attachment came without its packet");
     const before = incoming.parts ?? this.parts;
     // The worker that had them is gone.
-    if (before === undefined) return turn.conn.close(4012, "attachments lost");
+    if (before === undefined) return turn.conn.close(transportErrorCode, "attachments lost");
     const parts = [...before, data] as Uint8Array[];
     if (parts.length < attachmentsOf(incoming.text)) return this.await(turn, incoming.text, parts);
     if (this.parts !== undefined) turn.conn.stay(0);
