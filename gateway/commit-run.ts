@@ -40,15 +40,13 @@ export function topicsOf({ batch, from, to }: Run): readonly string[] {
   return topics;
 }
 
-/** How many of the latest a run wants of which topics. */
-export function lastsOf({ batch, from, to }: Run): ReadonlyMap<string, number> {
-  const lasts = new Map<string, number>();
+/** What a run subscribes to that begins with what is kept. */
+export function keptOf({ batch, from, to }: Run): readonly KeptSubscription[] {
+  const subscriptions: KeptSubscription[] = [];
   for (let index = from; index < to; index++) {
-    if (!isKeptSubscription(batch.type(index))) continue;
-    const { topic, last } = keptSubscription(batch, index);
-    lasts.set(topic, Math.max(last, lasts.get(topic) ?? 0));
+    if (isKeptSubscription(batch.type(index))) subscriptions.push(keptSubscription(batch, index));
   }
-  return lasts;
+  return subscriptions;
 }
 
 /** A subscription that begins with what its topic keeps. */

@@ -5,7 +5,7 @@ import type { Batch } from "../protocol/envelope.ts";
 import { decodePublish, decodeSetTimer } from "../protocol/payloads.ts";
 import { flag, type IdentityBody, parseIdentity, toGateway, toWorker } from "../protocol/records.ts";
 import { decodeTogether } from "../protocol/together.ts";
-import { isCorked, isOfPin, keptSubscription, lastsOf, needsQuota, type Run, topicsOf } from "./commit-run.ts";
+import { isCorked, isOfPin, type KeptSubscription, keptOf, keptSubscription, needsQuota, type Run, topicsOf } from "./commit-run.ts";
 import { type Connection, ownerOf } from "./connection.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { Heartbeats } from "./heartbeats.ts";
@@ -112,23 +112,23 @@ export class Commits {
     const { interest, onTooManyTopics } = this.options;
     const asked = interest.ask(topics, connection.topics?.size ?? 0, () => connection.socket !== undefined, ownerOf(connection));
     if (asked === "refused") onTooManyTopics(connection);
-    const lasts = lastsOf(run);
-    if (asked === "refused" || (asked === "ready" && lasts.size === 0)) return false;
+    const kept = keptOf(run);
+    if (asked === "refused" || (asked === "ready" && kept.length === 0)) return false;
     connection.held ??= [];
     connection.held.unshift(() => this.begin(connection, run));
-    void this.prepare(connection, asked, lasts).then(() => this.applyHeld(connection));
+    void this.prepare(connection, asked, kept).then(() => this.applyHeld(connection));
     return true;
   }
 
   /** What was wanted here is released when the run has been applied, and thereby wanted for good. */
-  private async prepare(connection: Connection, asked: "ready" | Promise<Granted>, lasts: ReadonlyMap<string, number>): Promise<void> {
+  private async prepare(connection: Connection, asked: "ready" | Promise<Granted>, kept: readonly KeptSubscription[]): Promise<void> {
     const { interest, onTooManyTopics } = this.options;
     if (asked !== "ready") {
       const { isRefused, wanted } = await asked;
       afterHeld(connection, () => interest.release(wanted));
       if (isRefused) return onTooManyTopics(connection);
     }
-    if (lasts.size > 0) afterHeld(connection, await this.topicEffects.load(connection, lasts));
+    if (kept.length > 0) afterHeld(connection, await this.topicEffects.load(connection, kept));
   }
 
   // Before anything of the turn is applied, since it closes the connection.

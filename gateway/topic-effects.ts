@@ -104,16 +104,16 @@ export class TopicEffects {
    * Sees to it that what these topics keep is here, and stays: their subscription is confirmed. Where it cannot be had, the connection is
    * closed. @returns what is to be called when the turn has been applied.
    */
-  async load(connection: Connection, lasts: ReadonlyMap<string, number>): Promise<() => void> {
+  async load(connection: Connection, subscriptions: readonly KeptSubscription[]): Promise<() => void> {
     const { topics, history, onNotKept } = this.options;
     // Others may leave meanwhile.
-    for (const topic of lasts.keys()) void topics.want(topic);
-    const loading = await Promise.allSettled([...lasts].map(([topic, last]) => history.load(topic, last)));
+    for (const { topic } of subscriptions) void topics.want(topic);
+    const loading = await Promise.allSettled(subscriptions.map((each) => history.load(each.topic, each)));
     const failed = loading.find(({ status }) => status === "rejected");
     if (failed?.status === "rejected") onNotKept(connection, "history.unavailable", failed.reason);
     return () => {
       for (const loaded of loading) if (loaded.status === "fulfilled") loaded.value.release();
-      for (const topic of lasts.keys()) topics.release(topic);
+      for (const { topic } of subscriptions) topics.release(topic);
     };
   }
 

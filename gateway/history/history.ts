@@ -5,7 +5,7 @@ import type { CodedError } from "../../protocol/errors.ts";
 import { type HistoryEntry, type HistoryStore, type Retention, stillKept } from "../../protocol/history.ts";
 import type { PublishHere } from "../topics.ts";
 import { type HistoryOwner, KeptOutbox } from "./kept-outbox.ts";
-import { KeptTopics, type Loaded } from "./kept-topics.ts";
+import { type Beginning, KeptTopics, type Loaded } from "./kept-topics.ts";
 import type { Patience } from "./persist.ts";
 
 export interface HistoryOptions extends Patience {
@@ -68,8 +68,8 @@ export class History {
   }
 
   /** See KeptTopics. */
-  load(topic: string, last: number): Promise<Loaded> {
-    return this.topics.load(topic, last);
+  load(topic: string, beginning: Beginning): Promise<Loaded> {
+    return this.topics.load(topic, beginning);
   }
 
   latest(topic: string, last: number): readonly HistoryEntry[] {

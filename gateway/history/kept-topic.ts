@@ -2,7 +2,7 @@
 // the stream was read from there. And the latest of it, once somebody has asked for that: what was delivered so far, and nothing else, so
 // that a subscriber who is given it misses nothing and gets nothing twice. Pure.
 
-import { type HistoryEntry, type HistoryRead, stillKept } from "../../protocol/history.ts";
+import { type HistoryEntry, type HistoryRead, type Position, stillKept } from "../../protocol/history.ts";
 import { LatestEntries } from "./latest-entries.ts";
 
 /** As NATS publishes it. */
@@ -52,6 +52,11 @@ export class KeptTopic {
 
   get ends(): ReadonlyMap<string, number> {
     return this.reached;
+  }
+
+  /** Whether all up to there has been delivered, or is not to be. */
+  hasReached({ epoch, offset }: Position): boolean {
+    return (this.reached.get(epoch) ?? 0) >= offset;
   }
 
   /** Of the latest that are kept here. */

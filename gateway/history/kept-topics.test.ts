@@ -3,7 +3,7 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { HistoryEntry } from "../../protocol/history.ts";
+import { entriesAfter, type HistoryEntry } from "../../protocol/history.ts";
 import { History } from "./history.ts";
 import type { LiveEntry } from "./kept-topic.ts";
 import { liveMessage } from "./live-message.ts";
@@ -67,9 +67,22 @@ class Stage {
   }
 
   async join(last: number): Promise<void> {
-    const loaded = await this.history.load(topic, last);
+    const loaded = await this.history.load(topic, { last });
     const got = this.history.latest(topic, last).map(textOf);
     this.clients.push({ got, last });
+    loaded.release();
+  }
+
+  /** As a handler that sends what app.history has, and subscribes behind it. */
+  async joinBehindHistory(): Promise<void> {
+    const entries = await this.history.read(topic, allOfThem).catch(() => undefined);
+    if (entries === undefined) return this.joinBehindHistory();
+    const end = entries.at(-1);
+    if (end === undefined) return this.join(allOfThem);
+    const after = `${end.epoch}:${end.offset}`;
+    const loaded = await this.history.load(topic, { last: allOfThem, after });
+    const got = [...entries, ...entriesAfter(this.history.latest(topic, allOfThem), after)].map(textOf);
+    this.clients.push({ got, last: allOfThem });
     loaded.release();
   }
 
@@ -115,6 +128,7 @@ const step = fc.oneof(
   { weight: 6, arbitrary: fc.constant("deliver" as const) },
   { weight: 2, arbitrary: fc.constant("join" as const) },
   { weight: 1, arbitrary: fc.constant("join for few" as const) },
+  { weight: 1, arbitrary: fc.constant("join behind history" as const) },
   { weight: 2, arbitrary: fc.constant("forget what was read" as const) },
   { weight: 3, arbitrary: fc.constant("turn" as const) },
   { weight: 1, arbitrary: fc.constant("swallow" as const) },
@@ -146,6 +160,7 @@ test("whoever joins, whenever, gets everything once and in order, whatever is lo
           } else if (action === "deliver") stage.deliverOne();
           else if (action === "join") joins.push(stage.join(allOfThem));
           else if (action === "join for few") joins.push(stage.join(2));
+          else if (action === "join behind history") joins.push(stage.joinBehindHistory());
           else if (action === "forget what was read") stage.history.topics.sweep();
           else if (action === "swallow" && stage.underWay.length > 1) stage.underWay.shift();
           else if (action === "lose") stage.lose();
@@ -200,6 +215,19 @@ test("what was stored while NATS was away comes before what is new, also to who 
   stage.deliverOne();
   await stage.settle();
   expect(stage.clients[0]?.got).toEqual(["0", "1", "2", "3"]);
+});
+
+test("who has read what is stored and not delivered here yet, and subscribes behind it, does not get it again", async () => {
+  const stage = new Stage();
+  await stage.join(allOfThem);
+  stage.publish();
+  await stage.settle();
+  for (let number = 0; number < 2; number++) stage.publish();
+  await stage.turn(5);
+  await stage.joinBehindHistory();
+  stage.publish();
+  await stage.settle();
+  expect(stage.clients.map(({ got }) => got)).toEqual([upTo(4), upTo(4)]);
 });
 
 test("a stream that has lost its end counts on from there, and nothing of it is taken for old", async () => {

@@ -2,7 +2,7 @@
 // from the stream. And who subscribes with `last` gets what a topic has kept until then, read once for all who ask for it.
 
 import type { BusMessage } from "../../protocol/bus.ts";
-import type { HistoryEntry, HistoryStore } from "../../protocol/history.ts";
+import { type HistoryEntry, type HistoryStore, parsePosition } from "../../protocol/history.ts";
 import { KeptTopic } from "./kept-topic.ts";
 import { parseLive } from "./live-message.ts";
 import { type Patience, persist } from "./persist.ts";
@@ -24,6 +24,14 @@ export interface KeptTopicsLimits {
   readonly cacheBytes: number;
   /** Of what one subscriber, or app.history, gets. */
   readonly readBytes: number;
+}
+
+/** What somebody who subscribes gets of a topic before what is new. */
+export interface Beginning {
+  /** So many of the latest. */
+  readonly last: number;
+  /** Of these, only what is behind this position, up to which it has got everything from the store. */
+  readonly after?: string;
 }
 
 /** Holds the latest of a topic for whoever has asked. */
@@ -78,10 +86,11 @@ export class KeptTopics {
   }
 
   /**
-   * Sees to it that the latest of a topic is here, which has a subscriber or a turn about to commit one: until `release`.
-   * @throws {CodedError} "history.unavailable"
+   * Sees to it that the latest of a topic is here, which has a subscriber or a turn about to commit one: until `release`. And that all up to
+   * the position has been delivered here: what is on its way would come to its new subscriber, too.
+   * @throws {CodedError} "history.unavailable", "history.invalid"
    */
-  async load(topic: string, last: number): Promise<Loaded> {
+  async load(topic: string, { last, after }: Beginning): Promise<Loaded> {
     const kept = this.open(topic);
     kept.readers++;
     kept.usedAt = this.options.now();
@@ -89,6 +98,7 @@ export class KeptTopics {
       kept.readers--;
     };
     try {
+      if (after !== undefined) await this.reach(topic, kept, { last, after });
       while (kept.find(last, 0) === undefined) await this.read(topic, kept, last);
     } catch (error) {
       release();
@@ -138,6 +148,14 @@ export class KeptTopics {
     if (this.catchingUp !== undefined) kept.pause();
     this.topics.set(topic, kept);
     return kept;
+  }
+
+  /** One reading that begins from now on does: where it does not lead as far, the position is another topic's, of the same stream. */
+  private async reach(topic: string, kept: KeptTopic, { last, after }: Required<Beginning>): Promise<void> {
+    const position = parsePosition(after);
+    if (kept.hasReached(position)) return;
+    await this.readings.get(kept)?.done.catch(() => undefined);
+    if (!kept.hasReached(position)) await this.read(topic, kept, last);
   }
 
   private async read(topic: string, kept: KeptTopic, last: number): Promise<void> {
