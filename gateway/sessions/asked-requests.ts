@@ -108,6 +108,16 @@ export class AskedRequests {
     this.excusedAt = this.options.now();
   }
 
+  /** A gateway that ends waits no longer. To be called several times a second, also while NATS is away. */
+  giveUpAtEnd(): void {
+    if (this.options.now() < this.endsAt) return;
+    for (const ask of this.asks.values()) {
+      if (ask.passed === undefined) continue;
+      if (ask.owner !== undefined) this.sayGone(ask.owner, ask.question.number, !ask.passed.hasBegun);
+      this.settle(ask, ask.onRestart);
+    }
+  }
+
   /** To be called several times a second while NATS is there. */
   sweep(): void {
     const at = this.options.now();
@@ -152,8 +162,8 @@ export class AskedRequests {
     }
     if (word.kind === "piece") return this.takePiece(ask, word);
     if (ask === undefined) {
-      // Its client had gone before anybody was known to have the session.
-      if (word.kind === "held" && !this.whole.has(number)) this.sayGone(from, number);
+      // Its client had gone before anybody was known to have the session, or been told that this gateway ends.
+      if (word.kind === "held" && !this.whole.has(number)) this.sayGone(from, number, this.isDraining);
       return;
     }
     if (word.kind === "held") {
@@ -183,10 +193,7 @@ export class AskedRequests {
 
   private sweepAsk(ask: Ask, at: number): void {
     const silence = at - Math.max(ask.heardAt, this.excusedAt);
-    if (at >= this.endsAt && ask.passed !== undefined) {
-      if (ask.owner !== undefined) this.sayGone(ask.owner, ask.question.number, !ask.passed.hasBegun);
-      this.settle(ask, ask.onRestart);
-    } else if (silence >= silentMs) this.settle(ask, ask.onSilent);
+    if (silence >= silentMs) this.settle(ask, ask.onSilent);
     else if (ask.onDelivered !== undefined && at - ask.beganAt >= deliverMs) {
       // Not asked again, nor given up before what was said meanwhile is read.
       if (at - this.excusedAt >= readMs) this.settle(ask, ask.onSilent);
@@ -234,7 +241,7 @@ export class AskedRequests {
     const { passed } = ask ?? {};
     // Of two that have a session of this key, which NATS' faults may lead to, the first one counts.
     const isOther = ask?.owner !== undefined && ask.owner !== from;
-    if (ask === undefined || passed === undefined || isOther) return this.sayGone(from, number);
+    if (ask === undefined || passed === undefined || isOther) return this.sayGone(from, number, this.isDraining);
     ask.owner = from;
     passed.take(seq, piece);
     this.sayTaken(from, number, passed);

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { ReceiveBody } from "../../protocol/session.ts";
 import { FakeClient } from "./fake-client.ts";
 import { Receiver } from "./receiver.ts";
 import { deliver, receive, Stage } from "./relay-stage.ts";
@@ -70,6 +71,39 @@ test("an answer whose acknowledgement is lost is acknowledged when it comes agai
   stage.loses = () => false;
   stage.after(1_000);
   expect([stage.owning.waiting, stage.closes]).toEqual([0, []]);
+});
+
+test("a gateway that ends gives a request up before it hears who has the session: that one stays open", () => {
+  // A stream's head is heard first.
+  for (const mode of ["poll", "stream"] as const) {
+    const stage = new Stage();
+    const asked: string[] = [];
+    const says = (outcome: string) => () => asked.push(outcome);
+    const body: ReceiveBody = { ...receive, mode, gone: { code: 4001, reason: "gone" } };
+    const outcome = { onMissing: says("missing"), onSilent: says("silent"), onRestart: says("restart"), onBegun: says("begun") };
+    stage.asking.asked.receive("k", body, new FakeClient(), outcome);
+    stage.asking.asked.drain(1_000);
+    stage.at += 1_000;
+    stage.asking.sweep();
+    expect(asked).toEqual(["restart"]);
+    stage.settle();
+    expect([stage.owning.waiting, stage.closes]).toEqual([0, []]);
+    stage.send("a");
+    const next = new FakeClient();
+    stage.socket.receive(new Receiver({ receive, client: next, onBegun: () => undefined }));
+    expect(next.body).toBe("a\n");
+  }
+});
+
+test("a gateway that ends without NATS waits for requests no longer than with it", () => {
+  const stage = new Stage();
+  const client = stage.ask();
+  stage.isConnected = false;
+  stage.asking.asked.drain(1_000);
+  stage.after(750);
+  expect([client.outcome, stage.asking.waiting]).toEqual([undefined, 1]);
+  stage.after(250);
+  expect([client.outcome, stage.asking.waiting]).toEqual(["restart", 0]);
 });
 
 test("whoever has it goes silent: so much is said", () => {

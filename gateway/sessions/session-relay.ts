@@ -75,6 +75,7 @@ export class SessionRelay {
 
   /** To be called several times a second. */
   sweep(): void {
+    this.asked.giveUpAtEnd();
     if (!this.options.bus.connected) return;
     this.asked.sweep();
     this.fromOthers.sweep();
