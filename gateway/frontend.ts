@@ -32,7 +32,7 @@ export interface FrontendOptions {
   readonly clients: ClientEvents;
   readonly dispatcher: Dispatcher;
   readonly requests: WorkerRequests;
-  readonly peers: Pick<PeerGateways, "heardWithin">;
+  readonly peers: Pick<PeerGateways, "withSessions">;
   readonly api: Pick<Api, "serves" | "request">;
   readonly now: () => number;
   readonly log: Logger;
@@ -67,7 +67,7 @@ export class Frontend {
     });
     this.sessions = new Sessions({
       ...{ id, bus, subjects },
-      peers: () => options.peers.heardWithin(reconnectMs),
+      peers: () => options.peers.withSessions(reconnectMs),
       clients,
       topics: this.sessionTopics,
       publishToSockets: (topic, data, isBinary) => this.server?.publish(topic, data, isBinary),

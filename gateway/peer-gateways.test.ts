@@ -22,15 +22,26 @@ test("whoever was heard lately is there", () => {
   expect(peers.areThere).toBe(false);
 });
 
-test("who was heard so lately, but for what is excused", () => {
+test("who may have sessions: whoever was heard so lately, but for what is excused", () => {
+  const lately = () => peers.withSessions(5_000).map(({ id }) => id);
   peers.hear(hello("g1"));
   nowMs += 5_000;
   peers.hear(hello("g2"));
-  expect([peers.heardWithin(4_000), peers.heardWithin(5_000)]).toEqual([["g2"], ["g1", "g2"]]);
+  peers.hear({ ...hello("g3"), level: 0 });
+  expect(lately()).toEqual(["g1", "g2"]);
+  nowMs += 1_000;
+  peers.sweep();
+  expect(lately()).toEqual(["g2"]);
   nowMs += 30_000;
-  expect(peers.heardWithin(5_000)).toEqual([]);
+  expect(lately()).toEqual([]);
+  // Whoever was silent before the standstill is not excused for it.
   peers.excuse();
-  expect(peers.heardWithin(5_000)).toEqual(["g1", "g2"]);
+  expect(lately()).toEqual(["g2"]);
+  nowMs += 5_000;
+  peers.sweep();
+  expect(lately()).toEqual(["g2"]);
+  peers.excuse();
+  expect(lately()).toEqual([]);
 });
 
 test("whoever ends, or has gone, is not", () => {

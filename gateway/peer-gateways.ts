@@ -24,8 +24,10 @@ export class PeerGateways {
   private readonly options: PeerGatewaysOptions;
   private readonly peers = new Map<string, PeerGateway>();
   private listeningSince: number;
-  /** Until then their silence was no fault of theirs. */
+  /** Until then their silence was no fault of theirs, */
   private excusedUntil: number;
+  /** from then on. */
+  private excusedFrom = Number.NEGATIVE_INFINITY;
   private sweptAt = Number.NEGATIVE_INFINITY;
   /** When it was first asked of whom nothing is known. */
   private readonly askedAt = new Map<string, number>();
@@ -54,12 +56,14 @@ export class PeerGateways {
 
   /** What they say arrives from now on. */
   listens(): void {
-    this.listeningSince = this.excusedUntil = this.options.now();
+    this.listeningSince = this.options.now();
+    this.excuse();
   }
 
   /** Whoever was silent until now could not be heard. */
   excuse(): void {
     this.excusedUntil = this.options.now();
+    this.excusedFrom = this.sweptAt;
   }
 
   /** Whether another one takes clients. */
@@ -68,10 +72,14 @@ export class PeerGateways {
     return [...this.peers.values()].some(({ heardAt, isDraining }) => !isDraining && heardAt >= latest);
   }
 
-  /** Those of which something was heard so lately, by id; or would have been, but for what is excused. */
-  heardWithin(ms: number): string[] {
+  /**
+   * Those that may have sessions, which were heard so lately, or would have been, but for what is excused. Those of level 0 have none, and
+   * do not listen for what is said of them.
+   */
+  withSessions(ms: number): PeerGateway[] {
     const latest = this.options.now() - ms;
-    return [...this.peers.values()].filter(({ heardAt }) => Math.max(heardAt, this.excusedUntil) >= latest).map(({ id }) => id);
+    const isExcused = (heardAt: number) => this.excusedUntil >= latest && heardAt >= this.excusedFrom - ms;
+    return [...this.peers.values()].filter(({ level, heardAt }) => level > 0 && (heardAt >= latest || isExcused(heardAt)));
   }
 
   /** All of them that may have clients, by id. One that is silent may only be cut off from NATS. */

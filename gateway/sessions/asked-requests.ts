@@ -3,6 +3,7 @@
 
 import type { ReceiveBody } from "../../protocol/session.ts";
 import type { SessionQuestion, SessionWord } from "../../protocol/session-messages.ts";
+import type { PeerGateway } from "../peer-gateways.ts";
 import type { WaitingClient } from "../uws/waiting-client.ts";
 import { PassedRequest } from "./passed-request.ts";
 import { deliverMs, readMs, repeatMs, restMs, settleMs, silentMs } from "./relay-times.ts";
@@ -22,8 +23,8 @@ export interface AskedRequestsOptions {
   readonly now: () => number;
   /** To whoever has the session; `unheard` is called where nobody has. */
   readonly publish: (question: SessionQuestion) => void;
-  /** Other gateways that may have sessions, by id. */
-  readonly peers: () => readonly string[];
+  /** Other gateways that may have sessions. */
+  readonly peers: () => ReadonlyArray<Pick<PeerGateway, "id" | "heardAt">>;
   /** Says nothing to this gateway; `peerUnheard` is called where it is cut off from NATS, before `unheard` is for what is published later. */
   readonly probe: (peer: string) => void;
   readonly tell: (gateway: string, word: SessionWord) => void;
@@ -62,8 +63,8 @@ export class AskedRequests {
   private endsAt = Number.POSITIVE_INFINITY;
   private connectedAt = Number.NEGATIVE_INFINITY;
   private excusedAt = Number.NEGATIVE_INFINITY;
-  /** When some other gateway was found to be cut off from NATS last. */
-  private peerAwayAt = Number.NEGATIVE_INFINITY;
+  /** When other gateways were first found to be cut off from NATS, by id: since they were heard last. */
+  private readonly peersAwayAt = new Map<string, number>();
 
   constructor(options: AskedRequestsOptions) {
     this.options = options;
@@ -138,18 +139,21 @@ export class AskedRequests {
     if (ask === undefined || at - this.connectedAt < settleMs) return;
     ask.unheardSince ??= at;
     const peers = this.options.peers();
-    const isPeerAway = at - this.peerAwayAt < settleMs;
+    const isPeerAway = peers.some((peer) => at - (this.awayAt(peer) ?? Number.NEGATIVE_INFINITY) < settleMs);
     if (peers.length === 0 || at - ask.unheardSince >= settleMs || (ask.wasProbed && !isPeerAway)) return this.settle(ask, ask.onMissing);
     ask.wasProbed = !isPeerAway;
     // Else it is asked again in a moment, as any that nobody answers.
     if (isPeerAway) return;
-    for (const peer of peers) this.options.probe(peer);
+    for (const peer of peers) this.options.probe(peer.id);
     this.options.publish(ask.question);
   }
 
-  /** NATS says that this gateway, which was probed, does not listen. */
-  peerUnheard(): void {
-    this.peerAwayAt = this.options.now();
+  /** NATS says that this gateway, which was probed, does not listen: it is waited for once, until it is heard again. */
+  peerUnheard(id: string): void {
+    const peers = this.options.peers();
+    const peer = peers.find((each) => each.id === id);
+    if (peer !== undefined && this.awayAt(peer) === undefined) this.peersAwayAt.set(id, this.options.now());
+    for (const known of this.peersAwayAt.keys()) if (!peers.some((each) => each.id === known)) this.peersAwayAt.delete(known);
   }
 
   /** The gateway that has the session says so. */
@@ -201,6 +205,11 @@ export class AskedRequests {
       ask.askedAt = at;
       this.options.publish(ask.question);
     }
+  }
+
+  private awayAt({ id, heardAt }: Pick<PeerGateway, "id" | "heardAt">): number | undefined {
+    const awayAt = this.peersAwayAt.get(id);
+    return awayAt !== undefined && heardAt <= awayAt ? awayAt : undefined;
   }
 
   private settle(ask: Ask, then: () => void): void {

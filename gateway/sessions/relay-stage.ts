@@ -26,6 +26,10 @@ export class Stage {
   at = 0;
   loses: () => boolean = () => false;
   isConnected = true;
+  /** Another gateway that has died, as the one that asks knows it. */
+  dead: Array<{ id: string; heardAt: number }> = [];
+  /** Since when the one that has the session is not heard. */
+  private cutAt: number | undefined;
   readonly delivered: string[] = [];
   readonly closes: number[] = [];
   readonly socket: SessionSocket;
@@ -63,7 +67,8 @@ export class Stage {
     const relay = (self: string) =>
       new SessionRelay({
         ...{ self, bus, subjects, now },
-        peers: () => (self === "asking" ? ["owning"] : ["asking"]),
+        peers: () =>
+          self === "asking" ? [{ id: "owning", heardAt: this.cutAt ?? this.at }, ...this.dead] : [{ id: "asking", heardAt: this.at }],
         receive: (_key, body, client: WaitingClient) => {
           const receiver = new Receiver({ receive: body, client, onBegun: () => undefined });
           this.socket.receive(receiver);
@@ -118,7 +123,9 @@ export class Stage {
   cutOff(): () => void {
     const lost = [subjects.session("k"), subjects.sessions("owning")].map((subject) => [subject, this.listeners.get(subject)] as const);
     for (const [subject] of lost) this.listeners.delete(subject);
+    this.cutAt = this.at;
     return () => {
+      this.cutAt = undefined;
       for (const [subject, listener] of lost) if (listener !== undefined) this.listeners.set(subject, listener);
     };
   }

@@ -42,6 +42,23 @@ test("the gateway that has it has lost its own server of a cluster: it is waited
   expect(stage.ask().outcome).toBe("missing");
 });
 
+test("a gateway that has died is waited for once, and again only when it was heard in between", () => {
+  const stage = new Stage();
+  stage.subscription.unsubscribe();
+  const outcomes = () => {
+    const client = stage.ask();
+    const atOnce = client.outcome;
+    stage.after(5_000);
+    return [atOnce, client.outcome];
+  };
+  stage.dead = [{ id: "dead", heardAt: 0 }];
+  expect(outcomes()).toEqual([undefined, "missing"]);
+  expect(outcomes()).toEqual(["missing", "missing"]);
+  stage.dead = [{ id: "dead", heardAt: stage.at }];
+  expect(outcomes()).toEqual([undefined, "missing"]);
+  expect(outcomes()).toEqual(["missing", "missing"]);
+});
+
 test("a delivery whose answer is lost is done once, however long NATS is away after it, or given up", () => {
   for (const awayMs of [20_000, 50_000, 90_000]) {
     const stage = new Stage();

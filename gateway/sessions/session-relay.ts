@@ -11,14 +11,13 @@ import {
   type SessionWord,
 } from "../../protocol/session-messages.ts";
 import type { Subjects } from "../../protocol/subjects.ts";
-import { AskedRequests } from "./asked-requests.ts";
+import { AskedRequests, type AskedRequestsOptions } from "./asked-requests.ts";
 import { RequestsFromOthers, type RequestsFromOthersOptions } from "./requests-from-others.ts";
 
 export interface SessionRelayOptions extends Omit<RequestsFromOthersOptions, "tell"> {
   readonly bus: Pick<Bus, "publish" | "subscribe" | "connected">;
   readonly subjects: Pick<Subjects, "session" | "sessions" | "sessionUnheard">;
-  /** Other gateways that may have sessions, by id. */
-  readonly peers: () => readonly string[];
+  readonly peers: AskedRequestsOptions["peers"];
 }
 
 export class SessionRelay {
@@ -89,7 +88,7 @@ export class SessionRelay {
   /** @param what The number of a question, or a gateway that was probed. */
   private unheard(what: string): void {
     if (/^\d+$/.test(what)) this.asked.unheard(Number(what));
-    else this.asked.peerUnheard();
+    else this.asked.peerUnheard(what);
   }
 
   // No question has number 0, so it means nothing to gateways of any version.
