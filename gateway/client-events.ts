@@ -163,9 +163,10 @@ export class ClientEvents {
     if (expiresAt !== undefined) this.expiries.set(connection, expiresAt);
   }
 
-  receive(connection: Connection, message: Uint8Array, isBinary: boolean): void {
+  /** @param isCounted It has come on another connection of its client, whose meter has it. */
+  receive(connection: Connection, message: Uint8Array, isBinary: boolean, isCounted = false): void {
     this.unfinished.heard(connection);
-    if (connection.meter?.message(message.length) === false) return this.break(connection, "rate.sent");
+    if (!isCounted && connection.meter?.message(message.length) === false) return this.break(connection, "rate.sent");
     if (message.length > this.options.settings.config.MESSAGE_BYTES) {
       this.counters.tooLarge++;
       this.break(connection, "message.tooLarge");

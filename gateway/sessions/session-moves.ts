@@ -86,7 +86,7 @@ export class SessionMoves {
 
   private receiveAll(heir: Connection, events: readonly ConnectionEvent[]): void {
     const messages = events.filter(({ type }) => type === toWorker.message);
-    for (const { payload, isBinary } of messages) this.options.clients.receive(heir, payload, isBinary);
+    for (const { payload, isBinary } of messages) this.options.clients.receive(heir, payload, isBinary, true);
   }
 }
 
