@@ -56,7 +56,7 @@ test("limits are those of any handler", () => {
 
 test("an option that there is not is refused: a hook with a wrong name would refuse nobody", () => {
   const misspelt = { path: "/ws", realms: ["realm1"], onPublsh: () => false };
-  expect(() => wamp(misspelt)).toThrow(/^handler.invalid: WAMP has no option onPublsh: it has path, realms, /);
+  expect(() => wamp(misspelt)).toThrow(/^handler.invalid: WAMP has no option onPublsh: it has path, prefix, realms, /);
 });
 
 test("without a subprotocol that it knows, the handshake is refused; what comes with a cookie is known by it", async () => {
