@@ -236,6 +236,20 @@ test.each(refused)("%s is refused", async (_, sent) => {
   expect(ada.closed).toEqual({ code: 4008, reason: "not a message of WAMP 1" });
 });
 
+test.each([
+  ["a topic more than a connection may have", [5, `${chat}3`], "topics.tooMany"],
+  ["a publication that is too large for all that it names", [7, chat, "x".repeat(600), [], "the sessions"], "effects.tooLarge"],
+])("%s is the client's fault, and none of it happens", async (_, sent, reason) => {
+  const app = await testHandler(wamp1({ path: "/wamp" }), { topicsPerConnection: 3, effectsBytes: 1_000 });
+  const [ada, bob] = [await app.connect("/wamp"), await app.connect("/wamp")];
+  for (const session of [ada, bob]) for (const topic of [chat, `${chat}2`]) await session.send([5, topic]);
+  await ada.send(sent.map((element) => (element === "the sessions" ? [bob.id, ada.id] : element)));
+  expect(ada.closed).toEqual({ code: 4008, reason });
+  // Not counted against a release.
+  expect(ada.errors).toEqual([expect.objectContaining({ code: "message.invalid" })]);
+  expect(bob.received).toHaveLength(1);
+});
+
 test("a client may have 32 prefixes of 4 KiB together, and URIs of 240 bytes once they are whole", async () => {
   const [ada, bob, cyd] = await three();
   for (let index = 0; index < 32; index++) await ada.send([1, `p${index}`, `${calc}${"x".repeat(80)}`]);

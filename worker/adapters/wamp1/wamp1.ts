@@ -5,6 +5,7 @@
 // The source of each rule is the WAMP v1 specification, by the name of its message; where that leaves a choice, AutobahnPython 0.8's.
 
 import * as v from "valibot";
+import { CodedError, isCodedError } from "../../../protocol/errors.ts";
 import {
   defineHandler,
   type Handler,
@@ -14,6 +15,7 @@ import {
   type UpgradeRequest,
   type Welcome,
 } from "../../handler.ts";
+import { isThenable } from "../../thenable.ts";
 import {
   CALL,
   CALLERROR,
@@ -143,11 +145,25 @@ function take<State>(options: Wamp1Options<State>, session: Wamp1Session<State>,
       return call(options, session, { id, procedure: name, args });
     }
     case SUBSCRIBE:
-      return subscribe(options, session, name);
+      return withinLimits(() => subscribe(options, session, name));
     case UNSUBSCRIBE:
       return unsubscribe(options, session, name);
     case PUBLISH:
-      return publish(options, session, publicationOf(session, name, received as PublishMessage));
+      return withinLimits(() => publish(options, session, publicationOf(session, name, received as PublishMessage)));
+  }
+}
+
+/** What asks for too much is the client's fault, as a message that is none: no release is to blame, and none of it happens. */
+function withinLimits(run: () => Settled): Settled {
+  const refuse = (error: unknown) => {
+    if (!isCodedError(error, "topics.tooMany") && !isCodedError(error, "effects.tooLarge")) throw error;
+    throw new CodedError("message.invalid", error.message, { cause: error });
+  };
+  try {
+    const settling = run();
+    return isThenable(settling) ? Promise.resolve(settling).catch(refuse) : settling;
+  } catch (error) {
+    refuse(error);
   }
 }
 
@@ -218,7 +234,7 @@ function publish<State>({ onPublish }: Wamp1Options<State>, session: Wamp1Sessio
 }
 
 function fail<State>(conn: Conn<State>, error: HandlerError): void {
-  if (isRefused(error)) return conn.close(refusedCode, "not a message of WAMP 1");
+  if (isRefused(error)) return conn.close(refusedCode, isCodedError(error.cause) ? error.cause.code : "not a message of WAMP 1");
   const failed = error.cause;
   if (!(failed instanceof CallFailed)) throw error;
   const { id, cause } = failed;
