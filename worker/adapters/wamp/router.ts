@@ -1,6 +1,6 @@
 // What happens for each message of a client, and for what other sessions tell its connection. "Message Codes and Direction"
 
-import { type ErrorCode, isCodedError } from "../../../protocol/errors.ts";
+import { CodedError, type ErrorCode, isCodedError } from "../../../protocol/errors.ts";
 import type { Closing, Message, Turn } from "../../handler.ts";
 import * as broker from "./broker.ts";
 import { decode, NotDecodable, unpack } from "./codec.ts";
@@ -14,13 +14,15 @@ import { type Answer, type Conn, type Joined, serializerOf, violate, WampError, 
 /** Of a hook. */
 type Done = void | Promise<void>;
 
-/** What a hook has thrown: the turn is rolled back, and the client gets ERROR. */
+/** What a request has failed with: the turn is rolled back, and the client gets ERROR, unless it wants no answer. */
 export class RequestFailed extends Error {
-  readonly answer: readonly [of: number, request: number, uri: string, payload: Payload];
+  readonly answer: readonly [of: number, request: number, uri: string, payload: Payload] | undefined;
 
-  constructor(of: number, request: number, cause: unknown) {
-    super(`a hook has thrown for message type ${of}: ${(cause as Error)?.message}`, { cause });
-    this.answer = cause instanceof WampError ? [of, request, cause.uri, cause.payload] : [of, request, "wamp.error.runtime_error", []];
+  constructor(message: AnyMessage, cause: unknown) {
+    const [of, request] = message as readonly [number, number];
+    super(`message type ${of} has failed: ${(cause as Error)?.message}`, { cause });
+    const { uri, payload } = cause instanceof WampError ? cause : new WampError("wamp.error.runtime_error");
+    if (hasAnswer(message)) this.answer = [of, request, uri, payload];
   }
 }
 
@@ -105,7 +107,10 @@ export class Router {
     const failed = (error: unknown) => {
       if (notRequests.includes(code)) throw error;
       const known = isCodedError(error) ? uriOfCode[error.code] : undefined;
-      if (known === undefined) throw new RequestFailed(code, request, error);
+      const failure = new RequestFailed(message, error);
+      if (known === undefined) throw failure;
+      // Nobody is told of it, and no release is to blame.
+      if (failure.answer === undefined) throw new CodedError("message.invalid", failure.message, { cause: failure });
       return new WampError(known);
     };
     const answered = (answer: Awaited<Answer>) => {
@@ -147,6 +152,11 @@ export class Router {
         violate(session.conn, `a client in a session does not send message type ${message[0]}`);
     }
   }
+}
+
+/** "Publish and Acknowledge": to a client, ERROR for a publication that wants no acknowledgement is a protocol violation. */
+function hasAnswer(message: AnyMessage): boolean {
+  return message[0] !== type.PUBLISH || message[2].acknowledge === true;
 }
 
 /** GOODBYE: the answer to a client's, or what `wamp.session.kill` wants. "Session Closing" */

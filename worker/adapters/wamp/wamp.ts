@@ -77,7 +77,8 @@ export function wamp<const Path extends string>({
     onClose: (conn, closing, turn) => router.inSession(conn as Conn, turn, (session) => router.leave(session, closing)),
     onError(conn, { code, cause }, turn) {
       if (!(cause instanceof RequestFailed)) return abort(conn as Conn, "wamp.error.runtime_error", code, 3000);
-      return router.inSession(conn as Conn, turn, (session) => session.sendError(...cause.answer));
+      const { answer } = cause;
+      return answer && router.inSession(conn as Conn, turn, (session) => session.sendError(...answer));
     },
   });
 }
