@@ -104,12 +104,12 @@ test("the push tutorial: what a page publishes arrives, through a deploy as well
   const { socket, session, heard, hears } = await pusherClient();
   // A subscription of version 1 is not confirmed: this entry is published until it arrives.
   while (heard.length === 0) {
-    expect((await publish({ topic: "wamp1:/pusher:kittensCategory", data: [8, "kittensCategory", { title: "first" }] })).status).toBe(202);
+    expect((await publish({ topic: "wamp1:/pusher#kittensCategory", data: [8, "kittensCategory", { title: "first" }] })).status).toBe(202);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   const before = heard.length;
   await system.deploy("2");
-  await publish({ topic: "wamp1:/pusher:kittensCategory", data: [8, "kittensCategory", { title: "after the deploy" }] });
+  await publish({ topic: "wamp1:/pusher#kittensCategory", data: [8, "kittensCategory", { title: "after the deploy" }] });
   await hears(before + 1);
   expect(heard.at(-1)).toEqual({ title: "after the deploy" });
 
@@ -123,7 +123,7 @@ test("post.php publishes what it has saved", { timeout: 2 * patienceMs }, async 
   if (spawnSync("php", ["--version"]).status !== 0 && !process.env.CI) skip("needs PHP: apt-get install php-cli");
   const { socket, heard, hears } = await pusherClient();
   while (heard.length === 0) {
-    await publish({ topic: "wamp1:/pusher:kittensCategory", data: [8, "kittensCategory", { title: "first" }] });
+    await publish({ topic: "wamp1:/pusher#kittensCategory", data: [8, "kittensCategory", { title: "first" }] });
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   const before = heard.length;

@@ -130,7 +130,8 @@ const prefixBytes = 128;
  * @throws {CodedError} "handler.invalid": also where a client could subscribe to what is for one session alone.
  */
 export function prefixOf(path: string, given: string | undefined): string {
-  const prefix = given ?? `wamp1:${path}:`;
+  // No path has a #: none goes on where another one's prefix ends.
+  const prefix = given ?? `wamp1:${path}#`;
   const bytes = Buffer.byteLength(prefix);
   if (bytes < 1 || bytes > prefixBytes)
     throw new CodedError(

@@ -138,7 +138,7 @@ test("hooks hear once of a topic that is subscribed to, and once that it is left
 });
 
 test.each([
-  [undefined, "wamp1:/wamp:"],
+  [undefined, "wamp1:/wamp#"],
   ["news/", "news/"],
 ])("the topics of a handler with prefix %s begin with %s", async (prefix, begin) => {
   const app = await testHandler(wamp1({ path: "/wamp", ...(prefix && { prefix }) }));
@@ -152,6 +152,16 @@ test.each([
 
 test.each(["", "x".repeat(129), "w", "wamp1-session:", "wamp1-session:x"])("the prefix %j is refused", (prefix) => {
   expect(() => wamp1({ path: "/wamp", prefix })).toThrowError(expect.objectContaining({ code: "handler.invalid" }));
+});
+
+test("no path goes on where another one's prefix ends: no client reaches topics of another handler", async () => {
+  const of = async (path: string, url: string, uri: string) => {
+    const ada = await (await testHandler(wamp1({ path }))).connect(url);
+    await ada.send([5, uri]);
+    return [...ada.topics].filter((topic) => !topic.endsWith(ada.id));
+  };
+  expect(await of("/", "/", "room:x")).not.toEqual(await of("/:room", "/blue", "x"));
+  expect(await of("/", "/", "chat#x")).not.toEqual(await of("/chat", "/chat", "x"));
 });
 
 test("a URI has no more than its topic has room for behind a long prefix", async () => {
@@ -169,7 +179,7 @@ test("subscriptions of open sessions follow a release with another prefix, and c
   const [ada, bob] = [await app.connect("/wamp"), await app.connect("/wamp")];
   for (const session of [ada, bob]) await session.send([5, chat]);
   await app.deploy(wamp1({ path: "/wamp" }));
-  expect([...ada.topics].toSorted()).toEqual([`wamp1-session:${ada.id}`, `wamp1:/wamp:${chat}`]);
+  expect([...ada.topics].toSorted()).toEqual([`wamp1-session:${ada.id}`, `wamp1:/wamp#${chat}`]);
   await bob.send([7, chat, "one", true]);
   await bob.send([7, chat, "two", true, [ada.id]]);
   await app.deploy(before);

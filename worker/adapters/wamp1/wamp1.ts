@@ -76,7 +76,7 @@ export interface Wamp1Options<State> {
   /** As of defineHandler. */
   readonly path: string;
   /**
-   * What the names of its topics begin with in thinstate: `wamp1:/pusher:` of the path /pusher. Handlers with the same prefix have the same
+   * What the names of its topics begin with in thinstate: `wamp1:/pusher#` of the path /pusher. Handlers with the same prefix have the same
    * topics. At most 128 bytes.
    */
   readonly prefix?: string;
