@@ -11,6 +11,7 @@ export function allOf(results: readonly unknown[]): unknown {
 }
 
 /** @returns what `next` does, at once where nothing is waited for. */
-export function after(settling: unknown, next: () => unknown): unknown {
-  return isThenable(settling) ? settling.then(next) : next();
+export function after<Value, Next>(value: Value | Promise<Value>, next: (value: Value) => Next | Promise<Next>): Next | Promise<Next> {
+  // A thenable's own `then` may return nothing.
+  return isThenable(value) ? Promise.resolve(value).then(next) : next(value);
 }

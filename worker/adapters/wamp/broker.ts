@@ -2,11 +2,12 @@
 // Source: the WAMP protocol, "Publishing and Events" and the advanced profile's sections on Publish and Subscribe.
 
 import type { App, Member, PublishOptions } from "../../handler.ts";
+import { after } from "../../thenable.ts";
 import { encode, pack } from "./codec.ts";
 import { isReserved, isUri, type Match, matches, matchOf, randomId, routerId, scopeOf, topics } from "./identifiers.ts";
 import { type Publication, tell } from "./inbox.ts";
 import { type Dict, type MessageOf, passedThrough, type } from "./messages.ts";
-import { type Answer, after, allowed, invalidUri, namedPayload, payloadOf, serializerOf, WampError, type WampSession } from "./session.ts";
+import { type Answer, allowed, invalidUri, namedPayload, payloadOf, serializerOf, WampError, type WampSession } from "./session.ts";
 
 type Publish = (topic: string, data: string | Uint8Array) => unknown;
 

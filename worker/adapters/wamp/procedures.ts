@@ -1,21 +1,12 @@
 // Procedures that no client has registered: the handler's, and the router's, which tell who is in a realm.
 // Source: the WAMP protocol, "Calling and Invocations", "Progressive Call Results" and "Session Meta API".
 
+import { after } from "../../thenable.ts";
 import { listLimit, sessionsOf, tooMany } from "./broker.ts";
 import { isId, isReserved, isUri, topics } from "./identifiers.ts";
 import { tell } from "./inbox.ts";
 import { type Dict, type MessageOf, type } from "./messages.ts";
-import {
-  type Answer,
-  after,
-  allowed,
-  type Invocable,
-  namedPayload,
-  WampError,
-  type WampHooks,
-  WampResult,
-  type WampSession,
-} from "./session.ts";
+import { type Answer, allowed, type Invocable, namedPayload, WampError, type WampHooks, WampResult, type WampSession } from "./session.ts";
 
 /** CALL. @returns undefined where it is not the handler's. */
 export function callOwn(session: WampSession, [, request, options, procedure, ...payload]: MessageOf<"CALL">): Answer {

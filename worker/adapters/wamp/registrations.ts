@@ -3,9 +3,10 @@
 
 import { isCodedError } from "../../../protocol/errors.ts";
 import type { Member } from "../../handler.ts";
+import { after } from "../../thenable.ts";
 import { isReserved, isUri, type Match, matches, matchOf, precedence, routerId, topics } from "./identifiers.ts";
 import { type Dict, type MessageOf, type } from "./messages.ts";
-import { type Answer, after, allowed, invalidUri, type RegisteredPattern, type Settled, WampError, type WampSession } from "./session.ts";
+import { type Answer, allowed, invalidUri, type RegisteredPattern, type Settled, WampError, type WampSession } from "./session.ts";
 
 /** One that may be called, by what it has registered. */
 interface Callee {

@@ -76,13 +76,13 @@ export class Router {
     const session = new WampSession(conn, turn, joined, this.options);
     await this.options.onJoin?.(session);
     const { authid, authrole, authmethod, authprovider } = joined;
-    tell(session, "wamp.session.on_join", [{ session: session.id, authid, authrole, authmethod, authprovider }]);
+    publishMeta(session, "wamp.session.on_join", [{ session: session.id, authid, authrole, authmethod, authprovider }]);
   }
 
   /** Its connection has closed. */
   async leave(session: WampSession, closing: Closing): Promise<void> {
     this.dealer.onLeave(session);
-    tell(session, "wamp.session.on_leave", [session.id, session.authid, session.authrole]);
+    publishMeta(session, "wamp.session.on_leave", [session.id, session.authid, session.authrole]);
     await this.options.onLeave?.(session, closing);
   }
 
@@ -166,7 +166,7 @@ function sayGoodbye(session: WampSession, details: Dict = {}, reason = "wamp.clo
 }
 
 /** "Session Meta Events" */
-function tell(session: WampSession, topic: string, args: readonly unknown[]): void {
+function publishMeta(session: WampSession, topic: string, args: readonly unknown[]): void {
   broker.publishToAll(session, { topic, publication: randomId(), details: {}, payload: [args] }, {});
 }
 

@@ -1,7 +1,7 @@
 // A WAMP session: what its connection's state keeps, and what one turn makes of it.
 
 import type { Closing, Connection, DeepReadonly, Sendable, Turn } from "../../handler.ts";
-import { isThenable } from "../../thenable.ts";
+import { after } from "../../thenable.ts";
 import { encode } from "./codec.ts";
 import { type Match, randomId, routerId, type Serializer, topics } from "./identifiers.ts";
 import { type Dict, type Payload, type, type WampMessage } from "./messages.ts";
@@ -187,9 +187,4 @@ export function abort(conn: Conn, uri: string, message: string, code = 3002): un
 
 export function violate(conn: Conn, message: string): undefined {
   abort(conn, "wamp.error.protocol_violation", message);
-}
-
-/** Costs no promise where there is none. */
-export function after<Value, Next>(value: Value | Promise<Value>, next: (value: Value) => Next | Promise<Next>): Next | Promise<Next> {
-  return isThenable(value) ? Promise.resolve(value).then(next) : next(value);
 }
