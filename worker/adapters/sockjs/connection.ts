@@ -4,6 +4,7 @@
 import { CodedError } from "../../../protocol/errors.ts";
 import type { App, Connection, PublishOptions, Sendable, SubscribeOptions, Turn } from "../../handler.ts";
 import { InFrontOf } from "../../in-front-of.ts";
+import { after } from "../../thenable.ts";
 import { closeFrame, messageFrame, messagesOfFrame, TextMessage } from "./frames.ts";
 
 /** Whether it is a WebSocket without frames of SockJS'. @param conn the gateway's. */
@@ -14,9 +15,7 @@ export function isRaw({ params }: Pick<Connection, "params">): boolean {
 /** Runs a hook with the handler's `conn`. Without a promise where the hook returns none. */
 export function withConnection(inner: Connection, hook: (conn: Connection) => unknown): void | Promise<void> {
   const own = new SockJsConnection(inner);
-  const settling = hook(own as unknown as Connection);
-  if (settling instanceof Promise) return settling.then(() => sendClose(own));
-  sendClose(own);
+  return after(hook(own as unknown as Connection), () => sendClose(own));
 }
 
 class SockJsConnection extends InFrontOf<Connection> implements Pick<Connection, "params" | "send" | "publish" | "subscribe" | "close"> {

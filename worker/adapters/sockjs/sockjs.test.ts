@@ -45,6 +45,19 @@ test("several messages in one frame are one turn, in order", async () => {
   expect(ada.state).toEqual({ said: 2 });
 });
 
+// biome-ignore lint/suspicious/noThenProperty: as a query builder has one.
+const later = (act: () => void) => ({ then: (resolve: (value: unknown) => void) => void setImmediate(() => resolve(act())) });
+
+test("a hook that returns any thenable is waited for, one message after the other", async () => {
+  const app = await testHandler(
+    sockjs({ path: "/later", onMessage: (conn, message) => later(() => conn.send(message)) as unknown as Promise<void> }),
+  );
+  const ada = await app.connect(ws("a", "/later"));
+  await ada.send('["1"]');
+  await ada.send('["2","3"]');
+  expect([ada.frames, ada.errors]).toEqual([["o", 'a["1"]', 'a["2"]', 'a["3"]'], []]);
+});
+
 const few = (messages: NonNullable<HandlerLimits["messages"]>) =>
   sockjs({ path: "/few", limits: { messages }, onMessage: (conn, message) => conn.send(message) });
 const frameOf = (count: number) => JSON.stringify(Array.from({ length: count }, String));

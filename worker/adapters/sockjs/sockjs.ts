@@ -6,6 +6,7 @@ import type { PathParams } from "../../../protocol/route-table.ts";
 import type { Connection, Handler, HandlerOptions, Hooks, Message, RequestContext, Schema, Turn, UpgradeRequest } from "../../handler.ts";
 import { defineHandler } from "../../handler.ts";
 import { validate } from "../../schema.ts";
+import { after } from "../../thenable.ts";
 import { upgradeRequestOf } from "../../upgrade-request.ts";
 import { appOf, isRaw, turnOf, withConnection } from "./connection.ts";
 import { heartbeatFrame, messagesOfFrame, openFrame, parseMessages, TextMessage } from "./frames.ts";
@@ -156,7 +157,5 @@ async function oneByOne(texts: readonly string[], take: (message: TextMessage) =
 function receive({ message: schema, onMessage }: Handler, conn: Connection, message: Message, turn: Turn): unknown {
   if (onMessage === undefined) return undefined;
   if (schema === undefined) return onMessage(conn, message, turn);
-  const valid = validate(schema, message.json(), "message.invalid");
-  if (!(valid instanceof Promise)) return onMessage(conn, valid, turn);
-  return valid.then((value) => onMessage(conn, value, turn));
+  return after(validate(schema, message.json(), "message.invalid"), (value) => onMessage(conn, value, turn));
 }
