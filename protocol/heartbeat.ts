@@ -27,9 +27,11 @@ function milliseconds(least: number) {
   return v.pipe(v.number(text), v.integer(text), v.minValue(least, text), v.maxValue(longestMs, text));
 }
 
+const every = milliseconds(shortestMs);
+
 const heartbeat = v.pipe(
   v.strictObject({
-    every: milliseconds(shortestMs),
+    every,
     send: frame,
     expect: v.optional(frame),
     within: v.optional(milliseconds(1)),
@@ -58,6 +60,12 @@ export function checkHeartbeat(value: unknown): Heartbeat {
   const { close } = parsed.output;
   if (close !== undefined) checkClose(close.code, close.reason);
   return parsed.output;
+}
+
+/** Before any connection is there to have it. @param option whose value is to be `every`. @throws {CodedError} "handler.invalid" */
+export function checkEvery(option: string, value: unknown): void {
+  const { issues } = v.safeParse(every, value);
+  if (issues !== undefined) throw new CodedError("handler.invalid", `${option} is ${JSON.stringify(value)}: it is ${issues[0].message}`);
 }
 
 /** A frame of a heartbeat, as it is sent and compared. */

@@ -3,6 +3,7 @@
 
 import { randomBytes } from "node:crypto";
 import { CodedError } from "../../../protocol/errors.ts";
+import { checkEvery } from "../../../protocol/heartbeat.ts";
 import type { Closing, Connection, Message, Turn, UpgradeRequest, Welcome } from "../../handler.ts";
 import { isSid, pollingHook, refusal } from "./polling.ts";
 
@@ -61,13 +62,14 @@ export function heartbeatOf({ pingInterval = 25_000, pingTimeout = 20_000 }: Eng
   return { pingInterval, pingTimeout };
 }
 
-/** The hooks of a handler that speaks Engine.IO. */
+/** The hooks of a handler that speaks Engine.IO. @throws {CodedError} "handler.invalid" */
 export function engineHooks<State extends EngineState>(
   options: EngineOptions & { readonly origins?: readonly string[] },
   user: EngineUser<State>,
 ) {
   const { maxHttpBufferSize = 262_144, cors } = options;
   const { pingInterval, pingTimeout } = heartbeatOf(options);
+  checkEvery("pingInterval", pingInterval);
   const origins = cors === undefined ? options.origins : [cors.origin].flat();
   const newSid = () => randomBytes(15).toString("base64url");
   return {

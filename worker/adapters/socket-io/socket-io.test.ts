@@ -313,6 +313,13 @@ test.each(["/socket.io", "/socket.io/"])("the path %s, as Socket.IO has it, is r
   expect(() => socketIo({ path }, () => undefined)).toThrow(/^handler.invalid: a path of Socket.IO ends with \/\*, as \/socket.io\/\*/);
 });
 
+test("pings that are more often than a heartbeat can be are refused", () => {
+  const options = { path: "/socket.io/*", pingInterval: 99 };
+  expect(() => socketIo(options, () => undefined)).toThrow(
+    /^handler.invalid: pingInterval is 99: it is a whole number of milliseconds from 100 /,
+  );
+});
+
 test("who speaks another protocol is refused as Engine.IO does it", async () => {
   const { app } = await serve(() => undefined);
   const refused = async (query: string) => (await (await app.refused(`/socket.io/?${query}`)).json()) as unknown;

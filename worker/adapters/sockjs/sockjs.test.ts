@@ -252,6 +252,13 @@ test("onUpgrade is asked with the handler's own params, and may refuse", async (
   expect([response.status, await response.json()]).toEqual([401, { room: "blue" }]);
 });
 
+test.each([
+  [{ heartbeatMs: 99 }, "heartbeatMs is 99: it is a whole number of milliseconds from 100 to 2147483647"],
+  [{ path: "/chat/*" }, "a path of SockJS is what clients have as their URL, as /chat, without /*: not /chat/*"],
+])("what could not be served is refused when it is defined: %o", (options, message) => {
+  expect(() => sockjs({ path: "/chat", ...options })).toThrow(`handler.invalid: ${message}`);
+});
+
 test.each([{ on: {} }, { onRequest: () => new Response() }, { transports: [] }])("an option that there is not: %o", (option) => {
   expect(() => sockjs({ path: "/echo", ...option })).toThrowError(expect.objectContaining({ code: "handler.invalid" }));
 });

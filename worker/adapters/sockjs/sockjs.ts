@@ -2,6 +2,7 @@
 // one, whose messages are text. Clients are sockjs-client and what speaks as it does: sockjs-protocol 0.3.3, whose sections are named here.
 
 import { CodedError } from "../../../protocol/errors.ts";
+import { checkEvery } from "../../../protocol/heartbeat.ts";
 import type { PathParams } from "../../../protocol/route-table.ts";
 import type { Connection, Handler, HandlerOptions, Hooks, Message, RequestContext, Schema, Turn, UpgradeRequest } from "../../handler.ts";
 import { defineHandler } from "../../handler.ts";
@@ -55,9 +56,14 @@ export function sockjs<
   const { clientUrl = "https://cdn.jsdelivr.net/npm/sockjs-client@1/dist/sockjs.min.js", ...hooks } = rest;
   for (const name of ["on", "onRequest"] as const)
     if (name in hooks) throw new CodedError("handler.invalid", `${name} cannot be had with SockJS`);
+  checkEvery("heartbeatMs", heartbeatMs);
   const inner = defineHandler(hooks as unknown as HandlerOptions<string, undefined, undefined>) as unknown as Handler;
   const mostMessages = Math.min(frameMessages, inner.limits?.messages.count ?? frameMessages);
   const { path, origins, onUpgrade, onOpen, onClose, onError, onAdopt, onExpire, onTimer, onPublish, onStart, onGatewayLost } = inner;
+  if (path.endsWith("/*")) {
+    const wanted = path.slice(0, -2) || "/";
+    throw new CodedError("handler.invalid", `a path of SockJS is what clients have as their URL, as ${wanted}, without /*: not ${path}`);
+  }
   const outer: Hooks<PathParams, unknown, unknown, Message> & Pick<Handler, "tasks"> = {
     onUpgrade(request) {
       const { "*": rest = "", ...params } = request.params;

@@ -154,6 +154,11 @@ test.each(["", "x".repeat(129), "w", "wamp1-session:", "wamp1-session:x"])("the 
   expect(() => wamp1({ path: "/wamp", prefix })).toThrowError(expect.objectContaining({ code: "handler.invalid" }));
 });
 
+test("an option that there is not is refused: a hook with a wrong name would refuse nobody", () => {
+  const misspelt = { path: "/wamp", onSubscibe: () => undefined };
+  expect(() => wamp1(misspelt)).toThrow(/^handler.invalid: WAMP 1 has no option onSubscibe: it has path, prefix, origins, /);
+});
+
 test("no path goes on where another one's prefix ends: no client reaches topics of another handler", async () => {
   const of = async (path: string, url: string, uri: string) => {
     const ada = await (await testHandler(wamp1({ path }))).connect(url);
