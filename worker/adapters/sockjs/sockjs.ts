@@ -10,6 +10,7 @@ import { validate } from "../../schema.ts";
 import { after } from "../../thenable.ts";
 import { upgradeRequestOf } from "../../upgrade-request.ts";
 import { appOf, isRaw, turnOf, withConnection } from "./connection.ts";
+import { FrameCounts } from "./frame-counts.ts";
 import { heartbeatFrame, messagesOfFrame, openFrame, parseMessages, TextMessage } from "./frames.ts";
 import { corsHeaders, greeting, iframe, iframePath, info, notFound, refused, sessionCookie, wrongMethod } from "./pages.ts";
 import { answerSession } from "./transports.ts";
@@ -59,6 +60,7 @@ export function sockjs<
   checkEvery("heartbeatMs", heartbeatMs);
   const inner = defineHandler(hooks as unknown as HandlerOptions<string, undefined, undefined>) as unknown as Handler;
   const mostMessages = Math.min(frameMessages, inner.limits?.messages.count ?? frameMessages);
+  const counts = new FrameCounts();
   const { path, origins, onUpgrade, onOpen, onClose, onError, onAdopt, onExpire, onTimer, onPublish, onStart, onGatewayLost } = inner;
   if (path.endsWith("/*")) {
     const wanted = path.slice(0, -2) || "/";
@@ -85,11 +87,8 @@ export function sockjs<
       // "When user sends broken data … the server must abruptly terminate the ws connection."
       if (texts === undefined) return conn.close(3000, "Broken framing.");
       if (texts.length > mostMessages) return conn.close(3000, "Too many messages in one frame.");
-      const take = () => withConnection(conn, (own) => each(texts, (text) => receive(inner, own, text, turnOf(turn))));
-      if (texts.length < 2) return take();
-      // Committed first: they count, too, where the hook throws.
-      conn.countMessages(texts.length - 1);
-      return conn.flush().then(take);
+      const take = (own: Turn) => withConnection(conn, (framed) => each(texts, (text) => receive(inner, framed, text, own)));
+      return texts.length < 2 ? take(turnOf(turn)) : counts.first(conn, texts.length - 1, turn, take);
     },
 
     onPublish(conn, topic, message, turn) {
@@ -101,7 +100,7 @@ export function sockjs<
     },
 
     ...(onClose && { onClose: (conn, closing, turn) => withConnection(conn, (own) => onClose(own, closing, turnOf(turn))) }),
-    ...(onError && { onError: (conn, error, turn) => withConnection(conn, (own) => onError(own, error, turnOf(turn))) }),
+    ...(onError && { onError: (conn, error, turn) => withConnection(conn, (own) => onError(own, error, counts.turnOf(turn))) }),
     ...(onAdopt && { onAdopt: (conn, turn) => withConnection(conn, (own) => onAdopt(own, turnOf(turn))) }),
     ...(onExpire && { onExpire: (conn, turn) => withConnection(conn, (own) => onExpire(own, turnOf(turn))) }),
     ...(onTimer && { onTimer: (conn, name, turn) => withConnection(conn, (own) => onTimer(own, name, turnOf(turn))) }),
