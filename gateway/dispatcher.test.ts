@@ -1352,6 +1352,34 @@ describe("a connection that is to stay with its worker", () => {
     stage.finish();
     expect(staying.connection.worker).toBe(next.peer);
   });
+
+  test("does not stay with the next worker: that has nothing of it in memory", () => {
+    const { stage, worker, next, staying } = replaced();
+    stage.lose(worker);
+    stage.finish();
+    expect(staying.connection.worker).toBe(next.peer);
+    stage.activate("3");
+    const third = stage.join("3");
+    stage.finish();
+    expect([staying.connection.worker, stage.dispatcher.hasHandedOver]).toEqual([third.peer, true]);
+  });
+
+  test("leaves a worker that drains in time for its end", () => {
+    const { stage, worker } = served();
+    const staying = stage.open();
+    stage.finish();
+    stage.dispatcher.stay(staying.connection, 10_000);
+    const next = stage.join();
+    stage.drain(worker);
+    stage.finish();
+    stage.now += 4_999;
+    stage.dispatcher.sweep(0);
+    expect(staying.connection.worker).toBe(worker.peer);
+    stage.now += 1;
+    stage.dispatcher.sweep(0);
+    stage.finish();
+    expect(staying.connection.worker).toBe(next.peer);
+  });
 });
 
 // Found by the property: with ceil(4 / 3) each as the share of all, the third worker would have stayed idle.

@@ -215,7 +215,7 @@ export class Dispatcher {
 
   drains(worker: WorkerPeer): void {
     if (worker.isDraining) return;
-    worker.isDraining = true;
+    worker.drainsSince = this.options.now();
     this.transitions.candidates.elect();
     this.transitions.rearrange();
   }

@@ -26,6 +26,8 @@ export class Pins {
   /** To its `worker`, which serves its path. */
   pin(connection: Connection, worker: WorkerPeer): void {
     connection.epoch = (connection.epoch + 1) >>> 0;
+    // What it stayed for was in another worker's memory.
+    connection.staysUntil = 0;
     worker.pinned.add(connection);
     const head = { type: toWorker.pin, flags: 0, extra: 0, slot: connection.slot, epoch: connection.epoch };
     const { own } = connection.state.givenTo(worker.release);

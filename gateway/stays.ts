@@ -5,6 +5,8 @@ import type { Connection } from "./connection.ts";
 
 /** A turn may ask for no more, and no connection holds up a deploy for longer. */
 export const longestStayMs = 10_000;
+/** A worker that drains is not held up for longer: its DRAIN_MS is 8 s by default, of which its turns need some. */
+const drainStayMs = 5_000;
 
 export interface StaysOptions {
   readonly now: () => number;
@@ -34,6 +36,8 @@ export class Stays {
 
   /** @returns whether a hand-over leaves it where it is: `move` follows. */
   passesOver(connection: Connection): boolean {
+    const { worker } = connection;
+    if (worker !== undefined) connection.staysUntil = Math.min(connection.staysUntil, worker.drainsSince + drainStayMs);
     if (connection.staysUntil <= this.options.now()) return false;
     this.passed.add(connection);
     return true;

@@ -23,7 +23,8 @@ export class WorkerPeer {
   reconnects = 0;
   /** Whether it answers when it is asked for its metrics. */
   hasMetrics = false;
-  isDraining = false;
+  /** When it was first known to drain. */
+  drainsSince = Number.POSITIVE_INFINITY;
   /** Its onStart has not returned since its release became active: it does not take work yet. */
   isStarting = false;
   /** Of those that it was asked to give back, the ones that had nothing under way. */
@@ -56,6 +57,10 @@ export class WorkerPeer {
     this.table = options.table;
     this.link = options.link;
     this.heardAt = options.now;
+  }
+
+  get isDraining(): boolean {
+    return this.drainsSince < Number.POSITIVE_INFINITY;
   }
 
   get pins(): number {

@@ -124,7 +124,7 @@ export class Workers {
     if (before !== undefined && (hello.reconnects ?? 0) > before.reconnects) dispatcher.clear(id);
     else if (before !== undefined) dispatcher.confirm(id);
     this.unreachable.delete(id);
-    worker.isDraining = hello.state === "draining";
+    if (hello.state === "draining") worker.drainsSince = now();
     worker.isStarting = isStartingIn(hello);
     dispatcher.joined(worker);
     return worker;
