@@ -70,7 +70,7 @@ export function keptSubscription(batch: Batch, index: number): KeptSubscription 
 
 /** What may end the socket, or make it another connection's, does not happen under its cork. */
 export function isCorked(type: number): boolean {
-  if (type === toGateway.close || type === toGateway.released) return false;
+  if (type === toGateway.close || type === toGateway.released || type === toGateway.stay) return false;
   return type !== toGateway.moveToSession && type !== toGateway.countMessages;
 }
 

@@ -265,7 +265,7 @@ class Stage {
     this.confirmations++;
   }
 
-  newWorker(id: string, path = "/a"): WorkerPeer {
+  newWorker(id: string, path = "/a", release = "1"): WorkerPeer {
     const link = new Link({
       self: "g",
       peer: id,
@@ -277,7 +277,7 @@ class Stage {
       onLost: () => undefined,
     });
     const routes = [{ path, subprotocols: [], upgrades: false, answers: false, adopts: false, publishes: true }];
-    return new WorkerPeer({ id, release: "1", table: compileRoutes(routes), link, now: 1 });
+    return new WorkerPeer({ id, release, table: compileRoutes(routes), link, now: 1 });
   }
 
   /** A connection that is open and has sent `messages`, all with the worker. */
@@ -459,6 +459,16 @@ describe("a turn's effects", () => {
     expect([stage.heartbeats.size, stage.commits.counters.unknownEffects]).toEqual([1, 0]);
     stage.say([stage.groupsOf(client, { effects: [[toGateway.heartbeat]] })]);
     expect([stage.heartbeats.size, stage.bugs]).toEqual([0, []]);
+  });
+
+  test("end a stay behind all of them, also where nobody serves its route any more", () => {
+    const client = stage.open("m");
+    stage.say([stage.groupsOf(client, { effects: [[toGateway.stay, "", 0, 5_000]] })]);
+    stage.dispatcher.activate({ release: "2", generation: 2 });
+    stage.dispatcher.joined(stage.newWorker("w3", "/b", "2"));
+    const last = [toGateway.send, "last words"] as const;
+    stage.say([stage.groupsOf(client, { effects: [[toGateway.stay], last] })]);
+    expect(client.socket.log.filter((line) => !line.includes("cork"))).toEqual(["text last words", "end 1011 route.removed"]);
   });
 
   test("on a connection that has closed meanwhile still count", () => {

@@ -1321,7 +1321,9 @@ describe("a connection that is to stay with its worker", () => {
     stage.message(staying, "rest");
     stage.finish();
     expect(worker.log).toContain("c0 rest");
+    stage.message(staying, "end");
     stage.dispatcher.stay(staying.connection, 0);
+    expect(staying.connection.worker?.id).toBe("w1");
     stage.finish();
     expect([staying.connection.worker, stage.dispatcher.hasHandedOver]).toEqual([next.peer, true]);
   });

@@ -1,6 +1,5 @@
-// Which worker has which connection, and its events: takes what sockets and workers say, and finds out what it means for each
-// connection's phase (phase.ts). Every event stays here until its turn has committed, so that a worker may die at any moment. Pure:
-// sockets, links and the clock are handed in.
+// Which worker has which connection, and its events: finds out what sockets and workers say means for each connection's phase (phase.ts).
+// Every event stays here until its turn has committed: a worker may die at any moment. Pure: sockets, links and the clock are handed in.
 
 import type { ErrorCode } from "../protocol/errors.ts";
 import type { Activation, RouteHello } from "../protocol/membership.ts";
@@ -146,7 +145,7 @@ export class Dispatcher {
 
   /** The first uncommitted event of a connection is done. */
   committed(connection: Connection): void {
-    const { queues } = this.transitions;
+    const { queues, placement } = this.transitions;
     const { worker } = connection;
     const event = queues.commit(connection);
     // A worker that commits what it was not given is wrong; the events of others must not pay for it.
@@ -157,6 +156,7 @@ export class Dispatcher {
       worker?.link.ackAtFlush();
       this.transitions.happen(connection, "ended");
     } else if (connection.parked > 0) queues.advance(connection);
+    placement.stays.committed(connection);
     this.transitions.hasLessInHand(worker);
   }
 

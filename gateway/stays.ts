@@ -25,13 +25,16 @@ export class Stays {
 
   /** A turn has asked that its connection is left where it is. @param ms 0: it may move from now on. */
   set(connection: Connection, ms: number): void {
-    const { now, move } = this.options;
-    if (ms === 0) {
-      connection.staysUntil = 0;
-      if (this.passed.delete(connection)) move(connection);
-    }
+    const { now } = this.options;
+    // It moves once all of its turn has been applied: moving may close it.
+    if (ms === 0) connection.staysUntil = 0;
     // Else a client that goes on and on would hold up a deploy for good.
     else if (!this.passed.has(connection)) connection.staysUntil = now() + Math.min(ms, longestStayMs);
+  }
+
+  /** A turn of it has committed. */
+  committed(connection: Connection): void {
+    if (this.passed.size > 0 && connection.staysUntil === 0) this.end(connection);
   }
 
   /** @returns whether a hand-over leaves it where it is: `move` follows. */
@@ -45,6 +48,11 @@ export class Stays {
 
   sweep(): void {
     const now = this.options.now();
-    for (const connection of this.passed) if (connection.phase !== "pinned" || connection.staysUntil <= now) this.set(connection, 0);
+    for (const connection of this.passed) if (connection.phase !== "pinned" || connection.staysUntil <= now) this.end(connection);
+  }
+
+  private end(connection: Connection): void {
+    connection.staysUntil = 0;
+    if (this.passed.delete(connection)) this.options.move(connection);
   }
 }
