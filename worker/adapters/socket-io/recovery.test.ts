@@ -281,6 +281,16 @@ test.each([
   expect((await (await Client.open(app, told)).who())[3]).toBe(false);
 });
 
+test("what was kept otherwise, by the release before, is not missed unseen: its client is a new socket", async () => {
+  const app = await testHandler(handler({ maxDisconnectionDuration: 60_000 }));
+  const [ada, bob] = [await Client.open(app), await Client.open(app)];
+  const { told } = ada;
+  await bob.emit("all", "1");
+  await app.deploy(handler({ maxDisconnectionDuration: 50_000 }));
+  await ada.cut();
+  expect((await (await Client.open(app, told)).who())[3]).toBe(false);
+});
+
 test.each([
   ["is recovered where the last that it has got is among what is read", "all", true],
   ["is a new socket where older events may not have been read", "room", false],

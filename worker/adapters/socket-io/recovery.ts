@@ -188,16 +188,22 @@ function missedOf(rooms: readonly HistoryEntry[][], orders: readonly HistoryEntr
   const ordered = orders.filter(isOfStream).flatMap((entry) => orderedOf(entry, inRooms));
   // What was ordered while it was there is in its own room, too: in the place in which it got it.
   const all = [...own, ...ordered.filter(({ offset }) => !told.has(offset))].sort((a, b) => a.number - b.number);
-  const isNew = newnessOf(all, back);
+  const isNew = newnessOf(all, { ...back, wholeSince: wholeSince([...rooms, orders].flat(), back) });
   if (isNew === undefined || [...rooms, orders].some((list) => isCut(list) && isNew(placeOf(list[0] ?? claim)))) return undefined;
   const missed = all.filter((event) => isNew(event) && !isSentBy(event.offset, kept.state.id));
   return missed.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0) > missedBytes ? undefined : missed;
 }
 
+/** From when on, in ms since 1970, all that was emitted is kept, and has one order. */
+function wholeSince(entries: readonly HistoryEntry[], { claim, keep }: Return): number {
+  const others = entries.filter((entry) => epochOf(entry) !== epochOf(claim));
+  return others.reduce((latest, { at }) => Math.max(latest, at.getTime() + 1), claim.at.getTime() - keep.seconds * 1_000 + marginMs);
+}
+
 /** What tells those that the client has not seen. undefined: nothing does, or some of them may not be kept any more. */
 function newnessOf(
   all: readonly Event[],
-  { kept, claim, offset, keep }: Return,
+  { kept, offset, wholeSince }: Return & { readonly wholeSince: number },
 ): ((event: Pick<Event, "number" | "at">) => boolean) | undefined {
   const { since = 0 } = kept.state.recovery ?? {};
   const emittedAt = typeof offset === "string" ? timeOf(offset) : 0;
@@ -206,8 +212,7 @@ function newnessOf(
   const seen = all.find((event) => event.offset === offset);
   // It has got nothing yet: clients have no offset then, or one from a socket that they had before.
   const hasNothing = seen === undefined && emittedAt < since;
-  const isWhole = (seen?.at ?? since) >= claim.at.getTime() - keep.seconds * 1_000 + marginMs;
-  if (!isWhole || !(seen || hasNothing)) return undefined;
+  if ((seen?.at ?? since) < wholeSince || !(seen || hasNothing)) return undefined;
   return ({ number, at }) => number > (seen?.number ?? 0) && at >= since;
 }
 
