@@ -2,20 +2,19 @@
 // gateway/commit.ts does, to connections in memory. Workers change as in a deploy, or die where a test wants it.
 
 import type { CodedError } from "../../protocol/errors.ts";
-import { decodeSetTimer } from "../../protocol/payloads.ts";
 import { flag, toGateway, toWorker } from "../../protocol/records.ts";
-import { checkSingle, type Effect, type Effects, type Frame, framesOf } from "../effects.ts";
+import { checkSingle, type Effects, type Frame, framesOf } from "../effects.ts";
 import type { App, Handler, PublishOptions } from "../handler.ts";
 import type { Mailbox, TurnGateway } from "../mailbox.ts";
 import { Refusals } from "../refusal-counts.ts";
 import { pinnedState } from "../state.ts";
 import { Turns, type TurnsOptions } from "../turns.ts";
+import { applyEffect } from "./apply-effect.ts";
+import { type Arriving, comeDue, expire, nextDue } from "./due-events.ts";
 import { type Admission, type Arrival, HeldConnection } from "./held-connection.ts";
-import { HeldHeartbeat } from "./held-heartbeat.ts";
 import { HookDeliveries } from "./hook-deliveries.ts";
 import { KeptHistory } from "./kept-history.ts";
-import { type Due, nextDue } from "./next-due.ts";
-import { bytesOf, publishedFrame, seenEffect, wireFrames } from "./seen.ts";
+import { bytesOf, seenEffect, wireFrames } from "./seen.ts";
 import { TestLocks } from "./test-locks.ts";
 
 /**
@@ -51,6 +50,13 @@ export class InMemoryGateway {
   private clockMs = 0;
   private onChange: Array<() => void> = [];
   private readonly hooks = new HookDeliveries((connection) => this.deliver(connection));
+  private readonly applying = {
+    history: this.history,
+    locks: this.locks,
+    publish: this.publish.bind(this),
+    stay: this.stay.bind(this),
+    countMessages: this.mayCome.bind(this),
+  };
 
   constructor(release: TestRelease, limits: TestLimits, appOf: (release: string) => App) {
     this.appOf = appOf;
@@ -118,45 +124,29 @@ export class InMemoryGateway {
     const until = this.clockMs + ms;
     for (let due = nextDue(this.open, until); due !== undefined; due = nextDue(this.open, until)) {
       this.clockMs = Math.max(this.clockMs, due.at);
-      this.comeDue(due);
+      comeDue(due, this.arriving);
     }
     this.clockMs = until;
     this.locks.sweep(until);
     for (const worker of this.workers) worker.sweep();
     for (const connection of this.open) {
-      this.expire(connection);
+      expire(connection, this.arriving);
       this.moveOn(connection);
     }
   }
 
-  private comeDue(due: Due): void {
-    const { connection } = due;
-    if ("heartbeat" in due) {
-      const beat = due.heartbeat.beat();
-      if ("send" in beat) connection.frames.push(beat.send);
-      else void this.arrive(connection, { type: toWorker.close, ...beat.close });
-    } else if (this.active.handler.onTimer === undefined) connection.timers.delete(due.name);
-    else {
-      const { name, number } = due;
-      connection.timers.set(name, { number, at: undefined });
-      void this.arrive(connection, { type: toWorker.timer, name, number });
-    }
+  private get arriving(): Arriving {
+    const { handler } = this.active;
+    return {
+      ...{ handler, wallClock: this.wallClock },
+      arrive: (connection, arrival) => void this.arrive(connection, arrival),
+      end: (connection, code, reason) => this.end(connection, code, reason),
+    };
   }
 
   /** Milliseconds since 1970: the machine's own clock, moved by as much as the test says. */
   get wallClock(): number {
     return Date.now() + this.clockMs;
-  }
-
-  // As gateway/expiry.ts does.
-  private expire(connection: HeldConnection): void {
-    const { expiresAt, isAsked, answerBy } = connection;
-    if (expiresAt === 0 || this.wallClock < expiresAt) return;
-    const isOver = isAsked ? answerBy > 0 && this.wallClock >= answerBy : this.active.handler.onExpire === undefined;
-    if (isOver) return this.end(connection, 4401, "auth.expired");
-    if (isAsked) return;
-    connection.isAsked = true;
-    void this.arrive(connection, { type: toWorker.expire, expiresAt });
   }
 
   /** Why open connections could not go on under a release. */
@@ -278,7 +268,8 @@ export class InMemoryGateway {
     if (!isFlush && this.takeCrash("before commit")) return this.crash();
     connection.commits.push(effects.all.map(seenEffect));
     this.hooks.committing(() => {
-      for (const effect of effects.all) this.apply(connection, effect, release);
+      for (const effect of effects.all)
+        applyEffect(connection, effect, { ...this.applying, release, now: this.clockMs, wallClock: this.wallClock });
     });
     if (!isFlush) this.locks.committed(connection.id);
     if (isFlush) connection.flushed();
@@ -294,52 +285,13 @@ export class InMemoryGateway {
     this.hooks.deliverAll();
   }
 
-  private apply(connection: HeldConnection, effect: Effect, release: string): void {
-    const isOpen = connection.closed === undefined;
-    const seen = seenEffect(effect);
-    switch (seen.type) {
-      case "send":
-        if (isOpen) connection.frames.push(...wireFrames({ ...effect, ...(seen.together && { isTogether: true }) }));
-        return;
-      case "publish":
-        return this.publish(seen.topic, publishedFrame(effect).frame, {
-          ...seen,
-          except: [...(seen.except ?? []), ...(seen.self ? [] : [connection.id])],
-        });
-      case "subscribe":
-        if (isOpen) connection.subscribe(seen, this.history.frames(seen));
-        return;
-      case "member":
-        return connection.setMember(seen.topic, publishedFrame(effect).frame, this.wallClock);
-      case "unsubscribe":
-        return connection.leave(seen.topic);
-      case "setState":
-        return connection.setState(effect, release);
-      case "setTimer":
-        return connection.setTimer(decodeSetTimer(bytesOf(effect)), this.clockMs);
-      case "clearTimer":
-        connection.timers.delete(seen.name);
-        return;
-      case "setHeartbeat":
-        connection.heartbeat = seen.heartbeat && isOpen ? new HeldHeartbeat(seen.heartbeat, this.clockMs) : undefined;
-        return;
-      case "stay":
-        if (seen.ms === 0) {
-          connection.staysUntil = 0;
-          // Once its turn has committed.
-          queueMicrotask(() => this.moveOn(connection));
-        } else if (this.isLatest(connection.mailbox)) connection.staysUntil = this.clockMs + seen.ms;
-        return;
-      case "countMessages":
-        this.mayCome(connection, seen.more);
-        return;
-      case "lock":
-        return this.locks.keep(connection.id, seen.name);
-      case "unlock":
-        return this.locks.release(connection.id, seen.name);
-      case "identify":
-        return connection.identify(seen);
-    }
+  /** See `conn.stay`. */
+  private stay(connection: HeldConnection, ms: number): void {
+    if (ms === 0) {
+      connection.staysUntil = 0;
+      // Once its turn has committed.
+      queueMicrotask(() => this.moveOn(connection));
+    } else if (this.isLatest(connection.mailbox)) connection.staysUntil = this.clockMs + ms;
   }
 
   // Nothing of the mailbox runs: hands it over if it was asked back.
