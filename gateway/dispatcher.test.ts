@@ -1355,26 +1355,6 @@ describe("a connection that is to stay with its worker", () => {
     expect(staying.connection.worker).toBe(next.peer);
   });
 
-  test("gets its messages where it is leaving, once the turn under way has asked for it", () => {
-    const { stage, worker } = served();
-    const { connection } = stage.open();
-    stage.finish();
-    const client = stage.clientOf(connection.id);
-    stage.message(client, "a");
-    stage.activate("2");
-    const next = stage.join("2");
-    stage.message(client, "b");
-    expect([connection.phase, connection.delivered]).toEqual(["leaving", 1]);
-    stage.dispatcher.stay(connection, 5_000);
-    stage.message(client, "c");
-    expect(connection.delivered).toBe(3);
-    stage.dispatcher.stay(connection, 0);
-    stage.message(client, "d");
-    expect([connection.delivered, connection.worker?.id]).toEqual([3, worker.peer.id]);
-    stage.dispatcher.released(connection);
-    expect(connection.worker?.id).toBe(next.peer.id);
-  });
-
   test("does not stay with the next worker: that has nothing of it in memory", () => {
     const { stage, worker, next, staying } = replaced();
     stage.lose(worker);

@@ -41,8 +41,6 @@ export class Pins {
 
   askBack(connection: Connection, worker: WorkerPeer): void {
     connection.leavingSince = this.options.now();
-    // Unless the turn under way asks for it.
-    connection.staysUntil = 0;
     // Counted as gone at once, so that no more than the surplus is asked back.
     worker.pinned.delete(connection);
     worker.leaving.add(connection);

@@ -126,7 +126,7 @@ export class GatewayRecords {
         return turns.run(mailbox);
       }
       case toWorker.unpin:
-        turns.stays.leave(mailbox);
+        mailbox.leave();
         return turns.run(mailbox);
       case toWorker.flushed:
         return gateway.confirmFlush(mailbox);

@@ -175,18 +175,15 @@ function take(step: Step, box: Mailbox, model: Model, name: string): void {
       box.done(model.running, closes);
       if (model.running.type === toWorker.close) model.isGone = true;
       model.running = undefined;
-      if (closes) {
-        model.hasClosed = true;
-        model.waiting = model.waiting.filter(({ type }) => type === toWorker.close).slice(0, 1);
-      }
-      if (model.hasLeft && !model.isGone) model.waiting = [];
+      if (!closes) return;
+      model.hasClosed = true;
+      model.waiting = model.waiting.filter(({ type }) => type === toWorker.close).slice(0, 1);
       return;
     }
     case "leave":
       box.leave();
       model.hasLeft = true;
-      // The turn under way may ask to stay.
-      if (model.running === undefined && !model.isGone) model.waiting = [];
+      model.waiting = [];
       return;
     case "release": {
       const expected = model.hasLeft && model.running === undefined && !model.isGone;

@@ -106,11 +106,9 @@ export class Mailbox {
   next: number;
   /** How often the event that runs has flushed, in dead workers and here, as far as its gateway has confirmed it. */
   flushed = 0;
-  /** By the clock of Turns: where it was asked back, it goes on until then; 0: it does not. See Turns.stay. */
-  staysUntil = 0;
   private readonly events: MailboxEvent[] = [];
   private running: MailboxEvent | undefined;
-  /** open: it takes events. closed: by a turn of its own; it takes its close. leaving: it takes none, unless it stays for a while. gone: nothing of it counts any more. */
+  /** open: it takes events. closed: by a turn of its own; it takes its close. leaving: it takes none. gone: nothing of it counts any more. */
   private phase: "open" | "closed" | "leaving" | "gone" = "open";
 
   constructor(pin: MailboxOptions) {
@@ -158,15 +156,10 @@ export class Mailbox {
   }
 
   push(event: MailboxEvent): void {
-    if (!this.takes(event)) return;
+    // After its own close a connection is told of its onClose, and of nothing else.
+    if (this.phase !== "open" && !(this.phase === "closed" && event.type === toWorker.close)) return;
     if ("message" in event && (this.isRunning || this.events.length > 0)) event.message.detach();
     this.events.push(event);
-  }
-
-  private takes({ type }: MailboxEvent): boolean {
-    if (this.phase === "leaving") return this.staysUntil > 0;
-    // After its own close a connection is told of its onClose, and of nothing else.
-    return this.phase === "open" || (this.phase === "closed" && type === toWorker.close);
   }
 
   /** @returns the event to run now, if any; `done` has to follow. */
@@ -183,36 +176,22 @@ export class Mailbox {
     if (isCounted(event.type)) this.next++;
     if (event.type === toWorker.timer && this.timers.byName.get(event.name) === event.number) this.timers.byName.delete(event.name);
     if (event.type === toWorker.close) this.phase = "gone";
-    if (closes) this.closed();
-    this.dropUnlessStaying();
-  }
-
-  private closed(): void {
-    this.staysUntil = 0;
+    if (!closes) return;
     if (this.phase === "open") this.phase = "closed";
     const close = this.events.find(({ type }) => type === toWorker.close);
     this.events.length = 0;
     if (close !== undefined) this.events.push(close);
   }
 
-  /** Gives back what has not begun, once the turn under way has not asked to stay. */
+  /** Gives back what has not begun. */
   leave(): void {
     if (this.phase !== "gone") this.phase = "leaving";
-    this.dropUnlessStaying();
-  }
-
-  endStay(): void {
-    this.staysUntil = 0;
-    this.dropUnlessStaying();
-  }
-
-  private dropUnlessStaying(): void {
-    if (this.phase === "leaving" && !this.isRunning && this.staysUntil === 0) this.events.length = 0;
+    this.events.length = 0;
   }
 
   /** @returns whether it can be given back now: true once. */
   release(): boolean {
-    if (this.phase !== "leaving" || this.isRunning || this.staysUntil > 0) return false;
+    if (this.phase !== "leaving" || this.isRunning) return false;
     this.phase = "gone";
     return true;
   }

@@ -48,8 +48,6 @@ export class RunningTurn implements Turn, MeasuredTurn {
   identity: IdentityBody | undefined;
   private shownState: unknown;
   closing: { readonly code: number; readonly reason: string } | undefined;
-  /** For how long a hand-over is to leave the connection here; undefined: the turn says nothing of it. */
-  stayMs: number | undefined;
   /** Its socket is to be another connection's. */
   moves = false;
   isOver = false;
