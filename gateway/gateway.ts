@@ -150,19 +150,13 @@ export class Gateway {
     });
     const { locks } = this;
     this.commits = new Commits({
+      ...{ dispatcher, topics, interest, members, history, publishHere, locks },
       connections: slots.connections,
-      dispatcher,
-      topics,
-      interest,
-      members,
       hooks: clients.hooks,
-      history,
-      publishHere,
       onNotKept: (connection, code, error) => this.clients.notKept(connection, code, error),
       timers: clients.timers,
       sessions: () => this.frontend.sessions.moves,
       heartbeats: clients.heartbeats,
-      locks,
       onNoRoom: (connection, code) => clients.break(connection, code),
       onTooManyTopics: (connection) => this.clients.break(connection, "topics.total"),
       onBug: (connection, error) => this.clients.meetBug(connection, error),

@@ -251,21 +251,9 @@ class ReleaseFolder implements ReleaseStore {
     { handlersDir, demosDir, signal, isFirst = false, onStep }: MakeOptions,
   ): Promise<RouteHello[]> {
     const { clone, sharedDir, handlerEnv, checkLimitMs: limitMs, runAs } = this;
+    const folders = { handlersDir, demosDir, sharedDir };
     try {
-      return await checkRelease({
-        clone,
-        folder,
-        files,
-        handlersDir,
-        demosDir,
-        sharedDir,
-        handlerEnv,
-        limitMs,
-        signal,
-        isFirst,
-        onStep,
-        runAs,
-      });
+      return await checkRelease({ clone, folder, files, ...folders, handlerEnv, limitMs, signal, isFirst, onStep, runAs });
     } finally {
       // Of a release that is refused, too: it is removed then, and what others can change meanwhile would lead astray.
       if (runAs !== undefined) await takeCompiled(folder);
