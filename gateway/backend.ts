@@ -239,10 +239,12 @@ export class Backend {
 
   /** To be called every `gatewaySweepMs`. */
   sweep(): void {
+    // Before that is checked: this process may be stopped at any moment behind it, and what is said meanwhile is read later.
+    const at = this.options.now();
     if (!this.stalls.check()) this.excuse();
     if (!this.connected) return;
-    this.workers.sweep();
-    this.peers.sweep();
+    this.workers.sweep(at);
+    this.peers.sweep(at);
     this.options.locks.sweep();
     this.lostGateways.sweep();
   }

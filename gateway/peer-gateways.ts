@@ -91,8 +91,8 @@ export class PeerGateways {
   }
 
   /** To be called while what others say is heard, and was until now. */
-  sweep(): void {
-    this.sweptAt = this.options.now();
+  sweep(at = this.options.now()): void {
+    this.sweptAt = at;
   }
 
   /**

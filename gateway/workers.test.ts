@@ -49,6 +49,21 @@ function unreachable(): void {
   expect(told.splice(0)).toEqual(["joined w1", "lost w1 unreachable"]);
 }
 
+test("a gateway that is stopped while it looks for silent workers finds none: what they said meanwhile is not read yet", () => {
+  hear("w1");
+  told.length = 0;
+  const at = now;
+  now += limits.silenceMs + limits.confirmMs + 1;
+  workers.sweep(at);
+  expect(told).toEqual([]);
+  workers.sweep();
+  expect(told).toEqual(["lost w1 unreachable"]);
+  told.length = 0;
+  now += limits.confirmMs;
+  workers.sweep(at);
+  expect(told).toEqual([]);
+});
+
 test("a worker that its supervisor has seen end has died, whether it was heard until then or not", () => {
   hear("w2");
   workers.gone("w2", "exited");

@@ -97,16 +97,16 @@ export class Workers {
     for (const worker of this.unreachable.values()) worker.at = now;
   }
 
-  /** To be called a few times a second, while what workers say is heard. */
-  sweep(): void {
-    const { dispatcher, now, limits } = this.options;
+  /** To be called a few times a second. @param at When all that workers had said until then was known to be heard. */
+  sweep(at = this.options.now()): void {
+    const { dispatcher, limits } = this.options;
     // One that works on something and is sent nothing: NATS tells whether it is still there.
     for (const { inFlight, link } of this.peers.values()) if (inFlight > 0) link.probe();
-    const latest = now() - limits.silenceMs;
+    const latest = at - limits.silenceMs;
     for (const { id, heardAt } of [...this.peers.values()]) if (heardAt < latest) this.lose(id, "silent for too long", "unreachable");
-    for (const [id, { at }] of this.unreachable) {
-      if (at <= now() - limits.confirmMs) dispatcher.confirm(id);
-      if (at < latest - limits.rememberMs) this.unreachable.delete(id);
+    for (const [id, { at: since }] of this.unreachable) {
+      if (since <= at - limits.confirmMs) dispatcher.confirm(id);
+      if (since < latest - limits.rememberMs) this.unreachable.delete(id);
     }
   }
 

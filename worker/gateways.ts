@@ -118,11 +118,13 @@ export class Gateways {
 
   private sweep(): void {
     for (const gateway of this.peers.values()) gateway.forgetAcked();
+    const { now, silenceMs, onSilent } = this.options;
+    // Before that is checked: this process may be stopped at any moment behind it, and what is said meanwhile is read later.
+    const at = now();
     if (!this.stalls.check()) this.excuse();
     if (!this.options.bus.connected) return;
-    const { now, silenceMs, onSilent } = this.options;
     for (const gateway of [...this.peers.values()]) {
-      const forMs = now() - gateway.heardAt;
+      const forMs = at - gateway.heardAt;
       if (forMs > silenceMs) this.lose(gateway.id, "silent for too long", true);
       else if (forMs > silentMs && !gateway.isSilent) {
         gateway.isSilent = true;

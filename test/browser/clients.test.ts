@@ -31,8 +31,17 @@ const clients: ReadonlyArray<{ readonly page: string; readonly transports?: stri
   { page: "autobahn", uses: "websocket" },
 ];
 
-/** Where a gateway ends: what Chromium says of connections that are cut off or that nobody takes, and of a poll for a session that is gone. */
-const cutOff = [/WebSocket connection to .* failed/, /net::ERR_/, /400.*transport=polling/];
+/**
+ * Where a gateway ends: what Chromium says of connections that are cut off or that nobody takes, of a poll that comes while it ends, and of one
+ * for a session that is gone.
+ */
+const cutOff = [
+  /WebSocket connection to .* failed/,
+  /net::ERR_/,
+  /503.*transport=polling/,
+  /503 \(Service Unavailable\)/,
+  /400.*transport=polling/,
+];
 /** AutobahnJS tells of each attempt. */
 const autobahnTells = [/warning: connection closed (closed|lost)/, /warning: auto-reconnecting/];
 
