@@ -2,8 +2,8 @@
 
 import { expect, test } from "vitest";
 import { testHandler } from "../../testing.ts";
+import type { SessionState } from "./protocol/turn.ts";
 import { type Server, type Socket, socketIo } from "./socket-io.ts";
-import type { SessionState } from "./turn.ts";
 
 const url = "/socket.io/?EIO=4&transport=websocket";
 

@@ -24,15 +24,15 @@ import {
 } from "../../handler.ts";
 import { isThenable } from "../../thenable.ts";
 import { type EngineOptions, engineHooks, type Settled } from "../engine-io/engine.ts";
-import type { Order } from "./broadcast.ts";
-import { Server } from "./namespace.ts";
-import { Recovery, type RecoveryOptions } from "./recovery.ts";
-import { ackTimer, connectTimer, Session } from "./session.ts";
-import { type Conn, Outlet, RunningTurn, runIn, type SessionState } from "./turn.ts";
+import { Server } from "./api/namespace.ts";
+import { ackTimer, connectTimer, Session } from "./protocol/session.ts";
+import { type Conn, Outlet, RunningTurn, runIn, type SessionState } from "./protocol/turn.ts";
+import type { Order } from "./rooms/broadcast.ts";
+import { Recovery, type RecoveryOptions } from "./rooms/recovery.ts";
 
-export type { BroadcastOperator } from "./broadcast.ts";
-export type { Namespace, Server } from "./namespace.ts";
-export type { Socket } from "./socket.ts";
+export type { Namespace, Server } from "./api/namespace.ts";
+export type { Socket } from "./api/socket.ts";
+export type { BroadcastOperator } from "./rooms/broadcast.ts";
 
 type Options = HandlerOptions<string, undefined, undefined>;
 

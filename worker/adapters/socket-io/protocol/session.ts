@@ -4,13 +4,13 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
-import { after, allOf } from "../../thenable.ts";
-import { invalid, transportErrorCode } from "../engine-io/engine.ts";
-import { framesOf, isMeant, type Order, type Place } from "./broadcast.ts";
-import type { Found, Server } from "./namespace.ts";
-import { offsetOf } from "./offset.ts";
+import { after, allOf } from "../../../thenable.ts";
+import { invalid, transportErrorCode } from "../../engine-io/engine.ts";
+import type { Found, Server } from "../api/namespace.ts";
+import { type Client, type Next, Socket } from "../api/socket.ts";
+import { framesOf, isMeant, type Order, type Place } from "../rooms/broadcast.ts";
+import { offsetOf } from "../rooms/offset.ts";
 import { attachmentsOf, decodePacket, encodePacket, type Packet, packetType } from "./packet.ts";
-import { type Client, type Next, Socket } from "./socket.ts";
 import { type Conn, memberInfo, RunningTurn, runIn, type SocketState } from "./turn.ts";
 
 export const ackTimer = "socket.io acks";

@@ -1,9 +1,9 @@
 // Socket.IO's packets, protocol 5: text that travels within Engine.IO's messages, and the binary attachments behind it. Pure.
 // Source: socket.io-protocol v5, "Packet encoding".
 
-import { viewOf } from "../../kinds-of-bytes.ts";
-import { parseJson } from "../../message.ts";
-import { invalid } from "../engine-io/engine.ts";
+import { viewOf } from "../../../kinds-of-bytes.ts";
+import { parseJson } from "../../../message.ts";
+import { invalid } from "../../engine-io/engine.ts";
 
 /** Source: "Packet types". */
 export const packetType = {

@@ -2,7 +2,7 @@
 
 import { AsyncLocalStorage } from "node:async_hooks";
 import { isDeepStrictEqual } from "node:util";
-import type { App, Connection, DeepReadonly, PublishOptions, Sendable, Turn } from "../../handler.ts";
+import type { App, Connection, DeepReadonly, PublishOptions, Sendable, Turn } from "../../../handler.ts";
 
 /** `conn.state`: all that has to outlive a worker. */
 export interface SessionState {
@@ -20,7 +20,7 @@ export interface SocketState {
   readonly issued: number;
   data: Record<string, unknown>;
   lastAck: number;
-  /** Where sockets can be recovered: see recovery.ts. */
+  /** Where sockets can be recovered: see rooms/recovery.ts. */
   readonly recovery?: SocketRecovery | undefined;
   /** Its listeners for "connection" have not run. */
   isConnecting?: boolean;

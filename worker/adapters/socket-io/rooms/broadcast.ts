@@ -1,12 +1,12 @@
 // Who gets what is emitted, and how it gets there: a room is a topic, and an emit to it is one publish, encoded once. What a topic cannot
 // say (several rooms, all but a room, join them to another) is published to the sockets' own turns instead: each finds out whether it is meant.
 
-import { CodedError } from "../../../protocol/errors.ts";
-import { topicLimitBytes } from "../../../protocol/subjects.ts";
-import { together } from "../../handler.ts";
+import { CodedError } from "../../../../protocol/errors.ts";
+import { topicLimitBytes } from "../../../../protocol/subjects.ts";
+import { together } from "../../../handler.ts";
+import type { EncodedPacket } from "../protocol/packet.ts";
+import { currentTurn, NamedCallback, type Outlet } from "../protocol/turn.ts";
 import { encodeEvent, type Keep } from "./offset.ts";
-import type { EncodedPacket } from "./packet.ts";
-import { currentTurn, NamedCallback, type Outlet } from "./turn.ts";
 
 export type Rooms = string | readonly string[];
 

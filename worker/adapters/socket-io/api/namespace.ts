@@ -1,9 +1,9 @@
 // Namespaces: what the application registers for their sockets, and where it emits to all of them.
 
-import { BroadcastOperator, Place } from "./broadcast.ts";
-import type { Recovery } from "./recovery.ts";
+import type { Outlet } from "../protocol/turn.ts";
+import { BroadcastOperator, Place } from "../rooms/broadcast.ts";
+import type { Recovery } from "../rooms/recovery.ts";
 import type { Next, Socket } from "./socket.ts";
-import type { Outlet } from "./turn.ts";
 
 export class Namespace<Data = Record<string, unknown>> extends BroadcastOperator<Data> {
   readonly middlewares: Array<(socket: Socket<Data>, next: Next) => unknown> = [];

@@ -2,11 +2,11 @@
 // outlast that is in `data`, in rooms and in callbacks that have names.
 
 import { EventEmitter } from "node:events";
-import type { Sendable } from "../../handler.ts";
-import { BroadcastOperator, framesOf, namesOf, type Place, type Rooms } from "./broadcast.ts";
-import { encodeEvent, type Keep, offsetOf } from "./offset.ts";
-import { type EncodedPacket, encodePacket, packetType } from "./packet.ts";
-import { currentTurn, NamedCallback, type RunningTurn, type SocketState } from "./turn.ts";
+import type { Sendable } from "../../../handler.ts";
+import { type EncodedPacket, encodePacket, packetType } from "../protocol/packet.ts";
+import { currentTurn, NamedCallback, type RunningTurn, type SocketState } from "../protocol/turn.ts";
+import { BroadcastOperator, framesOf, namesOf, type Place, type Rooms } from "../rooms/broadcast.ts";
+import { encodeEvent, type Keep, offsetOf } from "../rooms/offset.ts";
 
 /** Of anything: nobody has checked what a client emits. */
 export type Listener = Parameters<EventEmitter["on"]>[1];
@@ -163,7 +163,7 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
     else this.place.outlet.send(this.client.id, frames);
   }
 
-  /** An event that was ordered: see broadcast.ts. */
+  /** An event that was ordered: see rooms/broadcast.ts. */
   relay(packet: EncodedPacket): void {
     const { keep } = this.place.outlet;
     this.deliver(framesOf(packet), offsetOf(packet.text) === undefined ? undefined : keep);

@@ -6,11 +6,11 @@
 import { createHash, randomBytes } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { deserialize, serialize } from "node:v8";
-import type { HistoryEntry } from "../../handler.ts";
-import { type EngineOptions, heartbeatOf } from "../engine-io/engine.ts";
+import type { HistoryEntry } from "../../../handler.ts";
+import { type EngineOptions, heartbeatOf } from "../../engine-io/engine.ts";
+import type { RunningTurn, SocketState } from "../protocol/turn.ts";
 import { isMeant, type Order, type Place } from "./broadcast.ts";
 import { isSentBy, type Keep, offsetOf, timeOf } from "./offset.ts";
-import type { RunningTurn, SocketState } from "./turn.ts";
 
 export interface RecoveryOptions {
   /** How long a client may be away, in ms: 120,000. With `pingInterval`, `pingTimeout` and 5 s, at most 31 days. */

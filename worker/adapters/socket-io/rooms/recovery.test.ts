@@ -2,10 +2,10 @@
 
 import { EventEmitter, once } from "node:events";
 import { expect, test, vi } from "vitest";
-import type { App } from "../../handler.ts";
-import { type TestApp, type TestConnection, testHandler } from "../../testing.ts";
+import type { App } from "../../../handler.ts";
+import { type TestApp, type TestConnection, testHandler } from "../../../testing.ts";
+import { type Server, type Socket, socketIo } from "../socket-io.ts";
 import type { RecoveryOptions } from "./recovery.ts";
-import { type Server, type Socket, socketIo } from "./socket-io.ts";
 
 const url = "/socket.io/?EIO=4&transport=websocket";
 

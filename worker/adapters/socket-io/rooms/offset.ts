@@ -3,8 +3,8 @@
 // Source: Socket.IO's documentation, "Connection state recovery".
 
 import { randomBytes } from "node:crypto";
-import type { PublishOptions } from "../../handler.ts";
-import { type EncodedPacket, encodePacket, packetType } from "./packet.ts";
+import type { PublishOptions } from "../../../handler.ts";
+import { type EncodedPacket, encodePacket, packetType } from "../protocol/packet.ts";
 
 export type Keep = NonNullable<PublishOptions["keep"]>;
 
