@@ -2,7 +2,7 @@
 // for it, and what it means. Anything that is not a CodedError is a bug. docs/errors.md is compared with this table.
 
 export const errorTable = {
-  "message.tooLarge": { close: 1009, text: "a client's message is larger than MESSAGE_BYTES" },
+  "message.tooLarge": { close: 1009, text: "a client's message is larger than MESSAGE_BYTES, or than its protocol allows" },
   "message.invalid": { close: 1007, text: "a client's message does not fit the handler's message schema" },
   "message.notJson": { close: 1007, text: "a client's message is not JSON, and the handler expects JSON" },
   "auth.expired": { close: 4401, text: "a connection's expiresAt has come, and no turn has set a later one within EXPIRE_GRACE_MS" },

@@ -5,17 +5,15 @@ import { randomBytes } from "node:crypto";
 import { CodedError } from "../../../protocol/errors.ts";
 import { checkEvery } from "../../../protocol/heartbeat.ts";
 import type { Closing, Connection, Message, Turn, UpgradeRequest, Welcome } from "../../handler.ts";
+import { binaryOf, isLonger, packetType } from "./packet.ts";
 import { isSid, pollingHook, refusal } from "./polling.ts";
-
-/** Source: "Packet encoding". */
-const packetType = { open: "0", close: "1", ping: "2", pong: "3", message: "4", upgrade: "5", noop: "6" } as const;
 
 export interface EngineOptions {
   /** Milliseconds from a pong to the next ping: 25,000. */
   readonly pingInterval?: number;
   /** How long a client may take for its pong: 20,000. */
   readonly pingTimeout?: number;
-  /** What clients are told that a message may have, in bytes: 262,144. The setting MESSAGE_BYTES is what counts. */
+  /** What a message, or a body of long-polling, may have in bytes: 262,144; no more than the setting MESSAGE_BYTES. */
   readonly maxHttpBufferSize?: number;
   /** Pages of other sites that may use it. Missing: the handler's `origins`. */
   readonly cors?: {
@@ -41,13 +39,15 @@ export interface EngineUser<State extends EngineState> {
   readonly initial: Omit<State, "sid">;
   onUpgrade?: ((request: UpgradeRequest) => Upgrade<State> | Promise<Upgrade<State>>) | undefined;
   opened(conn: Conn<State>, turn: Turn): Settled;
-  /** @param data of one message. What it throws closes the connection; "message.invalid" and "message.notJson" are the client's fault. */
+  /** @param data of one message. What it throws closes the connection; "message.invalid", "message.notJson" and "message.tooLarge" are the client's fault. */
   received(conn: Conn<State>, data: string | Uint8Array, turn: Turn): Settled;
   timer?(conn: Conn<State>, name: string, turn: Turn): Settled;
   /** @param reason as Socket.IO names it. */
   closed(conn: Conn<State>, reason: string, turn: Turn): Settled;
 }
 
+/** Source: RFC 6455, section 7.4.1. */
+const tooLargeCode = 1009;
 /** What closes a connection that cannot go on, and whose client may begin another one. */
 export const transportErrorCode = 4012;
 const pingTimeoutReason = "ping timeout";
@@ -106,17 +106,20 @@ export function engineHooks<State extends EngineState>(
     },
     onMessage(conn: Conn<State>, message: Message, turn: Turn) {
       if (isProbe(conn)) return probe(conn, message.text());
-      if (message.isBinary) return user.received(conn, message.bytes(), turn);
-      const text = message.text();
-      switch (text[0]) {
+      const data = message.isBinary ? message.bytes() : message.text();
+      if (isLonger(data, maxHttpBufferSize)) throw tooLarge("a message", maxHttpBufferSize);
+      if (typeof data !== "string") return user.received(conn, data, turn);
+      switch (data[0]) {
         case packetType.message:
-          return user.received(conn, text.slice(1), turn);
+          return user.received(conn, data.slice(1), turn);
+        case packetType.binary:
+          return user.received(conn, binaryOf(data), turn);
         case packetType.close:
           // A poll that waits.
           if (conn.state.sid !== undefined) conn.send(packetType.noop);
           return conn.close();
         default:
-          throw invalid(`${JSON.stringify(text.slice(0, 20))} is no packet of Engine.IO: 4 and what the message carries`);
+          throw invalid(`${JSON.stringify(data.slice(0, 20))} is no packet of Engine.IO: 4 and what the message carries`);
       }
     },
     onTimer(conn: Conn<State>, name: string, turn: Turn) {
@@ -145,7 +148,7 @@ function probe<State>(conn: Conn<State>, text: string): void {
 function reasonOf({ code, reason }: Closing): string {
   if (reason === pingTimeoutReason) return reason;
   if (reason === "message.invalid" || reason === "message.notJson") return "parse error";
-  if (code === transportErrorCode) return "transport error";
+  if (code === transportErrorCode || code === tooLargeCode) return "transport error";
   // Of a handler, of app.close and app.closeUser, or 4401: somebody did not want it any more.
   return code >= 3_000 ? "server namespace disconnect" : "transport close";
 }
@@ -153,4 +156,9 @@ function reasonOf({ code, reason }: Closing): string {
 /** What a client has sent that is no packet: its connection is closed for it. */
 export function invalid(what: string, cause?: unknown): CodedError {
   return new CodedError("message.invalid", what, { cause });
+}
+
+/** As `invalid`, of what has more than `maxHttpBufferSize` bytes. */
+export function tooLarge(what: string, limitBytes: number): CodedError {
+  return new CodedError("message.tooLarge", `${what} has at most ${limitBytes} bytes (maxHttpBufferSize)`);
 }

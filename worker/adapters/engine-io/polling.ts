@@ -5,6 +5,7 @@ import { matchesOrigin } from "../../../protocol/origins.ts";
 import type { RequestContext, UpgradeRequest, Welcome } from "../../handler.ts";
 import { deliverMessages, openSession, type Receive, receiveFrames, type SessionAnswer, type SessionResponse } from "../../session.ts";
 import { headerRecord, upgradeRequestOf } from "../../upgrade-request.ts";
+import { binaryOf, isLonger, packetType } from "./packet.ts";
 
 /** Between two packets of a body. Source: "Packet encoding". */
 const separator = "\x1e";
@@ -25,6 +26,7 @@ interface Cors {
 }
 
 export interface PollingOptions {
+  /** Of a body, either way. */
   readonly maxBytes: number;
   /** How long a session may be without a poll. */
   readonly idleMs: number;
@@ -70,8 +72,10 @@ export function pollingHook({ maxBytes, idleMs, cors: allowed, newSid, initial, 
     }
     if (request.method === "GET") return receiveFrames({ key, receive });
     if (request.method !== "POST") return refused("method");
-    const packets = (await request.text()).split(separator);
-    const messages = packets.map((packet) => (packet[0] === "b" ? Buffer.from(packet.slice(1), "base64") : packet));
+    const body = await request.text();
+    if (isLonger(body, maxBytes)) return new Response(null, { status: 413, headers: cors });
+    const packets = body.split(separator);
+    const messages = packets.map((packet) => (packet[0] === packetType.binary ? binaryOf(packet) : packet));
     // The session is closed for one that is none.
     const response = packets.every((packet) => /^[1-6b]/.test(packet)) ? answer("ok") : answer(JSON.stringify(refusals.request), 400);
     return deliverMessages({ key, messages, response, missing });

@@ -172,7 +172,7 @@ test("a packet and its attachments may come to different workers; what is too la
   expect(events(ada).at(-1)).toBe('42["got",100000,100001]');
   await ada.send('452-["put",1]');
   await ada.send(new Uint8Array(262_144));
-  expect(ada.closed).toEqual({ code: 1007, reason: "message.invalid" });
+  expect(ada.closed).toEqual({ code: 1009, reason: "message.tooLarge" });
 });
 
 test("a callback is called once, by name; one that is too late gets an error", async () => {

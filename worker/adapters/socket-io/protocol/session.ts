@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { after, allOf } from "../../../thenable.ts";
-import { invalid, transportErrorCode } from "../../engine-io/engine.ts";
+import { invalid, tooLarge, transportErrorCode } from "../../engine-io/engine.ts";
 import type { Found, Server } from "../api/namespace.ts";
 import { type Client, type Next, Socket } from "../api/socket.ts";
 import { framesOf, isMeant, type Order, type Place } from "../rooms/broadcast.ts";
@@ -88,7 +88,7 @@ export class Session<Data> implements Client {
 
   private await(turn: RunningTurn, text: string, parts: Uint8Array[]): void {
     const bytes = parts.reduce((sum, { length }) => sum + length, text.length);
-    if (bytes > this.limitBytes) throw invalid(`a packet and its attachments have at most ${this.limitBytes} bytes (maxHttpBufferSize)`);
+    if (bytes > this.limitBytes) throw tooLarge("a packet with its attachments", this.limitBytes);
     if (text.length > incomingStateBytes) throw invalid(`the text of a packet with attachments has at most ${incomingStateBytes} bytes`);
     this.parts = bytes > incomingStateBytes ? parts : undefined;
     // A deploy waits for the rest.

@@ -1,0 +1,54 @@
+import { expect, test } from "vitest";
+import { defineHandler, type } from "../../handler.ts";
+import { testHandler } from "../../testing.ts";
+import { engineHooks } from "./engine.ts";
+
+function echo(heard: unknown[] = []) {
+  const hooks = engineHooks<{ sid?: string }>(
+    { maxHttpBufferSize: 100 },
+    {
+      initial: {},
+      opened: () => undefined,
+      received: (_conn, data) => {
+        heard.push(data);
+      },
+      closed: (_conn, reason) => {
+        heard.push(reason);
+      },
+    },
+  );
+  return testHandler(defineHandler({ path: "/engine.io/*", state: type<{ sid?: string }>({}), ...hooks }));
+}
+
+const url = "/engine.io/?EIO=4&transport=websocket";
+
+test.each([
+  ["text", "a".repeat(99), "a".repeat(100)],
+  ["text of several bytes a character", "ä".repeat(49), "ä".repeat(50)],
+  ["bytes", new Uint8Array(100), new Uint8Array(101)],
+])("a message has at most maxHttpBufferSize bytes: %s", async (_, fits, isTooLong) => {
+  const heard: unknown[] = [];
+  const client = await (await echo(heard)).connect(url);
+  const packet = (data: string | Uint8Array) => (typeof data === "string" ? `4${data}` : data);
+  await client.send(packet(fits));
+  expect(heard).toEqual([fits]);
+  await client.send(packet(isTooLong));
+  expect(client.closed).toEqual({ code: 1009, reason: "message.tooLarge" });
+  expect(heard).toEqual([fits, "transport error"]);
+});
+
+test("a body of long-polling has at most maxHttpBufferSize bytes", async () => {
+  const app = await echo();
+  const address = "/engine.io/?EIO=4&transport=polling&sid=one";
+  const post = (body: string) => ({ method: "POST", body });
+  expect(await app.session(address, post(`4${"a".repeat(99)}`))).toMatchObject({ kind: "deliver" });
+  const refused = await app.request(address, post(`4${"a".repeat(100)}`));
+  expect([refused.status, await refused.text()]).toEqual([413, ""]);
+});
+
+test("a client without binary frames sends bytes as base64", async () => {
+  const heard: unknown[] = [];
+  const client = await (await echo(heard)).connect(url);
+  await client.send("bAAEC");
+  expect(heard).toEqual([Buffer.of(0, 1, 2)]);
+});
