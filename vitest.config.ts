@@ -39,46 +39,60 @@ const withProcesses = [
  * itself (HTTP, TLS, files). Beside each group: what every Node still runs of it.
  */
 const anyNode = [
-  // The steps of a deploy, and ways back. Every Node: test/deploy-states.test.ts, supervisor/releases/, and machines with systemd.
+  // The steps of a deploy, and ways back. Every Node: test/dev.test.ts, test/state.test.ts, supervisor/releases/. Node 20 and 24: machines
+  // with systemd.
   "test/automatic-rollback.test.ts",
   "test/cut-off.test.ts",
   "test/dashboard.test.ts",
   "test/deploy.test.ts",
+  "test/deploy-states.test.ts",
   "test/nonsense.test.ts",
   "test/rollback.test.ts",
   "test/taken-back.test.ts",
-  // What dies, stands still or is away: decided by workers' epochs, links and the supervisor. Every Node: test/kill, parking, departure.
+  // What dies, stands still or is away: decided by workers' epochs, links and the supervisor. Every Node: test/kill, departure,
+  // gateway-kill.
   "test/activation.test.ts",
   "test/app.test.ts",
   "test/chaos.test.ts",
   "test/nats-faults.test.ts",
+  "test/parking.test.ts",
   "test/power-cut.test.ts",
   "test/silent-gateways.test.ts",
   "test/standstill.test.ts",
   // What runs on time or in one place. Every Node: test/timers.test.ts, test/tasks.test.ts.
   "test/expiry.test.ts",
   "test/on-start.test.ts",
-  // Processes and their files, nats-server's permissions. Every Node: npm start in test/deploy-states.test.ts, test/sigterm.test.ts.
+  // Processes and their files, nats-server's permissions. Every Node: npm start in test/env-file.test.ts, test/sigterm.test.ts.
   "test/nats-server.test.ts",
   "test/supervisor.test.ts",
   "supervisor/nats-server/access.test.ts",
   "supervisor/nats-server/upstream.test.ts",
   // Calls that all gateways answer together. Every Node: test/http-api.test.ts, test/members.test.ts.
   "test/http-api-users.test.ts",
+  // The same while workers, gateways and NATS are replaced or die. Every Node: test/topics, members, sessions, sockjs and socket-io.
+  "test/history.test.ts",
+  "test/hooks.test.ts",
+  "test/locks.test.ts",
+  "test/sessions-through-changes.test.ts",
+  "test/socket-io-recovery.test.ts",
   // Clients of others, which have an installation of their own to run on. Every Node: test/departure.test.ts.
   "test/reconnecting.test.ts",
-  // Tools of developers. Every Node: test/abuse.test.ts, test/fuzz.test.ts.
+  // Strangers against bounds that are ours, and not the library's. Every Node: test/abuse.test.ts, test/client-limits.test.ts.
+  "test/abuse-of-limits.test.ts",
+  // Tools of developers. Every Node: test/abuse.test.ts, test/fuzz.test.ts, and the checks themselves.
   "bench/load-process.test.ts",
+  "scripts/checks.test.ts",
   "test/bench.test.ts",
+  "test/new-handler.test.ts",
   // Pages in Chromium, which the container has. Every Node: their handlers' own tests, and worker/files.test.ts.
   "test/browser/*.test.ts",
 ];
 
 /** They take a minute and more. Begun last, one of them would run by itself while the other core has nothing to do. */
 const longest = [
-  ...["systemd/bookworm", "deploy", "chaos", "taken-back", "automatic-rollback", "nats-faults", "supervisor", "standstill"],
-  ...["abuse", "fuzz", "browser/faults", "browser/clients", "browser/dashboard", "cut-off", "systemd/trixie"],
-  ...["kill", "parking", "nats-server", "dev", "sockjs", "socket-io"],
+  ...["systemd/bookworm", "deploy", "chaos", "automatic-rollback", "dev", "cut-off", "abuse-of-limits", "supervisor", "standstill"],
+  ...["taken-back", "systemd/trixie", "client-limits", "abuse", "fuzz", "nonsense", "nats-server", "nats-faults", "kill", "on-start"],
+  ...["browser/pages", "browser/faults", "browser/clients", "browser/dashboard", "bench", "dashboard", "deploy-states", "clients"],
 ];
 
 class LongestFirst extends BaseSequencer {
