@@ -2,6 +2,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { clone } from "../scripts/setup/cache.mjs";
+import { typeScriptLoader } from "../supervisor/node-flags.ts";
 import { endsWithUs } from "./ends-with-us.ts";
 
 const keptBytes = 4_000;
@@ -22,7 +23,7 @@ export class Child<Said extends object, Order extends string = never> {
   /** @param script Relative to the folder. @param flags Of Node. */
   constructor(script: string, args: readonly string[] = [], folder: string = clone, flags: readonly string[] = []) {
     // A group of its own: Ctrl-C is ours.
-    this.process = spawn(process.execPath, [...flags, "--import", "tsx", script, ...args], {
+    this.process = spawn(process.execPath, [...flags, "--import", typeScriptLoader(folder), script, ...args], {
       cwd: folder,
       stdio: ["ignore", "ignore", "pipe", "ipc"],
       detached: true,
