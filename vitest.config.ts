@@ -79,6 +79,8 @@ const anyNode = [
   "test/reconnecting.test.ts",
   // Strangers against bounds that are ours, and not the library's. Every Node: test/abuse.test.ts, test/client-limits.test.ts.
   "test/abuse-of-limits.test.ts",
+  // Random bytes for decoders of ours, which say the same wherever they run. Every Node: test/fuzz.test.ts, the decoders' own tests.
+  "test/fuzz-inside.test.ts",
   // Tools of developers. Every Node: test/abuse.test.ts, test/fuzz.test.ts, and the checks themselves.
   "bench/load-process.test.ts",
   "scripts/checks.test.ts",
@@ -91,7 +93,18 @@ const anyNode = [
 /** They take a minute and more. Begun last, one of them would run by itself while the other core has nothing to do. */
 const longest = [
   ...["systemd/bookworm", "deploy", "chaos", "automatic-rollback", "dev", "cut-off", "abuse-of-limits", "supervisor", "standstill"],
-  ...["taken-back", "systemd/trixie", "client-limits", "abuse", "fuzz", "nonsense", "nats-server", "nats-faults", "kill", "on-start"],
+  ...[
+    "taken-back",
+    "systemd/trixie",
+    "client-limits",
+    "abuse",
+    "fuzz-inside",
+    "nonsense",
+    "nats-server",
+    "nats-faults",
+    "kill",
+    "on-start",
+  ],
   ...["browser/pages", "browser/faults", "browser/clients", "browser/dashboard", "bench", "dashboard", "deploy-states", "clients"],
 ];
 
