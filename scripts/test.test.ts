@@ -14,9 +14,12 @@ test.each([[["here"]], [["24"]], [["here", "24"]], [["20", "24"]]])(
   },
 );
 
-test("of several, the last one runs what says the same with every Node; what is chosen runs in each", () => {
-  const placesOf = (isChosen: boolean) =>
-    planRuns(["here", "24"], { isChosen }).flatMap(({ place, projects }) => (projects.includes("any-node") ? [place] : []));
+test("of several, the last one runs what says the same with every Node, and properties to their end; what is chosen runs in each", () => {
+  const placesOf = (isChosen: boolean) => {
+    const runs = planRuns(["here", "24"], { isChosen });
+    for (const { projects, isBrief } of runs) expect(isBrief).toBe(!projects.includes("any-node"));
+    return runs.flatMap(({ place, isBrief }) => (isBrief ? [] : [place]));
+  };
   expect(placesOf(false)).toEqual(["24"]);
   expect(placesOf(true)).toEqual(["here", "24"]);
 });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { findNatsServer, NatsServerMissing } from "../supervisor/nats-server/binary.ts";
 import { oneFailure, parseTally, reportTally, runChecks, type Tally } from "./checks.ts";
 import { cacheFolder } from "./setup/cache.mjs";
-import { runTests } from "./vitest.ts";
+import { briefly, runTests } from "./vitest.ts";
 
 const usage = `npm test [-- [--node LIST] arguments of vitest]
 
@@ -12,7 +12,8 @@ Runs "npm run check" and every test. With arguments, it runs only the tests that
 
   --node LIST   where to run: "here" (the default), or a major version of Node (24), which is fetched and runs everything in a
                 container with Debian 13 (needs root, systemd-nspawn and debootstrap). Or several in turn: here,24. Unless tests are
-                chosen, only the last of them then runs those that say the same with every Node (any-node in vitest.config.ts)`;
+                chosen, only the last of them then runs those that say the same with every Node (any-node in vitest.config.ts),
+                and properties of pure code for longer than half a second each`;
 
 const here = "here";
 
@@ -21,6 +22,8 @@ export interface TestRun {
   readonly place: string;
   /** Those of vitest.config.ts that this place runs. */
   readonly projects: readonly string[];
+  /** Properties of pure code, which say the same with every Node, have half a second each here; and all of their runs elsewhere. */
+  readonly isBrief: boolean;
 }
 
 /** @param isChosen Whether somebody has chosen tests: each place then runs all of these. */
@@ -28,8 +31,8 @@ export function planRuns(places: readonly string[], { isChosen }: { isChosen: bo
   return places.map((place, index) => {
     // Machines do not boot within a container.
     const machines = place === here ? ["systemd"] : [];
-    const anyNode = isChosen || index === places.length - 1 ? ["any-node"] : [];
-    return { place, projects: ["unit", "system", ...machines, ...anyNode] };
+    const isBrief = !isChosen && index < places.length - 1;
+    return { place, projects: ["unit", "system", ...machines, ...(isBrief ? [] : ["any-node"])], isBrief };
   });
 }
 
@@ -44,9 +47,9 @@ export async function run(args: readonly string[]): Promise<number> {
     return 2;
   }
   const tallies: Tally[] = [];
-  for (const { place, projects } of planRuns(places, { isChosen: rest.length > 0 })) {
-    if (places.length > 1) process.stdout.write(`--node ${place}: ${projects.join(", ")}\n`);
-    tallies.push(place === here ? await runHere(projects, rest) : await runElsewhere(place, projects, rest));
+  for (const planned of planRuns(places, { isChosen: rest.length > 0 })) {
+    if (places.length > 1) process.stdout.write(`--node ${planned.place}: ${planned.projects.join(", ")}\n`);
+    tallies.push(planned.place === here ? await runHere(planned, rest) : await runElsewhere(planned, rest));
   }
   const sum = (name: "passed" | "failed" | "skipped") => tallies.reduce((total, tally) => total + tally[name], 0);
   const failures = tallies.flatMap((tally) => tally.failures);
@@ -62,11 +65,11 @@ function placesOf(args: readonly string[]): [places: readonly string[], rest: re
   return [(inline ?? args[at + 1] ?? "").split(","), args.toSpliced(at, inline === undefined ? 2 : 1)];
 }
 
-async function runElsewhere(nodeMajor: string, projects: readonly string[], args: readonly string[]): Promise<Tally> {
+async function runElsewhere({ place: nodeMajor, projects, isBrief }: TestRun, args: readonly string[]): Promise<Tally> {
   try {
     // Imported only now: few want it.
     const { runSuite } = await import("../test/systemd/suite.ts");
-    const { exitCode, stdout } = await runSuite(nodeMajor, [...ofProjects(projects), ...args]);
+    const { exitCode, stdout } = await runSuite(nodeMajor, [...ofProjects(projects), ...args], isBrief ? briefly : {});
     const said = parseTally(stdout);
     const inIt = (name: string) => `Node ${nodeMajor}: ${name}`;
     const failures = said.failures.map(({ name, why }) => ({ name: inIt(name), why }));
@@ -78,7 +81,7 @@ async function runElsewhere(nodeMajor: string, projects: readonly string[], args
   }
 }
 
-async function runHere(projects: readonly string[], args: readonly string[]): Promise<Tally> {
+async function runHere({ projects, isBrief }: TestRun, args: readonly string[]): Promise<Tally> {
   // Somebody works on something: the rest is not what they ask about, nor has it to be installed.
   if (args.length > 0) return runTests(args);
   try {
@@ -90,7 +93,7 @@ async function runHere(projects: readonly string[], args: readonly string[]): Pr
     return oneFailure;
   }
   const checks = await runChecks();
-  const tests = await runTests(ofProjects(projects));
+  const tests = await runTests(ofProjects(projects), isBrief ? briefly : {});
   const failures = [...checks.failures, ...tests.failures];
   return {
     passed: checks.passed + tests.passed,

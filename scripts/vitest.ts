@@ -10,24 +10,29 @@ import { fileTally, tallyFileVariable } from "./tally-reporter.ts";
 
 const vitest = "vitest/vitest.mjs";
 
-/** What `npm test` does not leave out: see testbed/property-time.ts. */
-const innerLoop = { PROPERTY_MS: "500" };
+/** How long each property may take, where not all of its runs are wanted: see testbed/property-time.ts. */
+export const briefly: Readonly<Record<string, string>> = { PROPERTY_MS: "500" };
 
-/** @param args of `vitest run`. */
-export function runTests(args: readonly string[]): Promise<Tally> {
-  return countTests(args);
+/** @param args of `vitest run`. @param env On top of our own environment. */
+export function runTests(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Tally> {
+  return countTests(args, { env });
 }
 
 /** @param args of vitest: which of the unit tests. */
 export function runUnitTests(args: readonly string[]): Promise<Tally> {
-  return countTests(args, { isUnit: true });
+  return countTests(args, { isUnit: true, env: briefly });
 }
 
-async function countTests(args: readonly string[], { isUnit = false } = {}): Promise<Tally> {
+interface CountOptions {
+  readonly isUnit?: boolean;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+async function countTests(args: readonly string[], { isUnit = false, env: more }: CountOptions): Promise<Tally> {
   return inOwnTmpFolder(async (folder) => {
     const file = join(folder, "tally.json");
     const reporter = `--reporter=${join(import.meta.dirname, "tally-reporter.ts")}`;
-    const env = { ...(isUnit ? innerLoop : {}), TMPDIR: folder, [tallyFileVariable]: file };
+    const env = { ...more, TMPDIR: folder, [tallyFileVariable]: file };
     const exitCode = await runProgram(vitest, ["run", reporter, ...(isUnit ? ["--project=unit"] : []), ...args], { env });
     const { files, passed, failed, skipped, failures, skips } = readTally(file);
     if (files === 0) process.stderr.write(`no ${isUnit ? "unit test" : "test"} file matches: ${args.join(" ")}\n`);
@@ -45,7 +50,7 @@ export async function watchUnitTests(args: readonly string[]): Promise<number> {
   const forget = onSignals(() => undefined);
   try {
     return await inOwnTmpFolder((folder) =>
-      runProgram(vitest, ["watch", "--project=unit", ...args], { env: { ...innerLoop, TMPDIR: folder }, stdin: "inherit" }),
+      runProgram(vitest, ["watch", "--project=unit", ...args], { env: { ...briefly, TMPDIR: folder }, stdin: "inherit" }),
     );
   } finally {
     forget();

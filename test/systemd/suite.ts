@@ -28,10 +28,15 @@ exec npm test -- "$@"`;
 /**
  * @param nodeMajor "24"
  * @param args vitest's. Without the project systemd: machines do not boot within a container.
+ * @param more Further variables.
  * @returns what it wrote to stdout, which was also passed on as it came.
  * @throws where there can be no such container.
  */
-export async function runSuite(nodeMajor: string, args: readonly string[]): Promise<{ exitCode: number | null; stdout: string }> {
+export async function runSuite(
+  nodeMajor: string,
+  args: readonly string[],
+  more: Readonly<Record<string, string>>,
+): Promise<{ exitCode: number | null; stdout: string }> {
   const [image, { node, npm }] = [await imageOf("trixie"), await nodeOf(nodeMajor)];
   removeLeftovers();
   const folder = join(cache, `run-${process.pid}`);
@@ -63,7 +68,7 @@ export async function runSuite(nodeMajor: string, args: readonly string[]): Prom
       `--bind-ro=${node}:/usr/local/bin/node`,
       `--bind-ro=${npm}:/usr/local/lib/node_modules/npm`,
       ...files.map(({ from, to }) => `--bind-ro=${from}:${to}`),
-      ...Object.entries({ ...env, CI: process.env.CI ?? "" }).map(([name, value]) => `--setenv=${name}=${value}`),
+      ...Object.entries({ ...env, ...more, CI: process.env.CI ?? "" }).map(([name, value]) => `--setenv=${name}=${value}`),
       ...["/bin/sh", "-c", script, "sh", ...args],
     ]);
   } finally {
