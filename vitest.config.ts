@@ -39,8 +39,9 @@ const withProcesses = [
  * itself (HTTP, TLS, files). Beside each group: what every Node still runs of it.
  */
 const anyNode = [
-  // The steps of a deploy, and ways back. Every Node: test/dev.test.ts, test/state.test.ts, supervisor/releases/. Node 20 and 24: machines
-  // with systemd.
+  // What refuses a deploy, its steps, and ways back. Every Node: test/dev.test.ts, test/state.test.ts, worker/loader.test.ts, and the others
+  // of supervisor/releases/. Node 20 and 24: machines with systemd.
+  "supervisor/releases/check.test.ts",
   "test/automatic-rollback.test.ts",
   "test/cut-off.test.ts",
   "test/dashboard.test.ts",
@@ -67,6 +68,8 @@ const anyNode = [
   "test/supervisor.test.ts",
   "supervisor/nats-server/access.test.ts",
   "supervisor/nats-server/upstream.test.ts",
+  // Counts of ours. Every Node: test/admin.test.ts, test/client-limits.test.ts.
+  "test/metrics.test.ts",
   // Calls that all gateways answer together. Every Node: test/http-api.test.ts, test/members.test.ts.
   "test/http-api-users.test.ts",
   // The same while workers, gateways and NATS are replaced or die. Every Node: test/topics, members, sessions, sockjs and socket-io.

@@ -21,12 +21,14 @@ export class Load {
   /** All that were ever opened. */
   readonly clients: Client[] = [];
   private readonly options: LoadOptions;
+  private rate: number;
   private live: Client[] = [];
   private timer: NodeJS.Timeout | undefined;
   private turn = 0;
 
   private constructor(options: LoadOptions) {
     this.options = options;
+    this.rate = options.rate;
   }
 
   /** Resolves when every connection is open, before anything is sent. */
@@ -54,10 +56,15 @@ export class Load {
     let last = performance.now();
     this.timer = setInterval(() => {
       const now = performance.now();
-      owed += (Math.min(now - last, catchUpMs) * this.options.rate) / 1000;
+      owed += (Math.min(now - last, catchUpMs) * this.rate) / 1000;
       last = now;
       for (; owed >= 1; owed--) this.live[this.turn++ % this.live.length]?.send();
     }, tickMs);
+  }
+
+  /** @param rate From now on, as in the options. */
+  pace(rate: number): void {
+    this.rate = rate;
   }
 
   stop(): void {

@@ -3,20 +3,35 @@
 
 import { once } from "node:events";
 import { connect } from "node:net";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { loadLibrary } from "../gateway/uws/library.ts";
 import { refusal, TestClient } from "./client.ts";
 import { Exposition } from "./prometheus.ts";
 import { TestSystem } from "./system.ts";
 
+/** Has a worker for the gateways of all tests but those that need another one. */
+let shared: TestSystem;
 let system: TestSystem;
 
-afterEach(() => system.stop());
+beforeAll(async () => {
+  shared = await TestSystem.start({ gateways: 0 });
+});
 
-/** Our own address has limits, and a proxy of ours tells others. */
-async function start(environment: Record<string, string>, handlers = "basic"): Promise<void> {
-  system = await TestSystem.start({ handlers, environment: { UNLIMITED_ADDRESSES: "none", ...environment } });
+afterAll(() => shared.stop());
+
+afterEach(async () => {
+  if (system !== shared) return system.stop();
+  await Promise.all(system.live("gateway").map((gateway) => gateway.end()));
+  await system.until(() => system.gatewayHellos.length === 0, "the gateway has said goodbye");
+});
+
+/** A gateway: our own address has limits, and a proxy of ours tells others. */
+async function start(environment: Record<string, string>): Promise<void> {
+  system = shared;
+  system.startGateway({ UNLIMITED_ADDRESSES: "none", ...environment });
+  await system.until(() => system.gatewayHellos.length === 1, "the gateway says hello");
+  await system.activate("1");
 }
 
 const proxied = { TRUSTED_PROXIES: "127.0.0.1" };
@@ -115,7 +130,8 @@ describe("who comes", () => {
   });
 
   test("a request counts as a connection of its address until all of its answer has been given", async () => {
-    await start({ ...proxied, ADDRESS_CONNECTIONS: "2" }, "http");
+    const environment = { UNLIMITED_ADDRESSES: "none", ...proxied, ADDRESS_CONNECTIONS: "2" };
+    system = await TestSystem.start({ handlers: "http", environment });
     const streams = [new AbortController(), new AbortController()];
     for (const { signal } of streams) await fetch(`${ask()}/stream/events`, { ...from("192.0.2.1"), signal });
     expect((await fetch(`${ask()}/plain`, from("192.0.2.1"))).status).toBe(429);

@@ -15,7 +15,8 @@ import type { Machine } from "./machine.ts";
 import { Reconnecting } from "./reconnecting.ts";
 
 const connections = 100;
-const messagesPerSecond = 5_000;
+/** While something changes; and while it is only prepared, or waited for: a release is copied, checked and tried for many seconds. */
+const [busyRate, calmRate] = [5_000, 500];
 const handler = "chaos/handlers/sequence.ts";
 const settings = "/etc/thinstate/thinstate.env";
 /** Longer than a client may be away: connecting takes milliseconds. */
@@ -166,10 +167,10 @@ throw new Error(/^Cpus_allowed_list:.*/m.exec(readFileSync("/proc/self/status", 
   test("handlers that loop for ever while they load are ended, and so are those whose deploy is killed", async () => {
     const trials = async () => (await machine.run("systemctl", "list-units", "--plain", "--no-legend", "thinstate-trial-*")).trim();
     await machine.write("chaos/handlers/looping.ts", "for (;;);");
-    const { exitCode, stderr } = await machine.try("env", "node", "scripts/start.mjs", "deploy-worker");
+    const { exitCode, stderr } = await machine.try("env", "CHECK_TIMEOUT_MS=8000", "node", "scripts/start.mjs", "deploy-worker");
     expect({ exitCode, stderr }).toMatchObject({
       exitCode: 1,
-      stderr: expect.stringMatching(/looping\.ts: did not load within .*processor time/),
+      stderr: expect.stringMatching(/looping\.ts: did not load within 8 s of processor time/),
     });
     expect(await trials()).toBe("");
     const script = "node scripts/start.mjs deploy-worker >/dev/null 2>&1 & echo $!";
@@ -197,52 +198,65 @@ throw new Error(/^Cpus_allowed_list:.*/m.exec(readFileSync("/proc/self/status", 
 
   test("deploys, a rollback, a release that crashes, kills and restarts under load cost no client anything", async () => {
     const gateways = await installed.gatewayPids();
-    const load = await Load.open({ url: installed.url, connections, rate: messagesPerSecond });
+    const load = await Load.open({ url: installed.url, connections, rate: calmRate });
     load.begin();
+    const flows = async () => {
+      load.pace(busyRate);
+      await load.flows();
+      load.pace(calmRate);
+    };
+    const underLoad = async <T>(change: () => Promise<T>): Promise<T> => {
+      load.pace(busyRate);
+      const result = await change();
+      await flows();
+      return result;
+    };
+    const deploy = async () => {
+      const onText = (text: string) => (text.includes("starting 2 workers") ? load.pace(busyRate) : undefined);
+      const result = await machine.hear(onText, "node", "scripts/start.mjs", "deploy-worker");
+      await flows();
+      return result;
+    };
+    const deployed = async () => {
+      const { exitCode, stdout, stderr } = await deploy();
+      expect(exitCode, stderr).toBe(0);
+      return /^release (\S+) serves/m.exec(stdout)?.[1];
+    };
 
-    const releases = [await installed.deploy(), await installed.deploy(), await installed.deploy()];
-    await load.flows();
-    expect(await installed.deploy("rollback-worker")).toBe(releases[1]);
-    await load.flows();
+    const releases = [await deployed(), await deployed(), await deployed()];
+    expect(await underLoad(() => installed.deploy("rollback-worker"))).toBe(releases[1]);
 
     const good = await machine.run("cat", handler);
     await machine.write(
       handler,
       good.replace("  const count =", '  if (text !== "") setTimeout(() => process.exit(13), 300);\n  const count ='),
     );
-    const crashed = await machine.npm("deploy-worker");
+    const crashed = await deploy();
     expect(crashed).toMatchObject({ exitCode: 1 });
     expect(crashed.stderr).toMatch(/was rolled back: thinstate-worker@\S+ ended .*status=13/);
     expect(crashed.stderr).toContain(`release ${releases[1]} still serves`);
     await machine.write(handler, good);
-    await load.flows();
 
     await machine.run("sed", "-i", "$ a LOG_LEVEL=debug", settings);
     await until(() => installed.isQuiet(), "the crashed release has ended");
-    await machine.run("systemctl", "reload", "thinstate-*@*");
     const readAgain = async () => (await machine.journal()).split('"msg":"settings were read again"').length - 1;
+    await underLoad(() => machine.run("systemctl", "reload", "thinstate-*@*"));
     await until(async () => (await readAgain()) >= 4, "gateways and workers read their settings again");
-    await load.flows();
 
     const worker = await installed.worker();
-    await machine.kill("KILL", await machine.show(worker, "MainPID"));
-    await load.flows();
+    await underLoad(async () => machine.kill("KILL", await machine.show(worker, "MainPID")));
     await installed.serves();
 
-    await machine.run("systemctl", "restart", "thinstate-worker@*");
-    await load.flows();
+    await underLoad(() => machine.run("systemctl", "restart", "thinstate-worker@*"));
     await until(() => installed.isQuiet(), "the workers before have ended");
     const since = sinceNow();
-    await machine.run("systemctl", "restart", "thinstate-workers.target");
+    await underLoad(() => machine.run("systemctl", "restart", "thinstate-workers.target"));
     expect(await installed.history(since)).toEqual(["Stopped worker", "Started worker", "Stopped worker", "Started worker"]);
-    await load.flows();
-    await machine.run("systemctl", "restart", "thinstate-nats");
-    await load.flows();
+    await underLoad(() => machine.run("systemctl", "restart", "thinstate-nats"));
     await installed.serves();
 
     // What hangs holds nobody up for long, and systemd's watchdog has it killed and started again.
-    await machine.kill("STOP", await machine.show(worker, "MainPID"));
-    await load.flows();
+    await underLoad(async () => machine.kill("STOP", await machine.show(worker, "MainPID")));
     const hasEnded = async () => (await machine.journal(`--unit=${worker}`)).includes("Failed with result 'watchdog'");
     await until(hasEnded, "the watchdog ends what hangs");
     await installed.serves();

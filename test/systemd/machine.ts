@@ -93,6 +93,11 @@ export class Machine {
   }
 
   try(command: string, ...args: readonly string[]): Promise<Result> {
+    return this.hear(() => undefined, command, ...args);
+  }
+
+  /** @param onText What it writes to stderr, as it comes. */
+  hear(onText: (text: string) => void, command: string, ...args: readonly string[]): Promise<Result> {
     return new Promise((resolve) => {
       const entering = ["--target", String(this.leader), "--all", `--wdns=${cloneInside}`, command, ...args];
       const env = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/root", LC_ALL: "C.UTF-8" };
@@ -104,6 +109,7 @@ export class Machine {
           resolve({ exitCode: child.exitCode, stdout, stderr });
         },
       );
+      child.stderr?.on("data", (chunk) => onText(String(chunk)));
     });
   }
 
