@@ -99,8 +99,8 @@ export interface Connection<Params = PathParams, State = unknown> {
    */
   stay(ms: number): void;
   /**
-   * The client's message holds so many more, 1 to 65,535: with the commit, these count for its limits as if each had come by itself. Beyond
-   * them the connection is closed, with 1008. @throws {CodedError} "gateway.outdated"
+   * The client's message holds so many more, 1 to 65,535: with the commit, these count for its limits as if each had come by itself, also
+   * where the turn is rolled back. Beyond them the connection is closed, with 1008. @throws {CodedError} "gateway.outdated"
    */
   countMessages(more: number): void;
   /** @param code 1000 (the default) or 3000 to 4999. @param reason at most 123 bytes. @throws {CodedError} "close.invalid" */

@@ -14,6 +14,8 @@ export type MailboxEvent = {
   readonly redelivered: boolean;
   /** How often workers that died had flushed in its turn. */
   readonly flushed: number;
+  /** How many messages more a run of it that was rolled back has counted: its client has sent them all the same. */
+  readonly counted?: number;
 } & (
   | { readonly type: typeof toWorker.open | typeof toWorker.adopt }
   | {

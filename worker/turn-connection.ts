@@ -248,7 +248,7 @@ export class TurnConnection implements Connection {
     const turn = this.#open();
     if (!Number.isInteger(more) || more < 1 || more > 0xffff) throw new RangeError(`countMessages takes 1 to 65,535, not ${more}`);
     needLevel(turn.mailbox.pin.level, 1, "conn.countMessages");
-    turn.effects.add(toGateway.countMessages, "", 0, more);
+    turn.countMessages(more);
   }
 
   close(code = 1000, reason = ""): void {

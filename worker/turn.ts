@@ -12,6 +12,9 @@ import { TurnTopics } from "./turn-topics.ts";
 
 export type HookName = "onOpen" | "onMessage" | "on" | "onClose" | "onAdopt" | "onExpire" | "onTimer" | "onPublish" | "onError";
 
+/** What a record has room for. */
+const mostCounted = 0xffff;
+
 export interface TurnLimits {
   readonly effectsBytes: number;
   readonly topicsPerConnection: number;
@@ -51,6 +54,8 @@ export class RunningTurn implements Turn, MeasuredTurn {
   /** Its socket is to be another connection's. */
   moves = false;
   isOver = false;
+  /** As far as no flush has taken them. */
+  counted = 0;
   startedAt = 0;
   weight = 0;
   private controller: AbortController | undefined;
@@ -71,6 +76,7 @@ export class RunningTurn implements Turn, MeasuredTurn {
     this.redelivered = event.redelivered;
     this.release = host.release;
     this.state = mailbox.state;
+    if (event.counted !== undefined) this.countMessages(event.counted);
   }
 
   get id(): string {
@@ -159,6 +165,12 @@ export class RunningTurn implements Turn, MeasuredTurn {
     this.identity = undefined;
   }
 
+  /** @param more 1 to 65,535. @throws {CodedError} "effects.tooLarge" */
+  countMessages(more: number): void {
+    this.effects.add(toGateway.countMessages, "", 0, more);
+    this.counted = Math.min(this.counted + more, mostCounted);
+  }
+
   /** Whatever the hook still does has no effect. */
   end(reason?: Error): void {
     this.isOver = true;
@@ -178,6 +190,7 @@ export class RunningTurn implements Turn, MeasuredTurn {
     this.effects.clear();
     this.settle();
     this.stateIsSet = false;
+    this.counted = 0;
     this.flushes++;
   }
 

@@ -37,6 +37,29 @@ describe("a turn that throws", () => {
     expect(it.turns.counters).toEqual({ committed: 1, thrown: 1, timedOut: 0 });
   });
 
+  test("has counted what its client's message held, once, whether its onError throws or not", async () => {
+    const onMessage = async (conn: Connection<unknown, Count>) => {
+      conn.countMessages(3);
+      await conn.flush();
+      conn.countMessages(4);
+      conn.countMessages(5);
+      throw new RangeError("no");
+    };
+    const rethrow = (_: Connection, error: HandlerError) => {
+      throw error;
+    };
+    for (const onError of [hooks.onError, rethrow]) {
+      const it = new Bench(defineHandler({ path: "/a", state, onError, onMessage }), { level: 1 }).take(message());
+      await it.settle();
+      it.confirm();
+      await it.settle();
+      expect(it.commits).toEqual([
+        { end: "flush", effects: ["countMessages 3"] },
+        { end: "commit", effects: ["countMessages 9", onError === rethrow ? "close 1011 handler.thrown" : "handler.thrown"] },
+      ]);
+    }
+  });
+
   describe("for what its client sent is no turn that threw", () => {
     const schema = v.object({ n: v.number() });
     const handler = (options: object) => new Bench(defineHandler({ path: "/a", state, message: schema, ...options }));

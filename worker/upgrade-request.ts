@@ -2,7 +2,7 @@
 
 import { parseCookie } from "cookie";
 import type { PathParams } from "../protocol/route-table.ts";
-import type { App, Query, UpgradeRequest } from "./handler.ts";
+import type { App, Query, RequestContext, UpgradeRequest } from "./handler.ts";
 
 export interface UpgradeParts {
   /** Not decoded, without the query. */
@@ -35,6 +35,13 @@ export function upgradeRequestOf(parts: UpgradeParts): UpgradeRequest {
     id,
     redelivered,
   };
+}
+
+/** Of a request over HTTP that opens a session: onUpgrade is asked for it as for a WebSocket. */
+export function upgradeRequestOfHttp({ url, headers }: Request, { params, ip, app, turn }: RequestContext): UpgradeRequest {
+  const { pathname: path, search } = new URL(url);
+  const { id, redelivered, signal } = turn;
+  return upgradeRequestOf({ path, params, query: search.slice(1), headers: headerRecord([...headers]), ip, app, signal, id, redelivered });
 }
 
 export function queryOf(text: string): Query {

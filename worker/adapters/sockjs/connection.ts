@@ -54,26 +54,14 @@ function sendClose({ inner, closing }: SockJsConnection): void {
   if (closing !== undefined && inner.params["*"]?.endsWith("/websocket")) inner.send(closeFrame(closing.code, closing.reason));
 }
 
-class SockJsTurn extends InFrontOf<Turn> implements Pick<Turn, "app" | "flushed"> {
-  private readonly ownFlushes: number;
-
-  constructor(inner: Turn, ownFlushes: number) {
-    super(inner);
-    this.ownFlushes = ownFlushes;
-  }
-
+class SockJsTurn extends InFrontOf<Turn> implements Pick<Turn, "app"> {
   get app(): App {
     return appOf(this.inner.app);
   }
-
-  get flushed(): number {
-    return Math.max(0, this.inner.flushed - this.ownFlushes);
-  }
 }
 
-/** @param ownFlushes Flushes of this adapter, which the handler is not told of. */
-export function turnOf(inner: Turn, ownFlushes = 0): Turn {
-  return new SockJsTurn(inner, ownFlushes) as unknown as Turn;
+export function turnOf(inner: Turn): Turn {
+  return new SockJsTurn(inner) as unknown as Turn;
 }
 
 class SockJsApp extends InFrontOf<App> implements Pick<App, "publish" | "send" | "sendToUser" | "history"> {

@@ -4,13 +4,12 @@
 import { CodedError } from "../../../protocol/errors.ts";
 import { checkEvery } from "../../../protocol/heartbeat.ts";
 import type { PathParams } from "../../../protocol/route-table.ts";
-import type { Connection, Handler, HandlerOptions, Hooks, Message, RequestContext, Schema, Turn, UpgradeRequest } from "../../handler.ts";
+import type { Connection, Handler, HandlerOptions, Hooks, Message, Schema, Turn } from "../../handler.ts";
 import { defineHandler } from "../../handler.ts";
 import { validate } from "../../schema.ts";
 import { after } from "../../thenable.ts";
-import { upgradeRequestOf } from "../../upgrade-request.ts";
+import { upgradeRequestOfHttp } from "../../upgrade-request.ts";
 import { appOf, isRaw, turnOf, withConnection } from "./connection.ts";
-import { FrameCounts } from "./frame-counts.ts";
 import { heartbeatFrame, messagesOfFrame, openFrame, parseMessages, TextMessage } from "./frames.ts";
 import { corsHeaders, greeting, iframe, iframePath, info, notFound, refused, sessionCookie, wrongMethod } from "./pages.ts";
 import { answerSession } from "./transports.ts";
@@ -60,7 +59,6 @@ export function sockjs<
   checkEvery("heartbeatMs", heartbeatMs);
   const inner = defineHandler(hooks as unknown as HandlerOptions<string, undefined, undefined>) as unknown as Handler;
   const mostMessages = Math.min(frameMessages, inner.limits?.messages.count ?? frameMessages);
-  const counts = new FrameCounts();
   const { path, origins, onUpgrade, onOpen, onClose, onError, onAdopt, onExpire, onTimer, onPublish, onStart, onGatewayLost } = inner;
   if (path.endsWith("/*")) {
     const wanted = path.slice(0, -2) || "/";
@@ -87,8 +85,9 @@ export function sockjs<
       // "When user sends broken data … the server must abruptly terminate the ws connection."
       if (texts === undefined) return conn.close(3000, "Broken framing.");
       if (texts.length > mostMessages) return conn.close(3000, "Too many messages in one frame.");
-      const take = (own: Turn) => withConnection(conn, (framed) => each(texts, (text) => receive(inner, framed, text, own)));
-      return texts.length < 2 ? take(turnOf(turn)) : counts.first(conn, texts.length - 1, turn, take);
+      // What was flushed before a worker died has counted.
+      if (texts.length > 1 && turn.flushed === 0) conn.countMessages(texts.length - 1);
+      return withConnection(conn, (own) => each(texts, (text) => receive(inner, own, text, turnOf(turn))));
     },
 
     onPublish(conn, topic, message, turn) {
@@ -100,7 +99,7 @@ export function sockjs<
     },
 
     ...(onClose && { onClose: (conn, closing, turn) => withConnection(conn, (own) => onClose(own, closing, turnOf(turn))) }),
-    ...(onError && { onError: (conn, error, turn) => withConnection(conn, (own) => onError(own, error, counts.turnOf(turn))) }),
+    ...(onError && { onError: (conn, error, turn) => withConnection(conn, (own) => onError(own, error, turnOf(turn))) }),
     ...(onAdopt && { onAdopt: (conn, turn) => withConnection(conn, (own) => onAdopt(own, turnOf(turn))) }),
     ...(onExpire && { onExpire: (conn, turn) => withConnection(conn, (own) => onExpire(own, turnOf(turn))) }),
     ...(onTimer && { onTimer: (conn, name, turn) => withConnection(conn, (own) => onTimer(own, name, turnOf(turn))) }),
@@ -128,21 +127,14 @@ export function sockjs<
         headers: { ...cors, ...(jsessionid && sessionCookie(request)) },
         responseBytes,
         disconnectMs,
-        onUpgrade: async () => (await onUpgrade?.(upgradeRequestFor(request, { ...context, params }))) ?? undefined,
+        onUpgrade: async () =>
+          (await onUpgrade?.(upgradeRequestOfHttp(request, { ...context, params, app: appOf(context.app) }))) ?? undefined,
       });
     },
   };
   const { message: _, ...kept } = hooks as unknown as HandlerOptions<string, undefined, undefined>;
   const served = defineHandler({ ...kept, ...(outer as typeof kept), path: path === "/" ? "/*" : `${path}/*` });
   return served as unknown as ReturnType<typeof defineHandler<Path, StateSchema, MessageSchema>>;
-}
-
-/** As onUpgrade is asked for a WebSocket. */
-function upgradeRequestFor(request: Request, { params, ip, turn }: RequestContext): UpgradeRequest {
-  const { pathname: path, search } = new URL(request.url);
-  const headers = Object.fromEntries(request.headers);
-  const { id, redelivered, signal, app } = turn;
-  return upgradeRequestOf({ path, params, query: search.slice(1), headers, ip, app: appOf(app), signal, id, redelivered });
 }
 
 /** "Greeting url" without the slash, in a file of its own: a path below it is another handler's. @param path as of `sockjs`. */
