@@ -4,7 +4,7 @@
 import { matchesOrigin } from "../../../protocol/origins.ts";
 import type { RequestContext, UpgradeRequest, Welcome } from "../../handler.ts";
 import { deliverMessages, openSession, type Receive, receiveFrames, type SessionAnswer, type SessionResponse } from "../../session.ts";
-import { headerRecord, upgradeRequestOf } from "../../upgrade-request.ts";
+import { upgradeRequestOfHttp } from "../../upgrade-request.ts";
 import { binaryOf, isLonger, packetType } from "./packet.ts";
 
 /** Between two packets of a body. Source: "Packet encoding". */
@@ -43,8 +43,8 @@ export function refusal(why: keyof typeof refusals): Response {
 }
 
 export function pollingHook({ maxBytes, idleMs, cors: allowed, newSid, initial, admit }: PollingOptions) {
-  return async (request: Request, { params, ip, app, turn }: RequestContext): Promise<Response | SessionAnswer> => {
-    const { pathname: path, search, searchParams: query } = new URL(request.url);
+  return async (request: Request, context: RequestContext): Promise<Response | SessionAnswer> => {
+    const { searchParams: query } = new URL(request.url);
     const cors = corsHeaders(request.headers.get("origin"), allowed);
     const head = { ...cors, "content-type": "text/plain; charset=UTF-8", "cache-control": "no-store" };
     const answer = (body: string, status = 200): SessionResponse => ({ status, body, headers: head });
@@ -62,9 +62,7 @@ export function pollingHook({ maxBytes, idleMs, cors: allowed, newSid, initial, 
     };
     if (key === null) {
       if (request.method !== "GET") return refused("method");
-      const headers = headerRecord([...request.headers]);
-      const { id, redelivered, signal } = turn;
-      const welcome = await admit(upgradeRequestOf({ path, params, query: search.slice(1), headers, ip, app, signal, id, redelivered }));
+      const welcome = await admit(upgradeRequestOfHttp(request, context));
       if (welcome instanceof Response) return welcome;
       const sid = newSid();
       const { user, expiresAt } = welcome ?? {};
