@@ -6,9 +6,9 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
-import { decode, encode } from "../../worker/adapters/wamp/codec.ts";
-import type { Serializer } from "../../worker/adapters/wamp/identifiers.ts";
-import { type, violationOf, type WampMessage } from "../../worker/adapters/wamp/messages.ts";
+import { decode, encode } from "../../worker/adapters/wamp/messages/codec.ts";
+import type { Serializer } from "../../worker/adapters/wamp/messages/identifiers.ts";
+import { type, violationOf, type WampMessage } from "../../worker/adapters/wamp/messages/messages.ts";
 import { WireSession } from "../../worker/adapters/wamp/testing/wire-session.ts";
 import { wamp } from "../../worker/adapters/wamp/wamp.ts";
 import { ReceivedMessage } from "../../worker/message.ts";

@@ -2,14 +2,15 @@
 
 import { CodedError, type ErrorCode, isCodedError } from "../../../protocol/errors.ts";
 import type { Closing, Message, Turn } from "../../handler.ts";
-import * as broker from "./broker.ts";
-import { decode, NotDecodable, unpack } from "./codec.ts";
-import { Dealer } from "./dealer.ts";
-import { authenticated, greet, type HandshakeOptions } from "./handshake.ts";
-import { randomId, topics } from "./identifiers.ts";
-import type { Publication, ToCaller, ToSession } from "./inbox.ts";
-import { type AnyMessage, type Dict, type Payload, type, violationOf } from "./messages.ts";
-import { type Answer, type Conn, type Joined, serializerOf, violate, WampError, type WampHooks, WampSession } from "./session.ts";
+import * as broker from "./broker/broker.ts";
+import { Dealer } from "./dealer/dealer.ts";
+import { decode, NotDecodable, unpack } from "./messages/codec.ts";
+import { randomId } from "./messages/identifiers.ts";
+import { type AnyMessage, type Dict, type Payload, type, violationOf } from "./messages/messages.ts";
+import { authenticated, greet, type HandshakeOptions } from "./session/handshake.ts";
+import type { Publication, ToCaller, ToSession } from "./session/inbox.ts";
+import { type Answer, type Conn, type Joined, serializerOf, violate, WampError, type WampHooks, WampSession } from "./session/session.ts";
+import { topics } from "./session/topics.ts";
 
 /** Of a hook. */
 type Done = void | Promise<void>;
@@ -48,7 +49,7 @@ export class Router {
     return conn.state.phase === "joined" ? run(new WampSession(conn, turn, conn.state as Joined, this.options)) : undefined;
   }
 
-  /** A message of the client. "Protocol Violations" */
+  /** A message of the client. "Protocol Errors" */
   receive(conn: Conn, frame: Message, turn: Turn): Done {
     let decoded: unknown;
     try {
@@ -154,7 +155,7 @@ export class Router {
   }
 }
 
-/** "Publish and Acknowledge": to a client, ERROR for a publication that wants no acknowledgement is a protocol violation. */
+/** "Publish ERROR": to a client, one for a publication that wants no acknowledgement is a protocol violation. */
 function hasAnswer(message: AnyMessage): boolean {
   return message[0] !== type.PUBLISH || message[2].acknowledge === true;
 }
@@ -165,7 +166,7 @@ function sayGoodbye(session: WampSession, details: Dict = {}, reason = "wamp.clo
   session.conn.close(1000, reason);
 }
 
-/** "Session Meta Events" */
+/** "Session Meta API", "Events" */
 function publishMeta(session: WampSession, topic: string, args: readonly unknown[]): void {
   broker.publishToAll(session, { topic, publication: randomId(), details: {}, payload: [args] }, {});
 }

@@ -6,18 +6,24 @@
 //     procedures: { "com.example.add": (_session, { args: [a, b] }) => Number(a) + Number(b) },
 //   });
 //
-// docs/wamp.md shows more.
+// docs/wamp.md shows more. Each folder is a layer, to be read beside its part of the specification, and knows none that follows it:
+//
+//   messages/   "Messages", "Serializers", "Identifiers"
+//   session/    "Sessions", "Authentication", and how the sessions of a realm reach each other
+//   broker/     "Publish and Subscribe"
+//   dealer/     "Remote Procedure Calls", "Session Meta API"; it does not know the broker
+//   router.ts   which of them a message is for
 
 import { CodedError } from "../../../protocol/errors.ts";
 import { defineHandler, type HandlerLimits, type UpgradeRequest, type Welcome } from "../../handler.ts";
 import { type } from "../../schema.ts";
-import type { HandshakeOptions } from "./handshake.ts";
 import { RequestFailed, Router } from "./router.ts";
-import { abort, type Conn, type Settled, type State, type WampHooks } from "./session.ts";
+import type { HandshakeOptions } from "./session/handshake.ts";
+import { abort, type Conn, type Settled, type State, type WampHooks } from "./session/session.ts";
 
-export { publishEvent } from "./broker.ts";
-export { deriveKey } from "./handshake.ts";
-export { type Invocable, WampError, type WampHooks, WampResult, type WampSession } from "./session.ts";
+export { publishEvent } from "./broker/broker.ts";
+export { deriveKey } from "./session/handshake.ts";
+export { type Invocable, WampError, type WampHooks, WampResult, type WampSession } from "./session/session.ts";
 
 export interface WampOptions<Path extends string> extends Omit<HandshakeOptions, "prefix">, WampHooks {
   readonly path: Path;

@@ -1,10 +1,10 @@
 // A client of WAMP for tests of the router without a server: sends and receives messages as they are on the wire.
 
 import type { TestApp, TestConnection } from "../../../testing.ts";
-import { encode, unpack } from "../codec.ts";
-import type { Serializer } from "../identifiers.ts";
-import { type Dict, type, type WampMessage } from "../messages.ts";
-import type { State } from "../session.ts";
+import { encode, unpack } from "../messages/codec.ts";
+import type { Serializer } from "../messages/identifiers.ts";
+import { type Dict, type, type WampMessage } from "../messages/messages.ts";
+import type { State } from "../session/session.ts";
 
 const roles = {
   publisher: {},

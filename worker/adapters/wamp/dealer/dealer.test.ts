@@ -1,12 +1,12 @@
 // Remote procedure calls, as they are on the wire: of the handler, and from client to client.
 
 import { expect, test, vi } from "vitest";
-import { testHandler } from "../../testing.ts";
-import { pack } from "./codec.ts";
-import { scopeOf, topics } from "./identifiers.ts";
-import { type, type WampMessage } from "./messages.ts";
-import { WireSession } from "./testing/wire-session.ts";
-import { WampError, WampResult, wamp } from "./wamp.ts";
+import { testHandler } from "../../../testing.ts";
+import { pack } from "../messages/codec.ts";
+import { type, type WampMessage } from "../messages/messages.ts";
+import { scopeOf, topics } from "../session/topics.ts";
+import { WireSession } from "../testing/wire-session.ts";
+import { WampError, WampResult, wamp } from "../wamp.ts";
 
 const procedure = "com.example.procedure";
 const start = (hooks: Partial<Parameters<typeof wamp>[0]> = {}) => testHandler(wamp({ path: "/ws", realms: ["realm1"], ...hooks }));

@@ -1,12 +1,13 @@
 // Who can be called: callees are members of thinstate's topics, so that all workers find those of all gateways. Source: the WAMP protocol,
 // "Registering and Unregistering", "Pattern-based Registrations" and "Shared Registration".
 
-import { isCodedError } from "../../../protocol/errors.ts";
-import type { Member } from "../../handler.ts";
-import { after } from "../../thenable.ts";
-import { isReserved, isUri, type Match, matches, matchOf, precedence, routerId, topics } from "./identifiers.ts";
-import { type Dict, type MessageOf, type } from "./messages.ts";
-import { type Answer, allowed, invalidUri, type RegisteredPattern, type Settled, WampError, type WampSession } from "./session.ts";
+import { isCodedError } from "../../../../protocol/errors.ts";
+import type { Member } from "../../../handler.ts";
+import { after } from "../../../thenable.ts";
+import { isReserved, isUri, type Match, matches, matchOf, precedence, routerId } from "../messages/identifiers.ts";
+import { type Dict, type MessageOf, type } from "../messages/messages.ts";
+import { type Answer, allowed, invalidUri, type RegisteredPattern, type Settled, WampError, type WampSession } from "../session/session.ts";
+import { topics } from "../session/topics.ts";
 
 /** One that may be called, by what it has registered. */
 interface Callee {

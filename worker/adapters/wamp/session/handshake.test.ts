@@ -2,11 +2,11 @@
 
 import { createHmac } from "node:crypto";
 import { expect, test, vi } from "vitest";
-import { testHandler } from "../../testing.ts";
-import { isId, randomId } from "./identifiers.ts";
-import { type Dict, type } from "./messages.ts";
-import { WireSession } from "./testing/wire-session.ts";
-import { deriveKey, wamp } from "./wamp.ts";
+import { testHandler } from "../../../testing.ts";
+import { isId, randomId } from "../messages/identifiers.ts";
+import { type Dict, type } from "../messages/messages.ts";
+import { WireSession } from "../testing/wire-session.ts";
+import { deriveKey, wamp } from "../wamp.ts";
 
 const roles = { subscriber: {} };
 const start = (hooks: Partial<Parameters<typeof wamp>[0]> = {}) => testHandler(wamp({ path: "/ws", realms: ["realm1"], ...hooks }));

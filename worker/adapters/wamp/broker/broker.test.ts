@@ -1,11 +1,12 @@
 // Publish and subscribe, as it is on the wire.
 
 import { expect, test, vi } from "vitest";
-import { testHandler } from "../../testing.ts";
-import { type Match, routerId, scopeOf, topics } from "./identifiers.ts";
-import { type } from "./messages.ts";
-import { WireSession } from "./testing/wire-session.ts";
-import { publishEvent, WampError, wamp } from "./wamp.ts";
+import { testHandler } from "../../../testing.ts";
+import { type Match, routerId } from "../messages/identifiers.ts";
+import { type } from "../messages/messages.ts";
+import { scopeOf, topics } from "../session/topics.ts";
+import { WireSession } from "../testing/wire-session.ts";
+import { publishEvent, WampError, wamp } from "../wamp.ts";
 
 const topic = "com.example.topic";
 const start = (hooks: Partial<Parameters<typeof wamp>[0]> = {}) =>

@@ -1,4 +1,4 @@
-// Ids, URIs and patterns, and what thinstate's topics are called for them. Source: the WAMP protocol, "URIs" and "IDs".
+// Ids, URIs and patterns. Pure. Source: the WAMP protocol, "URIs" and "IDs".
 
 import { hash, randomUUID } from "node:crypto";
 
@@ -8,48 +8,6 @@ export type Serializer = "json" | "msgpack";
 /** A topic of thinstate has 256 bytes: room for a realm, a URI and a word. */
 const uriBytes = 160;
 const realmBytes = 64;
-/** So many calls of a session are told apart by INVOCATION.Request; its other bits say whose inbox the answer goes to. */
-export const callNumbers = 2 ** 24;
-const inboxes = 2 ** 53 / callNumbers;
-
-/**
- * A realm of one prefix: handlers with other prefixes do not meet it. Without a prefix, names are what they were before there were any: live
- * sessions of such a release have them.
- */
-export function scopeOf(prefix: string, realm: string): string {
-  return prefix === "" ? realm : `${hash("sha256", prefix).slice(0, 8)}#${realm}`;
-}
-
-/** Names of thinstate's topics. No scope and no URI has a space. */
-export const topics = {
-  /** Of events, as one serializer has them. */
-  event: (serializer: Serializer, scope: string, topic: string) => `wamp.${serializer} ${scope} ${topic}`,
-  /** What a session subscribes to by a pattern: nothing is published to it. */
-  pattern: (match: Match, scope: string, pattern: string) => `wamp.${match} ${scope} ${pattern}`,
-  /** All publications of a realm, for those that subscribe by patterns. */
-  publications: (scope: string) => `wamp.publications ${scope}`,
-  /** Its members are the callees of a procedure; those that register patterns; the sessions of a realm. */
-  procedure: (scope: string, procedure: string) => `wamp.procedure ${scope} ${procedure}`,
-  procedures: (scope: string) => `wamp.procedures ${scope}`,
-  sessions: (scope: string) => `wamp.sessions ${scope}`,
-  /** Of a session; a few may share one. */
-  inbox: (scope: string, session: number) => inboxTopic(scope, session % inboxes),
-  inboxOfInvocation: (scope: string, invocation: number) => inboxTopic(scope, inboxOf(invocation)),
-};
-
-function inboxTopic(scope: string, number: number): string {
-  return scope.includes("#") ? `wamp.inbox ${scope} ${number}` : `wamp.inbox ${number}`;
-}
-
-/** The number of its caller's inbox. */
-export function inboxOf(invocation: number): number {
-  return Math.floor(invocation / callNumbers);
-}
-
-export function invocationId(session: number, callNumber: number): number {
-  return (session % inboxes) * callNumbers + callNumber;
-}
-
 /** Of the global scope: nobody guesses another session's. "IDs" */
 export function randomId(): number {
   // Its randomness is fetched in advance: it takes a fifth of the time of randomBytes.
@@ -82,7 +40,7 @@ export function isRealm(text: string): boolean {
   return isUri(text) && Buffer.byteLength(text) <= realmBytes;
 }
 
-/** "Pattern-based Subscription", "Pattern-based Registration": by name where they say nothing. */
+/** "Pattern-based Subscription", "Pattern-based Registrations": by name where they say nothing. */
 export function matchOf({ match = "exact" }: { readonly match?: unknown }): Match {
   return match as Match;
 }

@@ -1,7 +1,7 @@
 // The calls of a session that have not come to their end, in its connection's state: seven numbers each, one behind the other, since a
 // state of objects takes ten times as long to keep. With a timer for the first of them that has to be looked at.
 
-import type { WampSession } from "./session.ts";
+import type { WampSession } from "../session/session.ts";
 
 export interface OpenCall {
   /** In INVOCATION.Request: see invocationId. */

@@ -2,7 +2,7 @@
 // Source: the WAMP protocol, "Serializers" and "Binary support in JSON".
 
 import { addExtension, Packr } from "msgpackr";
-import type { Message } from "../../handler.ts";
+import type { Message } from "../../../handler.ts";
 import type { Serializer } from "./identifiers.ts";
 import type { WampMessage } from "./messages.ts";
 

@@ -1,9 +1,15 @@
-// What sessions tell each other: each has an inbox, a topic whose messages are turns of its connection. A few may share one.
+// How sessions reach each other: each has an inbox, a topic whose messages are turns of its connection. A few may share one.
 
-import { pack } from "./codec.ts";
-import { type Match, topics } from "./identifiers.ts";
-import type { Dict, Payload } from "./messages.ts";
-import type { WampSession } from "./session.ts";
+import type { Member } from "../../../handler.ts";
+import { pack } from "../messages/codec.ts";
+import type { Match } from "../messages/identifiers.ts";
+import type { Dict, Payload } from "../messages/messages.ts";
+import { WampError, type WampSession } from "./session.ts";
+import { topics } from "./topics.ts";
+
+/** So many entries may a list of sessions, authids or authroles have. */
+export const listLimit = 100;
+export const tooMany = new WampError("thinstate.error.too_many_sessions");
 
 /** What a call is passed on with. */
 export interface Call {
@@ -42,4 +48,12 @@ export function tell({ conn, scope }: WampSession, message: ToSession): void {
 
 export function tellCaller({ conn, scope }: WampSession, message: ToCaller): void {
   conn.publish(topics.inboxOfInvocation(scope, message.invocation), pack(message), { self: true });
+}
+
+/** @returns those of the realm that have these ids. It costs a question for each of them, however many others there are. */
+export async function sessionsOf({ conn, realm, scope }: WampSession, ids: readonly number[]): Promise<Member<Dict>[]> {
+  const wanted = new Set<unknown>(ids);
+  const inboxes = new Set(ids.map((id) => topics.inbox(scope, id)));
+  const found = await Promise.all([...inboxes].map((inbox) => conn.members<Dict>(inbox)));
+  return found.flat().filter(({ info }) => wanted.has(info.session) && info.realm === realm);
 }

@@ -1,15 +1,15 @@
 // The dealer. A caller's turns have what is open of its calls; a callee's turns pass on what comes. They reach each other by inboxes: topics
 // whose messages are turns. Source: the WAMP protocol, "Calling and Invocations", "Call Canceling" and "Call Timeouts".
 
-import { after } from "../../thenable.ts";
-import { disclosed, sessionsOf } from "./broker.ts";
-import { callNumbers, inboxOf, invocationId, isUri, routerId } from "./identifiers.ts";
-import { type Call, type ToCaller, type ToSession, tell, tellCaller } from "./inbox.ts";
-import { type MessageOf, passedThrough, type } from "./messages.ts";
+import { after } from "../../../thenable.ts";
+import { isUri, routerId } from "../messages/identifiers.ts";
+import { type MessageOf, passedThrough, type } from "../messages/messages.ts";
+import { type Call, sessionsOf, type ToCaller, type ToSession, tell, tellCaller } from "../session/inbox.ts";
+import { type Answer, disclosed, invalidUri, violate, type WampSession } from "../session/session.ts";
+import { callNumbers, inboxOf, invocationId } from "../session/topics.ts";
 import { changeCall, keepCalls, type OpenCall, openCalls } from "./open-calls.ts";
 import { callOwn } from "./procedures.ts";
 import { Registrations } from "./registrations.ts";
-import { type Answer, invalidUri, violate, type WampSession } from "./session.ts";
 
 /** So many calls of a session may be open. */
 const openCallsLimit = 100;

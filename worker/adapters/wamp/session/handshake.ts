@@ -1,10 +1,11 @@
 // HELLO to WELCOME, or ABORT: who a client is. Source: the WAMP protocol, "Session Establishment" and "Authentication Methods".
 
 import { createHmac, pbkdf2Sync, randomBytes, timingSafeEqual } from "node:crypto";
-import { pack, unpack } from "./codec.ts";
-import { isRealm, randomId, scopeOf, topics } from "./identifiers.ts";
-import { type Dict, isDict, type MessageOf, type } from "./messages.ts";
+import { pack, unpack } from "../messages/codec.ts";
+import { isRealm, randomId } from "../messages/identifiers.ts";
+import { type Dict, isDict, type MessageOf, type } from "../messages/messages.ts";
 import { type Authenticating, abort, type Conn, type Identity, type Joined, type Settled, send, violate } from "./session.ts";
+import { scopeOf, topics } from "./topics.ts";
 
 type Asked = Omit<Authenticating, "phase">;
 
@@ -74,7 +75,7 @@ export function deriveKey(password: string, salt: string, iterations = usualIter
   return pbkdf2Sync(password, salt, iterations, keylen, "sha256").toString("base64");
 }
 
-/** HELLO. "Session Establishment", "Realms". @returns the session, where it has been welcomed. */
+/** HELLO. "Session Establishment". @returns the session, where it has been welcomed. */
 export async function greet(conn: Conn, [, realm, details]: MessageOf<"HELLO">, options: HandshakeOptions): Promise<Joined | undefined> {
   const { roles: offered, authmethods } = details as Record<string, never>;
   const authid = (details.authid as string | null | undefined) ?? "";

@@ -1,10 +1,11 @@
 // A WAMP session: what its connection's state keeps, and what one turn makes of it.
 
-import type { Closing, Connection, DeepReadonly, Sendable, Turn } from "../../handler.ts";
-import { after } from "../../thenable.ts";
-import { encode } from "./codec.ts";
-import { type Match, randomId, routerId, type Serializer, topics } from "./identifiers.ts";
-import { type Dict, type Payload, type, type WampMessage } from "./messages.ts";
+import type { Closing, Connection, DeepReadonly, Sendable, Turn } from "../../../handler.ts";
+import { after } from "../../../thenable.ts";
+import { encode } from "../messages/codec.ts";
+import { type Match, randomId, routerId, type Serializer } from "../messages/identifiers.ts";
+import { type Dict, type Payload, type, type WampMessage } from "../messages/messages.ts";
+import { topics } from "./topics.ts";
 
 /** A procedure that a session registers by a pattern. */
 export type RegisteredPattern = readonly [match: string, pattern: string, invoke: string, disclosesCaller: boolean];
@@ -156,6 +157,11 @@ export class WampSession {
   sendError(of: number, request: number, uri: string, payload: Payload = [], details: Dict = {}): void {
     this.send([type.ERROR, of, request, details, uri, ...payload]);
   }
+}
+
+/** Who has published, where that is to be told. "Publisher Identification", "Caller Identification" */
+export function disclosed({ id, authid, authrole }: WampSession, role: "publisher" | "caller"): Dict {
+  return { [role]: id, [`${role}_authid`]: authid, [`${role}_authrole`]: authrole };
 }
 
 /** What a request is answered with; undefined: with nothing, or not yet. */

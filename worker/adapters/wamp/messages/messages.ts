@@ -27,7 +27,7 @@ const definitions = {
   UNSUBSCRIBE: [34, "Request|id SUBSCRIBED.Subscription|id"],
   UNSUBSCRIBED: [35, "UNSUBSCRIBE.Request|id"],
   EVENT: [36, "SUBSCRIBED.Subscription|id PUBLISHED.Publication|id Details|dict …"],
-  EVENT_RECEIVED: [337, "EVENT.Publication|id"], // of "Acknowledged event delivery": only known, not taken
+  EVENT_RECEIVED: [337, "EVENT.Publication|id"], // only in the test vectors: known, not taken
   CALL: [48, "Request|id Options|dict Procedure|uri …"], // "Calling and Invocations"
   CANCEL: [49, "CALL.Request|id Options|dict"], // "Call Canceling"
   RESULT: [50, "CALL.Request|id Details|dict …"],
@@ -85,7 +85,7 @@ const attributes = {
 };
 const kindOf = new Map(Object.entries(attributes).flatMap(([kind, names]) => names.split(" ").map((name) => [name, kind] as const)));
 
-/** @returns what is wrong with it, in words; undefined where it is a message of WAMP. "Protocol Violations" */
+/** @returns what is wrong with it, in words; undefined where it is a message of WAMP. "Protocol Errors" */
 export function violationOf(message: unknown): string | undefined {
   if (!Array.isArray(message) || message.length === 0) return "a message is a list that begins with its type";
   const definition = formats.get(message[0]);

@@ -1,24 +1,32 @@
 // The broker: a topic of WAMP is one of thinstate for each serializer, whose subscribers all get the same bytes.
 // Source: the WAMP protocol, "Publishing and Events" and the advanced profile's sections on Publish and Subscribe.
 
-import type { App, Member, PublishOptions } from "../../handler.ts";
-import { after } from "../../thenable.ts";
-import { encode, pack } from "./codec.ts";
-import { isReserved, isUri, type Match, matches, matchOf, randomId, routerId, scopeOf, topics } from "./identifiers.ts";
-import { type Publication, tell } from "./inbox.ts";
-import { type Dict, type MessageOf, passedThrough, type } from "./messages.ts";
-import { type Answer, allowed, invalidUri, namedPayload, payloadOf, serializerOf, WampError, type WampSession } from "./session.ts";
+import type { App, PublishOptions } from "../../../handler.ts";
+import { after } from "../../../thenable.ts";
+import { encode, pack } from "../messages/codec.ts";
+import { isReserved, isUri, type Match, matches, matchOf, randomId, routerId } from "../messages/identifiers.ts";
+import { type Dict, type MessageOf, passedThrough, type } from "../messages/messages.ts";
+import { listLimit, type Publication, sessionsOf, tell, tooMany } from "../session/inbox.ts";
+import {
+  type Answer,
+  allowed,
+  disclosed,
+  invalidUri,
+  namedPayload,
+  payloadOf,
+  serializerOf,
+  WampError,
+  type WampSession,
+} from "../session/session.ts";
+import { scopeOf, topics } from "../session/topics.ts";
 
 type Publish = (topic: string, data: string | Uint8Array) => unknown;
 
-/** So many entries may a list of sessions, authids or authroles have. */
-export const listLimit = 100;
 /** So many sessions may one publication choose. */
 const chosenLimit = 1_000;
 /** So many patterns may a session subscribe to: each publication of its realm is compared with them. */
 const patternsLimit = 100;
 const tooManyPatterns = new WampError("thinstate.error.too_many_patterns");
-export const tooMany = new WampError("thinstate.error.too_many_sessions");
 const listNames = ["eligible", "eligible_authid", "eligible_authrole", "exclude", "exclude_authid", "exclude_authrole"];
 
 /** Publishes to every subscriber of a topic; not from a session's turn. @param event.prefix of the handler: its path, if it names none. */
@@ -74,14 +82,6 @@ export function publishToAll({ conn, scope }: WampSession, event: Publication, o
   toAll((topic, data) => conn.publish(topic, data, options), scope, event);
 }
 
-/** @returns those of the realm that have these ids. It costs a question for each of them, however many others there are. */
-export async function sessionsOf({ conn, realm, scope }: WampSession, ids: readonly number[]): Promise<Member<Dict>[]> {
-  const wanted = new Set<unknown>(ids);
-  const inboxes = new Set(ids.map((id) => topics.inbox(scope, id)));
-  const found = await Promise.all([...inboxes].map((inbox) => conn.members<Dict>(inbox)));
-  return found.flat().filter(({ info }) => wanted.has(info.session) && info.realm === realm);
-}
-
 function receiversOf(options: Dict): (info: Dict) => boolean {
   const tests = listNames.flatMap((name) => {
     if (options[name] === undefined) return [];
@@ -135,9 +135,4 @@ export function deliver(session: WampSession, { topic, publication, details, pay
     const told = match === "exact" ? details : { ...details, topic };
     session.send([type.EVENT, routerId(session.scope, match, pattern), publication, told, ...payload]);
   }
-}
-
-/** Who has published, where that is to be told. "Publisher Identification", "Caller Identification" */
-export function disclosed({ id, authid, authrole }: WampSession, role: "publisher" | "caller"): Dict {
-  return { [role]: id, [`${role}_authid`]: authid, [`${role}_authrole`]: authrole };
 }

@@ -1,12 +1,21 @@
 // Procedures that no client has registered: the handler's, and the router's, which tell who is in a realm.
 // Source: the WAMP protocol, "Calling and Invocations", "Progressive Call Results" and "Session Meta API".
 
-import { after } from "../../thenable.ts";
-import { listLimit, sessionsOf, tooMany } from "./broker.ts";
-import { isId, isReserved, isUri, topics } from "./identifiers.ts";
-import { tell } from "./inbox.ts";
-import { type Dict, type MessageOf, type } from "./messages.ts";
-import { type Answer, allowed, type Invocable, namedPayload, WampError, type WampHooks, WampResult, type WampSession } from "./session.ts";
+import { after } from "../../../thenable.ts";
+import { isId, isReserved, isUri } from "../messages/identifiers.ts";
+import { type Dict, type MessageOf, type } from "../messages/messages.ts";
+import { listLimit, sessionsOf, tell, tooMany } from "../session/inbox.ts";
+import {
+  type Answer,
+  allowed,
+  type Invocable,
+  namedPayload,
+  WampError,
+  type WampHooks,
+  WampResult,
+  type WampSession,
+} from "../session/session.ts";
+import { topics } from "../session/topics.ts";
 
 /** CALL. @returns undefined where it is not the handler's. */
 export function callOwn(session: WampSession, [, request, options, procedure, ...payload]: MessageOf<"CALL">): Answer {
@@ -35,7 +44,7 @@ function progressOf(session: WampSession, request: number, options: Dict): Invoc
   };
 }
 
-/** "Session Meta Procedures" */
+/** "Session Meta API", "Procedures" */
 function callMeta(session: WampSession, call: Invocable): Answer {
   const { onMeta = (_session: WampSession, procedure: string) => procedure !== "wamp.session.kill" } = session.hooks;
   // Whoever says nothing of a procedure that ends sessions has not allowed it.
