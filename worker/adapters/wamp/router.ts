@@ -97,8 +97,7 @@ export class Router {
       if (told.to !== session.id) return undefined;
       if (told.kind === "event") return broker.deliver(session, told, false);
       if (told.kind === "kill") return sayGoodbye(session, told.details, told.reason);
-      if (told.kind === "invocation") return this.dealer.beInvoked(session, told);
-      session.send([type.INTERRUPT, told.invocation, { mode: told.mode, reason: told.reason }]); // "Call Canceling"
+      return told.kind === "invocation" ? this.dealer.beInvoked(session, told) : this.dealer.beInterrupted(session, told);
     });
   }
 

@@ -12,6 +12,8 @@ const procedure = "com.example.procedure";
 const start = (hooks: Partial<Parameters<typeof wamp>[0]> = {}) => testHandler(wamp({ path: "/ws", realms: ["realm1"], ...hooks }));
 type Started = Awaited<ReturnType<typeof start>>;
 
+type Opened = Awaited<ReturnType<typeof open>>;
+
 async function join(app: Started, count: number): Promise<WireSession[]> {
   return Promise.all(Array.from({ length: count }, () => WireSession.join(app)));
 }
@@ -124,24 +126,52 @@ test("progressive results come while the call is open, to those that want them",
   ]);
 });
 
+/** What the turn of a message asks for, the session's own state aside. */
+async function effectsOf({ connection }: WireSession, send: () => Promise<void>) {
+  const before = connection.commits.length;
+  await send();
+  return connection.commits
+    .slice(before)
+    .flat()
+    .filter(({ type: of }) => of !== "setState").length;
+}
+
+test.each([
+  ["that has ended", async ({ callee, id }: Opened) => callee.send([type.YIELD, id, {}, ["done"]]), { receive_progress: true }],
+  ["that has failed", async ({ callee, id }: Opened) => callee.send([type.ERROR, type.INVOCATION, id, {}, "com.example.error"]), {}],
+  ["that was skipped", async ({ caller }: Opened) => caller.send([type.CANCEL, 7, { mode: "skip" }]), { receive_progress: true }],
+  ["that was canceled", async ({ caller }: Opened) => caller.send([type.CANCEL, 7, {}]), {}],
+  ["whose caller has left", async ({ caller }: Opened) => caller.connection.close(1006), {}],
+])("an answer to a call %s is a turn of nobody's", async (_, end, options) => {
+  const opened = await open(await start(), options);
+  const { callee, id } = opened;
+  await end(opened);
+  await callee.rest();
+  for (const late of [{}, { progress: true }]) expect(await effectsOf(callee, () => callee.send([type.YIELD, id, late, ["late"]]))).toBe(0);
+  expect(await effectsOf(callee, () => callee.send([type.ERROR, type.INVOCATION, id, {}, "com.example.error"]))).toBe(0);
+});
+
+test("a progressive result that nobody wants is a turn of nobody's", async () => {
+  const { caller, callee, id } = await open(await start());
+  expect(await effectsOf(callee, () => callee.send([type.YIELD, id, { progress: true }, ["unwanted"]]))).toBe(0);
+  await callee.send([type.YIELD, id, {}, ["done"]]);
+  expect((await caller.next()).at(-1)).toEqual(["done"]);
+});
+
 test("a YIELD or an ERROR of a session that was not called reaches nobody", async () => {
   const app = await start();
   const { caller, callee, id } = await open(app, { receive_progress: true });
   const [eve] = (await join(app, 1)) as [WireSession];
-  const effectsOf = async (session: WireSession, message: WampMessage) => {
-    const before = session.connection.commits.length;
-    await session.send(message);
-    return session.connection.commits.slice(before).flat().length;
-  };
-  for (const options of [{}, { progress: true }]) expect(await effectsOf(eve, [type.YIELD, id, options, ["forged"]])).toBe(0);
-  expect(await effectsOf(eve, [type.ERROR, type.INVOCATION, id, {}, "com.example.error"])).toBe(0);
-  expect(await effectsOf(callee, [type.YIELD, id, { progress: true }, ["right"]])).toBe(1);
+  for (const options of [{}, { progress: true }])
+    expect(await effectsOf(eve, () => eve.send([type.YIELD, id, options, ["forged"]]))).toBe(0);
+  expect(await effectsOf(eve, () => eve.send([type.ERROR, type.INVOCATION, id, {}, "com.example.error"]))).toBe(0);
+  expect(await effectsOf(callee, () => callee.send([type.YIELD, id, { progress: true }, ["right"]]))).toBe(1);
   // It has been called, by others.
   await callee.send([type.CALL, 1, {}, procedure]);
   await eve.ask(type.REGISTER, {}, "com.example.other");
   await callee.send([type.CALL, 2, {}, "com.example.other"]);
   await eve.next(type.INVOCATION);
-  expect(await effectsOf(eve, [type.YIELD, id, {}, ["forged"]])).toBe(0);
+  expect(await effectsOf(eve, () => eve.send([type.YIELD, id, {}, ["forged"]]))).toBe(0);
   await callee.send([type.YIELD, id, {}, ["done"]]);
   expect((await caller.rest()).map((message) => message.at(-1))).toEqual([["right"], ["done"]]);
 });

@@ -3,11 +3,12 @@
 
 import { after } from "../../../thenable.ts";
 import { isUri, routerId } from "../messages/identifiers.ts";
-import { type MessageOf, passedThrough, type } from "../messages/messages.ts";
+import { type MessageOf, type Payload, passedThrough, type } from "../messages/messages.ts";
 import { type Call, sessionsOf, type ToCaller, type ToSession, tell, tellCaller } from "../session/inbox.ts";
 import { type Answer, disclosed, invalidUri, violate, type WampSession } from "../session/session.ts";
-import { callNumbers, inboxOf, invocationId } from "../session/topics.ts";
+import { callNumbers, invocationId } from "../session/topics.ts";
 import { changeCall, keepCalls, type OpenCall, openCalls } from "./open-calls.ts";
+import { beginInvocation, endInvocation, isAwaited, openInvocations } from "./open-invocations.ts";
 import { callOwn } from "./procedures.ts";
 import { Registrations } from "./registrations.ts";
 
@@ -16,8 +17,6 @@ const openCallsLimit = 100;
 /** How long a callee may be silent until it is looked for, and how long from then on. */
 const firstCheckMs = 1_000;
 const laterCheckMs = 5_000;
-/** So many callers are known to a callee. They hear of it at once when it leaves; others when they look for it. */
-const callersLimit = 200;
 const canceled = "wamp.error.canceled";
 
 export class Dealer {
@@ -54,14 +53,14 @@ export class Dealer {
   cancel(session: WampSession, [, request, { mode = "killnowait" }]: MessageOf<"CANCEL">): void {
     const call = openCalls(session).find((each) => each.request === request);
     if (call === undefined) return;
-    if (mode !== "kill" || !call.canCancel) return fail(session, call, canceled, mode !== "skip");
+    if (mode !== "kill" || !call.canCancel) return fail(session, call, canceled, mode === "skip" ? mode : "killnowait");
     changeCall(session, call, { isKilled: true });
-    interrupt(session, call, "kill", canceled);
+    interrupt(session, call, mode, canceled);
   }
 
-  /** YIELD. "Calling and Invocations": its caller knows whether it is open. */
+  /** YIELD. "Calling and Invocations", "Progressive Call Results" */
   yield(session: WampSession, [, invocation, options, ...payload]: MessageOf<"YIELD">): void {
-    answer(session, { kind: "yield", from: session.id, invocation, options, payload });
+    answer(session, { kind: "yield", from: session.id, invocation, options, payload }, options.progress === true);
   }
 
   /** ERROR, for an INVOCATION. "Calling and Invocations" */
@@ -98,8 +97,13 @@ export class Dealer {
     const progress = options.receive_progress === true && { receive_progress: true };
     const details = { ...caller, ...(match !== "exact" && { procedure }), ...progress, ...passedThrough(options) };
     session.send([type.INVOCATION, invocation, routerId(session.scope, match, registered), details, ...payload]);
-    const { callers } = session.state;
-    if (!isCaller(callers, invocation)) session.update({ callers: [...callers.slice(1 - callersLimit), invocation] });
+    beginInvocation(session, invocation, options.receive_progress === true);
+  }
+
+  /** INTERRUPT, as its callee. "Call Canceling" */
+  beInterrupted(session: WampSession, { invocation, mode, reason }: Extract<ToSession, { kind: "interrupt" }>): void {
+    if (mode !== "kill") endInvocation(session, invocation);
+    if (mode !== "skip" && session.state.canCancel) session.send([type.INTERRUPT, invocation, { mode, reason }]);
   }
 
   /** Calls that have timed out, or whose callee is gone without a word. "Call Timeouts" */
@@ -115,7 +119,7 @@ export class Dealer {
     );
     for (const call of openCalls(session)) {
       if (callees.includes(call.callee) && !there.includes(call.callee)) fail(session, call, canceled);
-      else if (call.timeoutAt > 0 && call.timeoutAt <= now) fail(session, call, "wamp.error.timeout", true);
+      else if (call.timeoutAt > 0 && call.timeoutAt <= now) fail(session, call, "wamp.error.timeout", "killnowait");
       else if (call.checkAt <= now) changeCall(session, call, { checkAt: now + laterCheckMs });
     }
     keepCalls(session, openCalls(session));
@@ -125,27 +129,24 @@ export class Dealer {
   onLeave(session: WampSession): void {
     this.registrations.forget();
     for (const call of openCalls(session)) interrupt(session, call, "killnowait", canceled);
-    for (const invocation of session.state.callers) tellCaller(session, { kind: "left", from: session.id, invocation });
+    for (const invocation of openInvocations(session)) tellCaller(session, { kind: "left", from: session.id, invocation });
   }
 }
 
-function isCaller(callers: readonly number[], invocation: number): boolean {
-  return callers.some((each) => inboxOf(each) === inboxOf(invocation));
+/** One that nobody waits for is ignored: it may be late. "Ignoring Results after Cancel" */
+function answer(session: WampSession, message: Extract<ToCaller, { payload: Payload }>, isProgress = false): void {
+  if (!isAwaited(session, message.invocation, isProgress)) return;
+  if (!isProgress) endInvocation(session, message.invocation);
+  tellCaller(session, message);
 }
 
-/** Only one that has called this session gets a turn of it; where there were more of them than are kept, any of its realm does. */
-function answer(session: WampSession, message: ToCaller): void {
-  const { callers } = session.state;
-  if (callers.length >= callersLimit || isCaller(callers, message.invocation)) tellCaller(session, message);
-}
-
-function fail(session: WampSession, call: OpenCall, uri: string, interrupts = false): void {
+/** @param mode of the INTERRUPT for its callee; undefined: that one has ended it, or is gone. */
+function fail(session: WampSession, call: OpenCall, uri: string, mode?: "skip" | "killnowait"): void {
   changeCall(session, call, undefined);
   session.sendError(type.CALL, call.request, uri);
-  if (interrupts) interrupt(session, call, "killnowait", uri);
+  if (mode !== undefined) interrupt(session, call, mode, uri);
 }
 
-function interrupt(session: WampSession, { canCancel, callee: to, number }: OpenCall, mode: string, reason: string): void {
-  const invocation = invocationId(session.id, number);
-  if (canCancel) tell(session, { kind: "interrupt", to, invocation, mode, reason });
+function interrupt(session: WampSession, { callee: to, number }: OpenCall, mode: "skip" | "kill" | "killnowait", reason: string): void {
+  tell(session, { kind: "interrupt", to, invocation: invocationId(session.id, number), mode, reason });
 }

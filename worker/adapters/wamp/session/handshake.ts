@@ -149,7 +149,7 @@ function join(conn: Conn, asked: Asked, admitted: Admitted, prefix: string): Joi
   const { session, realm, canCancel } = asked;
   const identity = identityOf(conn, asked, admitted);
   const scope = scopeOf(prefix, realm);
-  const nothingYet = { patterns: [], calls: [], lastCall: 0, timerAt: 0, callers: [] };
+  const nothingYet = { patterns: [], calls: [], lastCall: 0, timerAt: 0, invocations: [] };
   const joined: Joined = { phase: "joined", session, realm, ...(prefix !== "" && { scope }), canCancel, ...identity, ...nothingYet };
   conn.setState(joined);
   conn.setExpiresAt(admitted.expiresAt);

@@ -31,7 +31,7 @@ export type ToSession = { readonly to: number } & (
   | ({ kind: "event" } & Publication)
   | { kind: "kill"; reason: string; details: Dict }
   | ({ kind: "invocation"; invocation: number; match: Match; registered: string; caller: Dict } & Call)
-  | { kind: "interrupt"; invocation: number; mode: string; reason: string }
+  | { kind: "interrupt"; invocation: number; mode: "skip" | "kill" | "killnowait"; reason: string }
 );
 
 /** From a callee to the session that has called it. */

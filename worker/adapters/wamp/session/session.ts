@@ -26,8 +26,8 @@ export interface Joined extends Identity {
   readonly lastCall: number;
   /** When the timer of its calls comes; 0: it does not. */
   readonly timerAt: number;
-  /** One invocation of each of its latest callers: where to say that it leaves. */
-  readonly callers: readonly number[];
+  /** See open-invocations.ts: INVOCATION.Request, negative where progressive results are wanted. Missing: it joined before they were kept. */
+  readonly invocations?: readonly number[];
   /** How many progressive results of its own procedure have gone out in a turn, which another worker may have to run again. */
   readonly progress?: { readonly turn: string; readonly count: number };
 }

@@ -37,7 +37,7 @@ function inboxTopic(scope: string, number: number): string {
 }
 
 /** The number of its caller's inbox. */
-export function inboxOf(invocation: number): number {
+function inboxOf(invocation: number): number {
   return Math.floor(invocation / callNumbers);
 }
 
