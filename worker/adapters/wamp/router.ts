@@ -107,11 +107,10 @@ export class Router {
     const failed = (error: unknown) => {
       if (notRequests.includes(code)) throw error;
       const known = isCodedError(error) ? uriOfCode[error.code] : undefined;
-      const failure = new RequestFailed(message, error);
-      if (known === undefined) throw failure;
-      // Nobody is told of it, and no release is to blame.
-      if (failure.answer === undefined) throw new CodedError("message.invalid", failure.message, { cause: failure });
-      return new WampError(known);
+      if (known === undefined) throw new RequestFailed(message, error);
+      const failure = new RequestFailed(message, new WampError(known));
+      // Thrown, since what it has done so far is not to happen; and no release is to blame.
+      throw new CodedError("message.invalid", `${failure.message}: ${(error as Error).message}`, { cause: failure });
     };
     const answered = (answer: Awaited<Answer>) => {
       if (answer instanceof WampError) session.sendError(code, request, answer.uri, answer.payload);
@@ -119,9 +118,9 @@ export class Router {
     };
     try {
       const answer = this.answer(session, message);
-      return answer instanceof Promise ? answer.catch(failed).then(answered) : answered(answer);
+      return answer instanceof Promise ? answer.then(answered).catch(failed) : answered(answer);
     } catch (error) {
-      answered(failed(error));
+      failed(error);
     }
   }
 

@@ -191,7 +191,7 @@ test("hooks refuse, or undo what they have done by throwing; bytes travel betwee
 test.each([
   ["what its hook throws", () => Promise.reject(new WampError("com.example.error")), "small", "com.example.error", "handler.thrown"],
   ["that it is too large", () => true, "x".repeat(4_000), "wamp.error.payload_size_exceeded", "message.invalid"],
-])("a publisher that wants no acknowledgement is not told %s, and nothing of it happens", async (_, onPublish, text, uri, code) => {
+])("a publisher is told %s only if it wants an acknowledgement, and nothing of it happens", async (_, onPublish, text, uri, code) => {
   const app = await testHandler(wamp({ path: "/ws", realms: ["realm1"], onPublish }), { effectsBytes: 10_000 });
   const [ada, bob] = (await join(app, 2)) as [WireSession, WireSession];
   await bob.ask(type.SUBSCRIBE, {}, topic);
@@ -199,9 +199,10 @@ test.each([
     await ada.send([type.PUBLISH, 5, options, topic, [text]]);
     expect([await ada.rest(), await bob.rest()]).toEqual([[], []]);
   }
-  const one = expect.objectContaining({ code });
-  expect(ada.connection.errors).toEqual([one, one]);
   expect((await ada.ask(type.PUBLISH, { acknowledge: true }, topic, [text]))[4]).toBe(uri);
+  expect(await bob.rest()).toEqual([]);
+  const one = expect.objectContaining({ code });
+  expect(ada.connection.errors).toEqual([one, one, one]);
 });
 
 // biome-ignore lint/suspicious/noThenProperty: as a query builder has one.
