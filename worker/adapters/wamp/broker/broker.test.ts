@@ -310,3 +310,21 @@ test("the session meta API tells who is there, who comes and who goes; who may e
   expect(await bob.next()).toEqual([type.GOODBYE, { message: "enough" }, "wamp.close.killed"]);
   expect((await ada.next())[4]).toEqual([bob.id, expect.any(String), "anonymous"]);
 });
+
+test("whatever is nested as deep as a message may be is passed on, by publications and by calls", async () => {
+  const nested = (depth: number): unknown => (depth === 0 ? 1 : [nested(depth - 1)]);
+  const app = await start({});
+  const [ada, bob] = (await join(app, 2)) as [WireSession, WireSession];
+  for (const match of ["exact", "prefix"]) await bob.ask(type.SUBSCRIBE, { match }, topic);
+  await bob.ask(type.REGISTER, {}, topic);
+  for (const depth of [97, 98]) {
+    expect((await ada.ask(type.PUBLISH, { acknowledge: true }, topic, [nested(depth)]))[0]).toBe(type.PUBLISHED);
+    expect((await bob.rest()).map(([code]) => code)).toEqual([type.EVENT, type.EVENT]);
+    await ada.send([type.CALL, 100 + depth, {}, topic, [nested(depth)]]);
+    const [, invocation] = await bob.next(type.INVOCATION);
+    await bob.send([type.YIELD, invocation, {}, [nested(depth)]]);
+    expect((await ada.next())[0]).toBe(type.RESULT);
+  }
+  await ada.send([type.PUBLISH, 5, {}, topic, [nested(99)]]);
+  expect(ada.connection.closed).toEqual({ code: 3002, reason: "wamp.error.protocol_violation" });
+});

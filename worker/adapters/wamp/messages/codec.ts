@@ -6,8 +6,9 @@ import type { Message } from "../../../handler.ts";
 import type { Serializer } from "./identifiers.ts";
 import type { WampMessage } from "./messages.ts";
 
-/** As deep as what a client sends may be nested. */
-const depthLimit = 100;
+/** As deep as what a client sends may be nested; and whatever else is read or written, with room for what a client's is passed on in. */
+const clientDepth = 100;
+const depthLimit = 2 * clientDepth;
 
 /** msgpackr would make it a floating-point number, or a signed one, which is none or another one to other languages. */
 class LargeInteger {
@@ -46,7 +47,8 @@ export function encode(message: WampMessage, serializer: Serializer): string | U
 export function decode(message: Message, serializer: Serializer): unknown {
   if (message.isBinary !== (serializer === "msgpack")) throw new NotDecodable(`${serializer} is not in frames of this kind`);
   try {
-    return serializer === "json" ? converted(message.json(), fromJson) : unpack(message.bytes());
+    const isJson = serializer === "json";
+    return converted(isJson ? message.json() : packr.unpack(message.bytes()), isJson ? fromJson : fromMsgpack, clientDepth);
   } catch (error) {
     throw new NotDecodable((error as Error).message);
   }
@@ -62,14 +64,14 @@ export function unpack(bytes: Uint8Array): unknown {
 }
 
 /** The value itself, or a copy of what becomes something else. */
-function converted(value: unknown, leaf: (value: unknown) => unknown, depth = 0): unknown {
+function converted(value: unknown, leaf: (value: unknown) => unknown, levels = depthLimit): unknown {
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return leaf(value);
-  if (depth > depthLimit) throw new RangeError(`nested more than ${depthLimit} deep`);
+  if (levels === 0) throw new RangeError("nested too deeply");
   if (!Array.isArray(value) && !isPlain(Object.getPrototypeOf(value))) return leaf(value);
   const parts = value as Record<string, unknown>;
   let copy: Record<string, unknown> | undefined;
   for (const key of Object.keys(parts)) {
-    const made = converted(parts[key], leaf, depth + 1);
+    const made = converted(parts[key], leaf, levels - 1);
     if (made === parts[key]) continue;
     copy ??= (Array.isArray(value) ? [...value] : { ...value }) as Record<string, unknown>;
     copy[key] = made;
