@@ -98,9 +98,9 @@ export class Connection {
   firstEvent = 0;
   /** It was asked back with nothing under way: its worker counts it as returning. */
   isReturning = false;
-  /** Until then a hand-over leaves it with its worker; 0: it does not. See Stays. */
+  /** Until then it stays with its worker, whatever moves; 0: it does not; hasStayed: nor will it. See Stays. */
   staysUntil = 0;
-  /** When it was asked back from its worker. */
+  /** When it was asked back from its worker; where it stays there all the same, when that ends. */
   leavingSince = 0;
   /** `firstEvent` at the last sweep: where it has not moved since, payloads are copied out of their batches. */
   sweptEvent = -1;

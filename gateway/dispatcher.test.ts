@@ -103,7 +103,7 @@ class Worker {
     const mailbox = this.mailboxes.get(slot);
     if (mailbox?.epoch !== epoch) return;
     if (type === toWorker.unpin) {
-      this.log.push(`unpin ${mailbox.client.connection.id}`);
+      this.log.push(`unpin ${mailbox.client.connection.id}${batch.extra(index) === 1 ? " for good" : ""}`);
       mailbox.isLeaving = true;
       // Its first event has begun; the rest is given back.
       mailbox.queue.length = Math.min(1, mailbox.queue.length);
@@ -1353,6 +1353,43 @@ describe("a connection that is to stay with its worker", () => {
     stage.lose(worker);
     stage.finish();
     expect(staying.connection.worker).toBe(next.peer);
+  });
+
+  test("gets its messages where it is leaving, once the turn has asked for it in which it was asked back", () => {
+    const { stage, worker } = served();
+    const { connection } = stage.open();
+    stage.finish();
+    const client = stage.clientOf(connection.id);
+    stage.message(client, "a");
+    stage.activate("2");
+    const next = stage.join("2");
+    stage.message(client, "b");
+    expect([connection.phase, connection.delivered]).toEqual(["leaving", 1]);
+    stage.dispatcher.stay(connection, 5_000);
+    stage.message(client, "c");
+    expect(connection.delivered).toBe(3);
+    stage.now += 1_000;
+    stage.dispatcher.stay(connection, 0);
+    stage.dispatcher.stay(connection, 5_000);
+    stage.message(client, "d");
+    expect([connection.delivered, connection.worker?.id]).toEqual([3, worker.peer.id]);
+    stage.dispatcher.released(connection);
+    expect(connection.worker?.id).toBe(next.peer.id);
+    // The stay is no pause: its messages had a worker.
+    expect(stage.dispatcher.handover.report({ remaining: 0, adopted: true })?.longestPauseMs).toBe(0);
+  });
+
+  test("tells its worker where the stay is over for which it was left, and hears of no other", () => {
+    const { stage, worker, staying } = replaced();
+    stage.message(staying, "a");
+    stage.now += 5_000;
+    stage.dispatcher.sweep(0);
+    expect(staying.connection.phase).toBe("leaving");
+    stage.dispatcher.stay(staying.connection, 5_000);
+    stage.message(staying, "b");
+    expect(staying.connection.delivered).toBe(1);
+    stage.read(worker);
+    expect(worker.log.slice(-2)).toEqual(["c0 a", "unpin c0 for good"]);
   });
 
   test("does not stay with the next worker: that has nothing of it in memory", () => {

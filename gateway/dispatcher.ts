@@ -138,7 +138,7 @@ export class Dispatcher {
 
   private park(connection: Connection, event: ConnectionEvent): void {
     this.transitions.queues.park(connection, event);
-    if (connection.phase === "leaving") this.handover.parked();
+    if (connection.phase === "leaving" && connection.staysUntil <= 0) this.handover.parked();
   }
 
   // ── what workers say ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -58,8 +58,8 @@ export class EventQueues {
 
   /** Gives the worker as much of what is parked as it may have. */
   advance(connection: Connection): void {
-    const { worker, events, phase } = connection;
-    if (worker === undefined || worker.loss !== undefined || phase === "leaving") return;
+    const { worker, events, phase, staysUntil } = connection;
+    if (worker === undefined || worker.loss !== undefined || (phase === "leaving" && staysUntil <= 0)) return;
     while (connection.delivered < events.length && this.mayDeliver(connection, worker)) {
       if (this.dropUnheard(connection, worker)) continue;
       const event = events[connection.delivered] as ConnectionEvent;

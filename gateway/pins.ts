@@ -5,6 +5,7 @@ import { packValue } from "../protocol/msgpack.ts";
 import { toWorker } from "../protocol/records.ts";
 import { type Connection, pinBodyOf } from "./connection.ts";
 import type { HandoverMeter } from "./handover-meter.ts";
+import { hasStayed } from "./stays.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
 const nothing = new Uint8Array(0);
@@ -35,12 +36,14 @@ export class Pins {
     worker.link.append(head, packValue(pinBodyOf(connection)));
     if (connection.firstEvent > 0) worker.adoptionBatch = worker.link.lastBatch;
     if (connection.leavingSince === 0) return;
-    this.options.handover.moved(this.options.now() - connection.leavingSince);
+    this.options.handover.moved(Math.max(0, this.options.now() - connection.leavingSince));
     connection.leavingSince = 0;
   }
 
   askBack(connection: Connection, worker: WorkerPeer): void {
     connection.leavingSince = this.options.now();
+    // The turn under way may ask for one that begins now.
+    if (connection.staysUntil !== hasStayed) connection.staysUntil = 0;
     // Counted as gone at once, so that no more than the surplus is asked back.
     worker.pinned.delete(connection);
     worker.leaving.add(connection);
@@ -48,11 +51,12 @@ export class Pins {
       connection.isReturning = true;
       worker.returning++;
     }
-    this.tellUnpin(connection, worker);
+    this.tellUnpin(connection, worker, connection.staysUntil === hasStayed);
   }
 
-  tellUnpin(connection: Connection, worker: WorkerPeer): void {
-    worker.link.appendEmpty({ type: toWorker.unpin, flags: 0, extra: 0, slot: connection.slot, epoch: connection.epoch });
+  /** @param isFinal No stay that its turn asks for counts. */
+  tellUnpin(connection: Connection, worker: WorkerPeer, isFinal: boolean): void {
+    worker.link.appendEmpty({ type: toWorker.unpin, flags: 0, extra: isFinal ? 1 : 0, slot: connection.slot, epoch: connection.epoch });
   }
 
   /** The worker has it no more: it has said so, was lost, or is not believed. */

@@ -6,7 +6,7 @@ import { sliceMs } from "../process/time-slice.ts";
 import type { Candidates } from "./candidates.ts";
 import type { Connection } from "./connection.ts";
 import { ConnectionList } from "./connection-list.ts";
-import { Stays } from "./stays.ts";
+import { hasStayed, Stays } from "./stays.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
 export interface PlacementLimits {
@@ -221,6 +221,8 @@ export class Placement {
     const { candidates, moveAway } = this.options;
     const { worker, phase } = connection;
     if (worker === undefined || phase !== "pinned" || candidates.all.includes(worker)) return;
-    if (worker.isDraining || candidates.all.length > 0) moveAway(connection);
+    if (!worker.isDraining && candidates.all.length === 0) return;
+    connection.staysUntil = hasStayed;
+    moveAway(connection);
   }
 }

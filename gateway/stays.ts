@@ -8,16 +8,19 @@ export const longestStayMs = 10_000;
 /** A worker that drains is not held up for longer: its DRAIN_MS is 8 s by default, of which its turns need some. */
 const drainStayMs = 5_000;
 
+/** `staysUntil` of a connection that was asked back behind its stay, or whose stay has ended since: there is no other until it has moved. */
+export const hasStayed = -1;
+
 export interface StaysOptions {
   readonly now: () => number;
-  /** Its time is up, and it had to move meanwhile. */
+  /** Its time is up, and a hand-over has waited for it. */
   readonly move: (connection: Connection) => void;
 }
 
 export class Stays {
   private readonly options: StaysOptions;
-  /** A hand-over has passed them over. */
-  private readonly passed = new Set<Connection>();
+  /** A hand-over waits for them. */
+  private readonly awaited = new Set<Connection>();
 
   constructor(options: StaysOptions) {
     this.options = options;
@@ -25,16 +28,20 @@ export class Stays {
 
   /** A turn has asked that its connection is left where it is. @param ms 0: it may move from now on. */
   set(connection: Connection, ms: number): void {
-    const { now } = this.options;
+    if (connection.staysUntil === hasStayed) return;
+    const isLeaving = connection.phase === "leaving";
     // It moves once all of its turn has been applied: moving may close it.
-    if (ms === 0) connection.staysUntil = 0;
+    if (ms === 0) connection.staysUntil = isLeaving ? hasStayed : 0;
     // Else a client that goes on and on would hold up a deploy for good.
-    else if (!this.passed.has(connection)) connection.staysUntil = now() + Math.min(ms, longestStayMs);
+    else if (isLeaving ? connection.staysUntil === 0 : !this.awaited.has(connection)) {
+      connection.staysUntil = this.options.now() + Math.min(ms, longestStayMs);
+    }
+    if (isLeaving) connection.leavingSince = Math.max(this.options.now(), connection.staysUntil);
   }
 
   /** A turn of it has committed. */
   committed(connection: Connection): void {
-    if (this.passed.size > 0 && connection.staysUntil === 0) this.end(connection);
+    if (this.awaited.size > 0 && connection.staysUntil === 0) this.end(connection);
   }
 
   /** @returns whether a hand-over leaves it where it is: `move` follows. */
@@ -42,17 +49,17 @@ export class Stays {
     const { worker } = connection;
     if (worker !== undefined) connection.staysUntil = Math.min(connection.staysUntil, worker.drainsSince + drainStayMs);
     if (connection.staysUntil <= this.options.now()) return false;
-    this.passed.add(connection);
+    this.awaited.add(connection);
     return true;
   }
 
   sweep(): void {
     const now = this.options.now();
-    for (const connection of this.passed) if (connection.phase !== "pinned" || connection.staysUntil <= now) this.end(connection);
+    for (const connection of this.awaited) if (connection.phase !== "pinned" || connection.staysUntil <= now) this.end(connection);
   }
 
   private end(connection: Connection): void {
     connection.staysUntil = 0;
-    if (this.passed.delete(connection)) this.options.move(connection);
+    if (this.awaited.delete(connection)) this.options.move(connection);
   }
 }

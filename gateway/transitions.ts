@@ -193,7 +193,7 @@ export class Transitions {
       case "askBack":
         return this.pins.askBack(connection, worker);
       case "dismiss":
-        return this.pins.tellUnpin(connection, worker);
+        return this.pins.tellUnpin(connection, worker, true);
       case "takeBack":
         return void this.takeBack(connection, worker);
       case "redeliver":

@@ -98,7 +98,7 @@ class Worker implements TurnGateway {
     const mailbox = this.mailboxes.get(slot);
     if (mailbox?.pin.epoch !== epoch) return;
     const marks = { redelivered: (batch.flags(index) & flag.redelivered) !== 0, flushed: batch.extra(index) };
-    if (type === toWorker.unpin) mailbox.leave();
+    if (type === toWorker.unpin) mailbox.leave(batch.extra(index) === 1);
     else if (type === toWorker.flushed) this.confirms.get(mailbox)?.();
     else if (type === toWorker.message) mailbox.push({ type, message: new ReceivedMessage(batch.view(index), false), ...marks });
     else if (type === toWorker.timer) mailbox.push({ type, ...decodeTimer(batch.payload(index)), ...marks });

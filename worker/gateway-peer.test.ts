@@ -78,7 +78,7 @@ test("a mailbox that was asked back is given back once nothing of it runs", () =
   const mailbox = pin(1);
   gateway.idle(mailbox);
   expect(gateway.get(1)).toBe(mailbox);
-  mailbox.leave();
+  mailbox.leave(false);
   gateway.idle(mailbox);
   gateway.idle(mailbox);
   gateway.link.flush();

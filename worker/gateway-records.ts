@@ -126,7 +126,7 @@ export class GatewayRecords {
         return turns.run(mailbox);
       }
       case toWorker.unpin:
-        mailbox.leave();
+        mailbox.leave(batch.extra(index) === 1);
         return turns.run(mailbox);
       case toWorker.flushed:
         return gateway.confirmFlush(mailbox);

@@ -101,7 +101,7 @@ test("it is given back between turns, not within one", () => {
   const box = mailbox();
   box.push(message("a"));
   const event = box.begin() as MailboxEvent;
-  box.leave();
+  box.leave(false);
   expect(box.release()).toBe(false);
   box.done(event, false);
   expect(box.release()).toBe(true);
@@ -121,26 +121,41 @@ test("a message that waits keeps none of the batch that it came in", () => {
 
 // ── any sequence of what may happen to a mailbox ──────────────────────────────────────────────────────────────────────
 
-type Step = "push" | "close" | "begin" | "done" | "doneCloses" | "leave" | "release" | "forget";
+type Step = "push" | "close" | "begin" | "done" | "doneCloses" | "leave" | "leaveForGood" | "stay" | "endStay" | "release" | "forget";
 
 /** What a mailbox has to do with its steps, as simply as it can be said. */
 interface Model {
   waiting: MailboxEvent[];
   running: MailboxEvent | undefined;
   hasLeft: boolean;
+  stays: boolean;
+  /** Its stay has ended after it was asked back. */
+  hasStayed: boolean;
   hasClosed: boolean;
   isGone: boolean;
   releases: number;
 }
 
 const often: readonly Step[] = ["push", "push", "push", "begin", "begin", "begin", "done", "done", "done"];
-const anyStep = fc.constantFrom<Step>(...often, "close", "doneCloses", "leave", "release", "forget");
+const anyStep = fc.constantFrom<Step>(
+  ...often,
+  "stay",
+  "stay",
+  "endStay",
+  "close",
+  "doneCloses",
+  "leave",
+  "leaveForGood",
+  "release",
+  "forget",
+);
 
-test("order is kept, one runs at a time, and nothing runs after leave, close or forget", () => {
+test("order is kept, one runs at a time, and nothing runs after close or forget, nor after leave unless it stays", () => {
   fc.assert(
     fc.property(fc.array(anyStep, { maxLength: 60, size: "max" }), (steps) => {
       const box = mailbox();
-      const model: Model = { waiting: [], running: undefined, hasLeft: false, hasClosed: false, isGone: false, releases: 0 };
+      const stay = { hasLeft: false, stays: false, hasStayed: false };
+      const model: Model = { waiting: [], running: undefined, ...stay, hasClosed: false, isGone: false, releases: 0 };
       for (const [index, step] of steps.entries()) {
         take(step, box, model, `message ${index}`);
         expect(box.isRunning && !box.isGone).toBe(model.running !== undefined && !model.isGone);
@@ -153,13 +168,57 @@ test("order is kept, one runs at a time, and nothing runs after leave, close or 
   );
 });
 
+// Found by the property: the second one was refused, and the third one ran.
+test("what comes while the turn runs that asks to stay is run behind it", () => {
+  const box = mailbox();
+  const [first, second, third] = [message("first"), message("second"), message("third")];
+  box.push(first);
+  box.begin();
+  box.leave(false);
+  box.push(second);
+  box.stay(1);
+  box.done(first, false);
+  box.push(third);
+  expect([box.begin(), box.release()]).toEqual([second, false]);
+});
+
+// What was refused or dropped goes to another worker, with all that came behind it.
+test("once an event was refused or dropped, no later one runs, however it leaves and stays", () => {
+  const steps = fc.constantFrom<Step>(...often, "stay", "stay", "stay", "leave", "leave", "endStay", "leaveForGood", "release");
+  fc.assert(
+    fc.property(fc.array(steps, { maxLength: 60, size: "max" }), (taken) => {
+      const box = mailbox();
+      const came: MailboxEvent[] = [];
+      const ran: MailboxEvent[] = [];
+      let running: MailboxEvent | undefined;
+      for (const [index, step] of taken.entries()) {
+        if (step === "push") box.push(came[came.push(message(`message ${index}`)) - 1] as MailboxEvent);
+        else if (step === "leave" || step === "leaveForGood") box.leave(step === "leaveForGood");
+        else if (step === "endStay") box.endStay();
+        else if (step === "release") box.release();
+        else if (step === "stay" && running !== undefined) box.stay(1);
+        else if (step === "done" && running !== undefined) {
+          box.done(running, false);
+          running = undefined;
+        } else if (step === "begin" && running === undefined) {
+          running = box.begin();
+          if (running !== undefined) ran.push(running);
+        }
+      }
+      expect(ran).toEqual(came.slice(0, ran.length));
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
 function take(step: Step, box: Mailbox, model: Model, name: string): void {
   switch (step) {
     case "push":
     case "close": {
       const event = step === "close" ? { ...close } : message(name);
       box.push(event);
-      if (!model.isGone && !model.hasLeft && (!model.hasClosed || step === "close")) model.waiting.push(event);
+      const isTaken = model.hasLeft ? model.running !== undefined || model.stays : !model.hasClosed || step === "close";
+      if (!model.isGone && isTaken) model.waiting.push(event);
       return;
     }
     case "begin": {
@@ -175,18 +234,31 @@ function take(step: Step, box: Mailbox, model: Model, name: string): void {
       box.done(model.running, closes);
       if (model.running.type === toWorker.close) model.isGone = true;
       model.running = undefined;
-      if (!closes) return;
-      model.hasClosed = true;
-      model.waiting = model.waiting.filter(({ type }) => type === toWorker.close).slice(0, 1);
-      return;
+      if (closes) {
+        model.hasClosed = true;
+        model.stays = false;
+        model.waiting = model.waiting.filter(({ type }) => type === toWorker.close).slice(0, 1);
+      }
+      return dropUnlessStaying(model);
     }
     case "leave":
-      box.leave();
+    case "leaveForGood":
+      box.leave(step === "leaveForGood");
       model.hasLeft = true;
-      model.waiting = [];
+      if (step === "leaveForGood") endStay(model);
+      return dropUnlessStaying(model);
+    case "stay":
+      // A turn asks for it.
+      if (model.running === undefined || model.isGone) return;
+      box.stay(1);
+      model.stays ||= !model.hasLeft || !model.hasStayed;
       return;
+    case "endStay":
+      box.endStay();
+      endStay(model);
+      return dropUnlessStaying(model);
     case "release": {
-      const expected = model.hasLeft && model.running === undefined && !model.isGone;
+      const expected = model.hasLeft && model.running === undefined && !model.stays && !model.isGone;
       expect(box.release()).toBe(expected);
       if (!expected) return;
       model.isGone = true;
@@ -198,4 +270,14 @@ function take(step: Step, box: Mailbox, model: Model, name: string): void {
       model.isGone = true;
       model.waiting = [];
   }
+}
+
+function endStay(model: Model): void {
+  model.stays = false;
+  model.hasStayed ||= model.hasLeft;
+}
+
+function dropUnlessStaying(model: Model): void {
+  if (!model.hasLeft || model.running !== undefined || model.stays || model.isGone) return;
+  model.waiting = [];
 }

@@ -108,9 +108,12 @@ export class Mailbox {
   next: number;
   /** How often the event that runs has flushed, in dead workers and here, as far as its gateway has confirmed it. */
   flushed = 0;
+  /** By the clock of Turns: where it was asked back, it goes on until then; 0: it does not. See Stays. */
+  staysUntil = 0;
+  private hasStayed = false;
   private readonly events: MailboxEvent[] = [];
   private running: MailboxEvent | undefined;
-  /** open: it takes events. closed: by a turn of its own; it takes its close. leaving: it takes none. gone: nothing of it counts any more. */
+  /** open: it takes events. closed: by a turn of its own; it takes its close. leaving: it was asked back, and takes what its turn or its stay may need. gone: nothing of it counts any more. */
   private phase: "open" | "closed" | "leaving" | "gone" = "open";
 
   constructor(pin: MailboxOptions) {
@@ -158,10 +161,16 @@ export class Mailbox {
   }
 
   push(event: MailboxEvent): void {
-    // After its own close a connection is told of its onClose, and of nothing else.
-    if (this.phase !== "open" && !(this.phase === "closed" && event.type === toWorker.close)) return;
+    if (!this.takes(event)) return;
     if ("message" in event && (this.isRunning || this.events.length > 0)) event.message.detach();
     this.events.push(event);
+  }
+
+  private takes({ type }: MailboxEvent): boolean {
+    // The turn under way may ask to stay. What was refused is another worker's: nothing behind it may run here.
+    if (this.phase === "leaving") return this.isRunning || this.staysUntil > 0;
+    // After its own close a connection is told of its onClose, and of nothing else.
+    return this.phase === "open" || (this.phase === "closed" && type === toWorker.close);
   }
 
   /** @returns the event to run now, if any; `done` has to follow. */
@@ -178,22 +187,46 @@ export class Mailbox {
     if (isCounted(event.type)) this.next++;
     if (event.type === toWorker.timer && this.timers.byName.get(event.name) === event.number) this.timers.byName.delete(event.name);
     if (event.type === toWorker.close) this.phase = "gone";
-    if (!closes) return;
+    if (closes) this.closed();
+    this.dropUnlessStaying();
+  }
+
+  private closed(): void {
+    this.staysUntil = 0;
     if (this.phase === "open") this.phase = "closed";
     const close = this.events.find(({ type }) => type === toWorker.close);
     this.events.length = 0;
     if (close !== undefined) this.events.push(close);
   }
 
-  /** Gives back what has not begun. */
-  leave(): void {
+  /** The turn under way asks for that. Once it was asked back, it stays once, and no longer than it has asked for first. */
+  stay(until: number): void {
+    if (this.phase !== "leaving" || (this.staysUntil === 0 && !this.hasStayed)) this.staysUntil = until;
+  }
+
+  endStay(): void {
+    this.staysUntil = 0;
+    if (this.phase === "leaving") this.hasStayed = true;
+    this.dropUnlessStaying();
+  }
+
+  /**
+   * Gives back what has not begun, unless it stays, or the turn under way asks for that.
+   * @param hasStayed Its gateway has waited for its stay: there is no other.
+   */
+  leave(hasStayed: boolean): void {
     if (this.phase !== "gone") this.phase = "leaving";
-    this.events.length = 0;
+    if (hasStayed) this.endStay();
+    this.dropUnlessStaying();
+  }
+
+  private dropUnlessStaying(): void {
+    if (this.phase === "leaving" && !this.isRunning && this.staysUntil === 0) this.events.length = 0;
   }
 
   /** @returns whether it can be given back now: true once. */
   release(): boolean {
-    if (this.phase !== "leaving" || this.isRunning) return false;
+    if (this.phase !== "leaving" || this.isRunning || this.staysUntil > 0) return false;
     this.phase = "gone";
     return true;
   }

@@ -242,6 +242,7 @@ export class TurnConnection implements Connection {
     if (!Number.isInteger(ms) || ms < 0 || ms > 10_000) throw new RangeError(`stay takes 0 to 10,000 milliseconds, not ${ms}`);
     needLevel(turn.mailbox.pin.level, 1, "conn.stay");
     turn.effects.add(toGateway.stay, "", 0, ms);
+    turn.stayMs = ms;
   }
 
   countMessages(more: number): void {

@@ -51,6 +51,8 @@ export class RunningTurn implements Turn, MeasuredTurn {
   identity: IdentityBody | undefined;
   private shownState: unknown;
   closing: { readonly code: number; readonly reason: string } | undefined;
+  /** For how long the connection is to stay with this worker; undefined: the turn says nothing of it. */
+  stayMs: number | undefined;
   /** Its socket is to be another connection's. */
   moves = false;
   isOver = false;

@@ -2,10 +2,10 @@
 
 import { describe, expect, test } from "vitest";
 import { toWorker } from "../protocol/records.ts";
-import type { Connection, Turn } from "./handler.ts";
+import { type Connection, defineHandler, type Turn } from "./handler.ts";
 import { Mailbox } from "./mailbox.ts";
 import { ReceivedMessage } from "./message.ts";
-import { bench, type Count, close, deferred, fresh, message } from "./testing/turn-bench.ts";
+import { Bench, bench, type Count, close, deferred, fresh, message } from "./testing/turn-bench.ts";
 
 describe("a turn that takes too long", () => {
   test("is treated as thrown when its time is up, not before; what it does afterwards has no effect", async () => {
@@ -232,5 +232,92 @@ describe("flush", () => {
     }).take(message());
     await it.settle();
     expect(it.commits).toEqual([{ end: "commit", effects: ["state.tooLarge"] }]);
+  });
+});
+
+describe("a connection that was asked back", () => {
+  function leave({ turns, mailbox }: Bench, hasStayed = false): void {
+    mailbox.leave(hasStayed);
+    turns.run(mailbox);
+  }
+
+  const staying = () =>
+    new Bench(
+      defineHandler({
+        path: "/a",
+        async onMessage(conn, sent) {
+          await Promise.resolve();
+          if (sent.text() === "flush") {
+            conn.stay(5_000);
+            await conn.flush();
+          } else conn.stay(sent.text() === "end" ? 0 : 5_000);
+        },
+      }),
+      { level: 1 },
+    );
+
+  test("stays for as long as the turn under way asks for, with what waits behind it and what comes", async () => {
+    const it = staying().take(message("first"), message("second"));
+    leave(it);
+    it.take(message("third"));
+    await it.settle();
+    expect([it.commits.length, it.mailbox.release()]).toEqual([3, false]);
+    it.take(message("end"), message("another worker's"));
+    await it.settle();
+    expect([it.commits.length, it.mailbox.release()]).toEqual([4, true]);
+  });
+
+  test("stays from a flush on, while its turn goes on", async () => {
+    const it = staying().take(message("flush"));
+    leave(it);
+    await it.settle();
+    it.confirm();
+    it.take(message("second"));
+    await it.settle();
+    expect([it.commits.length, it.mailbox.release()]).toEqual([3, false]);
+  });
+
+  test("stays no longer than that, however often it asks, and is given back then", async () => {
+    const it = staying().take(message("first"));
+    leave(it);
+    await it.settle();
+    it.now += 4_999;
+    it.take(message("second"));
+    await it.settle();
+    it.turns.sweep();
+    expect([it.commits.length, it.mailbox.release()]).toEqual([2, false]);
+    it.now += 1;
+    it.take(message("third"));
+    it.turns.sweep();
+    it.take(message("another worker's"));
+    await it.settle();
+    expect([it.commits.length, it.mailbox.release()]).toEqual([3, true]);
+  });
+
+  test("does not stay where its gateway has waited for that", async () => {
+    const it = staying().take(message("first"), message("another worker's"));
+    leave(it, true);
+    await it.settle();
+    expect([it.commits.length, it.mailbox.release()]).toEqual([1, true]);
+  });
+
+  test("stays 5 s where its worker drains", async () => {
+    const it = staying();
+    it.turns.stays.drain();
+    it.now += 4_000;
+    it.take(message("first"));
+    leave(it);
+    await it.settle();
+    expect(it.mailbox.release()).toBe(false);
+    it.now += 1_000;
+    it.turns.sweep();
+    expect(it.mailbox.release()).toBe(true);
+  });
+
+  test("is given back behind the turn under way where that asks for nothing, and what waits is another worker's", async () => {
+    const it = bench({ onMessage: () => Promise.resolve() }).take(message("first"), message("second"));
+    leave(it);
+    await it.settle();
+    expect([it.commits.length, it.mailbox.release()]).toEqual([1, true]);
   });
 });

@@ -14,6 +14,7 @@ import type { Refusals } from "./refusal-counts.ts";
 import { answer, answerError } from "./request-reply.ts";
 import { checkState } from "./state.ts";
 import { encodeState } from "./state-codec.ts";
+import { Stays } from "./stays.ts";
 import { isThenable } from "./thenable.ts";
 import { type HookName, RunningTurn, type TurnHost, type TurnLimits } from "./turn.ts";
 import { TurnMeter } from "./turn-meter.ts";
@@ -48,6 +49,7 @@ export class Turns implements TurnHost {
   readonly counters = { committed: 0, thrown: 0, timedOut: 0 };
   readonly meter: TurnMeter;
   readonly lock: TurnHost["lock"];
+  readonly stays: Stays;
   private readonly options: TurnsOptions;
   private readonly ran: () => number;
   /** Turns that wait for something, with what is to happen when they take too long; the oldest first. A mailbox has one at a time. */
@@ -56,6 +58,7 @@ export class Turns implements TurnHost {
   constructor(options: TurnsOptions) {
     this.options = options;
     this.meter = new TurnMeter(options.now);
+    this.stays = new Stays({ now: options.now, run: (mailbox) => this.run(mailbox) });
     this.ran = options.ran ?? options.now;
     this.release = options.release;
     this.app = options.app;
@@ -109,6 +112,7 @@ export class Turns implements TurnHost {
 
   /** To be called several times a second. */
   sweep(): void {
+    this.stays.sweep();
     const ran = this.ran();
     for (const [mailbox, { deadline, cutOff }] of this.pending) {
       // All have the same limit: who began later ends later.
@@ -133,8 +137,14 @@ export class Turns implements TurnHost {
     const { gateway } = mailbox.pin;
     gateway.commit(mailbox, turn.effects, flag.flush);
     turn.settleFlush();
+    this.stay(turn);
     await gateway.flushed(mailbox);
     if (!turn.isOver) mailbox.flushed++;
+  }
+
+  private stay(turn: RunningTurn): void {
+    if (turn.stayMs !== undefined) this.stays.set(turn.mailbox, turn.stayMs);
+    turn.stayMs = undefined;
   }
 
   // One turn. No closures before something waits: tsx gives each of them its name again, whenever it is made.
@@ -246,6 +256,7 @@ export class Turns implements TurnHost {
     const { mailbox } = turn;
     turn.end();
     turn.settle();
+    this.stay(turn);
     const closes = turn.closing !== undefined || turn.moves;
     const isGone = mailbox.isGone;
     mailbox.done(turn.event, closes);

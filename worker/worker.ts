@@ -266,6 +266,7 @@ export class Worker {
     this.state = "draining";
     onStart.end();
     tasks.end();
+    this.turns.stays.drain();
     this.presence.announce();
     await finishWork({ config, onStart, tasks, gateways, requests, gatewayLostHooks, exclusive, orphanedCloses, now, log });
     requests.stop();

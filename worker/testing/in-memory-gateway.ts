@@ -131,7 +131,7 @@ export class InMemoryGateway {
     for (const worker of this.workers) worker.sweep();
     for (const connection of this.open) {
       expire(connection, this.arriving);
-      this.moveOn(connection);
+      this.moveOn(connection, connection.staysUntil > 0);
     }
   }
 
@@ -161,13 +161,13 @@ export class InMemoryGateway {
   handOver(next: TestRelease): void {
     this.active = next;
     this.startWorker();
-    for (const connection of this.connections.values()) this.moveOn(connection);
+    for (const connection of this.connections.values()) this.moveOn(connection, false);
   }
 
-  /** To the latest worker, if it may move. */
-  private moveOn({ mailbox, staysUntil }: HeldConnection): void {
+  /** To the latest worker, if it may move. @param hasStayed The hand-over has waited for it: a turn under way cannot ask for that again. */
+  private moveOn({ mailbox, staysUntil }: HeldConnection, hasStayed: boolean): void {
     if (mailbox === undefined || staysUntil > this.clockMs || this.isLatest(mailbox)) return;
-    mailbox.leave();
+    mailbox.leave(hasStayed);
     this.settle(mailbox);
   }
 
@@ -290,7 +290,7 @@ export class InMemoryGateway {
     if (ms === 0) {
       connection.staysUntil = 0;
       // Once its turn has committed.
-      queueMicrotask(() => this.moveOn(connection));
+      queueMicrotask(() => this.moveOn(connection, true));
     } else if (this.isLatest(connection.mailbox)) connection.staysUntil = this.clockMs + ms;
   }
 
