@@ -1136,7 +1136,7 @@ describe("a connection", () => {
     stage.dispatcher.broken(client.connection);
     expect(client.brokenWith).toBe("connection.bug");
     stage.finish();
-    expect(worker.log.slice(-3)).toEqual(["unpin c0", "pin c0", "c0 close 1011"]);
+    expect(worker.log.slice(-3)).toEqual(["unpin c0 for good", "pin c0", "c0 close 1011"]);
     expect(client.ended).toBe(1);
   });
 
