@@ -72,7 +72,8 @@ export class Frontend {
       topics: this.sessionTopics,
       publishToSockets: (topic, data, isBinary) => this.server?.publish(topic, data, isBinary),
       now,
-      unansweredAt: () => (now() - this.awayAt < backMs ? 0 : requests.unansweredAt),
+      // What has come to another one since its last hello may be unanswered, too.
+      unansweredAt: () => Math.min(this.unansweredAt, ...options.peers.withSessions(reconnectMs).map((peer) => peer.unansweredAt)),
       later: (run) => setImmediate(run),
       limitBytes: () => settings.config.BACKPRESSURE_BYTES,
       totalBytes: () => settings.config.BACKPRESSURE_TOTAL_BYTES,
@@ -107,6 +108,17 @@ export class Frontend {
       now,
       later: (run) => setImmediate(run),
     });
+  }
+
+  /** For how long a request has waited that no worker has answered; -Infinity: none does. */
+  get unansweredMs(): number {
+    return this.options.now() - this.unansweredAt;
+  }
+
+  // When the oldest came. Where NATS or the workers were away, requests may have waited at others for as long as can be.
+  private get unansweredAt(): number {
+    const { now, requests } = this.options;
+    return now() - this.awayAt < backMs ? 0 : requests.unansweredAt;
   }
 
   /** 0 until it listens. */

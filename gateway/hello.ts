@@ -27,6 +27,7 @@ export function helloOf(gateway: Gateway): GatewayHello {
     tellsStates: true,
     hearsWorkers: true,
     level: gatewayLevel,
+    ...(Number.isFinite(frontend.unansweredMs) && { unansweredMs: frontend.unansweredMs }),
     serving: dispatcher.serving,
     routes: dispatcher.routes,
     pins: Object.fromEntries([...workers.all()].map((worker) => [worker.id, worker.pins])),

@@ -44,6 +44,16 @@ test("who may have sessions: whoever was heard so lately, but for what is excuse
   expect(lately()).toEqual([]);
 });
 
+test("since when requests at another one may be unanswered: since its last hello, or as long as that says", () => {
+  const unansweredAt = () => peers.withSessions(5_000).map((peer) => peer.unansweredAt);
+  peers.hear(hello("g1"));
+  peers.hear({ ...hello("g2"), unansweredMs: 700 });
+  expect(unansweredAt()).toEqual([1_000, 300]);
+  nowMs += 1_000;
+  peers.hear(hello("g2"));
+  expect(unansweredAt()).toEqual([1_000, 2_000]);
+});
+
 test("whoever ends, or has gone, is not", () => {
   for (const id of ["g1", "g2"]) peers.hear(hello(id));
   peers.hear({ kind: "gone", id: "g1", reason: "bye" });

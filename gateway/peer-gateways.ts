@@ -12,6 +12,8 @@ export interface PeerGateway {
   readonly isDraining: boolean;
   /** See protocol/level.ts. */
   readonly level: number;
+  /** Requests that came to it before then are answered, as far as is known. */
+  readonly unansweredAt: number;
 }
 
 export interface PeerGatewaysOptions {
@@ -49,9 +51,10 @@ export class PeerGateways {
       for (const listener of this.goneListeners) listener(announcement.id);
     }
     if (announcement.kind !== "gateway") return;
-    const { id, draining = false, level = 0 } = announcement;
+    const { id, draining = false, level = 0, unansweredMs = 0 } = announcement;
+    const heardAt = this.options.now();
     this.askedAt.delete(id);
-    this.peers.set(id, { id, heardAt: this.options.now(), isDraining: draining, level });
+    this.peers.set(id, { id, heardAt, isDraining: draining, level, unansweredAt: heardAt - unansweredMs });
   }
 
   /** What they say arrives from now on. */

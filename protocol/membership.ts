@@ -155,6 +155,8 @@ const gateway = v.object({
   hearsWorkers: v.optional(v.boolean()),
   /** See level.ts. Missing: 0. */
   level: v.optional(v.number()),
+  /** How long the oldest request has waited that no worker has answered; missing: none does. */
+  unansweredMs: v.optional(v.pipe(v.number(), v.minValue(0))),
   /** Whether a message could be answered: a worker of the active release is linked. */
   serving: v.boolean(),
   /** Open connections by path pattern of the release that serves them. */

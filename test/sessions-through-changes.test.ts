@@ -60,6 +60,27 @@ test("deploys, killed workers and a NATS that restarts, through two gateways: no
   await publisher.close();
 });
 
+test("a session is not closed as idle while a request of its client waits for a slow worker, whichever gateway it has come to", async () => {
+  system = await TestSystem.start({ handlers: "sessions" });
+  const port = await freePort("127.0.0.1");
+  const { pid } = system.startGateway({ PORT: String(port) });
+  await system.until(() => system.gatewayHellos.some((hello) => hello.pid === pid && hello.serving), "another gateway serves");
+  // For some time after their start, they wait for requests that may have waited meanwhile.
+  await system.until(() => system.gatewayHellos.every((hello) => hello.unansweredMs === undefined), "nothing waits");
+  const watcher = await TestClient.open(`${system.url}/line/a/watcher`);
+  const url = `${system.url}/line/a/slow`;
+  const waiting = await LineClient.open(url, "idle=500");
+  const answer = ask(`http://127.0.0.1:${port}/line/a/slow?hold=4000`);
+  await watcher.until(() => watcher.received.includes("holding"), "a worker has the request");
+  waiting.abort();
+  await system.until(() => system.gatewayHellos.some(({ unansweredMs = 0 }) => unansweredMs > 2_000), "it has waited for long");
+  watcher.send("say still there");
+  expect(await answer).toMatchObject({ status: 200, body: expect.stringContaining("still there") });
+  // It is idle now.
+  await watcher.until(() => watcher.received.some((text) => /^closed \S+ 1006/.test(String(text))), "it is closed");
+  await watcher.close();
+});
+
 test("what ends a session is told to onClose once: a client that is away, one that gives up, two that receive, one that reads too slowly", async () => {
   system = await TestSystem.start({ handlers: "sessions", environment: { BACKPRESSURE_BYTES: "200000", MESSAGE_BYTES: "100000" } });
   const watch = await TestClient.open(`${system.url}/line/a/watch`);

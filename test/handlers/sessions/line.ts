@@ -27,8 +27,12 @@ function receiveOf(query: URLSearchParams): Receive {
 export default defineHandler({
   path: "/line/:room/:key",
   state: type<{ sent: number }>({ sent: 0 }),
-  async onRequest(request, { params: { key }, sessionMissing }) {
+  async onRequest(request, { params: { key, room }, app, sessionMissing }) {
     const { searchParams: query } = new URL(request.url);
+    if (query.has("hold")) {
+      await app.publish(`room:${room}`, "holding");
+      await new Promise((resolve) => setTimeout(resolve, Number(query.get("hold"))));
+    }
     if (request.method === "POST") {
       const messages = (await request.text()).split("\n").filter((line) => line !== "");
       return deliverMessages({ key, messages, response: { status: 204 }, missing });
