@@ -9,7 +9,7 @@ import { freePort } from "../supervisor/port.ts";
 import { patienceMs } from "../testbed/patience.ts";
 import { Signal } from "../testbed/signal.ts";
 import { startNats } from "./nats.ts";
-import { TestSystem } from "./system.ts";
+import { type TestProcess, TestSystem } from "./system.ts";
 
 let folder: string;
 let system: TestSystem;
@@ -122,16 +122,25 @@ test.each([
   expect(await ada.socket.emitWithAck("who")).toEqual([true, [id, "room"].sort(), { value: { nested: [1] } }]);
 });
 
-test("at another gateway, and after its own was killed: the same socket", async () => {
-  const [first] = system.live("gateway");
-  const doomed = system.gatewayHellos[0];
-  const ada = await connect();
-  await ada.socket.emitWithAck("join", "room", 1);
-  // A port of its own: nobody knows to which of two gateways a shared one leads.
+/** @returns its URL. A port of its own: nobody knows to which of two gateways a shared one leads. */
+async function anotherGateway(): Promise<string> {
   const port = await freePort("127.0.0.1");
   const { pid } = system.startGateway({ PORT: String(port) });
   await system.until(() => system.gatewayHellos.some((hello) => hello.pid === pid && hello.serving), "another gateway serves");
-  const [own, other] = [system.url, `ws://127.0.0.1:${port}`];
+  return `ws://127.0.0.1:${port}`;
+}
+
+/** A gateway is killed, and said to be: as its supervisor would, which has seen it end. */
+async function killGateway({ gateway, id }: { gateway: TestProcess | undefined; id: string | undefined }): Promise<void> {
+  await gateway?.end("SIGKILL");
+  system.say({ kind: "gone", id: id ?? "", reason: "exited" });
+}
+
+test("at another gateway, and after its own was killed: the same socket", async () => {
+  const doomed = { gateway: system.live("gateway")[0], id: system.gatewayHellos[0]?.id };
+  const ada = await connect();
+  await ada.socket.emitWithAck("join", "room", 1);
+  const [own, other] = [system.url, await anotherGateway()];
   const bob = new Client();
   await bob.until(() => bob.events.length > 0, "bob is welcome");
   await bob.cut();
@@ -146,17 +155,43 @@ test("at another gateway, and after its own was killed: the same socket", async 
   // The listeners of "connection" have run, so those of "disconnect" will.
   await ada.socket.emitWithAck("who");
   bob.events.splice(0);
-  await first?.end("SIGKILL");
+  await doomed.gateway?.end("SIGKILL");
   await ada.until(() => ada.disconnects === 3, "is cut off");
   await bob.say(["room"], 3);
-  // As its supervisor would, which has seen it end.
-  system.say({ kind: "gone", id: doomed?.id ?? "", reason: "exited" });
+  await killGateway(doomed);
   await bob.until(() => bob.events.some(([event]) => event === "left"), "its disconnect is heard");
   await bob.say(["room"], 4);
   await ada.comesBack(other);
   await ada.hears(4);
   expect(ada.said()).toEqual([1, 2, 3, 4]);
   expect(ada.connects).toEqual([false, true, true, true]);
+});
+
+test("what was emitted to several rooms comes although the gateway died with it, and something newer had arrived", async () => {
+  const doomed = { gateway: system.live("gateway")[0], id: system.gatewayHellos[0]?.id };
+  const ada = await connect();
+  await ada.socket.emitWithAck("join", "room", 1);
+  const other = await anotherGateway();
+  const bob = new Client();
+  await bob.until(() => bob.events.length > 0, "bob is welcome");
+  await bob.cut();
+  await bob.comesBack(other);
+  await bob.socket.emitWithAck("join", "watch", 1);
+  await bob.say(["room"], 0);
+  await ada.hears(0);
+  ada.socket.emit("hang");
+  await bob.say(["room", "elsewhere"], 1);
+  await bob.say(["room"], 2);
+  await ada.hears(2);
+  await killGateway(doomed);
+  await ada.until(() => ada.disconnects === 1, "is cut off");
+  await bob.until(() => bob.events.some(([event]) => event === "left"), "its disconnect is heard");
+  await ada.comesBack(other);
+  await ada.hears(1);
+  expect([ada.said(), ada.connects]).toEqual([
+    [0, 2, 1],
+    [false, true],
+  ]);
 });
 
 test("cut off again and again while others talk: all is heard, once, and each room in its order", async () => {

@@ -17,6 +17,7 @@ export default socketIo(
         scope.emit("said", rooms, n);
         done();
       });
+      socket.on("hang", () => new Promise(() => undefined));
       socket.on("who", (done) => done([socket.recovered, [...socket.rooms].sort(), socket.data]));
       socket.on("kick", (done) => {
         done("first");

@@ -9,7 +9,6 @@ import { invalid, tooLarge, transportErrorCode } from "../../engine-io/engine.ts
 import type { Found, Server } from "../api/namespace.ts";
 import { type Client, type Next, Socket } from "../api/socket.ts";
 import { framesOf, isMeant, type Order, type Place } from "../rooms/broadcast.ts";
-import { offsetOf } from "../rooms/offset.ts";
 import { attachmentsOf, decodePacket, encodePacket, type Packet, packetType } from "./packet.ts";
 import { type Conn, memberInfo, RunningTurn, runIn, type SocketState } from "./turn.ts";
 
@@ -130,7 +129,12 @@ export class Session<Data> implements Client {
     const { name } = place;
     const { recovery } = this.io;
     const recovered = await recovery?.restore(place, auth, turn);
-    const state: SocketState = { ...(recovered?.state ?? this.newState()), auth, issued: Date.now(), isConnecting: true };
+    const state: SocketState = {
+      ...(recovered?.state ?? (await this.newState(place, turn))),
+      auth,
+      issued: Date.now(),
+      isConnecting: true,
+    };
     turn.state.sockets[name] = state;
     const socket = this.add(place, turn.conn, state);
     const isLetIn = recovered !== undefined && recovery?.skipMiddlewares;
@@ -155,9 +159,10 @@ export class Session<Data> implements Client {
     return socket;
   }
 
-  private newState(): Omit<SocketState, "auth" | "issued"> {
+  private async newState(place: Place, turn: RunningTurn): Promise<Omit<SocketState, "auth" | "issued">> {
     const id = `${this.id}.${randomBytes(6).toString("base64url")}`;
-    return { id, data: {}, lastAck: 0, acks: {}, ...(this.io.recovery && { recovery: this.io.recovery.begin() }) };
+    const recovery = await this.io.recovery?.begin(place, turn);
+    return { id, data: {}, lastAck: 0, acks: {}, ...(recovery && { recovery }) };
   }
 
   private add(place: Place, conn: Conn, { id, auth, issued, recovery }: SocketState): Socket<Data> {
@@ -203,10 +208,10 @@ export class Session<Data> implements Client {
   /** What somebody has asked of the sockets of a namespace. */
   ordered(topic: string, order: Order, turn: RunningTurn): void {
     const socket = [...this.sockets.values()].find(({ place }) => place.orders === topic);
-    if (socket === undefined || order.from === this.id || !isMeant(order, socket.rooms)) return;
+    if (socket === undefined || this.io.recovery?.hears(socket.place, order.emit?.text ?? "", turn) === false) return;
+    if (order.from === this.id || !isMeant(order, socket.rooms)) return;
     if (order.emit !== undefined) {
       const { text, attachments } = order.emit;
-      if (turn.conn.state.sockets[socket.place.name]?.recovery?.heard?.includes(offsetOf(text) ?? "")) return;
       socket.relay({ text, attachments: attachments.map((base64) => Buffer.from(base64, "base64")) });
     }
     if (order.join !== undefined) socket.join(order.join);

@@ -33,8 +33,10 @@ export interface SocketRecovery {
   /** When it was new, in ms since 1970. */
   readonly since: number;
   readonly isRecovered: boolean;
-  /** Offsets of orders that it got when it was recovered, and may get once more. */
+  /** Offsets of orders that were dealt with when it was recovered, and may come once more. */
   readonly heard?: readonly string[];
+  /** Offset of the last order that a turn of it has dealt with. */
+  passed?: string;
 }
 
 /** As much as is told of a member. */

@@ -2,8 +2,11 @@
 
 import { EventEmitter, once } from "node:events";
 import { expect, test, vi } from "vitest";
+import type { HistoryEntry } from "../../../handler.ts";
+import { ReceivedMessage } from "../../../message.ts";
 import { testHandler } from "../../../testing.ts";
 import { Client, chat, handler, pass } from "../testing/returning-client.ts";
+import { missedOf, type Returning } from "./missed.ts";
 
 test("what several rooms get, or all but one, has its place among the rest, whether the socket was there or not", async () => {
   const app = await testHandler(handler({}));
@@ -32,6 +35,17 @@ test("what several rooms get, or all but one, has its place among the rest, whet
   const { pid } = told;
   const third = await Client.open(app, { ...again.told, pid });
   expect(third.heard()).toEqual(["40"]);
+});
+
+test("what several rooms got before the socket joined one of them is not sent for having had no turn of its own", async () => {
+  const app = await testHandler(handler({}));
+  const [ada, bob] = [await Client.open(app), await Client.open(app)];
+  await bob.emit("rooms", ["a", "b"], "before");
+  await ada.emit("join", "a");
+  await bob.emit("all", "1");
+  await ada.cut();
+  const again = await Client.open(app, ada.told);
+  expect([again.heard(), (await again.who())[3]]).toEqual([["40"], true]);
 });
 
 test("and again, whatever it had got of what it had missed; also if it never got anything", async () => {
@@ -143,4 +157,61 @@ test("what is volatile or has attachments is not recovered, and does not cost th
   await ada.cut();
   for (const what of ["volatile", "binary", "all"]) await bob.emit(what, "1");
   expect((await Client.open(app, ada.told)).heard()).toEqual(["1", "40"]);
+});
+
+function entry(number: number, value: unknown, epoch = "one"): HistoryEntry {
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  return { data: new ReceivedMessage(Buffer.from(text), false), position: `${epoch}:${number}`, at: new Date(1_000_000 + number) };
+}
+
+/** Each has its number for its text, and a letter for its offset. */
+function said(number: number, letter: string, epoch?: string): HistoryEntry {
+  return entry(number, `42["said",${number},"${offsetOf(letter)}"]`, epoch);
+}
+
+function ordered(number: number, letter: string): HistoryEntry {
+  return entry(number, { rooms: ["a", "b"], except: [], emit: { text: `2["said",${number},"${offsetOf(letter)}"]`, attachments: [] } });
+}
+
+function offsetOf(letter: string): string {
+  return `${(1_000_000).toString(36)}-${letter.repeat(8)}`;
+}
+
+/** The text of what is missed by a client in room "a" whose socket began at 1, in order. */
+function missedBy(client: Partial<Returning> & { readonly passed?: string }, rooms: HistoryEntry[][], orders: HistoryEntry[] = []) {
+  const { passed = "", ...rest } = client;
+  const recovery = { pid: "", since: 1_000_000, isRecovered: false, passed };
+  const keep = { messages: 1_000, seconds: 100 };
+  const usual = { socketId: "x", rooms: new Set(["a"]), offset: undefined, beginning: entry(1, "new"), claim: entry(9, "claim"), keep };
+  return missedOf({ rooms, orders }, { ...usual, recovery, ...rest })?.map(({ text }) => JSON.parse(text.slice(2))[1]);
+}
+
+test("what was ordered is missed where no turn of the socket has dealt with it, whatever has arrived since; else where it is newer", () => {
+  const orders = [ordered(2, "b"), ordered(4, "d")];
+  const rooms = [[said(3, "c"), said(5, "e")]];
+  expect(missedBy({ offset: offsetOf("e") }, rooms, orders)).toEqual([2, 4]);
+  expect(missedBy({ offset: offsetOf("e"), passed: offsetOf("b") }, rooms, orders)).toEqual([4]);
+  expect(missedBy({ offset: offsetOf("e"), passed: offsetOf("d") }, rooms, orders)).toEqual([]);
+  expect(missedBy({ offset: offsetOf("c"), passed: offsetOf("d") }, rooms, orders)).toEqual([4, 5]);
+  // It has had none yet, since it began.
+  expect(missedBy({ offset: offsetOf("e"), beginning: entry(3, "new") }, rooms, orders)).toEqual([4]);
+  // It is older than all that is kept.
+  expect(missedBy({ offset: offsetOf("e"), passed: offsetOf("a") }, rooms, orders)).toEqual([2, 4]);
+});
+
+test("a client that has got nothing has missed what came since its socket began; it is a new one where that is not kept any more", () => {
+  const rooms = [[said(0, "a"), said(2, "b")]];
+  expect(missedBy({}, rooms)).toEqual([2]);
+  // What was before it is a client's from another socket.
+  expect(missedBy({ offset: offsetOf("a") }, rooms)).toEqual([2]);
+  expect(missedBy({ beginning: undefined }, rooms)).toBeUndefined();
+  expect(missedBy({ beginning: undefined, offset: offsetOf("a") }, rooms)).toEqual([2]);
+});
+
+test("positions of another stream are not compared: who has seen one of them is a new socket, and they do not count as missed", () => {
+  const other = said(1_000, "o", "other");
+  expect(missedBy({ offset: offsetOf("o") }, [[other, said(2, "b")]])).toBeUndefined();
+  expect(missedBy({ offset: offsetOf("b") }, [[said(2, "b"), said(3, "c")], [{ ...other, at: new Date(1_000_000) }]])).toEqual([3]);
+  // Stored later than what the client has seen: it may have missed it.
+  expect(missedBy({ offset: offsetOf("b") }, [[said(2, "b"), said(3, "c")], [other]])).toBeUndefined();
 });

@@ -1,0 +1,150 @@
+// What a client that comes back has missed: of what its rooms have got, and of what was ordered (broadcast.ts), what is behind what it has
+// seen. Pure.
+
+import type { HistoryEntry } from "../../../handler.ts";
+import type { SocketRecovery } from "../protocol/turn.ts";
+import { isMeant, type Order } from "./broadcast.ts";
+import { isSentBy, type Keep, offsetOf, timeOf } from "./offset.ts";
+
+/** As much as a topic keeps, and as app.history reads. */
+export const mostEntries = 1_000;
+/** What is kept is there for longer than it is needed: a turn may be late, and reading takes its time. */
+export const marginMs = 5_000;
+/**
+ * A list that has more may be without its oldest entries. app.history reads 512 KiB, or half of NATS' max_payload where that is less, which
+ * is not known here: this is safe down to a max_payload of 768 KiB, since an entry that did not fit has at most 256 KiB (offset.ts).
+ */
+const wholeBytes = 128 * 1024;
+/** What is sent to a client that has missed it: all goes out in one turn. */
+const missedBytes = 512 * 1024;
+
+/** SocketRecovery.passed of a socket that is new. */
+export const noneYet = "";
+
+/** An event that a room has got, or that was ordered: see broadcast.ts. */
+export interface RoomEvent {
+  readonly text: string;
+  readonly offset: string;
+  /** Its place in the order of all. */
+  readonly number: number;
+  /** When it was stored, in ms since 1970. */
+  readonly at: number;
+  /** It was ordered, and no turn of the socket has dealt with it: whatever its client has seen, it has not seen this. */
+  readonly isDue: boolean;
+}
+
+/** A client that comes back. */
+export interface Returning {
+  readonly socketId: string;
+  readonly rooms: ReadonlySet<string>;
+  readonly recovery: SocketRecovery | undefined;
+  /** As the client tells. */
+  readonly offset: unknown;
+  /** From when the socket was new. undefined: it is not kept any more. */
+  readonly beginning: HistoryEntry | undefined;
+  /** Tells whose it is, and when. */
+  readonly claim: HistoryEntry;
+  readonly keep: Keep;
+}
+
+export interface Histories {
+  readonly rooms: readonly HistoryEntry[][];
+  readonly orders: readonly HistoryEntry[];
+}
+
+/** @returns undefined where something may be missing. */
+export function missedOf({ rooms, orders }: Histories, client: Returning): RoomEvent[] | undefined {
+  const dueAfter = dueAfterOf(orders, client);
+  const own = ofStream(rooms.flat(), client).flatMap(eventOf);
+  const arrived = new Set(own.map(({ offset }) => offset));
+  const ordered = ofStream(orders, client).flatMap((entry) => orderedOf(entry, client, dueAfter));
+  // What was ordered while it was there is in its own room, too: in the place in which it got it.
+  const all = [...own, ...ordered.filter(({ offset }) => !arrived.has(offset))].sort((a, b) => a.number - b.number);
+  const isNew = newnessOf(all, client, wholeSince([...rooms, orders].flat(), client));
+  if (isNew === undefined) return undefined;
+  const mayLack = (list: readonly HistoryEntry[], after: number) => {
+    const number = numberOf(list[0]);
+    return isCut(list) && isNew({ number, isDue: number > after });
+  };
+  if (rooms.some((list) => mayLack(list, Infinity)) || mayLack(orders, dueAfter)) return undefined;
+  const missed = all.filter((event) => isNew(event) && !isSentBy(event.offset, client.socketId));
+  return missed.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0) > missedBytes ? undefined : missed;
+}
+
+export function epochOf({ position }: HistoryEntry): string {
+  return position.split(":")[0] ?? "";
+}
+
+/** Of one stream. Before all others: 0. */
+export function numberOf(entry: HistoryEntry | undefined): number {
+  return Number(entry?.position.split(":")[1] ?? 0);
+}
+
+/** Streams of other durations, as of the release before, have another order. */
+function ofStream(entries: readonly HistoryEntry[], { claim }: Returning): HistoryEntry[] {
+  return entries.filter((entry) => epochOf(entry) === epochOf(claim));
+}
+
+/** The last order that a turn of the socket has dealt with. */
+function dueAfterOf(orders: readonly HistoryEntry[], client: Returning): number {
+  const { passed } = client.recovery ?? {};
+  // A release that did not note it: what came before what the client has seen counts as heard.
+  if (passed === undefined) return Infinity;
+  if (passed === noneYet) return numberOf(client.beginning);
+  return numberOf(ofStream(orders, client).find((entry) => offsetOfOrder(entry) === passed));
+}
+
+/** From when on, in ms since 1970, all that was emitted is kept, and has one order. */
+function wholeSince(entries: readonly HistoryEntry[], { claim, keep }: Returning): number {
+  const others = entries.filter((entry) => epochOf(entry) !== epochOf(claim));
+  return others.reduce((latest, { at }) => Math.max(latest, at.getTime() + 1), claim.at.getTime() - keep.seconds * 1_000 + marginMs);
+}
+
+/** What tells those that the client has not seen. undefined: nothing does, or some of them may not be kept any more. */
+function newnessOf(
+  all: readonly RoomEvent[],
+  { recovery, offset, beginning }: Returning,
+  wholeSince: number,
+): ((event: Pick<RoomEvent, "number" | "isDue">) => boolean) | undefined {
+  const emittedAt = typeof offset === "string" ? timeOf(offset) : 0;
+  if (emittedAt === undefined) return undefined;
+  const seen = all.find((event) => event.offset === offset);
+  // It has got nothing yet: clients have no offset then, or one from a socket that they had before.
+  const hasNothing = seen === undefined && emittedAt < (recovery?.since ?? 0);
+  const at = seen?.at ?? (hasNothing ? beginning?.at.getTime() : undefined);
+  if (at === undefined || at < wholeSince) return undefined;
+  const latest = Math.max(seen?.number ?? 0, numberOf(beginning));
+  return ({ number, isDue }) => isDue || number > latest;
+}
+
+function eventOf(entry: HistoryEntry): RoomEvent[] {
+  const text = entry.data.text();
+  const offset = offsetOf(text);
+  return offset === undefined ? [] : [{ text, offset, isDue: false, ...placeOf(entry) }];
+}
+
+/** What an order has a socket in these rooms get. */
+function orderedOf(entry: HistoryEntry, { rooms }: Returning, dueAfter: number): RoomEvent[] {
+  const order = entry.data.json() as Order;
+  const text = textOf(order);
+  const offset = offsetOf(text);
+  const place = placeOf(entry);
+  return offset === undefined || !isMeant(order, rooms) ? [] : [{ text, offset, isDue: place.number > dueAfter, ...place }];
+}
+
+export function offsetOfOrder(entry: HistoryEntry): string | undefined {
+  return offsetOf(textOf(entry.data.json() as Order));
+}
+
+function textOf({ emit }: Order): string {
+  return `4${emit?.text ?? ""}`;
+}
+
+function placeOf(entry: HistoryEntry): Pick<RoomEvent, "number" | "at"> {
+  return { number: numberOf(entry), at: entry.at.getTime() };
+}
+
+/** Whether there may have been more than app.history has read. */
+function isCut(list: readonly HistoryEntry[]): boolean {
+  return list.length >= mostEntries || list.reduce((sum, { data }) => sum + Buffer.byteLength(data.text()), 0) > wholeBytes;
+}
