@@ -6,7 +6,7 @@ import type { Sendable } from "../../../handler.ts";
 import { type EncodedPacket, encodePacket, packetType } from "../protocol/packet.ts";
 import { currentTurn, NamedCallback, type RunningTurn, type SocketState } from "../protocol/turn.ts";
 import { BroadcastOperator, framesOf, namesOf, type Place, type Rooms } from "../rooms/broadcast.ts";
-import { encodeEvent, type Keep, offsetOf } from "../rooms/offset.ts";
+import { encodeEvent, isCopied, type Keep, offsetOf, receiptOf } from "../rooms/offset.ts";
 
 /** Of anything: nobody has checked what a client emits. */
 export type Listener = Parameters<EventEmitter["on"]>[1];
@@ -163,10 +163,17 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
     else this.place.outlet.send(this.client.id, frames);
   }
 
-  /** An event that was ordered: see rooms/broadcast.ts. */
+  /** An event that was ordered, see rooms/broadcast.ts: a large one is kept with its order alone. */
   relay(packet: EncodedPacket): void {
-    const { keep } = this.place.outlet;
-    this.deliver(framesOf(packet), offsetOf(packet.text) === undefined ? undefined : keep);
+    const { outlet } = this.place;
+    const { keep } = outlet;
+    const offset = offsetOf(packet.text);
+    if (keep === undefined || offset === undefined) return this.deliver(framesOf(packet));
+    if (isCopied(packet.text)) return this.deliver(framesOf(packet), keep);
+    // By its room, so that it stays behind those before it.
+    const topic = this.place.topic(this.id);
+    outlet.publish(topic, framesOf(packet), {});
+    outlet.publish(topic, receiptOf(offset), { keep });
   }
 
   private emitRecoverable(event: readonly unknown[]): void {

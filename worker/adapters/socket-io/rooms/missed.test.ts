@@ -37,6 +37,27 @@ test("what several rooms get, or all but one, has its place among the rest, whet
   expect(third.heard()).toEqual(["40"]);
 });
 
+test("a large event for several rooms is kept once, however many get it, and missed as others are", async () => {
+  const app = await testHandler(handler({}));
+  const [ada, bob, cyd] = [await Client.open(app), await Client.open(app), await Client.open(app)];
+  for (const client of [ada, bob, cyd]) await client.emit("join", "a");
+  const large = (letter: string) => letter.repeat(10_000);
+  await bob.emit("rooms", ["a", "b"], large("1"));
+  await bob.emit("all", "2");
+  await bob.emit("rooms", ["a", "b"], "3");
+  await bob.emit("rooms", ["a", "b"], large("4"));
+  expect(ada.heard().filter((each) => !String(each).startsWith("6"))).toEqual(["40", large("1"), "2", "3", large("4")]);
+  const { told } = ada;
+  await ada.cut();
+  await bob.emit("rooms", ["a", "b"], large("5"));
+  await bob.emit("all", "6");
+  const again = await Client.open(app, told);
+  expect(again.heard()).toEqual([large("5"), "6", "40"]);
+  const effects = [ada, bob, cyd].flatMap(({ connection }) => connection.commits.flat());
+  const keptBytes = effects.flatMap((effect) => ("keep" in effect ? [JSON.stringify(effect.data).length] : []));
+  expect(keptBytes.filter((bytes) => bytes > 5_000).length).toBe(3);
+});
+
 test("what several rooms got before the socket joined one of them is not sent for having had no turn of its own", async () => {
   const app = await testHandler(handler({}));
   const [ada, bob] = [await Client.open(app), await Client.open(app)];
@@ -177,6 +198,11 @@ function offsetOf(letter: string): string {
   return `${(1_000_000).toString(36)}-${letter.repeat(8)}`;
 }
 
+/** That what was ordered with this letter had been sent. */
+function receipt(number: number, letter: string): HistoryEntry {
+  return entry(number, `6${offsetOf(letter)}`);
+}
+
 /** The text of what is missed by a client in room "a" whose socket began at 1, in order. */
 function missedBy(client: Partial<Returning> & { readonly passed?: string }, rooms: HistoryEntry[][], orders: HistoryEntry[] = []) {
   const { passed = "", ...rest } = client;
@@ -214,4 +240,17 @@ test("positions of another stream are not compared: who has seen one of them is 
   expect(missedBy({ offset: offsetOf("b") }, [[said(2, "b"), said(3, "c")], [{ ...other, at: new Date(1_000_000) }]])).toEqual([3]);
   // Stored later than what the client has seen: it may have missed it.
   expect(missedBy({ offset: offsetOf("b") }, [[said(2, "b"), said(3, "c")], [other]])).toBeUndefined();
+});
+
+test("who was sent an event of a room while a large one was on its way is a new socket: nobody knows which was first", () => {
+  const orders = [ordered(2, "b"), ordered(4, "d")];
+  const passed = offsetOf("d");
+  const rooms = [[said(3, "c"), receipt(5, "b"), said(6, "f"), receipt(7, "d"), said(8, "h")]];
+  expect(missedBy({ passed }, rooms, orders)).toEqual([3, 2, 6, 4, 8]);
+  for (const letter of ["b", "c", "d", "f"]) expect(missedBy({ passed, offset: offsetOf(letter) }, rooms, orders)).toBeUndefined();
+  expect(missedBy({ passed, offset: offsetOf("h") }, rooms, orders)).toEqual([]);
+  // With nothing in between, it is known.
+  const quiet = [[receipt(3, "b"), said(6, "f"), receipt(5, "d")]];
+  expect(missedBy({ passed, offset: offsetOf("b") }, quiet, orders)).toEqual([4, 6]);
+  expect(missedBy({ passed, offset: offsetOf("d") }, quiet, orders)).toEqual([6]);
 });

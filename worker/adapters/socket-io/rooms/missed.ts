@@ -4,7 +4,7 @@
 import type { HistoryEntry } from "../../../handler.ts";
 import type { SocketRecovery } from "../protocol/turn.ts";
 import { isMeant, type Order } from "./broadcast.ts";
-import { isSentBy, type Keep, offsetOf, timeOf } from "./offset.ts";
+import { isSentBy, type Keep, offsetOf, offsetOfReceipt, timeOf } from "./offset.ts";
 
 /** As much as a topic keeps, and as app.history reads. */
 export const mostEntries = 1_000;
@@ -27,6 +27,8 @@ export interface RoomEvent {
   readonly offset: string;
   /** Its place in the order of all. */
   readonly number: number;
+  /** Lower where it may have been sent from there on: it was ordered, and is not copied. */
+  readonly from: number;
   /** When it was stored, in ms since 1970. */
   readonly at: number;
   /** It was ordered, and no turn of the socket has dealt with it: whatever its client has seen, it has not seen this. */
@@ -56,10 +58,11 @@ export interface Histories {
 export function missedOf({ rooms, orders }: Histories, client: Returning): RoomEvent[] | undefined {
   const dueAfter = dueAfterOf(orders, client);
   const own = ofStream(rooms.flat(), client).flatMap(eventOf);
-  const arrived = new Set(own.map(({ offset }) => offset));
-  const ordered = ofStream(orders, client).flatMap((entry) => orderedOf(entry, client, dueAfter));
-  // What was ordered while it was there is in its own room, too: in the place in which it got it.
-  const all = [...own, ...ordered.filter(({ offset }) => !arrived.has(offset))].sort((a, b) => a.number - b.number);
+  // What was ordered while it was there is in its own room, too, or a receipt is: in the place in which it got it.
+  const copied = new Set(own.map(({ offset }) => offset));
+  const receipts = new Map(ofStream(rooms.flat(), client).map((entry) => [offsetOfReceipt(entry.data.text()), numberOf(entry)]));
+  const ordered = ofStream(orders, client).flatMap((entry) => orderedOf(entry, client, { dueAfter, receipts }));
+  const all = [...own, ...ordered.filter(({ offset }) => !copied.has(offset))].sort((a, b) => a.number - b.number);
   const isNew = newnessOf(all, client, wholeSince([...rooms, orders].flat(), client));
   if (isNew === undefined) return undefined;
   const mayLack = (list: readonly HistoryEntry[], after: number) => {
@@ -113,23 +116,37 @@ function newnessOf(
   const hasNothing = seen === undefined && emittedAt < (recovery?.since ?? 0);
   const at = seen?.at ?? (hasNothing ? beginning?.at.getTime() : undefined);
   if (at === undefined || at < wholeSince) return undefined;
+  if (seen !== undefined && all.some((event) => isEitherFirst(event, seen))) return undefined;
   const latest = Math.max(seen?.number ?? 0, numberOf(beginning));
   return ({ number, isDue }) => isDue || number > latest;
+}
+
+/** Orders are sent in their order; a room's event, while an order was on its way, before or behind it. */
+function isEitherFirst(a: RoomEvent, b: RoomEvent): boolean {
+  const isOneOrder = a.from < a.number !== b.from < b.number;
+  return isOneOrder && !a.isDue && a.from < b.number && a.number > b.from;
 }
 
 function eventOf(entry: HistoryEntry): RoomEvent[] {
   const text = entry.data.text();
   const offset = offsetOf(text);
-  return offset === undefined ? [] : [{ text, offset, isDue: false, ...placeOf(entry) }];
+  return offset === undefined ? [] : [{ text, offset, from: numberOf(entry), isDue: false, ...placeOf(entry) }];
+}
+
+interface Orders {
+  readonly dueAfter: number;
+  /** The numbers of receipts, by the offsets of what was sent. */
+  readonly receipts: ReadonlyMap<string | undefined, number>;
 }
 
 /** What an order has a socket in these rooms get. */
-function orderedOf(entry: HistoryEntry, { rooms }: Returning, dueAfter: number): RoomEvent[] {
+function orderedOf(entry: HistoryEntry, { rooms }: Returning, { dueAfter, receipts }: Orders): RoomEvent[] {
   const order = entry.data.json() as Order;
   const text = textOf(order);
   const offset = offsetOf(text);
-  const place = placeOf(entry);
-  return offset === undefined || !isMeant(order, rooms) ? [] : [{ text, offset, isDue: place.number > dueAfter, ...place }];
+  if (offset === undefined || !isMeant(order, rooms)) return [];
+  const { number: from, at } = placeOf(entry);
+  return [{ text, offset, from, number: receipts.get(offset) ?? from, at, isDue: from > dueAfter }];
 }
 
 export function offsetOfOrder(entry: HistoryEntry): string | undefined {
