@@ -6,7 +6,7 @@ import * as broker from "./broker/broker.ts";
 import { Dealer } from "./dealer/dealer.ts";
 import { decode, NotDecodable, unpack } from "./messages/codec.ts";
 import { randomId } from "./messages/identifiers.ts";
-import { type AnyMessage, type Dict, type Payload, type, violationOf } from "./messages/messages.ts";
+import { type AnyMessage, type Dict, isPassthru, type Payload, type, violationOf } from "./messages/messages.ts";
 import { authenticated, greet, type HandshakeOptions } from "./session/handshake.ts";
 import type { Publication, ToCaller, ToSession } from "./session/inbox.ts";
 import { type Answer, type Conn, type Joined, serializerOf, violate, WampError, type WampHooks, WampSession } from "./session/session.ts";
@@ -63,6 +63,8 @@ export class Router {
     const message = decoded as AnyMessage;
     const { state } = conn;
     if (message[0] === type.ABORT) return conn.close(1000);
+    if (state.phase === "joined" && state.takesPassthru === false && isPassthru(message[2]))
+      return violate(conn, "ppt_scheme is for clients that have announced payload_passthru_mode");
     if (state.phase === "joined") return this.dispatch(new WampSession(conn, turn, state as Joined, this.options), message);
     if (state.phase === "opening" && message[0] === type.HELLO) return this.join(conn, turn, greet(conn, message, this.options));
     if (state.phase === "authenticating" && message[0] === type.AUTHENTICATE)

@@ -3,7 +3,7 @@
 
 import { after } from "../../../thenable.ts";
 import { isUri, routerId } from "../messages/identifiers.ts";
-import { type MessageOf, type Payload, passedThrough, type } from "../messages/messages.ts";
+import { isPassthru, type MessageOf, type Payload, passedThrough, type } from "../messages/messages.ts";
 import { type Call, sessionsOf, type ToCaller, type ToSession, tell, tellCaller } from "../session/inbox.ts";
 import { type Answer, disclosed, invalidUri, violate, type WampSession } from "../session/session.ts";
 import { callNumbers, invocationId } from "../session/topics.ts";
@@ -18,6 +18,8 @@ const openCallsLimit = 100;
 const firstCheckMs = 1_000;
 const laterCheckMs = 5_000;
 const canceled = "wamp.error.canceled";
+/** One of the two does not take payloads that are passed through. */
+const notSupported = "wamp.error.feature_not_supported";
 
 export class Dealer {
   readonly registrations = new Registrations();
@@ -37,6 +39,7 @@ export class Dealer {
     if (open.length >= openCallsLimit) return session.sendError(type.CALL, request, "wamp.error.unavailable");
     return after(this.registrations.find(session, call.procedure, isFresh), (callee) => {
       if (callee === undefined) return session.sendError(type.CALL, request, "wamp.error.no_such_procedure");
+      if (callee.takesPassthru === false && isPassthru(call.options)) return session.sendError(type.CALL, request, notSupported);
       const { session: to, match, registered, canCancel, disclosesCaller } = callee;
       const { timeout = 0, receive_progress: progress = false, disclose_me } = call.options as Record<string, never>;
       const number = (state.lastCall % (callNumbers - 1)) + 1;
@@ -83,7 +86,9 @@ export class Dealer {
       return timeout === 0 ? undefined : changeCall(session, call, { timeoutAt: Date.now() + timeout });
     }
     changeCall(session, call, undefined);
-    if (kind === "yield") session.send([type.RESULT, request, passedThrough(message.options), ...message.payload]);
+    if (kind === "yield" && session.state.takesPassthru === false && isPassthru(message.options))
+      session.sendError(type.CALL, request, notSupported);
+    else if (kind === "yield") session.send([type.RESULT, request, passedThrough(message.options), ...message.payload]);
     else if (kind === "error") session.sendError(type.CALL, request, message.uri, message.payload, message.details);
     else if (call.isKilled) session.sendError(type.CALL, request, canceled);
     else return this.invoke(session, request, { options: message.options, procedure: message.procedure, payload: message.payload }, true);

@@ -17,6 +17,7 @@ interface Callee {
   readonly invoke: string;
   readonly disclosesCaller: boolean;
   readonly canCancel: boolean;
+  readonly takesPassthru?: boolean;
 }
 
 type Members = readonly Member<Dict>[];
@@ -58,7 +59,7 @@ export class Registrations {
     if (others.some((other) => other.invoke !== invoke)) return otherPolicy;
     const disclosesCaller = options.disclose_caller === true;
     if (match !== "exact") keepPatterns(session, [...state.patterns, [match, procedure, invoke, disclosesCaller]]);
-    else conn.subscribe(topic, { as: { session: session.id, canCancel: state.canCancel, invoke, disclosesCaller } });
+    else conn.subscribe(topic, { as: { ...calleeOf(session), invoke, disclosesCaller } });
     return [type.REGISTERED, request, id];
   }
 
@@ -128,10 +129,15 @@ function keep<Value>(map: Map<string, Value>, key: string, value: Value): void {
 }
 
 function keepPatterns(session: WampSession, patterns: readonly RegisteredPattern[]): void {
-  const { conn, scope, state } = session;
+  const { conn, scope } = session;
   session.update({ patterns });
   if (patterns.length === 0) conn.unsubscribe(topics.procedures(scope));
-  else conn.subscribe(topics.procedures(scope), { as: { session: session.id, canCancel: state.canCancel, patterns } });
+  else conn.subscribe(topics.procedures(scope), { as: { ...calleeOf(session), patterns } });
+}
+
+/** What callers have to know of it. */
+function calleeOf({ id, state: { canCancel, takesPassthru } }: WampSession): Pick<Callee, "session" | "canCancel" | "takesPassthru"> {
+  return { session: id, canCancel, ...(takesPassthru !== undefined && { takesPassthru }) };
 }
 
 /** Nobody else registers the same until the turn has committed; where NATS has no JetStream, that is not sure. */

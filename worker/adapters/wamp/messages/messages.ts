@@ -119,6 +119,11 @@ function attributeViolation(dict: Dict, mayBeNull: boolean): string | undefined 
   return undefined;
 }
 
+/** Whether the payload is one for the other peer alone. "Payload Passthru Mode" */
+export function isPassthru(options: unknown): boolean {
+  return isDict(options) && options.ppt_scheme !== undefined;
+}
+
 /** What a router passes on of a payload that it does not look into. "Payload Passthru Mode" */
 export function passedThrough(options: Dict): Dict {
   return Object.fromEntries(Object.entries(options).filter(([name]) => name.startsWith("ppt_") || name.startsWith("enc_")));

@@ -64,10 +64,11 @@ const refused = ["wamp.error.authentication_failed", "this client is not let in"
 
 const featuresOf = (names: string) => ({ features: Object.fromEntries(names.split(" ").map((name) => [name, true])) });
 const identification = "publisher_identification publisher_exclusion subscriber_blackwhite_listing";
+const passthru = "payload_passthru_mode";
 const rpc = "caller_identification shared_registration progressive_call_results call_canceling call_timeout";
 const roles = {
-  broker: featuresOf(`${identification} pattern_based_subscription session_meta_api`),
-  dealer: featuresOf(`${rpc} pattern_based_registration session_meta_api`),
+  broker: featuresOf(`${identification} pattern_based_subscription session_meta_api ${passthru}`),
+  dealer: featuresOf(`${rpc} pattern_based_registration session_meta_api ${passthru}`),
 };
 
 /** Of a password, as it is stored for `wampcra`. "Password Salting" */
@@ -79,7 +80,6 @@ export function deriveKey(password: string, salt: string, iterations = usualIter
 export async function greet(conn: Conn, [, realm, details]: MessageOf<"HELLO">, options: HandshakeOptions): Promise<Joined | undefined> {
   const { roles: offered, authmethods } = details as Record<string, never>;
   const authid = (details.authid as string | null | undefined) ?? "";
-  const callee = (offered as Dict | undefined)?.callee as Dict | undefined;
   if (!clientRoles.some((role) => isDict(offered?.[role]))) return violate(conn, `Details.roles has none of ${clientRoles.join(", ")}`);
   if (!isRealm(realm)) return abort(conn, "wamp.error.invalid_uri", "the realm is no URI, or too long", 3000);
   const { realms, authenticate = everybody } = options;
@@ -89,9 +89,12 @@ export async function greet(conn: Conn, [, realm, details]: MessageOf<"HELLO">, 
   if (authmethod === undefined) {
     return abort(conn, "wamp.error.no_matching_auth_method", `the methods are ${Object.keys(authenticate).join(", ")}`, 3000);
   }
-  const canCancel = (callee?.features as Dict | undefined)?.call_canceling === true;
+  const announces = (feature: string, ...from: readonly string[]) =>
+    from.some((role) => ((offered?.[role] as Dict | undefined)?.features as Dict | undefined)?.[feature] === true);
   const asked = {
-    ...{ session: randomId(), realm, canCancel, authmethod, challenge: "" },
+    ...{ session: randomId(), realm, authmethod, challenge: "" },
+    canCancel: announces("call_canceling", "callee"),
+    takesPassthru: announces(passthru, ...clientRoles),
     authid,
     authextra: pack(details.authextra ?? {}),
   };
@@ -146,11 +149,20 @@ function isSigned(text: string, secret: string, signature: string): boolean {
 }
 
 function join(conn: Conn, asked: Asked, admitted: Admitted, prefix: string): Joined {
-  const { session, realm, canCancel } = asked;
+  const { session, realm, canCancel, takesPassthru = false } = asked;
   const identity = identityOf(conn, asked, admitted);
   const scope = scopeOf(prefix, realm);
   const nothingYet = { patterns: [], calls: [], lastCall: 0, timerAt: 0, invocations: [] };
-  const joined: Joined = { phase: "joined", session, realm, ...(prefix !== "" && { scope }), canCancel, ...identity, ...nothingYet };
+  const joined: Joined = {
+    phase: "joined",
+    session,
+    realm,
+    ...(prefix !== "" && { scope }),
+    canCancel,
+    takesPassthru,
+    ...identity,
+    ...nothingYet,
+  };
   conn.setState(joined);
   conn.setExpiresAt(admitted.expiresAt);
   if (conn.user === undefined && asked.authmethod !== "anonymous") conn.setUser(identity.authid);

@@ -20,6 +20,8 @@ export interface Joined extends Identity {
   readonly scope?: string;
   /** It takes INTERRUPT. */
   readonly canCancel: boolean;
+  /** It takes payloads that are passed through. Missing: it joined before that was asked. */
+  readonly takesPassthru?: boolean;
   readonly patterns: readonly RegisteredPattern[];
   /** See open-calls.ts. */
   readonly calls: readonly number[];
@@ -33,7 +35,7 @@ export interface Joined extends Identity {
 }
 
 /** What is kept from CHALLENGE to AUTHENTICATE. */
-export interface Authenticating extends Pick<Joined, "session" | "realm" | "authmethod" | "canCancel"> {
+export interface Authenticating extends Pick<Joined, "session" | "realm" | "authmethod" | "canCancel" | "takesPassthru"> {
   readonly phase: "authenticating";
   /** As HELLO said it; empty: not at all. */
   readonly authid: string;
