@@ -4,6 +4,7 @@ import { CodedError } from "../../../protocol/errors.ts";
 import { jsonOf } from "../../effects.ts";
 import type { Sendable } from "../../handler.ts";
 import { ReceivedMessage } from "../../message.ts";
+import { plainJson } from "../plain-json.ts";
 
 /** "Framing accepted by the client": a session is open. */
 export const openFrame = "o";
@@ -55,12 +56,9 @@ function textOf(data: Sendable): string {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are among them.
 const mangled = /[\x00-\x1f\u200c-\u200f\u2028-\u202f\u2060-\u206f\ufff0-\uffff]/g;
 
-/** ASCII that JSON has as it is: most messages are nothing else, and the look costs a third of making JSON. */
-const plain = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
-
 function quoted(value: unknown): string {
-  if (typeof value === "string" && plain.test(value)) return `"${value}"`;
-  return JSON.stringify(value).replace(mangled, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  const plain = typeof value === "string" ? plainJson(value) : undefined;
+  return plain ?? JSON.stringify(value).replace(mangled, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 const nothing = new Uint8Array(0);
