@@ -185,10 +185,11 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
   /** What is kept comes by its room when it is stored, and what the turn has for it later comes behind that, by its room, too. */
   private deliver(frames: Sendable, keep?: Keep): void {
     const { outlet } = this.place;
-    const topic = this.place.topic(this.id);
     const turn = currentTurn();
+    if (keep === undefined && turn?.toOwn === undefined) return outlet.send(this.client.id, frames, turn);
+    const topic = this.place.topic(this.id);
     const own = turn?.toOwn?.get(topic);
-    if (keep === undefined && own === undefined) return outlet.send(this.client.id, frames);
+    if (keep === undefined && own === undefined) return outlet.send(this.client.id, frames, turn);
     outlet.publish(topic, frames, keep === undefined ? {} : { keep });
     if (own !== undefined) own.push(frames);
     else if (turn !== undefined) turn.toOwn = new Map([...(turn.toOwn ?? []), [topic, [frames]]]);

@@ -64,11 +64,9 @@ export type Conn = Connection<unknown, DeepReadonly<SessionState>>;
 
 export class RunningTurn {
   readonly conn: Conn;
-  readonly app: App;
-  /** As Turn.id. */
-  readonly id: string;
   /** Whether it only registers listeners, again: what it asks for has happened before. */
   readonly isRerun: boolean;
+  private readonly of: Pick<Turn, "app" | "id">;
   private readonly within: RunningTurn | undefined;
   private hasEnded = false;
   /** The turn does not end before these have settled. Made when there are some: most turns have none. */
@@ -78,12 +76,20 @@ export class RunningTurn {
   toOwn: Map<string, Sendable[]> | undefined;
 
   /** @param within The turn that a rerun is part of. */
-  constructor(conn: Conn, { app, id }: Pick<Turn, "app" | "id">, within?: RunningTurn) {
+  constructor(conn: Conn, of: Pick<Turn, "app" | "id">, within?: RunningTurn) {
     this.conn = conn;
-    this.app = app;
-    this.id = id;
+    this.of = of;
     this.within = within;
     this.isRerun = within !== undefined;
+  }
+
+  get app(): App {
+    return this.of.app;
+  }
+
+  /** As Turn.id. */
+  get id(): string {
+    return this.of.id;
   }
 
   get isOver(): boolean {
@@ -135,8 +141,7 @@ export class Outlet {
     return this.app;
   }
 
-  send(connectionId: string, data: Sendable): void {
-    const turn = currentTurn();
+  send(connectionId: string, data: Sendable, turn = currentTurn()): void {
     if (turn?.isRerun) return;
     if (turn?.conn.id === connectionId) return turn.conn.send(data);
     // It is at most once, as Socket.IO's own: nobody waits for it.

@@ -16,6 +16,8 @@ export class Place {
   readonly outlet: Outlet;
   /** The topic of what sockets are told to do. */
   readonly orders: string;
+  /** What is left of a topic for the name of a room, in bytes of UTF-8. */
+  readonly roomBytes: number;
   private readonly prefix: string;
 
   /** @param path of the handler: others have topics of their own. A comma ends a namespace's name in a packet, so it has none. */
@@ -24,11 +26,7 @@ export class Place {
     this.outlet = outlet;
     this.orders = `orders ${path},${name}`;
     this.prefix = `${path},${name}`;
-  }
-
-  /** What is left of a topic for the name of a room, in bytes of UTF-8. */
-  get roomBytes(): number {
-    return topicLimitBytes - Buffer.byteLength(this.prefix) - 1;
+    this.roomBytes = topicLimitBytes - Buffer.byteLength(this.prefix) - 1;
   }
 
   /** @param room undefined: all sockets of the namespace. @throws {CodedError} "topic.invalid" where its name is too long. */
