@@ -81,7 +81,8 @@ export function beatFrame(data: string | Uint8Array): BeatFrame {
 /** Whether a client's message answers, and whether it is all that it is: then it is for nobody else. */
 export function answers(expected: BeatFrame, message: Uint8Array, isBinary: boolean): "no" | "exactly" | "longer" {
   const { bytes } = expected;
-  if (isBinary !== expected.isBinary || message.length < bytes.length) return "no";
+  // Asked of each message: mostly, this is all.
+  if (message[0] !== bytes[0] || isBinary !== expected.isBinary || message.length < bytes.length) return "no";
   if (bytes.compare(message, 0, bytes.length) !== 0) return "no";
   return message.length === bytes.length ? "exactly" : "longer";
 }
