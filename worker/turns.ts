@@ -202,7 +202,7 @@ export class Turns implements TurnHost {
       return;
     }
     this.meter.end(turn, turn.mailbox.pin.handler, "committed");
-    this.commit(turn, isClientFault(error));
+    this.commit(turn, error !== undefined && isClientFault(error));
   }
 
   // The hook has thrown. `cause` is what onError was told of, undefined in every other hook.
