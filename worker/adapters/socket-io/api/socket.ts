@@ -3,6 +3,7 @@
 
 import { EventEmitter } from "node:events";
 import type { Sendable } from "../../../handler.ts";
+import { allOf } from "../../../thenable.ts";
 import { type EncodedPacket, encodePacket, packetType } from "../protocol/packet.ts";
 import { currentTurn, NamedCallback, type RunningTurn, type SocketState } from "../protocol/turn.ts";
 import { BroadcastOperator, framesOf, namesOf, type Place, type Rooms } from "../rooms/broadcast.ts";
@@ -200,9 +201,11 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
     for (const frames of turn.toOwn?.get(this.place.topic(this.id)) ?? []) turn.conn.send(frames);
   }
 
-  /** Calls all listeners of an event. @returns what they return, to be waited for. */
-  notify(event: string, args: readonly unknown[]): unknown[] {
-    return this.rawListeners(event).map((listener) => listener.apply(this, args as unknown[]));
+  /** Calls all listeners of an event. @returns what has to be waited for. */
+  notify(event: string, args: readonly unknown[]): unknown {
+    const listeners = this.rawListeners(event);
+    if (listeners.length === 1) return listeners[0]?.apply(this, args as unknown[]);
+    return allOf(listeners.map((listener) => listener.apply(this, args as unknown[])));
   }
 
   /** The client has called a callback, or it is too late. Unknown ones are ignored: the client may have made them up. */

@@ -193,9 +193,9 @@ export class Session<Data> implements Client {
     const disconnected = () => {
       this.io.recovery?.save(socket.place, reason, turn);
       quit(socket.place, turn);
-      return after(allOf(socket.notify("disconnect", [reason, undefined])), () => this.forget(socket.place.name, turn));
+      return after(socket.notify("disconnect", [reason, undefined]), () => this.forget(socket.place.name, turn));
     };
-    return after(allOf(socket.notify("disconnecting", [reason, undefined])), disconnected);
+    return after(socket.notify("disconnecting", [reason, undefined]), disconnected);
   }
 
   private forget(name: string, turn: RunningTurn): void {
@@ -254,13 +254,13 @@ function event<Data>(socket: Socket<Data>, args: unknown[], id: number | undefin
   if (id !== undefined) args.push(acknowledgement(socket, id));
   if (socket.middlewares.length === 0) return dispatch(socket, args);
   const checking = through(socket.middlewares, (middleware, next) => middleware(args, next));
-  return checking.then((error) => (error === undefined ? dispatch(socket, args) : allOf(socket.notify("error", [error]))));
+  return checking.then((error) => (error === undefined ? dispatch(socket, args) : socket.notify("error", [error])));
 }
 
 function dispatch<Data>(socket: Socket<Data>, args: unknown[]): unknown {
   const any = socket.anyListeners.map((listener): unknown => listener(...args));
   const own = socket.notify(String(args[0]), args.slice(1));
-  return allOf(any.length === 0 ? own : [...any, ...own]);
+  return any.length === 0 ? own : allOf([...any, own]);
 }
 
 /** The function that a listener acknowledges an event with: the first call counts. */
