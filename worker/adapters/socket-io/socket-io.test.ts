@@ -320,6 +320,35 @@ test("pings that are more often than a heartbeat can be are refused", () => {
   );
 });
 
+test.each([
+  ["transports", { transports: ["websocket"] }, "Socket.IO has no option transports here: it has path, pingInterval, pingTimeout, "],
+  ["a hook of other handlers", { onMessage: () => undefined }, "Socket.IO has no option onMessage here: it has path, "],
+  ["cors.methods", { cors: { origin: "*", methods: ["GET"] } }, "cors has no option methods here: it has origin, credentials"],
+  [
+    "a misspelt recovery",
+    { connectionStateRecovery: { maxDisconnectDuration: 1 } },
+    "connectionStateRecovery has no option maxDisconnectDuration here: it has maxDisconnectionDuration, skipMiddlewares",
+  ],
+])("%s: an option that is not there is refused, and those that are are named", (_, options, message) => {
+  expect(() => socketIo({ path: "/socket.io/*", ...(options as object) }, () => undefined)).toThrow(`handler.invalid: ${message}`);
+});
+
+test.each(["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"])(
+  "nobody emits %s, as with Socket.IO's own server",
+  async (event) => {
+    const { client } = await serve((io) => {
+      io.on("connection", (socket) => {
+        for (const emitter of [socket, socket.broadcast, io, io.to("room")])
+          socket.on("emit", () => expect(() => emitter.emit(event)).toThrow(`"${event}" is a reserved event name`));
+        socket.on("emit", (done) => done());
+      });
+    });
+    const ada = await client();
+    await ada.send('420["emit"]');
+    expect(events(ada)).toEqual(["430[]"]);
+  },
+);
+
 test("who speaks another protocol is refused as Engine.IO does it", async () => {
   const { app } = await serve(() => undefined);
   const refused = async (query: string) => (await (await app.refused(`/socket.io/?${query}`)).json()) as unknown;

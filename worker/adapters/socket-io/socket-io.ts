@@ -52,11 +52,23 @@ export interface SocketIoOptions extends EngineOptions, Pick<Options, "origins" 
 
 type Verdict = Omit<Welcome, "state" | "subprotocol"> | Response | undefined;
 
+/** In JavaScript, nothing else would notice an option of Socket.IO's own server that is not here. */
+const optionNames: Record<keyof SocketIoOptions, true> = {
+  ...{ path: true, pingInterval: true, pingTimeout: true, maxHttpBufferSize: true, cors: true, connectTimeout: true },
+  ...{ connectionStateRecovery: true, serveClient: true, onUpgrade: true, onStart: true },
+  ...{ origins: true, requireOrigin: true, limits: true, tasks: true, onGatewayLost: true },
+};
+const corsNames: Record<keyof NonNullable<EngineOptions["cors"]>, true> = { origin: true, credentials: true };
+const recoveryNames: Record<keyof RecoveryOptions, true> = { maxDisconnectionDuration: true, skipMiddlewares: true };
+
 /** What a session does in a turn. */
 type Work<Data, Given> = (session: Session<Data>, turn: RunningTurn, given: Given) => unknown;
 
 /** @param setUp is called once in each worker, when its code is loaded: it registers listeners. @throws {CodedError} "handler.invalid" */
 export function socketIo<Data = Record<string, unknown>>(options: SocketIoOptions, setUp: (io: Server<Data>) => void): Handler {
+  checkNames("Socket.IO", options, optionNames);
+  checkNames("cors", options.cors, corsNames);
+  checkNames("connectionStateRecovery", options.connectionStateRecovery, recoveryNames);
   const { path, connectTimeout = 45_000, maxHttpBufferSize = 262_144, pingInterval, pingTimeout, cors, ...others } = options;
   const { serveClient, onUpgrade, onStart, connectionStateRecovery, ...rest } = others;
   if (!path.endsWith("/*"))
@@ -145,4 +157,11 @@ export function socketIo<Data = Record<string, unknown>>(options: SocketIoOption
     },
     onPublish: (conn, topic, message, turn) => visit(conn, turn, ordered, { topic, order: message.json() as Order }),
   });
+}
+
+function checkNames(what: string, given: object = {}, known: object): void {
+  for (const name of Object.keys(given)) {
+    if (Object.hasOwn(known, name)) continue;
+    throw new CodedError("handler.invalid", `${what} has no option ${name} here: it has ${Object.keys(known).join(", ")}`);
+  }
 }

@@ -4,7 +4,7 @@
 import { EventEmitter } from "node:events";
 import type { Sendable } from "../../../handler.ts";
 import { allOf } from "../../../thenable.ts";
-import { type EncodedPacket, encodePacket, packetType } from "../protocol/packet.ts";
+import { checkEventName, type EncodedPacket, encodePacket, packetType } from "../protocol/packet.ts";
 import { currentTurn, NamedCallback, type RunningTurn, type SocketState } from "../protocol/turn.ts";
 import { BroadcastOperator, framesOf, namesOf, type Place, type Rooms } from "../rooms/broadcast.ts";
 import { encodeEvent, isCopied, type Keep, offsetOf, receiptOf } from "../rooms/offset.ts";
@@ -125,8 +125,9 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
     return new NamedCallback(name);
   }
 
-  /** @throws {TypeError} for a function: name it with `callback`. */
+  /** @throws {TypeError} for a function: name it with `callback`. @throws {Error} for a reserved name. */
   override emit(event: string, ...args: unknown[]): boolean {
+    checkEventName(event);
     const last = args.at(-1);
     if (typeof last === "function")
       throw new TypeError(`the callback of ${event} would be lost with this worker: use socket.callback(name, …)`);

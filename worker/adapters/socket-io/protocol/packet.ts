@@ -46,6 +46,11 @@ const none: readonly Uint8Array[] = [];
 /** What only the two sides themselves may tell. */
 const reservedEvents = new Set(["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"]);
 
+/** @throws {Error} as Socket.IO's own server: clients would take it for what only their own side may tell. */
+export function checkEventName(name: unknown): void {
+  if (reservedEvents.has(name as string)) throw new Error(`"${name}" is a reserved event name`);
+}
+
 /** `2/chat,7["hi"]` @throws {TypeError} where a value has no JSON. */
 export function encodePacket({ type, nsp, id, data }: Packet): EncodedPacket {
   const place = `${nsp === "/" ? "" : `${nsp},`}${id ?? ""}`;

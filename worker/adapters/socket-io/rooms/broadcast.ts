@@ -4,7 +4,7 @@
 import { CodedError } from "../../../../protocol/errors.ts";
 import { topicLimitBytes } from "../../../../protocol/subjects.ts";
 import { together } from "../../../handler.ts";
-import type { EncodedPacket } from "../protocol/packet.ts";
+import { checkEventName, type EncodedPacket } from "../protocol/packet.ts";
 import { currentTurn, NamedCallback, type Outlet } from "../protocol/turn.ts";
 import { encodeEvent, type Keep } from "./offset.ts";
 
@@ -114,7 +114,9 @@ export class BroadcastOperator<Data> {
     return new BroadcastOperator(this.place, { ...this.scope, isVolatile: true });
   }
 
+  /** @throws {TypeError} for a callback. @throws {Error} for a reserved name. */
   emit(event: string, ...args: unknown[]): true {
+    checkEventName(event);
     if (typeof args.at(-1) === "function" || args.at(-1) instanceof NamedCallback)
       throw new TypeError("what is emitted to many is not acknowledged: emit to each socket with a callback of socket.callback(name, …)");
     const { rooms, except, from, sender, isVolatile } = this.scope;
