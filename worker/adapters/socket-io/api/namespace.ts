@@ -3,7 +3,8 @@
 import type { Outlet } from "../protocol/turn.ts";
 import { BroadcastOperator, Place } from "../rooms/broadcast.ts";
 import type { Recovery } from "../rooms/recovery.ts";
-import type { Next, Socket } from "./socket.ts";
+import type { Next } from "./middleware.ts";
+import type { Socket } from "./socket.ts";
 
 export class Namespace<Data = Record<string, unknown>> extends BroadcastOperator<Data> {
   readonly middlewares: Array<(socket: Socket<Data>, next: Next) => unknown> = [];

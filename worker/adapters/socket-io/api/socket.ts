@@ -8,10 +8,10 @@ import { checkEventName, type EncodedPacket, encodePacket, packetType } from "..
 import { currentTurn, NamedCallback, type RunningTurn, type SocketState } from "../protocol/turn.ts";
 import { BroadcastOperator, framesOf, namesOf, type Place, type Rooms } from "../rooms/broadcast.ts";
 import { encodeEvent, isCopied, type Keep, offsetOf, receiptOf } from "../rooms/offset.ts";
+import { type Next, through } from "./middleware.ts";
 
 /** Of anything: nobody has checked what a client emits. */
 export type Listener = Parameters<EventEmitter["on"]>[1];
-export type Next = (error?: Error & { readonly data?: unknown }) => void;
 
 /** How many callbacks of a socket are waited for. They are in the state. */
 const ackLimit = 32;
@@ -200,6 +200,29 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
   /** The socket leaves its room before it could get there what this turn has for it. */
   sendOwn(turn: RunningTurn): void {
     for (const frames of turn.toOwn?.get(this.place.topic(this.id)) ?? []) turn.conn.send(frames);
+  }
+
+  /** The client has emitted an event. @param args its name and its arguments. @param id of the acknowledgement that it wants. */
+  received(args: unknown[], id: number | undefined): unknown {
+    if (id !== undefined) args.push(this.acknowledgement(id));
+    if (this.middlewares.length === 0) return this.dispatch(args);
+    const checking = through(this.middlewares, (middleware, next) => middleware(args, next));
+    return checking.then((error) => (error === undefined ? this.dispatch(args) : this.notify("error", [error])));
+  }
+
+  private dispatch(args: unknown[]): unknown {
+    const any = this.anyListeners.map((listener): unknown => listener(...args));
+    const own = this.notify(String(args[0]), args.slice(1));
+    return any.length === 0 ? own : allOf([...any, own]);
+  }
+
+  /** The function that a listener acknowledges an event with: the first call counts. */
+  private acknowledgement(id: number): (...args: unknown[]) => void {
+    let isSent = false;
+    return (...args) => {
+      if (!isSent) this.packet(packetType.ack, args, id);
+      isSent = true;
+    };
   }
 
   /** Calls all listeners of an event. @returns what has to be waited for. */

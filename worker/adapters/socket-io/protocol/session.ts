@@ -6,8 +6,9 @@ import { setTimeout as pause } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { after, allOf } from "../../../thenable.ts";
 import { invalid, tooLarge, transportErrorCode } from "../../engine-io/engine.ts";
+import { through } from "../api/middleware.ts";
 import type { Found, Server } from "../api/namespace.ts";
-import { type Client, type Next, Socket } from "../api/socket.ts";
+import { type Client, Socket } from "../api/socket.ts";
 import { framesOf, isMeant, type Order, type Place } from "../rooms/broadcast.ts";
 import { attachmentsOf, decodePacket, encodePacket, type Packet, packetType } from "./packet.ts";
 import { type Conn, memberInfo, RunningTurn, runIn, type SocketState } from "./turn.ts";
@@ -104,7 +105,7 @@ export class Session<Data> implements Client {
       throw invalid(`${nsp} is ${socket === undefined ? "not" : "already"} connected`);
     if (type === packetType.disconnect) return this.leave(socket, turn, "client namespace disconnect");
     if (type === packetType.ack) return socket.acknowledged(String(id), data as unknown[]);
-    return event(socket, data as unknown[], id);
+    return socket.received(data as unknown[], id);
   }
 
   private async connect(name: string, auth: Record<string, unknown>, turn: RunningTurn): Promise<void> {
@@ -248,43 +249,6 @@ export class Session<Data> implements Client {
     }
     conn.setState(state as Conn["state"]);
   }
-}
-
-function event<Data>(socket: Socket<Data>, args: unknown[], id: number | undefined): unknown {
-  if (id !== undefined) args.push(acknowledgement(socket, id));
-  if (socket.middlewares.length === 0) return dispatch(socket, args);
-  const checking = through(socket.middlewares, (middleware, next) => middleware(args, next));
-  return checking.then((error) => (error === undefined ? dispatch(socket, args) : socket.notify("error", [error])));
-}
-
-function dispatch<Data>(socket: Socket<Data>, args: unknown[]): unknown {
-  const any = socket.anyListeners.map((listener): unknown => listener(...args));
-  const own = socket.notify(String(args[0]), args.slice(1));
-  return any.length === 0 ? own : allOf([...any, own]);
-}
-
-/** The function that a listener acknowledges an event with: the first call counts. */
-function acknowledgement<Data>(socket: Socket<Data>, id: number): (...args: unknown[]) => void {
-  let isSent = false;
-  return (...args) => {
-    if (!isSent) socket.packet(packetType.ack, args, id);
-    isSent = true;
-  };
-}
-
-/** @returns the error that one of them gave to `next`, or threw. */
-async function through<Middleware>(
-  all: readonly Middleware[],
-  call: (middleware: Middleware, next: Next) => unknown,
-): Promise<Parameters<Next>[0]> {
-  for (const middleware of all) {
-    const error = await new Promise<Parameters<Next>[0]>((resolve, reject) => {
-      // It may be asynchronous, and call `next` later.
-      Promise.resolve(call(middleware, resolve)).catch(reject);
-    });
-    if (error !== undefined && error !== null) return error;
-  }
-  return undefined;
 }
 
 /** Nothing that is for the namespace, or for one of its rooms, is for this connection any more. */
