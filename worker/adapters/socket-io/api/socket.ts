@@ -7,7 +7,7 @@ import { allOf } from "../../../thenable.ts";
 import { checkEventName, type EncodedPacket, encodePacket, packetType } from "../protocol/packet.ts";
 import { currentTurn, NamedCallback, type RunningTurn, type SocketState } from "../protocol/turn.ts";
 import { BroadcastOperator, framesOf, namesOf, type Place, type Rooms } from "../rooms/broadcast.ts";
-import { encodeEvent, isCopied, type Keep, offsetOf, receiptOf } from "../rooms/offset.ts";
+import { copiedBytes, encodeEvent, type Keep, offsetOf, receiptOf } from "../rooms/offset.ts";
 import { type Next, through } from "./middleware.ts";
 
 /** Of anything: nobody has checked what a client emits. */
@@ -171,7 +171,7 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
     const { keep } = outlet;
     const offset = offsetOf(packet.text);
     if (keep === undefined || offset === undefined) return this.deliver(framesOf(packet));
-    if (isCopied(packet.text)) return this.deliver(framesOf(packet), keep);
+    if (Buffer.byteLength(packet.text) <= copiedBytes) return this.deliver(framesOf(packet), keep);
     // By its room, so that it stays behind those before it.
     const topic = this.place.topic(this.id);
     outlet.publish(topic, framesOf(packet), {});

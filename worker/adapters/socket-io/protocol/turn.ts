@@ -35,7 +35,7 @@ export interface SocketRecovery {
   readonly isRecovered: boolean;
   /** Offsets of orders that were dealt with when it was recovered, and may come once more. */
   readonly heard?: readonly string[];
-  /** Offset of the last order that a turn of it has dealt with. */
+  /** Offset of the last order that a turn of it has dealt with; empty: of none yet. */
   passed?: string;
 }
 

@@ -209,7 +209,7 @@ function missedBy(client: Partial<Returning> & { readonly passed?: string }, roo
   const recovery = { pid: "", since: 1_000_000, isRecovered: false, passed };
   const keep = { messages: 1_000, seconds: 100 };
   const usual = { socketId: "x", rooms: new Set(["a"]), offset: undefined, beginning: entry(1, "new"), claim: entry(9, "claim"), keep };
-  return missedOf({ rooms, orders }, { ...usual, recovery, ...rest })?.map(({ text }) => JSON.parse(text.slice(2))[1]);
+  return missedOf(rooms, orders, { ...usual, recovery, ...rest })?.map(({ text }) => JSON.parse(text.slice(2))[1]);
 }
 
 test("what was ordered is missed where no turn of the socket has dealt with it, whatever has arrived since; else where it is newer", () => {

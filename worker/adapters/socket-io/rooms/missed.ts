@@ -4,10 +4,9 @@
 import type { HistoryEntry } from "../../../handler.ts";
 import type { SocketRecovery } from "../protocol/turn.ts";
 import { isMeant, type Order } from "./broadcast.ts";
-import { isSentBy, type Keep, offsetOf, offsetOfReceipt, timeOf } from "./offset.ts";
+import { mostEntries } from "./few-reads.ts";
+import { isSentBy, type Keep, offsetOf, receiptOf, timeOf } from "./offset.ts";
 
-/** As much as a topic keeps, and as app.history reads. */
-export const mostEntries = 1_000;
 /** What is kept is there for longer than it is needed: a turn may be late, and reading takes its time. */
 export const marginMs = 5_000;
 /**
@@ -18,8 +17,7 @@ const wholeBytes = 128 * 1024;
 /** What is sent to a client that has missed it: all goes out in one turn. */
 const missedBytes = 512 * 1024;
 
-/** SocketRecovery.passed of a socket that is new. */
-export const noneYet = "";
+type Entries = readonly HistoryEntry[];
 
 /** An event that a room has got, or that was ordered: see broadcast.ts. */
 export interface RoomEvent {
@@ -49,27 +47,19 @@ export interface Returning {
   readonly keep: Keep;
 }
 
-export interface Histories {
-  readonly rooms: readonly HistoryEntry[][];
-  readonly orders: readonly HistoryEntry[];
-}
-
 /** @returns undefined where something may be missing. */
-export function missedOf({ rooms, orders }: Histories, client: Returning): RoomEvent[] | undefined {
+export function missedOf(rooms: readonly Entries[], orders: Entries, client: Returning): RoomEvent[] | undefined {
   const dueAfter = dueAfterOf(orders, client);
-  const own = ofStream(rooms.flat(), client).flatMap(eventOf);
+  const kept = ofStream(rooms.flat(), client);
   // What was ordered while it was there is in its own room, too, or a receipt is: in the place in which it got it.
-  const copied = new Set(own.map(({ offset }) => offset));
-  const receipts = new Map(ofStream(rooms.flat(), client).map((entry) => [offsetOfReceipt(entry.data.text()), numberOf(entry)]));
-  const ordered = ofStream(orders, client).flatMap((entry) => orderedOf(entry, client, { dueAfter, receipts }));
-  const all = [...own, ...ordered.filter(({ offset }) => !copied.has(offset))].sort((a, b) => a.number - b.number);
+  const numbers = new Map(kept.map((entry) => [entry.data.text(), numberOf(entry)]));
+  const ordered = ofStream(orders, client).flatMap((entry) => orderedOf(entry, client, numbers));
+  const uncopied = ordered.filter(({ text }) => !numbers.has(text)).map((event) => ({ ...event, isDue: event.from > dueAfter }));
+  const all = [...kept.flatMap(eventOf), ...uncopied].sort((a, b) => a.number - b.number);
   const isNew = newnessOf(all, client, wholeSince([...rooms, orders].flat(), client));
   if (isNew === undefined) return undefined;
-  const mayLack = (list: readonly HistoryEntry[], after: number) => {
-    const number = numberOf(list[0]);
-    return isCut(list) && isNew({ number, isDue: number > after });
-  };
-  if (rooms.some((list) => mayLack(list, Infinity)) || mayLack(orders, dueAfter)) return undefined;
+  const first = (list: Entries) => ({ number: numberOf(list[0]), isDue: list === orders && numberOf(list[0]) > dueAfter });
+  if ([...rooms, orders].some((list) => isCut(list) && isNew(first(list)))) return undefined;
   const missed = all.filter((event) => isNew(event) && !isSentBy(event.offset, client.socketId));
   return missed.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0) > missedBytes ? undefined : missed;
 }
@@ -84,21 +74,21 @@ export function numberOf(entry: HistoryEntry | undefined): number {
 }
 
 /** Streams of other durations, as of the release before, have another order. */
-function ofStream(entries: readonly HistoryEntry[], { claim }: Returning): HistoryEntry[] {
+export function ofStream(entries: Entries, { claim }: Returning): HistoryEntry[] {
   return entries.filter((entry) => epochOf(entry) === epochOf(claim));
 }
 
 /** The last order that a turn of the socket has dealt with. */
-function dueAfterOf(orders: readonly HistoryEntry[], client: Returning): number {
+function dueAfterOf(orders: Entries, client: Returning): number {
   const { passed } = client.recovery ?? {};
   // A release that did not note it: what came before what the client has seen counts as heard.
   if (passed === undefined) return Infinity;
-  if (passed === noneYet) return numberOf(client.beginning);
+  if (passed === "") return numberOf(client.beginning);
   return numberOf(ofStream(orders, client).find((entry) => offsetOfOrder(entry) === passed));
 }
 
 /** From when on, in ms since 1970, all that was emitted is kept, and has one order. */
-function wholeSince(entries: readonly HistoryEntry[], { claim, keep }: Returning): number {
+function wholeSince(entries: Entries, { claim, keep }: Returning): number {
   const others = entries.filter((entry) => epochOf(entry) !== epochOf(claim));
   return others.reduce((latest, { at }) => Math.max(latest, at.getTime() + 1), claim.at.getTime() - keep.seconds * 1_000 + marginMs);
 }
@@ -130,23 +120,18 @@ function isEitherFirst(a: RoomEvent, b: RoomEvent): boolean {
 function eventOf(entry: HistoryEntry): RoomEvent[] {
   const text = entry.data.text();
   const offset = offsetOf(text);
-  return offset === undefined ? [] : [{ text, offset, from: numberOf(entry), isDue: false, ...placeOf(entry) }];
+  const number = numberOf(entry);
+  return offset === undefined ? [] : [{ text, offset, from: number, number, at: entry.at.getTime(), isDue: false }];
 }
 
-interface Orders {
-  readonly dueAfter: number;
-  /** The numbers of receipts, by the offsets of what was sent. */
-  readonly receipts: ReadonlyMap<string | undefined, number>;
-}
-
-/** What an order has a socket in these rooms get. */
-function orderedOf(entry: HistoryEntry, { rooms }: Returning, { dueAfter, receipts }: Orders): RoomEvent[] {
+/** What an order has a socket in these rooms get. @param numbers Of its rooms' entries, receipts among them, by their text. */
+function orderedOf(entry: HistoryEntry, { rooms }: Returning, numbers: ReadonlyMap<string, number>): RoomEvent[] {
   const order = entry.data.json() as Order;
   const text = textOf(order);
   const offset = offsetOf(text);
   if (offset === undefined || !isMeant(order, rooms)) return [];
-  const { number: from, at } = placeOf(entry);
-  return [{ text, offset, from, number: receipts.get(offset) ?? from, at, isDue: from > dueAfter }];
+  const from = numberOf(entry);
+  return [{ text, offset, from, number: numbers.get(receiptOf(offset)) ?? from, at: entry.at.getTime(), isDue: false }];
 }
 
 export function offsetOfOrder(entry: HistoryEntry): string | undefined {
@@ -157,11 +142,7 @@ function textOf({ emit }: Order): string {
   return `4${emit?.text ?? ""}`;
 }
 
-function placeOf(entry: HistoryEntry): Pick<RoomEvent, "number" | "at"> {
-  return { number: numberOf(entry), at: entry.at.getTime() };
-}
-
 /** Whether there may have been more than app.history has read. */
-function isCut(list: readonly HistoryEntry[]): boolean {
+function isCut(list: Entries): boolean {
   return list.length >= mostEntries || list.reduce((sum, { data }) => sum + Buffer.byteLength(data.text()), 0) > wholeBytes;
 }

@@ -12,7 +12,7 @@ export type Keep = NonNullable<PublishOptions["keep"]>;
 const keptPacketBytes = 120 * 1024;
 
 /** What a room of each socket keeps of an event that was ordered (broadcast.ts), where that has more bytes: that it was sent. */
-const copiedBytes = 2 * 1024;
+export const copiedBytes = 2 * 1024;
 /** Engine.IO's noop, which clients ignore. Source: Engine.IO protocol, revision 4, "Packet types". */
 const receiptType = "6";
 
@@ -57,19 +57,9 @@ export function offsetOf(text: string): string | undefined {
   return /"([\w.-]{1,64})"\]$/.exec(text.slice(-80))?.[1];
 }
 
-/** Whether the room of each socket that gets it keeps it whole. */
-export function isCopied(text: string): boolean {
-  return Buffer.byteLength(text) <= copiedBytes;
-}
-
 /** Kept behind an event that is not copied: it was sent before this. */
 export function receiptOf(offset: string): string {
   return `${receiptType}${offset}`;
-}
-
-/** The offset of an event that was sent. undefined: it is no receipt. */
-export function offsetOfReceipt(text: string): string | undefined {
-  return text.startsWith(receiptType) ? text.slice(receiptType.length) : undefined;
 }
 
 /** When it was emitted, in ms since 1970. undefined: it is no offset of ours. */

@@ -10,7 +10,8 @@ import type { HistoryEntry } from "../../../handler.ts";
 import { type EngineOptions, heartbeatOf } from "../../engine-io/engine.ts";
 import type { RunningTurn, SocketState } from "../protocol/turn.ts";
 import type { Place } from "./broadcast.ts";
-import { epochOf, marginMs, missedOf, mostEntries, noneYet, numberOf, offsetOfOrder, type Returning } from "./missed.ts";
+import { FewReads, mostEntries } from "./few-reads.ts";
+import { epochOf, marginMs, missedOf, numberOf, offsetOfOrder, ofStream, type Returning } from "./missed.ts";
 import { type Keep, offsetOf } from "./offset.ts";
 
 export interface RecoveryOptions {
@@ -37,10 +38,7 @@ interface Kept {
   readonly state: KeptState;
 }
 
-interface Taken extends Pick<Returning, "claim" | "beginning"> {
-  readonly kept: Kept;
-}
-
+type Taken = { readonly kept: Kept } & Pick<Returning, "claim" | "beginning">;
 /** Its client tells `auth` again, which may be a secret. */
 type KeptState = Omit<SocketState, "auth">;
 
@@ -48,6 +46,8 @@ type KeptState = Omit<SocketState, "auth">;
 const longestMs = 31 * 24 * 3600 * 1_000;
 /** A client may be back before its old connection's close was heard. Few: anybody can ask, and each reads what is stored. */
 const patienceMs = [20, 60, 150, 400];
+/** Less than a turn may take: who waits for longer behind others that come back is a new socket. */
+const readingMs = 10_000;
 /** They are in the state: those of a few milliseconds. */
 const heardLimit = 100;
 /** The first entry of a socket's own topic. */
@@ -60,6 +60,7 @@ export class Recovery {
   readonly keep: Keep;
   readonly skipMiddlewares: boolean;
   private readonly durationMs: number;
+  private readonly reads = new FewReads();
 
   constructor({ maxDisconnectionDuration = 120_000, skipMiddlewares = true }: RecoveryOptions, engine: EngineOptions) {
     const { pingInterval, pingTimeout } = heartbeatOf(engine);
@@ -74,13 +75,13 @@ export class Recovery {
   }
 
   /**
-   * Of a socket that is new. Its `pid` is a secret that only its client knows. From when it is new its own topic tells, as long as that keeps
-   * it: longer than whatever came to its rooms before it. To be called before it is in any.
+   * Of a socket that is new, and in no room yet. Its `pid` is a secret that only its client knows. From when it is new its own topic tells:
+   * for longer than any topic keeps what came before it.
    */
   async begin(place: Place, { app }: RunningTurn): Promise<SocketState["recovery"]> {
     const pid = randomBytes(24).toString("base64url");
     await app.publish(topicOf(place, pid), beginning, { keep: this.keep });
-    return { pid, since: Date.now(), isRecovered: false, passed: noneYet };
+    return { pid, since: Date.now(), isRecovered: false, passed: "" };
   }
 
   /** The socket's connection has broken, and it has not left its rooms yet. */
@@ -95,10 +96,10 @@ export class Recovery {
   /** A turn of the socket deals with what was ordered. @returns false where that was dealt with when the socket was recovered. */
   hears({ name }: Place, text: string, turn: RunningTurn): boolean {
     const offset = offsetOf(text);
-    if (offset === undefined || turn.conn.state.sockets[name]?.recovery === undefined) return true;
-    const { recovery } = turn.state.sockets[name] ?? {};
-    if (recovery?.heard?.includes(offset)) return false;
-    if (recovery !== undefined) recovery.passed = offset;
+    const recovery = offset && turn.conn.state.sockets[name]?.recovery && turn.state.sockets[name]?.recovery;
+    if (!recovery) return true;
+    if (recovery.heard?.includes(offset)) return false;
+    recovery.passed = offset;
     return true;
   }
 
@@ -115,25 +116,34 @@ export class Recovery {
     turn.conn.subscribe(place.orders, { hook: true });
     await turn.conn.flush();
     const topics = [place.topic(), ...kept.rooms.map((room) => place.topic(room))];
-    const [orders = [], ...rooms] = await Promise.all(
-      [place.orders, ...topics].map((topic) => turn.app.history(topic, { last: mostEntries })),
-    );
+    const histories = await this.readAll([place.orders, ...topics], turn);
+    if (histories === undefined) return undefined;
+    const [orders = [], ...rooms] = histories;
     const { recovery, ...state } = kept.state;
     const client = { ...taken, socketId: state.id, rooms: new Set(kept.rooms), recovery, offset, keep: this.keep };
-    const missed = missedOf({ rooms, orders }, client);
+    const missed = missedOf(rooms, orders, client);
     if (missed === undefined) return undefined;
-    // Of the claim's stream: positions of others have another order.
-    const isOfStream = (entry: HistoryEntry) => epochOf(entry) === epochOf(claim);
-    const ends = new Map(topics.map((topic, index) => [topic, (rooms[index]?.findLast(isOfStream) ?? claim).position]));
-    const dealtWith = orders.filter(isOfStream).map((entry) => ({ number: numberOf(entry), offset: offsetOfOrder(entry) ?? noneYet }));
-    const heard = dealtWith.filter(({ number }) => number > numberOf(claim)).map((each) => each.offset);
-    const passed = dealtWith.at(-1)?.offset ?? noneYet;
+    const ends = new Map(topics.map((topic, index) => [topic, ofStream(rooms[index] ?? [], client).at(-1)?.position]));
+    const ordered = ofStream(orders, client).map((entry) => ({ number: numberOf(entry), offset: offsetOfOrder(entry) ?? "" }));
+    const late = ordered.filter(({ number }) => number > numberOf(claim)).slice(-heardLimit);
+    const now = { isRecovered: true, heard: late.map((order) => order.offset), passed: ordered.at(-1)?.offset ?? "" };
     return {
-      state: { ...state, ...(recovery && { recovery: { ...recovery, isRecovered: true, heard: heard.slice(-heardLimit), passed } }) },
+      state: { ...state, ...(recovery && { recovery: { ...recovery, ...now } }) },
       rooms: kept.rooms,
       missed: missed.map(({ text }) => text),
       after: (topic) => ends.get(topic) ?? claim.position,
     };
+  }
+
+  /** One after the other: who has many rooms keeps nobody else from theirs. @returns undefined where it takes too long. */
+  private async readAll(topics: readonly string[], { app }: RunningTurn): Promise<(readonly HistoryEntry[])[] | undefined> {
+    const lists: (readonly HistoryEntry[])[] = [];
+    const until = Date.now() + readingMs;
+    for (const topic of topics) {
+      if (Date.now() > until) return undefined;
+      lists.push(await this.reads.read(app, topic));
+    }
+    return lists;
   }
 
   /**
@@ -143,7 +153,7 @@ export class Recovery {
   private async take(topic: string, { id, conn, app }: RunningTurn): Promise<Taken | undefined> {
     // After the last wait, one that claims, and one that reads whose claim was first.
     for (let tries = 0; tries < patienceMs.length + 2; tries++) {
-      const entries = await app.history(topic, { last: mostEntries });
+      const entries = await this.reads.read(app, topic);
       const at = entries.findLastIndex(({ data }) => data.isBinary);
       const [saved, claim] = [entries[at], entries[at + 1]];
       const kept = saved && (deserialize(saved.data.bytes()) as Kept);
@@ -154,11 +164,8 @@ export class Recovery {
         return kept && isInTime ? { kept, claim, beginning: begun } : undefined;
       }
       if (saved !== undefined && claim === undefined) await app.publish(topic, id, { keep: this.keep });
-      else {
-        const waitMs = patienceMs[tries];
-        if (waitMs === undefined) return undefined;
-        await pause(waitMs);
-      }
+      else if (tries < patienceMs.length) await pause(patienceMs[tries]);
+      else return undefined;
     }
     return undefined;
   }
