@@ -194,6 +194,26 @@ test("what was emitted to several rooms comes although the gateway died with it,
   ]);
 });
 
+test("NATS is killed while a client is away, and back with what it has on disk: the client has missed nothing", async () => {
+  const [ada, bob] = await Promise.all([connect(), connect()]);
+  await ada.socket.emitWithAck("join", "room", 1);
+  await bob.say(["room"], 0);
+  await ada.hears(0);
+  await ada.cut();
+  await bob.say(["room"], 1);
+  await system.killNats();
+  const saying = bob.say(["room"], 2);
+  const coming = ada.comesBack();
+  await system.bringNatsBack();
+  await Promise.all([saying, coming]);
+  await bob.say(["room"], 3);
+  await ada.hears(3);
+  expect([ada.said(), ada.connects]).toEqual([
+    [0, 1, 2, 3],
+    [false, true],
+  ]);
+});
+
 test("cut off again and again while others talk: all is heard, once, and each room in its order", async () => {
   const [ada, bob, cyd] = await Promise.all([
     connect({ reconnection: true, reconnectionDelay: 10, randomizationFactor: 0 }),
