@@ -21,6 +21,8 @@ const question = v.object({
   /** Either of them. */
   receive: v.optional(receive),
   deliver: v.optional(v.array(v.union([v.string(), bytes]))),
+  /** What it asked to deliver below this number, it does not ask again. */
+  settled: v.optional(length),
 });
 
 /** Of an answer, in order: whole; or its head, its body, and its end. */

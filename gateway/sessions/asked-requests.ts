@@ -56,6 +56,8 @@ export class AskedRequests {
   private readonly options: AskedRequestsOptions;
   /** Those whose clients wait for an answer, or for its end. */
   private readonly asks = new Map<number, Ask>();
+  /** Numbers of deliveries among them, the oldest first. */
+  private readonly delivering = new Set<number>();
   /** The oldest first. */
   private readonly whole = new Map<number, Whole>();
   private last = 0;
@@ -145,7 +147,7 @@ export class AskedRequests {
     // Else it is asked again in a moment, as any that nobody answers.
     if (isPeerAway) return;
     for (const peer of peers) this.options.probe(peer.id);
-    this.options.publish(ask.question);
+    this.publish(ask);
   }
 
   /** NATS says that this gateway, which was probed, does not listen: it is waited for once, until it is heard again. */
@@ -177,7 +179,7 @@ export class AskedRequests {
   }
 
   private ask(what: Omit<SessionQuestion, "from" | "number">, options: Pick<Ask, "passed" | "onDelivered" | keyof PassedOutcome>): Ask {
-    const { self, now, publish } = this.options;
+    const { self, now } = this.options;
     const number = ++this.last;
     const at = now();
     const ask: Ask = {
@@ -191,8 +193,14 @@ export class AskedRequests {
       wasProbed: false,
     };
     this.asks.set(number, ask);
-    publish(ask.question);
+    if (ask.passed === undefined) this.delivering.add(number);
+    this.publish(ask);
     return ask;
+  }
+
+  private publish({ question }: Ask): void {
+    const [settled = this.last + 1] = this.delivering;
+    this.options.publish({ ...question, settled });
   }
 
   private sweepAsk(ask: Ask, at: number): void {
@@ -203,7 +211,7 @@ export class AskedRequests {
       if (at - this.excusedAt >= readMs) this.settle(ask, ask.onSilent);
     } else if (at - ask.askedAt >= (ask.owner === undefined || at - ask.heardAt > restMs ? repeatMs : restMs)) {
       ask.askedAt = at;
-      this.options.publish(ask.question);
+      this.publish(ask);
     }
   }
 
@@ -214,6 +222,7 @@ export class AskedRequests {
 
   private settle(ask: Ask, then: () => void): void {
     this.asks.delete(ask.question.number);
+    this.delivering.delete(ask.question.number);
     if (ask.passed?.hasBegun) ask.passed.cut();
     else then();
   }

@@ -4,8 +4,9 @@
 import type { ReceiveBody } from "../../protocol/session.ts";
 import type { SessionQuestion, SessionWord } from "../../protocol/session-messages.ts";
 import type { WaitingClient } from "../uws/waiting-client.ts";
+import { DoneDeliveries } from "./done-deliveries.ts";
 import type { Receiver } from "./receiver.ts";
-import { againMs, rememberMs, silentMs } from "./relay-times.ts";
+import { againMs, silentMs } from "./relay-times.ts";
 import { RemoteReceiver } from "./remote-receiver.ts";
 
 export interface RequestsFromOthersOptions {
@@ -25,17 +26,15 @@ interface Remote {
   toldAt: number;
 }
 
-const mostDelivered = 100_000;
-
 export class RequestsFromOthers {
   private readonly options: RequestsFromOthersOptions;
   private readonly remotes = new Map<string, Remote>();
-  /** What came of deliveries, by gateway and number: they may be asked for again. */
-  private readonly delivered = new Map<string, { readonly at: number; readonly isThere: boolean }>();
+  private readonly delivered: DoneDeliveries;
   private excusedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: RequestsFromOthersOptions) {
     this.options = options;
+    this.delivered = new DoneDeliveries(options.now);
   }
 
   /** Those whose answers have not arrived whole. */
@@ -56,21 +55,14 @@ export class RequestsFromOthers {
       if (remote.client.isOver) this.remotes.delete(name);
       else if (at - remote.toldAt >= againMs && remote.client.repeat()) remote.toldAt = at;
     }
-    for (const [name, { at: since }] of this.delivered) {
-      if (at - Math.max(since, this.excusedAt) < rememberMs && this.delivered.size <= mostDelivered) break;
-      this.delivered.delete(name);
-    }
+    this.delivered.sweep(this.excusedAt);
   }
 
-  asked({ from, number, key, receive, deliver }: SessionQuestion): void {
+  asked({ from, number, key, receive, deliver, settled = 0 }: SessionQuestion): void {
     const { self, now, tell } = this.options;
+    this.delivered.settled(from, settled);
+    if (deliver !== undefined) return this.deliverOnce(key, { from, number }, deliver);
     const name = `${from}:${number}`;
-    if (deliver !== undefined) {
-      const known = this.delivered.get(name);
-      const isThere = known?.isThere ?? this.options.deliver(key, deliver);
-      if (known === undefined) this.delivered.set(name, { at: now(), isThere });
-      return tell(from, { kind: "delivered", from: self, number, isThere });
-    }
     const remote = this.remotes.get(name);
     if (remote !== undefined) {
       remote.heardAt = now();
@@ -90,6 +82,16 @@ export class RequestsFromOthers {
     } else if (word.leaves) remote.receiver?.giveUp();
     if (word.kind === "gone") remote.client.leave();
     if (remote.client.isOver) this.remotes.delete(name);
+  }
+
+  private deliverOnce(key: string, { from, number }: { from: string; number: number }, messages: ReadonlyArray<string | Uint8Array>): void {
+    const { self, deliver, tell } = this.options;
+    const known = this.delivered.find(from, number);
+    // Not answered, it is asked for again: done now and forgotten, it would be done twice.
+    if (known === undefined && this.delivered.isFull) return;
+    const isThere = known ?? deliver(key, messages);
+    if (known === undefined) this.delivered.add(from, number, isThere);
+    tell(from, { kind: "delivered", from: self, number, isThere });
   }
 
   private begun(name: string, { from, number, key, receive }: { from: string; number: number; key: string; receive: ReceiveBody }): void {
