@@ -85,7 +85,7 @@ test("no limit holds for an exempt address, but those of its connections do", ()
   for (let count = 0; count < 100; count++) {
     limits.failed(address);
     limits.addresses.enter(address);
-    expect([limits.upgrade(address), limits.request(address)]).toEqual([undefined, undefined]);
+    expect([limits.upgrade(address), limits.request(address, false)]).toEqual([undefined, undefined]);
   }
   const meter = limits.open(address, undefined);
   const pings = Array.from({ length: 10 }, () => meter.ping());

@@ -120,16 +120,24 @@ export class ClientLimits implements MeterRoom {
     return this.refuse(address, "rate.requests", "failures");
   }
 
-  /** Whether a plain request of this address may be for a session that is open: there is room for it, however many others there are. */
-  mayBeOfSession({ openRequests, sessions }: Party): boolean {
-    return openRequests < requestsPerSession * sessions;
+  /**
+   * Whether a plain request of this address may be for a session that is open: there is room for it, however many others there are.
+   * @param unknown So many of its sessions may be at other gateways and not known here.
+   */
+  mayBeOfSession({ openRequests, sessions }: Party, unknown = 0): boolean {
+    return openRequests < requestsPerSession * (sessions + unknown);
   }
 
-  /** A plain request has come. */
-  request(address: Party): Refusal | undefined {
+  /** Whether an upgrade or request of this address that has its place there is beyond ADDRESS_CONNECTIONS. */
+  isBeyond({ connections, isExempt }: Party): boolean {
+    return !isExempt && connections > this.rates.connections;
+  }
+
+  /** A plain request has come. @param hasRoom Also beyond ADDRESS_CONNECTIONS. */
+  request(address: Party, hasRoom: boolean): Refusal | undefined {
     if (address.isExempt) return undefined;
     if (!use(address, "requests", 1, this.rates.requests, this.now())) return this.refuse(address, "rate.requests", "requests");
-    if (this.mayBeOfSession(address)) return undefined;
+    if (hasRoom) return undefined;
     if (address.connections >= this.rates.connections) return this.refuse(address, "address.connections", undefined);
     return undefined;
   }

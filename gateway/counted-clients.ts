@@ -3,6 +3,7 @@
 
 import type { ParkingOwner } from "./parking.ts";
 import type { Party } from "./parties.ts";
+import type { BodyClient } from "./request-bodies.ts";
 import type { BodyReader } from "./uws/request.ts";
 import type { Body, Head } from "./uws/response-body.ts";
 import type { Answer, WaitingClient, WaitingRequest, WaitingUpgrade } from "./uws/waiting-client.ts";
@@ -71,11 +72,17 @@ abstract class CountedClient<Client extends WaitingClient> implements WaitingCli
 export class CountedRequest extends CountedClient<WaitingRequest> implements WaitingRequest {
   /** Of its body, and of what waits of its answer. */
   readonly owner: ParkingOwner;
+  readonly onPlain: BodyClient["onPlain"];
   private readonly onOver: () => void;
 
-  constructor(client: WaitingRequest, owner: ParkingOwner, onOver: () => void) {
+  constructor(
+    client: WaitingRequest,
+    owner: ParkingOwner,
+    { onPlain, onOver }: Pick<BodyClient, "onPlain"> & { readonly onOver: () => void },
+  ) {
     super(client);
     this.owner = owner;
+    this.onPlain = onPlain;
     this.onOver = onOver;
   }
 

@@ -2,6 +2,7 @@ import { beforeEach, expect, test } from "vitest";
 import { ClientLimits } from "./client-limits.ts";
 import type { Connection } from "./connection.ts";
 import { Entrance, type EntranceOptions } from "./entrance.ts";
+import type { BodyClient } from "./request-bodies.ts";
 import type { Incoming } from "./uws/request.ts";
 import type { WaitingClient, WaitingRequest, WaitingUpgrade } from "./uws/waiting-client.ts";
 
@@ -12,10 +13,13 @@ const incoming = { ip: "192.0.2.1" } as Incoming;
 const sparseLog = { warn: () => undefined } as unknown as EntranceOptions["sparseLog"];
 const log = { error: () => undefined };
 
+let hasPeers = false;
+let isFull = false;
 let now: number;
 let steps: Array<() => void>;
 
 beforeEach(() => {
+  hasPeers = isFull = false;
   now = 0;
   steps = [];
 });
@@ -44,7 +48,16 @@ function entranceOf(take: (client: WaitingClient) => void) {
     },
   } as unknown as EntranceOptions["upgrades"];
   const log = { error: ({ err }: { err: unknown }) => void bugs.push(err) } as unknown as EntranceOptions["log"];
-  const entrance = new Entrance({ limits, upgrades, log, sparseLog, now: () => now, later: (run) => void steps.push(run) });
+  const entrance = new Entrance({
+    limits,
+    upgrades,
+    hasPeers: () => hasPeers,
+    isFull: () => isFull,
+    log,
+    sparseLog,
+    now: () => now,
+    later: (run) => void steps.push(run),
+  });
   return { entrance, bugs, refused, limits, address: limits.addressOf(incoming.ip) };
 }
 
@@ -122,7 +135,16 @@ test("requests count among the gateway's connections until they are answered or 
       waiting.push(request);
     },
   } as unknown as EntranceOptions["upgrades"];
-  const entrance = new Entrance({ limits, upgrades, log, sparseLog, now: () => now, later: (run) => void steps.push(run) });
+  const entrance = new Entrance({
+    limits,
+    upgrades,
+    hasPeers: () => hasPeers,
+    isFull: () => isFull,
+    log,
+    sparseLog,
+    now: () => now,
+    later: (run) => void steps.push(run),
+  });
   const [stays, goes] = [client(), client()];
   entrance.request(incoming, stays);
   entrance.request(incoming, goes);
@@ -136,15 +158,24 @@ test("requests count among the gateway's connections until they are answered or 
 test("at ADDRESS_CONNECTIONS, there is room for the requests of sessions that are open, and for no more", () => {
   const hadRoom: unknown[] = [];
   const limits = new ClientLimits({ now: () => 0, rates, isExempt: () => false });
-  const waiting: WaitingRequest[] = [];
+  const waiting: BodyClient[] = [];
   const upgrades = {
-    request: (_incoming: Incoming, request: WaitingRequest, hasRoom: boolean) => {
+    request: (_incoming: Incoming, request: BodyClient, hasRoom: boolean) => {
       hadRoom.push(hasRoom);
       waiting.push(request);
     },
     refusals: { refuse: () => hadRoom.push("refused") },
   } as unknown as EntranceOptions["upgrades"];
-  const entrance = new Entrance({ limits, upgrades, log, sparseLog, now: () => now, later: (run) => void steps.push(run) });
+  const entrance = new Entrance({
+    limits,
+    upgrades,
+    hasPeers: () => hasPeers,
+    isFull: () => isFull,
+    log,
+    sparseLog,
+    now: () => now,
+    later: (run) => void steps.push(run),
+  });
   const address = limits.addressOf(incoming.ip);
   for (let count = 0; count < rates.connections; count++) limits.addresses.enter(address);
   const comes = () => entrance.request(incoming, client());
@@ -155,5 +186,40 @@ test("at ADDRESS_CONNECTIONS, there is room for the requests of sessions that ar
   waiting[0]?.answer({ status: 200, headers: [], body: "", close: undefined });
   comes();
   comes();
+  expect(hadRoom.splice(0)).toEqual([true, "refused"]);
+  // A stream that is no session's leaves the room that it was let in by, and is refused beyond what plain requests have.
+  expect(waiting[1]?.onPlain?.()).toEqual({ status: 429, code: "address.connections" });
+  comes();
+  waiting[1]?.answer({ status: 200, headers: [], body: "", close: undefined });
+  comes();
   expect(hadRoom).toEqual([true, "refused"]);
+});
+
+test("a stream that is no session's is refused at a full gateway only where it was let in by a session's room", () => {
+  const clients: BodyClient[] = [];
+  const { entrance, address } = entranceOf((waiting) => void clients.push(waiting as BodyClient));
+  entrance.request(incoming, client());
+  address.sessions++;
+  entrance.request(incoming, client());
+  isFull = true;
+  expect(clients.map((each) => each.onPlain?.()?.code)).toEqual([undefined, "gateway.full"]);
+});
+
+test("where there are other gateways, the first requests for a session there are let in: three of an address, so many of all", () => {
+  hasPeers = true;
+  const { entrance, refused, limits } = entranceOf(() => undefined);
+  const fill = (ip: string) => {
+    const address = limits.addressOf(ip);
+    while (address.connections < rates.connections) limits.addresses.enter(address);
+  };
+  const comes = (ip: string) => entrance.request({ ip } as Incoming, client());
+  fill("192.0.2.1");
+  for (let count = 0; count < 4; count++) comes("192.0.2.1");
+  expect(refused.splice(0)).toEqual(["request 429 address.connections"]);
+  for (let count = 1; count <= 998; count++) {
+    const ip = `198.51.${Math.floor(count / 250)}.${count % 250}`;
+    fill(ip);
+    comes(ip);
+  }
+  expect(refused).toEqual(["request 429 address.connections"]);
 });

@@ -9,8 +9,10 @@ import type { Connection } from "./connection.ts";
 import type { Passed } from "./connection-meter.ts";
 import { CountedRequest, CountedUpgrade, type UpgradePlaces } from "./counted-clients.ts";
 import { PacedUpgrades } from "./paced-upgrades.ts";
+import type { Party } from "./parties.ts";
 import type { Kind } from "./refusals.ts";
 import type { Upgrades } from "./upgrade.ts";
+import * as because from "./upgrade-refusals.ts";
 import type { Incoming } from "./uws/request.ts";
 import type { WaitingClient, WaitingRequest, WaitingUpgrade } from "./uws/waiting-client.ts";
 
@@ -21,9 +23,16 @@ const tooMany: Readonly<Partial<Record<Passed, string>>> = {
   "address requests": "too many requests come from your address",
 };
 
+/** Where a gateway is full, so many requests that may be the first for another one's session go on to a worker all the same. */
+const mostStrangers = 1_000;
+
 export interface EntranceOptions extends Slices {
   readonly limits: ClientLimits;
   readonly upgrades: Pick<Upgrades<Connection>, "upgrade" | "request" | "refusals">;
+  /** Whether other gateways may have sessions. */
+  readonly hasPeers: () => boolean;
+  /** Whether there are more connections, with those that wait, than the gateway may have. */
+  readonly isFull: () => boolean;
   readonly log: Pick<Logger, "error">;
   /** For what clients cause. */
   readonly sparseLog: SparseLog;
@@ -32,6 +41,8 @@ export interface EntranceOptions extends Slices {
 export class Entrance {
   /** Upgrades that have not been answered, and requests whose answer has not ended. */
   waiting = 0;
+  /** Requests that may be of a session, and of none that is known: their answers have not begun. */
+  private strangers = 0;
   private readonly options: EntranceOptions;
   private readonly paced: PacedUpgrades;
   private readonly places: UpgradePlaces<Connection>;
@@ -84,20 +95,42 @@ export class Entrance {
   request(incoming: Incoming, client: WaitingRequest): void {
     const { limits, upgrades } = this.options;
     const address = limits.addressOf(incoming.ip);
-    const refusal = limits.request(address);
+    const isKnown = limits.mayBeOfSession(address);
+    const hasRoom = isKnown || this.mayBeElsewhere(address);
+    const refusal = limits.request(address, hasRoom);
     if (refusal !== undefined) return this.refuse("request", incoming, client, refusal);
-    const hasRoom = limits.mayBeOfSession(address);
     limits.addresses.enter(address);
     address.openRequests++;
-    const counted = new CountedRequest(client, address, () => {
-      this.waiting--;
+    if (!isKnown) this.strangers++;
+    let mayBeOfSession = true;
+    const leaveRoom = () => {
+      if (!mayBeOfSession) return;
+      mayBeOfSession = false;
       address.openRequests--;
+      if (!isKnown) this.strangers--;
+    };
+    const onPlain = () => {
+      leaveRoom();
+      if (!hasRoom) return undefined;
+      if (limits.isBeyond(address)) return { status: 429, code: "address.connections" } as const;
+      return this.options.isFull() ? because.full : undefined;
+    };
+    const onOver = () => {
+      this.waiting--;
+      leaveRoom();
       limits.addresses.leave(address);
-    });
+    };
+    const counted = new CountedRequest(client, address, { onPlain, onOver });
     this.safely("request", counted, () => upgrades.request(incoming, counted, hasRoom));
     // Only now: a gateway with as many connections as it may have goes on to answer a request at a time. What is answered at once has
     // been taken off already.
     this.waiting++;
+  }
+
+  // A worker's answer tells what it is: a session that it would open here is refused then.
+  private mayBeElsewhere(address: Party): boolean {
+    const { limits, hasPeers } = this.options;
+    return this.strangers < mostStrangers && limits.mayBeOfSession(address, 1) && hasPeers();
   }
 
   // What throws in a callback of uWebSockets.js ends the process.

@@ -103,6 +103,8 @@ export class Frontend {
     this.entrance = new Entrance({
       limits: clients.limits,
       upgrades: this.upgrades,
+      isFull: () => this.isFull,
+      hasPeers: () => options.peers.withSessions(reconnectMs).length > 0,
       log,
       sparseLog: clients.sparseLog,
       now,

@@ -13,7 +13,7 @@ export class Party implements Usage<Kind> {
   connections = 0;
   /** Sessions over HTTP of its clients. */
   sessions = 0;
-  /** Plain requests whose answers have not ended. */
+  /** Requests, not upgrades, that may be of its sessions, and whose answers have not ended. */
   openRequests = 0;
   /** That the gateway has since one of its connections was the first to subscribe. */
   topics = 0;

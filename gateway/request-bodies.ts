@@ -18,9 +18,17 @@ export interface RequestBodiesOptions {
   readonly limits: { readonly bodyBytes: number };
 }
 
+/** Of which of them there are too many. */
+export interface NoRoom {
+  readonly status: number;
+  readonly code: "address.connections" | "gateway.full";
+}
+
 /** A client whose request may have a body. Without an owner, that may be as much as there is. */
 export interface BodyClient extends WaitingRequest {
   readonly owner?: ParkingOwner;
+  /** Its answer is a stream, and no session's. @returns with what it is refused, if there is no room for that. */
+  readonly onPlain?: (() => NoRoom | undefined) | undefined;
 }
 
 export interface BodyOutcome {

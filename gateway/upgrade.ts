@@ -283,7 +283,10 @@ export class Upgrades<Data extends object> {
       owner: client.owner,
       begin: (onTaken) => {
         this.bodies.drop(client);
-        return client.begin({ status, headers, length }, onTaken);
+        const noRoom = client.onPlain?.();
+        if (noRoom === undefined) return client.begin({ status, headers, length }, onTaken);
+        this.refusals.refuse("request", client, { ...noRoom, close: "now" });
+        return undefined;
       },
       onEnd: () => request.count(String(status)),
       onCut: (reason) => {

@@ -1,6 +1,7 @@
 // Connections whose clients speak HTTP, on a running system: they are connections like any other, through deploys and kills.
 
 import { afterEach, expect, test } from "vitest";
+import { freePort } from "../supervisor/port.ts";
 import { TestClient } from "./client.ts";
 import { ask, LineClient } from "./line-client.ts";
 import { Exposition } from "./prometheus.ts";
@@ -117,6 +118,41 @@ test.each([{ CONNECTIONS: "3" }, { ADDRESS_CONNECTIONS: "3", UNLIMITED_ADDRESSES
     await Promise.all(others.map((other) => other.close()));
   },
 );
+
+test("plain answers that take long leave the room that their address's sessions have", async () => {
+  system = await start({ environment: { ADDRESS_CONNECTIONS: "4", UNLIMITED_ADDRESSES: "none" } });
+  const url = `${system.url}/line/a`;
+  await ask(`${url}/in?open`);
+  const ending = new AbortController();
+  const plain = () => fetch(`${url.replace(/^ws/, "http")}/any?plain`, { signal: ending.signal });
+  const statuses: number[] = [];
+  while (statuses.at(-1) !== 429) statuses.push((await plain()).status);
+  expect(statuses).toEqual([200, 200, 200, 429]);
+  const poll = new LineClient(`${url}/in`);
+  expect(await poll.say("x")).toBe(204);
+  await poll.receives(1);
+  poll.abort();
+  ending.abort();
+});
+
+test("a session goes on through another gateway that is full, from its client's first requests on; none opens there", async () => {
+  system = await start();
+  const port = await freePort("127.0.0.1");
+  const { pid } = system.startGateway({ PORT: String(port), CONNECTIONS: "1" });
+  await system.until(() => system.gatewayHellos.some((hello) => hello.pid === pid && hello.serving), "another gateway serves");
+  const full = `ws://127.0.0.1:${port}/line/a`;
+  const other = await TestClient.open(`${full}/other`);
+  const opened = await ask(`${system.url}/line/a/in?open`);
+  expect(opened.status).toBe(200);
+  const poll = new LineClient(`${full}/in`);
+  for (let number = 1; number <= 3; number++) {
+    expect(await poll.say("x")).toBe(204);
+    await poll.receives(number);
+  }
+  expect((await ask(`${full}/more?open`)).status).toBe(503);
+  poll.abort();
+  await other.close();
+});
 
 test("a WebSocket that is closed behind the message that moves it ends the session, after what was sent there", async () => {
   system = await start();

@@ -68,7 +68,7 @@ export class Api {
   request(incoming: Incoming, client: WaitingRequest, base: string): void {
     const { limits } = this.options;
     const address = limits.addressOf(incoming.ip);
-    const refusal = limits.request(address);
+    const refusal = limits.request(address, false);
     // What it says of its body may be wrong, and nobody reads it.
     if (refusal !== undefined) {
       const error = new ApiError(refusal.code as "rate.requests");
@@ -79,7 +79,7 @@ export class Api {
     if (malformed !== undefined) return this.refuse(client, new ApiError("request.malformed", malformed), "first");
     const body = bodyOf(incoming);
     limits.addresses.enter(address);
-    const counted = new CountedRequest(client, address, () => limits.addresses.leave(address));
+    const counted = new CountedRequest(client, address, { onOver: () => limits.addresses.leave(address) });
     const close = body === undefined ? undefined : "linger";
     this.attempt(counted, close, () => {
       const path = incoming.path.slice(base.length);

@@ -18,6 +18,13 @@ export interface PassedOutcome {
   readonly onRestart: () => void;
 }
 
+export interface ReceiveOutcome extends PassedOutcome {
+  /** A gateway has the session. */
+  readonly onFound: () => void;
+  /** Told of its answer's status. */
+  readonly onBegun: (status: number) => void;
+}
+
 export interface AskedRequestsOptions {
   readonly self: string;
   readonly now: () => number;
@@ -34,6 +41,7 @@ interface Ask extends PassedOutcome {
   readonly question: SessionQuestion;
   readonly passed: PassedRequest | undefined;
   readonly onDelivered: ((isThere: boolean) => void) | undefined;
+  readonly onFound: (() => void) | undefined;
   owner: string | undefined;
   readonly beganAt: number;
   askedAt: number;
@@ -83,8 +91,7 @@ export class AskedRequests {
     for (const ask of this.asks.values()) this.acknowledge(ask);
   }
 
-  /** @param onBegun told of its answer's status. */
-  receive(key: string, receive: ReceiveBody, client: WaitingClient, outcome: PassedOutcome & { onBegun: (status: number) => void }): void {
+  receive(key: string, receive: ReceiveBody, client: WaitingClient, outcome: ReceiveOutcome): void {
     const onTaken = () => {
       this.acknowledge(ask);
       if (passed.isWhole) this.finish(ask, passed);
@@ -99,7 +106,7 @@ export class AskedRequests {
     messages: Array<string | Uint8Array>,
     outcome: PassedOutcome & { readonly onDelivered: (isThere: boolean) => void },
   ): void {
-    this.ask({ key, deliver: messages }, { ...outcome, passed: undefined });
+    this.ask({ key, deliver: messages }, { ...outcome, passed: undefined, onFound: undefined });
   }
 
   reconnected(): void {
@@ -173,12 +180,15 @@ export class AskedRequests {
       return;
     }
     if (word.kind === "held") {
-      ask.owner ??= from;
+      this.found(ask, from);
       if (this.isDraining) this.acknowledge(ask);
     } else this.settle(ask, () => ask.onDelivered?.(word.isThere));
   }
 
-  private ask(what: Omit<SessionQuestion, "from" | "number">, options: Pick<Ask, "passed" | "onDelivered" | keyof PassedOutcome>): Ask {
+  private ask(
+    what: Omit<SessionQuestion, "from" | "number">,
+    options: Pick<Ask, "passed" | "onDelivered" | "onFound" | keyof PassedOutcome>,
+  ): Ask {
     const { self, now } = this.options;
     const number = ++this.last;
     const at = now();
@@ -201,6 +211,12 @@ export class AskedRequests {
   private publish({ question }: Ask): void {
     const [settled = this.last + 1] = this.delivering;
     this.options.publish({ ...question, settled });
+  }
+
+  private found(ask: Ask, owner: string): void {
+    if (ask.owner !== undefined) return;
+    ask.owner = owner;
+    ask.onFound?.();
   }
 
   private sweepAsk(ask: Ask, at: number): void {
@@ -260,7 +276,7 @@ export class AskedRequests {
     // Of two that have a session of this key, which NATS' faults may lead to, the first one counts.
     const isOther = ask?.owner !== undefined && ask.owner !== from;
     if (ask === undefined || passed === undefined || isOther) return this.sayGone(from, number, this.isDraining);
-    ask.owner = from;
+    this.found(ask, from);
     passed.take(seq, piece);
     this.sayTaken(from, number, passed);
     if (passed.isWhole) this.finish(ask, passed);

@@ -109,6 +109,7 @@ export class Stage {
       onRestart: () => {
         told.outcome = "restart";
       },
+      onFound: () => undefined,
       onBegun: () => undefined,
     });
     this.settle();

@@ -97,7 +97,13 @@ test("a gateway that ends gives a request up before it hears who has the session
     const asked: string[] = [];
     const says = (outcome: string) => () => asked.push(outcome);
     const body: ReceiveBody = { ...receive, mode, gone: { code: 4001, reason: "gone" } };
-    const outcome = { onMissing: says("missing"), onSilent: says("silent"), onRestart: says("restart"), onBegun: says("begun") };
+    const outcome = {
+      onMissing: says("missing"),
+      onSilent: says("silent"),
+      onRestart: says("restart"),
+      onFound: () => undefined,
+      onBegun: says("begun"),
+    };
     stage.asking.asked.receive("k", body, new FakeClient(), outcome);
     stage.asking.asked.drain(1_000);
     stage.at += 1_000;

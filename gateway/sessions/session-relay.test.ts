@@ -53,7 +53,7 @@ test("a client that goes before anybody is known to have its session is no recei
   const stage = new Stage();
   const client = new FakeClient();
   const never = () => undefined;
-  stage.asking.asked.receive("k", receive, client, { onMissing: never, onSilent: never, onRestart: never, onBegun: never });
+  stage.asking.asked.receive("k", receive, client, { onMissing: never, onSilent: never, onRestart: never, onFound: never, onBegun: never });
   client.leave();
   stage.settle();
   stage.send("a");

@@ -7,12 +7,12 @@ test("a session elsewhere counts for its address, once, until nothing was heard 
   const [address, other] = [new Party("a"), new Party("b")];
   const elsewhere = new SessionsElsewhere(() => now);
   const counts = () => [address.sessions, other.sessions];
-  elsewhere.answered("one", address);
-  elsewhere.answered("two", address);
-  elsewhere.answered("one", address);
+  elsewhere.heard("one", address);
+  elsewhere.heard("two", address);
+  elsewhere.heard("one", address);
   expect(counts()).toEqual([2, 0]);
   now = 50_000;
-  elsewhere.answered("one", other);
+  elsewhere.heard("one", other);
   expect(counts()).toEqual([1, 1]);
   now = 60_000;
   elsewhere.sweep();

@@ -3,7 +3,7 @@
 
 import type { Party } from "../parties.ts";
 
-/** For so long one is remembered after an answer to a request of its client. Most clients ask again at once, and hear something each 25 s. */
+/** For so long one is remembered after its gateway has said that it is there. Most clients ask again at once, and hear something each 25 s. */
 const keptMs = 60_000;
 const mostKept = 100_000;
 
@@ -16,8 +16,8 @@ export class SessionsElsewhere {
     this.now = now;
   }
 
-  /** A request for it has been answered by the gateway that has it. */
-  answered(key: string, address: Party): void {
+  /** The gateway that has it has said so, or answered. */
+  heard(key: string, address: Party): void {
     this.forget(key);
     address.sessions++;
     this.seen.set(key, { address, at: this.now() });

@@ -135,12 +135,14 @@ export class Sessions {
     const { asked } = this.relay;
     const onSilent = () => request.refuse({ status: 503, code: "session.unanswered" });
     const onRestart = () => request.refuse({ status: 503, code: "gateway.restarts" });
+    const onFound = () => this.elsewhere.heard(body.key, this.options.clients.limits.addressOf(request.incoming.ip));
     if (body.kind === "deliver") {
       const onMissing = () => answer(body.missing);
-      asked.deliver(body.key, body.messages, {
-        ...{ onMissing, onSilent, onRestart },
-        onDelivered: (isThere) => answer(isThere ? body.response : body.missing),
-      });
+      const onDelivered = (isThere: boolean) => {
+        if (isThere) onFound();
+        answer(isThere ? body.response : body.missing);
+      };
+      asked.deliver(body.key, body.messages, { onMissing, onSilent, onRestart, onDelivered });
       return;
     }
     // Meanwhile it may have opened here, by another request.
@@ -151,11 +153,11 @@ export class Sessions {
       else missing(body.receive, request);
     };
     const onBegun = (status: number) => {
-      this.elsewhere.answered(body.key, this.options.clients.limits.addressOf(request.incoming.ip));
+      onFound();
       begun(status);
     };
     if (body.kind === "open" && isAgain) onMissing();
-    else asked.receive(body.key, body.receive, client, { onMissing, onSilent, onRestart, onBegun });
+    else asked.receive(body.key, body.receive, client, { onMissing, onSilent, onRestart, onFound, onBegun });
   }
 
   /** Whether it is here, or was until lately. */

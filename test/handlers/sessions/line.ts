@@ -33,6 +33,7 @@ export default defineHandler({
       await app.publish(`room:${room}`, "holding");
       await new Promise((resolve) => setTimeout(resolve, Number(query.get("hold"))));
     }
+    if (query.has("plain")) return new Response(new ReadableStream({ start: (stream) => stream.enqueue(Buffer.from("begins\n")) }));
     if (request.method === "POST") {
       const messages = (await request.text()).split("\n").filter((line) => line !== "");
       return deliverMessages({ key, messages, response: { status: 204 }, missing });
