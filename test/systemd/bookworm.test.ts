@@ -166,11 +166,14 @@ throw new Error(/^Cpus_allowed_list:.*/m.exec(readFileSync("/proc/self/status", 
 
   test("handlers that loop for ever while they load are ended, and so are those whose deploy is killed", async () => {
     const trials = async () => (await machine.run("systemctl", "list-units", "--plain", "--no-legend", "thinstate-trial-*")).trim();
+    onTestFinished(async () => {
+      await machine.run("rm", "chaos/handlers/looping.ts");
+    });
     await machine.write("chaos/handlers/looping.ts", "for (;;);");
-    const { exitCode, stderr } = await machine.try("env", "CHECK_TIMEOUT_MS=8000", "node", "scripts/start.mjs", "deploy-worker");
+    const { exitCode, stderr } = await machine.try("env", "node", "scripts/start.mjs", "deploy-worker");
     expect({ exitCode, stderr }).toMatchObject({
       exitCode: 1,
-      stderr: expect.stringMatching(/looping\.ts: did not load within 8 s of processor time/),
+      stderr: expect.stringMatching(/looping\.ts: did not load within .*processor time/),
     });
     expect(await trials()).toBe("");
     const script = "node scripts/start.mjs deploy-worker >/dev/null 2>&1 & echo $!";
@@ -178,7 +181,6 @@ throw new Error(/^Cpus_allowed_list:.*/m.exec(readFileSync("/proc/self/status", 
     await until(async () => (await trials()) !== "", "the handlers are tried");
     await machine.kill("KILL", pid);
     await until(async () => (await trials()) === "", "the trial has ended");
-    await machine.run("rm", "chaos/handlers/looping.ts");
   });
 
   test("what NATS is shown is root's, and each service gets its own only", async () => {
