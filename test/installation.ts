@@ -1,9 +1,21 @@
 // An installation as a newcomer has it: a clone, and the real commands that are typed in it.
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, delimiter, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
+import { statFields } from "../process/proc-stat.ts";
 import { askSupervisor } from "../supervisor/control.ts";
 import { findNatsServer } from "../supervisor/nats-server/binary.ts";
 import type { Status } from "../supervisor/status.ts";
@@ -11,6 +23,7 @@ import { patienceMs } from "../testbed/patience.ts";
 import { unlimitedClients } from "../testbed/unlimited-clients.ts";
 
 const ourClone = join(import.meta.dirname, "..");
+const hasProc = existsSync("/proc/self/stat");
 
 export type Environment = Readonly<Record<string, string>>;
 
@@ -74,10 +87,10 @@ export class Command {
 
   /** What it keeps running: each in a process group of its own, unlike a passing `git`. */
   children(): number[] {
-    const table = execFileSync("ps", ["-A", "-o", "pid=,ppid=,pgid="], { encoding: "utf8" }).trim().split("\n");
-    const rows = table.map((row) => row.trim().split(/\s+/).map(Number));
-    const own = rows.filter(([pid, parent, group]) => parent === this.process.pid && pid === group).map(([pid]) => pid as number);
-    return own.filter(isAlive);
+    const table = execFileSync("ps", ["-A", "-o", "pid=,ppid=,pgid=,stat="], { encoding: "utf8" }).trim().split("\n");
+    const rows = table.map((row) => row.trim().split(/\s+/));
+    const own = String(this.process.pid);
+    return rows.flatMap(([pid, parent, group, state]) => (parent === own && pid === group && !isZombie(state) ? Number(pid) : []));
   }
 
   private tell(): void {
@@ -201,12 +214,16 @@ export function releaseIn(line: string): string {
 /** A zombie has ended, though nobody has asked how. */
 export function isAlive(pid: number): boolean {
   try {
-    return !execFileSync("ps", ["-o", "stat=", "-p", String(pid)], { encoding: "utf8" })
-      .trim()
-      .startsWith("Z");
+    // Asked for again and again: to start ps each time would take the processor from what is waited for.
+    if (hasProc) return !isZombie(statFields(readFileSync(`/proc/${pid}/stat`, "latin1"))[0]);
+    return !isZombie(execFileSync("ps", ["-o", "stat=", "-p", String(pid)], { encoding: "utf8" }).trim());
   } catch {
     return false;
   }
+}
+
+function isZombie(state = ""): boolean {
+  return state.startsWith("Z");
 }
 
 /** In our clone, which ignores it: on one file system, so that packages are linked as in a real one. */
