@@ -6,10 +6,11 @@ import * as broker from "./broker/broker.ts";
 import { Dealer } from "./dealer/dealer.ts";
 import { decode, NotDecodable, unpack } from "./messages/codec.ts";
 import { randomId } from "./messages/identifiers.ts";
-import { type AnyMessage, type Dict, isPassthru, type Payload, type, violationOf } from "./messages/messages.ts";
+import { type AnyMessage, type Dict, isPassthru, type, violationOf } from "./messages/messages.ts";
+import { type RouterErrorUri, routerError, WampError } from "./session/errors.ts";
 import { authenticated, greet, type HandshakeOptions } from "./session/handshake.ts";
 import type { Publication, ToCaller, ToSession } from "./session/inbox.ts";
-import { type Answer, type Conn, type Joined, serializerOf, violate, WampError, type WampHooks, WampSession } from "./session/session.ts";
+import { type Answer, type Conn, type Joined, serializerOf, violate, type WampHooks, WampSession } from "./session/session.ts";
 import { topics } from "./session/topics.ts";
 
 /** Of a hook. */
@@ -17,18 +18,18 @@ type Done = void | Promise<void>;
 
 /** What a request has failed with: the turn is rolled back, and the client gets ERROR, unless it wants no answer. */
 export class RequestFailed extends Error {
-  readonly answer: readonly [of: number, request: number, uri: string, payload: Payload] | undefined;
+  readonly answer: readonly [of: number, request: number, error: WampError] | undefined;
 
   constructor(message: AnyMessage, cause: unknown) {
     const [of, request] = message as readonly [number, number];
     super(`message type ${of} has failed: ${(cause as Error)?.message}`, { cause });
-    const { uri, payload } = cause instanceof WampError ? cause : new WampError("wamp.error.runtime_error");
-    if (hasAnswer(message)) this.answer = [of, request, uri, payload];
+    const error = cause instanceof WampError ? cause : routerError("wamp.error.runtime_error");
+    if (hasAnswer(message)) this.answer = [of, request, error];
   }
 }
 
 /** What of thinstate's errors is no fault, but what this request asked for. */
-const uriOfCode: Readonly<Record<string, string>> = {
+const uriOfCode: Readonly<Record<string, RouterErrorUri>> = {
   "topics.tooMany": "thinstate.error.too_many_topics",
   "member.invalid": "thinstate.error.too_many_patterns",
   "effects.tooLarge": "wamp.error.payload_size_exceeded",
@@ -110,12 +111,12 @@ export class Router {
       if (notRequests.includes(code)) throw error;
       const known = isCodedError(error) ? uriOfCode[error.code] : undefined;
       if (known === undefined) throw new RequestFailed(message, error);
-      const failure = new RequestFailed(message, new WampError(known));
+      const failure = new RequestFailed(message, routerError(known));
       // Thrown, since what it has done so far is not to happen; and no release is to blame.
       throw new CodedError("message.invalid", `${failure.message}: ${(error as Error).message}`, { cause: failure });
     };
     const answered = (answer: Awaited<Answer>) => {
-      if (answer instanceof WampError) session.sendError(code, request, answer.uri, answer.payload);
+      if (answer instanceof WampError) session.sendError(code, request, answer);
       else if (answer) session.send(answer);
     };
     try {
@@ -171,6 +172,6 @@ function publishMeta(session: WampSession, topic: string, args: readonly unknown
   broker.publishToAll(session, { topic, publication: randomId(), details: {}, payload: [args] }, {});
 }
 
-function unavailable(...codes: readonly ErrorCode[]): Record<string, string> {
-  return Object.fromEntries(codes.map((code) => [code, "wamp.error.unavailable"]));
+function unavailable(...codes: readonly ErrorCode[]): Record<string, RouterErrorUri> {
+  return Object.fromEntries(codes.map((code) => [code, "wamp.error.unavailable" as const]));
 }

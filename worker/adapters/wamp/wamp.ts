@@ -22,8 +22,9 @@ import type { HandshakeOptions } from "./session/handshake.ts";
 import { abort, type Conn, type Settled, type State, type WampHooks } from "./session/session.ts";
 
 export { publishEvent } from "./broker/broker.ts";
+export { WampError } from "./session/errors.ts";
 export { deriveKey } from "./session/handshake.ts";
-export { type Invocable, WampError, type WampHooks, WampResult, type WampSession } from "./session/session.ts";
+export { type Invocable, type WampHooks, WampResult, type WampSession } from "./session/session.ts";
 
 export interface WampOptions<Path extends string> extends Omit<HandshakeOptions, "prefix">, WampHooks {
   readonly path: Path;

@@ -5,19 +5,10 @@ import type { App, PublishOptions } from "../../../handler.ts";
 import { after } from "../../../thenable.ts";
 import { encode, pack } from "../messages/codec.ts";
 import { isReserved, isUri, type Match, matches, matchOf, randomId, routerId } from "../messages/identifiers.ts";
-import { type Dict, type MessageOf, passedThrough, type } from "../messages/messages.ts";
+import { type Dict, type MessageOf, passedThrough, payloadOf, type } from "../messages/messages.ts";
+import { routerError, type WampError } from "../session/errors.ts";
 import { listLimit, type Publication, sessionsOf, tell, tooMany } from "../session/inbox.ts";
-import {
-  type Answer,
-  allowed,
-  disclosed,
-  invalidUri,
-  namedPayload,
-  payloadOf,
-  serializerOf,
-  WampError,
-  type WampSession,
-} from "../session/session.ts";
+import { type Answer, allowed, disclosed, namedPayload, serializerOf, type WampSession } from "../session/session.ts";
 import { scopeOf, topics } from "../session/topics.ts";
 
 type Publish = (topic: string, data: string | Uint8Array) => unknown;
@@ -26,7 +17,6 @@ type Publish = (topic: string, data: string | Uint8Array) => unknown;
 const chosenLimit = 1_000;
 /** So many patterns may a session subscribe to: each publication of its realm is compared with them. */
 const patternsLimit = 100;
-const tooManyPatterns = new WampError("thinstate.error.too_many_patterns");
 const listNames = ["eligible", "eligible_authid", "eligible_authrole", "exclude", "exclude_authid", "exclude_authrole"];
 
 /** Publishes to every subscriber of a topic; not from a session's turn. @param event.prefix of the handler: its path, if it names none. */
@@ -53,7 +43,10 @@ export function publish(session: WampSession, [, request, options, topic, ...pay
   const told = options.disclose_me === true ? disclosed(session, "publisher") : {};
   const event = { topic, publication, details: { ...told, ...passedThrough(options) }, payload };
   const asked = () => session.hooks.onPublish?.(session, { topic, options, ...namedPayload(payload) });
-  const refusal = isUri(topic) && !isReserved(topic) ? allowed(asked(), () => distribute(session, event, options)) : invalidUri;
+  const refusal =
+    isUri(topic) && !isReserved(topic)
+      ? allowed(asked(), () => distribute(session, event, options))
+      : routerError("wamp.error.invalid_uri");
   return after(refusal, (error) => (options.acknowledge === true ? (error ?? [type.PUBLISHED, request, publication]) : undefined));
 }
 
@@ -96,10 +89,11 @@ function receiversOf(options: Dict): (info: Dict) => boolean {
 export function subscribe(session: WampSession, [, request, options, topic]: MessageOf<"SUBSCRIBE">): Answer {
   const { conn, scope, hooks } = session;
   const match = matchOf(options);
-  if (!isUri(topic, match)) return invalidUri;
+  if (!isUri(topic, match)) return routerError("wamp.error.invalid_uri");
   return allowed(hooks.onSubscribe?.(session, topic, match), () => {
     if (match === "exact") conn.subscribe(topics.event(serializerOf(conn), scope, topic));
-    else if ([...subscriptionsOf(session)].filter((each) => each.match !== "exact").length >= patternsLimit) return tooManyPatterns;
+    else if ([...subscriptionsOf(session)].filter((each) => each.match !== "exact").length >= patternsLimit)
+      return routerError("thinstate.error.too_many_patterns");
     else {
       conn.subscribe(topics.pattern(match, scope, topic));
       conn.subscribe(topics.publications(scope), { hook: true });
@@ -122,7 +116,7 @@ function* subscriptionsOf({ conn, scope }: WampSession): Generator<{ name: strin
 export function unsubscribe(session: WampSession, [, request, subscription]: MessageOf<"UNSUBSCRIBE">): Answer {
   const { conn, scope, hooks } = session;
   const found = [...subscriptionsOf(session)].find(({ match, topic }) => routerId(scope, match, topic) === subscription);
-  if (found === undefined) return new WampError("wamp.error.no_such_subscription");
+  if (found === undefined) return routerError("wamp.error.no_such_subscription");
   conn.unsubscribe(found.name);
   if ([...subscriptionsOf(session)].every(({ match }) => match === "exact")) conn.unsubscribe(topics.publications(scope));
   return after(hooks.onUnsubscribe?.(session, found.topic), () => [type.UNSUBSCRIBED, request]);

@@ -4,8 +4,9 @@
 import { after } from "../../../thenable.ts";
 import { isUri, routerId } from "../messages/identifiers.ts";
 import { isPassthru, type MessageOf, type Payload, passedThrough, type } from "../messages/messages.ts";
+import { type RouterErrorUri, routerError } from "../session/errors.ts";
 import { type Call, sessionsOf, type ToCaller, type ToSession, tell, tellCaller } from "../session/inbox.ts";
-import { type Answer, disclosed, invalidUri, violate, type WampSession } from "../session/session.ts";
+import { type Answer, disclosed, violate, type WampSession } from "../session/session.ts";
 import { callNumbers, invocationId } from "../session/topics.ts";
 import { changeCall, keepCalls, type OpenCall, openCalls } from "./open-calls.ts";
 import { beginInvocation, endInvocation, isAwaited, openInvocations } from "./open-invocations.ts";
@@ -18,7 +19,6 @@ const openCallsLimit = 100;
 const firstCheckMs = 1_000;
 const laterCheckMs = 5_000;
 const canceled = "wamp.error.canceled";
-/** One of the two does not take payloads that are passed through. */
 const notSupported = "wamp.error.feature_not_supported";
 
 export class Dealer {
@@ -27,7 +27,7 @@ export class Dealer {
   /** CALL. "Calling and Invocations" */
   call(session: WampSession, message: MessageOf<"CALL">): Answer {
     const [, request, options, procedure, ...payload] = message;
-    if (!isUri(procedure)) return invalidUri;
+    if (!isUri(procedure)) return routerError("wamp.error.invalid_uri");
     if (openCalls(session).some((open) => open.request === request)) return violate(session.conn, `request ${request} is open`);
     return after(callOwn(session, message), (own) => own ?? this.invoke(session, request, { options, procedure, payload }));
   }
@@ -36,10 +36,14 @@ export class Dealer {
   private invoke(session: WampSession, request: number, call: Call, isFresh = false): void | Promise<void> {
     const { state } = session;
     const open = openCalls(session);
-    if (open.length >= openCallsLimit) return session.sendError(type.CALL, request, "wamp.error.unavailable");
+    if (open.length >= openCallsLimit) {
+      const text = `a session may have ${openCallsLimit} open calls: wait until one has ended`;
+      return session.sendError(type.CALL, request, routerError("wamp.error.unavailable", text));
+    }
     return after(this.registrations.find(session, call.procedure, isFresh), (callee) => {
-      if (callee === undefined) return session.sendError(type.CALL, request, "wamp.error.no_such_procedure");
-      if (callee.takesPassthru === false && isPassthru(call.options)) return session.sendError(type.CALL, request, notSupported);
+      if (callee === undefined) return session.sendError(type.CALL, request, routerError("wamp.error.no_such_procedure"));
+      if (callee.takesPassthru === false && isPassthru(call.options))
+        return session.sendError(type.CALL, request, routerError(notSupported));
       const { session: to, match, registered, canCancel, disclosesCaller } = callee;
       const { timeout = 0, receive_progress: progress = false, disclose_me } = call.options as Record<string, never>;
       const number = (state.lastCall % (callNumbers - 1)) + 1;
@@ -87,10 +91,10 @@ export class Dealer {
     }
     changeCall(session, call, undefined);
     if (kind === "yield" && session.state.takesPassthru === false && isPassthru(message.options))
-      session.sendError(type.CALL, request, notSupported);
+      session.sendError(type.CALL, request, routerError(notSupported));
     else if (kind === "yield") session.send([type.RESULT, request, passedThrough(message.options), ...message.payload]);
-    else if (kind === "error") session.sendError(type.CALL, request, message.uri, message.payload, message.details);
-    else if (call.isKilled) session.sendError(type.CALL, request, canceled);
+    else if (kind === "error") session.sendError(type.CALL, request, message, message.details);
+    else if (call.isKilled) session.sendError(type.CALL, request, routerError(canceled));
     else return this.invoke(session, request, { options: message.options, procedure: message.procedure, payload: message.payload }, true);
   }
 
@@ -146,9 +150,9 @@ function answer(session: WampSession, message: Extract<ToCaller, { payload: Payl
 }
 
 /** @param mode of the INTERRUPT for its callee; undefined: that one has ended it, or is gone. */
-function fail(session: WampSession, call: OpenCall, uri: string, mode?: "skip" | "killnowait"): void {
+function fail(session: WampSession, call: OpenCall, uri: RouterErrorUri, mode?: "skip" | "killnowait"): void {
   changeCall(session, call, undefined);
-  session.sendError(type.CALL, call.request, uri);
+  session.sendError(type.CALL, call.request, routerError(uri));
   if (mode !== undefined) interrupt(session, call, mode, uri);
 }
 

@@ -4,17 +4,9 @@
 import { after } from "../../../thenable.ts";
 import { isId, isReserved, isUri } from "../messages/identifiers.ts";
 import { type Dict, type MessageOf, type } from "../messages/messages.ts";
+import { routerError, WampError } from "../session/errors.ts";
 import { listLimit, sessionsOf, tell, tooMany } from "../session/inbox.ts";
-import {
-  type Answer,
-  allowed,
-  type Invocable,
-  namedPayload,
-  WampError,
-  type WampHooks,
-  WampResult,
-  type WampSession,
-} from "../session/session.ts";
+import { type Answer, allowed, type Invocable, namedPayload, type WampHooks, WampResult, type WampSession } from "../session/session.ts";
 import { topics } from "../session/topics.ts";
 
 /** CALL. @returns undefined where it is not the handler's. */
@@ -60,14 +52,14 @@ async function answerMeta(session: WampSession, { procedure, args: [first], kwar
     const ids = members.filter(({ info }) => authroles?.has(info.authrole) ?? true).map(({ info }) => info.session);
     return procedure === "wamp.session.list" ? ids : ids.length;
   }
-  if (procedure !== "wamp.session.get" && procedure !== "wamp.session.kill") return new WampError("wamp.error.no_such_procedure");
-  if (!isId(first)) return new WampError("wamp.error.invalid_argument");
+  if (procedure !== "wamp.session.get" && procedure !== "wamp.session.kill") return routerError("wamp.error.no_such_procedure");
+  if (!isId(first)) return routerError("wamp.error.invalid_argument");
   const [found] = (await sessionsOf(session, [first as number])).map(({ info }) => info);
   const isGet = procedure === "wamp.session.get";
-  if (found === undefined || (!isGet && first === session.id)) return new WampError("wamp.error.no_such_session");
+  if (found === undefined || (!isGet && first === session.id)) return routerError("wamp.error.no_such_session");
   if (isGet) return found;
   const { reason = "wamp.close.killed", message } = kwargs;
-  if (typeof reason !== "string" || !isUri(reason)) return new WampError("wamp.error.invalid_uri");
+  if (typeof reason !== "string" || !isUri(reason)) return routerError("wamp.error.invalid_uri");
   tell(session, { kind: "kill", to: first as number, reason, details: typeof message === "string" ? { message } : {} });
   return undefined;
 }

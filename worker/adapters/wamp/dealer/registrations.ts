@@ -6,7 +6,8 @@ import type { Member } from "../../../handler.ts";
 import { after } from "../../../thenable.ts";
 import { isReserved, isUri, type Match, matches, matchOf, precedence, routerId } from "../messages/identifiers.ts";
 import { type Dict, type MessageOf, type } from "../messages/messages.ts";
-import { type Answer, allowed, invalidUri, type RegisteredPattern, type Settled, WampError, type WampSession } from "../session/session.ts";
+import { routerError } from "../session/errors.ts";
+import { type Answer, allowed, type RegisteredPattern, type Settled, type WampSession } from "../session/session.ts";
 import { topics } from "../session/topics.ts";
 
 /** One that may be called, by what it has registered. */
@@ -27,8 +28,8 @@ const knownMs = 5;
 const knownLimit = 1_000;
 /** How long others may register the same. */
 const lockMs = 1_000;
-const alreadyExists = new WampError("wamp.error.procedure_already_exists");
-const otherPolicy = new WampError("wamp.error.procedure_exists_with_different_invocation_policy");
+const alreadyExists = routerError("wamp.error.procedure_already_exists");
+const otherPolicy = routerError("wamp.error.procedure_exists_with_different_invocation_policy");
 
 export class Registrations {
   private readonly known = new Map<string, { readonly until: number; readonly members: Members }>();
@@ -40,7 +41,7 @@ export class Registrations {
     const [, , options, procedure] = message;
     const { procedures = {}, onRegister } = session.hooks;
     const match = matchOf(options);
-    if (!isUri(procedure, match) || isReserved(procedure)) return invalidUri;
+    if (!isUri(procedure, match) || isReserved(procedure)) return routerError("wamp.error.invalid_uri");
     if (match === "exact" && Object.hasOwn(procedures, procedure)) return alreadyExists;
     return allowed(onRegister?.(session, procedure, match), () => this.add(session, message));
   }
@@ -51,7 +52,7 @@ export class Registrations {
     const match = matchOf(options);
     const { invoke = "single" } = options as { invoke?: string };
     const id = routerId(scope, match, procedure);
-    if (!(await isAlone(session, `wamp.register ${id}`))) return new WampError("wamp.error.unavailable");
+    if (!(await isAlone(session, `wamp.register ${id}`))) return routerError("wamp.error.unavailable");
     const topic = match === "exact" ? topics.procedure(scope, procedure) : topics.procedures(scope);
     const all = calleesOf(await conn.members<Dict>(topic), procedure);
     const others = all.filter((other) => other.match === match && other.registered === procedure);
@@ -72,7 +73,7 @@ export class Registrations {
     const topic = [...conn.topics].find((name) => name.startsWith(prefix) && routerId(scope, "exact", name.slice(prefix.length)) === id);
     if (topic !== undefined) conn.unsubscribe(topic);
     else if (others.length < state.patterns.length) keepPatterns(session, others);
-    else return new WampError("wamp.error.no_such_registration");
+    else return routerError("wamp.error.no_such_registration");
     return [type.UNREGISTERED, request];
   }
 

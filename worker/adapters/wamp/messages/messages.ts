@@ -119,6 +119,12 @@ function attributeViolation(dict: Dict, mayBeNull: boolean): string | undefined 
   return undefined;
 }
 
+/** "Empty Arguments and Keyword Arguments" */
+export function payloadOf(args: readonly unknown[] = [], kwargs: Dict = {}): Payload {
+  if (Object.keys(kwargs).length > 0) return [args, kwargs];
+  return args.length > 0 ? [args] : [];
+}
+
 /** Whether the payload is one for the other peer alone. "Payload Passthru Mode" */
 export function isPassthru(options: unknown): boolean {
   return isDict(options) && options.ppt_scheme !== undefined;

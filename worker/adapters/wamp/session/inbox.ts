@@ -4,12 +4,13 @@ import type { Member } from "../../../handler.ts";
 import { pack } from "../messages/codec.ts";
 import type { Match } from "../messages/identifiers.ts";
 import type { Dict, Payload } from "../messages/messages.ts";
-import { WampError, type WampSession } from "./session.ts";
+import { routerError } from "./errors.ts";
+import type { WampSession } from "./session.ts";
 import { topics } from "./topics.ts";
 
 /** So many entries may a list of sessions, authids or authroles have. */
 export const listLimit = 100;
-export const tooMany = new WampError("thinstate.error.too_many_sessions");
+export const tooMany = routerError("thinstate.error.too_many_sessions");
 
 /** What a call is passed on with. */
 export interface Call {

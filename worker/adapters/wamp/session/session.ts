@@ -4,7 +4,8 @@ import type { Closing, Connection, DeepReadonly, Sendable, Turn } from "../../..
 import { after } from "../../../thenable.ts";
 import { encode } from "../messages/codec.ts";
 import { type Match, randomId, routerId, type Serializer } from "../messages/identifiers.ts";
-import { type Dict, type Payload, type, type WampMessage } from "../messages/messages.ts";
+import { type Dict, type Payload, payloadOf, type, type WampMessage } from "../messages/messages.ts";
+import { routerError, WampError } from "./errors.ts";
 import { topics } from "./topics.ts";
 
 /** A procedure that a session registers by a pattern. */
@@ -66,25 +67,6 @@ export class WampResult {
   constructor(args?: readonly unknown[], kwargs?: Dict) {
     this.payload = payloadOf(args, kwargs);
   }
-}
-
-/** Returned by a hook: its client gets ERROR. Thrown: that, and nothing that the turn has asked for happens. */
-export class WampError extends Error {
-  readonly uri: string;
-  readonly payload: Payload;
-
-  /** @param uri "com.example.error.sold_out" */
-  constructor(uri: string, args?: readonly unknown[], kwargs?: Dict) {
-    super(uri);
-    this.uri = uri;
-    this.payload = payloadOf(args, kwargs);
-  }
-}
-
-/** "Empty Arguments and Keyword Arguments" */
-export function payloadOf(args: readonly unknown[] = [], kwargs: Dict = {}): Payload {
-  if (Object.keys(kwargs).length > 0) return [args, kwargs];
-  return args.length > 0 ? [args] : [];
 }
 
 export type Settled<Value> = Value | Promise<Value>;
@@ -156,7 +138,7 @@ export class WampSession {
     send(this.conn, message);
   }
 
-  sendError(of: number, request: number, uri: string, payload: Payload = [], details: Dict = {}): void {
+  sendError(of: number, request: number, { uri, payload }: Pick<WampError, "uri" | "payload">, details: Dict = {}): void {
     this.send([type.ERROR, of, request, details, uri, ...payload]);
   }
 }
@@ -169,13 +151,12 @@ export function disclosed({ id, authid, authrole }: WampSession, role: "publishe
 /** What a request is answered with; undefined: with nothing, or not yet. */
 // biome-ignore lint/suspicious/noConfusingVoidType: a function that has answered returns nothing.
 export type Answer = Settled<WampMessage | WampError | undefined | void>;
-export const invalidUri = new WampError("wamp.error.invalid_uri");
 
 /** @param verdict of a hook. */
 export function allowed(verdict: unknown, then: () => unknown): Answer {
   return after(verdict, (said) => {
     if (said === true || said === undefined) return then() as Answer;
-    return said instanceof WampError ? said : new WampError("wamp.error.not_authorized");
+    return said instanceof WampError ? said : routerError("wamp.error.not_authorized");
   });
 }
 
