@@ -1,9 +1,9 @@
 // How much clients may do, by connection, address and user: connections, upgrades, failed upgrades, requests, and what they send. Pure.
 // Behind a trusted proxy, the address is the client's.
 
+import { networkOf } from "../protocol/address-network.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import { normalizedAddress } from "./address-list.ts";
-import { networkOf } from "./address-network.ts";
 import { ConnectionMeter, type MeterRoom, type Passed } from "./connection-meter.ts";
 import { Parties, type Party } from "./parties.ts";
 import { charge, isExceeded, use, waitMs } from "./rate.ts";

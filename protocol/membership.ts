@@ -67,6 +67,16 @@ const workerCounts = v.object({
   failed: v.number(),
 });
 
+/** More addresses that threw, and four times as many that were heard, make no difference to a deploy's watch. */
+export const mostThrew = 10;
+export const mostHeard = 4 * mostThrew;
+
+/** The first addresses, as numbers, that a worker's clients spoke from, and those whose turns or requests threw. */
+const workerAddresses = v.object({
+  heard: v.pipe(v.array(v.number()), v.maxLength(mostHeard)),
+  threw: v.pipe(v.array(v.number()), v.maxLength(mostThrew)),
+});
+
 /**
  * A worker's onStart. off: it does not run. starting: it has not returned. on: it has, or has failed: the worker takes work.
  * ending: its signal has aborted, and not all of it has settled.
@@ -97,6 +107,8 @@ const worker = v.object({
   connections: v.number(),
   /** Missing in hellos of versions that do not count. */
   counts: v.optional(workerCounts),
+  /** Missing in hellos of versions that do not tell. */
+  addresses: v.optional(workerAddresses),
   /** How often it has lost its connection to NATS and come back: what it was silent for then. */
   reconnects: v.optional(v.number()),
   /** Whether it answers a gateway that asks for its metrics. */
@@ -190,6 +202,7 @@ export type Activation = v.InferOutput<typeof activation>;
 export type RouteHello = v.InferOutput<typeof routeHello>;
 export type OnStartHello = v.InferOutput<typeof onStart>;
 export type WorkerCounts = v.InferOutput<typeof workerCounts>;
+export type WorkerAddresses = v.InferOutput<typeof workerAddresses>;
 export type WorkerHello = v.InferOutput<typeof worker>;
 export type StateCheck = v.InferOutput<typeof stateCheck>;
 export type GatewayHello = v.InferOutput<typeof gateway>;

@@ -5,7 +5,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { WorkerHello } from "../protocol/membership.ts";
 import type { Steps } from "./steps.ts";
 import type { DeployParts, DeployPool } from "./switch-over.ts";
-import { isWorse, rateOf, rateText, type ThrowRate } from "./throw-rate.ts";
+import { isWidespread, isWorse, rateOf, rateText, type ThrowRate } from "./throw-rate.ts";
 
 /** How soon a crash is seen, and what is counted compared. */
 const lookMs = 250;
@@ -78,7 +78,7 @@ function badSign(
   if (before !== undefined && pool.hellos.some(({ onStart }) => onStart !== undefined && onStart.failed > 0)) {
     return { reason: "throws", text: "its onStart failed" };
   }
-  if (before === undefined || !isWorse(now, before)) return undefined;
+  if (before === undefined || !isWorse(now, before) || !isWidespread(pool.hellos)) return undefined;
   return { reason: "throws", text: "its turns throw clearly more often than before" };
 }
 

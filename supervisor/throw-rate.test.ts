@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { WorkerHello } from "../protocol/membership.ts";
-import { countsOf, isWorse, rateOf, rateSince, rateText, type ThrowRate, throwsClearlyMore } from "./throw-rate.ts";
+import { countsOf, isWidespread, isWorse, rateOf, rateSince, rateText, type ThrowRate, throwsClearlyMore } from "./throw-rate.ts";
 
 const rate = (thrown: number, turns: number): ThrowRate => ({ thrown, turns });
 
@@ -43,6 +43,25 @@ test("a fault that the old release has met lately, too, is not the new one's", (
   expect(isWorse(now, { life: rate(12, 48_210), lately: rate(0, 500) })).toBe(true);
   expect(isWorse(now, { life: rate(12, 48_210), lately: rate(3, 3) })).toBe(true);
   expect(isWorse(now, { life: rate(212, 48_210), lately: rate(200, 500) })).toBe(false);
+});
+
+describe("throws are widespread", () => {
+  const hello = (heard: number[], threw: number[]) => ({ addresses: { heard, threw } }) as unknown as WorkerHello;
+  const first = (count: number) => Array.from({ length: count }, (_, index) => index);
+
+  test.each([
+    ["where the only client is one of them", [hello([1], [1])], true],
+    ["where they come from a quarter of all that spoke", [hello([1, 2, 3, 4], [4])], true],
+    ["where they come from fewer", [hello([1, 2, 3, 4, 5], [5])], false],
+    [
+      "where they come from ten addresses, of however many",
+      [hello(first(40), [100, 101, 102, 103, 104]), hello([], [105, 106, 107, 108, 109])],
+      true,
+    ],
+    ["where nine of many workers' clients throw", first(9).map((worker) => hello(first(40), [100 + worker])), false],
+    ["where one address throws in all workers", [hello([1, 2, 3], [9]), hello([4, 5, 6], [9])], false],
+    ["where a worker is of a version that does not tell", [hello(first(40), [1]), {} as WorkerHello], true],
+  ])("%s: %j", (_, hellos, expected) => expect(isWidespread(hellos)).toBe(expected));
 });
 
 test("counts are those of all workers since a moment, upgrades and HTTP included", () => {

@@ -3,7 +3,7 @@
 // What counts is every turn, and every upgrade and HTTP request, whose handler threw. What could not be parsed is not among them,
 // neither as thrown nor as a turn: one client could undo every deploy, or hide a bad one. A schema that is too strict is thus not seen.
 
-import type { WorkerCounts, WorkerHello } from "../protocol/membership.ts";
+import { mostThrew, type WorkerCounts, type WorkerHello } from "../protocol/membership.ts";
 
 export interface ThrowRate {
   readonly turns: number;
@@ -39,6 +39,21 @@ export function throwsClearlyMore(now: ThrowRate, before: ThrowRate): boolean {
 export function isWorse(now: ThrowRate, before: { readonly life: ThrowRate; readonly lately: ThrowRate }): boolean {
   const { life, lately } = before;
   return throwsClearlyMore(now, life) && (lately.thrown < leastCount || throwsClearlyMore(now, lately));
+}
+
+/** Of all addresses that spoke, this share, or ten: one who wants a release gone would have to speak from as many. */
+const leastShareOfAddresses = 1 / 4;
+
+/** Whether throws come from so many addresses that no few strangers make the release throw. */
+export function isWidespread(hellos: readonly WorkerHello[]): boolean {
+  const [heard, threw] = [new Set<number>(), new Set<number>()];
+  for (const { addresses } of hellos) {
+    // Of a version that does not tell.
+    if (addresses === undefined) return true;
+    for (const address of addresses.threw) threw.add(address);
+    for (const address of [...addresses.heard, ...addresses.threw]) heard.add(address);
+  }
+  return threw.size >= mostThrew || threw.size >= leastShareOfAddresses * heard.size;
 }
 
 /** What each of a release's workers has counted, by its id. */

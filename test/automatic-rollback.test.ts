@@ -47,13 +47,18 @@ async function serve(text: string, env: Environment = {}): Promise<string> {
   installation.write(file, text);
   const start = installation.start();
   const url = (await start.line(/^ready ws:/)).replace("ready ", "");
-  talkers = await Promise.all(Array.from({ length: clients }, () => TestClient.open(`${url}/version`)));
+  talkers = await Promise.all(Array.from({ length: clients }, (_, index) => from(`192.0.2.${index}`, `${url}/version`)));
   let number = 0;
   const timer = setInterval(() => {
     for (const talker of talkers) talker.send(String(number++));
   }, talkMs);
   stopTalking = () => clearInterval(timer);
   return (await installation.status()).release?.id ?? "";
+}
+
+/** A client with an address of its own, where TRUSTED_PROXIES has 127.0.0.1. */
+function from(address: string, url: string): Promise<TestClient> {
+  return TestClient.open(url, { headers: { "x-forwarded-for": address } });
 }
 
 /** All clients are answered by this version, and none was ever disconnected. */
@@ -238,6 +243,21 @@ export default defineHandler({
 });
 
 describe("a release stays", () => {
+  test("when a stranger makes it throw, and nobody else", async () => {
+    const nonsense = 'if (number < 0) throw new Error("nonsense");';
+    await serve(handler("one", nonsense), { WATCH_MS: "5000", TRUSTED_PROXIES: "127.0.0.1" });
+    await answers("one");
+    installation.write(file, handler("two", nonsense));
+    const command = installation.command(["deploy-worker", "--json"]);
+    await answers("two");
+    const stranger = await from("198.51.100.1", `${(await installation.status()).url}/version`);
+    for (let count = 0; count < 100; count++) stranger.send("-1");
+    expect(await command.exited, command.output).toBe(0);
+    const { watch } = JSON.parse(command.stdout) as DeployReport;
+    expect(watch?.now.thrown).toBe(100);
+    await answers("two");
+  });
+
   test("when it throws no more than the one before, and is watched to the end though Ctrl-C ended the command", async () => {
     const always = 'if (number % 20 === 0) throw new Error("as always");';
     const first = await serve(handler("one", always), { WATCH_MS: "2000" });

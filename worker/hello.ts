@@ -20,6 +20,7 @@ export function helloOf(worker: Worker): WorkerHello {
     routes: [...loaded.routes],
     connections: worker.connections,
     counts: { turns: committed, thrown, timedOut, answers: answered, failed },
+    addresses: worker.turns.sources.hello,
     reconnects: worker.reconnects,
     metrics: true,
     onStart: worker.onStart.hello,

@@ -19,6 +19,7 @@ import { SessionAnswer } from "./session.ts";
 import { sessionKey, sessionReply } from "./session-reply.ts";
 import { initialState } from "./state.ts";
 import { encodeState } from "./state-codec.ts";
+import type { TurnSources } from "./turn-sources.ts";
 import { checkSubprotocol, headerRecord, upgradeRequestOf } from "./upgrade-request.ts";
 import { welcomeHeaders } from "./welcome-headers.ts";
 
@@ -32,6 +33,8 @@ export interface RequestHandlerOptions {
   readonly hub: LinkHub;
   /** Told of requests that could not be parsed. */
   readonly refusals: Refusals;
+  /** Told who asks, and whose requests were answered with 500. */
+  readonly sources: Pick<TurnSources, "hear" | "blame">;
   readonly log: Logger;
   /** For what clients cause. */
   readonly sparseLog: SparseLog;
@@ -50,6 +53,7 @@ interface Question {
   readonly number: number;
   readonly type: typeof toGateway.upgraded | typeof toGateway.responded;
   readonly path: string;
+  readonly ip: string;
   /** Its path pattern. */
   readonly route: string;
   readonly isHead: boolean;
@@ -89,13 +93,14 @@ export class RequestHandler {
   /** @throws {CodedError} "envelope.malformed" */
   upgrade(peer: string, number: number, payload: Buffer): void {
     const body = parseUpgrade(payload);
-    const match = matchRoute(this.options.handlers, body.path);
-    const question = { peer, number, type: toGateway.upgraded, path: body.path, route: match?.route.path ?? "", isHead: false };
+    const { path, ip } = body;
+    const match = matchRoute(this.options.handlers, path);
+    const question = { peer, number, type: toGateway.upgraded, path, ip, route: match?.route.path ?? "", isHead: false };
     void this.answer(question, async (signal): Promise<Reply> => {
-      if (match === undefined) throw new CodedError("route.unknown", `${body.path} is not served here`);
+      if (match === undefined) throw new CodedError("route.unknown", `${path} is not served here`);
       const { route: handler, params } = match;
       if (answersOnly(handler)) return upgradedReply(plainOnly);
-      const { path, query, ip, redelivered } = body;
+      const { query, redelivered } = body;
       // A gateway that makes no ids numbers its questions anew for each worker.
       const id = body.id ?? `${peer}:question-${number}`;
       const { app } = this.options;
@@ -126,6 +131,7 @@ export class RequestHandler {
       number,
       type: toGateway.responded,
       path: body.path,
+      ip: body.ip,
       route: match?.route.path ?? "",
       isHead: body.method === "HEAD",
     };
@@ -209,13 +215,16 @@ export class RequestHandler {
         reply = { type: question.type, bytes: packValue({ ok: false, ...head, body: Buffer.from(`${text}\n`) }) };
       } else if (isWanted()) {
         this.counters.failed++;
+        this.options.sources.blame(question.ip);
         sparseLog.error({ route: question.route }, { path, err: error }, "answered with 500");
         reply = { type: question.type, bytes: packValue(failure(error)) };
       } else log.debug({ path, err: error }, "gave up an answer that nobody waits for");
     } finally {
       this.undecided--;
-      if (refused === undefined) this.counters.answered++;
-      else this.options.refusals.count(question.route, refused);
+      if (refused === undefined) {
+        this.counters.answered++;
+        this.options.sources.hear(question.ip);
+      } else this.options.refusals.count(question.route, refused);
     }
     const link = this.options.hub.get(peer);
     if (!isWanted() || reply === undefined || link === undefined) {

@@ -60,6 +60,26 @@ describe("a turn that throws", () => {
     }
   });
 
+  test("is told with the address that its client has, once for each", () => {
+    const it = bench({ onMessage: (_, incoming) => void (incoming.text() === "bad" && fail()) });
+    const told = () => [it.turns.sources.hello.heard.length, it.turns.sources.hello.threw.length];
+    const fail = () => {
+      throw new RangeError("no");
+    };
+    expect([
+      it.take(open) && told(),
+      it.take(message()) && told(),
+      it.take(message("bad")) && told(),
+      it.take(message("bad")) && told(),
+    ]).toEqual([
+      [0, 0],
+      [1, 0],
+      [1, 1],
+      [1, 1],
+    ]);
+    expect(it.turns.sources.hello.threw).toEqual(it.turns.sources.hello.heard);
+  });
+
   describe("for what its client sent is no turn that threw", () => {
     const schema = v.object({ n: v.number() });
     const handler = (options: object) => new Bench(defineHandler({ path: "/a", state, message: schema, ...options }));

@@ -18,6 +18,7 @@ import { Stays } from "./stays.ts";
 import { isThenable } from "./thenable.ts";
 import { type HookName, RunningTurn, type TurnHost, type TurnLimits } from "./turn.ts";
 import { TurnMeter } from "./turn-meter.ts";
+import { TurnSources } from "./turn-sources.ts";
 
 export interface TurnsOptions {
   readonly release: string;
@@ -48,6 +49,7 @@ export class Turns implements TurnHost {
    */
   readonly counters = { committed: 0, thrown: 0, timedOut: 0 };
   readonly meter: TurnMeter;
+  readonly sources = new TurnSources();
   readonly lock: TurnHost["lock"];
   readonly stays: Stays;
   private readonly options: TurnsOptions;
@@ -98,7 +100,7 @@ export class Turns implements TurnHost {
   closeUnfit(mailbox: Mailbox, fault: CodedError): void {
     const { gateway, handler } = mailbox.pin;
     this.counters.committed++;
-    this.counters.thrown++;
+    this.blame(mailbox);
     this.meter.end({ startedAt: 0, weight: 0 }, handler, "thrown");
     this.options.onThrown(mailbox, fault, "onAdopt");
     const effects = new Effects(Number.POSITIVE_INFINITY);
@@ -215,8 +217,20 @@ export class Turns implements TurnHost {
     if (!isRefused) this.meter.end(turn, handler, isCodedError(thrown, "turn.timeout") ? "timed_out" : "thrown");
     else if (cause === undefined) this.options.refusals.count(handler.path, thrown.code);
     // Once for an event: an onError that throws adds nothing, unless its event was no fault of the release so far.
-    if (!turn.mailbox.isGone && !isRefused && (cause === undefined || isClientFault(cause))) this.counters.thrown++;
+    if (!turn.mailbox.isGone && !isRefused && (cause === undefined || isClientFault(cause))) this.blame(turn.mailbox);
     this.rollBack(turn, name, handlerErrorOf(thrown), isRefused);
+  }
+
+  private count({ mailbox, event }: RunningTurn): void {
+    this.counters.committed++;
+    if (mailbox.isHeard || event.type !== toWorker.message) return;
+    mailbox.isHeard = true;
+    this.sources.hear(mailbox.pin.ip);
+  }
+
+  private blame({ pin: { ip } }: Mailbox): void {
+    this.counters.thrown++;
+    this.sources.blame(ip);
   }
 
   private rollBack(turn: RunningTurn, name: HookName, error: HandlerError, isRefused: boolean): void {
@@ -261,7 +275,7 @@ export class Turns implements TurnHost {
     const isGone = mailbox.isGone;
     mailbox.done(turn.event, closes);
     if (isGone) return;
-    if (!isRefused) this.counters.committed++;
+    if (!isRefused) this.count(turn);
     mailbox.pin.gateway.commit(mailbox, turn.effects, flag.commit);
   }
 

@@ -174,7 +174,8 @@ export class Worker {
       onThrown: (mailbox, error, hook) => logThrown({ log, sparseLog }, mailbox, error, hook),
     });
     this.orphanedCloses = new OrphanedCloses({ turns: this.turns, appClient, log, now, later: (run) => setImmediate(run) });
-    this.requests = new RequestHandler({ handlers, release: config.RELEASE, limits, app: appClient, hub, refusals, log, sparseLog });
+    const answering = { handlers, release: config.RELEASE, limits, app: appClient, hub, refusals, log, sparseLog };
+    this.requests = new RequestHandler({ ...answering, sources: this.turns.sources });
     this.gatewayLostHooks = new GatewayLostHooks({ ...loaded, app: appClient, hub, limits, log });
     this.stateCheck = new StateCheck({
       routes: handlers,
