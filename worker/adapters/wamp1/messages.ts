@@ -12,8 +12,8 @@ export const UNSUBSCRIBE = 6;
 export const PUBLISH = 7;
 export const EVENT = 8;
 
-/** A topic of thinstate has at most 256 bytes, of which its prefix takes some: see `uriLimit`. */
-const uriBytes = 240;
+/** Of one with a long prefix there is room for less: see topics.ts. */
+export const uriBytes = 240;
 // Half a surrogate pair is no UTF-8, and no name of a topic.
 const uri = v.pipe(
   v.string(),
@@ -21,11 +21,6 @@ const uri = v.pipe(
   v.maxBytes(uriBytes),
   v.check((text) => text.isWellFormed()),
 );
-
-/** What a URI may have, once its prefix is resolved. @param prefix Of its topic. */
-export function uriLimit(prefix: string): number {
-  return Math.min(uriBytes, 256 - Buffer.byteLength(prefix));
-}
 
 // A state has no such key.
 const prefix = v.pipe(v.string(), v.minLength(1), v.maxBytes(64), v.notValue("__proto__"));

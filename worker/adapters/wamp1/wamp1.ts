@@ -26,14 +26,15 @@ import {
   type PublishMessage,
   SUBSCRIBE,
   UNSUBSCRIBE,
-  uriLimit,
   WELCOME,
 } from "./messages.ts";
-import { CallError, type Conn, follow, type Kept, prefixOf, sessionTopic, Wamp1Session } from "./session.ts";
+import { CallError, type Conn, type Kept, Wamp1Session } from "./session.ts";
+import { follow, prefixOf, sessionTopic, uriLimit } from "./topics.ts";
 
 export { CallError, Wamp1Session } from "./session.ts";
 
-const errors = "http://api.wamp.ws/error#";
+/** Of the URIs of the router's own errors. */
+const errorBase = "http://api.wamp.ws/error#";
 const prefixLimit = 32;
 /** Of all prefixes with what they stand for: they are in the state. */
 const prefixesBytes = 4 * 1024;
@@ -193,7 +194,7 @@ function resolve<State>({ state: { prefixes } }: Conn<State>, name: string): str
 
 async function call<State>({ onCall }: Wamp1Options<State>, session: Wamp1Session<State>, call: Call): Promise<void> {
   const { id, procedure } = call;
-  if (onCall === undefined) return session.callError(id, `${errors}NoSuchRPCEndpoint`, `there is no procedure ${procedure}`);
+  if (onCall === undefined) return session.callError(id, `${errorBase}NoSuchRPCEndpoint`, `there is no procedure ${procedure}`);
   let result: unknown;
   try {
     result = await onCall(session, call);
@@ -248,7 +249,7 @@ function fail<State>(conn: Conn<State>, error: HandlerError): void {
   if (!(failed instanceof CallFailed)) throw error;
   const { id, cause } = failed;
   // Whatever is not meant for clients is in the log.
-  const { uri, message, details } = cause instanceof CallError ? cause : new CallError(`${errors}internal`, "the procedure has failed");
+  const { uri, message, details } = cause instanceof CallError ? cause : new CallError(`${errorBase}internal`, "the procedure has failed");
   conn.send([CALLERROR, id, uri, message, ...(details === undefined ? [] : [details])]);
 }
 
