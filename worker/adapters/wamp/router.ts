@@ -9,8 +9,9 @@ import { randomId } from "./messages/identifiers.ts";
 import { type AnyMessage, type Dict, isPassthru, type, violationOf } from "./messages/messages.ts";
 import { type RouterErrorUri, routerError, WampError } from "./session/errors.ts";
 import { authenticated, greet, type HandshakeOptions } from "./session/handshake.ts";
+import type { Answer, WampHooks } from "./session/hooks.ts";
 import type { Publication, ToCaller, ToSession } from "./session/inbox.ts";
-import { type Answer, type Conn, type Joined, serializerOf, violate, type WampHooks, WampSession } from "./session/session.ts";
+import { type Conn, type Joined, serializerOf, violate, WampSession } from "./session/session.ts";
 import { topics } from "./session/topics.ts";
 
 /** Of a hook. */

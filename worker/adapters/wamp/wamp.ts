@@ -9,7 +9,7 @@
 // docs/wamp.md shows more. Each folder is a layer, to be read beside its part of the specification, and knows none that follows it:
 //
 //   messages/   "Messages", "Serializers", "Identifiers"
-//   session/    "Sessions", "Authentication", and how the sessions of a realm reach each other
+//   session/    "Sessions", "Authentication", the hooks of a handler, and how the sessions of a realm reach each other
 //   broker/     "Publish and Subscribe"
 //   dealer/     "Remote Procedure Calls", "Session Meta API"; it does not know the broker
 //   router.ts   which of them a message is for
@@ -19,12 +19,14 @@ import { defineHandler, type HandlerLimits, type UpgradeRequest, type Welcome } 
 import { type } from "../../schema.ts";
 import { RequestFailed, Router } from "./router.ts";
 import type { HandshakeOptions } from "./session/handshake.ts";
-import { abort, type Conn, type Settled, type State, type WampHooks } from "./session/session.ts";
+import type { Settled, WampHooks } from "./session/hooks.ts";
+import { abort, type Conn, type State } from "./session/session.ts";
 
 export { publishEvent } from "./broker/broker.ts";
 export { WampError } from "./session/errors.ts";
 export { deriveKey } from "./session/handshake.ts";
-export { type Invocable, type WampHooks, WampResult, type WampSession } from "./session/session.ts";
+export { type Invocable, type WampHooks, WampResult } from "./session/hooks.ts";
+export type { WampSession } from "./session/session.ts";
 
 export interface WampOptions<Path extends string> extends Omit<HandshakeOptions, "prefix">, WampHooks {
   readonly path: Path;

@@ -5,10 +5,11 @@ import type { App, PublishOptions } from "../../../handler.ts";
 import { after } from "../../../thenable.ts";
 import { encode, pack } from "../messages/codec.ts";
 import { isReserved, isUri, type Match, matches, matchOf, randomId, routerId } from "../messages/identifiers.ts";
-import { type Dict, type MessageOf, passedThrough, payloadOf, type } from "../messages/messages.ts";
+import { type Dict, type MessageOf, namedPayload, passedThrough, payloadOf, type } from "../messages/messages.ts";
 import { routerError, type WampError } from "../session/errors.ts";
+import { type Answer, allowed } from "../session/hooks.ts";
 import { listLimit, type Publication, sessionsOf, tell, tooMany } from "../session/inbox.ts";
-import { type Answer, allowed, disclosed, namedPayload, serializerOf, type WampSession } from "../session/session.ts";
+import { disclosed, serializerOf, type WampSession } from "../session/session.ts";
 import { scopeOf, topics } from "../session/topics.ts";
 
 type Publish = (topic: string, data: string | Uint8Array) => unknown;

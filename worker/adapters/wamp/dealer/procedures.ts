@@ -3,10 +3,11 @@
 
 import { after } from "../../../thenable.ts";
 import { isId, isReserved, isUri } from "../messages/identifiers.ts";
-import { type Dict, type MessageOf, type } from "../messages/messages.ts";
+import { type Dict, type MessageOf, namedPayload, type } from "../messages/messages.ts";
 import { routerError, WampError } from "../session/errors.ts";
+import { type Answer, allowed, type Invocable, type WampHooks, WampResult } from "../session/hooks.ts";
 import { listLimit, sessionsOf, tell, tooMany } from "../session/inbox.ts";
-import { type Answer, allowed, type Invocable, namedPayload, type WampHooks, WampResult, type WampSession } from "../session/session.ts";
+import type { WampSession } from "../session/session.ts";
 import { topics } from "../session/topics.ts";
 
 /** CALL. @returns undefined where it is not the handler's. */

@@ -7,7 +7,8 @@ import { after } from "../../../thenable.ts";
 import { isReserved, isUri, type Match, matches, matchOf, precedence, routerId } from "../messages/identifiers.ts";
 import { type Dict, type MessageOf, type } from "../messages/messages.ts";
 import { routerError } from "../session/errors.ts";
-import { type Answer, allowed, type RegisteredPattern, type Settled, type WampSession } from "../session/session.ts";
+import { type Answer, allowed, type Settled } from "../session/hooks.ts";
+import type { RegisteredPattern, WampSession } from "../session/session.ts";
 import { topics } from "../session/topics.ts";
 
 /** One that may be called, by what it has registered. */

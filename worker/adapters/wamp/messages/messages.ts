@@ -125,6 +125,11 @@ export function payloadOf(args: readonly unknown[] = [], kwargs: Dict = {}): Pay
   return args.length > 0 ? [args] : [];
 }
 
+/** Also of what is not looked into. */
+export function namedPayload([args = [], kwargs = {}]: Payload): { args: readonly unknown[]; kwargs: Dict } {
+  return { args: Array.isArray(args) ? args : [args], kwargs: kwargs as Dict };
+}
+
 /** Whether the payload is one for the other peer alone. "Payload Passthru Mode" */
 export function isPassthru(options: unknown): boolean {
   return isDict(options) && options.ppt_scheme !== undefined;

@@ -4,7 +4,8 @@ import { createHmac, pbkdf2Sync, randomBytes, timingSafeEqual } from "node:crypt
 import { pack, unpack } from "../messages/codec.ts";
 import { isRealm, randomId } from "../messages/identifiers.ts";
 import { type Dict, isDict, type MessageOf, type } from "../messages/messages.ts";
-import { type Authenticating, abort, type Conn, type Identity, type Joined, type Settled, send, violate } from "./session.ts";
+import type { Settled } from "./hooks.ts";
+import { type Authenticating, abort, type Conn, type Identity, type Joined, send, violate } from "./session.ts";
 import { scopeOf, topics } from "./topics.ts";
 
 type Asked = Omit<Authenticating, "phase">;

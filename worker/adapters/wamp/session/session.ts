@@ -1,11 +1,11 @@
 // A WAMP session: what its connection's state keeps, and what one turn makes of it.
 
-import type { Closing, Connection, DeepReadonly, Sendable, Turn } from "../../../handler.ts";
-import { after } from "../../../thenable.ts";
+import type { Connection, DeepReadonly, Sendable, Turn } from "../../../handler.ts";
 import { encode } from "../messages/codec.ts";
-import { type Match, randomId, routerId, type Serializer } from "../messages/identifiers.ts";
-import { type Dict, type Payload, payloadOf, type, type WampMessage } from "../messages/messages.ts";
-import { routerError, WampError } from "./errors.ts";
+import { randomId, routerId, type Serializer } from "../messages/identifiers.ts";
+import { type Dict, payloadOf, type, type WampMessage } from "../messages/messages.ts";
+import type { WampError } from "./errors.ts";
+import type { WampHooks } from "./hooks.ts";
 import { topics } from "./topics.ts";
 
 /** A procedure that a session registers by a pattern. */
@@ -47,56 +47,6 @@ export interface Authenticating extends Pick<Joined, "session" | "realm" | "auth
 
 export type State = { readonly phase: "opening" } | Authenticating | Joined;
 export type Conn = Connection<unknown, DeepReadonly<State>>;
-
-export interface Invocable {
-  readonly procedure: string;
-  readonly args: readonly unknown[];
-  readonly kwargs: Dict;
-  readonly options: Dict;
-  /** A progressive result, at once, where the caller wants it: what the turn has asked for so far is committed. */
-  progress(...args: unknown[]): Promise<void>;
-}
-
-/** Returns what RESULT has; undefined: nothing. A WampResult or a WampError is what it says. */
-export type Procedure = (session: WampSession, call: Invocable) => unknown;
-
-/** What a procedure returns that has several results, or named ones. */
-export class WampResult {
-  readonly payload: Payload;
-
-  constructor(args?: readonly unknown[], kwargs?: Dict) {
-    this.payload = payloadOf(args, kwargs);
-  }
-}
-
-export type Settled<Value> = Value | Promise<Value>;
-
-/**
- * The answer of a hook that is asked whether something may happen. `true` allows it, and so does returning nothing; a WampError refuses with
- * what it says, and whatever else with wamp.error.not_authorized.
- */
-// biome-ignore lint/suspicious/noConfusingVoidType: a function that returns nothing will do.
-type Verdict = Settled<boolean | WampError | undefined | void>;
-
-export interface WampHooks {
-  /** Served by the handler, in the caller's turn. */
-  readonly procedures?: Readonly<Record<string, Procedure>>;
-  /** For every other CALL. Where it returns undefined, the dealer looks for a callee among the clients. */
-  readonly onCall?: Procedure;
-  onSubscribe?(session: WampSession, topic: string, match: Match): Verdict;
-  onPublish?(session: WampSession, event: Omit<Invocable, "procedure" | "progress"> & { readonly topic: string }): Verdict;
-  onRegister?(session: WampSession, procedure: string, match: Match): Verdict;
-  /** For `wamp.session.count` and so on: `true` alone allows it. Without it, all but `wamp.session.kill` are for everybody. */
-  onMeta?(session: WampSession, procedure: string): Settled<boolean | WampError>;
-  onUnsubscribe?(session: WampSession, topic: string): Settled<unknown>;
-  onJoin?(session: WampSession): Settled<unknown>;
-  onLeave?(session: WampSession, closing: Closing): Settled<unknown>;
-}
-
-/** Also of what is not looked into. */
-export function namedPayload([args = [], kwargs = {}]: Payload): { args: readonly unknown[]; kwargs: Dict } {
-  return { args: Array.isArray(args) ? args : [args], kwargs: kwargs as Dict };
-}
 
 /** A session during one turn. */
 export class WampSession {
@@ -146,18 +96,6 @@ export class WampSession {
 /** Who has published, where that is to be told. "Publisher Identification", "Caller Identification" */
 export function disclosed({ id, authid, authrole }: WampSession, role: "publisher" | "caller"): Dict {
   return { [role]: id, [`${role}_authid`]: authid, [`${role}_authrole`]: authrole };
-}
-
-/** What a request is answered with; undefined: with nothing, or not yet. */
-// biome-ignore lint/suspicious/noConfusingVoidType: a function that has answered returns nothing.
-export type Answer = Settled<WampMessage | WampError | undefined | void>;
-
-/** @param verdict of a hook. */
-export function allowed(verdict: unknown, then: () => unknown): Answer {
-  return after(verdict, (said) => {
-    if (said === true || said === undefined) return then() as Answer;
-    return said instanceof WampError ? said : routerError("wamp.error.not_authorized");
-  });
 }
 
 export function serializerOf({ subprotocol }: Conn): Serializer {
