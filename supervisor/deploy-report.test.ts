@@ -28,7 +28,7 @@ test("the report names what serves and what served before", () => {
 });
 
 test("an idle deploy says so, instead of figures that are all zero", () => {
-  const watch = { ms: 5_000, now: { turns: 0, thrown: 0 }, before: { turns: 0, thrown: 0 } };
+  const watch = { ms: 5_000, now: { turns: 0, thrown: 0 }, before: { turns: 0, thrown: 0 }, forFew: false };
   const text = reportText({ ...about, ...handoverFigures([{ ...gateway, connections: 0 }], 4), watch });
   expect(text).toMatch(/^ {2}pause {8}none, since no connection moved$/m);
   expect(text).toMatch(/^ {2}threw {8}no messages during the watch; nothing to compare$/m);
@@ -36,6 +36,10 @@ test("an idle deploy says so, instead of figures that are all zero", () => {
   expect(idle).toMatch(/^ {2}pause {8}none: no connection had a message waiting$/m);
   const late = reportText({ ...about, ...handoverFigures([reporting(10, 4, [1])], 4), watch: { ...watch, now: { turns: 3, thrown: 0 } } });
   expect(late).toMatch(/^ {2}pause {8}p50 \d/m);
+  const seen = { ...watch, now: { turns: 900, thrown: 100 }, before: { turns: 900, thrown: 0 }, forFew: true };
+  expect(reportText({ ...about, ...handoverFigures([reporting(10, 4, [1])], 4), watch: seen })).toMatch(
+    /^ {2}threw {8}100 of 900 turns \(before: 0 of 900\); throws for few addresses never roll a deploy back, npm run rollback-worker does$/m,
+  );
   expect(late).toMatch(/^ {2}threw {8}0 of 3 turns \(before: no messages\)$/m);
 });
 

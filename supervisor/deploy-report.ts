@@ -28,6 +28,8 @@ export interface DeployReport extends SwitchReport {
     readonly now: ThrowRate;
     /** Of the release before, in its whole life; null: there was none. */
     readonly before: ThrowRate | null;
+    /** It throws clearly more often than the one before, but for few addresses. */
+    readonly forFew: boolean;
   } | null;
 }
 
@@ -81,10 +83,11 @@ function pauseText({ handedOver, pauseP50Ms, pauseP99Ms, pauseLongestMs }: Switc
   return `p50 ${ms(pauseP50Ms)}, p99 ${ms(pauseP99Ms)}, longest ${ms(pauseLongestMs)}`;
 }
 
-function watchRow({ now, before }: NonNullable<DeployReport["watch"]>): [string, string] {
+function watchRow({ now, before, forFew }: NonNullable<DeployReport["watch"]>): [string, string] {
   if (now.turns === 0) return ["threw", "no messages during the watch; nothing to compare"];
   const isFew = before !== null && now.thrown > 0 && now.thrown < leastCount;
-  const few = isFew ? `; fewer than ${leastCount} never roll a deploy back, npm run rollback-worker does` : "";
+  const what = forFew ? "throws for few addresses" : isFew ? `fewer than ${leastCount}` : undefined;
+  const few = what === undefined ? "" : `; ${what} never roll a deploy back, npm run rollback-worker does`;
   return [
     "threw",
     `${rateText(now)} turns${before === null ? "" : ` (before: ${before.turns === 0 ? "no messages" : rateText(before)})`}${few}`,

@@ -61,7 +61,7 @@ test("its end: it was refused, or rolled back and why", () => {
     closedGoingBack: {},
     errors: [],
   } as const;
-  const finding = { reason: "throws", text: "its turns throw clearly more often than before", now: rate, ms: 900 } as const;
+  const finding = { reason: "throws", text: "its turns throw clearly more often than before", now: rate, forFew: false, ms: 900 } as const;
   telling.failed(new RolledBack(finding, facts, { report: switched }));
   expect(told.at(-1)?.outcome).toMatchObject({ kind: "rolledBack", text: expect.stringContaining("release 2 was rolled back") });
   telling.failed(new RolledBack(finding, { ...facts, backTo: null }, { failure: "there is no release to go back to" }));

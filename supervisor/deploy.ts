@@ -145,13 +145,14 @@ async function prove(parts: DeployParts, options: DeployOptions, candidate: Cand
     const look = () => watch(parts, { ...candidate, startedAt, rollbackWanted: rollbackSignal.signal, signal: ending });
     let finding = await look();
     while (finding.reason === "rollback" && (await isRefused(parts, options, before?.pool))) finding = await look();
-    const { now, ms } = finding;
+    const { now, ms, forFew } = finding;
     if (finding.reason !== "well") throw await takeBack(parts, options, candidate, finding);
     const { gateways } = parts.members;
     const closed = closedIn(gateways, report.generation);
     const errors = now.thrown > 0 || hasErrors(closed) ? await errorsOf(candidate.pool) : [];
     const connectionsAfter = connectionsOf(gateways);
-    return { ...report, connectionsAfter, closed, errors, steps: steps.end().steps, watch: { ms, now, before: before?.life ?? null } };
+    const seen = { ms, now, before: before?.life ?? null, forFew };
+    return { ...report, connectionsAfter, closed, errors, steps: steps.end().steps, watch: seen };
   } finally {
     rollbackSignal.close();
   }

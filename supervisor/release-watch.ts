@@ -31,6 +31,8 @@ export interface Finding {
   readonly text: string;
   /** What the release has thrown since its activation. */
   readonly now: ThrowRate;
+  /** It throws clearly more often than the one before, but for few addresses. */
+  readonly forFew: boolean;
   readonly ms: number;
 }
 
@@ -58,7 +60,10 @@ export async function watch({ config, members }: DeployParts, options: WatchOpti
     const isWhole = isHeardAnew(pool, heardBefore);
     if (isWhole) now = rateOf(pool.hellos);
     const found = badSign(options, now, isOver) ?? (isOver && (isWhole || nowMs >= latestEnd) ? well : undefined);
-    if (found !== undefined) return { ...found, now, ms: nowMs - startedAt };
+    if (found !== undefined) {
+      const forFew = found === well && options.before !== undefined && isWorse(now, options.before);
+      return { ...found, now, forFew, ms: nowMs - startedAt };
+    }
     steps.update(`${step} (${now.turns === 0 ? "no messages yet" : `${rateText(now)} turns threw`})`);
   }
 }
