@@ -15,6 +15,8 @@ export interface Run {
   readonly to: number;
   /** Its topics were asked for. */
   hasAsked: boolean;
+  /** So many more messages its client's have held. */
+  moreMessages: number;
 }
 
 /** Whether it asks the gateway to keep something that is bounded for all connections together. */
@@ -70,8 +72,7 @@ export function keptSubscription(batch: Batch, index: number): KeptSubscription 
 
 /** What may end the socket, or make it another connection's, does not happen under its cork. */
 export function isCorked(type: number): boolean {
-  if (type === toGateway.close || type === toGateway.released || type === toGateway.stay) return false;
-  return type !== toGateway.moveToSession && type !== toGateway.countMessages;
+  return type !== toGateway.close && type !== toGateway.released && type !== toGateway.moveToSession;
 }
 
 export function isOfPin(type: number): boolean {

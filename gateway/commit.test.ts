@@ -248,7 +248,7 @@ class Stage {
       onTooManyTopics: ({ socket }) => socket?.end(1013, "topics.total"),
       onError: () => undefined,
       onIdentity: () => undefined,
-      onMessages: () => undefined,
+      onMessages: ({ socket }, more) => void (socket as PlayedSocket).log.push(`${more} messages more`),
       onBug: (connection, error) => {
         this.bugs.push({ id: connection.id, error });
         this.dispatcher.broken(connection);
@@ -459,6 +459,27 @@ describe("a turn's effects", () => {
     expect([stage.heartbeats.size, stage.commits.counters.unknownEffects]).toEqual([1, 0]);
     stage.say([stage.groupsOf(client, { effects: [[toGateway.heartbeat]] })]);
     expect([stage.heartbeats.size, stage.bugs]).toEqual([0, []]);
+  });
+
+  test("count messages behind all of them, not under their cork: they may be too many", () => {
+    const client = stage.open();
+    const [first, last] = [[toGateway.send, "a"] as const, [toGateway.send, "b"] as const];
+    stage.say([
+      stage.groupsOf(client, { effects: [[toGateway.countMessages, "", 0, 2], first, [toGateway.countMessages, "", 0, 3], last] }),
+    ]);
+    expect(client.socket.log).toEqual(["cork", "text a", "text b", "uncork", "5 messages more"]);
+  });
+
+  test("end a stay, by a flush, too, behind the commit that follows, and not under its cork", () => {
+    const client = stage.open("m");
+    stage.say([stage.groupsOf(client, { effects: [[toGateway.stay, "", 0, 5_000]] })]);
+    stage.dispatcher.activate({ release: "2", generation: 2 });
+    stage.dispatcher.joined(stage.newWorker("w3", "/b", "2"));
+    stage.say([stage.groupsOf(client, { effects: [[toGateway.stay]], end: flag.flush })]);
+    expect(client.socket.log).toEqual([]);
+    const [first, last] = [[toGateway.send, "a"] as const, [toGateway.send, "b"] as const];
+    stage.say([stage.groupsOf(client, { effects: [first, last] })]);
+    expect(client.socket.log).toEqual(["cork", "text a", "text b", "uncork", "end 1011 route.removed"]);
   });
 
   test("end a stay behind all of them, also where nobody serves its route any more", () => {

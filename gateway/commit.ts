@@ -26,7 +26,7 @@ export interface CommitsOptions extends TopicEffectsOptions {
   readonly onBug: (connection: Connection, error: unknown) => void;
   /** A turn has found out who the client is, or for how long. */
   readonly onIdentity: (connection: Connection, identity: IdentityBody) => void;
-  /** A message of its client held so many more. */
+  /** Messages of its client held so many more. Not under a cork: that may close it. */
   readonly onMessages: (connection: Connection, more: number) => void;
   /** There is no room for its topics: it is closed, and what its turn asks for besides goes on. */
   readonly onTooManyTopics: (connection: Connection) => void;
@@ -63,7 +63,7 @@ export class Commits {
     let to = index + 1;
     while (to < batch.records && batch.slot(to) === slot && batch.epoch(to) === epoch && isOfPin(batch.type(to))) to++;
     const connection = this.options.connections[slot];
-    const run: Run = { worker, batch, from: index, to, hasAsked: false };
+    const run: Run = { worker, batch, from: index, to, hasAsked: false, moreMessages: 0 };
     if (connection === undefined) this.refuse(run);
     else this.take(connection, run);
     return to;
@@ -170,14 +170,20 @@ export class Commits {
       });
     }
     this.applyRecords(connection, run, next);
+    if (run.moreMessages > 0) this.options.onMessages(connection, run.moreMessages);
+    // Between two turns.
+    if ((run.batch.flags(run.to - 1) & flag.commit) !== 0) this.options.dispatcher.applied(connection);
   }
 
   /** @returns the index behind the last one that it applied: of the first record whose type may not be, or the run's end. */
-  private applyRecords(connection: Connection, { batch, to, worker }: Run, from: number, mayApply = (_type: number) => true): number {
+  private applyRecords(connection: Connection, run: Run, from: number, mayApply = (_type: number) => true): number {
+    const { batch, to, worker } = run;
     for (let index = from; index < to; index++) {
       if (!mayApply(batch.type(index))) return index;
       const flags = batch.flags(index);
       if (batch.type(index) === toGateway.released) this.released(connection, flags, worker);
+      // They may be too many, and that closes it.
+      else if (batch.type(index) === toGateway.countMessages) run.moreMessages += batch.extra(index);
       else this.applyEffect(connection, batch, index, worker.release);
       if ((flags & flag.commit) !== 0) {
         this.counters.commits++;
@@ -239,8 +245,6 @@ export class Commits {
         return this.options.onIdentity(connection, parseIdentity(batch.payload(index)));
       case toGateway.stay:
         return this.options.dispatcher.stay(connection, batch.extra(index));
-      case toGateway.countMessages:
-        return this.options.onMessages(connection, batch.extra(index));
       case toGateway.pauseSession:
         return this.options.sessions().pause(connection, batch.text(index));
       case toGateway.moveToSession:

@@ -423,6 +423,7 @@ class Stage {
           if (connection.socket !== undefined) this.dispatcher.closed(connection, 4000, Buffer.alloc(0));
         }
         this.dispatcher.committed(connection);
+        this.dispatcher.applied(connection);
       });
     }
     this.flush();

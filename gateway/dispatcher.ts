@@ -145,7 +145,7 @@ export class Dispatcher {
 
   /** The first uncommitted event of a connection is done. */
   committed(connection: Connection): void {
-    const { queues, placement } = this.transitions;
+    const { queues } = this.transitions;
     const { worker } = connection;
     const event = queues.commit(connection);
     // A worker that commits what it was not given is wrong; the events of others must not pay for it.
@@ -156,7 +156,6 @@ export class Dispatcher {
       worker?.link.ackAtFlush();
       this.transitions.happen(connection, "ended");
     } else if (connection.parked > 0) queues.advance(connection);
-    placement.stays.committed(connection);
     this.transitions.hasLessInHand(worker);
   }
 
@@ -168,6 +167,11 @@ export class Dispatcher {
 
   stay(connection: Connection, ms: number): void {
     this.transitions.placement.stays.set(connection, ms);
+  }
+
+  /** What its worker has said so far is applied. Not to be called under a cork: a stay that is over may move it now, and so close it. */
+  applied(connection: Connection): void {
+    this.transitions.placement.stays.applied(connection);
   }
 
   /** The worker has given a connection back: what it had not begun goes to the next. */

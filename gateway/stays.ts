@@ -39,8 +39,8 @@ export class Stays {
     if (isLeaving) connection.leavingSince = Math.max(this.options.now(), connection.staysUntil);
   }
 
-  /** A turn of it has committed. */
-  committed(connection: Connection): void {
+  /** What its turns have asked for is applied. */
+  applied(connection: Connection): void {
     if (this.awaited.size > 0 && connection.staysUntil === 0) this.end(connection);
   }
 
