@@ -10,6 +10,9 @@ import { answer, receive } from "./session.ts";
 /** A piece of an answer has no more bytes of its body. */
 export const pieceBytes = 64 * 1024;
 
+/** Of a word that probes whether a gateway listens: requests are counted from the next number on. */
+export const probeNumber = 0;
+
 const from = v.pipe(v.string(), v.regex(memberId));
 const name = { from, number: length };
 const headers = v.array(v.tuple([v.string(), v.string()]));

@@ -2,7 +2,7 @@
 // are handed in.
 
 import type { ReceiveBody } from "../../protocol/session.ts";
-import type { SessionQuestion, SessionWord } from "../../protocol/session-messages.ts";
+import { probeNumber, type SessionQuestion, type SessionWord } from "../../protocol/session-messages.ts";
 import type { PeerGateway } from "../peer-gateways.ts";
 import type { WaitingClient } from "../uws/waiting-client.ts";
 import { PassedRequest } from "./passed-request.ts";
@@ -68,7 +68,7 @@ export class AskedRequests {
   private readonly delivering = new Set<number>();
   /** The oldest first. */
   private readonly whole = new Map<number, Whole>();
-  private last = 0;
+  private last: number = probeNumber;
   /** From then on, none is waited for. */
   private endsAt = Number.POSITIVE_INFINITY;
   private connectedAt = Number.NEGATIVE_INFINITY;
@@ -118,11 +118,22 @@ export class AskedRequests {
     this.excusedAt = this.options.now();
   }
 
-  /** A gateway that ends waits no longer. To be called several times a second, also while NATS is away. */
-  giveUpAtEnd(): void {
-    if (this.options.now() < this.endsAt) return;
+  /** This gateway ends, and waits no longer for answers that may come much later. */
+  get isAtEnd(): boolean {
+    return this.options.now() >= this.endsAt;
+  }
+
+  /**
+   * A gateway that ends waits no longer. To be called several times a second, also while NATS is away.
+   * @param isConnected If not, nobody can tell what has become of deliveries, either.
+   */
+  giveUpAtEnd(isConnected: boolean): void {
+    if (!this.isAtEnd) return;
     for (const ask of this.asks.values()) {
-      if (ask.passed === undefined) continue;
+      if (ask.passed === undefined) {
+        if (!isConnected) this.settle(ask, ask.onSilent);
+        continue;
+      }
       if (ask.owner !== undefined) this.sayGone(ask.owner, ask.question.number, !ask.passed.hasBegun);
       this.settle(ask, ask.onRestart);
     }

@@ -121,12 +121,27 @@ test("a gateway that ends gives a request up before it hears who has the session
 test("a gateway that ends without NATS waits for requests no longer than with it", () => {
   const stage = new Stage();
   const client = stage.ask();
+  stage.loses = () => true;
+  const told = deliver(stage);
   stage.isConnected = false;
-  stage.asking.asked.drain(1_000);
+  for (const { asked } of [stage.asking, stage.owning]) asked.drain(1_000);
   stage.after(750);
-  expect([client.outcome, stage.asking.waiting]).toEqual([undefined, 1]);
+  expect([client.outcome, told.outcome, stage.asking.waiting, stage.owning.waiting]).toEqual([undefined, undefined, 2, 1]);
   stage.after(250);
-  expect([client.outcome, stage.asking.waiting]).toEqual(["restart", 0]);
+  expect([client.outcome, told.outcome, stage.asking.waiting, stage.owning.waiting]).toEqual(["restart", "silent", 0, 0]);
+});
+
+test("a gateway that ends with NATS waits until it is known what has become of deliveries", () => {
+  const stage = new Stage();
+  let isLost = true;
+  stage.loses = () => isLost;
+  const told = deliver(stage);
+  stage.asking.asked.drain(250);
+  stage.after(500);
+  expect([told.outcome, stage.asking.waiting]).toEqual([undefined, 1]);
+  isLost = false;
+  stage.after(1_000);
+  expect([told.outcome, stage.asking.waiting]).toEqual(["delivered", 0]);
 });
 
 test("whoever has it goes silent: so much is said", () => {

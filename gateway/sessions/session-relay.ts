@@ -7,6 +7,7 @@ import {
   encodeSessionWord,
   parseSessionQuestion,
   parseSessionWord,
+  probeNumber,
   type SessionQuestion,
   type SessionWord,
 } from "../../protocol/session-messages.ts";
@@ -45,9 +46,10 @@ export class SessionRelay {
     ];
   }
 
-  /** Requests, of this gateway's clients and for its sessions, that are not answered whole. */
+  /** Requests, of this gateway's clients and for its sessions, that are not answered whole, and are waited for. */
   get waiting(): number {
-    return this.asked.waiting + this.fromOthers.waiting;
+    const isGivenUp = this.asked.isAtEnd && !this.options.bus.connected;
+    return this.asked.waiting + (isGivenUp ? 0 : this.fromOthers.waiting);
   }
 
   end(): void {
@@ -74,7 +76,7 @@ export class SessionRelay {
 
   /** To be called several times a second. */
   sweep(): void {
-    this.asked.giveUpAtEnd();
+    this.asked.giveUpAtEnd(this.options.bus.connected);
     if (!this.options.bus.connected) return;
     this.asked.sweep();
     this.fromOthers.sweep();
@@ -91,10 +93,14 @@ export class SessionRelay {
     else this.asked.peerUnheard(what);
   }
 
-  // No question has number 0, so it means nothing to gateways of any version.
+  // It means nothing to gateways of any version.
   private probe(peer: string): void {
     const { self, bus, subjects } = this.options;
-    bus.publish(subjects.sessions(peer), encodeSessionWord({ kind: "gone", from: self, number: 0 }), subjects.sessionUnheard(self, peer));
+    bus.publish(
+      subjects.sessions(peer),
+      encodeSessionWord({ kind: "gone", from: self, number: probeNumber }),
+      subjects.sessionUnheard(self, peer),
+    );
   }
 
   private ask(question: SessionQuestion): void {
