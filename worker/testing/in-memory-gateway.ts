@@ -6,9 +6,8 @@ import { flag, toGateway, toWorker } from "../../protocol/records.ts";
 import { checkSingle, type Effects, type Frame, framesOf } from "../effects.ts";
 import type { App, Handler, PublishOptions } from "../handler.ts";
 import type { Mailbox, TurnGateway } from "../mailbox.ts";
-import { Refusals } from "../refusal-counts.ts";
 import { pinnedState } from "../state.ts";
-import { Turns, type TurnsOptions } from "../turns.ts";
+import type { TurnsOptions } from "../turns.ts";
 import { applyEffect } from "./apply-effect.ts";
 import { type Arriving, comeDue, expire, nextDue } from "./due-events.ts";
 import { type Admission, type Arrival, HeldConnection } from "./held-connection.ts";
@@ -16,6 +15,7 @@ import { HookDeliveries } from "./hook-deliveries.ts";
 import { KeptHistory } from "./kept-history.ts";
 import { bytesOf, seenEffect, wireFrames } from "./seen.ts";
 import { TestLocks } from "./test-locks.ts";
+import { TestWorkers } from "./test-workers.ts";
 
 /**
  * Where a worker dies. "before commit": the hook has run and nothing of it has happened. "after flush": what it flushed has
@@ -39,12 +39,9 @@ export class InMemoryGateway {
   crashAt: CrashPoint | undefined;
   readonly history = new KeptHistory(() => this.wallClock);
   private readonly locks = new TestLocks();
-  private readonly appOf: (release: string) => App;
   private readonly limits: TestLimits;
   private readonly connections = new Map<number, HeldConnection>();
-  /** The worker that gets work, last, and those before it that still have turns to finish. */
-  private workers: Turns[] = [];
-  private readonly workerOf = new WeakMap<Mailbox, Turns>();
+  private readonly workers: TestWorkers;
   private slots = 0;
   private lives = 1;
   private clockMs = 0;
@@ -59,10 +56,11 @@ export class InMemoryGateway {
   };
 
   constructor(release: TestRelease, limits: TestLimits, appOf: (release: string) => App) {
-    this.appOf = appOf;
     this.active = release;
     this.limits = limits;
-    this.startWorker();
+    const onThrown: TurnsOptions["onThrown"] = (mailbox, error) => this.connectionOf(mailbox)?.errors.push(error);
+    this.workers = new TestWorkers({ limits, appOf, onThrown, locks: this.locks, now: () => this.clockMs });
+    this.workers.start(release.name);
   }
 
   /** Another one with each life. */
@@ -128,7 +126,7 @@ export class InMemoryGateway {
     }
     this.clockMs = until;
     this.locks.sweep(until);
-    for (const worker of this.workers) worker.sweep();
+    this.workers.sweep();
     for (const connection of this.open) {
       expire(connection, this.arriving);
       this.moveOn(connection, connection.staysUntil > 0);
@@ -160,29 +158,21 @@ export class InMemoryGateway {
   /** Another release takes over: each connection between two of its turns. */
   handOver(next: TestRelease): void {
     this.active = next;
-    this.startWorker();
+    this.workers.start(next.name);
     for (const connection of this.connections.values()) this.moveOn(connection, false);
   }
 
   /** To the latest worker, if it may move. @param hasStayed The hand-over has waited for it: a turn under way cannot ask for that again. */
   private moveOn({ mailbox, staysUntil }: HeldConnection, hasStayed: boolean): void {
-    if (mailbox === undefined || staysUntil > this.clockMs || this.isLatest(mailbox)) return;
+    if (mailbox === undefined || staysUntil > this.clockMs || this.workers.isLatest(mailbox)) return;
     mailbox.leave(hasStayed);
     this.settle(mailbox);
   }
 
-  private isLatest(mailbox: Mailbox | undefined): boolean {
-    return mailbox !== undefined && this.workerOf.get(mailbox) === this.workers.at(-1);
-  }
-
   /** The worker dies with all that it has in hand; another one of the same release gets it. */
   crash(): void {
-    const dead = this.workers.splice(0);
-    this.startWorker();
-    for (const connection of this.connections.values()) {
-      for (const worker of dead) if (connection.mailbox !== undefined) worker.forget(connection.mailbox);
-      connection.unpin(true);
-    }
+    this.workers.replace(this.mailboxes(), this.active.name);
+    for (const connection of this.connections.values()) connection.unpin(true);
     // Not within the hook that is dying, whose own code may go on for a while.
     queueMicrotask(() => {
       for (const connection of this.connections.values()) if (!connection.isPinned) this.pin(connection);
@@ -192,15 +182,13 @@ export class InMemoryGateway {
   /** The gateway and its worker end without a word, and others begin: what was open is gone. @returns the name that it had. */
   lose(): string {
     const before = this.name;
-    const dead = this.workers.splice(0);
+    this.lives++;
+    this.workers.replace(this.mailboxes(), this.active.name);
     for (const connection of this.connections.values()) {
-      for (const worker of dead) if (connection.mailbox !== undefined) worker.forget(connection.mailbox);
       connection.lose();
       this.locks.ended(connection.id);
     }
     this.connections.clear();
-    this.lives++;
-    this.startWorker();
     for (const resolve of this.onChange.splice(0)) resolve();
     return before;
   }
@@ -212,29 +200,16 @@ export class InMemoryGateway {
     }
   }
 
-  private startWorker(): void {
-    const release = this.active.name;
-    this.workers.push(
-      new Turns({
-        release,
-        limits: this.limits,
-        now: () => this.clockMs,
-        app: this.appOf(release),
-        lock: (connection, name, waitMs) => this.locks.take(connection, name, this.clockMs + waitMs, this.clockMs),
-        exclusive: { mayRun: () => true, step: () => undefined },
-        refusals: new Refusals(),
-        onThrown: (mailbox, error) => this.connectionOf(mailbox)?.errors.push(error),
-      }),
-    );
+  private mailboxes(): Mailbox[] {
+    return [...this.connections.values()].flatMap(({ mailbox }) => mailbox ?? []);
   }
 
   private pin(connection: HeldConnection): void {
     const { handler, name } = this.active;
-    const worker = this.workers.at(-1);
     const found = connection.stored.givenTo(name);
     const { state, isMigrated, fault } = pinnedState(handler, found.state, found.own);
     connection.pin({ gateway: this.seenBy(name), state, isMigrated, fault, handler }, handler.onAdopt !== undefined);
-    if (worker !== undefined) this.workerOf.set(connection.mailbox as Mailbox, worker);
+    this.workers.assign(connection.mailbox as Mailbox);
     if (fault !== undefined) {
       connection.errors.push(fault);
       this.end(connection, fault.closeCode, fault.code);
@@ -258,7 +233,7 @@ export class InMemoryGateway {
 
   private deliver(connection: HeldConnection): void {
     const { mailbox } = connection;
-    if (connection.deliver() && mailbox !== undefined) this.workerOf.get(mailbox)?.run(mailbox);
+    if (connection.deliver() && mailbox !== undefined) this.workers.run(mailbox);
   }
 
   private commit(mailbox: Mailbox, effects: Effects, end: number, release: string): void {
@@ -291,7 +266,7 @@ export class InMemoryGateway {
       connection.staysUntil = 0;
       // Once its turn has committed.
       queueMicrotask(() => this.moveOn(connection, true));
-    } else if (this.isLatest(connection.mailbox)) connection.staysUntil = this.clockMs + ms;
+    } else if (this.workers.isLatest(connection.mailbox)) connection.staysUntil = this.clockMs + ms;
   }
 
   // Nothing of the mailbox runs: hands it over if it was asked back.
