@@ -133,11 +133,11 @@ export class ClientLimits implements MeterRoom {
     return !isExempt && connections > this.rates.connections;
   }
 
-  /** A plain request has come. @param hasRoom Also beyond ADDRESS_CONNECTIONS. */
-  request(address: Party, hasRoom: boolean): Refusal | undefined {
+  /** A plain request has come. @param mayBeOfSession It is let in beyond ADDRESS_CONNECTIONS, too. */
+  request(address: Party, mayBeOfSession: boolean): Refusal | undefined {
     if (address.isExempt) return undefined;
     if (!use(address, "requests", 1, this.rates.requests, this.now())) return this.refuse(address, "rate.requests", "requests");
-    if (hasRoom) return undefined;
+    if (mayBeOfSession) return undefined;
     if (address.connections >= this.rates.connections) return this.refuse(address, "address.connections", undefined);
     return undefined;
   }

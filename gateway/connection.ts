@@ -26,7 +26,7 @@ export interface Socket {
   /** As `end`, where the client has not answered and fetches what waits by itself: nobody will. */
   abandon?(code: number, reason: string): void;
   /** When the oldest request arrived that no worker has answered, and that may be its client's. Where messages come by requests. */
-  unansweredAt?(): number;
+  unansweredSince?(): number;
   /** Closes it at once, without a close frame: what waits for it is dropped. The close is reported before this returns. */
   cut(): void;
   /** Bytes that it was sent and has not been able to write. */

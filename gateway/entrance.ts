@@ -96,22 +96,22 @@ export class Entrance {
     const { limits, upgrades } = this.options;
     const address = limits.addressOf(incoming.ip);
     const isKnown = limits.mayBeOfSession(address);
-    const hasRoom = isKnown || this.mayBeElsewhere(address);
-    const refusal = limits.request(address, hasRoom);
+    const mayBeOfSession = isKnown || this.mayBeElsewhere(address);
+    const refusal = limits.request(address, mayBeOfSession);
     if (refusal !== undefined) return this.refuse("request", incoming, client, refusal);
     limits.addresses.enter(address);
     address.openRequests++;
     if (!isKnown) this.strangers++;
-    let mayBeOfSession = true;
+    let takesRoom = true;
     const leaveRoom = () => {
-      if (!mayBeOfSession) return;
-      mayBeOfSession = false;
+      if (!takesRoom) return;
+      takesRoom = false;
       address.openRequests--;
       if (!isKnown) this.strangers--;
     };
     const onPlain = () => {
       leaveRoom();
-      if (!hasRoom) return undefined;
+      if (!mayBeOfSession) return undefined;
       if (limits.isBeyond(address)) return { status: 429, code: "address.connections" } as const;
       return this.options.isFull() ? because.full : undefined;
     };
@@ -121,7 +121,7 @@ export class Entrance {
       limits.addresses.leave(address);
     };
     const counted = new CountedRequest(client, address, { onPlain, onOver });
-    this.safely("request", counted, () => upgrades.request(incoming, counted, hasRoom));
+    this.safely("request", counted, () => upgrades.request(incoming, counted, mayBeOfSession));
     // Only now: a gateway with as many connections as it may have goes on to answer a request at a time. What is answered at once has
     // been taken off already.
     this.waiting++;

@@ -73,7 +73,7 @@ export class Frontend {
       publishToSockets: (topic, data, isBinary) => this.server?.publish(topic, data, isBinary),
       now,
       // What has come to another one since its last hello may be unanswered, too.
-      unansweredAt: () => Math.min(this.unansweredAt, ...options.peers.withSessions(reconnectMs).map((peer) => peer.unansweredAt)),
+      unansweredSince: () => Math.min(this.unansweredSince, ...options.peers.withSessions(reconnectMs).map((peer) => peer.unansweredSince)),
       later: (run) => setImmediate(run),
       limitBytes: () => settings.config.BACKPRESSURE_BYTES,
       totalBytes: () => settings.config.BACKPRESSURE_TOTAL_BYTES,
@@ -96,7 +96,7 @@ export class Frontend {
       mayEnter: (user) => clients.limits.mayEnter(user),
       admit: (admission) => {
         const connection = clients.admit(admission);
-        if (admission.session !== undefined) this.sessions.mayMove(connection, admission.session);
+        if (admission.session !== undefined) this.sessions.openBeside(connection, admission.session);
         return connection;
       },
     });
@@ -114,13 +114,13 @@ export class Frontend {
 
   /** For how long a request has waited that no worker has answered; -Infinity: none does. */
   get unansweredMs(): number {
-    return this.options.now() - this.unansweredAt;
+    return this.options.now() - this.unansweredSince;
   }
 
   // When the oldest came. Where NATS or the workers were away, requests may have waited at others for as long as can be.
-  private get unansweredAt(): number {
+  private get unansweredSince(): number {
     const { now, requests } = this.options;
-    return now() - this.awayAt < backMs ? 0 : requests.unansweredAt;
+    return now() - this.awayAt < backMs ? 0 : requests.unansweredSince;
   }
 
   /** 0 until it listens. */

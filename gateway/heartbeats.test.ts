@@ -151,15 +151,15 @@ test("after the gateway has stood still, what has arrived meanwhile is read befo
   expect(taken()).toEqual(["32010 c1 end 4000 ping timeout"]);
 });
 
-/** Its messages come by requests. @param unansweredAt When the oldest came that no worker has answered. */
-function byRequests(connection: Connection, unansweredAt: () => number): void {
-  Object.assign(connection.socket as Socket, { unansweredAt });
+/** Its messages come by requests. @param unansweredSince When the oldest came that no worker has answered. */
+function byRequests(connection: Connection, unansweredSince: () => number): void {
+  Object.assign(connection.socket as Socket, { unansweredSince });
 }
 
 test("where requests bring the answers, one that came in time and waits for a worker puts the end off, and one that came later does not", () => {
   const [first, second] = [open(), open()];
-  let unansweredAt = 2_100;
-  byRequests(first, () => unansweredAt);
+  let unansweredSince = 2_100;
+  byRequests(first, () => unansweredSince);
   byRequests(second, () => Math.max(2_600, nowMs - 1));
   set(first, pingPong);
   set(second, pingPong);
@@ -168,39 +168,39 @@ test("where requests bring the answers, one that came in time and waits for a wo
   pass(60_000);
   expect(taken()).toEqual(["2510 c1 end 4000 ping timeout"]);
   expect(says(first, "3")).toBe(true);
-  unansweredAt = Number.POSITIVE_INFINITY;
+  unansweredSince = Number.POSITIVE_INFINITY;
   pass(1_000);
   expect(taken()).toEqual([expect.stringMatching(/ c0 text 2$/)]);
 });
 
 test("a client gets the time back for which its request has waited, once: it may have got the heartbeat by that request", () => {
   const connection = open();
-  let unansweredAt = 1_900;
-  byRequests(connection, () => unansweredAt);
+  let unansweredSince = 1_900;
+  byRequests(connection, () => unansweredSince);
   set(connection, pingPong);
   pass(5_000);
   taken();
-  unansweredAt = Number.POSITIVE_INFINITY;
+  unansweredSince = Number.POSITIVE_INFINITY;
   pass(500);
   expect(taken()).toEqual([]);
   // Its answer waits, too.
-  unansweredAt = nowMs;
+  unansweredSince = nowMs;
   pass(5_000);
   expect(taken()).toEqual([]);
-  unansweredAt = Number.POSITIVE_INFINITY;
+  unansweredSince = Number.POSITIVE_INFINITY;
   pass(250);
   expect(taken()).toEqual([expect.stringMatching(/ c0 end 4000 ping timeout$/)]);
 });
 
 test("a client that has not fetched the heartbeat, and has no request that would, gets no time back", () => {
   const connection = open();
-  let unansweredAt = 1_900;
-  byRequests(connection, () => unansweredAt);
+  let unansweredSince = 1_900;
+  byRequests(connection, () => unansweredSince);
   Object.assign(connection.socket as Socket, { isAway: true, waitingBytes: 1 });
   set(connection, pingPong);
   pass(5_000);
   taken();
-  unansweredAt = Number.POSITIVE_INFINITY;
+  unansweredSince = Number.POSITIVE_INFINITY;
   pass(230);
   expect(taken()).toEqual([expect.stringMatching(/ c0 end 4000 ping timeout$/)]);
 });

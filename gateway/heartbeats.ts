@@ -39,7 +39,7 @@ export class ConnectionHeartbeat {
   /** When its answer was found to be late, after all that had arrived by then was read; undefined: it is not. */
   overdueAt: number | undefined;
   /** What its client has lost of its time, since a request waited for a worker; undefined: it was given as much more already. */
-  lostMs: number | undefined;
+  owedMs: number | undefined;
   bucket: Bucket<Connection> | undefined;
 
   constructor(settings: Settings) {
@@ -154,7 +154,7 @@ export class Heartbeats {
       // Before it is sent: that may close it.
       if (answer !== undefined) {
         heartbeat.phase = "asked";
-        heartbeat.lostMs = 0;
+        heartbeat.owedMs = 0;
       }
       this.lookIn(answer?.withinMs ?? everyMs, connection, heartbeat);
       this.counters.sent++;
@@ -174,20 +174,20 @@ export class Heartbeats {
   // A client that speaks HTTP gets it, and answers it, by requests, which wait where workers are away or slow. As long as one waits that
   // came before it was late, it is not closed; and once, it gets the time back that this has cost.
   private isExcused(connection: Connection, heartbeat: ConnectionHeartbeat, withinMs: number): boolean {
-    const { lostMs } = heartbeat;
-    const unansweredAt = connection.socket?.unansweredAt?.() ?? Number.POSITIVE_INFINITY;
+    const { owedMs } = heartbeat;
+    const unansweredSince = connection.socket?.unansweredSince?.() ?? Number.POSITIVE_INFINITY;
     heartbeat.overdueAt ??= this.options.now();
-    if (unansweredAt <= heartbeat.overdueAt) {
-      if (lostMs !== undefined) heartbeat.lostMs = Math.max(lostMs, Math.min(withinMs, heartbeat.overdueAt - unansweredAt));
+    if (unansweredSince <= heartbeat.overdueAt) {
+      if (owedMs !== undefined) heartbeat.owedMs = Math.max(owedMs, Math.min(withinMs, heartbeat.overdueAt - unansweredSince));
       this.lookIn(excusedLookMs, connection, heartbeat);
       return true;
     }
     // Whoever has not even fetched it, and has no request that would, loses nothing.
     const isUnfetched = connection.socket?.isAway === true && connection.socket.waitingBytes > 0;
-    if (lostMs === undefined || lostMs === 0 || isUnfetched) return false;
+    if (owedMs === undefined || owedMs === 0 || isUnfetched) return false;
     heartbeat.phase = "asked";
-    heartbeat.lostMs = undefined;
-    this.lookIn(lostMs, connection, heartbeat);
+    heartbeat.owedMs = undefined;
+    this.lookIn(owedMs, connection, heartbeat);
     return true;
   }
 }

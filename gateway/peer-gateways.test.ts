@@ -45,13 +45,13 @@ test("who may have sessions: whoever was heard so lately, but for what is excuse
 });
 
 test("since when requests at another one may be unanswered: since its last hello, or as long as that says", () => {
-  const unansweredAt = () => peers.withSessions(5_000).map((peer) => peer.unansweredAt);
+  const unansweredSince = () => peers.withSessions(5_000).map((peer) => peer.unansweredSince);
   peers.hear(hello("g1"));
   peers.hear({ ...hello("g2"), unansweredMs: 700 });
-  expect(unansweredAt()).toEqual([1_000, 300]);
+  expect(unansweredSince()).toEqual([1_000, 300]);
   nowMs += 1_000;
   peers.hear(hello("g2"));
-  expect(unansweredAt()).toEqual([1_000, 2_000]);
+  expect(unansweredSince()).toEqual([1_000, 2_000]);
 });
 
 test("whoever ends, or has gone, is not", () => {

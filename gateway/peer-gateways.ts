@@ -13,7 +13,7 @@ export interface PeerGateway {
   /** See protocol/level.ts. */
   readonly level: number;
   /** Requests that came to it before then are answered, as far as is known. */
-  readonly unansweredAt: number;
+  readonly unansweredSince: number;
 }
 
 export interface PeerGatewaysOptions {
@@ -54,7 +54,7 @@ export class PeerGateways {
     const { id, draining = false, level = 0, unansweredMs = 0 } = announcement;
     const heardAt = this.options.now();
     this.askedAt.delete(id);
-    this.peers.set(id, { id, heardAt, isDraining: draining, level, unansweredAt: heardAt - unansweredMs });
+    this.peers.set(id, { id, heardAt, isDraining: draining, level, unansweredSince: heardAt - unansweredMs });
   }
 
   /** What they say arrives from now on. */

@@ -103,8 +103,8 @@ export class Upgrades<Data extends object> {
     this.routeUpgrade(incoming, client);
   }
 
-  /** Whatever can be refused without its body is, before that arrives. @param hasRoom Also where there is none for newcomers. */
-  request(incoming: Incoming, client: BodyClient, hasRoom = false): void {
+  /** Whatever can be refused without its body is, before that arrives. @param mayBeOfSession Not one of newcomers, for whom there may be no room. */
+  request(incoming: Incoming, client: BodyClient, mayBeOfSession = false): void {
     const { refusals } = this;
     const malformed = headFault(incoming);
     if (malformed !== undefined) return refusals.malformed(malformed, incoming, client);
@@ -115,7 +115,7 @@ export class Upgrades<Data extends object> {
     const close = body === undefined ? undefined : "linger";
     if (this.isUrlTooLong(incoming)) return refusals.refuseAndLog("request", incoming, client, { ...because.urlTooLong, close });
     if (isForbiddenMethod(incoming.method)) return refusals.method(incoming.method, client, close);
-    if (!hasRoom && this.options.isFull()) return refusals.refuse("request", client, { ...because.full, close: "now" });
+    if (!mayBeOfSession && this.options.isFull()) return refusals.refuse("request", client, { ...because.full, close: "now" });
     const route = this.routeOf(incoming, client, close);
     if (route === null) return;
     const bytes = body?.bytes ?? 0;

@@ -68,7 +68,7 @@ export class WorkerRequests {
   }
 
   /** When the oldest that is open was asked; Infinity where none is. */
-  get unansweredAt(): number {
+  get unansweredSince(): number {
     const [oldest] = this.open.values();
     return oldest?.askedAt ?? Number.POSITIVE_INFINITY;
   }

@@ -4,7 +4,7 @@ export interface AbsenceOptions {
   readonly idleMs: number;
   readonly now: () => number;
   /** When the oldest request arrived that no worker has answered: it may be of this client. Infinity: all are answered. */
-  readonly unansweredAt: () => number;
+  readonly unansweredSince: () => number;
 }
 
 export class Absence {
@@ -28,15 +28,16 @@ export class Absence {
   /**
    * To be called several times a second. Not at once: a gateway that has stood still has yet to read what its client has sent; and where
    * workers were away, or are slow, its request may wait for one.
+   * @returns whether it has been away for too long.
    */
-  isTooLong(isAway: boolean): boolean {
-    const { idleMs, now, unansweredAt } = this.options;
+  sweep(isAway: boolean): boolean {
+    const { idleMs, now, unansweredSince } = this.options;
     const isLate = isAway && now() - this.since >= idleMs;
     if (!isLate) this.overdueAt = undefined;
     else if (this.wasLate) this.overdueAt ??= now();
     this.wasLate = isLate;
     const { wasExcused } = this;
-    this.wasExcused = this.overdueAt !== undefined && unansweredAt() <= this.overdueAt;
+    this.wasExcused = this.overdueAt !== undefined && unansweredSince() <= this.overdueAt;
     // Not in the sweep that finds the excuse to be over: a heartbeat that was not answered is a better reason, and closes before the next.
     return this.overdueAt !== undefined && !this.wasExcused && !wasExcused;
   }

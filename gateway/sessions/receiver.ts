@@ -62,15 +62,15 @@ export class Receiver {
   /** To be called once. It may be over before this returns. */
   begin(owner: ReceiverOwner): void {
     this.owner = owner;
-    if (this.client.isGone) return this.gone();
-    this.client.onGone = () => this.gone();
-    if (this.receive.mode === "stream" && !this.start(undefined)) this.gone();
+    if (this.client.isGone) return this.leave();
+    this.client.onGone = () => this.leave();
+    if (this.receive.mode === "stream" && !this.start(undefined)) this.leave();
   }
 
   /** Another one receives already. */
   refuse(): void {
     const { response, frame } = this.receive.busy;
-    if (frame === undefined) return this.answer(response ?? gone);
+    if (frame === undefined) return this.answer(response ?? sessionIsMissing);
     this.begin(nobody);
     this.giveAlone(frame);
   }
@@ -128,7 +128,7 @@ export class Receiver {
     }
     const all = Buffer.concat(parts);
     // Who has gone has taken nothing.
-    if (!this.start(all.length)) return this.gone();
+    if (!this.start(all.length)) return this.leave();
     queue.drop(taken);
     this.isFull = true;
     this.write(all);
@@ -187,7 +187,7 @@ export class Receiver {
 
   private answerMissing(): void {
     const { missing } = this.receive;
-    this.answer(missing === "again" ? gone : missing);
+    this.answer(missing === "again" ? sessionIsMissing : missing);
   }
 
   private answer(answer: Answer): void {
@@ -196,7 +196,7 @@ export class Receiver {
     this.over();
   }
 
-  private gone(): void {
+  private leave(): void {
     if (this.isOver) return;
     this.isOver = true;
     this.unread = 0;
@@ -214,7 +214,7 @@ export class Receiver {
 const nobody: ReceiverOwner = { onRoom: () => undefined, onOver: () => undefined, onGone: () => undefined };
 
 /** To a request whose session closes while it waits, and whose handler could open another one. */
-const gone = {
+const sessionIsMissing = {
   status: 404,
   headers: [["content-type", "text/plain"]],
   body: "session.unknown: the session has closed\n",

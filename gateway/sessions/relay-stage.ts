@@ -57,7 +57,7 @@ export class Stage {
     };
     this.socket = new SessionSocket({
       ...{ idleMs: 1_000_000, linger: { ms: 500, repeatLast: false }, limitBytes: Number.POSITIVE_INFINITY, now },
-      unansweredAt: () => Number.POSITIVE_INFINITY,
+      unansweredSince: () => Number.POSITIVE_INFINITY,
       later: (run) => this.soon.push(run),
       topics: new SessionTopics(),
       publishToSockets: () => undefined,

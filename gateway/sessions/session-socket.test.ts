@@ -20,7 +20,7 @@ const poll: ReceiveBody = {
 
 class Stage {
   at = 0;
-  unansweredAt = Number.POSITIVE_INFINITY;
+  unansweredSince = Number.POSITIVE_INFINITY;
   readonly topics = new SessionTopics();
   readonly published: string[] = [];
   readonly closes: Array<{ code: number; reason: string; isSlow: boolean }> = [];
@@ -35,7 +35,7 @@ class Stage {
       limitBytes: 10_000,
       ...options,
       now: () => this.at,
-      unansweredAt: () => this.unansweredAt,
+      unansweredSince: () => this.unansweredSince,
       later: (run) => this.soon.push(run),
       topics: this.topics,
       publishToSockets: (topic) => this.published.push(topic),
@@ -60,10 +60,10 @@ class Stage {
     for (let run = this.soon.shift(); run !== undefined; run = this.soon.shift()) run();
   }
 
-  /** @param unansweredAt When the oldest request came that no worker has answered. */
-  after(ms: number, unansweredAt = Number.POSITIVE_INFINITY): void {
+  /** @param unansweredSince When the oldest request came that no worker has answered. */
+  after(ms: number, unansweredSince = Number.POSITIVE_INFINITY): void {
     this.at += ms;
-    this.unansweredAt = unansweredAt;
+    this.unansweredSince = unansweredSince;
     this.socket.sweep();
   }
 }

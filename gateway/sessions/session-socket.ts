@@ -135,8 +135,8 @@ export class SessionSocket implements Socket, ReceiverOwner {
     this.options.onHeard();
   }
 
-  unansweredAt(): number {
-    return this.options.unansweredAt();
+  unansweredSince(): number {
+    return this.options.unansweredSince();
   }
 
   // ── as a session ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -192,7 +192,7 @@ export class SessionSocket implements Socket, ReceiverOwner {
     const { now, linger } = this.options;
     if (this.phase !== "open") {
       if (now() - this.closedAt >= linger.ms) this.finish();
-    } else if (this.absence.isTooLong(this.isAway && this.paused === undefined)) this.breakOff("idle");
+    } else if (this.absence.sweep(this.isAway && this.paused === undefined)) this.breakOff("idle");
   }
 
   /** What may still be fetched of one that has closed. */

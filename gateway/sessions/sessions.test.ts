@@ -49,7 +49,7 @@ class Stage {
       ...{
         now: () => 0,
         later: (run) => run(),
-        unansweredAt: () => Number.POSITIVE_INFINITY,
+        unansweredSince: () => Number.POSITIVE_INFINITY,
         isFull: () => false,
         isDraining: () => false,
       },

@@ -44,7 +44,7 @@ export interface SessionsOptions {
   readonly publishToSockets: (topic: string, data: Uint8Array, isBinary: boolean) => void;
   readonly now: () => number;
   /** When the oldest request arrived that no worker has answered; Infinity: all are. */
-  readonly unansweredAt: () => number;
+  readonly unansweredSince: () => number;
   readonly later: (run: () => void) => void;
   /** What may wait for one client: BACKPRESSURE_BYTES. Read for each. */
   readonly limitBytes: () => number;
@@ -166,7 +166,7 @@ export class Sessions {
   }
 
   /** A WebSocket opens that may take the place of the session of this key. */
-  mayMove(connection: Connection, key: string): void {
+  openBeside(connection: Connection, key: string): void {
     const session = this.find(key);
     if (session !== undefined) this.moves.add(connection, session);
   }
@@ -237,9 +237,9 @@ export class Sessions {
   }
 
   private socketFor(connection: Connection, { idleMs, linger, closeFrame }: OpenSessionBody): SessionSocket {
-    const { clients, topics, publishToSockets, now, unansweredAt, later, limitBytes } = this.options;
+    const { clients, topics, publishToSockets, now, unansweredSince, later, limitBytes } = this.options;
     return new SessionSocket({
-      ...{ idleMs, linger, closeFrame, now, unansweredAt, later, topics, publishToSockets },
+      ...{ idleMs, linger, closeFrame, now, unansweredSince, later, topics, publishToSockets },
       limitBytes: limitBytes(),
       onHeard: () => clients.heard(connection),
       onClose: (code, reason, why) => {
