@@ -51,3 +51,14 @@ test("an error of a connection that stays is told", () => {
   record.failed("canceled");
   expect(record.verdict()).toEqual(["a client: an error: canceled"]);
 });
+
+test("figures are of all connections: of one that has ended only gaps are lost, of the present one all that is not back", () => {
+  const record = connected("g-1");
+  hear(record, 1, 3, 3);
+  record.sent = 9;
+  record.ended("transport close");
+  record.opened(["h-1"]);
+  hear(record, 2, 1);
+  record.sent = 5;
+  expect(record.figures).toEqual({ client: "a client", sent: 14, lost: 4, doubled: 1, reordered: 1, reconnected: 1 });
+});

@@ -3,6 +3,20 @@
 import { gatewayOf } from "../protocol/connection-id.ts";
 import { Sequence } from "../testbed/sequence.ts";
 
+/** Of one client, with all that it was sent over its connections. */
+export interface LibraryFigures extends Counts {
+  readonly client: string;
+  /** How often it has come back. */
+  readonly reconnected: number;
+}
+
+interface Counts {
+  readonly sent: number;
+  readonly lost: number;
+  readonly doubled: number;
+  readonly reordered: number;
+}
+
 export class LibraryRecord {
   readonly name: string;
   isOpen = false;
@@ -14,6 +28,8 @@ export class LibraryRecord {
   private readonly wrong: string[] = [];
   private readonly ways: readonly string[];
   private back = new Map<string, Sequence>();
+  /** Of the connections that have ended. */
+  private before: Counts = { sent: 0, lost: 0, doubled: 0, reordered: 0 };
   private failures: string[] = [];
   private connections: readonly string[] = [];
   /** Until it is known whether their gateway has gone. */
@@ -45,7 +61,20 @@ export class LibraryRecord {
     this.isOpen = false;
     // What was under way may be lost with a gateway; nothing before it.
     this.count(undefined);
+    this.before = this.total(undefined);
+    this.back = new Map();
+    this.sent = 0;
     this.ends.push({ what: [`disconnected: ${reason}`, ...this.failures.splice(0)], connections: this.connections });
+  }
+
+  /** The highest number that has come back in all ways. */
+  get last(): number {
+    return Math.min(...[...this.back.values()].map(({ last }) => last));
+  }
+
+  /** Of all its connections: what has not come back over the present one is lost. */
+  get figures(): LibraryFigures {
+    return { client: this.name, ...this.total(this.sent), reconnected: Math.max(0, this.lives - 1) };
   }
 
   /** Whether everything up to a number has come back. */
@@ -74,9 +103,24 @@ export class LibraryRecord {
   /** @param last What should have come back by now; undefined: only gaps count. */
   private count(last: number | undefined): void {
     for (const [way, sequence] of this.back) {
-      const found = { lost: sequence.lost(last), doubled: sequence.doubled, reordered: sequence.reordered };
-      const words = Object.entries(found).filter(([, count]) => count > 0);
+      const words = Object.entries(countsOf(sequence, last)).filter(([, count]) => count > 0);
       if (words.length > 0) this.wrong.push(`${way}: ${words.map(([what, count]) => `${count} ${what}`).join(", ")} of ${this.sent}`);
     }
   }
+
+  /** @param last As for `count`. */
+  private total(last: number | undefined): Counts {
+    const total = { ...this.before, sent: this.before.sent + this.sent };
+    for (const sequence of this.back.values()) {
+      const { lost, doubled, reordered } = countsOf(sequence, last);
+      total.lost += lost;
+      total.doubled += doubled;
+      total.reordered += reordered;
+    }
+    return total;
+  }
+}
+
+function countsOf(sequence: Sequence, last: number | undefined): { lost: number; doubled: number; reordered: number } {
+  return { lost: sequence.lost(last), doubled: sequence.doubled, reordered: sequence.reordered };
 }

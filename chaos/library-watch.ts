@@ -1,23 +1,36 @@
-// Whether the clients that people have notice nothing: a few of each library send numbers, which must come back once and in order. One
-// whose gateway was killed must come back by itself.
+// Whether the clients that people have notice nothing: one of each library and transport sends numbers, several at once, which must come back
+// once and in order. One whose gateway was killed must come back by itself.
 
 import { patienceMs } from "../testbed/patience.ts";
 import { Signal } from "../testbed/signal.ts";
-import { AutobahnPair } from "./libraries/autobahn.ts";
+import { autobahn } from "./libraries/autobahn.ts";
 import type { LibraryClient, OpenLibraryClient } from "./libraries/library-client.ts";
+import { partySocket, reconnectingWebSocket } from "./libraries/reconnecting.ts";
 import { socketIoOver } from "./libraries/socket-io.ts";
 import { sockJsOver } from "./libraries/sockjs.ts";
-import { LibraryRecord } from "./library-record.ts";
+import { Wamp1Client } from "./libraries/wamp1.ts";
+import { wampy } from "./libraries/wampy.ts";
+import { type LibraryFigures, LibraryRecord } from "./library-record.ts";
 
-const openers: readonly OpenLibraryClient[] = [
+/** All that npm has. */
+export const libraryClients: readonly OpenLibraryClient[] = [
   socketIoOver("websocket"),
   socketIoOver("polling"),
+  socketIoOver(),
   sockJsOver("websocket"),
   sockJsOver("xhr-streaming"),
-  (url, events) => new AutobahnPair(url, events),
+  sockJsOver("eventsource"),
+  sockJsOver("xhr-polling"),
+  autobahn,
+  wampy,
+  (url, events) => new Wamp1Client(url, events),
+  partySocket,
+  reconnectingWebSocket,
 ];
-/** Few: this is no load. */
-const sendEveryMs = 250;
+/** So many of a client are under way after each burst. */
+const inFlight = 16;
+/** From one burst to the next. This is no load. */
+const usualBurstMs = 100;
 const mostShown = 5;
 
 interface Watched {
@@ -25,22 +38,29 @@ interface Watched {
   readonly record: LibraryRecord;
 }
 
+interface WatchOptions {
+  readonly clients?: readonly OpenLibraryClient[];
+  readonly burstMs?: number;
+}
+
 export class LibraryWatch {
   private readonly all: readonly Watched[];
   private readonly signal = new Signal();
-  private readonly timer: NodeJS.Timeout;
+  private readonly burstMs: number;
+  private timer: NodeJS.Timeout | undefined;
   private gateways: readonly string[];
   private isOver = false;
 
-  private constructor(url: string, gateways: readonly string[], clients: readonly OpenLibraryClient[]) {
+  private constructor(url: string, gateways: readonly string[], { clients = libraryClients, burstMs = usualBurstMs }: WatchOptions) {
     this.gateways = gateways;
     this.all = clients.map((open) => this.watch(url, open));
-    this.timer = setInterval(() => this.send(), sendEveryMs);
+    this.burstMs = burstMs;
+    this.work();
   }
 
   /** Resolves when all are connected. @param gateways Ids of those that run. */
-  static async open(url: string, gateways: readonly string[], clients = openers): Promise<LibraryWatch> {
-    const watch = new LibraryWatch(url, gateways, clients);
+  static async open(url: string, gateways: readonly string[], options: WatchOptions = {}): Promise<LibraryWatch> {
+    const watch = new LibraryWatch(url, gateways, options);
     await watch.until(({ isOpen }) => isOpen, "is connected");
     return watch;
   }
@@ -61,11 +81,29 @@ export class LibraryWatch {
     this.gateways = gateways;
   }
 
-  /** @returns in words, what is wrong; empty: nothing. */
-  async close(): Promise<string[]> {
+  /** Sends again after a rest. */
+  work(): void {
+    this.timer ??= setInterval(() => this.send(), this.burstMs);
+  }
+
+  /** Sends a burst, and resolves at the first of its answers: all others are under way. Where every client is connected. */
+  async underWay(): Promise<void> {
+    const back = () => this.all.reduce((sum, { record }) => sum + record.last, 0);
+    this.send();
+    const before = back();
+    await this.signal.until(() => back() > before, "the first answer of a burst", patienceMs);
+  }
+
+  /** Sends no more. Resolves with figures of each client when all is back, or has not come in time. */
+  async rest(): Promise<LibraryFigures[]> {
     clearInterval(this.timer);
-    // The verdict tells.
+    this.timer = undefined;
     await this.until((record) => record.isOpen && record.hasBack(record.sent), "has all back").catch(() => undefined);
+    return this.all.map(({ record }) => record.figures);
+  }
+
+  /** Where it rests. @returns in words, what is wrong; empty: nothing. */
+  close(): string[] {
     this.isOver = true;
     const wrong = this.all.flatMap(({ record }) => record.verdict());
     for (const { client } of this.all) client.close();
@@ -89,7 +127,7 @@ export class LibraryWatch {
   }
 
   private send(): void {
-    for (const { client, record } of this.all) if (record.isOpen) client.send(++record.sent);
+    for (const { client, record } of this.all) while (record.isOpen && record.sent < record.last + inFlight) client.send(++record.sent);
   }
 
   private until(isSo: (record: LibraryRecord) => boolean, what: string): Promise<void> {

@@ -6,6 +6,7 @@ import type { Client } from "./client.ts";
 import { Journal } from "./connection-journal.ts";
 import type { Fault } from "./faults/fault.ts";
 import { wrongHistory } from "./history.ts";
+import type { LibraryFigures } from "./library-record.ts";
 import { LibraryWatch } from "./library-watch.ts";
 import { Load } from "./load.ts";
 import { LockWatch } from "./lock-watch.ts";
@@ -31,6 +32,8 @@ export interface Row extends Tally {
   /** For how long nats-server was away, at most; 0 where it was not. */
   readonly awayMs: number;
   readonly goalMs: number | null;
+  /** Clients from npm. */
+  readonly libraries: readonly LibraryFigures[];
 }
 
 /** Between two strikes, so that the next one meets a steady system. */
@@ -77,7 +80,8 @@ export async function runRow(installation: Installation, fault: Fault, options: 
   load.stop();
   options.onStep("counting");
   broken.push(...(await lock.close()));
-  broken.push(...(await libraries.close()));
+  const figures = await libraries.rest();
+  broken.push(...libraries.close());
   await load.settle();
   await load.beats().catch((error: Error) => broken.push(error.message));
   broken.push(...(await wrongMembers(installation.url, idsOf(load.clients.filter(({ isOpen }) => isOpen)))));
@@ -115,6 +119,7 @@ export async function runRow(installation: Installation, fault: Fault, options: 
     closes: fault.closes ?? null,
     awayMs,
     goalMs: fault.goalMs ?? null,
+    libraries: figures,
     broken: [...broken, ...messages.broken],
   };
 }

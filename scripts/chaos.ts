@@ -14,9 +14,9 @@ import { Installation, type Shape } from "../testbed/installation.ts";
 const usage = `npm run chaos [-- options]
 
 Starts an installation of its own (free ports, a temporary folder), puts a steady load on it, and applies each fault. It checks
-every message: answered once and in order, with its state and its publishes complete. Beside the load, clients of socket.io-client,
-sockjs-client and AutobahnJS are watched in the same way. Exit code 1 if any count is not zero, except the closes that a row expects.
-The whole run takes about ten minutes.
+every message: answered once and in order, with its state and its publishes complete. Beside the load, each client library
+from npm is watched in the same way, over each of its transports, with 16 messages under way: a line each under every fault.
+Exit code 1 if any count is not zero, except the closes that a row expects. The whole run takes about ten minutes.
 
   --fault NAME       only this fault; may be repeated: ${faults.map(({ name }) => name).join(", ")}
   --times N          how often to apply each fault (5)

@@ -3,7 +3,7 @@
 import { createRequire } from "node:module";
 import { httpOf, type LibraryClient, type LibraryEvents, type OpenLibraryClient } from "./library-client.ts";
 
-type Transport = "websocket" | "xhr-streaming";
+type Transport = "websocket" | "xhr-streaming" | "eventsource" | "xhr-polling";
 
 /** As far as it is used here; it has no types of its own. */
 interface Socket {
