@@ -78,7 +78,8 @@ const anyNode = [
   "test/locks.test.ts",
   "test/sessions-through-changes.test.ts",
   "test/socket-io-recovery.test.ts",
-  // Clients of others, which have an installation of their own to run on. Every Node: test/departure.test.ts.
+  // Clients of others, which have an installation of their own to run on. Every Node: test/departure, socket-io, sockjs and wamp.
+  "test/every-client.test.ts",
   "test/reconnecting.test.ts",
   // Strangers against bounds that are ours, and not the library's. Every Node: test/abuse.test.ts, test/client-limits.test.ts.
   "test/abuse-of-limits.test.ts",
@@ -108,7 +109,17 @@ const longest = [
     "kill",
     "on-start",
   ],
-  ...["browser/pages", "browser/faults", "browser/clients", "browser/dashboard", "bench", "dashboard", "deploy-states", "clients"],
+  ...[
+    "every-client",
+    "browser/pages",
+    "browser/faults",
+    "browser/clients",
+    "browser/dashboard",
+    "bench",
+    "dashboard",
+    "deploy-states",
+    "clients",
+  ],
 ];
 
 class LongestFirst extends BaseSequencer {
