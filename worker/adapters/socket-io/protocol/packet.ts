@@ -4,7 +4,7 @@
 import { viewOf } from "../../../kinds-of-bytes.ts";
 import { parseJson } from "../../../message.ts";
 import { invalid } from "../../engine-io/engine.ts";
-import { plainJson } from "../../plain-json.ts";
+import { parsePlainList, plainJson } from "../../plain-json.ts";
 
 /** Source: "Packet types". */
 export const packetType = {
@@ -100,7 +100,7 @@ export function decodePacket(text: string, attachments: readonly Uint8Array[] = 
 }
 
 function payload(type: number, text: string, start: number, attachments: readonly Uint8Array[]): unknown {
-  const data = start === text.length ? undefined : parseJson(text.slice(start));
+  const data = start === text.length ? undefined : (parsePlainList(text, start) ?? parseJson(text.slice(start)));
   if (text.length > 2 * depthLimit && isDeeper(data, depthLimit)) throw invalid(`a payload is at most ${depthLimit} levels deep`);
   if (!isPayload(type, data)) throw invalid(`${text.slice(start, 80)} is no payload of a packet of type ${text[0]}`);
   if (attachments.length === 0) return data;
