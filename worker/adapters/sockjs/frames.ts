@@ -4,7 +4,7 @@ import { CodedError } from "../../../protocol/errors.ts";
 import { jsonOf } from "../../effects.ts";
 import type { Sendable } from "../../handler.ts";
 import { ReceivedMessage } from "../../message.ts";
-import { parsePlainList, plainJson } from "../plain-json.ts";
+import { plainJson } from "../plain-json.ts";
 
 /** "Framing accepted by the client": a session is open. */
 export const openFrame = "o";
@@ -33,8 +33,6 @@ export function messagesOfFrame(frame: string): string[] {
  */
 export function parseMessages(body: string): string[] | undefined {
   if (body === "") return [];
-  const plain = parsePlainList(body);
-  if (plain !== undefined) return plain;
   let given: unknown;
   try {
     given = JSON.parse(body);
