@@ -53,6 +53,8 @@ export const transportErrorCode = 4012;
 const pingTimeoutReason = "ping timeout";
 /** As late as the gateway may be with a heartbeat: whoever has not answered in time is gone then. */
 const lateMs = 60;
+/** As of timers. */
+const mostCount = 2 ** 31 - 1;
 const upgradeTimer = "engine.io upgrade";
 /** How long a WebSocket may take for its place. Source: Engine.IO's server. */
 const upgradeTimeoutMs = 10_000;
@@ -70,6 +72,8 @@ export function engineHooks<State extends EngineState>(
   const { maxHttpBufferSize = 262_144, cors } = options;
   const { pingInterval, pingTimeout } = heartbeatOf(options);
   checkEvery("pingInterval", pingInterval);
+  checkCount("pingTimeout", pingTimeout);
+  checkCount("maxHttpBufferSize", maxHttpBufferSize);
   const origins = cors === undefined ? options.origins : [cors.origin].flat();
   const newSid = () => randomBytes(15).toString("base64url");
   return {
@@ -130,6 +134,12 @@ export function engineHooks<State extends EngineState>(
       return user.closed(conn, reasonOf(closing), turn);
     },
   };
+}
+
+/** Of milliseconds or bytes. @throws {CodedError} "handler.invalid" */
+export function checkCount(option: string, value: number): void {
+  if (Number.isInteger(value) && value >= 1 && value <= mostCount) return;
+  throw new CodedError("handler.invalid", `${option} is ${JSON.stringify(value)}: it is a whole number from 1 to ${mostCount}`);
 }
 
 /** A WebSocket that has yet to take the place of its session's polls. */

@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import { testHandler } from "../../testing.ts";
 import type { SessionState } from "./protocol/turn.ts";
-import { type Server, type Socket, socketIo } from "./socket-io.ts";
+import { type Server, type Socket, type SocketIoOptions, socketIo } from "./socket-io.ts";
 
 const url = "/socket.io/?EIO=4&transport=websocket";
 
@@ -317,6 +317,17 @@ test("pings that are more often than a heartbeat can be are refused", () => {
   const options = { path: "/socket.io/*", pingInterval: 99 };
   expect(() => socketIo(options, () => undefined)).toThrow(
     /^handler.invalid: pingInterval is 99: it is a whole number of milliseconds from 100 /,
+  );
+});
+
+test.each([
+  ["connectTimeout", "45s", '"45s"'],
+  ["pingTimeout", 0, "0"],
+  ["maxHttpBufferSize", 1.5, "1.5"],
+])("%s is a number of milliseconds or bytes, and %j is refused before anybody connects", (name, value, shown) => {
+  const options = { path: "/socket.io/*", [name]: value } as unknown as SocketIoOptions;
+  expect(() => socketIo(options, () => undefined)).toThrow(
+    `handler.invalid: ${name} is ${shown}: it is a whole number from 1 to 2147483647`,
   );
 });
 

@@ -23,7 +23,7 @@ import {
   type Welcome,
 } from "../../handler.ts";
 import { isThenable } from "../../thenable.ts";
-import { type EngineOptions, engineHooks, type Settled } from "../engine-io/engine.ts";
+import { checkCount, type EngineOptions, engineHooks, type Settled } from "../engine-io/engine.ts";
 import { Server } from "./api/namespace.ts";
 import { ackTimer, connectTimer, Session } from "./protocol/session.ts";
 import { type Conn, Outlet, RunningTurn, runIn, type SessionState } from "./protocol/turn.ts";
@@ -73,6 +73,7 @@ export function socketIo<Data = Record<string, unknown>>(options: SocketIoOption
   const { serveClient, onUpgrade, onStart, connectionStateRecovery, ...rest } = others;
   if (!path.endsWith("/*"))
     throw new CodedError("handler.invalid", `a path of Socket.IO ends with /*, as /socket.io/*, where clients look for it: not ${path}`);
+  checkCount("connectTimeout", connectTimeout);
   const files = serveClient && serveFiles(new URL(".", serveClient));
   const recovery = connectionStateRecovery && new Recovery(connectionStateRecovery, options);
   const outlet = new Outlet(recovery?.keep);
