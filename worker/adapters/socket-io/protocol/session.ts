@@ -71,22 +71,22 @@ export class Session<Data> implements Client {
     const { incoming } = turn.conn.state;
     if (typeof data === "string") {
       if (incoming !== undefined) throw invalid("text came before all attachments of the packet before");
-      if (attachmentsOf(data) === 0) return this.packet(decodePacket(data), turn);
-      return this.await(turn, data, []);
+      if (attachmentsOf(data) === 0) return this.handle(decodePacket(data), turn);
+      return this.awaitAttachments(turn, data, []);
     }
     if (incoming === undefined) throw invalid("an attachment came without its packet");
     const before = incoming.parts ?? this.parts;
     // The worker that had them is gone.
     if (before === undefined) return turn.conn.close(transportErrorCode, "attachments lost");
     const parts = [...before, data] as Uint8Array[];
-    if (parts.length < attachmentsOf(incoming.text)) return this.await(turn, incoming.text, parts);
+    if (parts.length < attachmentsOf(incoming.text)) return this.awaitAttachments(turn, incoming.text, parts);
     if (this.parts !== undefined) turn.conn.stay(0);
     this.parts = undefined;
     turn.state.incoming = undefined;
-    return this.packet(decodePacket(incoming.text, parts), turn);
+    return this.handle(decodePacket(incoming.text, parts), turn);
   }
 
-  private await(turn: RunningTurn, text: string, parts: Uint8Array[]): void {
+  private awaitAttachments(turn: RunningTurn, text: string, parts: Uint8Array[]): void {
     const bytes = parts.reduce((sum, { length }) => sum + length, text.length);
     if (bytes > this.limitBytes) throw tooLarge("a packet with its attachments", this.limitBytes);
     if (text.length > incomingStateBytes) throw invalid(`the text of a packet with attachments has at most ${incomingStateBytes} bytes`);
@@ -96,7 +96,7 @@ export class Session<Data> implements Client {
     turn.state.incoming = this.parts === undefined ? { text, parts } : { text };
   }
 
-  private packet({ type, nsp, id, data }: Packet, turn: RunningTurn): unknown {
+  private handle({ type, nsp, id, data }: Packet, turn: RunningTurn): unknown {
     const socket = this.sockets.get(nsp);
     // One whose worker died between its two commits begins with the second.
     const isNew = socket === undefined || turn.conn.state.sockets[nsp]?.isConnecting === true;
