@@ -1195,7 +1195,7 @@ describe("an activation", () => {
     expect(client.committed, "the old worker serves until there is a new one").toEqual(["open", "a"]);
     const next = stage.join("2");
     stage.finish();
-    expect(worker.log.at(-1)).toBe("unpin c0");
+    expect(worker.log.at(-1)).toBe("unpin c0 for good");
     expect(next.log).toEqual(["pin c0", "c0 adopt"]);
     expect(stage.dispatcher.handover.report({ remaining: stage.dispatcher.remaining, adopted: true })).toMatchObject({
       generation: 2,
@@ -1329,13 +1329,15 @@ describe("a connection that is to stay with its worker", () => {
     expect([staying.connection.worker, stage.dispatcher.hasHandedOver]).toEqual([next.peer, true]);
   });
 
-  test("moves when its time is up, which nothing prolongs once a hand-over waits for it", () => {
+  test("moves when its time is up, for which no hand-over waits longer than 10 s", () => {
     const { stage, worker, next, staying } = replaced();
     stage.now += 4_000;
-    stage.dispatcher.stay(staying.connection, 5_000);
+    stage.dispatcher.stay(staying.connection, 0);
+    stage.dispatcher.stay(staying.connection, 10_000);
+    stage.now += 5_999;
     stage.dispatcher.sweep(0);
     expect(staying.connection.worker).toBe(worker.peer);
-    stage.now += 1_000;
+    stage.now += 1;
     stage.dispatcher.sweep(0);
     stage.finish();
     expect([staying.connection.worker, stage.dispatcher.hasHandedOver]).toEqual([next.peer, true]);

@@ -42,8 +42,9 @@ export class Pins {
 
   askBack(connection: Connection, worker: WorkerPeer): void {
     connection.leavingSince = this.options.now();
-    // The turn under way may ask for one that begins now.
-    if (connection.staysUntil !== hasStayed) connection.staysUntil = 0;
+    // A turn under way may ask for one that begins now.
+    if (connection.delivered === 0) connection.staysUntil = hasStayed;
+    else if (connection.staysUntil !== hasStayed) connection.staysUntil = 0;
     // Counted as gone at once, so that no more than the surplus is asked back.
     worker.pinned.delete(connection);
     worker.leaving.add(connection);

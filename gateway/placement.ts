@@ -6,7 +6,7 @@ import { sliceMs } from "../process/time-slice.ts";
 import type { Candidates } from "./candidates.ts";
 import type { Connection } from "./connection.ts";
 import { ConnectionList } from "./connection-list.ts";
-import { hasStayed, Stays } from "./stays.ts";
+import { Stays } from "./stays.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
 
 export interface PlacementLimits {
@@ -72,7 +72,7 @@ export class Placement {
 
   constructor(options: PlacementOptions) {
     this.options = options;
-    this.stays = new Stays({ now: options.now, move: (connection) => this.stayed(connection) });
+    this.stays = new Stays({ now: options.now, isToMove: (connection) => this.isToMove(connection), move: options.moveAway });
   }
 
   /** Whether no pass is under way. */
@@ -216,13 +216,8 @@ export class Placement {
     }
   }
 
-  // A pass has left it where it was. Its worker may be the right one again meanwhile.
-  private stayed(connection: Connection): void {
-    const { candidates, moveAway } = this.options;
-    const { worker, phase } = connection;
-    if (worker === undefined || phase !== "pinned" || candidates.all.includes(worker)) return;
-    if (!worker.isDraining && candidates.all.length === 0) return;
-    connection.staysUntil = hasStayed;
-    moveAway(connection);
+  private isToMove({ worker }: Connection): boolean {
+    const { all } = this.options.candidates;
+    return worker !== undefined && !all.includes(worker) && (worker.isDraining || all.length > 0);
   }
 }

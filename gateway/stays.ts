@@ -2,25 +2,32 @@
 // client's next messages belong to. See `conn.stay`. Pure.
 
 import type { Connection } from "./connection.ts";
+import type { WorkerPeer } from "./worker-peer.ts";
 
 /** A turn may ask for no more, and no connection holds up a deploy for longer. */
 export const longestStayMs = 10_000;
 /** A worker that drains is not held up for longer: its DRAIN_MS is 8 s by default, of which its turns need some. */
 const drainStayMs = 5_000;
 
-/** `staysUntil` of a connection that was asked back behind its stay, or whose stay has ended since: there is no other until it has moved. */
+/** `staysUntil` of a connection that was asked back when its time was up, or with nothing under way: it does not stay again until it has moved. */
 export const hasStayed = -1;
 
 export interface StaysOptions {
   readonly now: () => number;
-  /** Its time is up, and a hand-over has waited for it. */
+  /** Whether it is with a worker that it is to leave. */
+  readonly isToMove: (connection: Connection) => boolean;
   readonly move: (connection: Connection) => void;
+}
+
+/** A hand-over has passed it over at this worker, and waits until then at most. */
+interface Awaited {
+  readonly worker: WorkerPeer;
+  readonly until: number;
 }
 
 export class Stays {
   private readonly options: StaysOptions;
-  /** A hand-over waits for them. */
-  private readonly awaited = new Set<Connection>();
+  private readonly awaited = new Map<Connection, Awaited>();
 
   constructor(options: StaysOptions) {
     this.options = options;
@@ -28,15 +35,19 @@ export class Stays {
 
   /** A turn has asked that its connection is left where it is. @param ms 0: it may move from now on. */
   set(connection: Connection, ms: number): void {
-    if (connection.staysUntil === hasStayed) return;
-    const isLeaving = connection.phase === "leaving";
+    const { staysUntil, phase } = connection;
+    if (staysUntil === hasStayed) return;
+    const now = this.options.now();
     // It moves once all of its turn has been applied: moving may close it.
-    if (ms === 0) connection.staysUntil = isLeaving ? hasStayed : 0;
-    // Else a client that goes on and on would hold up a deploy for good.
-    else if (isLeaving ? connection.staysUntil === 0 : !this.awaited.has(connection)) {
-      connection.staysUntil = this.options.now() + Math.min(ms, longestStayMs);
+    if (ms === 0) connection.staysUntil = 0;
+    // A worker that was asked back keeps it for no longer than it has asked for first.
+    else if (phase !== "leaving" || staysUntil === 0) {
+      const until = now + Math.min(ms, longestStayMs);
+      // Else a client that goes on and on would hold up a deploy for good.
+      connection.staysUntil = this.isAwaited(connection) ? Math.min(until, this.awaited.get(connection)?.until ?? until) : until;
     }
-    if (isLeaving) connection.leavingSince = Math.max(this.options.now(), connection.staysUntil);
+    // No pause: its messages have a worker until then.
+    if (phase === "leaving" && (ms > 0 || staysUntil > 0)) connection.leavingSince = Math.max(now, connection.staysUntil);
   }
 
   /** What its turns have asked for is applied. */
@@ -47,19 +58,41 @@ export class Stays {
   /** @returns whether a hand-over leaves it where it is: `move` follows. */
   passesOver(connection: Connection): boolean {
     const { worker } = connection;
-    if (worker !== undefined) connection.staysUntil = Math.min(connection.staysUntil, worker.drainsSince + drainStayMs);
-    if (connection.staysUntil <= this.options.now()) return false;
-    this.awaited.add(connection);
-    return true;
+    const now = this.options.now();
+    if (worker === undefined) return false;
+    connection.staysUntil = Math.min(connection.staysUntil, worker.drainsSince + drainStayMs);
+    if (connection.staysUntil > now) {
+      if (!this.isAwaited(connection)) this.awaited.set(connection, { worker, until: now + longestStayMs });
+      return true;
+    }
+    if (this.awaited.delete(connection)) endTime(connection);
+    return false;
   }
 
   sweep(): void {
     const now = this.options.now();
-    for (const connection of this.awaited) if (connection.phase !== "pinned" || connection.staysUntil <= now) this.end(connection);
+    for (const connection of this.awaited.keys()) {
+      if (!this.isAwaited(connection)) this.awaited.delete(connection);
+      else if (connection.staysUntil <= now) this.end(connection);
+    }
+  }
+
+  /** Its worker may have died meanwhile, or be the right one again. */
+  private isAwaited(connection: Connection): boolean {
+    const { worker, phase } = connection;
+    return phase === "pinned" && this.awaited.get(connection)?.worker === worker && this.options.isToMove(connection);
   }
 
   private end(connection: Connection): void {
-    connection.staysUntil = 0;
-    if (this.awaited.delete(connection)) this.options.move(connection);
+    const isAwaited = this.isAwaited(connection);
+    this.awaited.delete(connection);
+    if (!isAwaited) return;
+    endTime(connection);
+    this.options.move(connection);
   }
+}
+
+/** Its time is up. Not where it has said that its stay is over: it may ask for the next one before it hears that it is to move. */
+function endTime(connection: Connection): void {
+  if (connection.staysUntil > 0) connection.staysUntil = hasStayed;
 }

@@ -176,7 +176,7 @@ test("what comes while the turn runs that asks to stay is run behind it", () => 
   box.begin();
   box.leave(false);
   box.push(second);
-  box.stay(1);
+  box.stay(1, 0);
   box.done(first, false);
   box.push(third);
   expect([box.begin(), box.release()]).toEqual([second, false]);
@@ -196,7 +196,7 @@ test("once an event was refused or dropped, no later one runs, however it leaves
         else if (step === "leave" || step === "leaveForGood") box.leave(step === "leaveForGood");
         else if (step === "endStay") box.endStay();
         else if (step === "release") box.release();
-        else if (step === "stay" && running !== undefined) box.stay(1);
+        else if (step === "stay" && running !== undefined) box.stay(1, 0);
         else if (step === "done" && running !== undefined) {
           box.done(running, false);
           running = undefined;
@@ -250,7 +250,7 @@ function take(step: Step, box: Mailbox, model: Model, name: string): void {
     case "stay":
       // A turn asks for it.
       if (model.running === undefined || model.isGone) return;
-      box.stay(1);
+      box.stay(1, 0);
       model.stays ||= !model.hasLeft || !model.hasStayed;
       return;
     case "endStay":

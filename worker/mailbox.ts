@@ -202,8 +202,8 @@ export class Mailbox {
   }
 
   /** The turn under way asks for that. Once it was asked back, it stays once, and no longer than it has asked for first. */
-  stay(until: number): void {
-    if (this.phase !== "leaving" || (this.staysUntil === 0 && !this.hasStayed)) this.staysUntil = until;
+  stay(until: number, now: number): void {
+    if (this.phase !== "leaving" || (this.staysUntil <= now && !this.hasStayed)) this.staysUntil = until;
   }
 
   endStay(): void {

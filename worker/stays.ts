@@ -27,7 +27,7 @@ export class Stays {
     const now = this.options.now();
     if (ms === 0) return mailbox.endStay();
     if (now >= this.latest) return;
-    mailbox.stay(Math.min(now + ms, this.latest));
+    mailbox.stay(Math.min(now + ms, this.latest), now);
     this.mailboxes.add(mailbox);
   }
 

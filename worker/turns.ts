@@ -239,7 +239,8 @@ export class Turns implements TurnHost {
     this.options.onThrown(mailbox, error, name === "onMessage" && on !== undefined ? "on" : name);
     if (mailbox.isGone) return;
     // Flushes of the run that threw are done for good: whoever handles the event next is told of them.
-    const again = { ...event, flushed: turn.flushed, ...(turn.counted > 0 && { counted: turn.counted }) };
+    const { counted: _, ...bare } = event;
+    const again = { ...bare, flushed: turn.flushed, ...(turn.counted > 0 && { counted: turn.counted }) };
     if (name !== "onError" && onError !== undefined) {
       this.hook(mailbox, again, "onError", error);
       return;
