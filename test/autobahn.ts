@@ -39,6 +39,7 @@ interface Connection {
 interface Autobahn {
   readonly Connection: new (options: object) => Connection;
   readonly Error: new (uri: string, args?: unknown[], kwargs?: object) => Error;
+  readonly log: { warn: () => void };
   readonly serializer: Record<"JSONSerializer" | "MsgpackSerializer", new () => object>;
   readonly auth_cra: {
     sign(key: string, challenge: string): string;

@@ -13,7 +13,9 @@ import ReconnectingWebSocket from "/site/partysocket.js";
 export function connect(place, { onMessage, onOpen = () => {}, onClose = () => {} }) {
   const url = new URL(place, location.href.replace(/^http/, "ws").replace(/[^/]*(\?.*)?(#.*)?$/, ""));
   // What is sent while there is no connection would be sent to another one, later: a demo says so instead.
-  const socket = new ReconnectingWebSocket(url.href, [], { maxEnqueuedMessages: 0, minReconnectionDelay: 500, maxReconnectionDelay: 4000 });
+  // Pages that lose their gateway together come back at different times.
+  const minReconnectionDelay = 500 + 1500 * Math.random();
+  const socket = new ReconnectingWebSocket(url.href, [], { maxEnqueuedMessages: 0, minReconnectionDelay, maxReconnectionDelay: 4000 });
   const line = new ConnectionLine(document.getElementById("connection"));
   socket.addEventListener("open", () => {
     line.opened();
