@@ -9,6 +9,7 @@ import { WebSocket } from "ws";
 import { endsWithUs } from "../testbed/ends-with-us.ts";
 import { patienceMs, testPatienceMs } from "../testbed/patience.ts";
 import { Signal } from "../testbed/signal.ts";
+import { exampleArguments, runExample } from "./clients-page.ts";
 import { pythonWith } from "./python.ts";
 import { TestSystem } from "./system.ts";
 
@@ -28,10 +29,10 @@ interface Returning {
 // Its types are those of an ES module, which it is not for Node.
 const ReconnectingWebSocket = reconnecting as unknown as new (url: string, protocols: string[], options: object) => Returning;
 
-/** As docs/clients.md has it. Not 1000: both libraries tell so of an attempt that failed. */
-const comesBack = (code: number) => ![1007, 1008, 1009].includes(code);
+/** As docs/clients.md has it. */
+const { shouldReconnectOnClose } = exampleArguments(() => Promise.resolve("")).options;
 
-/** Else they wait for one to five seconds before they come back. */
+/** Else they wait for seconds before they come back; what they choose is tested in no-herd.test.ts. */
 const quick = { minReconnectionDelay: 50, maxReconnectionDelay: 200 };
 
 const libraries: ReadonlyArray<readonly [string, (url: string) => Returning]> = [
@@ -41,15 +42,15 @@ const libraries: ReadonlyArray<readonly [string, (url: string) => Returning]> = 
       new PartySocket(url, [], {
         ...quick,
         WebSocket,
-        shouldReconnectOnClose: ({ code }: { code: number }) => comesBack(code),
+        shouldReconnectOnClose,
       }) as Returning,
   ],
   [
     "reconnecting-websocket",
     (url) => {
       const socket = new ReconnectingWebSocket(url, [], { ...quick, WebSocket });
-      socket.addEventListener("close", ({ code }) => {
-        if (!comesBack(code)) socket.close();
+      socket.addEventListener("close", (event) => {
+        if (!shouldReconnectOnClose(event)) socket.close();
       });
       return socket;
     },
@@ -148,6 +149,32 @@ test.each(libraries)(
     expect(seen.opens).toBe(2);
   },
 );
+
+test("the page's example: with another ticket after 4401, and not after what would happen again", { timeout: testPatienceMs }, async () => {
+  system = await TestSystem.start();
+  const urls: string[] = [];
+  const sockets: PartySocket[] = [];
+  class Here extends PartySocket {
+    constructor(url: () => Promise<string>, protocols: string[], options: object) {
+      const here = async () => {
+        urls.push(await url());
+        return `${system.url}/script/blue`;
+      };
+      super(here, protocols, { ...options, ...quick, WebSocket });
+      sockets.push(this);
+    }
+  }
+  let tickets = 0;
+  runExample({ WebSocket: Here, fetchTicket: () => Promise.resolve(`ticket-${++tickets}`) });
+  const [socket] = sockets as [PartySocket];
+  const codes = [4401, 3002];
+  const seen = new Seen(socket as Returning, {
+    onOpen: (opens) => socket.send(JSON.stringify([{ do: "close", code: codes[opens - 1], reason: "" }])),
+  });
+  await seen.until(() => seen.closes.length >= 2, "it is closed, comes back, and is closed again");
+  expect([seen.closes, urls.map((url) => url.slice(-8))]).toEqual([codes, ["ticket-1", "ticket-2"]]);
+  expect(socket.shouldReconnect).toBe(false);
+});
 
 const python = pythonWith("websockets");
 
