@@ -1,9 +1,10 @@
 // Runs a public test suite, of Engine.IO's protocol or of Socket.IO's, against the adapter or any other server:
 //
-//   git clone --branch v5 https://github.com/socketio/socket.io-protocol && npm ci --prefix socket.io-protocol/test-suite
-//   npx tsx test/suites/socket-io.ts socket.io-protocol/test-suite [http://127.0.0.1:3000]
+//   git clone https://github.com/socketio/socket.io && git -C socket.io checkout d2d753fed4435015c2d83fe62e676b44e07fa3f7
+//   npm ci --prefix socket.io/docs/socket.io-protocol/v5-test-suite
+//   npx tsx test/suites/socket-io.ts socket.io/docs/socket.io-protocol/v5-test-suite [http://127.0.0.1:3000]
 //
-// The same with engine.io-protocol, and its branch main. The suites are fetched by hand, and no part of thinstate.
+// The same with docs/engine.io-protocol/v4-test-suite. The suites are fetched by hand, and no part of thinstate.
 
 import { spawn } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
