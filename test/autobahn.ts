@@ -22,6 +22,7 @@ export interface AutobahnSession {
 }
 
 export interface AutobahnCall extends Promise<unknown> {
+  cancel(options: { readonly mode: string }): void;
   then<A = unknown, B = never>(
     done?: ((value: unknown) => A | PromiseLike<A>) | null,
     failed?: ((reason: unknown) => B | PromiseLike<B>) | null,

@@ -6,15 +6,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Wampy } from "wampy";
 import { MsgpackSerializer } from "wampy/MsgpackSerializer.js";
-import { WebSocket } from "ws";
+import * as wampycra from "wampy/wampcra.js";
 import { patienceMs } from "../testbed/patience.ts";
 import { Signal } from "../testbed/signal.ts";
 import { autobahn, openAutobahn } from "./autobahn.ts";
 import { startNats } from "./nats.ts";
 import { pythonWith } from "./python.ts";
 import { TestSystem } from "./system.ts";
+import { openWampy } from "./wampy.ts";
 
 let system: TestSystem;
 let url: string;
@@ -106,17 +106,21 @@ test("AutobahnJS: ticket, WAMP-CRA with and without salt, and who is refused", a
   await expect(openAutobahn(url, { realm: "nowhere" })).rejects.toThrow("wamp.error.no_such_realm");
 });
 
-for (const serializer of [undefined, new MsgpackSerializer()]) {
-  test(`Wampy, ${serializer === undefined ? "JSON" : "MessagePack"}: calls, progress, cancelling, events`, async () => {
-    const open = async () => {
-      const client = new Wampy(url, { realm: "realm1", ws: WebSocket, autoReconnect: false, ...(serializer && { serializer }) } as never);
-      await client.connect();
-      return client;
-    };
+for (const Serializer of [undefined, MsgpackSerializer]) {
+  const format = Serializer === undefined ? "JSON" : "MessagePack";
+  const open = () => openWampy(url, Serializer === undefined ? {} : { serializer: new Serializer() });
+
+  test(`Wampy, ${format}: calls, progress, errors, events`, async () => {
     const [one, two] = [await open(), await open()];
     expect((await one.call("com.server.add", [2, 3])).argsList).toEqual([5]);
-    await two.register("com.example.wampy", ({ argsList }) => ({ argsList: [`got ${argsList?.[0]}`] }));
-    expect((await one.call("com.example.wampy", ["this"])).argsList).toEqual(["got this"]);
+    await two.register("com.example.wampy", ({ argsList, result_handler: give }) => {
+      for (let step = 0; step < 3; step++) give({ argsList: [step], options: { progress: true } });
+      return { argsList: [`got ${argsList?.[0]}`] };
+    });
+    const steps: unknown[] = [];
+    const progress = { progress_callback: ({ argsList }: { argsList?: unknown[] }) => void steps.push(argsList?.[0]) };
+    expect((await one.call("com.example.wampy", ["this"], progress)).argsList).toEqual(["got this"]);
+    expect(steps).toEqual([0, 1, 2]);
     const heard: unknown[] = [];
     const signal = new Signal();
     // Not before it is subscribed: what is published earlier is not for it.
@@ -132,6 +136,23 @@ for (const serializer of [undefined, new MsgpackSerializer()]) {
     await Promise.all([one.disconnect(), two.disconnect()]);
   });
 }
+
+test("Wampy: a ticket, WAMP-CRA with and without salt, and a cookie", async () => {
+  const ticket = { authid: "joe", authmethods: ["ticket"] };
+  await (await openWampy(url, { ...ticket, onChallenge: () => "secret" })).disconnect();
+  await expect(openWampy(url, { ...ticket, onChallenge: () => "guess" })).rejects.toThrow();
+  for (const authid of ["joe", "salted"]) {
+    const onChallenge = async (_method: string, { challenge, salt, iterations, keylen }: Record<string, unknown>) => {
+      const key = salt === undefined ? "secret" : await wampycra.deriveKey("secret", String(salt), Number(iterations), Number(keylen));
+      return wampycra.signManual(key, String(challenge));
+    };
+    await (await openWampy(url, { authid, authmethods: ["wampcra"], onChallenge })).disconnect();
+  }
+  // It does not connect with an authid alone.
+  const cookie = { authid: "ann", authmethods: ["cookie"], onChallenge: () => "" };
+  await (await openWampy(url, { ...cookie, additionalHeaders: { cookie: "user=ann" } })).disconnect();
+  await expect(openWampy(url, cookie)).rejects.toThrow();
+});
 
 const python = pythonWith("autobahn");
 const script = `

@@ -15,6 +15,7 @@ export default wamp({
   },
   onUpgrade: ({ cookies }) => ({ user: cookies.user }),
   procedures: {
+    "com.server.connection": ({ conn }) => conn.id,
     "com.server.add": (_session, { args: [a, b] }) => Number(a) + Number(b),
     /** Hangs after its second step, until another worker has it. */
     async "com.server.steps"({ turn }, { progress }) {
