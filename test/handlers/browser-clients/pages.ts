@@ -14,6 +14,8 @@ export default defineHandler({
       "lib/socket.io.js": packaged("socket.io-client/dist/socket.io.js"),
       "lib/sockjs.js": packaged("sockjs-client/dist/sockjs.min.js"),
       "lib/autobahn.js": packaged("autobahn-browser/autobahn.min.js"),
+      "lib/wampy.js": packaged("wampy/dist/browser/wampy.min.js"),
+      "lib/reconnecting-websocket.js": packaged("reconnecting-websocket/dist/reconnecting-websocket-iife.min.js"),
     },
   }),
 });
