@@ -29,7 +29,7 @@ export const libraryClients: readonly OpenLibraryClient[] = [
 ];
 /** So many of a client are under way after each burst. */
 const inFlight = 16;
-/** From one burst to the next. This is no load. */
+/** From one burst to the next: all clients together send less than 2,000 messages a second. */
 const usualBurstMs = 100;
 const mostShown = 5;
 
