@@ -49,7 +49,7 @@ const cutOff = [
   /WebSocket connection to .* failed/,
   /net::ERR_/,
   /503.*transport=polling/,
-  /503: .*\/xhr\?/,
+  /503: .*\/room\//,
   /503 \(Service Unavailable\)/,
   /400.*transport=polling/,
 ];
