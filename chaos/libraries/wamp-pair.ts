@@ -93,7 +93,10 @@ export class WampPair implements LibraryClient {
       this.events.opened(connections.map(String));
     } catch (error) {
       // One of them has gone again: it begins anew with the next.
-      if (areThere()) this.events.failed(wordsOf(error));
+      if (!areThere()) return;
+      // NATS' store has not answered in time, which the router tells; nothing is registered.
+      if (uriOf(error) === "wamp.error.unavailable") return this.begin();
+      this.events.failed(wordsOf(error));
     }
   }
 
@@ -102,6 +105,12 @@ export class WampPair implements LibraryClient {
   }
 }
 
+/** @returns what an ERROR names; undefined: it is none of the router's. */
+function uriOf(error: unknown): unknown {
+  const { error: ofAutobahn, errorUri: ofWampy } = (error ?? {}) as { error?: unknown; errorUri?: unknown };
+  return ofAutobahn ?? ofWampy;
+}
+
 function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : JSON.stringify(error);
+  return String(uriOf(error) ?? error);
 }
