@@ -245,16 +245,19 @@ export default defineHandler({
 describe("a release stays", () => {
   test("when a stranger makes it throw, and nobody else", async () => {
     const nonsense = 'if (number < 0) throw new Error("nonsense");';
-    await serve(handler("one", nonsense), { WATCH_MS: "5000", TRUSTED_PROXIES: "127.0.0.1" });
+    await serve(handler("one", nonsense), { WATCH_MS: String(stretchedMs(5_000)), TRUSTED_PROXIES: "127.0.0.1" });
     await answers("one");
+    const stranger = await from("198.51.100.1", `${(await installation.status()).url}/version`);
     installation.write(file, handler("two", nonsense));
     const command = installation.command(["deploy-worker", "--json"]);
     await answers("two");
-    const stranger = await from("198.51.100.1", `${(await installation.status()).url}/version`);
-    for (let count = 0; count < 100; count++) stranger.send("-1");
-    expect(await command.exited, command.output).toBe(0);
+    const speaking = setInterval(() => stranger.send("-1"), talkMs);
+    const exitCode = await command.exited;
+    clearInterval(speaking);
+    expect(exitCode, command.output).toBe(0);
     const { watch } = JSON.parse(command.stdout) as DeployReport;
-    expect(watch).toMatchObject({ now: { thrown: 100 }, forFew: true });
+    expect(watch?.now.thrown).toBeGreaterThan(10);
+    expect(watch?.forFew).toBe(true);
     await answers("two");
   });
 
