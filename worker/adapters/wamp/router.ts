@@ -65,7 +65,7 @@ export class Router {
     const message = decoded as AnyMessage;
     const { state } = conn;
     if (message[0] === type.ABORT) return conn.close(1000);
-    if (state.phase === "joined" && state.takesPassthru === false && isPassthru(message[2]))
+    if (state.phase === "joined" && state.takesPassthru === false && isPassthru(message[message[0] === type.ERROR ? 3 : 2]))
       return violate(conn, "ppt_scheme is for clients that have announced payload_passthru_mode");
     if (state.phase === "joined") return this.dispatch(new WampSession(conn, turn, state as Joined, this.options), message);
     if (state.phase === "opening" && message[0] === type.HELLO) return this.join(conn, turn, greet(conn, message, this.options));
@@ -162,10 +162,13 @@ function hasAnswer(message: AnyMessage): boolean {
   return message[0] !== type.PUBLISH || message[2].acknowledge === true;
 }
 
+/** Source: RFC 6455, section 5.5. */
+const closeReasonBytes = 123;
+
 /** GOODBYE: the answer to a client's, or what `wamp.session.kill` wants. "Session Closing" */
 function sayGoodbye(session: WampSession, details: Dict = {}, reason = "wamp.close.goodbye_and_out"): void {
   session.send([type.GOODBYE, details, reason]);
-  session.conn.close(1000, reason);
+  session.conn.close(1000, Buffer.byteLength(reason) > closeReasonBytes ? "" : reason);
 }
 
 /** "Session Meta API", "Events" */

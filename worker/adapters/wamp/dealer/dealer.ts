@@ -60,7 +60,7 @@ export class Dealer {
   /** CANCEL. "Call Canceling" */
   cancel(session: WampSession, [, request, { mode = "killnowait" }]: MessageOf<"CANCEL">): void {
     const call = openCalls(session).find((each) => each.request === request);
-    if (call === undefined) return;
+    if (call === undefined || (call.isKilled && mode === "kill")) return;
     if (mode !== "kill" || !call.canCancel) return fail(session, call, canceled, mode === "skip" ? mode : "killnowait");
     changeCall(session, call, { isKilled: true });
     interrupt(session, call, mode, canceled);

@@ -33,8 +33,12 @@ const largeInteger = {
 };
 addExtension(largeInteger as never);
 
-/** Integers up to 2^53 are numbers, beyond it bigints: msgpackr's types lack "auto". */
-const packr = new Packr({ useRecords: false, variableMapSize: true, int64AsType: "auto" as "number" });
+/**
+ * Integers up to 2^53 are numbers, beyond it bigints: msgpackr's types lack "auto". Its extensions that refer to other values are off: a
+ * small message could be a graph with endless paths. So is its own `toJSON`, which calls whatever a client has sent by that name.
+ */
+const types = { int64AsType: "auto" as "number", structuredClone: false, useToJSON: false };
+const packr = new Packr({ useRecords: false, variableMapSize: true, ...types });
 
 /** A client has sent what is no message of its serializer. */
 export class NotDecodable extends Error {}
@@ -93,6 +97,8 @@ function toJson(value: unknown): unknown {
 }
 
 function fromMsgpack(value: unknown): unknown {
+  if (typeof value === "bigint" && value !== BigInt.asIntN(64, value) && value !== BigInt.asUintN(64, value))
+    throw new TypeError("extensions are not known");
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value;
   throw new TypeError("extensions are not known");
 }

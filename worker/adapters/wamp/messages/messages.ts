@@ -89,7 +89,8 @@ const kindOf = new Map(Object.entries(attributes).flatMap(([kind, names]) => nam
 export function violationOf(message: unknown): string | undefined {
   if (!Array.isArray(message) || message.length === 0) return "a message is a list that begins with its type";
   const definition = formats.get(message[0]);
-  if (definition === undefined) return `there is no message type ${String(message[0]).slice(0, 40)}`;
+  if (definition === undefined)
+    return `there is no message type ${Number.isInteger(message[0]) ? message[0] : "that is not a whole number"}`;
   const elements = definition.split(" ");
   const hasPayload = elements.at(-1) === "…";
   const required = elements.length - Number(hasPayload);

@@ -232,8 +232,9 @@ test("what is no message is a protocol violation, and says what is wrong", async
   const wrong: Array<[unknown, RegExp]> = [
     [{}, /list/],
     [[], /list/],
-    [["16", 1, {}, uri], /type 16/],
+    [["16", 1, {}, uri], /whole number/],
     [[999, 1], /type 999/],
+    [[{ toString: 0 }, 1], /type that is not a whole number/],
     [[16, 0, {}, uri], /Request\|id|Request is of kind id/],
     [[16, 1.5, {}, uri], /id/],
     [[16, 2 ** 53 + 2, {}, uri], /id/],
@@ -265,6 +266,22 @@ test("what is no message is a protocol violation, and says what is wrong", async
     await session.connection.send(frame);
     expect(session.messages.at(-1)?.[2]).toBe("wamp.error.protocol_violation");
     expect(session.connection.errors).toEqual([]);
+  }
+  // A graph with 2^60 paths in little more than 300 bytes: what each list holds is the one before, twice.
+  const graph = Array.from({ length: 60 }, (_, n) => [
+    0xd6,
+    0x69,
+    0,
+    0,
+    0,
+    n + 1,
+    ...(n === 0 ? [0x91, 0] : [0x92, 0xd6, 0x70, 0, 0, 0, n, 0xd6, 0x70, 0, 0, 0, n]),
+  ]);
+  const large = [0x95, 16, 1, 0x80, 0xa3, 0x61, 0x2e, 0x62, 0x91, 0xc7, 9, 0x42, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+  for (const frame of [new Uint8Array([0xdc, 0, 60, ...graph.flat()]), new Uint8Array(large)]) {
+    const session = await WireSession.join(app, { serializer: "msgpack" });
+    await session.connection.send(frame);
+    expect(session.messages.at(-1)?.[2]).toBe("wamp.error.protocol_violation");
   }
   for (const frame of ["[16]", new Uint8Array([0xc1]), new Uint8Array([0xd4, 1, 1]), new Uint8Array([0x91, 0xd4, 0x55, 1])]) {
     const session = await WireSession.join(app, { serializer: "msgpack" });
