@@ -366,3 +366,10 @@ test("who speaks another protocol is refused as Engine.IO does it", async () => 
   expect(await refused("transport=websocket")).toEqual({ code: 5, message: "Unsupported protocol version" });
   expect(await refused("EIO=4&transport=x")).toEqual({ code: 0, message: "Transport unknown" });
 });
+
+test("an auth that no state can hold is the client's fault", async () => {
+  const { client } = await serve((io) => io.of("/other").on("connection", () => undefined));
+  const ada = await client();
+  await ada.send('40/other,{"name":"\\ud800"}');
+  expect(ada.closed).toEqual({ code: 1007, reason: "message.invalid" });
+});

@@ -27,8 +27,8 @@ import { checkCount, type EngineOptions, engineHooks, type Settled } from "../en
 import { Server } from "./api/namespace.ts";
 import { ackTimer, connectTimer, Session } from "./protocol/session.ts";
 import { type Conn, Outlet, RunningTurn, runIn, type SessionState } from "./protocol/turn.ts";
+import { Recovery, type RecoveryOptions } from "./recovery/recovery.ts";
 import type { Order } from "./rooms/broadcast.ts";
-import { Recovery, type RecoveryOptions } from "./rooms/recovery.ts";
 
 export type { Namespace, Server } from "./api/namespace.ts";
 export type { Socket } from "./api/socket.ts";

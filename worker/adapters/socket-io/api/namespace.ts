@@ -1,8 +1,8 @@
 // Namespaces: what the application registers for their sockets, and where it emits to all of them.
 
 import type { Outlet } from "../protocol/turn.ts";
+import type { Recovery } from "../recovery/recovery.ts";
 import { BroadcastOperator, Place } from "../rooms/broadcast.ts";
-import type { Recovery } from "../rooms/recovery.ts";
 import type { Next } from "./middleware.ts";
 import type { Socket } from "./socket.ts";
 

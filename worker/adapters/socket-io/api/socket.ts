@@ -6,8 +6,8 @@ import type { Sendable } from "../../../handler.ts";
 import { allOf } from "../../../thenable.ts";
 import { checkEventName, type EncodedPacket, encodePacket, packetType } from "../protocol/packet.ts";
 import { currentTurn, NamedCallback, type RunningTurn, type SocketState } from "../protocol/turn.ts";
+import { copiedBytes, encodeEvent, type Keep, offsetOf, receiptOf } from "../recovery/offset.ts";
 import { BroadcastOperator, framesOf, namesOf, type Place, type Rooms } from "../rooms/broadcast.ts";
-import { copiedBytes, encodeEvent, type Keep, offsetOf, receiptOf } from "../rooms/offset.ts";
 import { type Next, through } from "./middleware.ts";
 
 /** Of anything: nobody has checked what a client emits. */

@@ -113,6 +113,7 @@ export class Session<Data> implements Client {
     if (found === undefined) return refuse(turn, name, new Error("Invalid namespace"));
     const known = Object.entries(turn.conn.state.sockets).filter(([other]) => other !== name);
     if (known.length >= namespaceLimit) throw invalid(`a connection has at most ${namespaceLimit} namespaces`);
+    if (!isWellFormed(auth)) throw invalid("auth has text with half of a surrogate pair");
     if (Buffer.byteLength(JSON.stringify([auth, ...known.map(([, socket]) => socket.auth)])) > authBytes)
       throw invalid(`the auth of a connection has at most ${authBytes} bytes of JSON, in all its namespaces`);
     const socket = this.sockets.get(name) ?? (await this.admit(found, auth, turn));
@@ -130,12 +131,7 @@ export class Session<Data> implements Client {
     const { name } = place;
     const { recovery } = this.io;
     const recovered = await recovery?.restore(place, auth, turn);
-    const state: SocketState = {
-      ...(recovered?.state ?? (await this.newState(place, turn))),
-      auth,
-      issued: Date.now(),
-      isConnecting: true,
-    };
+    const state: SocketState = { ...(recovered?.state ?? this.newState()), auth, issued: Date.now(), isConnecting: true };
     turn.state.sockets[name] = state;
     const socket = this.add(place, turn.conn, state);
     const isLetIn = recovered !== undefined && recovery?.skipMiddlewares;
@@ -145,6 +141,8 @@ export class Session<Data> implements Client {
       refuse(turn, name, error);
       return undefined;
     }
+    // Not before it is let in: what is stored takes the place of what others have missed.
+    if (recovered === undefined && recovery) state.recovery = await recovery.begin(place, turn);
     turn.conn.clearTimer(connectTimer);
     for (const data of recovered?.missed ?? []) turn.conn.send(data);
     const after = (topic: string) => (recovered === undefined ? {} : { after: recovered.after(topic) });
@@ -160,10 +158,8 @@ export class Session<Data> implements Client {
     return socket;
   }
 
-  private async newState(place: Place, turn: RunningTurn): Promise<Omit<SocketState, "auth" | "issued">> {
-    const id = `${this.id}.${randomBytes(6).toString("base64url")}`;
-    const recovery = await this.io.recovery?.begin(place, turn);
-    return { id, data: {}, lastAck: 0, acks: {}, ...(recovery && { recovery }) };
+  private newState(): Omit<SocketState, "auth" | "issued"> {
+    return { id: `${this.id}.${randomBytes(6).toString("base64url")}`, data: {}, lastAck: 0, acks: {} };
   }
 
   private add(place: Place, conn: Conn, { id, auth, issued, recovery }: SocketState): Socket<Data> {
@@ -261,4 +257,11 @@ function quit(place: Place, { conn }: RunningTurn): void {
 /** Source: "Connection to a namespace". */
 function refuse({ conn }: RunningTurn, nsp: string, { message, data }: Error & { readonly data?: unknown }): void {
   conn.send(framesOf(encodePacket({ type: packetType.connectError, nsp, data: { message, data } })));
+}
+
+/** Whether a state can hold it. */
+function isWellFormed(value: unknown): boolean {
+  if (typeof value === "string") return value.isWellFormed();
+  if (typeof value !== "object" || value === null) return true;
+  return Object.entries(value).every(([key, each]) => key.isWellFormed() && isWellFormed(each));
 }

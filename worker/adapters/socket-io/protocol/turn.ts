@@ -20,8 +20,8 @@ export interface SocketState {
   readonly issued: number;
   data: Record<string, unknown>;
   lastAck: number;
-  /** Where sockets can be recovered: see rooms/recovery.ts. */
-  readonly recovery?: SocketRecovery | undefined;
+  /** Where sockets can be recovered: see recovery/recovery.ts. */
+  recovery?: SocketRecovery | undefined;
   /** Its listeners for "connection" have not run. */
   isConnecting?: boolean;
   /** Callbacks that the client has not called yet, by the number that it was told. `at`: when to give up, in ms since 1970. */

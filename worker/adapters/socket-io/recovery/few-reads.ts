@@ -2,6 +2,14 @@
 
 import type { App, HistoryEntry } from "../../../handler.ts";
 
+export type Entries = readonly HistoryEntry[];
+
+interface Waiting {
+  /** Nobody waits for it any longer, in ms since 1970. */
+  until: number;
+  readonly entries: Promise<Entries | undefined>;
+}
+
 /** As much as a topic keeps, and as app.history reads. */
 export const mostEntries = 1_000;
 /** A gateway has other work: for each, it reads all that the topic keeps. */
@@ -11,22 +19,30 @@ export class FewReads {
   private running = 0;
   private readonly queue: Array<() => void> = [];
   /** Those that have not begun, by topic. */
-  private readonly waiting = new Map<string, Promise<readonly HistoryEntry[]>>();
+  private readonly waiting = new Map<string, Waiting>();
 
-  /** @returns what is kept when all is stored that was before the call, oldest first. Shared: not to be changed. @throws as app.history */
-  read(app: App, topic: string): Promise<readonly HistoryEntry[]> {
+  /**
+   * @param until In ms since 1970.
+   * @returns what is kept when all is stored that was before the call, oldest first; shared: not to be changed. undefined: its turn has not
+   *   come by then. @throws as app.history
+   */
+  read(app: App, topic: string, until: number): Promise<Entries | undefined> {
     const known = this.waiting.get(topic);
-    if (known !== undefined) return known;
-    const reading = this.readLater(app, topic);
-    this.waiting.set(topic, reading);
-    return reading;
+    if (known === undefined) {
+      const entries = this.readLater(app, topic, until);
+      this.waiting.set(topic, { until, entries });
+      return entries;
+    }
+    known.until = Math.max(known.until, until);
+    return known.entries;
   }
 
-  private async readLater(app: App, topic: string): Promise<readonly HistoryEntry[]> {
+  private async readLater(app: App, topic: string, until: number): Promise<Entries | undefined> {
     await (this.running++ < atOnce ? undefined : new Promise<void>((resolve) => this.queue.push(resolve)));
+    const latest = this.waiting.get(topic)?.until ?? until;
     this.waiting.delete(topic);
     try {
-      return await app.history(topic, { last: mostEntries });
+      return Date.now() > latest ? undefined : await app.history(topic, { last: mostEntries });
     } finally {
       this.running--;
       this.queue.shift()?.();

@@ -1,10 +1,10 @@
-// What a client that comes back has missed: of what its rooms have got, and of what was ordered (broadcast.ts), what is behind what it has
+// What a client that comes back has missed: of what its rooms have got, and of what was ordered (rooms/broadcast.ts), what is behind what it has
 // seen. Pure.
 
 import type { HistoryEntry } from "../../../handler.ts";
 import type { SocketRecovery } from "../protocol/turn.ts";
-import { isMeant, type Order } from "./broadcast.ts";
-import { mostEntries } from "./few-reads.ts";
+import { isMeant, type Order } from "../rooms/broadcast.ts";
+import { type Entries, mostEntries } from "./few-reads.ts";
 import { isSentBy, type Keep, offsetOf, receiptOf, timeOf } from "./offset.ts";
 
 /** What is kept is there for longer than it is needed: a turn may be late, and reading takes its time. */
@@ -17,9 +17,7 @@ const wholeBytes = 128 * 1024;
 /** What is sent to a client that has missed it: all goes out in one turn. */
 const missedBytes = 512 * 1024;
 
-type Entries = readonly HistoryEntry[];
-
-/** An event that a room has got, or that was ordered: see broadcast.ts. */
+/** An event that a room has got, or that was ordered: see rooms/broadcast.ts. */
 export interface RoomEvent {
   readonly text: string;
   readonly offset: string;

@@ -8,10 +8,10 @@ import { type EncodedPacket, encodePacket, packetType } from "../protocol/packet
 
 export type Keep = NonNullable<PublishOptions["keep"]>;
 
-/** A packet that is kept: it may be twice as large within an order, and then has less than 256 KiB. See recovery.ts, wholeBytes. */
+/** A packet that is kept: it may be twice as large within an order, and then has less than 256 KiB. See missed.ts, wholeBytes. */
 const keptPacketBytes = 120 * 1024;
 
-/** What a room of each socket keeps of an event that was ordered (broadcast.ts), where that has more bytes: that it was sent. */
+/** What a room of each socket keeps of an event that was ordered (rooms/broadcast.ts), where that has more bytes: that it was sent. */
 export const copiedBytes = 2 * 1024;
 /** Engine.IO's noop, which clients ignore. Source: Engine.IO protocol, revision 4, "Packet types". */
 const receiptType = "6";

@@ -6,11 +6,10 @@
 import { createHash, randomBytes } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { deserialize, serialize } from "node:v8";
-import type { HistoryEntry } from "../../../handler.ts";
 import { type EngineOptions, heartbeatOf } from "../../engine-io/engine.ts";
 import type { RunningTurn, SocketState } from "../protocol/turn.ts";
-import type { Place } from "./broadcast.ts";
-import { FewReads, mostEntries } from "./few-reads.ts";
+import type { Place } from "../rooms/broadcast.ts";
+import { type Entries, FewReads, mostEntries } from "./few-reads.ts";
 import { epochOf, marginMs, missedOf, numberOf, offsetOfOrder, ofStream, type Returning } from "./missed.ts";
 import { type Keep, offsetOf } from "./offset.ts";
 
@@ -48,7 +47,7 @@ const longestMs = 31 * 24 * 3600 * 1_000;
 const patienceMs = [20, 60, 150, 400];
 /** Less than a turn may take: who waits for longer behind others that come back is a new socket. */
 const readingMs = 10_000;
-/** They are in the state: those of a few milliseconds. */
+/** They are in the state: those that came while it was read. */
 const heardLimit = 100;
 /** The first entry of a socket's own topic. */
 const beginning = "new";
@@ -78,7 +77,7 @@ export class Recovery {
    * Of a socket that is new, and in no room yet. Its `pid` is a secret that only its client knows. From when it is new its own topic tells:
    * for longer than any topic keeps what came before it.
    */
-  async begin(place: Place, { app }: RunningTurn): Promise<SocketState["recovery"]> {
+  async begin(place: Place, { app }: RunningTurn): Promise<NonNullable<SocketState["recovery"]>> {
     const pid = randomBytes(24).toString("base64url");
     await app.publish(topicOf(place, pid), beginning, { keep: this.keep });
     return { pid, since: Date.now(), isRecovered: false, passed: "" };
@@ -109,14 +108,15 @@ export class Recovery {
    */
   async restore(place: Place, { pid, offset }: Readonly<Record<string, unknown>>, turn: RunningTurn): Promise<Recovered | undefined> {
     if (typeof pid !== "string" || !pidPattern.test(pid)) return undefined;
-    const taken = await this.take(topicOf(place, pid), turn);
+    const until = Date.now() + readingMs;
+    const taken = await this.take(topicOf(place, pid), turn, until);
     if (taken === undefined) return undefined;
     const { kept, claim } = taken;
     // Before it is read what was ordered: what comes later is for the handler, from now on.
     turn.conn.subscribe(place.orders, { hook: true });
     await turn.conn.flush();
     const topics = [place.topic(), ...kept.rooms.map((room) => place.topic(room))];
-    const histories = await this.readAll([place.orders, ...topics], turn);
+    const histories = await this.readAll([place.orders, ...topics], turn, until);
     if (histories === undefined) return undefined;
     const [orders = [], ...rooms] = histories;
     const { recovery, ...state } = kept.state;
@@ -125,7 +125,8 @@ export class Recovery {
     if (missed === undefined) return undefined;
     const ends = new Map(topics.map((topic, index) => [topic, ofStream(rooms[index] ?? [], client).at(-1)?.position]));
     const ordered = ofStream(orders, client).map((entry) => ({ number: numberOf(entry), offset: offsetOfOrder(entry) ?? "" }));
-    const late = ordered.filter(({ number }) => number > numberOf(claim)).slice(-heardLimit);
+    const late = ordered.filter(({ number }) => number > numberOf(claim));
+    if (late.length > heardLimit) return undefined;
     const now = { isRecovered: true, heard: late.map((order) => order.offset), passed: ordered.at(-1)?.offset ?? "" };
     return {
       state: { ...state, ...(recovery && { recovery: { ...recovery, ...now } }) },
@@ -136,12 +137,12 @@ export class Recovery {
   }
 
   /** One after the other: who has many rooms keeps nobody else from theirs. @returns undefined where it takes too long. */
-  private async readAll(topics: readonly string[], { app }: RunningTurn): Promise<(readonly HistoryEntry[])[] | undefined> {
-    const lists: (readonly HistoryEntry[])[] = [];
-    const until = Date.now() + readingMs;
+  private async readAll(topics: readonly string[], { app }: RunningTurn, until: number): Promise<Entries[] | undefined> {
+    const lists: Entries[] = [];
     for (const topic of topics) {
-      if (Date.now() > until) return undefined;
-      lists.push(await this.reads.read(app, topic));
+      const entries = await this.reads.read(app, topic, until);
+      if (entries === undefined) return undefined;
+      lists.push(entries);
     }
     return lists;
   }
@@ -150,10 +151,11 @@ export class Recovery {
    * What was kept is for the first turn that claims it: the topic has one order for all who do. Not for its connection, which could claim it
    * again when the socket that was recovered has been sent away.
    */
-  private async take(topic: string, { id, conn, app }: RunningTurn): Promise<Taken | undefined> {
+  private async take(topic: string, { id, conn, app }: RunningTurn, until: number): Promise<Taken | undefined> {
     // After the last wait, one that claims, and one that reads whose claim was first.
     for (let tries = 0; tries < patienceMs.length + 2; tries++) {
-      const entries = await this.reads.read(app, topic);
+      const entries = await this.reads.read(app, topic, until);
+      if (entries === undefined) return undefined;
       const at = entries.findLastIndex(({ data }) => data.isBinary);
       const [saved, claim] = [entries[at], entries[at + 1]];
       const kept = saved && (deserialize(saved.data.bytes()) as Kept);

@@ -6,7 +6,7 @@ import { topicLimitBytes } from "../../../../protocol/subjects.ts";
 import { together } from "../../../handler.ts";
 import { checkEventName, type EncodedPacket } from "../protocol/packet.ts";
 import { currentTurn, NamedCallback, type Outlet } from "../protocol/turn.ts";
-import { encodeEvent, type Keep } from "./offset.ts";
+import { encodeEvent, type Keep } from "../recovery/offset.ts";
 
 export type Rooms = string | readonly string[];
 

@@ -1,7 +1,7 @@
 // A client of Socket.IO whose connection breaks, and that comes back, for tests without sockets; and a handler to which it does.
 
 import type { TestApp, TestConnection } from "../../../testing.ts";
-import type { RecoveryOptions } from "../rooms/recovery.ts";
+import type { RecoveryOptions } from "../recovery/recovery.ts";
 import { type Server, type Socket, socketIo } from "../socket-io.ts";
 
 export const url = "/socket.io/?EIO=4&transport=websocket";
