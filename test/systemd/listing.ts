@@ -3,7 +3,19 @@
 import type { Machine } from "./machine.ts";
 
 /** Not files on a disk, what runs writes anew (at midnight, too), our clone, and what the test itself needs. */
-const passedOver = ["/proc", "/sys", "/dev", "/run", "/tmp", "/var/tmp", "/srv", "/var/log", "/var/cache", "/var/backups", "/var/lib/systemd"];
+const passedOver = [
+  "/proc",
+  "/sys",
+  "/dev",
+  "/run",
+  "/tmp",
+  "/var/tmp",
+  "/srv",
+  "/var/log",
+  "/var/cache",
+  "/var/backups",
+  "/var/lib/systemd",
+];
 /** Copies that the system keeps of its own files whenever a user comes or goes. */
 const backups = /^\S+ \S+ \S+ \/etc\/(passwd|group|shadow|gshadow|subuid|subgid)-|\/etc\/\.pwd\.lock /;
 
