@@ -1414,7 +1414,9 @@ describe("a connection that is to stay with its worker", () => {
     const next = stage.join();
     stage.drain(worker);
     stage.finish();
-    stage.now += 4_999;
+    stage.now += 1_000;
+    stage.dispatcher.stay(staying.connection, 10_000);
+    stage.now += 3_999;
     stage.dispatcher.sweep(0);
     expect(staying.connection.worker).toBe(worker.peer);
     stage.now += 1;

@@ -41,8 +41,8 @@ export class Stays {
     // It moves once all of its turn has been applied: moving may close it.
     if (ms === 0) connection.staysUntil = 0;
     // A worker that was asked back keeps it for no longer than it has asked for first.
-    else if (phase !== "leaving" || staysUntil === 0) {
-      const until = now + Math.min(ms, longestStayMs);
+    else if (phase !== "leaving" || staysUntil <= now) {
+      const until = Math.min(now + Math.min(ms, longestStayMs), drainEndOf(connection));
       // Else a client that goes on and on would hold up a deploy for good.
       connection.staysUntil = this.isAwaited(connection) ? Math.min(until, this.awaited.get(connection)?.until ?? until) : until;
     }
@@ -60,7 +60,7 @@ export class Stays {
     const { worker } = connection;
     const now = this.options.now();
     if (worker === undefined) return false;
-    connection.staysUntil = Math.min(connection.staysUntil, worker.drainsSince + drainStayMs);
+    connection.staysUntil = Math.min(connection.staysUntil, drainEndOf(connection));
     if (connection.staysUntil > now) {
       if (!this.isAwaited(connection)) this.awaited.set(connection, { worker, until: now + longestStayMs });
       return true;
@@ -90,6 +90,10 @@ export class Stays {
     endTime(connection);
     this.options.move(connection);
   }
+}
+
+function drainEndOf({ worker }: Connection): number {
+  return (worker?.drainsSince ?? Number.POSITIVE_INFINITY) + drainStayMs;
 }
 
 /** Its time is up. Not where it has said that its stay is over: it may ask for the next one before it hears that it is to move. */

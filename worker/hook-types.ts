@@ -94,7 +94,7 @@ export interface Connection<Params = PathParams, State = unknown> {
   unlock(name: string): void;
   /**
    * A deploy leaves the connection with this worker until `stay(0)`, or for so long: the worker has something in memory only that the client's
-   * next messages belong to. If the worker dies, it is gone. What began to stay when a deploy has begun is not prolonged.
+   * next messages belong to. If the worker dies, it is gone. A deploy waits for 10 s at most, however often a turn asks for it.
    * @param ms 0 to 10,000. @throws {CodedError} "gateway.outdated"
    */
   stay(ms: number): void;
