@@ -1,208 +1,8 @@
-// Connections that stay with their workers while others take over, and workers that die: the real dispatcher of a gateway and the real
-// turns of workers, in one process. Who reads what, when a turn goes on, and who dies, is said step by step.
+// Connections that stay with their workers while others take over, and workers that die.
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { Connection, type Socket } from "../gateway/connection.ts";
-import { Dispatcher } from "../gateway/dispatcher.ts";
-import { WorkerPeer } from "../gateway/worker-peer.ts";
-import { type Batch, decodeBatch, encodeEmptyBatch } from "../protocol/envelope.ts";
-import { Link } from "../protocol/link.ts";
-import { flag, parsePin, toGateway, toWorker } from "../protocol/records.ts";
-import { compileRoutes } from "../protocol/route-table.ts";
-import type { Effects } from "../worker/effects.ts";
-import { defineHandler, type Handler } from "../worker/handler.ts";
-import { Mailbox, type TurnGateway } from "../worker/mailbox.ts";
-import { ReceivedMessage } from "../worker/message.ts";
-import { Refusals } from "../worker/refusal-counts.ts";
-import { bench } from "../worker/testing/turn-bench.ts";
-import { Turns } from "../worker/turns.ts";
-
-const limits = {
-  ...{ windowMessages: 3, windowBytes: 1_000, parkedMessages: 1_000, parkedBytes: 1e6, parkedTotalBytes: 1e6 },
-  ...{ parkMs: 1e9, fenceMs: 1e9, forgottenMs: 1e9 },
-};
-const turnLimits = { effectsBytes: 1e6, stateBytes: 100, topicsPerConnection: 9, timersPerConnection: 9, turnTimeoutMs: 1e9 };
-const { app } = bench({}).turns;
-
-/** Everything that waits for nothing but itself. */
-const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
-
-/** What it has said before it dies, and was not heard, is lost. */
-class Worker implements TurnGateway {
-  readonly id = "g";
-  readonly isLost = false;
-  readonly peer: WorkerPeer;
-  readonly turns: Turns;
-  readonly said: Array<{ readonly mailbox: Mailbox; readonly effects: Effects["all"]; readonly end: number }> = [];
-  /** Turns that wait. */
-  gates: Array<() => void> = [];
-  private readonly handler: Handler;
-  private readonly mailboxes = new Map<number, Mailbox>();
-  private readonly unread: Batch[] = [];
-  private readonly confirms = new Map<Mailbox, () => void>();
-  private seq = 0;
-
-  constructor(stage: Stage, id: string, release: string) {
-    const link = new Link({
-      ...{ self: "g", peer: id, session: 1, now: () => stage.now },
-      transmit: (bytes) => void this.unread.push(decodeBatch(Buffer.from(bytes))),
-      ...{ onBegun: () => undefined, onCredit: () => stage.dispatcher.creditBack(this.peer), onLost: () => undefined },
-    });
-    const route = { path: "/a", subprotocols: [], upgrades: false, answers: false, adopts: false };
-    this.peer = new WorkerPeer({ id, release, table: compileRoutes([route]), link, now: 0 });
-    this.turns = new Turns({
-      ...{ release, app, limits: turnLimits, now: () => stage.now, refusals: new Refusals(), onThrown: () => undefined },
-      exclusive: { mayRun: () => true, step: () => undefined },
-      lock: async () => undefined,
-    });
-    const gate = () => new Promise<void>((resolve) => this.gates.push(resolve));
-    this.handler = defineHandler({
-      path: "/a",
-      async onMessage(conn, message) {
-        const [number = "", what = "", ms = ""] = message.text().split(" ");
-        await gate();
-        if (what === "stay" || what === "flush") conn.stay(Number(ms));
-        if (what === "flush") await conn.flush();
-        conn.send(number);
-      },
-    });
-  }
-
-  takesMore(): boolean {
-    return true;
-  }
-
-  commit(mailbox: Mailbox, effects: Effects, end: number): void {
-    this.said.push({ mailbox, effects: [...effects.all], end });
-  }
-
-  flushed(mailbox: Mailbox): Promise<void> {
-    return new Promise((resolve) => this.confirms.set(mailbox, resolve));
-  }
-
-  idle(mailbox: Mailbox): void {
-    if (mailbox.release()) this.said.push({ mailbox, effects: [], end: 0 });
-  }
-
-  read(): void {
-    this.peer.link.flush();
-    for (const batch of this.unread.splice(0)) {
-      this.seq = Math.max(this.seq, batch.header.seq);
-      for (let index = 0; index < batch.records; index++) this.readRecord(batch, index);
-    }
-    const header = { from: this.peer.id, to: "g", session: 1, peerSession: 1, seq: 0, ack: this.seq, gap: false };
-    this.peer.link.receive(decodeBatch(encodeEmptyBatch(header)));
-  }
-
-  private readRecord(batch: Batch, index: number): void {
-    const [type, slot, epoch] = [batch.type(index), batch.slot(index), batch.epoch(index)];
-    if (type === toWorker.pin) {
-      const { id, next, level } = parsePin(batch.payload(index));
-      const about = { path: "/a", params: {}, query: new URLSearchParams(), ip: "", user: undefined, subprotocol: "", state: undefined };
-      const own = { isMigrated: false, topics: new Set<string>(), fault: undefined, handler: this.handler };
-      this.mailboxes.set(slot, new Mailbox({ gateway: this, slot, epoch, id, next, level, ...about, ...own }));
-      return;
-    }
-    const mailbox = this.mailboxes.get(slot);
-    if (mailbox?.pin.epoch !== epoch) return;
-    const marks = { redelivered: (batch.flags(index) & flag.redelivered) !== 0, flushed: batch.extra(index) };
-    if (type === toWorker.unpin) mailbox.leave(batch.extra(index) === 1);
-    else if (type === toWorker.flushed) this.confirms.get(mailbox)?.();
-    else if (type === toWorker.message) mailbox.push({ type, message: new ReceivedMessage(batch.view(index), false), ...marks });
-    else mailbox.push({ type: toWorker.open, ...marks });
-    this.turns.run(mailbox);
-  }
-}
-
-class Stage {
-  now = 1_000;
-  readonly workers: Worker[] = [];
-  readonly dispatcher: Dispatcher;
-  /** What turns have sent that were applied. */
-  readonly told: Array<[who: string, number: number]> = [];
-  readonly connections: Connection[] = [];
-  readonly sent = [0, 0];
-  private readonly slices: Array<() => void> = [];
-  private releases = 0;
-  private names = 0;
-
-  constructor() {
-    const onBug = (_: Connection, error: unknown) => {
-      throw error;
-    };
-    const none = { onBreak: () => undefined, onEnd: () => undefined, onPoison: () => undefined, onCandidates: () => undefined };
-    const clock = { now: () => this.now, later: (run: () => void) => void this.slices.push(run) };
-    this.dispatcher = new Dispatcher({ connections: () => this.connections, limits, ...clock, ...none, onBug });
-    this.deploy();
-    for (let slot = 0; slot < 2; slot++) {
-      const about = { id: `g-${slot}-1`, path: "/a", query: "", ip: "", user: undefined, subprotocol: "", state: undefined };
-      const connection = new Connection({ slot, epoch: 0, ...about });
-      connection.socket = {} as Socket;
-      this.connections.push(connection);
-      this.dispatcher.opened(connection);
-    }
-  }
-
-  send(who: number, what: string): void {
-    const number = (this.sent[who] ?? 0) + 1;
-    this.sent[who] = number;
-    this.dispatcher.received(this.connections[who] as Connection, Buffer.from(`${number} ${what}`), false);
-  }
-
-  join(): void {
-    const worker = new Worker(this, `w${++this.names}`, String(this.releases));
-    this.workers.push(worker);
-    this.dispatcher.joined(worker.peer);
-  }
-
-  /** @param drains Whether the workers before end soon. */
-  deploy(drains = false): void {
-    const before = [...this.workers];
-    this.releases++;
-    this.join();
-    this.dispatcher.activate({ release: String(this.releases), generation: this.releases });
-    if (!drains) return;
-    for (const { peer, turns } of before) {
-      this.dispatcher.drains(peer);
-      turns.stays.drain();
-    }
-  }
-
-  kill(): void {
-    const worker = this.workers.shift();
-    worker?.peer.link.close();
-    if (worker !== undefined) this.dispatcher.lost(worker.peer, "left");
-  }
-
-  pass(ms: number): void {
-    this.now += ms;
-    this.dispatcher.sweep(0);
-    for (const { turns } of this.workers) turns.sweep();
-    for (let run = this.slices.shift(); run !== undefined; run = this.slices.shift()) run();
-  }
-
-  go({ gates }: Worker): void {
-    for (const open of gates.splice(0)) open();
-  }
-
-  hear({ peer, said }: Worker, count = said.length): void {
-    for (const { mailbox, effects, end } of said.splice(0, count)) {
-      const { slot, epoch } = mailbox.pin;
-      const connection = this.connections[slot] as Connection;
-      if (connection.worker !== peer || connection.epoch !== epoch) continue;
-      if (end === 0) this.dispatcher.released(connection);
-      for (const { type, payload, extra } of effects) {
-        if (type === toGateway.send) this.told.push([connection.id, Number(payload)]);
-        else if (type === toGateway.stay) this.dispatcher.stay(connection, extra);
-      }
-      if (end === flag.commit) {
-        this.dispatcher.committed(connection);
-        this.dispatcher.applied(connection);
-      } else if (end === flag.flush) peer.link.appendEmpty({ type: toWorker.flushed, flags: 0, extra: 0, slot, epoch });
-    }
-  }
-}
+import { Stage, settled } from "./stay-stage.ts";
 
 const what = fc.constantFrom("say", "stay 3000", "stay 3000", "stay 3000", "stay 10000", "stay 0", "flush 3000", "flush 0");
 const anyStep = fc.oneof(
@@ -210,7 +10,7 @@ const anyStep = fc.oneof(
   { weight: 20, arbitrary: fc.record({ do: fc.constant("read" as const) }) },
   { weight: 15, arbitrary: fc.record({ do: fc.constant("go" as const) }) },
   { weight: 15, arbitrary: fc.record({ do: fc.constant("hear" as const), count: fc.integer({ min: 1, max: 3 }) }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom("deploy" as const, "drain" as const) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom("deploy" as const, "drain" as const, "rollBack" as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("join" as const, "kill" as const) }) },
   { weight: 6, arbitrary: fc.record({ do: fc.constant("pass" as const), ms: fc.constantFrom(10, 1_000, 3_000, 5_000) }) },
 );
@@ -222,6 +22,7 @@ async function run(stage: Stage, step: Step): Promise<void> {
   else if (step.do === "hear") for (const worker of stage.workers) stage.hear(worker, step.count);
   else if (step.do === "pass") stage.pass(step.ms);
   else if (step.do === "drain") stage.deploy(true);
+  else if (step.do === "rollBack") stage.activate(Math.max(1, stage.releases - 1));
   else if (step.do === "go") {
     for (const worker of stage.workers) stage.go(worker);
     await settled();
@@ -253,4 +54,95 @@ test("however connections stay while workers take over, drain and die: each mess
     }),
     { numRuns: 300 },
   );
+});
+
+// ── a gateway and a worker that disagree ──────────────────────────────────────────────────────────────────────────────
+// Its messages are parked then until the worker's time is up, and go to a worker that has nothing of it in memory.
+
+/** Those that a worker keeps, and whose messages it does not get. */
+function standing({ connections, workers, now }: Stage): string[] {
+  const stands = ({ slot, phase, staysUntil, worker }: Stage["connections"][number]) => {
+    const mailbox = workers.find(({ peer }) => peer === worker)?.mailboxes.get(slot);
+    return phase === "leaving" && staysUntil <= 0 && mailbox !== undefined && !mailbox.isGone && mailbox.staysUntil > now;
+  };
+  return connections.filter(stands).map(({ id }) => id);
+}
+
+async function begun(): Promise<Stage> {
+  const stage = new Stage();
+  await stage.quiet();
+  return stage;
+}
+
+async function say(stage: Stage, text: string): Promise<void> {
+  stage.send(0, text);
+  await stage.quiet();
+}
+
+test("stay(0) and the next stay cross the unpin", async () => {
+  const stage = await begun();
+  stage.send(0, "stay 0");
+  stage.send(0, "stay 10000");
+  for (let turn = 0; turn < 2; turn++) for (const step of ["read", "go"] as const) await run(stage, { do: step });
+  stage.deploy();
+  await stage.quiet();
+  await say(stage, "say");
+  expect(standing(stage)).toEqual([]);
+});
+
+test("a rollback while a hand-over waits for a connection that stays once more, then a deploy", async () => {
+  const stage = await begun();
+  await say(stage, "stay 10000");
+  stage.now += 1_000;
+  stage.deploy();
+  stage.now += 1_000;
+  stage.activate(1);
+  stage.now += 7_000;
+  await say(stage, "stay 10000");
+  stage.pass(1_000);
+  stage.now += 1_000;
+  stage.activate(2);
+  await stage.quiet();
+  await say(stage, "say");
+  expect(standing(stage)).toEqual([]);
+});
+
+test("the worker dies that a hand-over has waited for, and the connection stays with the next one", async () => {
+  const stage = await begun();
+  await say(stage, "stay 10000");
+  stage.deploy();
+  stage.kill();
+  await say(stage, "stay 10000");
+  stage.pass(0);
+  stage.now += 100;
+  stage.deploy();
+  await stage.quiet();
+  await say(stage, "say");
+  expect(standing(stage)).toEqual([]);
+});
+
+test("a worker joins when the time of a connection is up, and nobody has noticed yet", async () => {
+  const stage = await begun();
+  await say(stage, "stay 10000");
+  stage.deploy();
+  stage.now += 5_000;
+  await say(stage, "stay 10000");
+  stage.now += 5_000;
+  stage.join();
+  await stage.quiet();
+  await say(stage, "say");
+  expect(standing(stage)).toEqual([]);
+});
+
+test("a turn asks to stay again when the first time is up, and its worker has not noticed yet", async () => {
+  const stage = await begun();
+  await say(stage, "stay 5000");
+  stage.send(0, "stay 5000");
+  await run(stage, { do: "read" });
+  stage.now += 5_000;
+  stage.deploy();
+  await stage.quiet();
+  for (const { turns } of stage.workers) turns.sweep();
+  await say(stage, "say");
+  expect(stage.workers[0]?.mailboxes.get(0)?.isGone).toBe(false);
 });
