@@ -72,16 +72,18 @@ abstract class CountedClient<Client extends WaitingClient> implements WaitingCli
 export class CountedRequest extends CountedClient<WaitingRequest> implements WaitingRequest {
   /** Of its body, and of what waits of its answer. */
   readonly owner: ParkingOwner;
+  readonly onSession: BodyClient["onSession"];
   readonly onPlain: BodyClient["onPlain"];
   private readonly onOver: () => void;
 
   constructor(
     client: WaitingRequest,
     owner: ParkingOwner,
-    { onPlain, onOver }: Pick<BodyClient, "onPlain"> & { readonly onOver: () => void },
+    { onSession, onPlain, onOver }: Pick<BodyClient, "onSession" | "onPlain"> & { readonly onOver: () => void },
   ) {
     super(client);
     this.owner = owner;
+    this.onSession = onSession;
     this.onPlain = onPlain;
     this.onOver = onOver;
   }

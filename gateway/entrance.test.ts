@@ -195,13 +195,37 @@ test("at ADDRESS_CONNECTIONS, there is room for the requests of sessions that ar
   expect(hadRoom).toEqual([true, "refused"]);
 });
 
+test.each([false, true])(
+  "a stream that ordinary room let in is not refused when its worker begins it, other gateways or not: %s",
+  (has) => {
+    hasPeers = has;
+    const clients: BodyClient[] = [];
+    const { entrance } = entranceOf((waiting) => void clients.push(waiting as BodyClient));
+    for (let count = 0; count < rates.connections; count++) entrance.request(incoming, client());
+    // More have come meanwhile.
+    isFull = true;
+    expect(clients.map((each) => each.onPlain?.())).toEqual([undefined, undefined]);
+  },
+);
+
+test("where there are other gateways, a first request that had ordinary room for none is refused as a stream, if there is still none", () => {
+  hasPeers = true;
+  const clients: BodyClient[] = [];
+  const { entrance, limits, address } = entranceOf((waiting) => void clients.push(waiting as BodyClient));
+  for (let count = 0; count < rates.connections; count++) limits.addresses.enter(address);
+  entrance.request(incoming, client());
+  expect(clients[0]?.onPlain?.()?.code).toBe("address.connections");
+  limits.addresses.leave(address);
+  expect(clients[0]?.onPlain?.()).toBeUndefined();
+});
+
 test("a stream that is no session's is refused at a full gateway only where it was let in by a session's room", () => {
   const clients: BodyClient[] = [];
   const { entrance, address } = entranceOf((waiting) => void clients.push(waiting as BodyClient));
   entrance.request(incoming, client());
   address.sessions++;
-  entrance.request(incoming, client());
   isFull = true;
+  entrance.request(incoming, client());
   expect(clients.map((each) => each.onPlain?.()?.code)).toEqual([undefined, "gateway.full"]);
 });
 
@@ -222,4 +246,27 @@ test("where there are other gateways, the first requests for a session there are
     comes(ip);
   }
   expect(refused).toEqual(["request 429 address.connections"]);
+});
+
+test("of the first requests for sessions elsewhere, only those count that had no other room, until their session is found", () => {
+  hasPeers = true;
+  const clients: BodyClient[] = [];
+  const { entrance, refused, limits } = entranceOf((waiting) => void clients.push(waiting as BodyClient));
+  let last = 0;
+  const come = (count: number, isAlone: boolean) => {
+    for (const end = last + count; last < end; last++) {
+      const ip = `198.${Math.floor(last / 62_500)}.${Math.floor(last / 250) % 250}.${last % 250}`;
+      const address = limits.addressOf(ip);
+      while (!isAlone && address.connections < rates.connections) limits.addresses.enter(address);
+      entrance.request({ ip } as Incoming, client());
+    }
+    return refused.splice(0).length;
+  };
+  expect(come(1_000, true)).toBe(0);
+  expect(come(1_001, false)).toBe(1);
+  for (const each of clients) each.onSession?.();
+  expect(come(1_001, false)).toBe(1);
+  // These are over only now.
+  for (const each of clients) each.answer({ status: 200, headers: [], body: "" });
+  expect(come(1_001, false)).toBe(1);
 });

@@ -41,7 +41,7 @@ export interface EntranceOptions extends Slices {
 export class Entrance {
   /** Upgrades that have not been answered, and requests whose answer has not ended. */
   waiting = 0;
-  /** Requests that may be of a session, and of none that is known: their answers have not begun. */
+  /** Requests that a session's room let in, and of none that is known: their session has not been found, and their answers have not begun. */
   private strangers = 0;
   private readonly options: EntranceOptions;
   private readonly paced: PacedUpgrades;
@@ -100,18 +100,24 @@ export class Entrance {
     const refusal = limits.request(address, mayBeOfSession);
     if (refusal !== undefined) return this.refuse("request", incoming, client, refusal);
     limits.addresses.enter(address);
+    // Any other would have been let in, too: its handler has run when it turns out to be a stream, so that is not refused.
+    const usesRoom = mayBeOfSession && (limits.isBeyond(address) || this.options.isFull());
+    let isStranger = usesRoom && !isKnown;
+    if (isStranger) this.strangers++;
+    const onSession = () => {
+      if (isStranger) this.strangers--;
+      isStranger = false;
+    };
     address.openRequests++;
-    if (!isKnown) this.strangers++;
-    let takesRoom = true;
+    let isCounted = true;
     const leaveRoom = () => {
-      if (!takesRoom) return;
-      takesRoom = false;
-      address.openRequests--;
-      if (!isKnown) this.strangers--;
+      onSession();
+      if (isCounted) address.openRequests--;
+      isCounted = false;
     };
     const onPlain = () => {
       leaveRoom();
-      if (!mayBeOfSession) return undefined;
+      if (!usesRoom) return undefined;
       if (limits.isBeyond(address)) return { status: 429, code: "address.connections" } as const;
       return this.options.isFull() ? because.full : undefined;
     };
@@ -120,7 +126,7 @@ export class Entrance {
       leaveRoom();
       limits.addresses.leave(address);
     };
-    const counted = new CountedRequest(client, address, { onPlain, onOver });
+    const counted = new CountedRequest(client, address, { onSession, onPlain, onOver });
     this.safely("request", counted, () => upgrades.request(incoming, counted, mayBeOfSession));
     // Only now: a gateway with as many connections as it may have goes on to answer a request at a time. What is answered at once has
     // been taken off already.

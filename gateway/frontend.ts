@@ -103,7 +103,7 @@ export class Frontend {
     this.entrance = new Entrance({
       limits: clients.limits,
       upgrades: this.upgrades,
-      isFull: () => this.isFull,
+      isFull: () => this.hasTooMany,
       hasPeers: () => options.peers.withSessions(reconnectMs).length > 0,
       log,
       sparseLog: clients.sparseLog,
@@ -194,12 +194,18 @@ export class Frontend {
 
   /** Whether the next newcomer is one too many. An upgrade counts as a connection from its beginning. */
   private get isFull(): boolean {
-    const { dispatcher, settings, clients } = this.options;
+    const { settings, clients } = this.options;
+    if (!this.hasTooMany) return false;
     if (this.files.isFull) return true;
     const limit = settings.config.CONNECTIONS;
-    if (dispatcher.size + this.entrance.waiting <= limit) return false;
     clients.sparseLog.warn({ code: "gateway.full" }, { limit }, "newcomers are refused: as many connections as CONNECTIONS allows");
     return true;
+  }
+
+  // Not logged where it is asked for those that are let in all the same.
+  private get hasTooMany(): boolean {
+    const { dispatcher, settings } = this.options;
+    return this.files.isFull || dispatcher.size + this.entrance.waiting > settings.config.CONNECTIONS;
   }
 
   /** To be called several times a second. */

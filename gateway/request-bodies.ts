@@ -27,6 +27,8 @@ export interface NoRoom {
 /** A client whose request may have a body. Without an owner, that may be as much as there is. */
 export interface BodyClient extends WaitingRequest {
   readonly owner?: ParkingOwner;
+  /** Its session was found, here or at another gateway. May be told more than once. */
+  readonly onSession?: (() => void) | undefined;
   /** Its answer is a stream, and no session's. @returns with what it is refused, if there is no room for that. */
   readonly onPlain?: (() => NoRoom | undefined) | undefined;
 }

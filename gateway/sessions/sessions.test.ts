@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { expect, test } from "vitest";
 import type { SessionBody } from "../../protocol/session.ts";
+import { probeNumber } from "../../protocol/session-messages.ts";
 import { subjectsOf } from "../../protocol/subjects.ts";
 import { ClientLimits } from "../client-limits.ts";
 import { Connection } from "../connection.ts";
@@ -58,8 +59,8 @@ class Stage {
   }
 
   /** The answer of a worker to a request that has been asked again. */
-  take(body: SessionBody): FakeClient {
-    const client = new FakeClient();
+  take(body: SessionBody, onSession?: () => void): FakeClient {
+    const client = Object.assign(new FakeClient(), { onSession });
     const never = () => undefined;
     const request = { incoming: { path: "/", query: "", ip: "192.0.2.1" }, client, again: never, isAgain: true, answer: never };
     this.sessions.take(body, { ...request, refuse: never, begun: never } as unknown as SessionRequest);
@@ -77,4 +78,18 @@ test("who opens a session gets an answer once NATS has confirmed that other gate
   stage.confirm();
   await nextTurn();
   expect(client).toMatchObject({ body: "a", end: "end" });
+});
+
+test("a request is told that its session was found: here, once it is open, and elsewhere as soon as its gateway says so", async () => {
+  const stage = new Stage();
+  const found: string[] = [];
+  stage.take({ kind: "receive", key: "elsewhere", receive }, () => found.push("elsewhere"));
+  stage.take(open, () => found.push("here"));
+  await nextTurn();
+  expect(found.splice(0)).toEqual([]);
+  stage.confirm();
+  await nextTurn();
+  expect(found.splice(0)).toEqual(["here"]);
+  stage.sessions.relay.asked.hear({ kind: "held", from: "other", number: probeNumber + 1 });
+  expect(found).toEqual(["elsewhere"]);
 });

@@ -135,7 +135,10 @@ export class Sessions {
     const { asked } = this.relay;
     const onSilent = () => request.refuse({ status: 503, code: "session.unanswered" });
     const onRestart = () => request.refuse({ status: 503, code: "gateway.restarts" });
-    const onFound = () => this.elsewhere.heard(body.key, this.options.clients.limits.addressOf(request.incoming.ip));
+    const onFound = () => {
+      client.onSession?.();
+      this.elsewhere.heard(body.key, this.options.clients.limits.addressOf(request.incoming.ip));
+    };
     if (body.kind === "deliver") {
       const onMissing = () => answer(body.missing);
       const onDelivered = (isThere: boolean) => {
@@ -220,6 +223,7 @@ export class Sessions {
   }
 
   private receive({ socket }: Session, receive: ReceiveBody, { client, begun }: SessionRequest): void {
+    client.onSession?.();
     socket.receive(new Receiver({ receive, client, onBegun: begun }));
   }
 
