@@ -161,6 +161,12 @@ test("a body that nobody wants, as after HEAD, is not sent", () => {
   expect([told, events, streams.size]).toEqual([["cancel of 1"], ["whole"], 0]);
 });
 
+test("an answer that is refused instead is not told as whole: the refusal is what counts", () => {
+  streams.begin(worker, 1, { begin: () => null, onEnd: () => events.push("whole"), onCut: () => events.push("cut") });
+  worker.link.flush();
+  expect([told, events, streams.size]).toEqual([["cancel of 1"], [], 0]);
+});
+
 test("a worker that sends more than it has credit for is refused, and the answer cut", () => {
   begin(1);
   streams.chunk(worker, 1, bytes(responseWindowBytes));

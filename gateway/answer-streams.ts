@@ -24,8 +24,8 @@ export interface AnswerStreamsOptions {
 export interface StreamedAnswer {
   /** Whose memory it takes; missing: nobody's in particular. */
   readonly owner?: ParkingOwner | undefined;
-  /** Writes the head. @returns undefined where nobody wants the body. */
-  readonly begin: (onTaken: (bytes: number) => void) => Body | undefined;
+  /** Writes the head. @returns undefined where nobody wants the body; null: it was refused instead, and that is counted. */
+  readonly begin: (onTaken: (bytes: number) => void) => Body | undefined | null;
   /** All has been written. */
   readonly onEnd: () => void;
   /** The client's connection is cut. */
@@ -57,9 +57,9 @@ export class AnswerStreams {
   /** @param number of the question that is answered. */
   begin(worker: WorkerPeer, number: number, { owner, begin, onEnd, onCut }: StreamedAnswer): void {
     const body = begin((bytes) => this.taken(number, bytes));
-    if (body === undefined) {
+    if (body === undefined || body === null) {
       cancelAt(worker, number);
-      onEnd();
+      if (body === undefined) onEnd();
     } else this.open.set(number, { owner, body, worker, waiting: 0, taken: 0, onEnd, onCut });
   }
 

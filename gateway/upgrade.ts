@@ -286,7 +286,7 @@ export class Upgrades<Data extends object> {
         const noRoom = client.onPlain?.();
         if (noRoom === undefined) return client.begin({ status, headers, length }, onTaken);
         this.refusals.refuse("request", client, { ...noRoom, close: "now" });
-        return undefined;
+        return null;
       },
       onEnd: () => request.count(String(status)),
       onCut: (reason) => {
