@@ -3,67 +3,87 @@
 import { rememberMs, settleMs } from "./relay-times.ts";
 
 interface Done {
-  readonly from: string;
-  readonly number: number;
   readonly at: number;
   readonly isThere: boolean;
-  /** When it was found to be asked for no more. */
-  settledAt: number | undefined;
 }
 
-/** Of a gateway: how many are remembered, and below which number it asks for none any more. */
+/** A gateway that asks. */
 interface Asking {
-  count: number;
+  /** By number, the oldest first. */
+  readonly done: Map<number, Done>;
+  /** It asks for none below that any more. 0: it has never said so, as an older gateway. */
   settled: number;
+  /** What was found to be settled, and when, the oldest first: what was said before may still be on its way. */
+  readonly found: Array<{ readonly below: number; readonly at: number }>;
+  /** What is below has been settled for long enough. */
+  forgotten: number;
 }
 
-/** Beyond that, none is done that could not be remembered: it is asked for again. */
+/** For each gateway that asks. */
 const mostDone = 100_000;
 
 export class DoneDeliveries {
   private readonly now: () => number;
-  /** By gateway and number, the oldest first. */
-  private readonly done = new Map<string, Done>();
   private readonly asking = new Map<string, Asking>();
 
   constructor(now: () => number) {
     this.now = now;
   }
 
-  get isFull(): boolean {
-    return this.done.size >= mostDone;
+  /** Whether one more of this gateway could not be remembered: it is not to be done, and is asked for again. */
+  isFullFor(from: string): boolean {
+    const asking = this.asking.get(from);
+    return asking !== undefined && asking.settled > 0 && asking.done.size >= mostDone;
   }
 
   /** @returns what came of it; undefined: it was not done. */
   find(from: string, number: number): boolean | undefined {
-    return this.done.get(`${from}:${number}`)?.isThere;
+    return this.asking.get(from)?.done.get(number)?.isThere;
   }
 
   add(from: string, number: number, isThere: boolean): void {
-    this.done.set(`${from}:${number}`, { from, number, isThere, at: this.now(), settledAt: undefined });
-    const asking = this.asking.get(from);
-    if (asking === undefined) this.asking.set(from, { count: 1, settled: 0 });
-    else asking.count++;
+    const { done } = this.of(from);
+    done.set(number, { at: this.now(), isThere });
+    if (done.size <= mostDone) return;
+    // Of one that says nothing of what is settled: nothing makes room before its oldest is too old, and it gives up sooner.
+    const [oldest] = done.keys();
+    if (oldest !== undefined) done.delete(oldest);
   }
 
   /** The gateway asks for none below this number any more. */
   settled(from: string, below: number): void {
-    const asking = this.asking.get(from);
-    if (asking !== undefined) asking.settled = Math.max(asking.settled, below);
+    if (below === 0) return;
+    const asking = this.of(from);
+    asking.settled = Math.max(asking.settled, below);
   }
 
-  /** @param excusedAt Until then, nobody could be heard. */
+  /** To be called several times a second. @param excusedAt Until then, nobody could be heard. */
   sweep(excusedAt: number): void {
-    const now = this.now();
-    for (const [name, done] of this.done) {
-      const asking = this.asking.get(done.from);
-      if (asking === undefined || done.number < asking.settled) done.settledAt ??= now;
-      const isLate = now - Math.max(done.at, excusedAt) >= rememberMs;
-      // What was said before it was settled may still be on its way.
-      const isSettled = done.settledAt !== undefined && now - Math.max(done.settledAt, excusedAt) >= settleMs;
-      if (!isLate && !isSettled) continue;
-      this.done.delete(name);
-      if (asking !== undefined && --asking.count === 0) this.asking.delete(done.from);
+    for (const [from, asking] of this.asking) {
+      this.sweepOf(asking, excusedAt);
+      if (asking.done.size === 0) this.asking.delete(from);
     }
+  }
+
+  private sweepOf(asking: Asking, excusedAt: number): void {
+    const now = this.now();
+    const since = (at: number) => now - Math.max(at, excusedAt);
+    const { done, settled, found } = asking;
+    if (settled > (found.at(-1)?.below ?? asking.forgotten)) found.push({ below: settled, at: now });
+    while (found[0] !== undefined && since(found[0].at) >= settleMs) asking.forgotten = found.shift()?.below ?? 0;
+    // They are done nearly in the order of their numbers: behind one that is kept, few are to be forgotten, and those soon.
+    for (const [number, { at }] of done) {
+      const ms = since(at);
+      if (ms < rememberMs && (number >= asking.forgotten || ms < settleMs)) return;
+      done.delete(number);
+    }
+  }
+
+  private of(from: string): Asking {
+    const known = this.asking.get(from);
+    if (known !== undefined) return known;
+    const asking: Asking = { done: new Map(), settled: 0, found: [], forgotten: 0 };
+    this.asking.set(from, asking);
+    return asking;
   }
 }

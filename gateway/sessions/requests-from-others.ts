@@ -88,7 +88,7 @@ export class RequestsFromOthers {
     const { self, deliver, tell } = this.options;
     const known = this.delivered.find(from, number);
     // Not answered, it is asked for again: done now and forgotten, it would be done twice.
-    if (known === undefined && this.delivered.isFull) return;
+    if (known === undefined && this.delivered.isFullFor(from)) return;
     const isThere = known ?? deliver(key, messages);
     if (known === undefined) this.delivered.add(from, number, isThere);
     tell(from, { kind: "delivered", from: self, number, isThere });
