@@ -70,11 +70,12 @@ test("a session is not closed as idle while a request of its client waits for a 
   const watcher = await TestClient.open(`${system.url}/line/a/watcher`);
   const url = `${system.url}/line/a/slow`;
   const waiting = await LineClient.open(url, "idle=500");
-  const answer = ask(`http://127.0.0.1:${port}/line/a/slow?hold=4000`);
+  const answer = ask(`http://127.0.0.1:${port}/line/a/slow?hold`);
   await watcher.until(() => watcher.received.includes("holding"), "a worker has the request");
   waiting.abort();
   await system.until(() => system.gatewayHellos.some(({ unansweredMs = 0 }) => unansweredMs > 2_000), "it has waited for long");
   watcher.send("say still there");
+  watcher.send("release");
   expect(await answer).toMatchObject({ status: 200, body: expect.stringContaining("still there") });
   // It is idle now.
   await watcher.until(() => watcher.received.some((text) => /^closed \S+ 1006/.test(String(text))), "it is closed");

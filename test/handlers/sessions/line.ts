@@ -6,6 +6,9 @@ import { deliverMessages, openSession, type Receive, receiveFrames } from "../..
 const plain = { "content-type": "text/plain" };
 const missing = { status: 404, headers: plain, body: "no session\n" };
 
+/** Requests of this worker that wait until a client says `release`. */
+const held = new Set<() => void>();
+
 function receiveOf(query: URLSearchParams): Receive {
   return {
     mode: query.has("stream") ? "stream" : "poll",
@@ -30,8 +33,9 @@ export default defineHandler({
   async onRequest(request, { params: { key, room }, app, sessionMissing }) {
     const { searchParams: query } = new URL(request.url);
     if (query.has("hold")) {
+      const isLetGo = new Promise<void>((resolve) => held.add(resolve));
       await app.publish(`room:${room}`, "holding");
-      await new Promise((resolve) => setTimeout(resolve, Number(query.get("hold"))));
+      await isLetGo;
     }
     if (query.has("plain")) return new Response(new ReadableStream({ start: (stream) => stream.enqueue(Buffer.from("begins\n")) }));
     if (request.method === "POST") {
@@ -64,7 +68,10 @@ export default defineHandler({
       conn.close(4000, text);
     } else if (what === "pause") conn.pauseSession(text);
     else if (what === "move") return conn.moveToSession();
-    else if (what === "bytes") conn.send(Buffer.from(text));
+    else if (what === "release") {
+      for (const letGo of held) letGo();
+      held.clear();
+    } else if (what === "bytes") conn.send(Buffer.from(text));
     else if (what === "die" && !turn.redelivered) process.exit(13);
     else if (what === "wait") await new Promise((resolve) => setTimeout(resolve, Number(text)));
     else if (what === "fill") for (let line = 0; line < Number(text); line++) conn.send(`${line} ${"x".repeat(1_000)}`);
