@@ -70,6 +70,13 @@ export function keptSubscription(batch: Batch, index: number): KeptSubscription 
   return { ...decodeSubscribeAfter(payload), last: mostKeptMessages };
 }
 
+/** Those `moreMessages` that nobody was told yet: whoever asks tells. */
+export function more(run: Run): number {
+  const { moreMessages } = run;
+  run.moreMessages = 0;
+  return moreMessages;
+}
+
 /** What may end the socket, or make it another connection's, does not happen under its cork. */
 export function isCorked(type: number): boolean {
   return type !== toGateway.close && type !== toGateway.released && type !== toGateway.moveToSession;

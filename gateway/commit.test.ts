@@ -470,6 +470,13 @@ describe("a turn's effects", () => {
     expect(client.socket.log).toEqual(["cork", "text a", "text b", "uncork", "5 messages more"]);
   });
 
+  test("count messages before they close their connection: a fault of its client counts only while that is there", () => {
+    const client = stage.open();
+    const count = (more: number) => [toGateway.countMessages, "", 0, more] as const;
+    stage.say([stage.groupsOf(client, { effects: [count(2), [toGateway.send, "a"], [toGateway.close, "bye", 0, 4_000]] })]);
+    expect(client.socket.log).toEqual(["cork", "text a", "uncork", "2 messages more", "end 4000 bye"]);
+  });
+
   test("end a stay, by a flush, too, behind the commit that follows, and not under its cork", () => {
     const client = stage.open("m");
     stage.say([stage.groupsOf(client, { effects: [[toGateway.stay, "", 0, 5_000]] })]);

@@ -5,7 +5,7 @@ import type { Batch } from "../protocol/envelope.ts";
 import { decodePublish, decodeSetTimer } from "../protocol/payloads.ts";
 import { flag, type IdentityBody, parseIdentity, toGateway, toWorker } from "../protocol/records.ts";
 import { decodeTogether } from "../protocol/together.ts";
-import { isCorked, isOfPin, type KeptSubscription, keptOf, keptSubscription, needsQuota, type Run, topicsOf } from "./commit-run.ts";
+import { isCorked, isOfPin, type KeptSubscription, keptOf, keptSubscription, more, needsQuota, type Run, topicsOf } from "./commit-run.ts";
 import { type Connection, ownerOf } from "./connection.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { Heartbeats } from "./heartbeats.ts";
@@ -169,8 +169,10 @@ export class Commits {
         next = this.applyRecords(connection, run, next, isCorked);
       });
     }
+    // They may be too many, and that closes it: before its own turn does, since then the fault would not count.
+    if (run.moreMessages > 0) this.options.onMessages(connection, more(run));
     this.applyRecords(connection, run, next);
-    if (run.moreMessages > 0) this.options.onMessages(connection, run.moreMessages);
+    if (run.moreMessages > 0) this.options.onMessages(connection, more(run));
     // Between two turns.
     if ((run.batch.flags(run.to - 1) & flag.commit) !== 0) this.options.dispatcher.applied(connection);
   }
@@ -182,7 +184,6 @@ export class Commits {
       if (!mayApply(batch.type(index))) return index;
       const flags = batch.flags(index);
       if (batch.type(index) === toGateway.released) this.released(connection, flags, worker);
-      // They may be too many, and that closes it.
       else if (batch.type(index) === toGateway.countMessages) run.moreMessages += batch.extra(index);
       else this.applyEffect(connection, batch, index, worker.release);
       if ((flags & flag.commit) !== 0) {
