@@ -83,7 +83,7 @@ function badSign(
   if (before !== undefined && pool.hellos.some(({ onStart }) => onStart !== undefined && onStart.failed > 0)) {
     return { reason: "throws", text: "its onStart failed" };
   }
-  if (before === undefined || !isWorse(now, before) || !isWidespread(pool.hellos)) return undefined;
+  if (before === undefined || !isWorse(now, before) || !isWidespread(pool.hellos, isOver)) return undefined;
   return { reason: "throws", text: "its turns throw clearly more often than before" };
 }
 

@@ -61,7 +61,13 @@ describe("throws are widespread", () => {
     ["where nine of many workers' clients throw", first(9).map((worker) => hello(first(40), [100 + worker])), false],
     ["where one address throws in all workers", [hello([1, 2, 3], [9]), hello([4, 5, 6], [9])], false],
     ["where a worker is of a version that does not tell", [hello(first(40), [1]), {} as WorkerHello], true],
-  ])("%s: %j", (_, hellos, expected) => expect(isWidespread(hellos)).toBe(expected));
+  ])("at the end of the watch, %s: %j", (_, hellos, expected) => expect(isWidespread(hellos, true)).toBe(expected));
+
+  test.each([
+    ["not where a stranger is a quarter of those who have spoken so far", [hello([1, 2, 3], [9])], false],
+    ["not where the only one who has spoken so far is one", [hello([9], [9])], false],
+    ["where they come from ten addresses", [hello([], first(10))], true],
+  ])("before that, %s: %j", (_, hellos, expected) => expect(isWidespread(hellos, false)).toBe(expected));
 });
 
 test("counts are those of all workers since a moment, upgrades and HTTP included", () => {

@@ -44,8 +44,11 @@ export function isWorse(now: ThrowRate, before: { readonly life: ThrowRate; read
 /** Of all addresses that spoke, this share, or ten: one who wants a release gone would have to speak from as many. */
 const leastShareOfAddresses = 1 / 4;
 
-/** Whether throws come from so many addresses that no few strangers make the release throw. */
-export function isWidespread(hellos: readonly WorkerHello[]): boolean {
+/**
+ * Whether throws come from so many addresses that no few strangers make the release throw.
+ * @param isOver Whether all who speak have had the time to: at first, one who hurries is a large share.
+ */
+export function isWidespread(hellos: readonly WorkerHello[], isOver: boolean): boolean {
   const [heard, threw] = [new Set<number>(), new Set<number>()];
   for (const { addresses } of hellos) {
     // Of a version that does not tell.
@@ -53,7 +56,7 @@ export function isWidespread(hellos: readonly WorkerHello[]): boolean {
     for (const address of addresses.threw) threw.add(address);
     for (const address of [...addresses.heard, ...addresses.threw]) heard.add(address);
   }
-  return threw.size >= mostThrew || threw.size >= leastShareOfAddresses * heard.size;
+  return threw.size >= mostThrew || (isOver && threw.size >= leastShareOfAddresses * heard.size);
 }
 
 /** What each of a release's workers has counted, by its id. */

@@ -9,7 +9,8 @@ import { Signal } from "../testbed/signal.ts";
 import { TestClient } from "./client.ts";
 import { Installation } from "./installation.ts";
 
-const clients = 8;
+/** As many addresses that throw end a watch early. */
+const clients = 10;
 const file = "worker/handlers/version.ts";
 
 let installation: Installation;
@@ -89,13 +90,18 @@ export default defineHandler({
 }
 
 test("a deploy, an error with its place and a rollback are seen as they happen, and again after the gateway's end", async () => {
-  installation = await Installation.cloned({ WATCH_MS: "20000", DEMOS: "0" });
+  installation = await Installation.cloned({ WATCH_MS: "20000", DEMOS: "0", TRUSTED_PROXIES: "127.0.0.1" });
   installation.write(file, handler("one"));
   const start = installation.start();
   const ready = await start.line(/^ready ws:/);
   const url = (await start.line(/^dashboard http:/)).replace(/^dashboard (.*)\/$/, "$1");
   viewer = new Viewer(url);
-  const talkers = await Promise.all(Array.from({ length: clients }, () => TestClient.open(`${ready.replace("ready ", "")}/version`)));
+  const talkers = await Promise.all(
+    Array.from({ length: clients }, (_, index) => {
+      const headers = { "x-forwarded-for": `192.0.2.${index}` };
+      return TestClient.open(`${ready.replace("ready ", "")}/version`, { headers });
+    }),
+  );
   let number = 0;
   talking = setInterval(() => {
     for (const talker of talkers) if (talker.isOpen) talker.send(String(number++));
@@ -124,7 +130,7 @@ test("a deploy, an error with its place and a rollback are seen as they happen, 
   await viewer.until(() => viewer.deploys[0]?.outcome?.kind === "rolledBack", "a rollback that was asked for");
   await viewer.until(() => viewer.latest?.release === first && has(first) === clients && has(second) === 0, "all have moved back");
 
-  installation.write(file, handler("three", 'if (Number(message.text()) % 4 === 0) throw new Error("no luck");'));
+  installation.write(file, handler("three", 'if (Number(message.text()) % 3 === 0) throw new Error("no luck");'));
   expect((await installation.run("deploy-worker")).exitCode).toBe(1);
   await viewer.until(
     () => viewer.deploys[0]?.outcome?.text.includes("its turns throw clearly more often") === true,
