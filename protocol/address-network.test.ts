@@ -14,3 +14,12 @@ test.each([
 ])("%s is of %s", (address, network) => {
   expect(networkOf(address)).toBe(network);
 });
+
+test.each([
+  ["192.0.2.1", "192.0.2.1"],
+  ["::ffff:192.0.2.1", "192.0.2.1"],
+  ["2001:db8:1:2::1", "2001:db8:1::/48"],
+  ["2001:db8:1:ffff::", "2001:db8:1::/48"],
+])("%s is of what one customer may have, %s", (address, network) => {
+  expect(networkOf(address, 3)).toBe(network);
+});

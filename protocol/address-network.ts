@@ -4,18 +4,19 @@ import { isIPv4 } from "node:net";
 
 /**
  * @param address in any of its forms.
- * @returns One text for all addresses of one network: an IPv4 address itself, the first half of an IPv6 address.
+ * @param length How many groups of 16 bits an IPv6 network's addresses have in common.
+ * @returns One text for all addresses of one network: an IPv4 address itself, the first half of an IPv6 address, or less of it.
  */
-export function networkOf(address: string): string {
+export function networkOf(address: string, length = 4): string {
   if (!address.includes(":")) return address;
   const groups = groupsOf(address);
   // ::ffff:192.0.2.1, RFC 4291, 2.5.5.2.
   const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
   if (isMapped) return [groups[6], groups[7]].flatMap((group = 0) => [group >> 8, group & 0xff]).join(".");
   return `${groups
-    .slice(0, 4)
+    .slice(0, length)
     .map((group) => group.toString(16))
-    .join(":")}::/64`;
+    .join(":")}::/${16 * length}`;
 }
 
 function groupsOf(address: string): number[] {

@@ -24,7 +24,10 @@ export class TurnSources {
   }
 }
 
-/** The same in all workers. Whoever has an IPv6 address has its network. */
+/** A /48 of IPv6: homes are given a /56, and tunnels and firms a /48, each of many a /64. */
+const customerGroups = 3;
+
+/** The same in all workers. */
 function numberOf(ip: string): number {
-  return hash("sha256", networkOf(ip), "buffer").readUInt32BE(0);
+  return hash("sha256", networkOf(ip, customerGroups), "buffer").readUInt32BE(0);
 }
