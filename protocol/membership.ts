@@ -67,11 +67,11 @@ const workerCounts = v.object({
   failed: v.number(),
 });
 
-/** More addresses that threw, and four times as many that were heard, make no difference to a deploy's watch. */
+/** More sources that threw, and four times as many that were heard, make no difference to a deploy's watch. */
 export const mostThrew = 10;
 export const mostHeard = 4 * mostThrew;
 
-/** The first addresses, as numbers, that a worker's clients spoke from, and those whose turns or requests threw. */
+/** As numbers, the first sources that a worker's clients spoke as, users or addresses, and those whose turns or requests threw. */
 const workerAddresses = v.object({
   heard: v.pipe(v.array(v.number()), v.maxLength(mostHeard)),
   threw: v.pipe(v.array(v.number()), v.maxLength(mostThrew)),

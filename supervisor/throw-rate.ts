@@ -41,11 +41,11 @@ export function isWorse(now: ThrowRate, before: { readonly life: ThrowRate; read
   return throwsClearlyMore(now, life) && (lately.thrown < leastCount || throwsClearlyMore(now, lately));
 }
 
-/** Of all addresses that spoke, this share, or ten: one who wants a release gone would have to speak from as many. */
-const leastShareOfAddresses = 1 / 4;
+/** Of all sources that spoke, this share, or ten: one who wants a release gone would have to be as many. See worker/turn-sources.ts. */
+const leastShareOfSources = 1 / 4;
 
 /**
- * Whether throws come from so many addresses that no few strangers make the release throw.
+ * Whether throws come from so many sources that no few strangers make the release throw.
  * @param isOver Whether all who speak have had the time to: at first, one who hurries is a large share.
  */
 export function isWidespread(hellos: readonly WorkerHello[], isOver: boolean): boolean {
@@ -56,7 +56,7 @@ export function isWidespread(hellos: readonly WorkerHello[], isOver: boolean): b
     for (const address of addresses.threw) threw.add(address);
     for (const address of [...addresses.heard, ...addresses.threw]) heard.add(address);
   }
-  return threw.size >= mostThrew || (isOver && threw.size >= leastShareOfAddresses * heard.size);
+  return threw.size >= mostThrew || (isOver && threw.size >= leastShareOfSources * heard.size);
 }
 
 /** What each of a release's workers has counted, by its id. */

@@ -8,6 +8,7 @@ import { Exposition } from "./prometheus.ts";
 import { RawClient } from "./raw-client.ts";
 
 const file = "worker/handlers/strict.ts";
+/** As many users whose turns throw end a watch early. */
 const clients = 10;
 const talkMs = 30;
 
@@ -111,7 +112,7 @@ beforeEach(async () => {
   installation.write(file, handler("one"));
   installation.write("worker/handlers/loose.ts", loose);
   url = (await installation.start().line(/^ready ws:/)).replace("ready ", "");
-  talkers = await Promise.all(Array.from({ length: clients }, () => TestClient.open(`${url}/strict/a`)));
+  talkers = await Promise.all(Array.from({ length: clients }, (_, index) => TestClient.open(`${url}/strict/a?a=${index}`)));
   let n = 0;
   const timer = setInterval(() => {
     for (const talker of talkers) talker.send({ n: n++ });
@@ -153,8 +154,9 @@ test("a good release stays, and what was refused has a metric of its own", async
   expect(talkers.every(({ isOpen }) => isOpen)).toBe(true);
 });
 
-test("a release that throws on a tenth of the valid messages is rolled back all the same", async () => {
-  installation.write(file, handler("two", 'if (n % 10 === 0) throw new Error("no luck");'));
+test("a release that throws on an eleventh of the valid messages is rolled back all the same", async () => {
+  // Of ten clients that count on, each meets a multiple of eleven, and one only those of ten.
+  installation.write(file, handler("two", 'if (n % 11 === 0) throw new Error("no luck");'));
   const { exitCode, output } = await installation.run("deploy-worker");
   expect(exitCode, output).toBe(1);
   expect(output).toMatch(/was rolled back: its turns throw clearly more often than before$/m);

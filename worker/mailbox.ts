@@ -108,8 +108,8 @@ export class Mailbox {
   next: number;
   /** How often the event that runs has flushed, in dead workers and here, as far as its gateway has confirmed it. */
   flushed = 0;
-  /** Its client has spoken to this worker. */
-  isHeard = false;
+  /** As whom its client has spoken to this worker last: a user, or an address. */
+  heardAs: string | undefined;
   /** By the clock of Turns: where it was asked back, it goes on until then; 0: it does not. See Stays. */
   staysUntil = 0;
   private hasStayed = false;

@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import { CodedError } from "../protocol/errors.ts";
 import { type Connection, defineHandler, type HandlerError } from "./handler.ts";
 import { Bench, bench, type Count, close, message, type Options, open, state } from "./testing/turn-bench.ts";
+import { TurnSources } from "./turn-sources.ts";
 
 describe("a turn that throws", () => {
   const hooks = { onError: (conn: Connection, error: HandlerError) => conn.send(error.code) };
@@ -60,7 +61,7 @@ describe("a turn that throws", () => {
     }
   });
 
-  test("is told with the address that its client has, once for each", () => {
+  test("is told with the address of a client that is no user, once for each", () => {
     const it = bench({ onMessage: (_, incoming) => void (incoming.text() === "bad" && fail()) });
     const told = () => [it.turns.sources.hello.heard.length, it.turns.sources.hello.threw.length];
     const fail = () => {
@@ -78,6 +79,27 @@ describe("a turn that throws", () => {
       [1, 1],
     ]);
     expect(it.turns.sources.hello.threw).toEqual(it.turns.sources.hello.heard);
+  });
+
+  test("is told with the user, where one is known, whether onUpgrade or a turn has named it", () => {
+    const handler = defineHandler({
+      path: "/a",
+      state,
+      onMessage(conn, incoming) {
+        if (incoming.text() === "bad") throw new RangeError("no");
+        conn.setUser(incoming.text());
+      },
+    });
+    const sources = (pin: object, ...texts: string[]) => new Bench(handler, pin).take(...texts.map(message)).turns.sources.hello;
+    const [ada] = sources({ user: "Ada" }, "Ada").heard;
+    const bob = new TurnSources();
+    bob.blame("", "Bob");
+    const nobody = new TurnSources();
+    nobody.blame("127.0.0.1");
+    expect(sources({ user: "Ada", ip: "192.0.2.1" }, "bad")).toEqual({ heard: [ada], threw: [ada] });
+    expect(sources({}, "Bob").heard).toEqual(bob.hello.threw);
+    expect(sources({}, "Ada", "Bob").heard).toEqual([ada, ...bob.hello.threw]);
+    expect(sources({}, "bad", "Bob")).toEqual({ heard: nobody.hello.threw, threw: nobody.hello.threw });
   });
 
   describe("for what its client sent is no turn that threw", () => {

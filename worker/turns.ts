@@ -223,14 +223,12 @@ export class Turns implements TurnHost {
 
   private count({ mailbox, event }: RunningTurn): void {
     this.counters.committed++;
-    if (mailbox.isHeard || event.type !== toWorker.message) return;
-    mailbox.isHeard = true;
-    this.sources.hear(mailbox.pin.ip);
+    this.sources.hearTurn(mailbox, event);
   }
 
-  private blame({ pin: { ip } }: Mailbox): void {
+  private blame({ pin: { ip }, user }: Mailbox): void {
     this.counters.thrown++;
-    this.sources.blame(ip);
+    this.sources.blame(ip, user);
   }
 
   private rollBack(turn: RunningTurn, name: HookName, error: HandlerError, isRefused: boolean): void {
