@@ -21,7 +21,8 @@ function adaptersCodes(): number[] {
   const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) => /(?<!\.test)\.ts$/.test(file));
   return files.flatMap((file) => {
     const code = readFileSync(join(folder, file), "utf8").replace(/^\s*(\/\/|\/?\*).*$/gm, "");
-    return [...code.matchAll(/(?<![\w*] ?)\b[34]\d{3}\b(?! \*)/g)].map(([number]) => Number(number));
+    const sockjs = [...code.matchAll(/\bcloseFrame\((\d{4}),/g)].map(([, number]) => Number(number));
+    return [...sockjs, ...[...code.matchAll(/(?<![\w*] ?)\b[34]\d{3}\b(?! \*)/g)].map(([number]) => Number(number))];
   });
 }
 
