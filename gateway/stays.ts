@@ -1,13 +1,9 @@
 // Connections that a deploy leaves with their workers for a while: a turn has asked for it, since the worker has something in memory that the
 // client's next messages belong to. See `conn.stay`. Pure.
 
+import { drainStayMs, longestStayMs } from "../protocol/stay.ts";
 import type { Connection } from "./connection.ts";
 import type { WorkerPeer } from "./worker-peer.ts";
-
-/** A turn may ask for no more, and no connection holds up a deploy for longer. */
-export const longestStayMs = 10_000;
-/** A worker that drains is not held up for longer: its DRAIN_MS is 8 s by default, of which its turns need some. */
-const drainStayMs = 5_000;
 
 /** `staysUntil` of a connection that was asked back when its time was up, or with nothing under way: it does not stay again until it has moved. */
 export const hasStayed = -1;

@@ -3,7 +3,7 @@
 import { CodedError } from "./errors.ts";
 
 /** RFC 6455, 5.5: a control frame has 125 bytes, and its code takes two of them. */
-const reasonLimitBytes = 123;
+export const reasonLimitBytes = 123;
 
 /**
  * Source: RFC 6455, 7.4.2.

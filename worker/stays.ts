@@ -1,10 +1,8 @@
 // Connections that stay with this worker for a while although their gateways ask them back: turns have asked for it, and a gateway may not
 // have heard of that yet. See `conn.stay`. Pure.
 
+import { drainStayMs } from "../protocol/stay.ts";
 import type { Mailbox } from "./mailbox.ts";
-
-/** A worker that drains waits no longer for them: the rest of its DRAIN_MS, 8 s by default, is for their last turns. */
-const drainStayMs = 5_000;
 
 export interface StaysOptions {
   readonly now: () => number;

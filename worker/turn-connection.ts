@@ -10,6 +10,7 @@ import { checkLockName, checkLockWait } from "../protocol/lock-value.ts";
 import { packValue } from "../protocol/msgpack.ts";
 import { encodePublish, encodeSetTimer, encodeSubscribeAfter, encodeSubscribeLast } from "../protocol/payloads.ts";
 import { flag, toGateway, toWorker } from "../protocol/records.ts";
+import { longestStayMs } from "../protocol/stay.ts";
 import { checkTopic } from "../protocol/subjects.ts";
 import { checkUser } from "../protocol/user.ts";
 import { checkExcept, checkSingle, type Frame, frameOf, publishExceptPayload, publishKeptPayload, publishPayload } from "./effects.ts";
@@ -239,7 +240,7 @@ export class TurnConnection implements Connection {
 
   stay(ms: number): void {
     const turn = this.#open();
-    if (!Number.isInteger(ms) || ms < 0 || ms > 10_000) throw new RangeError(`stay takes 0 to 10,000 milliseconds, not ${ms}`);
+    if (!Number.isInteger(ms) || ms < 0 || ms > longestStayMs) throw new RangeError(`stay takes 0 to 10,000 milliseconds, not ${ms}`);
     needLevel(turn.mailbox.pin.level, 1, "conn.stay");
     turn.effects.add(toGateway.stay, "", 0, ms);
     turn.stayMs = ms;

@@ -1,5 +1,6 @@
 // What happens for each message of a client, and for what other sessions tell its connection. "Message Codes and Direction"
 
+import { reasonLimitBytes } from "../../../protocol/close-code.ts";
 import { CodedError, type ErrorCode, isCodedError } from "../../../protocol/errors.ts";
 import type { Closing, Message, Turn } from "../../handler.ts";
 import * as broker from "./broker/broker.ts";
@@ -162,13 +163,10 @@ function hasAnswer(message: AnyMessage): boolean {
   return message[0] !== type.PUBLISH || message[2].acknowledge === true;
 }
 
-/** Source: RFC 6455, section 5.5. */
-const closeReasonBytes = 123;
-
 /** GOODBYE: the answer to a client's, or what `wamp.session.kill` wants. "Session Closing" */
 function sayGoodbye(session: WampSession, details: Dict = {}, reason = "wamp.close.goodbye_and_out"): void {
   session.send([type.GOODBYE, details, reason]);
-  session.conn.close(1000, Buffer.byteLength(reason) > closeReasonBytes ? "" : reason);
+  session.conn.close(1000, Buffer.byteLength(reason) > reasonLimitBytes ? "" : reason);
 }
 
 /** "Session Meta API", "Events" */
