@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Batch, decodeBatch, encodeEmptyBatch } from "../protocol/envelope.ts";
 import { type ErrorCode, errorTable } from "../protocol/errors.ts";
-import { Link } from "../protocol/link.ts";
+import { Link, linkLimits as ordinaryLimits } from "../protocol/link.ts";
 import { decodeClose, encodeTimer } from "../protocol/payloads.ts";
 import { flag, type PinBody, parsePin, toWorker } from "../protocol/records.ts";
 import { compileRoutes } from "../protocol/route-table.ts";
@@ -30,7 +30,7 @@ const limits: DispatchLimits = {
 };
 
 /** Room for a pin and a few messages: credit runs out all the time. */
-const linkLimits = { batchBytes: 4_096, unackedBytes: 500, unackedRecords: 100, retransmitMs: 300, ackDelayMs: 30, probeMs: 70 };
+const linkLimits = { ...ordinaryLimits, batchBytes: 4_096, unackedBytes: 500, unackedRecords: 100 };
 
 const names: Record<number, string> = Object.fromEntries(Object.entries(toWorker).map(([name, type]) => [type, name]));
 

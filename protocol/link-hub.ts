@@ -3,9 +3,9 @@
 
 import { KnownHeaders } from "./batch-header.ts";
 import type { Bus } from "./bus.ts";
-import type { Batch } from "./envelope.ts";
+import { type Batch, decodeBatch } from "./envelope.ts";
 import { CodedError } from "./errors.ts";
-import { decodeFrame, Link, type LinkCounters, type LinkLimits, linkLimits } from "./link.ts";
+import { Link, type LinkCounters, type LinkLimits, linkLimits } from "./link.ts";
 import type { Subjects } from "./subjects.ts";
 
 /** How often time-outs are looked at. */
@@ -203,4 +203,14 @@ function add(sum: LinkCounters, more: LinkCounters): void {
   sum.doubles += more.doubles;
   sum.gaps += more.gaps;
   sum.refused += more.refused;
+}
+
+/**
+ * Decodes what arrived on a link's subject.
+ * @throws {CodedError} "envelope.malformed" or "envelope.version"
+ */
+export function decodeFrame(bytes: Uint8Array, self: string, known?: KnownHeaders): Batch {
+  const batch = decodeBatch(bytes, known);
+  if (batch.header.to !== self) throw new CodedError("envelope.malformed", `a batch for ${batch.header.to} came to ${self}`);
+  return batch;
 }

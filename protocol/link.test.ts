@@ -3,10 +3,12 @@ import { describe, expect, test } from "vitest";
 import type { BatchHeader } from "./batch-header.ts";
 import { type Batch, decodeBatch, encodeEmptyBatch } from "./envelope.ts";
 import { isCodedError } from "./errors.ts";
-import { decodeFrame, Link, type LinkLimits } from "./link.ts";
+import { Link, type LinkLimits } from "./link.ts";
+import { decodeFrame } from "./link-hub.ts";
 
 const limits: LinkLimits = {
   batchBytes: 200,
+  batchRecords: 8,
   unackedBytes: 1_500,
   unackedRecords: 20,
   retransmitMs: 300,
@@ -508,6 +510,17 @@ describe("batches", () => {
     for (let count = 0; count < 3; count++) scene.link.batch.append(head, Buffer.alloc(50));
     scene.link.flush();
     expect(scene.sent.map(({ records }) => records)).toEqual([1, 3]);
+  });
+
+  test("are sealed when they have enough records, and a group stays together", () => {
+    const scene = new Scene();
+    for (let count = 0; count < limits.batchRecords - 1; count++) scene.link.appendEmpty(head);
+    scene.link.reserve(0);
+    for (let count = 0; count < 3; count++) scene.link.batch.appendEmpty(head);
+    expect(scene.sent).toEqual([]);
+    scene.link.appendEmpty(head);
+    scene.link.flush();
+    expect(scene.sent.map(({ records }) => records)).toEqual([limits.batchRecords + 2, 1]);
   });
 
   test("a record that is larger than the limit travels alone", () => {
