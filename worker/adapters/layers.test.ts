@@ -1,26 +1,46 @@
-// An adapter reads as its specification does: in layers, each a folder that can be read at a sitting.
+// What holds for every adapter: it reads as its specification does, in layers, each a folder that can be read at a sitting; and it needs no
+// more of a worker than its public modules, so that anybody can write another one.
 
 import { readdirSync, readFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, join, relative, resolve } from "node:path";
 import { expect, test } from "vitest";
 
 /** Without tests, and what only these use. */
 const limitLines = 600;
 
-/** Lines of code by folder, where it has files of its own. */
-function linesByFolder(): Map<string, number> {
-  const lines = new Map<string, number>();
-  for (const file of readdirSync(import.meta.dirname, { withFileTypes: true, recursive: true })) {
-    const isTests = file.name.endsWith(".test.ts") || basename(file.parentPath) === "testing";
-    if (!file.isFile() || !file.name.endsWith(".ts") || isTests) continue;
-    const text = readFileSync(join(file.parentPath, file.name), "utf8");
-    lines.set(file.parentPath, (lines.get(file.parentPath) ?? 0) + text.split("\n").length - 1);
+/** Of worker/. */
+const publicModules = ["adapter.ts", "files.ts", "handler.ts", "session.ts"];
+
+interface SourceFile {
+  readonly folder: string;
+  readonly name: string;
+  readonly text: string;
+}
+
+/** Those of adapters, without tests and what only these use. */
+function sourceFiles(): SourceFile[] {
+  const files: SourceFile[] = [];
+  for (const { name, parentPath: folder } of readdirSync(import.meta.dirname, { withFileTypes: true, recursive: true })) {
+    if (!name.endsWith(".ts") || name.endsWith(".test.ts") || basename(folder) === "testing") continue;
+    files.push({ folder, name, text: readFileSync(join(folder, name), "utf8") });
   }
-  return lines;
+  return files;
 }
 
 test(`each layer of an adapter has at most ${limitLines} lines`, () => {
-  const folders = [...linesByFolder()].map(([folder, lines]) => ({ folder: folder.slice(import.meta.dirname.length + 1), lines }));
+  const lines = new Map<string, number>();
+  for (const { folder, text } of sourceFiles()) lines.set(folder, (lines.get(folder) ?? 0) + text.split("\n").length - 1);
+  const folders = [...lines].map(([folder, lines]) => ({ folder: relative(import.meta.dirname, folder), lines }));
   expect(folders).toContainEqual({ folder: "socket-io/protocol", lines: expect.any(Number) });
   expect(folders.filter(({ lines }) => lines > limitLines)).toEqual([]);
+});
+
+test(`an adapter imports ${publicModules.join(", ")} of thinstate, and other adapters`, () => {
+  const outside = sourceFiles().flatMap(({ folder, text }) => {
+    const imported = [...text.matchAll(/ from "(\.[^"]+)"/g)].map(([, path]) =>
+      relative(import.meta.dirname, resolve(folder, path as string)),
+    );
+    return imported.filter((path) => path.startsWith(".."));
+  });
+  expect([...new Set(outside)].sort()).toEqual(publicModules.map((name) => `../${name}`));
 });

@@ -2,8 +2,7 @@
 // Source: engine.io-protocol v4.
 
 import { randomBytes } from "node:crypto";
-import { CodedError } from "../../../protocol/errors.ts";
-import { checkEvery } from "../../../protocol/heartbeat.ts";
+import { CodedError, checkEvery } from "../../adapter.ts";
 import type { Closing, Connection, Message, Turn, UpgradeRequest, Welcome } from "../../handler.ts";
 import { binaryOf, isLonger, packetType } from "./packet.ts";
 import { isSid, pollingHook, refusal } from "./polling.ts";

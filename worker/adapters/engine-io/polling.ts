@@ -1,10 +1,9 @@
 // Engine.IO's other transport, HTTP long-polling: a GET receives the packets that wait, a POST sends some.
 // Source: engine.io-protocol v4, "HTTP long-polling".
 
-import { matchesOrigin } from "../../../protocol/origins.ts";
+import { matchesOrigin, upgradeRequestOfHttp } from "../../adapter.ts";
 import type { RequestContext, UpgradeRequest, Welcome } from "../../handler.ts";
 import { deliverMessages, openSession, type Receive, receiveFrames, type SessionAnswer, type SessionResponse } from "../../session.ts";
-import { upgradeRequestOfHttp } from "../../upgrade-request.ts";
 import { binaryOf, isLonger, packetType } from "./packet.ts";
 
 /** Between two packets of a body. Source: "Packet encoding". */

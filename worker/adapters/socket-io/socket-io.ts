@@ -8,7 +8,7 @@
 //
 // docs/socket-io.md says what is as in Socket.IO's own server, and what is not.
 
-import { CodedError } from "../../../protocol/errors.ts";
+import { CodedError, isThenable } from "../../adapter.ts";
 import { serveFiles } from "../../files.ts";
 import {
   type App,
@@ -22,7 +22,6 @@ import {
   type UpgradeRequest,
   type Welcome,
 } from "../../handler.ts";
-import { isThenable } from "../../thenable.ts";
 import { checkCount, type EngineOptions, engineHooks, type Settled } from "../engine-io/engine.ts";
 import { Server } from "./api/namespace.ts";
 import { ackTimer, connectTimer, Session } from "./protocol/session.ts";

@@ -1,10 +1,8 @@
 // What a handler's hooks get instead of the gateway's own `conn`, `turn` and `app`: the same, but that messages are SockJS'. In topics,
 // and on framed connections, messages are `a` frames; a raw WebSocket ("Raw WebSocket url") gets them as they are.
 
-import { CodedError } from "../../../protocol/errors.ts";
+import { after, CodedError, InFrontOf } from "../../adapter.ts";
 import type { App, Connection, PublishOptions, Sendable, SubscribeOptions, Turn } from "../../handler.ts";
-import { InFrontOf } from "../../in-front-of.ts";
-import { after } from "../../thenable.ts";
 import { closeFrame, messageFrame, messagesOfFrame, TextMessage } from "./frames.ts";
 
 /** Whether it is a WebSocket without frames of SockJS'. @param conn the gateway's. */

@@ -1,7 +1,7 @@
 // Frames, literally: what sockjs-client reads and writes.
 
 import { expect, test } from "vitest";
-import { ReceivedMessage } from "../../message.ts";
+import { ReceivedMessage } from "../../adapter.ts";
 import { closeFrame, messageFrame, messagesOfFrame, parseMessages, TextMessage } from "./frames.ts";
 
 test.each([

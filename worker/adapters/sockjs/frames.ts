@@ -1,9 +1,7 @@
 // SockJS' frames: what its clients get, and what they send. Sections are those of sockjs-protocol 0.3.3. Pure.
 
-import { CodedError } from "../../../protocol/errors.ts";
-import { jsonOf } from "../../effects.ts";
+import { CodedError, jsonOf, ReceivedMessage } from "../../adapter.ts";
 import type { Sendable } from "../../handler.ts";
-import { ReceivedMessage } from "../../message.ts";
 import { plainJson } from "../plain-json.ts";
 
 /** "Framing accepted by the client": a session is open. */

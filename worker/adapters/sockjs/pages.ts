@@ -2,7 +2,7 @@
 
 import { createHash, randomInt } from "node:crypto";
 import { parseCookie } from "cookie";
-import { isOfWeb, isSameOrigin, matchesOrigin, parseOrigin } from "../../../protocol/origins.ts";
+import { isOfWeb, isSameOrigin, matchesOrigin, parseOrigin } from "../../adapter.ts";
 
 type Headers = Readonly<Record<string, string>>;
 

@@ -1,14 +1,9 @@
 // SockJS as a handler: `export default sockjs({ path: "/echo", onMessage(conn, message) { conn.send(message); } })`, with the hooks of any other
 // one, whose messages are text. Clients are sockjs-client and what speaks as it does: sockjs-protocol 0.3.3, whose sections are named here.
 
-import { CodedError } from "../../../protocol/errors.ts";
-import { checkEvery } from "../../../protocol/heartbeat.ts";
-import type { PathParams } from "../../../protocol/route-table.ts";
+import { after, CodedError, checkEvery, type PathParams, upgradeRequestOfHttp, validate } from "../../adapter.ts";
 import type { Connection, Handler, HandlerOptions, Hooks, Message, Schema, Turn } from "../../handler.ts";
 import { defineHandler } from "../../handler.ts";
-import { validate } from "../../schema.ts";
-import { after } from "../../thenable.ts";
-import { upgradeRequestOfHttp } from "../../upgrade-request.ts";
 import { appOf, isRaw, turnOf, withConnection } from "./connection.ts";
 import { heartbeatFrame, messagesOfFrame, openFrame, parseMessages, TextMessage } from "./frames.ts";
 import { corsHeaders, greeting, iframe, iframePath, info, notFound, refused, sessionCookie, wrongMethod } from "./pages.ts";

@@ -1,7 +1,6 @@
 // What happens for each message of a client, and for what other sessions tell its connection. "Message Codes and Direction"
 
-import { reasonLimitBytes } from "../../../protocol/close-code.ts";
-import { CodedError, type ErrorCode, isCodedError } from "../../../protocol/errors.ts";
+import { CodedError, type ErrorCode, isCodedError, reasonLimitBytes } from "../../adapter.ts";
 import type { Closing, Message, Turn } from "../../handler.ts";
 import * as broker from "./broker/broker.ts";
 import { Dealer } from "./dealer/dealer.ts";

@@ -14,9 +14,8 @@
 //   dealer/     "Remote Procedure Calls", "Session Meta API"; it does not know the broker
 //   router.ts   which of them a message is for
 
-import { CodedError } from "../../../protocol/errors.ts";
-import { defineHandler, type HandlerLimits, type UpgradeRequest, type Welcome } from "../../handler.ts";
-import { type } from "../../schema.ts";
+import { CodedError } from "../../adapter.ts";
+import { defineHandler, type HandlerLimits, type, type UpgradeRequest, type Welcome } from "../../handler.ts";
 import { RequestFailed, Router } from "./router.ts";
 import type { HandshakeOptions } from "./session/handshake.ts";
 import type { Settled, WampHooks } from "./session/hooks.ts";

@@ -1,7 +1,6 @@
 // What the topics of WAMP 1 are called in thinstate: a URI behind the handler's prefix.
 
-import { CodedError } from "../../../protocol/errors.ts";
-import { topicLimitBytes } from "../../../protocol/subjects.ts";
+import { CodedError, topicLimitBytes } from "../../adapter.ts";
 import { uriBytes } from "./messages.ts";
 import type { Conn } from "./session.ts";
 

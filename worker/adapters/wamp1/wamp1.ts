@@ -5,7 +5,7 @@
 // The source of each rule is the WAMP v1 specification, by the name of its message; where that leaves a choice, AutobahnPython 0.8's.
 
 import * as v from "valibot";
-import { CodedError, isCodedError } from "../../../protocol/errors.ts";
+import { CodedError, isCodedError, isThenable } from "../../adapter.ts";
 import {
   defineHandler,
   type Handler,
@@ -15,7 +15,6 @@ import {
   type UpgradeRequest,
   type Welcome,
 } from "../../handler.ts";
-import { isThenable } from "../../thenable.ts";
 import {
   CALL,
   CALLERROR,

@@ -2,8 +2,8 @@
 // outlast that is in `data`, in rooms and in callbacks that have names.
 
 import { EventEmitter } from "node:events";
+import { allOf } from "../../../adapter.ts";
 import type { Sendable } from "../../../handler.ts";
-import { allOf } from "../../../thenable.ts";
 import { checkEventName, type EncodedPacket, encodePacket, packetType } from "../protocol/packet.ts";
 import { currentTurn, NamedCallback, type RunningTurn, type SocketState } from "../protocol/turn.ts";
 import { copiedBytes, encodeEvent, type Keep, offsetOf, receiptOf } from "../recovery/offset.ts";

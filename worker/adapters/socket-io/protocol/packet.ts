@@ -1,8 +1,7 @@
 // Socket.IO's packets, protocol 5: text that travels within Engine.IO's messages, and the binary attachments behind it. Pure.
 // Source: socket.io-protocol v5, "Packet encoding".
 
-import { viewOf } from "../../../kinds-of-bytes.ts";
-import { parseJson } from "../../../message.ts";
+import { parseJson, viewOf } from "../../../adapter.ts";
 import { invalid } from "../../engine-io/engine.ts";
 import { parsePlainList, plainJson } from "../../plain-json.ts";
 

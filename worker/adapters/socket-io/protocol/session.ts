@@ -4,7 +4,7 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
-import { after, allOf } from "../../../thenable.ts";
+import { after, allOf } from "../../../adapter.ts";
 import { invalid, tooLarge, transportErrorCode } from "../../engine-io/engine.ts";
 import { through } from "../api/middleware.ts";
 import type { Found, Server } from "../api/namespace.ts";

@@ -2,8 +2,8 @@
 
 import { EventEmitter, once } from "node:events";
 import { expect, test, vi } from "vitest";
+import { ReceivedMessage } from "../../../adapter.ts";
 import type { HistoryEntry } from "../../../handler.ts";
-import { ReceivedMessage } from "../../../message.ts";
 import { testHandler } from "../../../testing.ts";
 import { Client, chat, handler, pass } from "../testing/returning-client.ts";
 import { missedOf, type Returning } from "./missed.ts";

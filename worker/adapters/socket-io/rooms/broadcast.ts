@@ -1,8 +1,7 @@
 // Who gets what is emitted, and how it gets there: a room is a topic, and an emit to it is one publish, encoded once. What a topic cannot
 // say (several rooms, all but a room, join them to another) is published to the sockets' own turns instead: each finds out whether it is meant.
 
-import { CodedError } from "../../../../protocol/errors.ts";
-import { topicLimitBytes } from "../../../../protocol/subjects.ts";
+import { CodedError, topicLimitBytes } from "../../../adapter.ts";
 import { together } from "../../../handler.ts";
 import { checkEventName, type EncodedPacket } from "../protocol/packet.ts";
 import { currentTurn, NamedCallback, type Outlet } from "../protocol/turn.ts";

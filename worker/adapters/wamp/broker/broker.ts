@@ -1,8 +1,8 @@
 // The broker: a topic of WAMP is one of thinstate for each serializer, whose subscribers all get the same bytes.
 // Source: the WAMP protocol, "Publishing and Events" and the advanced profile's sections on Publish and Subscribe.
 
+import { after } from "../../../adapter.ts";
 import type { App, PublishOptions } from "../../../handler.ts";
-import { after } from "../../../thenable.ts";
 import { encode, pack } from "../messages/codec.ts";
 import { isReserved, isUri, type Match, matches, matchOf, randomId, routerId } from "../messages/identifiers.ts";
 import { type Dict, type MessageOf, namedPayload, passedThrough, payloadOf, type } from "../messages/messages.ts";

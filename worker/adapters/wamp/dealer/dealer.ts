@@ -1,7 +1,7 @@
 // The dealer. A caller's turns have what is open of its calls; a callee's turns pass on what comes. They reach each other by inboxes: topics
 // whose messages are turns. Source: the WAMP protocol, "Calling and Invocations", "Call Canceling" and "Call Timeouts".
 
-import { after } from "../../../thenable.ts";
+import { after } from "../../../adapter.ts";
 import { isUri, routerId } from "../messages/identifiers.ts";
 import { isPassthru, type MessageOf, type Payload, passedThrough, type } from "../messages/messages.ts";
 import { type RouterErrorUri, routerError } from "../session/errors.ts";

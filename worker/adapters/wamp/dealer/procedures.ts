@@ -1,7 +1,7 @@
 // Procedures that no client has registered: the handler's, and the router's, which tell who is in a realm.
 // Source: the WAMP protocol, "Calling and Invocations", "Progressive Call Results" and "Session Meta API".
 
-import { after } from "../../../thenable.ts";
+import { after } from "../../../adapter.ts";
 import { isId, isReserved, isUri } from "../messages/identifiers.ts";
 import { type Dict, type MessageOf, namedPayload, type } from "../messages/messages.ts";
 import { routerError, WampError } from "../session/errors.ts";

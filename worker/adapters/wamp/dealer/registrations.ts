@@ -1,9 +1,8 @@
 // Who can be called: callees are members of thinstate's topics, so that all workers find those of all gateways. Source: the WAMP protocol,
 // "Registering and Unregistering", "Pattern-based Registrations" and "Shared Registration".
 
-import { isCodedError } from "../../../../protocol/errors.ts";
+import { after, isCodedError } from "../../../adapter.ts";
 import type { Member } from "../../../handler.ts";
-import { after } from "../../../thenable.ts";
 import { isReserved, isUri, type Match, matches, matchOf, precedence, routerId } from "../messages/identifiers.ts";
 import { type Dict, type MessageOf, type } from "../messages/messages.ts";
 import { routerError } from "../session/errors.ts";

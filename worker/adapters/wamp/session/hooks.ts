@@ -1,7 +1,7 @@
 // What a handler may say about a session and what that asks for, and what its answers mean.
 
+import { after } from "../../../adapter.ts";
 import type { Closing } from "../../../handler.ts";
-import { after } from "../../../thenable.ts";
 import type { Match } from "../messages/identifiers.ts";
 import { type Dict, type Payload, payloadOf, type WampMessage } from "../messages/messages.ts";
 import { routerError, WampError } from "./errors.ts";
