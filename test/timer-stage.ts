@@ -5,19 +5,10 @@ import { expect } from "vitest";
 import { Connection, type Socket } from "../gateway/connection.ts";
 import { Dispatcher } from "../gateway/dispatcher.ts";
 import { Timers } from "../gateway/timers.ts";
-import { WorkerPeer } from "../gateway/worker-peer.ts";
-import { type Batch, decodeBatch, encodeEmptyBatch } from "../protocol/envelope.ts";
-import { Link } from "../protocol/link.ts";
-import { decodeClose, decodeSetTimer, decodeTimer } from "../protocol/payloads.ts";
-import { flag, parsePin, toGateway, toWorker } from "../protocol/records.ts";
-import { compileRoutes } from "../protocol/route-table.ts";
-import type { Effects } from "../worker/effects.ts";
+import { decodeSetTimer } from "../protocol/payloads.ts";
+import { flag, toGateway, toWorker } from "../protocol/records.ts";
 import { defineHandler, type } from "../worker/handler.ts";
-import { Mailbox, type TurnGateway } from "../worker/mailbox.ts";
-import { ReceivedMessage } from "../worker/message.ts";
-import { Refusals } from "../worker/refusal-counts.ts";
-import { bench } from "../worker/testing/turn-bench.ts";
-import { Turns } from "../worker/turns.ts";
+import { StageWorker } from "./stage-worker.ts";
 
 export type Name = "once" | "tick" | "flush";
 type Wish = { readonly set: Name; readonly ms: number } | { readonly clear: Name } | { readonly throws: Name };
@@ -29,84 +20,6 @@ const limits = {
   ...{ windowMessages: 3, windowBytes: 1_000, parkedMessages: 1_000, parkedBytes: 1e6, parkedTotalBytes: 1e6 },
   ...{ parkMs: 1e9, fenceMs: 1e9, forgottenMs: 1e9 },
 };
-const turnLimits = { effectsBytes: 1e6, stateBytes: 100, topicsPerConnection: 9, timersPerConnection: 9, turnTimeoutMs: 1e9 };
-const { app } = bench({}).turns;
-
-/** A worker of the stage. What it says is heard when a step says so; what it has said before it dies, and was not heard, is lost. */
-class Worker implements TurnGateway {
-  readonly id = "g";
-  readonly isLost = false;
-  readonly peer: WorkerPeer;
-  readonly said: Array<{ readonly mailbox: Mailbox; readonly effects: Effects["all"]; readonly end: number }> = [];
-  private readonly mailboxes = new Map<number, Mailbox>();
-  private readonly unread: Batch[] = [];
-  private readonly confirms = new Map<Mailbox, () => void>();
-  private readonly turns: Turns;
-  private seq = 0;
-
-  constructor(stage: Stage, id: string, release: string) {
-    const route = { path: "/a", subprotocols: [], upgrades: false, answers: false, adopts: false, timers: true };
-    const link = new Link({
-      ...{ self: "g", peer: id, session: 1, now: () => stage.now },
-      transmit: (bytes) => void this.unread.push(decodeBatch(Buffer.from(bytes))),
-      ...{ onBegun: () => undefined, onCredit: () => stage.dispatcher.creditBack(this.peer), onLost: () => undefined },
-    });
-    this.peer = new WorkerPeer({ id, release, table: compileRoutes([route]), link, now: 0 });
-    this.turns = new Turns({
-      ...{ release, app, limits: turnLimits, now: () => stage.now, refusals: new Refusals(), onThrown: () => undefined },
-      exclusive: { mayRun: () => true, step: () => undefined },
-      lock: async () => undefined,
-    });
-  }
-
-  takesMore(): boolean {
-    return true;
-  }
-
-  commit(mailbox: Mailbox, effects: Effects, end: number): void {
-    this.said.push({ mailbox, effects: [...effects.all], end });
-  }
-
-  flushed(mailbox: Mailbox): Promise<void> {
-    return new Promise((resolve) => this.confirms.set(mailbox, resolve));
-  }
-
-  idle(mailbox: Mailbox): void {
-    if (mailbox.release()) this.said.push({ mailbox, effects: [], end: 0 });
-  }
-
-  /** Reads what was sent to it, and runs it. */
-  read(): void {
-    this.peer.link.flush();
-    for (const batch of this.unread.splice(0)) {
-      this.seq = batch.header.seq;
-      for (let index = 0; index < batch.records; index++) this.readRecord(batch, index);
-    }
-    const header = { from: this.peer.id, to: "g", session: 1, peerSession: 1, seq: 0, ack: this.seq, gap: false };
-    this.peer.link.receive(decodeBatch(encodeEmptyBatch(header)));
-  }
-
-  private readRecord(batch: Batch, index: number): void {
-    const [type, slot, epoch] = [batch.type(index), batch.slot(index), batch.epoch(index)];
-    if (type === toWorker.pin) {
-      const { id, next, timers, lastTimer, level } = parsePin(batch.payload(index));
-      const about = { path: "/a", params: {}, query: new URLSearchParams(), ip: "", user: undefined, subprotocol: "", state: undefined };
-      const own = { isMigrated: false, topics: new Set<string>(), fault: undefined, handler };
-      this.mailboxes.set(slot, new Mailbox({ gateway: this, slot, epoch, id, next, timers, lastTimer, level, ...about, ...own }));
-      return;
-    }
-    const mailbox = this.mailboxes.get(slot);
-    if (mailbox?.pin.epoch !== epoch) return;
-    const marks = { redelivered: (batch.flags(index) & flag.redelivered) !== 0, flushed: batch.extra(index) };
-    if (type === toWorker.unpin) mailbox.leave(batch.extra(index) === 1);
-    else if (type === toWorker.flushed) this.confirms.get(mailbox)?.();
-    else if (type === toWorker.message) mailbox.push({ type, message: new ReceivedMessage(batch.view(index), false), ...marks });
-    else if (type === toWorker.timer) mailbox.push({ type, ...decodeTimer(batch.payload(index)), ...marks });
-    else if (type === toWorker.close) mailbox.push({ type, ...decodeClose(batch.payload(index)), ...marks });
-    else mailbox.push({ type: toWorker.open, ...marks });
-    this.turns.run(mailbox);
-  }
-}
 
 /** "once" is done at once. "tick" sets itself again. "flush" does so, too, in what it commits early. */
 const handler = defineHandler({
@@ -132,7 +45,7 @@ const handler = defineHandler({
 
 export class Stage {
   now = 1_000;
-  readonly workers: Worker[] = [];
+  readonly workers: StageWorker[] = [];
   readonly connections: Connection[] = [];
   readonly dispatcher: Dispatcher;
   readonly timers: Timers;
@@ -177,7 +90,10 @@ export class Stage {
   }
 
   join(): void {
-    const worker = new Worker(this, `w${++this.names}`, String(this.releases));
+    const worker = new StageWorker({
+      ...{ id: `w${++this.names}`, release: String(this.releases), handler, now: () => this.now },
+      onCredit: (peer) => this.dispatcher.creditBack(peer),
+    });
     this.workers.push(worker);
     this.dispatcher.joined(worker.peer);
   }
@@ -190,7 +106,7 @@ export class Stage {
     for (const { peer } of before) this.dispatcher.drains(peer);
   }
 
-  kill(worker: Worker | undefined): void {
+  kill(worker: StageWorker | undefined): void {
     if (worker === undefined) return;
     this.workers.splice(this.workers.indexOf(worker), 1);
     worker.peer.link.close();
@@ -208,7 +124,7 @@ export class Stage {
     for (let run = this.slices.shift(); run !== undefined; run = this.slices.shift()) run();
   }
 
-  hear({ peer, said }: Worker, count = said.length): void {
+  hear({ peer, said }: StageWorker, count = said.length): void {
     for (const { mailbox, effects, end } of said.splice(0, count)) {
       const { slot, epoch } = mailbox.pin;
       const connection = this.connections[slot] as Connection;
