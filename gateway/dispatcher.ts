@@ -182,10 +182,7 @@ export class Dispatcher {
     this.transitions.hasLessInHand(worker);
   }
 
-  /**
-   * A bug met this connection: its worker's view of it is not trusted any more, and only its onClose is left to run. Not after a second
-   * bug, which may be in the way of that.
-   */
+  /** A bug met it: its worker's view of it is not trusted any more, and only its onClose is left to run; not after a second bug. */
   broken(connection: Connection): void {
     const { worker, hasMetBug } = connection;
     connection.hasMetBug = true;
@@ -239,10 +236,7 @@ export class Dispatcher {
     return true;
   }
 
-  /**
-   * The worker is gone: its uncommitted events go to another, marked as redelivered.
-   * @param how If unreachable, `confirm` or `clear` has to follow.
-   */
+  /** Its uncommitted events go to another, marked as redelivered. @param how If unreachable, `confirm` or `clear` has to follow. */
   lost(worker: WorkerPeer, how: Loss): void {
     const { candidates, placement, crashes } = this.transitions;
     if (!candidates.remove(worker)) return;

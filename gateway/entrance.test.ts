@@ -32,6 +32,16 @@ function client(): WaitingRequest {
   return { isGone: false, onGone: undefined, answer: () => undefined, begin: () => undefined, readBody: () => undefined };
 }
 
+function entranceBefore(upgrades: EntranceOptions["upgrades"], limits: ClientLimits, errors: EntranceOptions["log"] = log): Entrance {
+  return new Entrance({
+    ...{ limits, upgrades, log: errors, sparseLog },
+    hasPeers: () => hasPeers,
+    isFull: () => isFull,
+    now: () => now,
+    later: (run) => void steps.push(run),
+  });
+}
+
 /** A gateway's entrance with upgrades that do as `take` does. */
 function entranceOf(take: (client: WaitingClient) => void) {
   const limits = new ClientLimits({ now: () => 0, rates, isExempt: () => false });
@@ -47,17 +57,8 @@ function entranceOf(take: (client: WaitingClient) => void) {
       },
     },
   } as unknown as EntranceOptions["upgrades"];
-  const log = { error: ({ err }: { err: unknown }) => void bugs.push(err) } as unknown as EntranceOptions["log"];
-  const entrance = new Entrance({
-    limits,
-    upgrades,
-    hasPeers: () => hasPeers,
-    isFull: () => isFull,
-    log,
-    sparseLog,
-    now: () => now,
-    later: (run) => void steps.push(run),
-  });
+  const errors = { error: ({ err }: { err: unknown }) => void bugs.push(err) } as unknown as EntranceOptions["log"];
+  const entrance = entranceBefore(upgrades, limits, errors);
   return { entrance, bugs, refused, limits, address: limits.addressOf(incoming.ip) };
 }
 
@@ -135,16 +136,7 @@ test("requests count among the gateway's connections until they are answered or 
       waiting.push(request);
     },
   } as unknown as EntranceOptions["upgrades"];
-  const entrance = new Entrance({
-    limits,
-    upgrades,
-    hasPeers: () => hasPeers,
-    isFull: () => isFull,
-    log,
-    sparseLog,
-    now: () => now,
-    later: (run) => void steps.push(run),
-  });
+  const entrance = entranceBefore(upgrades, limits);
   const [stays, goes] = [client(), client()];
   entrance.request(incoming, stays);
   entrance.request(incoming, goes);
@@ -166,16 +158,7 @@ test("at ADDRESS_CONNECTIONS, there is room for the requests of sessions that ar
     },
     refusals: { refuse: () => hadRoom.push("refused") },
   } as unknown as EntranceOptions["upgrades"];
-  const entrance = new Entrance({
-    limits,
-    upgrades,
-    hasPeers: () => hasPeers,
-    isFull: () => isFull,
-    log,
-    sparseLog,
-    now: () => now,
-    later: (run) => void steps.push(run),
-  });
+  const entrance = entranceBefore(upgrades, limits);
   const address = limits.addressOf(incoming.ip);
   for (let count = 0; count < rates.connections; count++) limits.addresses.enter(address);
   const comes = () => entrance.request(incoming, client());
