@@ -64,10 +64,22 @@ function isKeptSubscription(type: number): boolean {
 }
 
 /** @throws {CodedError} "envelope.malformed", "history.invalid" */
-export function keptSubscription(batch: Batch, index: number): KeptSubscription {
+function keptSubscription(batch: Batch, index: number): KeptSubscription {
   const payload = batch.payload(index);
   if (batch.type(index) === toGateway.subscribeLast) return decodeSubscribeLast(payload);
   return { ...decodeSubscribeAfter(payload), last: mostKeptMessages };
+}
+
+/** This one; and where it has `after`, those that have it and follow, with nothing in between but what is told of members. */
+export function* keptSubscriptions(batch: Batch, index: number): Generator<KeptSubscription> {
+  const [slot, epoch] = [batch.slot(index), batch.epoch(index)];
+  const isOne = batch.type(index) === toGateway.subscribeLast;
+  yield keptSubscription(batch, index);
+  for (let next = index + 1; !isOne && next < batch.records && batch.slot(next) === slot && batch.epoch(next) === epoch; next++) {
+    const type = batch.type(next);
+    if (type === toGateway.subscribeAfter) yield keptSubscription(batch, next);
+    else if (type !== toGateway.member) return;
+  }
 }
 
 /** Those `moreMessages` that nobody was told yet: whoever asks tells. */

@@ -4,7 +4,14 @@ import type { Bus } from "../protocol/bus.ts";
 import { type Batch, BatchBuilder, decodeBatch } from "../protocol/envelope.ts";
 import { Link } from "../protocol/link.ts";
 import { packValue } from "../protocol/msgpack.ts";
-import { decodePublished, encodePublish, encodePublishExcept, encodePublishKept, encodeSetTimer } from "../protocol/payloads.ts";
+import {
+  decodePublished,
+  encodePublish,
+  encodePublishExcept,
+  encodePublishKept,
+  encodeSetTimer,
+  encodeSubscribeAfter,
+} from "../protocol/payloads.ts";
 import { flag, toGateway, toWorker } from "../protocol/records.ts";
 import { compileRoutes } from "../protocol/route-table.ts";
 import { subjectsOf } from "../protocol/subjects.ts";
@@ -641,6 +648,25 @@ describe("an effect", () => {
     const client = stage.open();
     stage.say([stage.groupsOf(client, { effects: [[toGateway.publish, encodePublish("t", Buffer.from("x"))]] })]);
     expect(stage.publishedHere).toEqual(["t x"]);
+  });
+
+  test("subscriptions with after that follow each other bring what their topics keep as it was stored; others wait for their place", async () => {
+    const client = stage.open("m");
+    const add = async (topic: string, text: string) => {
+      const entry = { id: `${topic} ${text}`, topic, data: Buffer.from(text), isBinary: false, except: [], triedMs: 0 };
+      await stage.store.append({ ...entry, retention: { messages: 10, seconds: 10 } });
+    };
+    for (const [index, topic] of ["a", "b", "c", "a", "b", "c", "a"].entries()) await add(topic, String(index + 1));
+    const behind = (topic: string) => [toGateway.subscribeAfter, encodeSubscribeAfter(topic, "e:1")] as const;
+    const told = [toGateway.member, encodePublish("a", Buffer.from("{}"))] as const;
+    stage.say([
+      stage.groupsOf(client, { effects: [behind("a"), told, behind("b"), [toGateway.send, "between"], behind("c"), behind("a")] }),
+    ]);
+    await stage.confirmed();
+    const log = client.socket.log.filter((line) => !line.includes("cork"));
+    expect(log).toEqual([
+      ...["subscribe a", "subscribe b", "text 2", "text 4", "text 5", "text 7", "text between", "subscribe c", "text 3", "text 6"],
+    ]);
   });
 
   test("close ends the socket after what was sent, drops later messages, and leaves the close event", () => {

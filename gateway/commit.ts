@@ -5,7 +5,7 @@ import type { Batch } from "../protocol/envelope.ts";
 import { decodePublish, decodeSetTimer } from "../protocol/payloads.ts";
 import { flag, type IdentityBody, parseIdentity, toGateway, toWorker } from "../protocol/records.ts";
 import { decodeTogether } from "../protocol/together.ts";
-import { isCorked, isOfPin, type KeptSubscription, keptOf, keptSubscription, more, needsQuota, type Run, topicsOf } from "./commit-run.ts";
+import { isCorked, isOfPin, type KeptSubscription, keptOf, keptSubscriptions, more, needsQuota, type Run, topicsOf } from "./commit-run.ts";
 import { type Connection, ownerOf } from "./connection.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { Heartbeats } from "./heartbeats.ts";
@@ -213,7 +213,7 @@ export class Commits {
         return this.topicEffects.publishKept(connection, batch.payload(index), isBinary, (batch.flags(index) & flag.self) !== 0);
       case toGateway.subscribeLast:
       case toGateway.subscribeAfter:
-        return this.topicEffects.subscribeKept(connection, keptSubscription(batch, index));
+        return this.topicEffects.subscribeKept(connection, keptSubscriptions(batch, index));
       case toGateway.subscribe:
         return this.topicEffects.subscribe(connection, batch.text(index));
       case toGateway.subscribeHook:

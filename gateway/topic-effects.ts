@@ -1,7 +1,7 @@
 // What a turn asks for of topics: publishes, subscriptions, and what is told of a member. Applied to one connection, whose turn has committed.
 
 import type { ErrorCode } from "../protocol/errors.ts";
-import { entriesAfter } from "../protocol/history.ts";
+import { asStored, entriesAfter, type HistoryEntry } from "../protocol/history.ts";
 import { decodePublish, decodePublishExcept, decodePublishKept } from "../protocol/payloads.ts";
 import { checkTopic } from "../protocol/subjects.ts";
 import { decodeTogether } from "../protocol/together.ts";
@@ -117,13 +117,22 @@ export class TopicEffects {
     };
   }
 
-  /** What the topic keeps has been loaded. It gets that, and then whatever is newer. */
-  subscribeKept(connection: Connection, { topic, last, after }: KeptSubscription): void {
+  /**
+   * What these topics keep has been loaded. It gets that, as it was stored, and then whatever is newer. One that it has already ends them:
+   * those behind it come in a call of their own.
+   */
+  subscribeKept(connection: Connection, subscriptions: Iterable<KeptSubscription>): void {
     const { socket } = connection;
-    if (socket === undefined || connection.topics?.has(topic)) return;
-    const latest = this.options.history.latest(topic, last);
-    for (const { data, isBinary } of after === undefined ? latest : entriesAfter(latest, after)) socket.send(data, isBinary);
-    this.subscribe(connection, topic);
+    if (socket === undefined) return;
+    const backlog: HistoryEntry[] = [];
+    for (const { topic, last, after } of subscriptions) {
+      if (connection.topics?.has(topic)) break;
+      const latest = this.options.history.latest(topic, last);
+      if (after !== undefined) backlog.push(...entriesAfter(latest, after));
+      else for (const { data, isBinary } of latest) socket.send(data, isBinary);
+      this.subscribe(connection, topic);
+    }
+    for (const { data, isBinary } of asStored(backlog)) socket.send(data, isBinary);
   }
 
   subscribe(connection: Connection, topic: string): void {

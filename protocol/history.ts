@@ -154,6 +154,12 @@ export function entriesAfter(entries: readonly HistoryEntry[], after: string): H
   return entries.filter(({ epoch, offset }) => epoch === position.epoch && offset > position.offset);
 }
 
+/** Entries of several topics, each stream's in its own order: streams have none among them. */
+export function asStored(entries: readonly HistoryEntry[]): HistoryEntry[] {
+  const streams = [...new Set(entries.map(({ epoch }) => epoch))];
+  return streams.flatMap((stream) => entries.filter(({ epoch }) => epoch === stream).sort((a, b) => a.offset - b.offset));
+}
+
 /** @returns those of the latest that are still kept, at most `last`. */
 export function stillKept(entries: readonly HistoryEntry[], last: number, now: number): HistoryEntry[] {
   const counts = new Map<string, number>();

@@ -1,6 +1,8 @@
-// What one effect of a commit does to a connection in memory, as gateway/commit-run.ts does it.
+// What the effects of a commit do to a connection in memory, as gateway/commit-run.ts does it.
 
-import { decodeSetTimer } from "../../protocol/payloads.ts";
+import { asStored } from "../../protocol/history.ts";
+import { decodeSetTimer, decodeSubscribeAfter } from "../../protocol/payloads.ts";
+import { toGateway } from "../../protocol/records.ts";
 import type { Effect, Frame } from "../effects.ts";
 import type { PublishOptions } from "../handler.ts";
 import type { HeldConnection } from "./held-connection.ts";
@@ -23,7 +25,28 @@ export interface Applying {
   countMessages(connection: HeldConnection, more: number): void;
 }
 
-export function applyEffect(connection: HeldConnection, effect: Effect, gateway: Applying): void {
+export function applyEffects(connection: HeldConnection, effects: readonly Effect[], gateway: Applying): void {
+  for (const [index, effect] of effects.entries()) {
+    if (effect.type === toGateway.subscribeAfter) subscribeAfter(connection, effects.slice(index), gateway);
+    else applyEffect(connection, effect, gateway);
+  }
+}
+
+/** Those at the beginning that follow each other: what they keep comes as it was stored. */
+function subscribeAfter(connection: HeldConnection, effects: readonly Effect[], { history }: Applying): void {
+  const end = effects.findIndex(({ type }) => type !== toGateway.subscribeAfter && type !== toGateway.member);
+  const first = effects.slice(0, end < 0 ? undefined : end).filter(({ type }) => type === toGateway.subscribeAfter);
+  const backlog = first
+    .map((effect) => decodeSubscribeAfter(bytesOf(effect)))
+    .flatMap(({ topic, after }) => {
+      if (connection.closed !== undefined || connection.topics.has(topic)) return [];
+      connection.subscribe({ topic }, []);
+      return history.behind(topic, after);
+    });
+  connection.frames.push(...history.frames(asStored(backlog)).flatMap(wireFrames));
+}
+
+function applyEffect(connection: HeldConnection, effect: Effect, gateway: Applying): void {
   const isOpen = connection.closed === undefined;
   const seen = seenEffect(effect);
   switch (seen.type) {
@@ -36,7 +59,7 @@ export function applyEffect(connection: HeldConnection, effect: Effect, gateway:
         except: [...(seen.except ?? []), ...(seen.self ? [] : [connection.id])],
       });
     case "subscribe":
-      if (isOpen) connection.subscribe(seen, gateway.history.frames(seen));
+      if (isOpen) connection.subscribe(seen, gateway.history.frames(gateway.history.latest(seen.topic, seen.last ?? 0)));
       return;
     case "member":
       return connection.setMember(seen.topic, publishedFrame(effect).frame, gateway.wallClock);

@@ -62,6 +62,22 @@ test("who has read what a topic keeps subscribes behind that: neither a gap nor 
   expect([last?.data.text(), bob.received]).toEqual(["1", [2, 3]]);
 });
 
+test("who subscribes to several topics behind a position gets what they keep in the order in which it was stored", async () => {
+  let first: HistoryEntry | undefined;
+  const handler = defineHandler({
+    path: "/",
+    async onMessage(conn, text, { app }) {
+      for (const [index, topic] of ["a", "b", "a", "b", "a"].entries()) await app.publish(topic, String(index), { keep });
+      first ??= (await app.history("a", { last: 3 }))[0];
+      for (const topic of ["a", "b"]) conn.subscribe(topic, { after: first?.position ?? "", as: text.text() });
+      conn.send("in");
+    },
+  });
+  const ada = await (await testHandler(handler)).connect("/");
+  await ada.send("ada");
+  expect(ada.received).toEqual([1, 2, 3, 4, "in"]);
+});
+
 test("a turn that is rolled back keeps nothing, and one that runs again keeps it once", async () => {
   const { room, history } = await startRoom();
   const ada = await room.connect("/room/1");

@@ -8,7 +8,7 @@ import type { App, Handler, PublishOptions } from "../handler.ts";
 import type { Mailbox, TurnGateway } from "../mailbox.ts";
 import { pinnedState } from "../state.ts";
 import type { TurnsOptions } from "../turns.ts";
-import { applyEffect } from "./apply-effect.ts";
+import { applyEffects } from "./apply-effect.ts";
 import { type Arriving, comeDue, expire, nextDue } from "./due-events.ts";
 import { type Admission, type Arrival, HeldConnection } from "./held-connection.ts";
 import { HookDeliveries } from "./hook-deliveries.ts";
@@ -242,10 +242,8 @@ export class InMemoryGateway {
     const isFlush = end === flag.flush;
     if (!isFlush && this.takeCrash("before commit")) return this.crash();
     connection.commits.push(effects.all.map(seenEffect));
-    this.hooks.committing(() => {
-      for (const effect of effects.all)
-        applyEffect(connection, effect, { ...this.applying, release, now: this.clockMs, wallClock: this.wallClock });
-    });
+    const applying = { ...this.applying, release, now: this.clockMs, wallClock: this.wallClock };
+    this.hooks.committing(() => applyEffects(connection, effects.all, applying));
     if (!isFlush) this.locks.committed(connection.id);
     if (isFlush) connection.flushed();
     else connection.committed(this.wallClock + this.limits.expireGraceMs);

@@ -29,9 +29,13 @@ export class KeptHistory {
     return stillKept(this.topics.get(topic) ?? [], last, this.now());
   }
 
-  /** As frames of a client that subscribes. */
-  frames({ topic, last = 0, after }: { topic: string; last?: number; after?: string }): Frame[] {
-    const entries = after === undefined ? this.latest(topic, last) : entriesAfter(this.latest(topic, mostKeptMessages), after);
+  /** Oldest first. @param position Behind which they are. */
+  behind(topic: string, position: string): HistoryEntry[] {
+    return entriesAfter(this.latest(topic, mostKeptMessages), position);
+  }
+
+  /** As a client that subscribes gets them. */
+  frames(entries: readonly HistoryEntry[]): Frame[] {
     return entries.map(({ data, isBinary }) => ({ payload: data, flags: isBinary ? flag.binary : 0 }));
   }
 
