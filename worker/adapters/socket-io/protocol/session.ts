@@ -146,8 +146,9 @@ export class Session<Data> implements Client {
     turn.conn.clearTimer(connectTimer);
     for (const data of recovered?.missed ?? []) turn.conn.send(data);
     const after = (topic: string) => (recovered === undefined ? {} : { after: recovered.after(topic) });
-    turn.conn.subscribe(place.topic(), { as: memberInfo(state), ...after(place.topic()) });
     turn.conn.subscribe(place.orders, { hook: true });
+    // One behind the other: what has come meanwhile arrives in the order of all its rooms.
+    turn.conn.subscribe(place.topic(), { as: memberInfo(state), ...after(place.topic()) });
     for (const topic of [state.id, ...(recovered?.rooms ?? [])].map((room) => place.topic(room)))
       turn.conn.subscribe(topic, { as: 0, ...after(topic) });
     socket.packet(packetType.connect, { sid: state.id, pid: state.recovery?.pid });

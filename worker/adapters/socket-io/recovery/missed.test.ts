@@ -208,7 +208,15 @@ function missedBy(client: Partial<Returning> & { readonly passed?: string }, roo
   const { passed = "", ...rest } = client;
   const recovery = { pid: "", since: 1_000_000, isRecovered: false, passed };
   const keep = { messages: 1_000, seconds: 100 };
-  const usual = { socketId: "x", rooms: new Set(["a"]), offset: undefined, beginning: entry(1, "new"), claim: entry(9, "claim"), keep };
+  const usual = {
+    socketId: "x",
+    rooms: new Set(["a"]),
+    offset: undefined,
+    beginning: entry(1, "new"),
+    claim: entry(9, "claim"),
+    mark: entry(10, "mark"),
+    keep,
+  };
   return missedOf(rooms, orders, { ...usual, recovery, ...rest })?.map(({ text }) => JSON.parse(text.slice(2))[1]);
 }
 
@@ -240,6 +248,14 @@ test("positions of another stream are not compared: who has seen one of them is 
   expect(missedBy({ offset: offsetOf("b") }, [[said(2, "b"), said(3, "c")], [{ ...other, at: new Date(1_000_000) }]])).toEqual([3]);
   // Stored later than what the client has seen: it may have missed it.
   expect(missedBy({ offset: offsetOf("b") }, [[said(2, "b"), said(3, "c")], [other]])).toBeUndefined();
+});
+
+test("what was stored behind the mark is not among what was missed: it comes by its topics, in the order of all", () => {
+  const rooms = [[said(2, "b"), said(11, "k")], [said(10, "j"), said(12, "l")], [said(13, "c")]];
+  expect(missedBy({ offset: offsetOf("b") }, rooms, [ordered(14, "n")])).toEqual([10]);
+  // What a socket was sent of an order is by its room, although it is stored so late.
+  const copy = entry(13, `42["said",3,"${offsetOf("c")}"]`);
+  expect(missedBy({ offset: offsetOf("b"), passed: offsetOf("c") }, [[said(2, "b")], [copy]], [ordered(3, "c")])).toEqual([]);
 });
 
 test("who was sent an event of a room while a large one was on its way is a new socket: nobody knows which was first", () => {

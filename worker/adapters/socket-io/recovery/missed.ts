@@ -42,6 +42,8 @@ export interface Returning {
   readonly beginning: HistoryEntry | undefined;
   /** Tells whose it is, and when. */
   readonly claim: HistoryEntry;
+  /** What is stored behind it is not missed: it comes by its topics. Rooms are read one after the other, and would lose their order. */
+  readonly mark: HistoryEntry;
   readonly keep: Keep;
 }
 
@@ -51,9 +53,9 @@ export function missedOf(rooms: readonly Entries[], orders: Entries, client: Ret
   const kept = ofStream(rooms.flat(), client);
   // What was ordered while it was there is in its own room, too, or a receipt is: in the place in which it got it.
   const numbers = new Map(kept.map((entry) => [entry.data.text(), numberOf(entry)]));
-  const ordered = ofStream(orders, client).flatMap((entry) => orderedOf(entry, client, numbers));
+  const ordered = upToMark(orders, client).flatMap((entry) => orderedOf(entry, client, numbers));
   const uncopied = ordered.filter(({ text }) => !numbers.has(text)).map((event) => ({ ...event, isDue: event.from > dueAfter }));
-  const all = [...kept.flatMap(eventOf), ...uncopied].sort((a, b) => a.number - b.number);
+  const all = [...upToMark(kept, client).flatMap(eventOf), ...uncopied].sort((a, b) => a.number - b.number);
   const isNew = newnessOf(all, client, wholeSince([...rooms, orders].flat(), client));
   if (isNew === undefined) return undefined;
   const first = (list: Entries) => ({ number: numberOf(list[0]), isDue: list === orders && numberOf(list[0]) > dueAfter });
@@ -72,8 +74,12 @@ export function numberOf(entry: HistoryEntry | undefined): number {
 }
 
 /** Streams of other durations, as of the release before, have another order. */
-export function ofStream(entries: Entries, { claim }: Returning): HistoryEntry[] {
+function ofStream(entries: Entries, { claim }: Pick<Returning, "claim">): HistoryEntry[] {
   return entries.filter((entry) => epochOf(entry) === epochOf(claim));
+}
+
+export function upToMark(entries: Entries, client: Pick<Returning, "claim" | "mark">): HistoryEntry[] {
+  return ofStream(entries, client).filter((entry) => numberOf(entry) <= numberOf(client.mark));
 }
 
 /** The last order that a turn of the socket has dealt with. */

@@ -10,7 +10,7 @@ import { type EngineOptions, heartbeatOf } from "../../engine-io/engine.ts";
 import type { RunningTurn, SocketState } from "../protocol/turn.ts";
 import type { Place } from "../rooms/broadcast.ts";
 import { type Entries, FewReads, mostEntries } from "./few-reads.ts";
-import { epochOf, marginMs, missedOf, numberOf, offsetOfOrder, ofStream, type Returning } from "./missed.ts";
+import { epochOf, marginMs, missedOf, numberOf, offsetOfOrder, type Returning, upToMark } from "./missed.ts";
 import { type Keep, offsetOf } from "./offset.ts";
 
 export interface RecoveryOptions {
@@ -37,7 +37,7 @@ interface Kept {
   readonly state: KeptState;
 }
 
-type Taken = { readonly kept: Kept } & Pick<Returning, "claim" | "beginning">;
+type Taken = { readonly kept: Kept } & Pick<Returning, "claim" | "mark" | "beginning">;
 /** Its client tells `auth` again, which may be a secret. */
 type KeptState = Omit<SocketState, "auth">;
 
@@ -109,12 +109,9 @@ export class Recovery {
   async restore(place: Place, { pid, offset }: Readonly<Record<string, unknown>>, turn: RunningTurn): Promise<Recovered | undefined> {
     if (typeof pid !== "string" || !pidPattern.test(pid)) return undefined;
     const until = Date.now() + readingMs;
-    const taken = await this.take(topicOf(place, pid), turn, until);
+    const taken = await this.take(place, topicOf(place, pid), turn, until);
     if (taken === undefined) return undefined;
-    const { kept, claim } = taken;
-    // Before it is read what was ordered: what comes later is for the handler, from now on.
-    turn.conn.subscribe(place.orders, { hook: true });
-    await turn.conn.flush();
+    const { kept, claim, mark } = taken;
     const topics = [place.topic(), ...kept.rooms.map((room) => place.topic(room))];
     const histories = await this.readAll([place.orders, ...topics], turn, until);
     if (histories === undefined) return undefined;
@@ -123,8 +120,8 @@ export class Recovery {
     const client = { ...taken, socketId: state.id, rooms: new Set(kept.rooms), recovery, offset, keep: this.keep };
     const missed = missedOf(rooms, orders, client);
     if (missed === undefined) return undefined;
-    const ends = new Map(topics.map((topic, index) => [topic, ofStream(rooms[index] ?? [], client).at(-1)?.position]));
-    const ordered = ofStream(orders, client).map((entry) => ({ number: numberOf(entry), offset: offsetOfOrder(entry) ?? "" }));
+    const ends = new Map(topics.map((topic, index) => [topic, upToMark(rooms[index] ?? [], client).at(-1)?.position]));
+    const ordered = upToMark(orders, client).map((entry) => ({ number: numberOf(entry), offset: offsetOfOrder(entry) ?? "" }));
     const late = ordered.filter(({ number }) => number > numberOf(claim));
     if (late.length > heardLimit) return undefined;
     const now = { isRecovered: true, heard: late.map((order) => order.offset), passed: ordered.at(-1)?.offset ?? "" };
@@ -132,7 +129,7 @@ export class Recovery {
       state: { ...state, ...(recovery && { recovery: { ...recovery, ...now } }) },
       rooms: kept.rooms,
       missed: missed.map(({ text }) => text),
-      after: (topic) => ends.get(topic) ?? claim.position,
+      after: (topic) => ends.get(topic) ?? mark.position,
     };
   }
 
@@ -151,26 +148,42 @@ export class Recovery {
    * What was kept is for the first turn that claims it: the topic has one order for all who do. Not for its connection, which could claim it
    * again when the socket that was recovered has been sent away.
    */
-  private async take(topic: string, { id, conn, app }: RunningTurn, until: number): Promise<Taken | undefined> {
+  private async take(place: Place, topic: string, turn: RunningTurn, until: number): Promise<Taken | undefined> {
+    const { id, conn, app } = turn;
     // After the last wait, one that claims, and one that reads whose claim was first.
     for (let tries = 0; tries < patienceMs.length + 2; tries++) {
       const entries = await this.reads.read(app, topic, until);
       if (entries === undefined) return undefined;
       const at = entries.findLastIndex(({ data }) => data.isBinary);
       const [saved, claim] = [entries[at], entries[at + 1]];
+      const mark = entries.slice(at + 2).find(({ data }) => data.text() === markOf(id));
       const kept = saved && (deserialize(saved.data.bytes()) as Kept);
       if (kept !== undefined && kept.user !== conn.user) return undefined;
-      if (saved !== undefined && claim?.data.text() === id) {
-        const isInTime = claim.at.getTime() - saved.at.getTime() <= this.durationMs && epochOf(claim) === epochOf(saved);
+      const isOwn = claim?.data.text() === id;
+      if (saved !== undefined && isOwn && mark !== undefined) {
+        const isInTime = claim.at.getTime() - saved.at.getTime() <= this.durationMs;
+        const isOneStream = [saved, mark].every((entry) => epochOf(entry) === epochOf(claim));
         const begun = entries.find((entry) => entry.data.text() === beginning && epochOf(entry) === epochOf(claim));
-        return kept && isInTime ? { kept, claim, beginning: begun } : undefined;
+        return kept && isInTime && isOneStream ? { kept, claim, mark, beginning: begun } : undefined;
       }
-      if (saved !== undefined && claim === undefined) await app.publish(topic, id, { keep: this.keep });
+      if (saved !== undefined && (isOwn || claim === undefined)) await this.claim(place, topic, turn, isOwn);
       else if (tries < patienceMs.length) await pause(patienceMs[tries]);
       else return undefined;
     }
     return undefined;
   }
+
+  /** Whatever is ordered behind the mark comes to the handler; of what is ordered between the claim and that, some. */
+  private async claim(place: Place, topic: string, { id, conn, app }: RunningTurn, isClaimed: boolean): Promise<void> {
+    if (!isClaimed) await app.publish(topic, id, { keep: this.keep });
+    conn.subscribe(place.orders, { hook: true });
+    await conn.flush();
+    await app.publish(topic, markOf(id), { keep: this.keep });
+  }
+}
+
+function markOf(turnId: string): string {
+  return `mark ${turnId}`;
 }
 
 /** A topic of its own for what is kept of each socket. It does not tell the secret: topics are seen by whoever watches NATS. */
