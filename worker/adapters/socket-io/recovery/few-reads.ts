@@ -10,6 +10,10 @@ interface Waiting {
   readonly entries: Promise<Entries | undefined>;
 }
 
+export function bytesOf(entries: Entries): number {
+  return entries.reduce((sum, { data }) => sum + Buffer.byteLength(data.text()), 0);
+}
+
 /** As much as a topic keeps, and as app.history reads. */
 export const mostEntries = 1_000;
 /** A gateway has other work: for each, it reads all that the topic keeps. */

@@ -6,7 +6,7 @@ import { ReceivedMessage } from "../../../adapter.ts";
 import type { HistoryEntry } from "../../../handler.ts";
 import { testHandler } from "../../../testing.ts";
 import { Client, chat, handler, pass } from "../testing/returning-client.ts";
-import { missedOf, type Returning } from "./missed.ts";
+import { missedOf, orderedOf, type Returning } from "./missed.ts";
 
 test("what several rooms get, or all but one, has its place among the rest, whether the socket was there or not", async () => {
   const app = await testHandler(handler({}));
@@ -136,6 +136,20 @@ test.each([
   expect((await (await Client.open(app, ada.told)).who())[3]).toBe(isRecovered);
 });
 
+test.each([
+  ["is recovered where all of them have 4 MiB at most", 40, true],
+  ["is a new socket where they have more", 44, false],
+])("who is in many busy rooms %s", async (_, count, isRecovered) => {
+  const app = await testHandler(handler({}));
+  const [ada, bob] = [await Client.open(app), await Client.open(app)];
+  const rooms = Array.from({ length: count }, (_, index) => `room ${index}`);
+  for (const room of rooms) await ada.emit("join", room);
+  for (const room of rooms) await bob.emit("room", room, "x".repeat(100_000));
+  await bob.emit("all", "0");
+  await ada.cut();
+  expect((await (await Client.open(app, ada.told)).who())[3]).toBe(isRecovered);
+});
+
 test("what a slow turn has emitted before the socket was there, and was stored after it, is sent once", async () => {
   const gate = new EventEmitter();
   const app = await testHandler(
@@ -217,7 +231,7 @@ function missedBy(client: Partial<Returning> & { readonly passed?: string }, roo
     mark: entry(10, "mark"),
     keep,
   };
-  return missedOf(rooms, orders, { ...usual, recovery, ...rest })?.map(({ text }) => JSON.parse(text.slice(2))[1]);
+  return missedOf(rooms, orders.map(orderedOf), { ...usual, recovery, ...rest })?.map(({ text }) => JSON.parse(text.slice(2))[1]);
 }
 
 test("what was ordered is missed where no turn of the socket has dealt with it, whatever has arrived since; else where it is newer", () => {

@@ -4,7 +4,7 @@
 import type { HistoryEntry } from "../../../handler.ts";
 import type { SocketRecovery } from "../protocol/turn.ts";
 import { isMeant, type Order } from "../rooms/broadcast.ts";
-import { type Entries, mostEntries } from "./few-reads.ts";
+import { bytesOf, type Entries, mostEntries } from "./few-reads.ts";
 import { isSentBy, type Keep, offsetOf, receiptOf, timeOf } from "./offset.ts";
 
 /** What is kept is there for longer than it is needed: a turn may be late, and reading takes its time. */
@@ -47,19 +47,30 @@ export interface Returning {
   readonly keep: Keep;
 }
 
+/** What was ordered, parsed once for all who have missed it. */
+export interface Ordered {
+  readonly entry: HistoryEntry;
+  readonly order: Order;
+  /** The event that sockets get. */
+  readonly text: string;
+  readonly offset: string;
+}
+
 /** @returns undefined where something may be missing. */
-export function missedOf(rooms: readonly Entries[], orders: Entries, client: Returning): RoomEvent[] | undefined {
+export function missedOf(rooms: readonly Entries[], orders: readonly Ordered[], client: Returning): RoomEvent[] | undefined {
   const dueAfter = dueAfterOf(orders, client);
   const kept = ofStream(rooms.flat(), client);
   // What was ordered while it was there is in its own room, too, or a receipt is: in the place in which it got it.
   const numbers = new Map(kept.map((entry) => [entry.data.text(), numberOf(entry)]));
-  const ordered = upToMark(orders, client).flatMap((entry) => orderedOf(entry, client, numbers));
-  const uncopied = ordered.filter(({ text }) => !numbers.has(text)).map((event) => ({ ...event, isDue: event.from > dueAfter }));
-  const all = [...upToMark(kept, client).flatMap(eventOf), ...uncopied].sort((a, b) => a.number - b.number);
-  const isNew = newnessOf(all, client, wholeSince([...rooms, orders].flat(), client));
+  const meant = orders.filter(({ entry, order, offset }) => offset !== "" && isUpToMark(entry, client) && isMeant(order, client.rooms));
+  const uncopied = meant.filter(({ text }) => !numbers.has(text)).map((each) => eventOfOrder(each, numbers, dueAfter));
+  const upToMark = kept.filter((entry) => isUpToMark(entry, client));
+  const all = [...upToMark.flatMap(eventOf), ...uncopied].sort((a, b) => a.number - b.number);
+  const orderEntries = orders.map(({ entry }) => entry);
+  const isNew = newnessOf(all, client, wholeSince([...rooms, orderEntries].flat(), client));
   if (isNew === undefined) return undefined;
-  const first = (list: Entries) => ({ number: numberOf(list[0]), isDue: list === orders && numberOf(list[0]) > dueAfter });
-  if ([...rooms, orders].some((list) => isCut(list) && isNew(first(list)))) return undefined;
+  const first = (list: Entries) => ({ number: numberOf(list[0]), isDue: list === orderEntries && numberOf(list[0]) > dueAfter });
+  if ([...rooms, orderEntries].some((list) => isCut(list) && isNew(first(list)))) return undefined;
   const missed = all.filter((event) => isNew(event) && !isSentBy(event.offset, client.socketId));
   return missed.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0) > missedBytes ? undefined : missed;
 }
@@ -78,17 +89,18 @@ function ofStream(entries: Entries, { claim }: Pick<Returning, "claim">): Histor
   return entries.filter((entry) => epochOf(entry) === epochOf(claim));
 }
 
-export function upToMark(entries: Entries, client: Pick<Returning, "claim" | "mark">): HistoryEntry[] {
-  return ofStream(entries, client).filter((entry) => numberOf(entry) <= numberOf(client.mark));
+/** Whether it was stored in the same stream, and not behind the mark. */
+export function isUpToMark(entry: HistoryEntry, { mark }: Pick<Returning, "mark">): boolean {
+  return epochOf(entry) === epochOf(mark) && numberOf(entry) <= numberOf(mark);
 }
 
 /** The last order that a turn of the socket has dealt with. */
-function dueAfterOf(orders: Entries, client: Returning): number {
+function dueAfterOf(orders: readonly Ordered[], client: Returning): number {
   const { passed } = client.recovery ?? {};
   // A release that did not note it: what came before what the client has seen counts as heard.
   if (passed === undefined) return Infinity;
   if (passed === "") return numberOf(client.beginning);
-  return numberOf(ofStream(orders, client).find((entry) => offsetOfOrder(entry) === passed));
+  return numberOf(orders.find(({ entry, offset }) => offset === passed && isUpToMark(entry, client))?.entry);
 }
 
 /** From when on, in ms since 1970, all that was emitted is kept, and has one order. */
@@ -128,25 +140,20 @@ function eventOf(entry: HistoryEntry): RoomEvent[] {
   return offset === undefined ? [] : [{ text, offset, from: number, number, at: entry.at.getTime(), isDue: false }];
 }
 
-/** What an order has a socket in these rooms get. @param numbers Of its rooms' entries, receipts among them, by their text. */
-function orderedOf(entry: HistoryEntry, { rooms }: Returning, numbers: ReadonlyMap<string, number>): RoomEvent[] {
-  const order = entry.data.json() as Order;
-  const text = textOf(order);
-  const offset = offsetOf(text);
-  if (offset === undefined || !isMeant(order, rooms)) return [];
+/** @param numbers Of its rooms' entries, receipts among them, by their text. */
+function eventOfOrder({ entry, text, offset }: Ordered, numbers: ReadonlyMap<string, number>, dueAfter: number): RoomEvent {
   const from = numberOf(entry);
-  return [{ text, offset, from, number: numbers.get(receiptOf(offset)) ?? from, at: entry.at.getTime(), isDue: false }];
+  return { text, offset, from, number: numbers.get(receiptOf(offset)) ?? from, at: entry.at.getTime(), isDue: from > dueAfter };
 }
 
-export function offsetOfOrder(entry: HistoryEntry): string | undefined {
-  return offsetOf(textOf(entry.data.json() as Order));
-}
-
-function textOf({ emit }: Order): string {
-  return `4${emit?.text ?? ""}`;
+/** The offset is empty where it emits nothing that can be recovered. */
+export function orderedOf(entry: HistoryEntry): Ordered {
+  const order = entry.data.json() as Order;
+  const text = `4${order.emit?.text ?? ""}`;
+  return { entry, order, text, offset: offsetOf(text) ?? "" };
 }
 
 /** Whether there may have been more than app.history has read. */
 function isCut(list: Entries): boolean {
-  return list.length >= mostEntries || list.reduce((sum, { data }) => sum + Buffer.byteLength(data.text()), 0) > wholeBytes;
+  return list.length >= mostEntries || bytesOf(list) > wholeBytes;
 }

@@ -6,11 +6,12 @@
 import { createHash, randomBytes } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { deserialize, serialize } from "node:v8";
+import type { HistoryEntry } from "../../../handler.ts";
 import { type EngineOptions, heartbeatOf } from "../../engine-io/engine.ts";
 import type { RunningTurn, SocketState } from "../protocol/turn.ts";
 import type { Place } from "../rooms/broadcast.ts";
-import { type Entries, FewReads, mostEntries } from "./few-reads.ts";
-import { epochOf, marginMs, missedOf, numberOf, offsetOfOrder, type Returning, upToMark } from "./missed.ts";
+import { bytesOf, type Entries, FewReads, mostEntries } from "./few-reads.ts";
+import { epochOf, isUpToMark, marginMs, missedOf, numberOf, type Ordered, orderedOf, type Returning } from "./missed.ts";
 import { type Keep, offsetOf } from "./offset.ts";
 
 export interface RecoveryOptions {
@@ -47,6 +48,8 @@ const longestMs = 31 * 24 * 3600 * 1_000;
 const patienceMs = [20, 60, 150, 400];
 /** Less than a turn may take: who waits for longer behind others that come back is a new socket. */
 const readingMs = 10_000;
+/** All that is read for one client: it is in this worker's memory until the last of it has come. */
+const readBytes = 4 * 1024 * 1024;
 /** They are in the state: those that came while it was read. */
 const heardLimit = 100;
 /** The first entry of a socket's own topic. */
@@ -60,6 +63,8 @@ export class Recovery {
   readonly skipMiddlewares: boolean;
   private readonly durationMs: number;
   private readonly reads = new FewReads();
+  /** What was read once for several clients. */
+  private readonly parsed = new WeakMap<Entries, readonly Ordered[]>();
 
   constructor({ maxDisconnectionDuration = 120_000, skipMiddlewares = true }: RecoveryOptions, engine: EngineOptions) {
     const { pingInterval, pingTimeout } = heartbeatOf(engine);
@@ -115,16 +120,18 @@ export class Recovery {
     const topics = [place.topic(), ...kept.rooms.map((room) => place.topic(room))];
     const histories = await this.readAll([place.orders, ...topics], turn, until);
     if (histories === undefined) return undefined;
-    const [orders = [], ...rooms] = histories;
+    const [ordersRead = [], ...rooms] = histories;
+    const orders = this.ordersOf(ordersRead);
     const { recovery, ...state } = kept.state;
     const client = { ...taken, socketId: state.id, rooms: new Set(kept.rooms), recovery, offset, keep: this.keep };
     const missed = missedOf(rooms, orders, client);
     if (missed === undefined) return undefined;
-    const ends = new Map(topics.map((topic, index) => [topic, upToMark(rooms[index] ?? [], client).at(-1)?.position]));
-    const ordered = upToMark(orders, client).map((entry) => ({ number: numberOf(entry), offset: offsetOfOrder(entry) ?? "" }));
-    const late = ordered.filter(({ number }) => number > numberOf(claim));
+    const isBefore = (entry: HistoryEntry) => isUpToMark(entry, client);
+    const ends = new Map(topics.map((topic, index) => [topic, rooms[index]?.findLast(isBefore)?.position]));
+    const ordered = orders.filter(({ entry }) => isBefore(entry));
+    const late = ordered.filter(({ entry }) => numberOf(entry) > numberOf(claim));
     if (late.length > heardLimit) return undefined;
-    const now = { isRecovered: true, heard: late.map((order) => order.offset), passed: ordered.at(-1)?.offset ?? "" };
+    const now = { isRecovered: true, heard: late.map((each) => each.offset), passed: ordered.at(-1)?.offset ?? "" };
     return {
       state: { ...state, ...(recovery && { recovery: { ...recovery, ...now } }) },
       rooms: kept.rooms,
@@ -133,12 +140,21 @@ export class Recovery {
     };
   }
 
-  /** One after the other: who has many rooms keeps nobody else from theirs. @returns undefined where it takes too long. */
+  private ordersOf(entries: Entries): readonly Ordered[] {
+    const parsed = this.parsed.get(entries) ?? entries.map(orderedOf);
+    this.parsed.set(entries, parsed);
+    return parsed;
+  }
+
+  /** One after the other: who has many rooms keeps nobody else from theirs. @returns undefined where it takes too long, or is too much. */
   private async readAll(topics: readonly string[], { app }: RunningTurn, until: number): Promise<Entries[] | undefined> {
     const lists: Entries[] = [];
+    let bytes = 0;
     for (const topic of topics) {
       const entries = await this.reads.read(app, topic, until);
       if (entries === undefined) return undefined;
+      bytes += bytesOf(entries);
+      if (bytes > readBytes) return undefined;
       lists.push(entries);
     }
     return lists;
