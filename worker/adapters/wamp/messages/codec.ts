@@ -34,11 +34,14 @@ const largeInteger = {
 addExtension(largeInteger as never);
 
 /**
- * Integers up to 2^53 are numbers, beyond it bigints: msgpackr's types lack "auto". Its extensions that refer to other values are off: a
- * small message could be a graph with endless paths. So is its own `toJSON`, which calls whatever a client has sent by that name.
+ * Integers up to 2^53 are numbers, beyond it bigints: msgpackr's types lack "auto". Its own `toJSON` is off, which calls whatever a client
+ * has sent by that name.
  */
-const types = { int64AsType: "auto" as "number", structuredClone: false, useToJSON: false };
+const types = { int64AsType: "auto" as "number", useToJSON: false };
 const packr = new Packr({ useRecords: false, variableMapSize: true, ...types });
+
+/** How many bytes stand before what a value from 0xc0 to 0xdf has, with its type. 0: it is an extension, or no value. Source: MessagePack, "Formats". */
+const headBytes = [1, 0, 1, 1, 2, 3, 5, 0, 0, 0, 5, 9, 2, 3, 5, 9, 2, 3, 5, 9, 0, 0, 0, 0, 0, 2, 3, 5, 3, 5, 3, 5];
 
 /** A client has sent what is no message of its serializer. */
 export class NotDecodable extends Error {}
@@ -52,7 +55,7 @@ export function decode(message: Message, serializer: Serializer): unknown {
   if (message.isBinary !== (serializer === "msgpack")) throw new NotDecodable(`${serializer} is not in frames of this kind`);
   try {
     const isJson = serializer === "json";
-    return converted(isJson ? message.json() : packr.unpack(message.bytes()), isJson ? fromJson : fromMsgpack, clientDepth);
+    return converted(isJson ? message.json() : readMsgpack(message.bytes()), isJson ? fromJson : asItIs, clientDepth);
   } catch (error) {
     throw new NotDecodable((error as Error).message);
   }
@@ -64,7 +67,30 @@ export function pack(value: unknown): Uint8Array {
 
 /** @throws where it is no MessagePack, or has extensions. */
 export function unpack(bytes: Uint8Array): unknown {
-  return converted(packr.unpack(bytes), fromMsgpack);
+  return converted(readMsgpack(bytes), asItIs);
+}
+
+/** msgpackr reads extensions with the code of whoever in this process has any, and none of it is made for what a client may send. */
+function readMsgpack(bytes: Uint8Array): unknown {
+  const { buffer, byteOffset, length } = bytes;
+  const view = new DataView(buffer, byteOffset, length);
+  for (let at = 0; at < length; ) {
+    const head = bytes[at] as number;
+    if (head < 0xc0 || head >= 0xe0) {
+      at += head >= 0xa0 && head < 0xc0 ? 1 + (head & 0x1f) : 1;
+      continue;
+    }
+    const size = headBytes[head - 0xc0] as number;
+    if (size === 0) throw new TypeError("extensions are not known");
+    const hasBytes = (head >= 0xc4 && head <= 0xc6) || (head >= 0xd9 && head <= 0xdb);
+    at += size + (hasBytes ? lengthAt(view, at + 1, size - 1) : 0);
+  }
+  return packr.unpack(bytes);
+}
+
+/** @throws {RangeError} where the bytes have come to their end. */
+function lengthAt(view: DataView, at: number, bytes: number): number {
+  return bytes === 1 ? view.getUint8(at) : bytes === 2 ? view.getUint16(at) : view.getUint32(at);
 }
 
 /** The value itself, or a copy of what becomes something else. */
@@ -96,11 +122,8 @@ function toJson(value: unknown): unknown {
   return typeof value === "bigint" ? Number(value) : value;
 }
 
-function fromMsgpack(value: unknown): unknown {
-  if (typeof value === "bigint" && value !== BigInt.asIntN(64, value) && value !== BigInt.asUintN(64, value))
-    throw new TypeError("extensions are not known");
-  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value;
-  throw new TypeError("extensions are not known");
+function asItIs(value: unknown): unknown {
+  return value;
 }
 
 function toMsgpack(value: unknown): unknown {
