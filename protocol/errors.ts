@@ -79,7 +79,10 @@ export const errorTable = {
     text: "a page of this Origin may not send a request that changes something; answered with 403",
   },
   "request.method": { close: 1008, text: "a request's method is CONNECT, TRACE or TRACK; answered with 405" },
-  "request.tooLarge": { close: 1009, text: "a request's body is larger than MESSAGE_BYTES; answered with 413" },
+  "request.tooLarge": {
+    close: 1009,
+    text: "a request's body is larger than MESSAGE_BYTES, or what it delivers than a message of NATS; answered with 413",
+  },
   "request.tooSlow": { close: 1008, text: "a request's body arrived too slowly; answered with 408" },
   "url.tooLong": { close: 1008, text: "a request's path and query are longer than URL_BYTES; answered with 414" },
   "route.unknown": { close: 1008, text: "no handler serves this path; answered with 404" },

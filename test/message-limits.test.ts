@@ -74,6 +74,17 @@ describe.each([{}, { MESSAGE_BYTES: String(1024 * 1024) }])("with %j and nothing
     expect((await post(Buffer.concat([largest, Buffer.from("1")]))).status).toBe(413);
   });
 
+  test("messages to a session that become more than a message of NATS holds are refused, and all others go on", async () => {
+    const other = await opened("echo");
+    const session = `${system.url.replace("ws", "http")}/relay/session`;
+    await (await fetch(session)).text();
+    // Each byte is no UTF-8, and so becomes one character of three.
+    const answer = await fetch(session, { method: "POST", body: Buffer.alloc(limits.MESSAGE_BYTES, 0xff) });
+    expect(answer.status).toBe(3 * limits.MESSAGE_BYTES < neededPayloadBytes(limits) ? 204 : 413);
+    other.send(largest);
+    await expectLargest(other);
+  });
+
   test("one that waits for a worker", async () => {
     const client = await opened("echo");
     await system.live("worker")[0]?.end();

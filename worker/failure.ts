@@ -10,7 +10,10 @@ import type { TaskToRun } from "./tasks.ts";
 import type { HookName } from "./turn.ts";
 
 /** Thrown by our own parsing and checking alone, never by a handler's code. */
-const codes = ["message.tooLarge", "message.invalid", "message.notJson", "request.malformed", "request.method", "auth.refused"] as const;
+const codes = [
+  ...(["message.tooLarge", "message.invalid", "message.notJson"] as const),
+  ...(["request.malformed", "request.method", "request.tooLarge", "auth.refused"] as const),
+] as const;
 const clientFaults: ReadonlySet<ErrorCode> = new Set(codes);
 export type ClientFaultCode = (typeof codes)[number];
 

@@ -65,7 +65,7 @@ export function refusalOf({ code, message }: CodedError): { status: number; head
   if (code === "request.method") return { status: 405, headers: [type, ["allow", allowedMethods]], text: message };
   // RFC 9110, 15.5.2: with a challenge.
   if (code === "auth.refused") return { status: 401, headers: [type, ["www-authenticate", "Bearer"]], text: message };
-  return { status: 400, headers: [type], text: message };
+  return { status: code === "request.tooLarge" ? 413 : 400, headers: [type], text: message };
 }
 
 function parse({ method, path, query, headers: given, body }: RequestBody, signal: AbortSignal): ClientRequest {

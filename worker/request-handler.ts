@@ -28,7 +28,7 @@ type HeaderList = ReadonlyArray<readonly [string, string]>;
 export interface RequestHandlerOptions {
   readonly handlers: RouteTable<Handler>;
   readonly release: string;
-  readonly limits: { readonly stateBytes: number; readonly turnTimeoutMs: number };
+  readonly limits: { readonly stateBytes: number; readonly recordBytes: number; readonly turnTimeoutMs: number };
   readonly app: App;
   readonly hub: LinkHub;
   /** Told of requests that could not be parsed. */
@@ -149,7 +149,7 @@ export class RequestHandler {
       } catch (error) {
         throw request.clientFaultOf(error);
       }
-      if (response instanceof SessionAnswer) return sessionReply(response, { handler, level: body.level, stateBytes: limits.stateBytes });
+      if (response instanceof SessionAnswer) return sessionReply(response, { handler, level: body.level, ...limits });
       if (!(response instanceof Response)) throw new TypeError("onRequest must return a Response");
       return response;
     });

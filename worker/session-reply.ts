@@ -1,5 +1,6 @@
 // What a handler has answered with a session becomes a record.
 
+import { CodedError } from "../protocol/errors.ts";
 import { needLevel } from "../protocol/level.ts";
 import { packValue } from "../protocol/msgpack.ts";
 import { toGateway } from "../protocol/records.ts";
@@ -17,12 +18,19 @@ interface SessionReplyOptions {
   /** Of the gateway that has asked. */
   readonly level: number | undefined;
   readonly stateBytes: number;
+  /** As much as one message to the gateway holds. */
+  readonly recordBytes: number;
 }
 
-/** @throws {CodedError} "gateway.outdated", "identity.invalid", "state.invalid", "state.tooLarge", "response.tooLarge" */
+/** @throws {CodedError} "gateway.outdated", "identity.invalid", "state.invalid", "state.tooLarge", "response.tooLarge", "request.tooLarge" */
 export async function sessionReply({ plan }: SessionAnswer, options: SessionReplyOptions): Promise<Reply> {
-  needLevel(options.level, 1, "a session");
-  return { type: toGateway.session, bytes: packValue(await bodyOf(plan, options)) };
+  const { level, recordBytes } = options;
+  needLevel(level, 1, "a session");
+  const bytes = packValue(await bodyOf(plan, options));
+  if (bytes.length <= recordBytes) return { type: toGateway.session, bytes };
+  // What a client sends can grow: each message has a head of its own, and a byte that is no UTF-8 becomes three.
+  const code = plan.kind === "deliver" ? "request.tooLarge" : "response.tooLarge";
+  throw new CodedError(code, `the answer with a session has ${bytes.length} bytes, at most ${recordBytes} are possible`);
 }
 
 /** Of a WebSocket that is to take the place of a session. @throws {CodedError} "session.invalid", "gateway.outdated" */

@@ -6,7 +6,7 @@ import { sessionKey, sessionReply } from "./session-reply.ts";
 import { Bench, close, message } from "./testing/turn-bench.ts";
 
 const receive: Receive = { mode: "poll", maxBytes: 1, missing: "again", busy: { frame: "busy" } };
-const options = { handler: { state: type<{ a: number }>({ a: 1 }) }, level: 1, stateBytes: 1_000 };
+const options = { handler: { state: type<{ a: number }>({ a: 1 }) }, level: 1, stateBytes: 1_000, recordBytes: 1_000 };
 
 test.each([
   ["a key of nothing", () => receiveFrames({ key: "", receive }), "a key is text of 1 to 128 bytes"],
@@ -43,6 +43,14 @@ test("a gateway that knows of no sessions: the handler is told so", async () => 
     code: "gateway.outdated",
   });
   expect(() => sessionKey("k", 0)).toThrow(expect.objectContaining({ code: "gateway.outdated" }));
+});
+
+test("what is more than a record holds is refused: as the client's fault, where it is what the client has sent", async () => {
+  const missing = { status: 404 };
+  const large = deliverMessages({ key: "k", messages: Array(501).fill(""), response: {}, missing });
+  await expect(sessionReply(large, { ...options, recordBytes: 500 })).rejects.toMatchObject({ code: "request.tooLarge" });
+  const wide = receiveFrames({ key: "k", receive: { ...receive, before: "x".repeat(500) } });
+  await expect(sessionReply(wide, { ...options, recordBytes: 500 })).rejects.toMatchObject({ code: "response.tooLarge" });
 });
 
 test("the move is the last effect of its turn, and no event behind it is handled here", () => {

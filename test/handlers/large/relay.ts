@@ -1,6 +1,7 @@
 // Passes a message on as it came, by each of the ways that there are.
 
 import { type App, defineHandler } from "../../../worker/handler.ts";
+import { deliverMessages, openSession } from "../../../worker/session.ts";
 
 const started: { app?: App } = {};
 
@@ -20,5 +21,10 @@ export default defineHandler({
     if (how === "app.publish") await started.app?.publish("large", message.bytes());
     if (how === "app.send") await started.app?.send(conn.id, message.bytes());
   },
-  onRequest: async (request) => new Response(await request.arrayBuffer()),
+  async onRequest(request, { params: { how } }) {
+    if (how !== "session") return new Response(await request.arrayBuffer());
+    const [key, missing] = ["session", { status: 404 }];
+    if (request.method === "POST") return deliverMessages({ key, messages: [await request.text()], response: { status: 204 }, missing });
+    return openSession({ key, idleMs: 60_000, receive: { mode: "poll", maxBytes: 1_000, missing, busy: { response: missing } } });
+  },
 });
