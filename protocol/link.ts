@@ -11,7 +11,7 @@ import { type Batch, BatchBuilder, encodeEmptyBatch, type RecordHead } from "./e
 import { SendWindow, type SendWindowLimits } from "./send-window.ts";
 
 export interface LinkLimits extends SendWindowLimits {
-  /** A batch is sent before it grows beyond this, below NATS' max_payload, or when it has so many records. */
+  /** What would make a batch larger, or comes when it has so many records, goes into the next one. Below NATS' max_payload. */
   readonly batchBytes: number;
   readonly batchRecords: number;
   /** How long an acknowledgement is awaited before all is sent again; doubles up to eight times as long. */

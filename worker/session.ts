@@ -4,6 +4,8 @@
 import { CodedError } from "../protocol/errors.ts";
 import { longestSessionMs, preludeBytes, receiveBytes, sessionKeyBytes } from "../protocol/session.ts";
 
+export { longestSessionMs, receiveBytes };
+
 /** An answer that may not be needed: a Response, of its own for each request, with at most 64 KiB; or what is cheaper to make. */
 export type SessionResponse = Response | { readonly status?: number; readonly headers?: Headers; readonly body?: string };
 type Headers = Readonly<Record<string, string>>;

@@ -89,8 +89,8 @@ export class TestApp<State = unknown> {
   }
 
   /** Asks onRequest, plain HTTP: 400 where it lets an error of reading a body through. @param url `/chat/blue?name=Ada` */
-  async request(url: string, init: RequestInit = {}): Promise<Response> {
-    const answer = await this.answer(url, init, false);
+  async request(url: string, { sessionMissing = false, ...init }: RequestInit & { sessionMissing?: boolean } = {}): Promise<Response> {
+    const answer = await this.answer(url, init, sessionMissing);
     if (answer instanceof Response) return answer;
     throw new Error("onRequest has answered with a session: app.session(url) shows it");
   }

@@ -42,8 +42,10 @@ function stage() {
   const [webSocket, session] = [connect(1), connect(2)];
   webSocket.socket = socket;
   const moves = new SessionMoves({ clients, closing: never });
-  moves.add(webSocket, { connection: session, socket: { isOpen: true, moveTo: never } as unknown as SessionSocket });
-  return { clients, address, webSocket, session, moves };
+  const paused: string[] = [];
+  const pause = (_by: object, frame: string) => void paused.push(frame);
+  moves.add(webSocket, { connection: session, socket: { isOpen: true, moveTo: never, resume: never, pause } as unknown as SessionSocket });
+  return { clients, address, webSocket, session, moves, paused };
 }
 
 test("what has come behind the message of the move is the session's, and counts once for its address and its user", () => {
@@ -56,4 +58,12 @@ test("what has come behind the message of the move is the session's, and counts 
   );
   // 65 messages, at 100 a second, from 1,000 ms on.
   expect([address.messages, session.meter?.user?.messages]).toEqual([1_650, 1_650]);
+});
+
+test("a session is not paused by a WebSocket that has closed before its turn asked for it: nothing would resume it", () => {
+  const { webSocket, moves, paused } = stage();
+  webSocket.socket = undefined;
+  moves.closed(webSocket);
+  moves.pause(webSocket, "6");
+  expect(paused).toEqual([]);
 });

@@ -46,9 +46,9 @@ export class SessionMoves {
     this.movers.get(connection)?.socket.resume(connection);
   }
 
-  /** See `conn.pauseSession`. */
+  /** See `conn.pauseSession`. Nothing would resume it where the WebSocket has closed meanwhile. */
   pause(connection: Connection, frame: string): void {
-    this.movers.get(connection)?.socket.pause(connection, frame);
+    if (connection.socket !== undefined) this.movers.get(connection)?.socket.pause(connection, frame);
   }
 
   /**

@@ -39,6 +39,8 @@ const clients: ReadonlyArray<{
   { page: "wampy", uses: "websocket", isDeafToItself: true },
   { page: "reconnecting-websocket", uses: "websocket" },
   { page: "reconnecting-websocket", uses: "websocket" },
+  { page: "partysocket", uses: "websocket" },
+  { page: "partysocket", uses: "websocket" },
 ];
 
 /**

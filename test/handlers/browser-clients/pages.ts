@@ -15,6 +15,7 @@ export default defineHandler({
       "lib/sockjs.js": packaged("sockjs-client/dist/sockjs.min.js"),
       "lib/autobahn.js": packaged("autobahn-browser/autobahn.min.js"),
       "lib/wampy.js": packaged("wampy/dist/browser/wampy.min.js"),
+      "lib/partysocket.js": packaged("partysocket/dist/ws.js"),
       "lib/reconnecting-websocket.js": packaged("reconnecting-websocket/dist/reconnecting-websocket-iife.min.js"),
     },
   }),

@@ -4,7 +4,9 @@
 import { randomBytes } from "node:crypto";
 import { CodedError, checkEvery } from "../../adapter.ts";
 import type { Closing, Connection, Message, Turn, UpgradeRequest, Welcome } from "../../handler.ts";
-import { binaryOf, isLonger, packetType } from "./packet.ts";
+import { longestSessionMs, receiveBytes } from "../../session.ts";
+import { checkCount } from "../options.ts";
+import { binaryOf, isLonger, packetType, transportErrorCode } from "./packet.ts";
 import { isSid, pollingHook, refusal } from "./polling.ts";
 
 export interface EngineOptions {
@@ -47,13 +49,9 @@ export interface EngineUser<State extends EngineState> {
 
 /** Source: RFC 6455, section 7.4.1. */
 const tooLargeCode = 1009;
-/** What closes a connection that cannot go on, and whose client may begin another one. */
-export const transportErrorCode = 4012;
 const pingTimeoutReason = "ping timeout";
 /** As late as the gateway may be with a heartbeat: whoever has not answered in time is gone then. */
 const lateMs = 60;
-/** As of timers. */
-const mostCount = 2 ** 31 - 1;
 const upgradeTimer = "engine.io upgrade";
 /** How long a WebSocket may take for its place. Source: Engine.IO's server. */
 const upgradeTimeoutMs = 10_000;
@@ -72,7 +70,8 @@ export function engineHooks<State extends EngineState>(
   const { pingInterval, pingTimeout } = heartbeatOf(options);
   checkEvery("pingInterval", pingInterval);
   checkCount("pingTimeout", pingTimeout);
-  checkCount("maxHttpBufferSize", maxHttpBufferSize);
+  checkCount("pingInterval and pingTimeout together", pingInterval + pingTimeout, longestSessionMs);
+  checkCount("maxHttpBufferSize", maxHttpBufferSize, receiveBytes);
   const origins = cors === undefined ? options.origins : [cors.origin].flat();
   const newSid = () => randomBytes(15).toString("base64url");
   return {
@@ -133,12 +132,6 @@ export function engineHooks<State extends EngineState>(
       return user.closed(conn, reasonOf(closing), turn);
     },
   };
-}
-
-/** Of milliseconds or bytes. @throws {CodedError} "handler.invalid" */
-export function checkCount(option: string, value: number): void {
-  if (Number.isInteger(value) && value >= 1 && value <= mostCount) return;
-  throw new CodedError("handler.invalid", `${option} is ${JSON.stringify(value)}: it is a whole number from 1 to ${mostCount}`);
 }
 
 /** A WebSocket that has yet to take the place of its session's polls. */

@@ -42,3 +42,27 @@ test.each<[string, Omit<SocketIoOptions, "path">, object]>([
     "access-control-max-age": "600",
   });
 });
+
+const poll = "/socket.io/?EIO=4&transport=polling";
+
+test("the answer that opens a session has the headers of onUpgrade, as a WebSocket's has", async () => {
+  const headers = { "set-cookie": "seen=1; HttpOnly" };
+  const app = await testHandler(socketIo({ path: "/socket.io/*", onUpgrade: () => ({ headers }) }, () => undefined));
+  expect(await app.session(poll)).toMatchObject({ kind: "open", receive: { headers } });
+});
+
+test("a page of another site that may poll can read why onUpgrade refuses it", async () => {
+  const onUpgrade = () => new Response("log in first", { status: 401, headers: { "www-authenticate": "Bearer" } });
+  const app = await testHandler(socketIo({ path: "/socket.io/*", cors: { origin: page }, onUpgrade }, () => undefined));
+  const refused = await app.request(poll, { headers: { origin: page } });
+  expect([refused.status, await refused.text(), Object.fromEntries(refused.headers)]).toEqual([
+    401,
+    "log in first",
+    { "content-type": "text/plain;charset=UTF-8", "www-authenticate": "Bearer", ...own },
+  ]);
+});
+
+test("two polls at once end a session by a transport error: its client may come back to it", async () => {
+  const app = await testHandler(socketIo({ path: "/socket.io/*" }, () => undefined));
+  expect(await app.session(poll)).toMatchObject({ receive: { busy: { close: { code: 4012, last: "1" } } } });
+});

@@ -4,7 +4,8 @@
 import { matchesOrigin, upgradeRequestOfHttp } from "../../adapter.ts";
 import type { RequestContext, UpgradeRequest, Welcome } from "../../handler.ts";
 import { deliverMessages, openSession, type Receive, receiveFrames, type SessionAnswer, type SessionResponse } from "../../session.ts";
-import { binaryOf, isLonger, packetType } from "./packet.ts";
+import { withHeaders } from "../response-headers.ts";
+import { binaryOf, isLonger, packetType, transportErrorCode } from "./packet.ts";
 
 /** Between two packets of a body. Source: "Packet encoding". */
 const separator = "\x1e";
@@ -56,16 +57,20 @@ export function pollingHook({ maxBytes, idleMs, cors: allowed, newSid, initial, 
     const missing = answer(JSON.stringify(refusals.session), 400);
     const receive: Receive = {
       ...{ mode: "poll", maxBytes, between: separator, binaryBefore: "b", missing, headers: head },
-      busy: { response: answer(JSON.stringify(refusals.request), 400), close: { code: 4000, reason: "two polls", last: "1" } },
+      busy: {
+        response: answer(JSON.stringify(refusals.request), 400),
+        close: { code: transportErrorCode, reason: "two polls", last: packetType.close },
+      },
       gone: { code: 1006, reason: "" },
     };
     if (key === null) {
       if (request.method !== "GET") return refused("method");
       const welcome = await admit(upgradeRequestOfHttp(request, context));
-      if (welcome instanceof Response) return welcome;
+      if (welcome instanceof Response) return withHeaders(welcome, cors);
       const sid = newSid();
-      const { user, expiresAt } = welcome ?? {};
-      return openSession({ user, expiresAt, key: sid, state: { ...initial, sid }, idleMs, receive });
+      const { user, expiresAt, headers } = welcome ?? {};
+      const first = { ...receive, headers: { ...head, ...headers } };
+      return openSession({ user, expiresAt, key: sid, state: { ...initial, sid }, idleMs, receive: first });
     }
     if (request.method === "GET") return receiveFrames({ key, receive });
     if (request.method !== "POST") return refused("method");

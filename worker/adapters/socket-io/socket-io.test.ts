@@ -321,14 +321,12 @@ test("pings that are more often than a heartbeat can be are refused", () => {
 });
 
 test.each([
-  ["connectTimeout", "45s", '"45s"'],
-  ["pingTimeout", 0, "0"],
-  ["maxHttpBufferSize", 1.5, "1.5"],
-])("%s is a number of milliseconds or bytes, and %j is refused before anybody connects", (name, value, shown) => {
+  ["connectTimeout", "45s", '"45s"', 2_147_483_647],
+  ["pingTimeout", 0, "0", 2_147_483_647],
+  ["maxHttpBufferSize", 1.5, "1.5", 67_108_864],
+])("%s is a number of milliseconds or bytes, and %j is refused before anybody connects", (name, value, shown, most) => {
   const options = { path: "/socket.io/*", [name]: value } as unknown as SocketIoOptions;
-  expect(() => socketIo(options, () => undefined)).toThrow(
-    `handler.invalid: ${name} is ${shown}: it is a whole number from 1 to 2147483647`,
-  );
+  expect(() => socketIo(options, () => undefined)).toThrow(`handler.invalid: ${name} is ${shown}: it is a whole number from 1 to ${most}`);
 });
 
 test.each([
@@ -372,4 +370,60 @@ test("an auth that no state can hold is the client's fault", async () => {
   const ada = await client();
   await ada.send('40/other,{"name":"\\ud800"}');
   expect(ada.closed).toEqual({ code: 1007, reason: "message.invalid" });
+});
+
+test.each([
+  ["the client leaves", (ada: { send(frame: string): Promise<unknown>; close(code: number): Promise<unknown> }) => ada.send("41")],
+  ["the connection closes", (ada: { close(code: number): Promise<unknown> }) => ada.close(1000)],
+])("where %s, a listener of disconnect that disconnects runs once, and what it emits arrives", async (_, leave) => {
+  let runs = 0;
+  const { client } = await serve((io) => {
+    io.on("connection", (socket) => {
+      socket.on("disconnect", () => {
+        runs++;
+        socket.disconnect(true);
+        io.emit("left");
+      });
+    });
+  });
+  const [ada, bob] = [await client(), await client()];
+  await leave(ada);
+  expect([runs, ada.errors, events(bob)]).toEqual([1, [], ['42["left"]']]);
+});
+
+test("who is in a namespace that another release does not have is told, and stays in the others", async () => {
+  const echo = (socket: Socket) => void socket.on("echo", (text) => socket.emit("echo", text));
+  const { app, client } = await serve((io) => {
+    io.on("connection", echo);
+    io.of("/chat").on("connection", echo);
+  });
+  const ada = await client();
+  await ada.send("40/chat,");
+  await app.deploy(socketIo({ path: "/socket.io/*" }, (io) => void io.on("connection", echo)));
+  await ada.send('42["echo","still here"]');
+  expect(events(ada).slice(1)).toEqual(["41/chat,", '42["echo","still here"]']);
+});
+
+test("attachments that do not come are not waited for without end", async () => {
+  const { app, client } = await serve((io) => void io.on("connection", (socket) => void socket.on("file", (_file, done) => done())));
+  const [ada, bob] = [await client(), await client()];
+  for (const each of [ada, bob]) {
+    await each.send('452-1["file",[{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]]');
+    await each.send(new Uint8Array(5_000));
+  }
+  await bob.send(new Uint8Array(1));
+  for (let step = 0; step < 3; step++) {
+    app.advance(15_000);
+    for (const each of [ada, bob]) await each.send("3");
+  }
+  app.advance(15_000);
+  await expect.poll(() => ada.closed).toEqual({ code: 4012, reason: "attachments missing" });
+  expect([events(bob)[0], bob.closed]).toEqual(["431[]", undefined]);
+});
+
+test.each<[Omit<SocketIoOptions, "path">, string]>([
+  [{ maxHttpBufferSize: 1e8 }, "maxHttpBufferSize is 100000000: it is a whole number from 1 to 67108864"],
+  [{ pingInterval: 3_000_000, pingTimeout: 3_000_000 }, "pingInterval and pingTimeout together is 6000000"],
+])("what no session over HTTP can have is refused when the handler is made: %j", (options, message) => {
+  expect(() => socketIo({ path: "/socket.io/*", ...options }, () => undefined)).toThrow(message);
 });

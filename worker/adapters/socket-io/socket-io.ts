@@ -22,9 +22,11 @@ import {
   type UpgradeRequest,
   type Welcome,
 } from "../../handler.ts";
-import { checkCount, type EngineOptions, engineHooks, type Settled } from "../engine-io/engine.ts";
+import { type EngineOptions, engineHooks, type Settled } from "../engine-io/engine.ts";
+import { transportErrorCode } from "../engine-io/packet.ts";
+import { checkCount, checkNames } from "../options.ts";
 import { Server } from "./api/namespace.ts";
-import { ackTimer, connectTimer, Session } from "./protocol/session.ts";
+import { ackTimer, attachmentsTimer, connectTimer, Session } from "./protocol/session.ts";
 import { type Conn, Outlet, RunningTurn, runIn, type SessionState } from "./protocol/turn.ts";
 import { Recovery, type RecoveryOptions } from "./recovery/recovery.ts";
 import type { Order } from "./rooms/broadcast.ts";
@@ -138,6 +140,7 @@ export function socketIo<Data = Record<string, unknown>>(options: SocketIoOption
     received: (conn, data, turn) => visit(conn, turn, received, data),
     timer: (conn, name, turn) => {
       if (name === connectTimer) return conn.close(4001, "connect timeout");
+      if (name === attachmentsTimer) return conn.close(transportErrorCode, "attachments missing");
       if (name === ackTimer) return visit(conn, turn, giveUpAcks, undefined);
     },
     closed: (conn, reason, turn) => visit(conn, turn, closed, reason),
@@ -157,11 +160,4 @@ export function socketIo<Data = Record<string, unknown>>(options: SocketIoOption
     },
     onPublish: (conn, topic, message, turn) => visit(conn, turn, ordered, { topic, order: message.json() as Order }),
   });
-}
-
-function checkNames(what: string, given: object = {}, known: object): void {
-  for (const name of Object.keys(given)) {
-    if (Object.hasOwn(known, name)) continue;
-    throw new CodedError("handler.invalid", `${what} has no option ${name} here: it has ${Object.keys(known).join(", ")}`);
-  }
 }

@@ -16,6 +16,11 @@ export function withConnection(inner: Connection, hook: (conn: Connection) => un
   return after(hook(own as unknown as Connection), () => sendClose(own));
 }
 
+/** @param conn a hook's. */
+export function isClosing(conn: Connection): boolean {
+  return (conn as unknown as SockJsConnection).closing !== undefined;
+}
+
 class SockJsConnection extends InFrontOf<Connection> implements Pick<Connection, "params" | "send" | "publish" | "subscribe" | "close"> {
   closing: { readonly code: number; readonly reason: string } | undefined;
 

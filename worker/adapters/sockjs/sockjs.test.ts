@@ -284,3 +284,26 @@ test.each([
 test.each([{ on: {} }, { onRequest: () => new Response() }, { transports: [] }])("an option that there is not: %o", (option) => {
   expect(() => sockjs({ path: "/echo", ...option })).toThrowError(expect.objectContaining({ code: "handler.invalid" }));
 });
+
+test("what is behind a message whose hook closes is not handled, though it came in the same frame", async () => {
+  const app = await testHandler(chat);
+  const [ada, bob] = [await app.connect(ws("a")), await app.connect(ws("b"))];
+  await ada.send('["bye","one more"]');
+  expect(ada.closed).toEqual({ code: 3000, reason: "Go away!" });
+  expect(bob.frames.slice(2)).toEqual(['a["guest left with 3000"]']);
+});
+
+test("a page of another site can read why onUpgrade refuses it", async () => {
+  const onUpgrade = () => new Response("log in first", { status: 401 });
+  const app = await testHandler(sockjs({ path: "/chat", origins: ["*"], onUpgrade }));
+  const request = { method: "POST", headers: { origin: "https://app.example" }, sessionMissing: true };
+  const refused = await app.request("/chat/000/a/xhr", request);
+  expect([refused.status, refused.headers.get("access-control-allow-origin")]).toEqual([401, "https://app.example"]);
+});
+
+test.each([{ disconnectMs: 0 }, { disconnectMs: 3_600_001 }, { responseBytes: 2 ** 30 }])(
+  "what no session can have is refused when the handler is made: %j",
+  (options) => {
+    expect(() => sockjs({ path: "/chat", ...options })).toThrow(/(disconnectMs|responseBytes) is \d+: it is a whole number from 1 to/);
+  },
+);

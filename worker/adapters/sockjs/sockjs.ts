@@ -4,7 +4,9 @@
 import { after, CodedError, checkEvery, type PathParams, upgradeRequestOfHttp, validate } from "../../adapter.ts";
 import type { Connection, Handler, HandlerOptions, Hooks, Message, Schema, Turn } from "../../handler.ts";
 import { defineHandler } from "../../handler.ts";
-import { appOf, isRaw, turnOf, withConnection } from "./connection.ts";
+import { longestSessionMs, receiveBytes } from "../../session.ts";
+import { checkCount } from "../options.ts";
+import { appOf, isClosing, isRaw, turnOf, withConnection } from "./connection.ts";
 import { heartbeatFrame, messagesOfFrame, openFrame, parseMessages, TextMessage } from "./frames.ts";
 import { corsHeaders, greeting, iframe, iframePath, info, notFound, refused, sessionCookie, wrongMethod } from "./pages.ts";
 import { answerSession } from "./transports.ts";
@@ -52,6 +54,8 @@ export function sockjs<
   for (const name of ["on", "onRequest"] as const)
     if (name in hooks) throw new CodedError("handler.invalid", `${name} cannot be had with SockJS`);
   checkEvery("heartbeatMs", heartbeatMs);
+  checkCount("disconnectMs", disconnectMs, longestSessionMs);
+  checkCount("responseBytes", responseBytes, receiveBytes);
   const inner = defineHandler(hooks as unknown as HandlerOptions<string, undefined, undefined>) as unknown as Handler;
   const mostMessages = Math.min(frameMessages, inner.limits?.messages.count ?? frameMessages);
   const { path, origins, onUpgrade, onOpen, onClose, onError, onAdopt, onExpire, onTimer, onPublish, onStart, onGatewayLost } = inner;
@@ -82,7 +86,7 @@ export function sockjs<
       if (texts.length > mostMessages) return conn.close(3000, "Too many messages in one frame.");
       // What was flushed before a worker died has counted.
       if (texts.length > 1 && turn.flushed === 0) conn.countMessages(texts.length - 1);
-      return withConnection(conn, (own) => each(texts, (text) => receive(inner, own, text, turnOf(turn))));
+      return withConnection(conn, (own) => each(own, texts, (text) => receive(inner, own, text, turnOf(turn))));
     },
 
     onPublish(conn, topic, message, turn) {
@@ -90,7 +94,7 @@ export function sockjs<
       // Of its subscriptions: see SockJsConnection.
       if (isRaw(conn)) return texts.forEach((text) => conn.send(text));
       if (onPublish === undefined) throw new CodedError("hook.invalid", "subscribe with hook needs an onPublish in the handler");
-      return withConnection(conn, (own) => each(texts, (text) => onPublish(own, topic, text, turnOf(turn))));
+      return withConnection(conn, (own) => each(own, texts, (text) => onPublish(own, topic, text, turnOf(turn))));
     },
 
     ...(onClose && { onClose: (conn, closing, turn) => withConnection(conn, (own) => onClose(own, closing, turnOf(turn))) }),
@@ -138,12 +142,13 @@ export function sockjsGreeting(path: string): Handler {
 }
 
 // Mostly one, and then without a promise where the hook returns none.
-function each(texts: readonly string[], take: (message: TextMessage) => unknown): unknown {
-  return texts.length === 1 ? take(new TextMessage(texts[0] ?? "")) : oneByOne(texts, take);
+function each(own: Connection, texts: readonly string[], take: (message: TextMessage) => unknown): unknown {
+  return texts.length === 1 ? take(new TextMessage(texts[0] ?? "")) : oneByOne(own, texts, take);
 }
 
-async function oneByOne(texts: readonly string[], take: (message: TextMessage) => unknown): Promise<void> {
-  for (const text of texts) await take(new TextMessage(text));
+// As where they come alone: what is behind one whose turn closes the connection is not handled.
+async function oneByOne(own: Connection, texts: readonly string[], take: (message: TextMessage) => unknown): Promise<void> {
+  for (const text of texts) if (!isClosing(own)) await take(new TextMessage(text));
 }
 
 function receive({ message: schema, onMessage }: Handler, conn: Connection, message: Message, turn: Turn): unknown {

@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto";
 import type { RequestContext, Welcome } from "../../handler.ts";
 import { deliverMessages, openSession, type Receive, receiveFrames, type SessionAnswer } from "../../session.ts";
+import { withHeaders } from "../response-headers.ts";
 import { closeFrame, parseMessages } from "./frames.ts";
 import { notCached, notFound, preflight, refused, wrongMethod } from "./pages.ts";
 
@@ -96,7 +97,7 @@ export async function answerSession(
   };
   if (!sessionMissing) return receiveFrames({ key, receive });
   const welcome = await asked.onUpgrade();
-  if (welcome instanceof Response) return welcome;
+  if (welcome instanceof Response) return withHeaders(welcome, asked.headers);
   return openSession({
     key,
     user: welcome?.user,

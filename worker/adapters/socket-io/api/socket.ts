@@ -155,7 +155,8 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
   /** @param close Whether the whole connection is closed, with its sockets in other namespaces. */
   disconnect(close = false): this {
     const turn = this.own((socket) => socket.disconnectSockets(close));
-    if (turn !== undefined) this.client.disconnect(this.place, turn, close);
+    // It may be asked for by a listener of "disconnect".
+    if (turn !== undefined && this.connected) this.client.disconnect(this.place, turn, close);
     return this;
   }
 

@@ -5,7 +5,9 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { after, allOf } from "../../../adapter.ts";
-import { invalid, tooLarge, transportErrorCode } from "../../engine-io/engine.ts";
+import { invalid, tooLarge } from "../../engine-io/engine.ts";
+import { transportErrorCode } from "../../engine-io/packet.ts";
+import { isWellFormed } from "../../well-formed.ts";
 import { through } from "../api/middleware.ts";
 import type { Found, Server } from "../api/namespace.ts";
 import { type Client, Socket } from "../api/socket.ts";
@@ -15,9 +17,12 @@ import { type Conn, memberInfo, RunningTurn, runIn, type SocketState } from "./t
 
 export const ackTimer = "socket.io acks";
 export const connectTimer = "socket.io connect";
+export const attachmentsTimer = "socket.io attachments";
 
 /** So much of a packet whose attachments have not all come is in the connection's state; more is in this worker's memory. */
 const incomingStateBytes = 4 * 1024;
+/** For how long it is kept there. */
+const attachmentsMs = 60_000;
 /** How long a deploy waits for them. */
 const stayMs = 10_000;
 /** What clients have told with all their `auth`: it is in the state. */
@@ -57,13 +62,18 @@ export class Session<Data> implements Client {
     const rerun = new RunningTurn(turn.conn, turn, turn);
     const settling = Object.entries(turn.conn.state.sockets).map(([name, state]) => {
       const found = this.io.find(name);
-      if (found === undefined) return runIn(turn, () => this.forget(name, turn));
+      if (found === undefined) return runIn(turn, () => this.dropped(name, turn));
       const socket = this.add(found.place, turn.conn, state as SocketState);
       if (state.isConnecting) return undefined;
       socket.isNew = false;
       return runIn(rerun, () => allOf(found.nsp.listeners.map((listener) => listener(socket))));
     });
     return allOf(settling);
+  }
+
+  private dropped(name: string, turn: RunningTurn): void {
+    turn.conn.send(framesOf(encodePacket({ type: packetType.disconnect, nsp: name })));
+    this.forget(name, turn);
   }
 
   /** @param data What an Engine.IO message carries. @throws {CodedError} "message.invalid" */
@@ -80,7 +90,10 @@ export class Session<Data> implements Client {
     if (before === undefined) return turn.conn.close(transportErrorCode, "attachments lost");
     const parts = [...before, data] as Uint8Array[];
     if (parts.length < attachmentsOf(incoming.text)) return this.awaitAttachments(turn, incoming.text, parts);
-    if (this.parts !== undefined) turn.conn.stay(0);
+    if (this.parts !== undefined) {
+      turn.conn.stay(0);
+      turn.conn.clearTimer(attachmentsTimer);
+    }
     this.parts = undefined;
     turn.state.incoming = undefined;
     return this.handle(decodePacket(incoming.text, parts), turn);
@@ -90,9 +103,11 @@ export class Session<Data> implements Client {
     const bytes = parts.reduce((sum, { length }) => sum + length, text.length);
     if (bytes > this.limitBytes) throw tooLarge("a packet with its attachments", this.limitBytes);
     if (text.length > incomingStateBytes) throw invalid(`the text of a packet with attachments has at most ${incomingStateBytes} bytes`);
-    this.parts = bytes > incomingStateBytes ? parts : undefined;
+    const isLarge = bytes > incomingStateBytes;
+    if (isLarge && this.parts === undefined) turn.conn.setTimer(attachmentsTimer, attachmentsMs);
+    this.parts = isLarge ? parts : undefined;
     // A deploy waits for the rest.
-    if (this.parts !== undefined) turn.conn.stay(stayMs);
+    if (isLarge) turn.conn.stay(stayMs);
     turn.state.incoming = this.parts === undefined ? { text, parts } : { text };
   }
 
@@ -172,7 +187,8 @@ export class Session<Data> implements Client {
   }
 
   disconnect(place: Place, turn: RunningTurn, close: boolean): void {
-    for (const socket of [...this.sockets.values()].filter((each) => close || each.place === place)) {
+    const sockets = [...this.sockets.values()].filter(({ connected }) => connected);
+    for (const socket of sockets.filter((each) => close || each.place === place)) {
       socket.sendOwn(turn);
       socket.packet(packetType.disconnect, undefined);
       turn.waited ??= [];
@@ -258,11 +274,4 @@ function quit(place: Place, { conn }: RunningTurn): void {
 /** Source: "Connection to a namespace". */
 function refuse({ conn }: RunningTurn, nsp: string, { message, data }: Error & { readonly data?: unknown }): void {
   conn.send(framesOf(encodePacket({ type: packetType.connectError, nsp, data: { message, data } })));
-}
-
-/** Whether a state can hold it. */
-function isWellFormed(value: unknown): boolean {
-  if (typeof value === "string") return value.isWellFormed();
-  if (typeof value !== "object" || value === null) return true;
-  return Object.entries(value).every(([key, each]) => key.isWellFormed() && isWellFormed(each));
 }

@@ -1,0 +1,8 @@
+// For pages of other sites, which may read an answer where it says so: also one that a handler has made.
+
+/** @returns the response, with these headers beside its own. */
+export function withHeaders({ body, status, statusText, headers: own }: Response, more: Readonly<Record<string, string>>): Response {
+  const headers = new Headers(own);
+  for (const [name, value] of Object.entries(more)) headers.set(name, value);
+  return new Response(body, { status, statusText, headers });
+}
