@@ -164,7 +164,8 @@ export function publishKeptPayload(topic: string, frame: Frame, keep: Retention,
 /** @throws {CodedError} "except.invalid" */
 export function checkExcept(except: unknown): readonly string[] {
   const isList = Array.isArray(except) && except.length <= exceptLimit;
-  if (isList && except.every((id) => typeof id === "string" && gatewayOf(id) !== "" && id.length <= 255)) return except;
+  // Bytes: what is longer would be taken for a part of the message.
+  if (isList && except.every((id) => typeof id === "string" && gatewayOf(id) !== "" && Buffer.byteLength(id) <= 255)) return except;
   throw new CodedError("except.invalid", `except is a list of at most ${exceptLimit} ids of connections: conn.id`);
 }
 
