@@ -70,7 +70,7 @@ test("a publication reaches all who subscribe, the publisher among them, or whom
   await ada.send([7, chat, "plain"]);
   await ada.send([7, chat, "excludeMe", true]);
   await ada.send([7, chat, "to me, too", false]);
-  await ada.send([7, chat, "excluded", [bob.id]]);
+  await ada.send([7, chat, "excluded", [bob.id, "", "nobody", `é${bob.id}`, `${bob.id}${"é".repeat(200)}`]]);
   await ada.send([7, chat, "eligible", [], [ada.id, cyd.id, "nobody"]]);
   await ada.send([7, chat, "eligible and excluded", [cyd.id], [bob.id, cyd.id]]);
   await ada.send([7, chat, "eligible without me", true, [ada.id, bob.id]]);
@@ -221,9 +221,7 @@ test("with onPublish, nobody gets anything but what it broadcasts", async () => 
 });
 
 /** An array in an array in an array … */
-function nested(levels: number): unknown {
-  return JSON.parse("[".repeat(levels) + "]".repeat(levels));
-}
+const nested = (levels: number): unknown => JSON.parse("[".repeat(levels) + "]".repeat(levels));
 
 const refused: ReadonlyArray<readonly [string, object]> = [
   ["no array", { type: 2 }],
@@ -237,6 +235,7 @@ const refused: ReadonlyArray<readonly [string, object]> = [
   ["a URI that is too long", [5, "x".repeat(241)]],
   ["a URI that is no UTF-8", [5, "\ud800"]],
   ["a prefix that no object may have", [1, "__proto__", calc]],
+  ["a prefix that is no UTF-8", [1, "\ud800", calc]],
   ["a PUBLISH without an event", [7, chat]],
   ["an event that is nested too deeply", [7, chat, nested(201)]],
   ["an argument that is nested too deeply", [2, "c", `${calc}add`, nested(201)]],
