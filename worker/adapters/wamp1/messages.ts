@@ -23,11 +23,22 @@ const uri = v.pipe(
 );
 
 // A state has no such key.
-const prefix = v.pipe(v.string(), v.minLength(1), v.maxBytes(64), v.notValue("__proto__"));
+const prefix = v.pipe(
+  v.string(),
+  v.minLength(1),
+  v.maxBytes(64),
+  v.notValue("__proto__"),
+  v.check((text) => text.isWellFormed()),
+);
 /** How deep an event or an argument may be nested. What overflows a stack cannot be sent on. */
 const depthLimit = 200;
 const value = v.custom<unknown>((given) => given !== undefined && !isDeeper(given, depthLimit));
-const sessionIds = v.pipe(v.array(v.string()), v.maxLength(100));
+/** Whatever can be no session's is nobody's. */
+const sessionIds = v.pipe(
+  v.array(v.string()),
+  v.maxLength(100),
+  v.filterItems((id) => /^\w{1,99}-\w{1,20}-\w{1,20}$/.test(id)),
+);
 
 /** What a client may send. */
 export const clientMessage = v.union([

@@ -208,10 +208,10 @@ test("with onPublish, nobody gets anything but what it broadcasts", async () => 
   const bob = await app.connect("/wamp");
   for (const session of [ada, bob]) await session.send([5, chat]);
   await ada.send([7, chat, "quiet"]);
-  await ada.send([7, chat, "loud", ["x"], ["y"]]);
+  await ada.send([7, chat, "loud", ["x-0-1"], ["y-0-1"]]);
   expect(seen).toEqual([
     { topic: chat, event: "quiet", exclude: [], eligible: undefined },
-    { topic: chat, event: "loud", exclude: ["x"], eligible: ["y"] },
+    { topic: chat, event: "loud", exclude: ["x-0-1"], eligible: ["y-0-1"] },
   ]);
   expect(ada.received.slice(1)).toEqual([
     [8, chat, "not today"],
