@@ -240,8 +240,12 @@ test("what a client can have the state keep is bounded, and more is its own faul
       socket.on("ask", () => socket.emit("question", answered));
     });
   });
-  const big = await client(`40/a,{"token":"${"x".repeat(5_000)}"}`);
-  expect(big.closed).toEqual({ code: 1007, reason: "message.invalid" });
+  // What states have it as is larger than JSON: a number has nine bytes, a character up to three.
+  const large = [`40/a,{"token":"${"x".repeat(5_000)}"}`, `40/a,${JSON.stringify({ token: Array(600).fill(0.5) })}`];
+  for (const frame of large) expect((await client(frame)).closed).toEqual({ code: 1007, reason: "message.invalid" });
+  const wide = await client("40/a,");
+  await wide.send(`451-/a,["${"漢".repeat(1_400)}"]`);
+  expect(wide.closed).toEqual({ code: 1007, reason: "message.invalid" });
   const many = await client("40/0,");
   for (let number = 1; number < 16; number++) await many.send(`40/${number},`);
   for (let asked = 0; asked < 40; asked++) await many.send('42/1,["ask"]');

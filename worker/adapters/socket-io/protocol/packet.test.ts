@@ -86,6 +86,19 @@ test("an attachment that is not there", () => {
   expect(() => decodePacket('51-["hi",{"_placeholder":true,"num":1}]', [bytes])).toThrow("there is no attachment 1");
 });
 
+test("arguments have to fit on a stack: listeners are called with all of them", () => {
+  const more = (count: number) => ",1".repeat(count);
+  expect(decodePacket(`2["hi"${more(9_999)}]`).data).toHaveLength(10_000);
+  for (const text of [`2["hi"${more(10_000)}]`, `31[1${more(10_000)}]`])
+    expect(() => decodePacket(text)).toThrow("is no payload of a packet of type");
+});
+
+test("an attachment has one place: sent on, it would be sent as often as a client has said", () => {
+  const places = (count: number) => `51-["hi",${Array(count).fill('{"_placeholder":true,"num":0}').join()}]`;
+  expect(decodePacket(places(1), [bytes]).data).toEqual(["hi", bytes]);
+  expect(() => decodePacket(places(2), [bytes])).toThrow("message.invalid: an attachment has one place");
+});
+
 test("nobody gets a prototype that a client has chosen", () => {
   const { data } = decodePacket('2["hi",{"__proto__":{"admin":true},"\\u005f_proto__":1}]');
   expect(data).toEqual(["hi", {}]);

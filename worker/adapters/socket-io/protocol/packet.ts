@@ -37,6 +37,9 @@ export const attachmentLimit = 10;
 /** Type, attachments, namespace, id. */
 const headPattern = /^([0-6])(?:(?<=[56])(\d+)-)?(?:(\/[^,]*)(?:,|$))?(\d{1,15}(?=\[))?/;
 
+/** How many arguments an event or an ack has: listeners are called with all of them, and many more overflow a stack. */
+const argumentLimit = 10_000;
+
 /** How deep a payload may be nested: less than a state, and than what overflows a stack. */
 const depthLimit = 200;
 
@@ -103,7 +106,13 @@ function payload(type: number, text: string, start: number, attachments: readonl
   if (text.length > 2 * depthLimit && isDeeper(data, depthLimit)) throw invalid(`a payload is at most ${depthLimit} levels deep`);
   if (!isPayload(type, data)) throw invalid(`${text.slice(start, 80)} is no payload of a packet of type ${text[0]}`);
   if (attachments.length === 0) return data;
-  return replaced(data, (part) => (isPlaceholder(part) ? bytesAt(attachments, part.num) : undefined));
+  let placeholders = 0;
+  return replaced(data, (part) => {
+    if (!isPlaceholder(part)) return undefined;
+    // Whoever sends on what he got would send the same bytes as often.
+    if (++placeholders > attachments.length) throw invalid("an attachment has one place");
+    return bytesAt(attachments, part.num);
+  });
 }
 
 function isDeeper(value: unknown, levels: number): boolean {
@@ -118,13 +127,17 @@ function isPayload(type: number, data: unknown): boolean {
     case packetType.disconnect:
       return data === undefined;
     case packetType.event:
-      return Array.isArray(data) && (typeof data[0] === "number" || (typeof data[0] === "string" && !reservedEvents.has(data[0])));
+      return isArguments(data) && (typeof data[0] === "number" || (typeof data[0] === "string" && !reservedEvents.has(data[0])));
     case packetType.ack:
-      return Array.isArray(data);
+      return isArguments(data);
     default:
       // A server refuses, and is not refused.
       return false;
   }
+}
+
+function isArguments(data: unknown): data is unknown[] {
+  return Array.isArray(data) && data.length <= argumentLimit;
 }
 
 // A client may send any `num`: the name of what every array has, for one.

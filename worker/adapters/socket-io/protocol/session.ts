@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from "node:util";
 import { after, allOf } from "../../../adapter.ts";
 import { invalid, tooLarge } from "../../engine-io/engine.ts";
 import { transportErrorCode } from "../../engine-io/packet.ts";
-import { isWellFormed } from "../../well-formed.ts";
+import { isWellFormed, storedBytes } from "../../stored.ts";
 import { through } from "../api/middleware.ts";
 import type { Found, Server } from "../api/namespace.ts";
 import { type Client, Socket } from "../api/socket.ts";
@@ -100,9 +100,10 @@ export class Session<Data> implements Client {
   }
 
   private awaitAttachments(turn: RunningTurn, text: string, parts: Uint8Array[]): void {
-    const bytes = parts.reduce((sum, { length }) => sum + length, text.length);
+    const textBytes = Buffer.byteLength(text);
+    const bytes = parts.reduce((sum, { length }) => sum + length, textBytes);
     if (bytes > this.limitBytes) throw tooLarge("a packet with its attachments", this.limitBytes);
-    if (text.length > incomingStateBytes) throw invalid(`the text of a packet with attachments has at most ${incomingStateBytes} bytes`);
+    if (textBytes > incomingStateBytes) throw invalid(`the text of a packet with attachments has at most ${incomingStateBytes} bytes`);
     const isLarge = bytes > incomingStateBytes;
     if (isLarge && this.parts === undefined) turn.conn.setTimer(attachmentsTimer, attachmentsMs);
     this.parts = isLarge ? parts : undefined;
@@ -129,8 +130,8 @@ export class Session<Data> implements Client {
     const known = Object.entries(turn.conn.state.sockets).filter(([other]) => other !== name);
     if (known.length >= namespaceLimit) throw invalid(`a connection has at most ${namespaceLimit} namespaces`);
     if (!isWellFormed(auth)) throw invalid("auth has text with half of a surrogate pair");
-    if (Buffer.byteLength(JSON.stringify([auth, ...known.map(([, socket]) => socket.auth)])) > authBytes)
-      throw invalid(`the auth of a connection has at most ${authBytes} bytes of JSON, in all its namespaces`);
+    if (storedBytes([auth, ...known.map(([, socket]) => socket.auth)]) > authBytes)
+      throw invalid(`the auth of a connection has at most ${authBytes} bytes of JSON, with nine for each number, in all its namespaces`);
     const socket = this.sockets.get(name) ?? (await this.admit(found, auth, turn));
     if (socket === undefined) return;
     delete turn.state.sockets[name]?.isConnecting;
