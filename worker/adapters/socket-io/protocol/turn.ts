@@ -33,8 +33,8 @@ export interface SocketRecovery {
   /** When it was new, in ms since 1970. */
   readonly since: number;
   readonly isRecovered: boolean;
-  /** Offsets of orders that were dealt with when it was recovered, and may come once more. */
-  readonly heard?: readonly string[];
+  /** Offsets of the last orders that were dealt with when it was recovered, until a newer one has come: they may come once more. */
+  heard?: readonly string[];
   /** Offset of the last order that a turn of it has dealt with; empty: of none yet. */
   passed?: string;
 }

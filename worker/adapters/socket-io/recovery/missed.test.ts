@@ -3,8 +3,9 @@
 import { EventEmitter, once } from "node:events";
 import { expect, test, vi } from "vitest";
 import { ReceivedMessage } from "../../../adapter.ts";
-import type { HistoryEntry } from "../../../handler.ts";
+import type { App, HistoryEntry } from "../../../handler.ts";
 import { testHandler } from "../../../testing.ts";
+import { socketIo } from "../socket-io.ts";
 import { Client, chat, handler, pass } from "../testing/returning-client.ts";
 import { missedOf, orderedOf, type Returning } from "./missed.ts";
 
@@ -56,6 +57,25 @@ test("a large event for several rooms is kept once, however many get it, and mis
   const effects = [ada, bob, cyd].flatMap(({ connection }) => connection.commits.flat());
   const keptBytes = effects.flatMap((effect) => ("keep" in effect ? [JSON.stringify(effect.data).length] : []));
   expect(keptBytes.filter((bytes) => bytes > 5_000).length).toBe(3);
+});
+
+test("what was ordered is sent once, also where a gateway that was cut off from NATS brings it to the handler later", async () => {
+  const apps: App[] = [];
+  const app = await testHandler(
+    socketIo({ path: "/socket.io/*", connectionStateRecovery: {}, onStart: (own) => void apps.push(own) }, chat),
+  );
+  const [ada, bob] = [await Client.open(app), await Client.open(app)];
+  await ada.emit("join", "a");
+  await ada.cut();
+  for (const text of ["1", "2", "3"]) await bob.emit("rooms", ["a", "b"], text);
+  const orders = bob.connection.commits
+    .flat()
+    .flatMap((effect) => ("keep" in effect && effect.topic.startsWith("orders ") ? [effect] : []));
+  const again = await Client.open(app, ada.told);
+  for (const { topic, data } of orders.slice(1)) await apps[0]?.publish(topic, data);
+  await bob.emit("rooms", ["a", "b"], "4");
+  expect(again.heard()).toEqual(["1", "2", "3", "40", "4"]);
+  expect(JSON.stringify(again.connection.state)).not.toContain("heard");
 });
 
 test("what several rooms got before the socket joined one of them is not sent for having had no turn of its own", async () => {

@@ -50,7 +50,7 @@ const patienceMs = [20, 60, 150, 400];
 const readingMs = 10_000;
 /** All that is read for one client: it is in this worker's memory until the last of it has come. */
 const readBytes = 4 * 1024 * 1024;
-/** They are in the state: those that came while it was read. */
+/** They are in the state: those that came between claim and mark do come to the handler; a gateway that was cut off from NATS brings older ones, too. */
 const heardLimit = 100;
 /** The first entry of a socket's own topic. */
 const beginning = "new";
@@ -103,6 +103,8 @@ export class Recovery {
     const recovery = offset && turn.conn.state.sockets[name]?.recovery && turn.state.sockets[name]?.recovery;
     if (!recovery) return true;
     if (recovery.heard?.includes(offset)) return false;
+    // They come in the order in which they were stored, so none of those comes any more.
+    delete recovery.heard;
     recovery.passed = offset;
     return true;
   }
@@ -129,9 +131,9 @@ export class Recovery {
     const isBefore = (entry: HistoryEntry) => isUpToMark(entry, client);
     const ends = new Map(topics.map((topic, index) => [topic, rooms[index]?.findLast(isBefore)?.position]));
     const ordered = orders.filter(({ entry }) => isBefore(entry));
-    const late = ordered.filter(({ entry }) => numberOf(entry) > numberOf(claim));
-    if (late.length > heardLimit) return undefined;
-    const now = { isRecovered: true, heard: late.map((each) => each.offset), passed: ordered.at(-1)?.offset ?? "" };
+    if (ordered.filter(({ entry }) => numberOf(entry) > numberOf(claim)).length > heardLimit) return undefined;
+    const heard = ordered.slice(-heardLimit).map((each) => each.offset);
+    const now = { isRecovered: true, heard, passed: heard.at(-1) ?? "" };
     return {
       state: { ...state, ...(recovery && { recovery: { ...recovery, ...now } }) },
       rooms: kept.rooms,
