@@ -72,7 +72,7 @@ test("what was ordered is sent once, also where a gateway that was cut off from 
     .flat()
     .flatMap((effect) => ("keep" in effect && effect.topic.startsWith("orders ") ? [effect] : []));
   const again = await Client.open(app, ada.told);
-  for (const { topic, data } of orders.slice(1)) await apps[0]?.publish(topic, data);
+  for (const { topic, data } of orders.slice(1)) await apps[0]?.publish(topic, data as object);
   await bob.emit("rooms", ["a", "b"], "4");
   expect(again.heard()).toEqual(["1", "2", "3", "40", "4"]);
   expect(JSON.stringify(again.connection.state)).not.toContain("heard");
