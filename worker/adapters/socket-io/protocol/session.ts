@@ -11,9 +11,9 @@ import { isWellFormed, storedBytes } from "../../stored.ts";
 import { through } from "../api/middleware.ts";
 import type { Found, Server } from "../api/namespace.ts";
 import { type Client, Socket } from "../api/socket.ts";
-import { framesOf, isMeant, type Order, type Place } from "../rooms/broadcast.ts";
+import { framesOf, isMeant, memberInfo, type Order, type Place } from "../rooms/broadcast.ts";
 import { attachmentsOf, decodePacket, encodePacket, type Packet, packetType } from "./packet.ts";
-import { type Conn, memberInfo, RunningTurn, runIn, type SocketState } from "./turn.ts";
+import { type Conn, RunningTurn, runIn, type SocketState } from "./turn.ts";
 
 export const ackTimer = "socket.io acks";
 export const connectTimer = "socket.io connect";

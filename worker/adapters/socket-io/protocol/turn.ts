@@ -39,18 +39,6 @@ export interface SocketRecovery {
   passed?: string;
 }
 
-/** As much as is told of a member. */
-const memberBytes = 1024;
-
-/** Without data that has no JSON, or too much of it. */
-export function memberInfo({ id, data }: SocketState): object {
-  try {
-    return Buffer.byteLength(JSON.stringify({ id, data })) > memberBytes ? { id } : { id, data };
-  } catch {
-    return { id };
-  }
-}
-
 /** A function that clients call later: a worker finds it by its name. */
 export class NamedCallback {
   readonly name: string;

@@ -4,7 +4,7 @@
 import { CodedError, topicLimitBytes } from "../../../adapter.ts";
 import { together } from "../../../handler.ts";
 import { checkEventName, type EncodedPacket } from "../protocol/packet.ts";
-import { currentTurn, NamedCallback, type Outlet } from "../protocol/turn.ts";
+import { currentTurn, NamedCallback, type Outlet, type SocketState } from "../protocol/turn.ts";
 import { encodeEvent, type Keep } from "../recovery/offset.ts";
 
 export type Rooms = string | readonly string[];
@@ -160,4 +160,16 @@ export function namesOf(rooms: Rooms): string[] {
 /** The connection of a socket's id: `<connection>.<random>`. undefined: it is the name of another room. */
 function connectionOf(id: string): string | undefined {
   return /^([a-z0-9]+-[0-9a-z]+-[0-9a-z]+)\.[\w-]{8}$/i.exec(id)?.[1];
+}
+
+/** As much as is told of a member. */
+const memberBytes = 1024;
+
+/** Without data that has no JSON, or too much of it. */
+export function memberInfo({ id, data }: SocketState): object {
+  try {
+    return Buffer.byteLength(JSON.stringify({ id, data })) > memberBytes ? { id } : { id, data };
+  } catch {
+    return { id };
+  }
 }
