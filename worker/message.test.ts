@@ -54,9 +54,19 @@ test.each([
   ['{"__proto__": {"isAdmin": true}, "a": [{"b": 1, "__proto__": {"c": 2}}]}', { a: [{ b: 1 }] }],
   ['{"\\u005f_proto_\\u005F": {"isAdmin": true}, "a": "\\u00e9"}', { a: "é" }],
   ['{"a": "__proto__"}', { a: "__proto__" }],
+  ['{"__proto__": [{"__proto__": 1}], "a": [[{"b": [null, {"__proto__": null}]}]]}', { a: [[{ b: [null, {}] }]] }],
 ])("no handler sees a __proto__ that a client has chosen: %s", (text, value) => {
   const json = new ReceivedMessage(Buffer.from(text), false).json() as object;
   expect(json).toEqual(value);
   expect(Object.hasOwn(json, "__proto__")).toBe(false);
   expect(Object.assign({}, json)).not.toHaveProperty("isAdmin");
+});
+
+test("an escape costs no depth: what would overflow a stack is read as without one", () => {
+  const nested = "[".repeat(100_000) + "]".repeat(100_000);
+  let value = new ReceivedMessage(Buffer.from(`["\\u0041",${nested}]`), false).json() as unknown[];
+  expect(value.shift()).toBe("A");
+  let depth = 0;
+  for (; value.length > 0; depth++) value = value[0] as unknown[];
+  expect(depth).toBe(100_000);
 });
