@@ -2,6 +2,7 @@
 // Source: engine.io-protocol v4.
 
 import { randomBytes } from "node:crypto";
+import { inspect } from "node:util";
 import { CodedError, checkEvery } from "../../adapter.ts";
 import type { Closing, Connection, Message, Turn, UpgradeRequest, Welcome } from "../../handler.ts";
 import { longestSessionMs, receiveBytes } from "../../session.ts";
@@ -73,6 +74,8 @@ export function engineHooks<State extends EngineState>(
   checkCount("pingInterval and pingTimeout together", pingInterval + pingTimeout, longestSessionMs);
   checkCount("maxHttpBufferSize", maxHttpBufferSize, receiveBytes);
   const origins = cors === undefined ? options.origins : [cors.origin].flat();
+  if (cors !== undefined && origins?.every((each) => typeof each === "string") !== true)
+    throw new CodedError("handler.invalid", `cors.origin is ${inspect(cors.origin)}: it is "https://example.com", a list of such, or "*"`);
   const newSid = () => randomBytes(15).toString("base64url");
   return {
     ...(origins && { origins }),

@@ -431,3 +431,61 @@ test.each<[Omit<SocketIoOptions, "path">, string]>([
 ])("what no session over HTTP can have is refused when the handler is made: %j", (options, message) => {
   expect(() => socketIo({ path: "/socket.io/*", ...options }, () => undefined)).toThrow(message);
 });
+
+test("a socket knows who onUpgrade said that it is; io.sockets is the main namespace", async () => {
+  const app = await testHandler(
+    socketIo({ path: "/socket.io/*", onUpgrade: () => ({ user: "ada" }) }, (io) => {
+      io.on("connection", (socket) => void socket.on("who", () => io.sockets.emit("it is", socket.user)));
+    }),
+  );
+  const ada = await app.connect(url);
+  await ada.send("40");
+  await ada.send('42["who"]');
+  expect(events(ada)).toEqual(['42["it is","ada"]']);
+});
+
+test("what is a listener's own is over in a timer, which a worker survives: see run.ts", async () => {
+  const codes: unknown[] = [];
+  const { client } = await serve((io) => {
+    io.on("connection", (socket) => {
+      socket.on("later", () => {
+        setTimeout(() => {
+          for (const use of [() => socket.data, () => socket.rooms]) {
+            try {
+              use();
+            } catch (error) {
+              codes.push((error as { code?: string }).code);
+            }
+          }
+        });
+      });
+    });
+  });
+  await (await client()).send('42["later"]');
+  await expect.poll(() => codes).toEqual(["turn.over", "turn.over"]);
+});
+
+const missing = new URL("none.js", import.meta.url).href;
+
+test.each<[string, object, unknown, string]>([
+  [
+    "serveClient that is no URL",
+    { serveClient: "socket.io-client" },
+    () => undefined,
+    "serveClient is 'socket.io-client': it is the URL of",
+  ],
+  ["serveClient as Socket.IO has it", { serveClient: true }, () => undefined, "serveClient is true: it is the URL of a file"],
+  ["serveClient of no file", { serveClient: missing }, () => undefined, `serveClient is '${missing}': it is the URL of a file`],
+  ["cors.origin as Socket.IO has it", { cors: { origin: true } }, () => undefined, "cors.origin is true: it is"],
+  ["a pattern as cors.origin", { cors: { origin: /x/ } }, () => undefined, "cors.origin is /x/: it is"],
+  ["no function", {}, undefined, "and a function that registers listeners"],
+  ["a function that waits", {}, async () => undefined, "listeners are registered without waiting"],
+])("%s fails the start, and is named", (_, options, setUp, message) => {
+  expect(() => socketIo({ path: "/socket.io/*", ...options } as SocketIoOptions, setUp as () => void)).toThrow(message);
+});
+
+test("a page that asks for the client's script, where none is served, is told what is missing", async () => {
+  const app = await testHandler(socketIo({ path: "/socket.io/*" }, () => undefined));
+  const answer = await app.request("/socket.io/socket.io.js");
+  expect([answer.status, await answer.text()]).toEqual([404, "serveClient of this handler names no client\n"]);
+});

@@ -8,6 +8,8 @@
 //
 // docs/socket-io.md says what is as in Socket.IO's own server, and what is not.
 
+import { existsSync } from "node:fs";
+import { inspect } from "node:util";
 import { CodedError, isThenable } from "../../adapter.ts";
 import { serveFiles } from "../../files.ts";
 import {
@@ -75,11 +77,20 @@ export function socketIo<Data = Record<string, unknown>>(options: SocketIoOption
   if (!path.endsWith("/*"))
     throw new CodedError("handler.invalid", `a path of Socket.IO ends with /*, as /socket.io/*, where clients look for it: not ${path}`);
   checkCount("connectTimeout", connectTimeout);
-  const files = serveClient && serveFiles(new URL(".", serveClient));
+  const files = serveClient === undefined ? undefined : clientFiles(serveClient);
   const recovery = connectionStateRecovery && new Recovery(connectionStateRecovery, options);
   const outlet = new Outlet(recovery?.keep);
   const io = new Server<Data>(path, outlet, recovery);
-  setUp(io);
+  if (typeof setUp !== "function")
+    throw new CodedError(
+      "handler.invalid",
+      "Socket.IO wants its options, and a function that registers listeners: socketIo(options, (io) => …)",
+    );
+  if (isThenable(setUp(io)))
+    throw new CodedError(
+      "handler.invalid",
+      "listeners are registered without waiting: have the function not be async, and await in onStart",
+    );
   // A connection has the same query for as long as it is with this worker, and what is known of it goes with that.
   const sessions = new WeakMap<object, Session<Data>>();
 
@@ -151,6 +162,8 @@ export function socketIo<Data = Record<string, unknown>>(options: SocketIoOption
     path,
     onRequest(request: Request, context: RequestContext) {
       // Engine.IO's requests are for the path itself.
+      const isFile = /\.m?js(\.map)?$/.test(context.params["*"] ?? "");
+      if (isFile && files === undefined) return new Response("serveClient of this handler names no client\n", { status: 404 });
       return !files || !context.params["*"] ? hooks.onRequest(request, context) : files(request, context);
     },
     state: type<SessionState>({ sockets: {} }),
@@ -160,4 +173,15 @@ export function socketIo<Data = Record<string, unknown>>(options: SocketIoOption
     },
     onPublish: (conn, topic, message, turn) => visit(conn, turn, ordered, { topic, order: message.json() as Order }),
   });
+}
+
+/** @param file of the client's package, as a URL; what is beside it is served, too. @throws {CodedError} "handler.invalid" */
+function clientFiles(file: unknown): ReturnType<typeof serveFiles> {
+  const isFile = typeof file === "string" && URL.canParse(file) && new URL(file).protocol === "file:" && existsSync(new URL(file));
+  if (isFile) return serveFiles(new URL(".", file));
+  const usual = 'import.meta.resolve("socket.io-client/dist/socket.io.js")';
+  throw new CodedError(
+    "handler.invalid",
+    `serveClient is ${inspect(file)}: it is the URL of a file, ${usual}, with that package installed`,
+  );
 }

@@ -55,6 +55,11 @@ export class Server<Data = Record<string, unknown>> extends Namespace<Data> {
     this.recovery = recovery;
   }
 
+  /** The main namespace, as it was called before there were others. */
+  get sockets(): Namespace<Data> {
+    return this;
+  }
+
   /** @param name With a RegExp: all that match have its middlewares and listeners. Emit to one of them by its name. */
   of(name: string | RegExp): Namespace<Data> {
     const text = typeof name === "string" && !name.startsWith("/") ? `/${name}` : `${name}`;

@@ -2,7 +2,7 @@
 // outlast that is in `data`, in rooms and in callbacks that have names.
 
 import { EventEmitter } from "node:events";
-import { allOf } from "../../../adapter.ts";
+import { allOf, CodedError } from "../../../adapter.ts";
 import type { Sendable } from "../../../handler.ts";
 import { checkEventName, type EncodedPacket, encodePacket, packetType } from "../protocol/packet.ts";
 import { currentTurn, NamedCallback, type RunningTurn, type SocketState } from "../protocol/turn.ts";
@@ -39,6 +39,8 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
   /** False in a listener for "connection" that runs again, in a worker that has taken the connection over. */
   isNew = true;
   connected = true;
+  /** Who it is, as onUpgrade says. */
+  readonly user: string | undefined;
   /** Whether it is one that was there before, with its id, rooms and data: see connectionStateRecovery. */
   recovered = false;
   readonly middlewares: Array<(event: unknown[], next: Next) => unknown> = [];
@@ -47,12 +49,18 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
   private readonly timeoutMs: number | undefined;
   private readonly isVolatile: boolean | undefined;
 
-  constructor(place: Place, client: Client, handshake: Handshake, id: string) {
+  constructor(
+    place: Place,
+    client: Client,
+    handshake: Handshake,
+    { id, user }: { readonly id: string; readonly user: string | undefined },
+  ) {
     super();
     this.place = place;
     this.client = client;
     this.handshake = handshake;
     this.id = id;
+    this.user = user;
   }
 
   /** Where a pattern serves it: the namespace that the client has named. */
@@ -264,7 +272,7 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
   private turn(): RunningTurn {
     const turn = currentTurn();
     if (turn?.conn.id === this.client.id) return turn;
-    throw new Error("data, rooms and acknowledgements of a socket belong to its own turns: use them in its listeners");
+    throw new CodedError("turn.over", "data, rooms and callbacks of a socket are of its listeners, until what these wait for has settled");
   }
 
   private state(): SocketState {

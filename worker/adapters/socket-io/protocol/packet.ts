@@ -140,11 +140,11 @@ function isArguments(data: unknown): data is unknown[] {
   return Array.isArray(data) && data.length <= argumentLimit;
 }
 
-// A client may send any `num`: the name of what every array has, for one.
-function bytesAt(attachments: readonly Uint8Array[], num: unknown): Uint8Array {
+// As Socket.IO's own server has them. A client may send any `num`: the name of what every array has, for one.
+function bytesAt(attachments: readonly Uint8Array[], num: unknown): Buffer {
   const bytes = Number.isInteger(num) ? attachments[num as number] : undefined;
   if (bytes === undefined) throw invalid(`there is no attachment ${JSON.stringify(num)}`);
-  return bytes;
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 function isPlaceholder(value: object): value is { readonly num: unknown } {

@@ -181,7 +181,7 @@ export class Session<Data> implements Client {
 
   private add(place: Place, conn: Conn, { id, auth, issued, recovery }: SocketState): Socket<Data> {
     const handshake = { auth, issued, address: conn.ip, query: Object.fromEntries(conn.query) };
-    const socket = new Socket<Data>(place, this, handshake, id);
+    const socket = new Socket<Data>(place, this, handshake, { id, user: conn.user });
     socket.recovered = recovery?.isRecovered === true;
     this.sockets.set(place.name, socket);
     return socket;
