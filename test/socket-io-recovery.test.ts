@@ -194,6 +194,31 @@ test("what was emitted to several rooms comes although the gateway died with it,
   ]);
 });
 
+test("many in a row for several rooms, and the gateway dies with copies that were not stored: who is recovered has lost none", async () => {
+  const doomed = { gateway: system.live("gateway")[0], id: system.gatewayHellos[0]?.id };
+  const ada = await connect();
+  await ada.socket.emitWithAck("join", "room", 1);
+  const other = await anotherGateway();
+  const bob = new Client();
+  await bob.until(() => bob.events.length > 0, "bob is welcome");
+  await bob.cut();
+  await bob.comesBack(other);
+  await bob.socket.emitWithAck("join", "watch", 1);
+  const all = Array.from({ length: 100 }, (_, n) => n);
+  const saying = all.map((n) => bob.say(["room", "elsewhere"], n));
+  await ada.hears(20);
+  await killGateway(doomed);
+  await ada.until(() => ada.disconnects === 1, "is cut off");
+  await Promise.all(saying);
+  await bob.until(() => bob.events.some(([event]) => event === "left"), "its disconnect is heard");
+  await ada.comesBack(other);
+  // With more on their way than a socket notes, it is a new one.
+  if (!ada.socket.recovered) return;
+  const heard = () => ada.events.flatMap(([event, , n]) => (event === "said" ? [n as number] : []));
+  await ada.until(() => all.every((n) => heard().includes(n)), "hears all");
+  expect(heard().toSorted((a, b) => a - b)).toEqual(all);
+});
+
 test("NATS is killed while a client is away, and back with what it has on disk: the client has missed nothing", async () => {
   const [ada, bob] = await Promise.all([connect(), connect()]);
   await ada.socket.emitWithAck("join", "room", 1);

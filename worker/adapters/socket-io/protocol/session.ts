@@ -228,6 +228,7 @@ export class Session<Data> implements Client {
     if (order.emit !== undefined) {
       const { text, attachments } = order.emit;
       socket.relay({ text, attachments: attachments.map((base64) => Buffer.from(base64, "base64")) });
+      this.io.recovery?.relayed(socket.place, text, turn);
     }
     if (order.join !== undefined) socket.join(order.join);
     for (const room of order.leave ?? []) socket.leave(room);

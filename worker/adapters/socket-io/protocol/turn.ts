@@ -37,6 +37,8 @@ export interface SocketRecovery {
   heard?: readonly string[];
   /** Offset of the last order that a turn of it has dealt with; empty: of none yet. */
   passed?: string;
+  /** Offsets of the last orders of which a turn of it has put a copy, or a receipt, on its way to its own room. */
+  relayed?: readonly string[] | undefined;
 }
 
 /** A function that clients call later: a worker finds it by its name. */

@@ -1,93 +1,13 @@
-// What a socket that comes back is sent, and where nobody knows that: without sockets.
+// What a socket that comes back is sent, and where nobody knows that: without sockets. Of what was ordered: ordered.test.ts.
 
 import { EventEmitter, once } from "node:events";
 import { expect, test, vi } from "vitest";
 import { ReceivedMessage } from "../../../adapter.ts";
-import type { App, HistoryEntry } from "../../../handler.ts";
+import type { HistoryEntry } from "../../../handler.ts";
 import { testHandler } from "../../../testing.ts";
-import { socketIo } from "../socket-io.ts";
+import type { SocketRecovery } from "../protocol/turn.ts";
 import { Client, chat, handler, pass } from "../testing/returning-client.ts";
-import { missedOf, orderedOf, type Returning } from "./missed.ts";
-
-test("what several rooms get, or all but one, has its place among the rest, whether the socket was there or not", async () => {
-  const app = await testHandler(handler({}));
-  const [ada, bob] = [await Client.open(app), await Client.open(app)];
-  await ada.emit("join", "a");
-  await ada.emit("join", "b");
-  await bob.emit("all", "0");
-  const { told } = ada;
-  const say = async (first: number) => {
-    await bob.emit("rooms", ["a", "b"], String(first));
-    await bob.emit("all", String(first + 1));
-    await bob.emit("rooms", ["b", "c"], String(first + 2));
-    await bob.emit("rooms", ["c", "d"], "not for ada");
-    await bob.emit("except", ada.connected.sid, "not for ada");
-    await bob.emit("except", bob.connected.sid, String(first + 3));
-  };
-  await say(1);
-  expect(ada.heard()).toEqual(["40", "0", "1", "2", "3", "4"]);
-  await ada.cut();
-  await say(5);
-  // Only 0 has arrived.
-  const again = await Client.open(app, told);
-  await say(9);
-  expect(again.heard()).toEqual(["1", "2", "3", "4", "5", "6", "7", "8", "40", "9", "10", "11", "12"]);
-  await again.cut();
-  const { pid } = told;
-  const third = await Client.open(app, { ...again.told, pid });
-  expect(third.heard()).toEqual(["40"]);
-});
-
-test("a large event for several rooms is kept once, however many get it, and missed as others are", async () => {
-  const app = await testHandler(handler({}));
-  const [ada, bob, cyd] = [await Client.open(app), await Client.open(app), await Client.open(app)];
-  for (const client of [ada, bob, cyd]) await client.emit("join", "a");
-  const large = (letter: string) => letter.repeat(10_000);
-  await bob.emit("rooms", ["a", "b"], large("1"));
-  await bob.emit("all", "2");
-  await bob.emit("rooms", ["a", "b"], "3");
-  await bob.emit("rooms", ["a", "b"], large("4"));
-  expect(ada.heard().filter((each) => !String(each).startsWith("6"))).toEqual(["40", large("1"), "2", "3", large("4")]);
-  const { told } = ada;
-  await ada.cut();
-  await bob.emit("rooms", ["a", "b"], large("5"));
-  await bob.emit("all", "6");
-  const again = await Client.open(app, told);
-  expect(again.heard()).toEqual([large("5"), "6", "40"]);
-  const effects = [ada, bob, cyd].flatMap(({ connection }) => connection.commits.flat());
-  const keptBytes = effects.flatMap((effect) => ("keep" in effect ? [JSON.stringify(effect.data).length] : []));
-  expect(keptBytes.filter((bytes) => bytes > 5_000).length).toBe(3);
-});
-
-test("what was ordered is sent once, also where a gateway that was cut off from NATS brings it to the handler later", async () => {
-  const apps: App[] = [];
-  const app = await testHandler(
-    socketIo({ path: "/socket.io/*", connectionStateRecovery: {}, onStart: (own) => void apps.push(own) }, chat),
-  );
-  const [ada, bob] = [await Client.open(app), await Client.open(app)];
-  await ada.emit("join", "a");
-  await ada.cut();
-  for (const text of ["1", "2", "3"]) await bob.emit("rooms", ["a", "b"], text);
-  const orders = bob.connection.commits
-    .flat()
-    .flatMap((effect) => ("keep" in effect && effect.topic.startsWith("orders ") ? [effect] : []));
-  const again = await Client.open(app, ada.told);
-  for (const { topic, data } of orders.slice(1)) await apps[0]?.publish(topic, data as object);
-  await bob.emit("rooms", ["a", "b"], "4");
-  expect(again.heard()).toEqual(["1", "2", "3", "40", "4"]);
-  expect(JSON.stringify(again.connection.state)).not.toContain("heard");
-});
-
-test("what several rooms got before the socket joined one of them is not sent for having had no turn of its own", async () => {
-  const app = await testHandler(handler({}));
-  const [ada, bob] = [await Client.open(app), await Client.open(app)];
-  await bob.emit("rooms", ["a", "b"], "before");
-  await ada.emit("join", "a");
-  await bob.emit("all", "1");
-  await ada.cut();
-  const again = await Client.open(app, ada.told);
-  expect([again.heard(), (await again.who())[3]]).toEqual([["40"], true]);
-});
+import { missedOf, orderedOf, type Returning, relayedLimit } from "./missed.ts";
 
 test("and again, whatever it had got of what it had missed; also if it never got anything", async () => {
   const app = await testHandler(handler({}));
@@ -238,9 +158,13 @@ function receipt(number: number, letter: string): HistoryEntry {
 }
 
 /** The text of what is missed by a client in room "a" whose socket began at 1, in order. */
-function missedBy(client: Partial<Returning> & { readonly passed?: string }, rooms: HistoryEntry[][], orders: HistoryEntry[] = []) {
-  const { passed = "", ...rest } = client;
-  const recovery = { pid: "", since: 1_000_000, isRecovered: false, passed };
+function missedBy(
+  client: Partial<Returning> & Pick<SocketRecovery, "passed" | "relayed">,
+  rooms: HistoryEntry[][],
+  orders: HistoryEntry[] = [],
+) {
+  const { passed = "", relayed, ...rest } = client;
+  const recovery = { pid: "", since: 1_000_000, isRecovered: false, passed, relayed };
   const keep = { messages: 1_000, seconds: 100 };
   const usual = {
     socketId: "x",
@@ -303,4 +227,34 @@ test("who was sent an event of a room while a large one was on its way is a new 
   const quiet = [[receipt(3, "b"), said(6, "f"), receipt(5, "d")]];
   expect(missedBy({ passed, offset: offsetOf("b") }, quiet, orders)).toEqual([4, 6]);
   expect(missedBy({ passed, offset: offsetOf("d") }, quiet, orders)).toEqual([6]);
+});
+
+test("what was ordered and was lost with the gateway, on its way to the socket's room, is missed once that can be known", () => {
+  const orders = [ordered(2, "b"), ordered(3, "c"), ordered(4, "d")];
+  const all = ["b", "c", "d"].map(offsetOf);
+  const client = { passed: offsetOf("d"), relayed: all, offset: offsetOf("f"), end: "end" };
+  const copy = entry(5, `42["said",2,"${offsetOf("b")}"]`);
+  const room = [copy, said(6, "f")];
+  expect(missedBy(client, [[...room, entry(7, "6end")]], orders)).toEqual([3, 4]);
+  // It may still come by the room.
+  expect(missedBy(client, [room], orders)).toEqual([]);
+  expect(missedBy({ ...client, end: undefined }, [room], orders)).toEqual([]);
+  // There may be more.
+  const many = [...Array.from({ length: relayedLimit - 3 }, () => "x"), ...all];
+  expect(missedBy({ ...client, relayed: many }, [[...room, entry(7, "6end")]], orders)).toEqual([3, 4]);
+  expect(
+    missedBy({ ...client, relayed: [...all.slice(1), ...many].slice(0, relayedLimit) }, [[...room, entry(7, "6end")]], orders),
+  ).toBeUndefined();
+  // It was not for the socket then.
+  expect(missedBy({ ...client, relayed: all.slice(0, 2) }, [[...room, entry(7, "6end")]], orders)).toEqual([3]);
+});
+
+test("who may have got a large event that was ordered, before the gateway ended, is a new socket", () => {
+  const large = entry(3, { rooms: [], except: [], emit: { text: `2["${"x".repeat(3_000)}",3,"${offsetOf("c")}"]`, attachments: [] } });
+  const client = { passed: offsetOf("c"), relayed: [offsetOf("c")], end: "end" };
+  const missed = (offset: string, ...more: HistoryEntry[]) =>
+    missedBy({ ...client, offset }, [[said(2, "b"), ...more, entry(7, "6end")]], [large]);
+  expect(missed(offsetOf("b"))).toBeUndefined();
+  expect(missed(offsetOf("b"), receipt(6, "c"))).toEqual([3]);
+  expect(missed(offsetOf("c"))).toEqual([]);
 });

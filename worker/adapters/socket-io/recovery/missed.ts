@@ -5,7 +5,7 @@ import type { HistoryEntry } from "../../../handler.ts";
 import type { SocketRecovery } from "../protocol/turn.ts";
 import { isMeant, type Order } from "../rooms/broadcast.ts";
 import { bytesOf, type Entries, mostEntries } from "./few-reads.ts";
-import { isSentBy, type Keep, offsetOf, receiptOf, timeOf } from "./offset.ts";
+import { copiedBytes, isSentBy, type Keep, offsetOf, receiptOf, timeOf } from "./offset.ts";
 
 /** What is kept is there for longer than it is needed: a turn may be late, and reading takes its time. */
 export const marginMs = 5_000;
@@ -14,6 +14,8 @@ export const marginMs = 5_000;
  * is not known here: this is safe down to a max_payload of 768 KiB, since an entry that did not fit has at most 256 KiB (offset.ts).
  */
 const wholeBytes = 128 * 1024;
+/** How many orders are noted that are on their way. They are in the state. */
+export const relayedLimit = 50;
 /** What is sent to a client that has missed it: all goes out in one turn. */
 const missedBytes = 512 * 1024;
 
@@ -27,7 +29,7 @@ export interface RoomEvent {
   readonly from: number;
   /** When it was stored, in ms since 1970. */
   readonly at: number;
-  /** It was ordered, and no turn of the socket has dealt with it: whatever its client has seen, it has not seen this. */
+  /** It was ordered, and no turn of the socket has dealt with it, or in vain: whatever its client has seen, it has not seen this. */
   readonly isDue: boolean;
 }
 
@@ -44,6 +46,8 @@ export interface Returning {
   readonly claim: HistoryEntry;
   /** What is stored behind it is not missed: it comes by its topics. Rooms are read one after the other, and would lose their order. */
   readonly mark: HistoryEntry;
+  /** See Kept. */
+  readonly end?: string | undefined;
   readonly keep: Keep;
 }
 
@@ -63,14 +67,19 @@ export function missedOf(rooms: readonly Entries[], orders: readonly Ordered[], 
   // What was ordered while it was there is in its own room, too, or a receipt is: in the place in which it got it.
   const numbers = new Map(kept.map((entry) => [entry.data.text(), numberOf(entry)]));
   const meant = orders.filter(({ entry, order, offset }) => offset !== "" && isUpToMark(entry, client) && isMeant(order, client.rooms));
-  const uncopied = meant.filter(({ text }) => !numbers.has(text)).map((each) => eventOfOrder(each, numbers, dueAfter));
-  const upToMark = kept.filter((entry) => isUpToMark(entry, client));
-  const all = [...upToMark.flatMap(eventOf), ...uncopied].sort((a, b) => a.number - b.number);
   const orderEntries = orders.map(({ entry }) => entry);
-  const isNew = newnessOf(all, client, wholeSince([...rooms, orderEntries].flat(), client));
+  const lists = [...rooms, orderEntries];
+  const uncopied = meant.filter(({ text }) => !numbers.has(text));
+  const lost = lostOf(uncopied, lists, numbers, client);
+  if (lost.some((each) => isUnsure(each, client))) return undefined;
+  const isDue = (each: Ordered) => numberOf(each.entry) > dueAfter || lost.includes(each);
+  const upToMark = kept.filter((entry) => isUpToMark(entry, client));
+  const ordered = uncopied.map((each) => eventOfOrder(each, numbers, isDue(each)));
+  const all = [...upToMark.flatMap(eventOf), ...ordered].sort((a, b) => a.number - b.number);
+  const isNew = newnessOf(all, client, wholeSince(lists.flat(), client));
   if (isNew === undefined) return undefined;
   const first = (list: Entries) => ({ number: numberOf(list[0]), isDue: list === orderEntries && numberOf(list[0]) > dueAfter });
-  if ([...rooms, orderEntries].some((list) => isCut(list) && isNew(first(list)))) return undefined;
+  if (lists.some((list) => isCut(list) && isNew(first(list)))) return undefined;
   const missed = all.filter((event) => isNew(event) && !isSentBy(event.offset, client.socketId));
   return missed.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0) > missedBytes ? undefined : missed;
 }
@@ -101,6 +110,29 @@ function dueAfterOf(orders: readonly Ordered[], client: Returning): number {
   if (passed === undefined) return Infinity;
   if (passed === "") return numberOf(client.beginning);
   return numberOf(orders.find(({ entry, offset }) => offset === passed && isUpToMark(entry, client))?.entry);
+}
+
+/** Those that a turn of the socket has put on their way to its own room, and that never got there. */
+function lostOf(
+  uncopied: readonly Ordered[],
+  lists: readonly Entries[],
+  numbers: ReadonlyMap<string, number>,
+  { recovery, end, offset: seen }: Returning,
+): Ordered[] {
+  const relayed = recovery?.relayed ?? [];
+  // Some may be on their way, if the end is: they come by its room.
+  if (end === undefined || !numbers.has(receiptOf(end))) return [];
+  const cut = lists.filter(isCut);
+  const wasSent = (offset: string) => offset === seen || numbers.has(receiptOf(offset));
+  const isWhole = (entry: HistoryEntry) => cut.every((list) => numberOf(list[0]) < numberOf(entry));
+  return uncopied.filter(({ entry, offset }) => relayed.includes(offset) && !wasSent(offset) && isWhole(entry));
+}
+
+/** A large one was sent at once: its client may have got it. Before the first that is noted, others may have been lost. */
+function isUnsure({ order, offset }: Ordered, { recovery }: Returning): boolean {
+  const relayed = recovery?.relayed ?? [];
+  const isLarge = Buffer.byteLength(order.emit?.text ?? "") > copiedBytes;
+  return isLarge || (relayed.length >= relayedLimit && relayed[0] === offset);
 }
 
 /** From when on, in ms since 1970, all that was emitted is kept, and has one order. */
@@ -141,9 +173,9 @@ function eventOf(entry: HistoryEntry): RoomEvent[] {
 }
 
 /** @param numbers Of its rooms' entries, receipts among them, by their text. */
-function eventOfOrder({ entry, text, offset }: Ordered, numbers: ReadonlyMap<string, number>, dueAfter: number): RoomEvent {
+function eventOfOrder({ entry, text, offset }: Ordered, numbers: ReadonlyMap<string, number>, isDue: boolean): RoomEvent {
   const from = numberOf(entry);
-  return { text, offset, from, number: numbers.get(receiptOf(offset)) ?? from, at: entry.at.getTime(), isDue: from > dueAfter };
+  return { text, offset, from, number: numbers.get(receiptOf(offset)) ?? from, at: entry.at.getTime(), isDue };
 }
 
 /** The offset is empty where it emits nothing that can be recovered. */

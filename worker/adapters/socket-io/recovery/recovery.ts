@@ -11,8 +11,8 @@ import { type EngineOptions, heartbeatOf } from "../../engine-io/engine.ts";
 import type { RunningTurn, SocketState } from "../protocol/turn.ts";
 import type { Place } from "../rooms/broadcast.ts";
 import { bytesOf, type Entries, FewReads, mostEntries } from "./few-reads.ts";
-import { epochOf, isUpToMark, marginMs, missedOf, numberOf, type Ordered, orderedOf, type Returning } from "./missed.ts";
-import { type Keep, offsetOf } from "./offset.ts";
+import { epochOf, isUpToMark, marginMs, missedOf, numberOf, type Ordered, orderedOf, type Returning, relayedLimit } from "./missed.ts";
+import { type Keep, offsetOf, receiptOf } from "./offset.ts";
 
 export interface RecoveryOptions {
   /** How long a client may be away, in ms: 120,000. With `pingInterval`, `pingTimeout` and 5 s, at most 31 days. */
@@ -36,6 +36,8 @@ interface Kept {
   readonly user: string | undefined;
   readonly rooms: readonly string[];
   readonly state: KeptState;
+  /** Once its own room has a receipt of this, it has all that the socket's connection has put on its way there, or never gets it. */
+  readonly end?: string | undefined;
 }
 
 type Taken = { readonly kept: Kept } & Pick<Returning, "claim" | "mark" | "beginning">;
@@ -93,7 +95,11 @@ export class Recovery {
     const socket = session.sockets[place.name];
     if (socket?.recovery === undefined || !recoverableReasons.includes(reason)) return;
     const { auth: _, ...state } = socket;
-    const kept: Kept = { user: conn.user, rooms: [...place.roomsIn(conn.topics)], state };
+    const isRelaying = socket.recovery.relayed !== undefined;
+    const end = isRelaying ? randomBytes(6).toString("base64url") : undefined;
+    // Behind all that it has published there.
+    if (end !== undefined) conn.publish(place.topic(socket.id), receiptOf(end), { keep: this.keep });
+    const kept: Kept = { user: conn.user, rooms: [...place.roomsIn(conn.topics)], state, end };
     conn.publish(topicOf(place, socket.recovery.pid), serialize(kept), { keep: this.keep });
   }
 
@@ -107,6 +113,13 @@ export class Recovery {
     delete recovery.heard;
     recovery.passed = offset;
     return true;
+  }
+
+  /** A turn of the socket has put an order on its way to its own room, where it is lost if the gateway ends too soon. */
+  relayed({ name }: Place, text: string, { state }: RunningTurn): void {
+    const offset = offsetOf(text);
+    const recovery = offset && state.sockets[name]?.recovery;
+    if (recovery) recovery.relayed = [...(recovery.relayed ?? []), offset].slice(-relayedLimit);
   }
 
   /**
@@ -125,7 +138,7 @@ export class Recovery {
     const [ordersRead = [], ...rooms] = histories;
     const orders = this.ordersOf(ordersRead);
     const { recovery, ...state } = kept.state;
-    const client = { ...taken, socketId: state.id, rooms: new Set(kept.rooms), recovery, offset, keep: this.keep };
+    const client = { ...taken, end: kept.end, socketId: state.id, rooms: new Set(kept.rooms), recovery, offset, keep: this.keep };
     const missed = missedOf(rooms, orders, client);
     if (missed === undefined) return undefined;
     const isBefore = (entry: HistoryEntry) => isUpToMark(entry, client);
@@ -133,7 +146,7 @@ export class Recovery {
     const ordered = orders.filter(({ entry }) => isBefore(entry));
     if (ordered.filter(({ entry }) => numberOf(entry) > numberOf(claim)).length > heardLimit) return undefined;
     const heard = ordered.slice(-heardLimit).map((each) => each.offset);
-    const now = { isRecovered: true, heard, passed: heard.at(-1) ?? "" };
+    const now = { isRecovered: true, heard, passed: heard.at(-1) ?? "", relayed: undefined };
     return {
       state: { ...state, ...(recovery && { recovery: { ...recovery, ...now } }) },
       rooms: kept.rooms,
