@@ -30,6 +30,13 @@ test("bytes are attachments, wherever they are", () => {
   expect(decodePacket(text, [bytes, bytes])).toEqual({ ...packet, data: ["put", { deep: [buffer] }, buffer] });
 });
 
+test("bytes beside a key that a client calls toJSON are attachments, too", () => {
+  const data = ["put", { toJSON: 1, bytes }];
+  const { text, attachments } = encodePacket({ type: packetType.event, nsp: "/", data });
+  expect(attachments).toEqual([bytes]);
+  expect(decodePacket(text, attachments).data).toEqual(data);
+});
+
 test("a payload is what JSON.stringify makes of it", () => {
   fc.assert(
     fc.property(

@@ -61,7 +61,7 @@ export function encodePacket({ type, nsp, id, data }: Packet): EncodedPacket {
   const json = JSON.stringify(
     replaced(data, (part) => {
       if (isBinary(part)) return { _placeholder: true, num: attachments.push(viewOf(part)) - 1 };
-      return "toJSON" in part ? part : undefined;
+      return "toJSON" in part && typeof part.toJSON === "function" ? part : undefined;
     }),
   );
   const binaryType = type === packetType.event ? packetType.binaryEvent : packetType.binaryAck;
