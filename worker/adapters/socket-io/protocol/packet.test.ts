@@ -34,7 +34,7 @@ test("bytes beside a key that a client calls toJSON are attachments, too", () =>
   const data = ["put", { toJSON: 1, bytes }];
   const { text, attachments } = encodePacket({ type: packetType.event, nsp: "/", data });
   expect(attachments).toEqual([bytes]);
-  expect(decodePacket(text, attachments).data).toEqual(data);
+  expect(decodePacket(text, attachments).data).toEqual(["put", { toJSON: 1, bytes: Buffer.from(bytes) }]);
 });
 
 test("a payload is what JSON.stringify makes of it", () => {
