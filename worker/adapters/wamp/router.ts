@@ -1,13 +1,13 @@
 // What happens for each message of a client, and for what other sessions tell its connection. "Message Codes and Direction"
 
-import { CodedError, type ErrorCode, isCodedError, reasonLimitBytes } from "../../adapter.ts";
+import { CodedError, reasonLimitBytes } from "../../adapter.ts";
 import type { Closing, Message, Turn } from "../../handler.ts";
 import * as broker from "./broker/broker.ts";
 import { Dealer } from "./dealer/dealer.ts";
 import { decode, NotDecodable, unpack } from "./messages/codec.ts";
 import { randomId } from "./messages/identifiers.ts";
 import { type AnyMessage, type Dict, isPassthru, type, violationOf } from "./messages/messages.ts";
-import { type RouterErrorUri, routerError, WampError } from "./session/errors.ts";
+import { fits, refusalOf, routerError, WampError } from "./session/errors.ts";
 import { authenticated, greet, type HandshakeOptions } from "./session/handshake.ts";
 import type { Answer, WampHooks } from "./session/hooks.ts";
 import type { Publication, ToCaller, ToSession } from "./session/inbox.ts";
@@ -28,14 +28,6 @@ export class RequestFailed extends Error {
     if (hasAnswer(message)) this.answer = [of, request, error];
   }
 }
-
-/** What of thinstate's errors is no fault, but what this request asked for. */
-const uriOfCode: Readonly<Record<string, RouterErrorUri>> = {
-  "topics.tooMany": "thinstate.error.too_many_topics",
-  "member.invalid": "thinstate.error.too_many_patterns",
-  "effects.tooLarge": "wamp.error.payload_size_exceeded",
-  ...unavailable("app.noGateway", "store.unavailable", "lock.crowded", "lock.total"),
-};
 
 const notRequests: readonly number[] = [type.GOODBYE, type.CANCEL, type.YIELD, type.ERROR];
 
@@ -110,9 +102,9 @@ export class Router {
     const [code, request] = message as readonly [number, number];
     const failed = (error: unknown) => {
       if (notRequests.includes(code)) throw error;
-      const known = isCodedError(error) ? uriOfCode[error.code] : undefined;
+      const known = refusalOf(error);
       if (known === undefined) throw new RequestFailed(message, error);
-      const failure = new RequestFailed(message, routerError(known));
+      const failure = new RequestFailed(message, known);
       // Thrown, since what it has done so far is not to happen; and no release is to blame.
       throw new CodedError("message.invalid", `${failure.message}: ${(error as Error).message}`, { cause: failure });
     };
@@ -164,15 +156,11 @@ function hasAnswer(message: AnyMessage): boolean {
 
 /** GOODBYE: the answer to a client's, or what `wamp.session.kill` wants. "Session Closing" */
 function sayGoodbye(session: WampSession, details: Dict = {}, reason = "wamp.close.goodbye_and_out"): void {
-  session.send([type.GOODBYE, details, reason]);
+  if (!fits(() => session.send([type.GOODBYE, details, reason]))) session.send([type.GOODBYE, {}, reason]);
   session.conn.close(1000, Buffer.byteLength(reason) > reasonLimitBytes ? "" : reason);
 }
 
 /** "Session Meta API", "Events" */
 function publishMeta(session: WampSession, topic: string, args: readonly unknown[]): void {
   broker.publishToAll(session, { topic, publication: randomId(), details: {}, payload: [args] }, {});
-}
-
-function unavailable(...codes: readonly ErrorCode[]): Record<string, RouterErrorUri> {
-  return Object.fromEntries(codes.map((code) => [code, "wamp.error.unavailable" as const]));
 }

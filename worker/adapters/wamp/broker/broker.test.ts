@@ -75,6 +75,28 @@ test("patterns: an event comes once for each subscription that it matches, with 
   expect(await ada.rest()).toEqual([]);
 });
 
+test("who subscribes by many patterns gets a large event for each of them, once, also when its worker dies in between", async () => {
+  const app = await start();
+  const [ada, bob] = (await join(app, 2)) as [WireSession, WireSession];
+  const patterns = ["com.", "com.a", "com.a.", "com.a.b"];
+  for (const pattern of patterns) await ada.ask(type.SUBSCRIBE, { match: "prefix" }, pattern);
+  for (const point of [undefined, "after flush", "before commit"] as const) {
+    const text = "x".repeat(230_000);
+    if (point !== undefined) app.crashNext(point);
+    await bob.send([type.PUBLISH, 1, {}, "com.a.b", [text]]);
+    const got = (await ada.rest()).map(([code, id, , , args]) => [code, id, (args as string[])[0] === text]);
+    expect(got).toEqual(patterns.map((pattern) => [type.EVENT, idOf("prefix", pattern), true]));
+  }
+  // Six times as long in JSON: more than a turn may ask for.
+  const eve = await WireSession.join(app, { serializer: "msgpack" });
+  await eve.ask(type.SUBSCRIBE, { match: "prefix" }, "com.");
+  const large = await WireSession.join(app, { serializer: "msgpack" });
+  await large.send([type.PUBLISH, 1, { eligible: [ada.id, eve.id] }, "com.a.b", ["\u0001".repeat(200_000)]]);
+  expect((await eve.next())[0]).toBe(type.EVENT);
+  expect(await ada.rest()).toEqual([]);
+  expect(ada.connection.errors).toEqual([]);
+});
+
 test("exclude_me, exclude and eligible say who gets it; disclose_me says whose it is", async () => {
   const app = await start({ authenticate: { ticket: ({ authid }) => ({ authrole: authid === "boss" ? "manager" : "staff" }) } });
   const all: WireSession[] = [];

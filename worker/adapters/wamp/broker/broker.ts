@@ -2,11 +2,11 @@
 // Source: the WAMP protocol, "Publishing and Events" and the advanced profile's sections on Publish and Subscribe.
 
 import { after } from "../../../adapter.ts";
-import type { App, PublishOptions } from "../../../handler.ts";
+import type { App, PublishOptions, Sendable } from "../../../handler.ts";
 import { encode, pack } from "../messages/codec.ts";
 import { isReserved, isUri, type Match, matches, matchOf, randomId, routerId } from "../messages/identifiers.ts";
-import { type Dict, type MessageOf, namedPayload, passedThrough, payloadOf, type } from "../messages/messages.ts";
-import { routerError, type WampError } from "../session/errors.ts";
+import { type Dict, type MessageOf, namedPayload, passedThrough, payloadOf, type, type WampMessage } from "../messages/messages.ts";
+import { fits, routerError, type WampError } from "../session/errors.ts";
 import { type Answer, allowed } from "../session/hooks.ts";
 import { listLimit, type Publication, sessionsOf, tell, tooMany } from "../session/inbox.ts";
 import { disclosed, serializerOf, type WampSession } from "../session/session.ts";
@@ -18,6 +18,8 @@ type Publish = (topic: string, data: string | Uint8Array) => unknown;
 const chosenLimit = 1_000;
 /** So many patterns may a session subscribe to: each publication of its realm is compared with them. */
 const patternsLimit = 100;
+/** So many bytes of the EVENTs of one publication go out in one piece: all of them together may be more than a turn may ask for. */
+const partBytes = 64 * 1024;
 const listNames = ["eligible", "eligible_authid", "eligible_authrole", "exclude", "exclude_authid", "exclude_authrole"];
 
 /** Publishes to every subscriber of a topic; not from a session's turn. @param event.prefix of the handler: its path, if it names none. */
@@ -124,10 +126,33 @@ export function unsubscribe(session: WampSession, [, request, subscription]: Mes
 }
 
 /** EVENT: something was published. "Publishing and Events". Sends it for each subscription that it matches. @param onlyPatterns the others have got it. */
-export function deliver(session: WampSession, { topic, publication, details, payload }: Publication, onlyPatterns: boolean): void {
+export function deliver(
+  session: WampSession,
+  { topic, publication, details, payload }: Publication,
+  onlyPatterns: boolean,
+): void | Promise<void> {
+  const events: WampMessage[] = [];
   for (const { match, topic: pattern } of subscriptionsOf(session)) {
     if ((onlyPatterns && match === "exact") || !matches(match, pattern, topic)) continue;
     const told = match === "exact" ? details : { ...details, topic };
-    session.send([type.EVENT, routerId(session.scope, match, pattern), publication, told, ...payload]);
+    events.push([type.EVENT, routerId(session.scope, match, pattern), publication, told, ...payload]);
+  }
+  if (events.length > 0) return sendInParts(session, events);
+}
+
+/** A worker that dies doubles none: the next one leaves out as many parts as have been flushed. What alone is too large is dropped. */
+async function sendInParts({ conn, turn }: WampSession, events: readonly WampMessage[]): Promise<void> {
+  let part = 0;
+  let bytes = 0;
+  for (const event of events) {
+    const data = encode(event, serializerOf(conn));
+    const length = Buffer.byteLength(data);
+    if (bytes > 0 && bytes + length > partBytes) {
+      if (part === turn.flushed) await conn.flush();
+      part++;
+      bytes = 0;
+    }
+    bytes += length;
+    if (part === turn.flushed) fits(() => conn.send(data as Sendable));
   }
 }

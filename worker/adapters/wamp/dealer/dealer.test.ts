@@ -1,6 +1,7 @@
 // Remote procedure calls, as they are on the wire: of the handler, and from client to client.
 
 import { expect, test, vi } from "vitest";
+import { CodedError } from "../../../adapter.ts";
 import { testHandler } from "../../../testing.ts";
 import { pack } from "../messages/codec.ts";
 import { type, type WampMessage } from "../messages/messages.ts";
@@ -356,6 +357,64 @@ test("a callee that is none any more, in another worker's eyes, says so: the cal
   expect(args).toEqual(["a"]);
   await other.send([type.YIELD, again, {}, ["b"]]);
   expect(await caller.next()).toEqual([type.RESULT, 7, {}, ["b"]]);
+});
+
+test("what has grown too large for who gets it ends the call, and nobody's session", async () => {
+  const app = await start();
+  const tooLarge = [type.ERROR, type.CALL, 7, {}, "wamp.error.payload_size_exceeded", [expect.any(String)]];
+  // Six times as long in JSON.
+  const text = "\u0001".repeat(200_000);
+  const large = await WireSession.join(app, { serializer: "msgpack" });
+  const [small] = (await join(app, 1)) as [WireSession];
+  await small.ask(type.REGISTER, {}, "com.example.small");
+  await large.ask(type.REGISTER, {}, "com.example.large");
+  await large.send([type.CALL, 7, {}, "com.example.small", [text]]);
+  expect(await large.next()).toEqual(tooLarge);
+  for (const [code, options] of [
+    [type.YIELD, {}],
+    [type.YIELD, { progress: true }],
+    [type.ERROR, {}],
+  ] as const) {
+    await small.send([type.CALL, 7, { receive_progress: true }, "com.example.large"]);
+    const [, id] = await large.next(type.INVOCATION);
+    await large.send(code === type.ERROR ? [code, type.INVOCATION, id, {}, "com.example.error", [text]] : [code, id, options, [text]]);
+    expect(await small.next()).toEqual(tooLarge);
+    if ("progress" in options) expect((await large.next())[0]).toBe(type.INTERRUPT);
+    await large.send([type.YIELD, id, {}, ["late"]]);
+    expect(await small.rest()).toEqual([]);
+  }
+  // It is none's to pass on.
+  await small.send([type.CALL, 7, {}, "com.example.large"]);
+  await large.send([type.YIELD, (await large.next(type.INVOCATION))[1], {}, ["x".repeat(800_000)]]);
+  expect(await small.next()).toEqual(tooLarge);
+  expect([...small.connection.errors, ...large.connection.errors]).toEqual([]);
+});
+
+test("a session that is ended for a reason too long for it is told without", async () => {
+  const app = await start({ onMeta: () => true });
+  const large = await WireSession.join(app, { serializer: "msgpack" });
+  const [small] = (await join(app, 1)) as [WireSession];
+  await large.ask(type.CALL, {}, "wamp.session.kill", [small.id], { message: "\u0001".repeat(200_000) });
+  expect(await small.next()).toEqual([type.GOODBYE, {}, "wamp.close.killed"]);
+  expect(small.connection.closed?.code).toBe(1000);
+});
+
+test("a call that has to go to somebody else, while no gateway says to whom, ends as unavailable, and the session goes on", async () => {
+  let isAway = false;
+  let seen = 0;
+  const app = await start({
+    onJoin({ turn }) {
+      const { members } = turn.app;
+      const away = new CodedError("app.noGateway", "no gateway is heard");
+      if (++seen === 1) Object.assign(turn.app, { members: (name: string) => (isAway ? Promise.reject(away) : members(name)) });
+    },
+  });
+  const { caller, callee, id } = await open(app);
+  const gone = { match: "exact", registered: "com.example.gone", procedure: "com.example.gone", caller: {}, options: {}, payload: [] };
+  isAway = true;
+  app.publish(topics.inbox(scopeOf("/ws", "realm1"), callee.id), pack({ kind: "invocation", to: callee.id, invocation: id, ...gone }));
+  expect(await caller.next()).toEqual([type.ERROR, type.CALL, 7, {}, "wamp.error.unavailable", [expect.any(String)]]);
+  expect(await caller.rest()).toEqual([]);
 });
 
 test("of two that register the same at the same moment, one does", async () => {

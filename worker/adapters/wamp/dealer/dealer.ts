@@ -4,7 +4,7 @@
 import { after } from "../../../adapter.ts";
 import { isUri, routerId } from "../messages/identifiers.ts";
 import { isPassthru, type MessageOf, type Payload, passedThrough, type } from "../messages/messages.ts";
-import { type RouterErrorUri, routerError } from "../session/errors.ts";
+import { fits, type RouterErrorUri, refusalOf, routerError } from "../session/errors.ts";
 import type { Answer } from "../session/hooks.ts";
 import { type Call, sessionsOf, type ToCaller, type ToSession, tell, tellCaller } from "../session/inbox.ts";
 import { disclosed, violate, type WampSession } from "../session/session.ts";
@@ -20,6 +20,7 @@ const openCallsLimit = 100;
 const firstCheckMs = 1_000;
 const laterCheckMs = 5_000;
 const canceled = "wamp.error.canceled";
+const tooLarge = "wamp.error.payload_size_exceeded";
 const notSupported = "wamp.error.feature_not_supported";
 
 export class Dealer {
@@ -50,10 +51,10 @@ export class Dealer {
       const number = (state.lastCall % (callNumbers - 1)) + 1;
       const now = Date.now();
       const times = { checkAt: now + firstCheckMs, timeout, timeoutAt: timeout === 0 ? 0 : now + timeout };
-      keepCalls(session, [...open, { number, request, callee: to, canCancel, progress, isKilled: false, ...times }], number);
       const caller = disclosesCaller || disclose_me === true ? disclosed(session, "caller") : {};
       const invocation = invocationId(session.id, number);
       tell(session, { kind: "invocation", to, invocation, match, registered, caller, ...call });
+      keepCalls(session, [...open, { number, request, callee: to, canCancel, progress, isKilled: false, ...times }], number);
     });
   }
 
@@ -87,16 +88,25 @@ export class Dealer {
     const { request, timeout } = call;
     if (kind === "yield" && message.options.progress === true) {
       if (!call.progress || call.isKilled) return;
-      session.send([type.RESULT, request, { progress: true, ...passedThrough(message.options) }, ...message.payload]);
+      const send = () => session.send([type.RESULT, request, { progress: true, ...passedThrough(message.options) }, ...message.payload]);
+      if (!fits(send)) return fail(session, call, tooLarge, "killnowait");
       return timeout === 0 ? undefined : changeCall(session, call, { timeoutAt: Date.now() + timeout });
     }
     changeCall(session, call, undefined);
-    if (kind === "yield" && session.state.takesPassthru === false && isPassthru(message.options))
-      session.sendError(type.CALL, request, routerError(notSupported));
-    else if (kind === "yield") session.send([type.RESULT, request, passedThrough(message.options), ...message.payload]);
-    else if (kind === "error") session.sendError(type.CALL, request, message, message.details);
-    else if (call.isKilled) session.sendError(type.CALL, request, routerError(canceled));
-    else return this.invoke(session, request, { options: message.options, procedure: message.procedure, payload: message.payload }, true);
+    if (kind !== "not registered") return answerCall(session, request, message);
+    if (call.isKilled) return session.sendError(type.CALL, request, routerError(canceled));
+    return this.invokeAgain(session, request, { options: message.options, procedure: message.procedure, payload: message.payload });
+  }
+
+  /** In a turn that is not the caller's: what cannot be done is no reason to end its session. */
+  private async invokeAgain(session: WampSession, request: number, call: Call): Promise<void> {
+    try {
+      await this.invoke(session, request, call, true);
+    } catch (error) {
+      const refusal = refusalOf(error);
+      if (refusal === undefined) throw error;
+      session.sendError(type.CALL, request, refusal);
+    }
   }
 
   /** INVOCATION, as its callee. "Calling and Invocations" */
@@ -106,7 +116,8 @@ export class Dealer {
       return tellCaller(session, { kind: "not registered", from: session.id, invocation, options, procedure, payload });
     const progress = options.receive_progress === true && { receive_progress: true };
     const details = { ...caller, ...(match !== "exact" && { procedure }), ...progress, ...passedThrough(options) };
-    session.send([type.INVOCATION, invocation, routerId(session.scope, match, registered), details, ...payload]);
+    const send = () => session.send([type.INVOCATION, invocation, routerId(session.scope, match, registered), details, ...payload]);
+    if (!fits(send)) return tellCaller(session, tooLargeFor(session, invocation));
     beginInvocation(session, invocation, options.receive_progress === true);
   }
 
@@ -146,8 +157,25 @@ export class Dealer {
 /** One that nobody waits for is ignored: it may be late. "Ignoring Results after Cancel" */
 function answer(session: WampSession, message: Extract<ToCaller, { payload: Payload }>, isProgress = false): void {
   if (!isAwaited(session, message.invocation, isProgress)) return;
-  if (!isProgress) endInvocation(session, message.invocation);
-  tellCaller(session, message);
+  const isSent = fits(() => tellCaller(session, message));
+  if (!isSent) tellCaller(session, tooLargeFor(session, message.invocation));
+  if (!isProgress || !isSent) endInvocation(session, message.invocation);
+}
+
+function tooLargeFor({ id: from }: WampSession, invocation: number): ToCaller {
+  const { uri, payload } = routerError(tooLarge);
+  return { kind: "error", from, invocation, details: {}, uri, payload };
+}
+
+/** RESULT or ERROR, for CALL. */
+function answerCall(session: WampSession, request: number, message: Extract<ToCaller, { kind: "yield" | "error" }>): void {
+  const refuse = (uri: RouterErrorUri) => session.sendError(type.CALL, request, routerError(uri));
+  const send = () => {
+    if (message.kind === "error") session.sendError(type.CALL, request, message, message.details);
+    else session.send([type.RESULT, request, passedThrough(message.options), ...message.payload]);
+  };
+  if (message.kind === "yield" && session.state.takesPassthru === false && isPassthru(message.options)) refuse(notSupported);
+  else if (!fits(send)) refuse(tooLarge);
 }
 
 /** @param mode of the INTERRUPT for its callee; undefined: that one has ended it, or is gone. */

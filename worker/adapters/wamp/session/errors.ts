@@ -1,6 +1,7 @@
 // What requests are refused with: an error of the handler's, or the router's own, which say what can be done about it.
 // Source: the WAMP protocol, "Basic Profile URIs" and "Advanced Profile URIs"; "thinstate." are none of the specification's.
 
+import { type ErrorCode, isCodedError } from "../../../adapter.ts";
 import { type Dict, type Payload, payloadOf } from "../messages/messages.ts";
 
 /** Returned by a hook: its client gets ERROR. Thrown: that, and nothing that the turn has asked for happens. */
@@ -43,4 +44,33 @@ export type RouterErrorUri = keyof typeof texts;
 
 export function routerError(uri: RouterErrorUri, text: string = texts[uri]): WampError {
   return new WampError(uri, [text]);
+}
+
+/** What of thinstate's errors is no fault, but what a request asked for. */
+const uriOfCode: Readonly<Record<string, RouterErrorUri>> = {
+  "topics.tooMany": "thinstate.error.too_many_topics",
+  "member.invalid": "thinstate.error.too_many_patterns",
+  "effects.tooLarge": "wamp.error.payload_size_exceeded",
+  ...unavailable("app.noGateway", "store.unavailable", "lock.crowded", "lock.total"),
+};
+
+function unavailable(...codes: readonly ErrorCode[]): Record<string, RouterErrorUri> {
+  return Object.fromEntries(codes.map((code) => [code, "wamp.error.unavailable" as const]));
+}
+
+/** @returns undefined: it is a fault. */
+export function refusalOf(error: unknown): WampError | undefined {
+  const uri = isCodedError(error) ? uriOfCode[error.code] : undefined;
+  return uri && routerError(uri);
+}
+
+/** Whoever has to send what others have made is not to blame for its size. @returns whether it could be sent. */
+export function fits(send: () => void): boolean {
+  try {
+    send();
+    return true;
+  } catch (error) {
+    if (!isCodedError(error, "effects.tooLarge")) throw error;
+    return false;
+  }
 }
