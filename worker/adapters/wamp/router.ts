@@ -78,8 +78,12 @@ export class Router {
 
   /** Its connection has closed. */
   async leave(session: WampSession, closing: Closing): Promise<void> {
-    this.dealer.onLeave(session);
-    publishMeta(session, "wamp.session.on_leave", [session.id, session.authid, session.authrole]);
+    if (session.turn.flushed === 0) {
+      this.dealer.onLeave(session);
+      publishMeta(session, "wamp.session.on_leave", [session.id, session.authid, session.authrole]);
+      // Others get it also where onLeave throws.
+      if (this.options.onLeave !== undefined) await session.conn.flush();
+    }
     await this.options.onLeave?.(session, closing);
   }
 

@@ -314,6 +314,28 @@ test("a callee that leaves ends its calls, a caller that leaves interrupts them"
   expect([id, options]).toEqual([second.id, { mode: "killnowait", reason: "wamp.error.canceled" }]);
 });
 
+test("what a session that leaves owes others they get once, also where onLeave throws or its worker dies", async () => {
+  let runs = 0;
+  const app = await start({
+    onLeave() {
+      runs++;
+      throw new Error("no database");
+    },
+  });
+  for (const point of [undefined, "after flush"] as const) {
+    const { caller, callee } = await open(app);
+    await caller.ask(type.SUBSCRIBE, {}, "wamp.session.on_leave");
+    if (point !== undefined) app.crashNext(point);
+    await callee.connection.close(1006);
+    const got = await caller.rest();
+    expect(got.filter(([code]) => code === type.ERROR).map((message) => message[4])).toEqual(["wamp.error.canceled"]);
+    expect(got.filter(([code]) => code === type.EVENT)).toHaveLength(1);
+    expect(got).toHaveLength(2);
+    await caller.connection.close();
+  }
+  expect(runs).toBe(4);
+});
+
 test("a call times out, and one whose callee is gone without a word ends", async () => {
   vi.useFakeTimers({ toFake: ["Date"] });
   try {
