@@ -15,6 +15,6 @@ export function checkCount(option: string, value: number, most = mostCount): voi
 export function checkNames(what: string, given: object = {}, known: object): void {
   for (const name of Object.keys(given)) {
     if (Object.hasOwn(known, name)) continue;
-    throw new CodedError("handler.invalid", `${what} has no option ${name} here: it has ${Object.keys(known).join(", ")}`);
+    throw new CodedError("handler.invalid", `${what} has no option ${name}: it has ${Object.keys(known).join(", ")}`);
   }
 }

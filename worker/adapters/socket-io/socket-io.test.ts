@@ -334,13 +334,13 @@ test.each([
 });
 
 test.each([
-  ["transports", { transports: ["websocket"] }, "Socket.IO has no option transports here: it has path, pingInterval, pingTimeout, "],
-  ["a hook of other handlers", { onMessage: () => undefined }, "Socket.IO has no option onMessage here: it has path, "],
-  ["cors.methods", { cors: { origin: "*", methods: ["GET"] } }, "cors has no option methods here: it has origin, credentials"],
+  ["transports", { transports: ["websocket"] }, "Socket.IO has no option transports: it has path, pingInterval, pingTimeout, "],
+  ["a hook of other handlers", { onMessage: () => undefined }, "Socket.IO has no option onMessage: it has path, "],
+  ["cors.methods", { cors: { origin: "*", methods: ["GET"] } }, "cors has no option methods: it has origin, credentials"],
   [
     "a misspelt recovery",
     { connectionStateRecovery: { maxDisconnectDuration: 1 } },
-    "connectionStateRecovery has no option maxDisconnectDuration here: it has maxDisconnectionDuration, skipMiddlewares",
+    "connectionStateRecovery has no option maxDisconnectDuration: it has maxDisconnectionDuration, skipMiddlewares",
   ],
 ])("%s: an option that is not there is refused, and those that are are named", (_, options, message) => {
   expect(() => socketIo({ path: "/socket.io/*", ...(options as object) }, () => undefined)).toThrow(`handler.invalid: ${message}`);

@@ -276,7 +276,7 @@ test("onUpgrade is asked with the handler's own params, and may refuse", async (
 
 test.each([
   [{ heartbeatMs: 99 }, "heartbeatMs is 99: it is a whole number of milliseconds from 100 to 2147483647"],
-  [{ path: "/chat/*" }, "a path of SockJS is what clients have as their URL, as /chat, without /*: not /chat/*"],
+  [{ path: "/chat/*" }, "a path of SockJS is what clients have as their URL: /chat, not /chat/*"],
 ])("what could not be served is refused when it is defined: %o", (options, message) => {
   expect(() => sockjs({ path: "/chat", ...options })).toThrow(`handler.invalid: ${message}`);
 });
@@ -307,3 +307,7 @@ test.each([{ disconnectMs: 0 }, { disconnectMs: 3_600_001 }, { responseBytes: 2 
     expect(() => sockjs({ path: "/chat", ...options })).toThrow(/(disconnectMs|responseBytes) is \d+: it is a whole number from 1 to/);
   },
 );
+
+test("an option that SockJS does not have is named, with those that it has", () => {
+  expect(() => sockjs({ path: "/chat", hearbeatMs: 1_000 } as never)).toThrow("SockJS has no option hearbeatMs: it has path, websocket, ");
+});

@@ -5,7 +5,7 @@ import { after, CodedError, checkEvery, type PathParams, upgradeRequestOfHttp, v
 import type { Connection, Handler, HandlerOptions, Hooks, Message, Schema, Turn } from "../../handler.ts";
 import { defineHandler } from "../../handler.ts";
 import { longestSessionMs, receiveBytes } from "../../session.ts";
-import { checkCount } from "../options.ts";
+import { checkCount, checkNames } from "../options.ts";
 import { appOf, isClosing, isRaw, turnOf, withConnection } from "./connection.ts";
 import { heartbeatFrame, messagesOfFrame, openFrame, parseMessages, TextMessage } from "./frames.ts";
 import { corsHeaders, greeting, iframe, iframePath, info, notFound, refused, sessionCookie, wrongMethod } from "./pages.ts";
@@ -37,6 +37,13 @@ export type SockJsOptions<Path extends string, StateSchema extends Schema | unde
 > &
   SockJsSettings;
 
+const optionNames: Record<keyof SockJsOptions<string, undefined, undefined>, true> = {
+  ...{ path: true, websocket: true, jsessionid: true, heartbeatMs: true, responseBytes: true, disconnectMs: true, clientUrl: true },
+  ...{ origins: true, requireOrigin: true, subprotocols: true, limits: true, state: true, message: true, migrate: true, tasks: true },
+  ...{ onUpgrade: true, onOpen: true, onMessage: true, onClose: true, onError: true, onExpire: true, onTimer: true, onPublish: true },
+  ...{ onAdopt: true, onStart: true, onGatewayLost: true },
+};
+
 /** "Session URLs": `/<server>/<session>/<transport>`; the server's number is for load balancers alone. */
 const sessionPath = /^[^/.]+\/([^/.]+)\/([a-z_]+)$/;
 
@@ -51,18 +58,15 @@ export function sockjs<
 >(options: SockJsOptions<Path, StateSchema, MessageSchema>): ReturnType<typeof defineHandler<Path, StateSchema, MessageSchema>> {
   const { websocket = true, jsessionid = false, heartbeatMs = 25_000, responseBytes = 128 * 1024, disconnectMs = 5_000, ...rest } = options;
   const { clientUrl = "https://cdn.jsdelivr.net/npm/sockjs-client@1/dist/sockjs.min.js", ...hooks } = rest;
-  for (const name of ["on", "onRequest"] as const)
-    if (name in hooks) throw new CodedError("handler.invalid", `${name} cannot be had with SockJS`);
+  checkNames("SockJS", options, optionNames);
   checkEvery("heartbeatMs", heartbeatMs);
   checkCount("disconnectMs", disconnectMs, longestSessionMs);
   checkCount("responseBytes", responseBytes, receiveBytes);
   const inner = defineHandler(hooks as unknown as HandlerOptions<string, undefined, undefined>) as unknown as Handler;
   const mostMessages = Math.min(frameMessages, inner.limits?.messages.count ?? frameMessages);
   const { path, origins, onUpgrade, onOpen, onClose, onError, onAdopt, onExpire, onTimer, onPublish, onStart, onGatewayLost } = inner;
-  if (path.endsWith("/*")) {
-    const wanted = path.slice(0, -2) || "/";
-    throw new CodedError("handler.invalid", `a path of SockJS is what clients have as their URL, as ${wanted}, without /*: not ${path}`);
-  }
+  if (path.endsWith("/*"))
+    throw new CodedError("handler.invalid", `a path of SockJS is what clients have as their URL: ${path.slice(0, -2) || "/"}, not ${path}`);
   const outer: Hooks<PathParams, unknown, unknown, Message> & Pick<Handler, "tasks"> = {
     onUpgrade(request) {
       const { "*": rest = "", ...params } = request.params;

@@ -15,6 +15,7 @@ import {
   type UpgradeRequest,
   type Welcome,
 } from "../../handler.ts";
+import { checkNames } from "../options.ts";
 import {
   CALL,
   CALLERROR,
@@ -104,13 +105,11 @@ const optionNames: Record<keyof Wamp1Options<unknown>, true> = {
   ...{ path: true, prefix: true, origins: true, requireOrigin: true, limits: true, state: true, onUpgrade: true, onOpen: true },
   ...{ onClose: true, onCall: true, onSubscribe: true, onUnsubscribe: true, onPublish: true },
 };
-const names = Object.keys(optionNames).join(", ");
 
 /** @returns what a handler module exports by default. @throws {CodedError} "handler.invalid" */
 export function wamp1<State = undefined>(options: Wamp1Options<State>): Handler {
   const { path, origins, requireOrigin, limits, onUpgrade, onOpen, onClose } = options;
-  for (const name of Object.keys(options))
-    if (!Object.hasOwn(optionNames, name)) throw new CodedError("handler.invalid", `WAMP 1 has no option ${name}: it has ${names}`);
+  checkNames("WAMP 1", options, optionNames);
   const prefix = prefixOf(path, options.prefix);
   const begun = (own: State | undefined): Kept<State> => ({ prefixes: {}, prefix, own: (own ?? options.state) as State });
   const sessionOf = (conn: Conn<State>, turn: Turn) => new Wamp1Session(conn, turn, prefix);
