@@ -52,6 +52,7 @@ test("everything else is read, also what looks like an extension and is within t
   ];
   const value = [
     ...parts,
+    undefined,
     Buffer.alloc(70_000, 0xd4),
     Buffer.alloc(1, 0xd8),
     { deep: [{ list: Array.from({ length: 300 }, (_, n) => n) }] },

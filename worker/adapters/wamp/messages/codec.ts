@@ -80,7 +80,9 @@ function readMsgpack(bytes: Uint8Array): unknown {
       at += head >= 0xa0 && head < 0xc0 ? 1 + (head & 0x1f) : 1;
       continue;
     }
-    const size = headBytes[head - 0xc0] as number;
+    // What msgpackr makes of undefined, in Wampy for one: it is read without any code of others.
+    const isUndefined = head === 0xd4 && bytes[at + 1] === 0;
+    const size = isUndefined ? 3 : (headBytes[head - 0xc0] as number);
     if (size === 0) throw new TypeError("extensions are not known");
     const hasBytes = (head >= 0xc4 && head <= 0xc6) || (head >= 0xd9 && head <= 0xdb);
     at += size + (hasBytes ? lengthAt(view, at + 1, size - 1) : 0);
