@@ -4,6 +4,9 @@ import { sockjs } from "../../../worker/adapters/sockjs/sockjs.ts";
 
 export default sockjs({
   path: "/room",
+  // Also pages of another origin, and the iframe that they load.
+  origins: ["*"],
+  clientUrl: "/pages/lib/sockjs.js",
   onUpgrade: ({ query }) => ({ user: query.get("name") ?? "guest" }),
   onOpen(conn) {
     conn.subscribe("room");

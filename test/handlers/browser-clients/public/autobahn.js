@@ -1,10 +1,11 @@
 // AutobahnJS, as npm has it for browsers.
 
-import { client, hears, name, opened } from "./client.js";
+import { client, hears, name, opened, transports } from "./client.js";
 
 const connection = new globalThis.autobahn.Connection({
   url: new URL("/wamp", location.href.replace(/^http/, "ws")).href,
   realm: "realm1",
+  ...(transports?.includes("msgpack") && { serializers: [new globalThis.autobahn.serializer.MsgpackSerializer()] }),
   max_retries: -1,
   initial_retry_delay: 0.05,
   max_retry_delay: 0.5,
@@ -19,9 +20,9 @@ client.say = async (number) => {
   if (double !== number * 2) client.wrong.push(`${double} for ${number}`);
 };
 
-connection.onopen = async (session) => {
+connection.onopen = async (session, { transport }) => {
   await session.subscribe("com.example.said", ([who, number]) => hears(who, number));
-  opened("websocket");
+  opened(transport.protocol);
 };
 connection.onclose = (reason) => {
   if (client.opens > client.closes.length) client.closes.push(reason);

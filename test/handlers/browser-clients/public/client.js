@@ -8,6 +8,8 @@ const query = new URLSearchParams(location.search);
 export const name = query.get("name");
 /** Undefined: the library's own choice. */
 export const transports = query.get("transports")?.split(",");
+/** Where the page is not from there: "http://127.0.0.1:8080". */
+export const server = query.get("server") ?? "";
 
 let number = 0;
 let isStopped = true;

@@ -1,6 +1,6 @@
 // SockJS' client, over one transport. It does not come back by itself: its users do that.
 
-import { client, hears, name, opened, transports } from "./client.js";
+import { client, hears, name, opened, server, transports } from "./client.js";
 
 /** What was said and not heard yet. */
 const waiting = new Map();
@@ -14,7 +14,7 @@ client.say = (number) => {
 connect();
 
 function connect() {
-  socket = new globalThis.SockJS(`/room?name=${encodeURIComponent(name)}`, null, { transports });
+  socket = new globalThis.SockJS(`${server}/room?name=${encodeURIComponent(name)}`, null, { transports });
   socket.onopen = () => opened(socket.transport);
   socket.onmessage = ({ data }) => {
     const said = JSON.parse(data);
