@@ -16,10 +16,11 @@
 
 import { CodedError } from "../../adapter.ts";
 import { defineHandler, type HandlerLimits, type, type UpgradeRequest, type Welcome } from "../../handler.ts";
+import { type as messageType } from "./messages/messages.ts";
 import { RequestFailed, Router } from "./router.ts";
 import type { HandshakeOptions } from "./session/handshake.ts";
 import type { Settled, WampHooks } from "./session/hooks.ts";
-import { abort, type Conn, type State } from "./session/session.ts";
+import { abort, type Conn, type State, send } from "./session/session.ts";
 
 export { publishEvent } from "./broker/broker.ts";
 export { WampError } from "./session/errors.ts";
@@ -83,9 +84,14 @@ export function wamp<const Path extends string>({
     onTimer: (conn, _name, turn) => router.inSession(conn as Conn, turn, (session) => router.dealer.onTimer(session)),
     onExpire: (conn) => abort(conn as Conn, "wamp.error.timeout", "the time for HELLO, or of what was shown, has come to its end", 4401),
     onClose: (conn, closing, turn) => router.inSession(conn as Conn, turn, (session) => router.leave(session, closing)),
-    onError(conn, { code, cause }, turn) {
-      if (!(cause instanceof RequestFailed)) return abort(conn as Conn, "wamp.error.runtime_error", code, 3000);
-      const { answer } = cause;
+    async onError(conn, error, turn) {
+      if (!(error.cause instanceof RequestFailed)) {
+        send(conn as Conn, [messageType.ABORT, { message: error.code }, "wamp.error.runtime_error"]);
+        await conn.flush();
+        // Closes with 1011: the client may come again.
+        throw error;
+      }
+      const { answer } = error.cause;
       return answer && router.inSession(conn as Conn, turn, (session) => session.sendError(...answer));
     },
   });
