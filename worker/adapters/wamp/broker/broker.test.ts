@@ -158,6 +158,7 @@ test("what a session may ask for is bounded", async () => {
   const [ada] = (await join(app, 1)) as [WireSession];
   for (let count = 0; count < 100; count++) await ada.ask(type.SUBSCRIBE, { match: "prefix" }, `com.p${count}`);
   expect((await ada.ask(type.SUBSCRIBE, { match: "wildcard" }, "com..p"))[4]).toBe("thinstate.error.too_many_patterns");
+  expect((await ada.ask(type.SUBSCRIBE, { match: "prefix" }, "com.p7"))[2]).toBe(idOf("prefix", "com.p7"));
   for (let count = 0; count < 897; count++) await ada.send([type.SUBSCRIBE, 1_000 + count, {}, `com.t${count}`]);
   await ada.send([type.SUBSCRIBE, 3_000, {}, "com.one_more"]);
   expect(ada.messages.at(-1)?.[4]).toBe("thinstate.error.too_many_topics");

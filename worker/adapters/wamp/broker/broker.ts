@@ -95,7 +95,10 @@ export function subscribe(session: WampSession, [, request, options, topic]: Mes
   if (!isUri(topic, match)) return routerError("wamp.error.invalid_uri");
   return allowed(hooks.onSubscribe?.(session, topic, match), () => {
     if (match === "exact") conn.subscribe(topics.event(serializerOf(conn), scope, topic));
-    else if ([...subscriptionsOf(session)].filter((each) => each.match !== "exact").length >= patternsLimit)
+    else if (
+      !conn.topics.has(topics.pattern(match, scope, topic)) &&
+      [...subscriptionsOf(session)].filter((each) => each.match !== "exact").length >= patternsLimit
+    )
       return routerError("thinstate.error.too_many_patterns");
     else {
       conn.subscribe(topics.pattern(match, scope, topic));
