@@ -230,6 +230,80 @@ test("one procedure has one callee; with invoke, several, by the same rule", asy
   }
 });
 
+/** Who of them gets this call, and answers it. */
+async function calledBy(caller: WireSession, callees: readonly WireSession[], uri = procedure): Promise<number> {
+  const before = callees.map(({ messages }) => messages.length);
+  await caller.send([type.CALL, 500, {}, uri]);
+  const isCalled = ({ messages }: WireSession, index: number) => messages.length > (before[index] as number);
+  await vi.waitFor(() => expect(callees.filter(isCalled)).toHaveLength(1));
+  const called = callees.findIndex(isCalled);
+  const callee = callees[called] as WireSession;
+  await callee.send([type.YIELD, (await callee.next(type.INVOCATION))[1], {}]);
+  await caller.next(type.RESULT);
+  return called;
+}
+
+test("roundrobin goes round in each registration by itself", async () => {
+  const app = await start();
+  const [ada, bob, eve] = (await join(app, 3)) as [WireSession, WireSession, WireSession];
+  for (const match of ["exact", "prefix"])
+    for (const callee of [ada, bob]) await callee.ask(type.REGISTER, { match, invoke: "roundrobin" }, procedure);
+  const called: number[] = [];
+  for (const uri of ["", ".x", "", ".x"]) called.push(await calledBy(eve, [ada, bob], `${procedure}${uri}`));
+  expect(called).toEqual([0, 0, 1, 1]);
+});
+
+test("first and last are by when this pattern was registered, and not the session's first one", async () => {
+  vi.useFakeTimers({ toFake: ["Date"] });
+  try {
+    const app = await start();
+    const [ada, bob, eve] = (await join(app, 3)) as [WireSession, WireSession, WireSession];
+    const register = async (callee: WireSession, invoke: string, uri: string) => {
+      expect((await callee.ask(type.REGISTER, { match: "prefix", invoke }, uri))[0]).toBe(type.REGISTERED);
+      vi.setSystemTime(Date.now() + 10);
+    };
+    await register(bob, "single", "com.other");
+    for (const invoke of ["first", "last"]) for (const callee of [ada, bob]) await register(callee, invoke, `com.${invoke}`);
+    expect(await calledBy(eve, [ada, bob], "com.first.x")).toBe(0);
+    expect(await calledBy(eve, [ada, bob], "com.last.x")).toBe(1);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test("two that have registered the same while a gateway was silent: the first one is called", async () => {
+  let isSilent = true;
+  let seen = 0;
+  const app = await start({
+    onJoin({ turn }) {
+      const { members } = turn.app;
+      if (++seen === 1) Object.assign(turn.app, { members: (name: string) => (isSilent ? Promise.resolve([]) : members(name)) });
+    },
+  });
+  const [ada, bob, eve] = (await join(app, 3)) as [WireSession, WireSession, WireSession];
+  for (const callee of [ada, bob]) expect((await callee.ask(type.REGISTER, {}, procedure))[0]).toBe(type.REGISTERED);
+  isSilent = false;
+  for (let count = 0; count < 3; count++) expect(await calledBy(eve, [ada, bob])).toBe(0);
+});
+
+test("the number of an open call is not given to another one", async () => {
+  const app = await start({ onCall: (session) => session.update({ lastCall: 2 ** 24 - 2 }) });
+  const { caller, callee, id } = await open(app);
+  await caller.send([type.CALL, 8, {}, procedure]);
+  const [, next] = await callee.next(type.INVOCATION);
+  expect([id, next].map((invocation) => (invocation as number) % 2 ** 24)).toEqual([2 ** 24 - 1, 1]);
+  for (const invocation of [next, id]) await callee.send([type.YIELD, invocation, {}]);
+  expect([await caller.next(), await caller.next()].map(([, request]) => request)).toEqual([8, 7]);
+});
+
+test("a fault that is no request's ends the session with 1011: the client may come again", async () => {
+  const app = await start({ onJoin: () => Promise.reject(new Error("no database")) });
+  const ada = await WireSession.open(app);
+  await ada.send([type.HELLO, "realm1", { roles: { caller: {} } }]);
+  expect(ada.messages).toEqual([[type.ABORT, { message: "handler.thrown" }, "wamp.error.runtime_error"]]);
+  expect(ada.connection.closed?.code).toBe(1011);
+});
+
 test("a call is routed to the best of the patterns that match it, and says what was called", async () => {
   const app = await start();
   const [callee, caller] = (await join(app, 2)) as [WireSession, WireSession];
@@ -379,6 +453,28 @@ test("a callee that is none any more, in another worker's eyes, says so: the cal
   expect(args).toEqual(["a"]);
   await other.send([type.YIELD, again, {}, ["b"]]);
   expect(await caller.next()).toEqual([type.RESULT, 7, {}, ["b"]]);
+});
+
+test("a call that goes to somebody else has what is left of its timeout", async () => {
+  vi.useFakeTimers({ toFake: ["Date"] });
+  try {
+    const app = await start();
+    const { caller, callee, id } = await open(app, { timeout: 300 });
+    const advance = (ms: number) => {
+      vi.setSystemTime(Date.now() + ms);
+      app.advance(ms);
+    };
+    const [other] = (await join(app, 1)) as [WireSession];
+    await other.ask(type.REGISTER, {}, "com.example.other");
+    advance(200);
+    const again = { kind: "not registered", from: callee.id, invocation: id, options: { timeout: 300 }, procedure: "com.example.other" };
+    app.publish(topics.inbox(scopeOf("/ws", "realm1"), caller.id), pack({ ...again, payload: [] }));
+    await other.next(type.INVOCATION);
+    advance(110);
+    expect((await caller.next()).slice(0, 5)).toEqual([type.ERROR, type.CALL, 7, {}, "wamp.error.timeout"]);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test("what has grown too large for who gets it ends the call, and nobody's session", async () => {

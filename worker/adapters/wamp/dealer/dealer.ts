@@ -8,8 +8,8 @@ import { fits, type RouterErrorUri, refusalOf, routerError } from "../session/er
 import type { Answer } from "../session/hooks.ts";
 import { type Call, sessionsOf, type ToCaller, type ToSession, tell, tellCaller } from "../session/inbox.ts";
 import { disclosed, violate, type WampSession } from "../session/session.ts";
-import { callNumbers, invocationId } from "../session/topics.ts";
-import { changeCall, keepCalls, type OpenCall, openCalls } from "./open-calls.ts";
+import { invocationId } from "../session/topics.ts";
+import { changeCall, keepCalls, nextNumber, type OpenCall, openCalls } from "./open-calls.ts";
 import { beginInvocation, endInvocation, isAwaited, openInvocations } from "./open-invocations.ts";
 import { callOwn } from "./procedures.ts";
 import { Registrations } from "./registrations.ts";
@@ -34,23 +34,22 @@ export class Dealer {
     return after(callOwn(session, message), (own) => own ?? this.invoke(session, request, { options, procedure, payload }));
   }
 
-  /** INVOCATION, of what a client has registered. "Caller Identification" */
-  private invoke(session: WampSession, request: number, call: Call, isFresh = false): void | Promise<void> {
-    const { state } = session;
+  /** INVOCATION, of what a client has registered. "Caller Identification" @param before As it was open at one that is no callee any more. */
+  private invoke(session: WampSession, request: number, call: Call, before?: OpenCall): void | Promise<void> {
     const open = openCalls(session);
     if (open.length >= openCallsLimit) {
       const text = `a session may have ${openCallsLimit} open calls: wait until one has ended`;
       return session.sendError(type.CALL, request, routerError("wamp.error.unavailable", text));
     }
-    return after(this.registrations.find(session, call.procedure, isFresh), (callee) => {
+    return after(this.registrations.find(session, call.procedure, before !== undefined), (callee) => {
       if (callee === undefined) return session.sendError(type.CALL, request, routerError("wamp.error.no_such_procedure"));
       if (callee.takesPassthru === false && isPassthru(call.options))
         return session.sendError(type.CALL, request, routerError(notSupported));
       const { session: to, match, registered, canCancel, disclosesCaller } = callee;
       const { timeout = 0, receive_progress: progress = false, disclose_me } = call.options as Record<string, never>;
-      const number = (state.lastCall % (callNumbers - 1)) + 1;
+      const number = nextNumber(session, open);
       const now = Date.now();
-      const times = { checkAt: now + firstCheckMs, timeout, timeoutAt: timeout === 0 ? 0 : now + timeout };
+      const times = { checkAt: now + firstCheckMs, timeout, timeoutAt: before?.timeoutAt ?? (timeout === 0 ? 0 : now + timeout) };
       const caller = disclosesCaller || disclose_me === true ? disclosed(session, "caller") : {};
       const invocation = invocationId(session.id, number);
       tell(session, { kind: "invocation", to, invocation, match, registered, caller, ...call });
@@ -95,17 +94,17 @@ export class Dealer {
     changeCall(session, call, undefined);
     if (kind !== "not registered") return answerCall(session, request, message);
     if (call.isKilled) return session.sendError(type.CALL, request, routerError(canceled));
-    return this.invokeAgain(session, request, { options: message.options, procedure: message.procedure, payload: message.payload });
+    return this.invokeAgain(session, call, { options: message.options, procedure: message.procedure, payload: message.payload });
   }
 
   /** In a turn that is not the caller's: what cannot be done is no reason to end its session. */
-  private async invokeAgain(session: WampSession, request: number, call: Call): Promise<void> {
+  private async invokeAgain(session: WampSession, before: OpenCall, call: Call): Promise<void> {
     try {
-      await this.invoke(session, request, call, true);
+      await this.invoke(session, before.request, call, before);
     } catch (error) {
       const refusal = refusalOf(error);
       if (refusal === undefined) throw error;
-      session.sendError(type.CALL, request, refusal);
+      session.sendError(type.CALL, before.request, refusal);
     }
   }
 
@@ -133,7 +132,7 @@ export class Dealer {
     const now = Date.now();
     const silent = openCalls(session).filter(({ checkAt }) => checkAt <= now);
     const callees = silent.map(({ callee }) => callee);
-    // Where a gateway does not answer, nobody is known to be gone.
+    // Where a gateway does not answer, nobody is known to be gone. The sessions of one that is silent count as gone.
     const there = await sessionsOf(session, callees).then(
       (found) => found.map(({ info }) => info.session),
       () => callees,

@@ -2,6 +2,7 @@
 // state of objects takes ten times as long to keep. With a timer for the first of them that has to be looked at.
 
 import type { WampSession } from "../session/session.ts";
+import { callNumbers } from "../session/topics.ts";
 
 export interface OpenCall {
   /** In INVOCATION.Request: see invocationId. */
@@ -38,6 +39,15 @@ export function openCalls({ state: { calls } }: WampSession): OpenCall[] {
     open.push({ number, request, callee, canCancel, progress, isKilled, checkAt, timeoutAt, timeout });
   }
   return open;
+}
+
+/** Of the next call: numbers come again, and those of open calls are left out. */
+export function nextNumber({ state: { lastCall } }: WampSession, open: readonly OpenCall[]): number {
+  const taken = new Set(open.map(({ number }) => number));
+  let number = lastCall;
+  do number = (number % (callNumbers - 1)) + 1;
+  while (taken.has(number));
+  return number;
 }
 
 export function keepCalls(session: WampSession, calls: readonly OpenCall[], lastCall = session.state.lastCall): void {

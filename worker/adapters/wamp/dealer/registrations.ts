@@ -19,6 +19,8 @@ interface Callee {
   readonly disclosesCaller: boolean;
   readonly canCancel: boolean;
   readonly takesPassthru?: boolean;
+  /** Of a pattern: see RegisteredPattern. */
+  readonly since?: number | undefined;
 }
 
 type Members = readonly Member<Dict>[];
@@ -59,7 +61,10 @@ export class Registrations {
     if (others.some((other) => other.invoke === "single" || other.session === session.id)) return alreadyExists;
     if (others.some((other) => other.invoke !== invoke)) return otherPolicy;
     const disclosesCaller = options.disclose_caller === true;
-    if (match !== "exact") keepPatterns(session, [...state.patterns, [match, procedure, invoke, disclosesCaller]]);
+    const pattern = [match, procedure, invoke, disclosesCaller] as const;
+    // Members are in the order in which they registered their first pattern.
+    const hasOrder = invoke === "first" || invoke === "last";
+    if (match !== "exact") keepPatterns(session, [...state.patterns, hasOrder ? [...pattern, Date.now()] : pattern]);
     else conn.subscribe(topic, { as: { ...calleeOf(session), invoke, disclosesCaller } });
     return [type.REGISTERED, request, id];
   }
@@ -91,12 +96,16 @@ export class Registrations {
   /** The one that a call goes to. @param isFresh not as it was a moment ago. */
   find(session: WampSession, procedure: string, isFresh: boolean): Settled<Callee | undefined> {
     return after(this.membersOf(session, topics.procedure(session.scope, procedure), isFresh), (exact) => {
-      if (exact.length > 0) return this.choose(calleesOf(exact, procedure));
+      if (exact.length > 0) return this.choose(session, calleesOf(exact, procedure));
       return after(this.membersOf(session, topics.procedures(session.scope), isFresh), (members) => {
         const callees = calleesOf(members, procedure);
         const rank = ({ match, registered }: Callee) => precedence(match, registered, procedure);
         const best = callees.map(rank).toSorted().at(-1);
-        return this.choose(callees.filter((callee) => rank(callee) === best));
+        const chosen = callees.filter((callee) => rank(callee) === best);
+        return this.choose(
+          session,
+          chosen.toSorted((a, b) => (a.since ?? 0) - (b.since ?? 0)),
+        );
       });
     });
   }
@@ -112,13 +121,15 @@ export class Registrations {
   }
 
   /** @param callees of one registration, in the order in which they registered. */
-  private choose(callees: readonly Callee[]): Callee | undefined {
+  private choose({ scope }: WampSession, callees: readonly Callee[]): Callee | undefined {
     const [first] = callees;
-    if (first === undefined || callees.length === 1 || first.invoke === "first") return first;
+    // A second one for "single" has registered while the gateway of the first was silent.
+    if (first === undefined || callees.length === 1 || first.invoke === "first" || first.invoke === "single") return first;
     if (first.invoke === "last") return callees.at(-1);
     if (first.invoke === "random") return callees[Math.floor(Math.random() * callees.length)];
-    const round = this.rounds.get(first.registered) ?? 0;
-    keep(this.rounds, first.registered, round + 1);
+    const registration = `${first.match} ${scope} ${first.registered}`;
+    const round = this.rounds.get(registration) ?? 0;
+    keep(this.rounds, registration, round + 1);
     return callees[round % callees.length];
   }
 }
@@ -153,16 +164,17 @@ async function isAlone({ conn }: WampSession, lock: string): Promise<boolean> {
 }
 
 function calleesOf(members: Members, procedure: string): Callee[] {
-  return members.flatMap(({ info }) => {
+  return members.flatMap(({ info }): Callee | Callee[] => {
     const { patterns, ...who } = info as unknown as Callee & { readonly patterns?: readonly RegisteredPattern[] };
     if (patterns === undefined) return { ...who, match: "exact", registered: procedure };
     const found = patterns.filter(([match, pattern]) => pattern === procedure || matches(match as Match, pattern, procedure));
-    return found.map(([match, registered, invoke, disclosesCaller]) => ({
+    return found.map(([match, registered, invoke, disclosesCaller, since]) => ({
       ...who,
       match: match as Match,
       registered,
       invoke,
       disclosesCaller,
+      since,
     }));
   });
 }

@@ -8,8 +8,8 @@ import type { WampError } from "./errors.ts";
 import type { WampHooks } from "./hooks.ts";
 import { topics } from "./topics.ts";
 
-/** A procedure that a session registers by a pattern. */
-export type RegisteredPattern = readonly [match: string, pattern: string, invoke: string, disclosesCaller: boolean];
+/** A procedure that a session registers by a pattern. @param since In milliseconds since 1970, where the order of its callees counts. */
+export type RegisteredPattern = readonly [match: string, pattern: string, invoke: string, disclosesCaller: boolean, since?: number];
 
 export type Identity = Readonly<Record<"authid" | "authrole" | "authmethod" | "authprovider", string>>;
 
