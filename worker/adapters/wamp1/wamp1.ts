@@ -193,14 +193,13 @@ function resolve<State>({ state: { prefixes } }: Conn<State>, name: string): str
 async function call<State>({ onCall }: Wamp1Options<State>, session: Wamp1Session<State>, call: Call): Promise<void> {
   const { id, procedure } = call;
   if (onCall === undefined) return session.callError(id, `${errorBase}NoSuchRPCEndpoint`, `there is no procedure ${procedure}`);
-  let result: unknown;
   try {
-    result = await onCall(session, call);
+    const result = await onCall(session, call);
+    if (result instanceof CallError) session.callError(id, result.uri, result.message, result.details);
+    else if (!session.hasAnswered(id)) session.callResult(id, result);
   } catch (error) {
     throw new CallFailed(id, error);
   }
-  if (result instanceof CallError) session.callError(id, result.uri, result.message, result.details);
-  else if (!session.hasAnswered(id)) session.callResult(id, result);
 }
 
 async function subscribe<State>({ onSubscribe }: Wamp1Options<State>, session: Wamp1Session<State>, topic: string): Promise<void> {
