@@ -501,7 +501,7 @@ test("what has grown too large for who gets it ends the call, and nobody's sessi
     await large.send([type.YIELD, id, {}, ["late"]]);
     expect(await small.rest()).toEqual([]);
   }
-  // It is none's to pass on.
+  // More than the turn of a callee may pass on.
   await small.send([type.CALL, 7, {}, "com.example.large"]);
   await large.send([type.YIELD, (await large.next(type.INVOCATION))[1], {}, ["x".repeat(800_000)]]);
   expect(await small.next()).toEqual(tooLarge);
