@@ -16,6 +16,7 @@
 
 import { CodedError } from "../../adapter.ts";
 import { defineHandler, type HandlerLimits, type, type UpgradeRequest, type Welcome } from "../../handler.ts";
+import { checkNames } from "../options.ts";
 import { type as messageType } from "./messages/messages.ts";
 import { RequestFailed, Router } from "./router.ts";
 import type { HandshakeOptions } from "./session/handshake.ts";
@@ -47,8 +48,6 @@ const optionNames: Record<keyof WampOptions<string>, true> = {
   ...{ onMeta: true, onJoin: true, onLeave: true },
 };
 
-const names = Object.keys(optionNames).join(", ");
-
 /** How long a client may take from its handshake to WELCOME. */
 const helloMs = 10_000;
 const subprotocols = ["wamp.2.json", "wamp.2.msgpack"];
@@ -63,8 +62,10 @@ export function wamp<const Path extends string>({
   onUpgrade,
   ...options
 }: WampOptions<Path>) {
-  for (const name of Object.keys(options))
-    if (!Object.hasOwn(optionNames, name)) throw new CodedError("handler.invalid", `WAMP has no option ${name}: it has ${names}`);
+  checkNames("WAMP", options, optionNames);
+  const { realms } = options;
+  if (typeof realms !== "function" && (!Array.isArray(realms) || realms.length === 0))
+    throw new CodedError("handler.invalid", 'WAMP wants realms: the names that clients may join, as in realms: ["realm1"]');
   const router = new Router({ ...options, prefix });
   return defineHandler({
     path,

@@ -59,6 +59,11 @@ test("an option that there is not is refused: a hook with a wrong name would ref
   expect(() => wamp(misspelt)).toThrow(/^handler.invalid: WAMP has no option onPublsh: it has path, prefix, realms, /);
 });
 
+test("a router without realms, which nobody could join, is refused", () => {
+  for (const realms of [undefined, [], "realm1"])
+    expect(() => wamp({ path: "/ws", realms } as never)).toThrow(/^handler.invalid: WAMP wants realms/);
+});
+
 test("without a subprotocol that it knows, the handshake is refused; what comes with a cookie is known by it", async () => {
   const app = await start({
     authenticate: { cookie: ({ user }) => (user === undefined ? undefined : { authrole: "user", authid: user }) },
