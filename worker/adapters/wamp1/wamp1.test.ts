@@ -82,6 +82,16 @@ test("a publication reaches all who subscribe, the publisher among them, or whom
   expect(events(cyd)).toEqual(["plain", "excludeMe", "to me, too", "excluded", "eligible"]);
 });
 
+test("a result that cannot be sent is an error of its call", async () => {
+  const results: unknown[] = [10n, "x".repeat(900_000), new CallError(`${calc}error`, "no", 10n)];
+  const app = await testHandler(wamp1({ path: "/wamp", onCall: () => results.shift() }));
+  const ada = await app.connect("/wamp");
+  ada.take();
+  for (let count = 0; count < 3; count++) await ada.send([2, "c", `${calc}any`]);
+  expect(ada.take()).toEqual(Array(3).fill([4, "c", "http://api.wamp.ws/error#internal", "the procedure has failed"]));
+  expect(ada.closed).toBeUndefined();
+});
+
 test("eligible are only those who subscribe", async () => {
   const [ada, bob, cyd] = await three();
   await bob.send([5, chat]);
