@@ -6,7 +6,7 @@ import type { Row } from "../chaos/row.ts";
 import { runCommand } from "./command.ts";
 
 /** Left out is what takes long: what waits for time-outs, and several deploys. */
-const chosen = ["worker", "redelivery", "drain", "poison", "clients", "nats", "nats-away", "only", "gateway"];
+const chosen = ["worker", "redelivery", "drain", "poison", "clients", "cuts", "nats", "nats-away", "only", "gateway"];
 
 const chaos = (...args: string[]) => runCommand("chaos", ...args);
 

@@ -1,6 +1,7 @@
 // Every fault. Those with one shape stand together: they share an installation.
 
 import { clientFaults } from "./clients.ts";
+import { cutFaults } from "./cuts.ts";
 import type { Fault } from "./fault.ts";
 import { gatewayFaults } from "./gateways.ts";
 import { natsFaults, ownNatsFaults } from "./nats.ts";
@@ -13,6 +14,7 @@ export const faults: readonly Fault[] = [
   ...releaseFaults,
   ...poisonFaults,
   ...clientFaults,
+  ...cutFaults,
   ...natsFaults,
   ...ownNatsFaults,
   ...onlyWorkerFaults,

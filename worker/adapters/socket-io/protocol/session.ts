@@ -165,7 +165,7 @@ export class Session<Data> implements Client {
     turn.conn.subscribe(place.orders, { hook: true });
     // One behind the other: what has come meanwhile arrives in the order of all its rooms.
     turn.conn.subscribe(place.topic(), { as: memberInfo(state), ...after(place.topic()) });
-    for (const topic of [state.id, ...(recovered?.rooms ?? [])].map((room) => place.topic(room)))
+    for (const topic of [...new Set([state.id, ...(recovered?.rooms ?? [])])].map((room) => place.topic(room)))
       turn.conn.subscribe(topic, { as: 0, ...after(topic) });
     socket.packet(packetType.connect, { sid: state.id, pid: state.recovery?.pid });
     this.awaitAcks(turn);
