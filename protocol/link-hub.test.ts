@@ -5,6 +5,7 @@ import { connectBus } from "../nats/connection.ts";
 import { startNats, type TestNats } from "../test/nats.ts";
 import { patienceMs } from "../testbed/patience.ts";
 import type { Bus } from "./bus.ts";
+import { Link } from "./link.ts";
 import { LinkHub } from "./link-hub.ts";
 import { subjectsOf } from "./subjects.ts";
 
@@ -39,6 +40,8 @@ class Side {
       self,
       bus,
       subjects: subjectsOf(`hub-${namespaces}`),
+      inboxes: [subjectsOf(`hub-${namespaces}`).link(self), subjectsOf(`hub-${namespaces}`).linkFromWorkers(self)],
+      isForeign: (peer, inbox) => peer === "gateway" && inbox.includes(".worker."),
       now: () => this.now,
       onBatch: (peer, batch) => {
         for (let index = 0; index < batch.records; index++) this.taken.push(`${peer} ${batch.text(index)}`);
@@ -179,4 +182,33 @@ test("counts for links that are closed, too", async () => {
   here.hub.close("nobody");
   here.hub.open("nobody");
   expect(here.hub.counters).toEqual({ retransmitted: 1, doubles: 0, gaps: 0, refused: 0 });
+});
+
+test("what comes in a peer's name where that does not write is refused", async () => {
+  const [own, peer] = [await Side.start("own"), await Side.start("peer")];
+  const subjects = subjectsOf(`hub-${namespaces}`);
+  const says = (inbox: string, from: string, text: string) => {
+    const transmit = (bytes: Uint8Array) => peer.bus.publish(inbox, bytes);
+    const unused = () => undefined;
+    const link = new Link({
+      self: from,
+      peer: "own",
+      session: 1,
+      now: () => 0,
+      transmit,
+      onBegun: unused,
+      onCredit: unused,
+      onLost: unused,
+    });
+    link.append(head, Buffer.from(text));
+    link.flush();
+  };
+  for (const [inbox, from] of [
+    [subjects.linkFromWorkers("own"), "gateway"],
+    [subjects.linkFromWorkers("own"), "worker"],
+    [subjects.link("own"), "gateway"],
+  ] as const)
+    says(inbox, from, inbox);
+  await vi.waitFor(() => expect(own.taken).toHaveLength(2), { timeout: patienceMs });
+  expect(own.taken).toEqual([`worker ${subjects.linkFromWorkers("own")}`, `gateway ${subjects.link("own")}`]);
 });

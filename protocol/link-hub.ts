@@ -22,6 +22,8 @@ export interface LinkHubOptions {
   readonly now: () => number;
   /** A batch is next in order: its records must be handled now. */
   readonly onBatch: (peer: string, batch: Batch) => void;
+  /** Whether this peer never writes there: what comes in its name is somebody else's. Undefined: any may write to each inbox. */
+  readonly isForeign?: (peer: string, inbox: string) => boolean;
   /** A frame from a process that there is no link to. Opening one in this call lets the frame in. */
   readonly onStranger: (peer: string) => void;
   readonly onCredit: (peer: string) => void;
@@ -62,7 +64,7 @@ export class LinkHub {
     this.options = options;
     this.limits = { ...linkLimits, batchBytes: Math.min(linkLimits.batchBytes, options.bus.maxPayloadBytes - 4096) };
     const { inboxes = [options.subjects.link(options.self)] } = options;
-    for (const inbox of inboxes) options.bus.subscribe(inbox, ({ payload }) => this.receive(payload));
+    for (const inbox of inboxes) options.bus.subscribe(inbox, ({ payload }) => this.receive(payload, inbox));
     if (options.onUnheard !== undefined) {
       options.bus.subscribe(options.subjects.unheard(options.self, "*"), ({ subject, isUnheard }) => {
         if (!isUnheard) throw new CodedError("envelope.malformed", `only NATS itself speaks on ${subject}`);
@@ -170,9 +172,10 @@ export class LinkHub {
     for (const peer of [...this.links.keys()]) this.close(peer);
   }
 
-  private receive(payload: Uint8Array): void {
+  private receive(payload: Uint8Array, inbox: string): void {
     const batch = decodeFrame(payload, this.options.self, this.known);
     const { from } = batch.header;
+    if (this.options.isForeign?.(from, inbox)) throw new CodedError("envelope.malformed", `${from} does not write to ${inbox}`);
     this.unheardSince.delete(from);
     // Twice where the frame ends the link's life: it may be the first of the next.
     for (let attempt = 0; attempt < 2; attempt++) {
