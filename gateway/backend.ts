@@ -27,6 +27,7 @@ import { freeLostLocks } from "./locks/lost-locks.ts";
 import { LostGateways } from "./lost-gateways.ts";
 import type { Members } from "./members.ts";
 import { PeerGateways } from "./peer-gateways.ts";
+import type { Pipes } from "./pipes/pipes.ts";
 import type { SlotTable } from "./slot-table.ts";
 import { TaskFences } from "./task-fences.ts";
 import type { PublishHere, Topics } from "./topics.ts";
@@ -54,6 +55,8 @@ export interface BackendOptions {
   readonly commits: Commits;
   readonly publishHere: PublishHere;
   readonly hello: () => GatewayHello;
+  /** With other gateways. */
+  readonly pipes: () => Pick<Pipes, "isPeer" | "has" | "received" | "stranger" | "credit" | "lost" | "unheard">;
   /** NATS is back. */
   readonly onReconnected: () => void;
   /** This gateway, or NATS, has stood still or was away: whoever was silent until now could not be heard. */
@@ -85,30 +88,39 @@ export class Backend {
 
   constructor(options: BackendOptions) {
     this.options = options;
-    const { id, bus, subjects, settings, slots, dispatcher, topics, commits, publishHere, now, log } = options;
+    const { id, bus, subjects, settings, slots, dispatcher, topics, commits, publishHere, pipes, now, log } = options;
+    const fromWorkers = subjects.linkFromWorkers(id);
     this.faults = new FaultMeter((kind, err, text) => options.sparseLog.error(kind, { err }, text));
     this.peers = new PeerGateways({ now, timeoutMs: () => settings.config.GATEWAY_TIMEOUT_MS });
     this.hub = new LinkHub({
       self: id,
       bus,
       subjects,
-      inboxes: [subjects.linkFromWorkers(id), subjects.link(id)],
+      inboxes: [fromWorkers, subjects.link(id)],
       now,
       onBatch: (peer, batch) => {
         const worker = this.workers.get(peer);
         if (worker !== undefined) this.records.handle(worker, batch);
+        else if (pipes().has(peer)) pipes().received(peer, batch);
       },
+      // NATS lets workers write to one inbox only, where gateways do not.
+      isForeign: (peer, inbox) => inbox === fromWorkers && pipes().isPeer(peer),
       // Workers speak only when they were given something; a stranger's frame is from before our time.
-      onStranger: () => undefined,
+      onStranger: (peer) => pipes().stranger(peer),
       onCredit: (peer) => {
         const worker = this.workers.get(peer);
         if (worker !== undefined) dispatcher.creditBack(worker);
+        else pipes().credit(peer);
       },
       onLost: (peer) => {
-        if (this.presence.mayBeForgotten) this.workers.lose(peer, "it took this gateway for dead", "forgotUs");
+        if (pipes().has(peer)) pipes().lost(peer);
+        else if (this.presence.mayBeForgotten) this.workers.lose(peer, "it took this gateway for dead", "forgotUs");
         else this.workers.lose(peer, "it has begun another life", "left");
       },
-      onUnheard: (peer) => this.workers.lose(peer, "nobody hears it", "unreachable"),
+      onUnheard: (peer) => {
+        if (pipes().has(peer)) pipes().unheard(peer);
+        else this.workers.lose(peer, "nobody hears it", "unreachable");
+      },
     });
     this.hub.onFlush(() => topics.flush());
     this.presence = new Presence({

@@ -6,11 +6,12 @@ import { SparseLog } from "../process/sparse-log.ts";
 import { connectionId } from "../protocol/connection-id.ts";
 import { type ErrorCode, errorTable } from "../protocol/errors.ts";
 import type { IdentityBody } from "../protocol/records.ts";
+import type { Admission } from "./admission.ts";
 import { isClientFault } from "./client-fault.ts";
 import { identified, whyUnnamed } from "./client-identity.ts";
 import { settingsOf } from "./client-limit-settings.ts";
 import { ClientLimits } from "./client-limits.ts";
-import { Connection, type Socket } from "./connection.ts";
+import { Connection, type Guest, type Socket } from "./connection.ts";
 import { poisonOf } from "./crash-attribution.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { Expiries } from "./expiry.ts";
@@ -22,7 +23,6 @@ import type { SlotTable } from "./slot-table.ts";
 import { SlowClients } from "./slow-clients.ts";
 import { Timers } from "./timers.ts";
 import { UnfinishedMessages } from "./unfinished-messages.ts";
-import type { Admission } from "./upgrade.ts";
 import type { UserConnections } from "./user-connections.ts";
 import type { Incoming } from "./uws/request.ts";
 
@@ -193,7 +193,7 @@ export class ClientEvents {
   }
 
   /** It is closed or cut off for what its client has sent. */
-  faulted({ meter }: Connection): void {
+  faulted({ meter }: Pick<Guest, "meter">): void {
     if (meter !== undefined) this.limits.failed(meter.address);
   }
 
@@ -224,7 +224,7 @@ export class ClientEvents {
   }
 
   /** Closes it for an error. Its close comes back through `closed`. */
-  break(connection: Connection, code: ErrorCode): void {
+  break(connection: Guest, code: ErrorCode): void {
     if (connection.socket === undefined) return;
     const { close } = errorTable[code];
     this.countBroken(code);
@@ -295,6 +295,6 @@ function isReleaseFault(code: string, closeCode: number): boolean {
 }
 
 /** For the log. */
-function about({ id, route, worker }: Connection): { connection: string; route: string; worker?: string; release?: string } {
+function about({ id, route, worker }: Guest): { connection: string; route: string; worker?: string; release?: string } {
   return { connection: id, route, ...(worker && { worker: worker.id, release: worker.release }) };
 }

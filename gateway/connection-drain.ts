@@ -4,12 +4,20 @@
 
 import { runSlice, sliceMs } from "../process/time-slice.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection, Intake } from "./connection.ts";
 
-export interface ConnectionDrainOptions {
+/** A connection, or a WebSocket here whose session another gateway has. */
+export interface Leaver {
+  readonly socket: { end(code: number, reason: string): void } | undefined;
+  intake: Intake;
+  /** Uncommitted. */
+  readonly events: { readonly length: number };
+}
+
+export interface ConnectionDrainOptions<Each extends Leaver = Connection> {
   readonly now: () => number;
   /** All that have not ended, the oldest first. An iteration meets those that are let in meanwhile, too. */
-  readonly connections: () => Iterable<Connection>;
+  readonly connections: () => Iterable<Each>;
   /** How many of them have a socket. */
   readonly open: () => number;
   /** Whether another gateway takes whoever comes back. */
@@ -22,26 +30,26 @@ export interface ConnectionDrainOptions {
     readonly closeMs: number;
   };
   /** Closes the socket. */
-  readonly close: (connection: Connection, code: ErrorCode) => void;
+  readonly close: (connection: Each, code: ErrorCode) => void;
   readonly onBatch: (told: number, left: number) => void;
 }
 
 /** Where all are told at once: how soon those are told who were let in meanwhile. */
 const lookMs = 20;
 
-export class ConnectionDrain {
-  private readonly options: ConnectionDrainOptions;
+export class ConnectionDrain<Each extends Leaver = Connection> {
+  private readonly options: ConnectionDrainOptions<Each>;
   private readonly closeBy: number;
   /** They take nothing more, and are closed once nothing of them is uncommitted. */
-  private readonly leaving = new Set<Connection>();
+  private readonly leaving = new Set<Each>();
   /** Where the last batch has ended. */
-  private rest: Iterator<Connection> | undefined;
+  private rest: Iterator<Each> | undefined;
   private toldAt = Number.NEGATIVE_INFINITY;
   /** What is under way: a batch, and a look at those that are leaving. */
   private telling: Iterator<void> | undefined;
   private looking: Iterator<void> | undefined;
 
-  constructor(options: ConnectionDrainOptions) {
+  constructor(options: ConnectionDrainOptions<Each>) {
     this.options = options;
     this.closeBy = options.now() + options.limits.closeMs;
   }
@@ -105,7 +113,7 @@ export class ConnectionDrain {
     }
   }
 
-  private closeIfCommitted(connection: Connection): void {
+  private closeIfCommitted(connection: Each): void {
     if (connection.socket !== undefined && connection.events.length > 0 && !this.isLate) return;
     this.leaving.delete(connection);
     if (connection.socket !== undefined) this.options.close(connection, this.options.hasPeer() ? "gateway.restarts" : "gateway.ends");

@@ -46,6 +46,9 @@ export interface Socket {
   handTo?(connection: Connection): void;
 }
 
+/** What a gateway knows of any client that has a WebSocket here: of a connection, or of one whose session another gateway has. */
+export type Guest = Pick<Connection, "id" | "route" | "ip" | "worker" | "meter" | "socket" | "user">;
+
 /** What a connection subscribes to. */
 export class ConnectionTopics extends Set<string> {
   /** Those of them whose messages go to its handler: see HookSubscribers. Made at the first one. */

@@ -5,7 +5,7 @@ import type { SparseLog } from "../process/sparse-log.ts";
 import type { Slices } from "../process/time-slice.ts";
 import { settingsOf } from "./client-limit-settings.ts";
 import type { ClientLimits, Refusal } from "./client-limits.ts";
-import type { Connection } from "./connection.ts";
+import type { Guest } from "./connection.ts";
 import type { Passed } from "./connection-meter.ts";
 import { CountedRequest, CountedUpgrade, type UpgradePlaces } from "./counted-clients.ts";
 import { PacedUpgrades } from "./paced-upgrades.ts";
@@ -28,7 +28,7 @@ const mostStrangers = 1_000;
 
 export interface EntranceOptions extends Slices {
   readonly limits: ClientLimits;
-  readonly upgrades: Pick<Upgrades<Connection>, "upgrade" | "request" | "refusals">;
+  readonly upgrades: Pick<Upgrades<Guest>, "upgrade" | "request" | "refusals">;
   /** Whether other gateways may have sessions. */
   readonly hasPeers: () => boolean;
   /** Whether there are more connections, with those that wait, than the gateway may have. */
@@ -45,16 +45,16 @@ export class Entrance {
   private strangers = 0;
   private readonly options: EntranceOptions;
   private readonly paced: PacedUpgrades;
-  private readonly places: UpgradePlaces<Connection>;
+  private readonly places: UpgradePlaces<Guest>;
 
   constructor(options: EntranceOptions) {
     this.options = options;
     this.paced = new PacedUpgrades(options);
     const { limits } = options;
     this.places = {
-      admitted: (address, connection) => {
+      admitted: (address, guest) => {
         this.waiting--;
-        connection.meter = limits.open(address, connection.user);
+        guest.meter = limits.open(address, guest.user);
       },
       refused: (address, status) => {
         if (status >= 400 && status < 500 && status !== 429) limits.failed(address);
@@ -75,7 +75,7 @@ export class Entrance {
   }
 
   /** @param incoming with the address of the client itself. */
-  upgrade(incoming: Incoming, client: WaitingUpgrade<Connection>): void {
+  upgrade(incoming: Incoming, client: WaitingUpgrade<Guest>): void {
     const { limits, upgrades } = this.options;
     const address = limits.addressOf(incoming.ip);
     const refusal = limits.upgrade(address);

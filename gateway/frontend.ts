@@ -3,6 +3,7 @@
 
 import type { Logger } from "pino";
 import type { Bus } from "../protocol/bus.ts";
+import type { LinkHub } from "../protocol/link-hub.ts";
 import type { Subjects } from "../protocol/subjects.ts";
 import type { Api } from "./api/api.ts";
 import type { Certificate } from "./certificate.ts";
@@ -15,6 +16,8 @@ import { FileGuard } from "./file-guard.ts";
 import type { LiveSettings } from "./live-settings.ts";
 import { openFiles } from "./open-files.ts";
 import type { PeerGateways } from "./peer-gateways.ts";
+import { PipeClient } from "./pipes/pipe-client.ts";
+import { Pipes } from "./pipes/pipes.ts";
 import { SessionTopics } from "./sessions/session-topics.ts";
 import { Sessions } from "./sessions/sessions.ts";
 import { Upgrades } from "./upgrade.ts";
@@ -32,10 +35,13 @@ export interface FrontendOptions {
   readonly clients: ClientEvents;
   readonly dispatcher: Dispatcher;
   readonly requests: WorkerRequests;
-  readonly peers: Pick<PeerGateways, "withSessions">;
+  readonly peers: Pick<PeerGateways, "withSessions" | "levelOf" | "onGone">;
+  readonly hub: Pick<LinkHub, "open" | "close">;
   readonly api: Pick<Api, "serves" | "request">;
   readonly now: () => number;
   readonly log: Logger;
+  /** A bug met no connection in particular. */
+  readonly onBug: (error: unknown) => void;
 }
 
 /** So long after NATS or the workers are back, requests that waited for them, also at other gateways, may still be on their way. */
@@ -44,8 +50,9 @@ const backMs = 10_000;
 const reconnectMs = 30_000;
 
 export class Frontend {
-  readonly upgrades: Upgrades<Connection>;
+  readonly upgrades: Upgrades<Connection | PipeClient>;
   readonly sessions: Sessions;
+  readonly pipes: Pipes;
   private readonly sessionTopics = new SessionTopics();
   private readonly options: FrontendOptions;
   private readonly files: FileGuard;
@@ -61,7 +68,7 @@ export class Frontend {
       files: openFiles(),
       now,
       log,
-      connections: () => dispatcher.size,
+      connections: () => this.connections,
       stopListening: () => this.server?.pauseListening(),
       listenAgain: async () => this.server?.listenAgain(),
     });
@@ -81,6 +88,18 @@ export class Frontend {
       closing: (connection) => dispatcher.closing(connection),
       isDraining: () => this.upgrades.isDraining,
     });
+    this.pipes = new Pipes({
+      ...{ id, clients, dispatcher, settings, now },
+      hub: options.hub,
+      peers: options.peers,
+      sessions: this.sessions,
+      topics: this.sessionTopics,
+      publishToSockets: (topic, data, isBinary) => this.server?.publish(topic, data, isBinary),
+      isConnected: () => bus.connected,
+      isDraining: () => this.upgrades.isDraining,
+      later: (run) => setImmediate(run),
+      onBug: options.onBug,
+    });
     this.upgrades = new Upgrades({
       id,
       dispatcher,
@@ -95,8 +114,10 @@ export class Frontend {
       isFull: () => this.isFull,
       mayEnter: (user) => clients.limits.mayEnter(user),
       admit: (admission) => {
+        const { session, gateway } = admission;
+        if (session !== undefined && gateway !== undefined) return this.pipes.add(gateway, { ...admission, key: session });
         const connection = clients.admit(admission);
-        if (admission.session !== undefined) this.sessions.openBeside(connection, admission.session);
+        if (session !== undefined) this.sessions.openBeside(connection, session);
         return connection;
       },
     });
@@ -154,20 +175,28 @@ export class Frontend {
     this.sessions.relay.begin();
     // Hundreds may come before the first sweep: all of those whom an earlier gateway served.
     await this.files.step();
-    this.server = await listen<Connection>(settings.server, {
+    this.server = await listen<Connection | PipeClient>(settings.server, {
       mayConnect: (ip) => this.entrance.mayConnect(ip),
       isBarred: (ip) => clients.limits.isBarred(ip),
       onUpgrade: (incoming, client) => this.entrance.upgrade(clients.identified(incoming), client),
       onRequest: (incoming, client) => this.request(clients.identified(incoming), client),
       onOpen: (connection, socket) => {
+        if (connection instanceof PipeClient) return connection.opened(socket);
         clients.open(connection, socket);
         this.sessions.moves.opened(connection);
       },
-      onMessage: (connection, message, isBinary) => clients.receive(connection, message, isBinary),
-      onPing: (connection) => clients.pinged(connection),
+      onMessage: (connection, message, isBinary) => {
+        if (connection instanceof PipeClient) connection.receive(message, isBinary);
+        else clients.receive(connection, message, isBinary);
+      },
+      onPing: (connection) => {
+        if (connection instanceof PipeClient) connection.pinged();
+        else clients.pinged(connection);
+      },
       onFault: (connection) => clients.faulted(connection),
       onPublish: (topic, data, isBinary) => this.sessionTopics.publish(topic, data, isBinary),
       onClose: (connection, code, reason, isSlow) => {
+        if (connection instanceof PipeClient) return connection.closed(code, reason, isSlow);
         clients.closed(connection, { code, reason, isSlow });
         this.sessions.moves.closed(connection);
       },
@@ -202,10 +231,21 @@ export class Frontend {
     return true;
   }
 
+  // With those that are not this gateway's own: what they take is the same.
+  private get connections(): number {
+    return this.options.dispatcher.size + this.pipes.clients.size;
+  }
+
   // Not logged where it is asked for those that are let in all the same.
   private get hasTooMany(): boolean {
-    const { dispatcher, settings } = this.options;
-    return this.files.isFull || dispatcher.size + this.entrance.waiting > settings.config.CONNECTIONS;
+    const { settings } = this.options;
+    return this.files.isFull || this.connections + this.entrance.waiting > settings.config.CONNECTIONS;
+  }
+
+  /** This gateway, or NATS, has stood still or was away: whoever was silent until now could not be heard. */
+  excuse(): void {
+    this.sessions.relay.excuse();
+    this.pipes.excuse();
   }
 
   /** To be called several times a second. */
@@ -214,6 +254,7 @@ export class Frontend {
     if (!bus.connected || !dispatcher.serving) this.awayAt = now();
     this.upgrades.sweep();
     this.sessions.sweep();
+    this.pipes.sweep();
     this.options.clients.sweep();
     void this.files.step();
   }

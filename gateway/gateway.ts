@@ -184,8 +184,9 @@ export class Gateway {
       commits,
       publishHere,
       hello: () => helloOf(this),
+      pipes: () => this.frontend.pipes,
       onReconnected: () => this.frontend.sessions.relay.reconnected(),
-      onExcuse: () => this.frontend.sessions.relay.excuse(),
+      onExcuse: () => this.frontend.excuse(),
       now,
       log,
       sparseLog: clients.sparseLog,
@@ -195,7 +196,7 @@ export class Gateway {
       now,
       limits: () => ({ answers: settings.config.API_IDEMPOTENCY_KEYS, keptMs: settings.config.API_IDEMPOTENCY_MS }),
     });
-    const { peers, appCommands } = this.backend;
+    const { peers, appCommands, requests, hub } = this.backend;
     this.allGateways = new AllGateways({
       ...{ self: id, bus, subjects, peers, now },
       answers: this.apiAnswers,
@@ -203,9 +204,12 @@ export class Gateway {
       limits: settings.allGateways,
       onBug: (error) => this.backend.meetFault(error),
     });
-    this.api = this.makeApi();
-    const { requests } = this.backend;
-    this.frontend = new Frontend({ ...{ id, bus, subjects, settings, clients, dispatcher, now, log }, requests, peers, api: this.api });
+    const api = this.makeApi();
+    this.api = api;
+    this.frontend = new Frontend({
+      ...{ id, bus, subjects, hub, settings, clients, dispatcher, requests, peers, api, now, log },
+      onBug: (error) => this.backend.meetFault(error),
+    });
   }
 
   get counters() {

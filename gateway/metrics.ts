@@ -75,7 +75,7 @@ function clientMetrics(gateway: Gateway): Metric[] {
   ];
 }
 
-function sessionMetrics({ sessions }: Gateway["frontend"]): Metric[] {
+function sessionMetrics({ sessions, pipes }: Gateway["frontend"]): Metric[] {
   const { open, receiving, frames, bytes } = sessions.present;
   return [
     gauge("thinstate_sessions", "Open connections over HTTP.", open),
@@ -90,6 +90,11 @@ function sessionMetrics({ sessions }: Gateway["frontend"]): Metric[] {
       "thinstate_sessions_passed_requests",
       "Requests for connections over HTTP of other gateways that are not answered.",
       sessions.relay.asked.waiting,
+    ),
+    gauge(
+      "thinstate_sessions_piped",
+      "WebSockets of sessions that began over HTTP at another gateway than they have reached: at which end this one is.",
+      by("end", { client: pipes.clients.size, session: pipes.fromOthers }),
     ),
     counter(
       "thinstate_sessions_ended_total",

@@ -69,6 +69,11 @@ export class PeerGateways {
     this.excusedFrom = this.sweptAt;
   }
 
+  /** Of one that is known. */
+  levelOf(id: string): number | undefined {
+    return this.peers.get(id)?.level;
+  }
+
   /** Whether another one takes clients. */
   get areThere(): boolean {
     const latest = this.options.now() - silentMs;

@@ -4,12 +4,14 @@ import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promi
 import type { Logger } from "pino";
 import { errorTable } from "../protocol/errors.ts";
 import type { GatewayConfig } from "./config.ts";
+import type { Connection } from "./connection.ts";
 import { ConnectionDrain } from "./connection-drain.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { Frontend } from "./frontend.ts";
 import type { History } from "./history/history.ts";
 import type { Locks } from "./locks/locks.ts";
 import type { PeerGateways } from "./peer-gateways.ts";
+import type { PipeClient } from "./pipes/pipe-client.ts";
 
 /** Until other gateways have said whether they end too, then how often it is looked who may be closed. */
 const togetherMs = 30;
@@ -40,16 +42,16 @@ export async function closeEveryone({ config, dispatcher, frontend, history, loc
   const deadline = now() + DRAIN_MS;
   // Until gateways that end together have heard of each other.
   await pause(Math.min(togetherMs, DRAIN_MS));
-  const connectionDrain = new ConnectionDrain({
+  const { sessions, pipes } = frontend;
+  const connectionDrain = new ConnectionDrain<Connection | PipeClient>({
     now,
-    connections: () => dispatcher.all(),
-    open: () => Object.values(dispatcher.routes).reduce((sum, count) => sum + count, 0),
+    connections: () => both(dispatcher.all(), pipes.clients),
+    open: () => Object.values(dispatcher.routes).reduce((sum, count) => sum + count, pipes.clients.size),
     hasPeer: () => peers.areThere,
     limits: { batch: CLOSE_BATCH, pauseMs: CLOSE_PAUSE_MS, closeMs: DRAIN_MS * closeShare },
     close: ({ socket }, code) => socket?.end(errorTable[code].close, code),
     onBatch: (connections, left) => log.info({ connections, left }, "connections are told to leave"),
   });
-  const { sessions } = frontend;
   sessions.relay.asked.drain(Math.min(fetchMs, DRAIN_MS * closeShare));
   let closedAt: number | undefined;
   const isFetching = () => {
@@ -59,6 +61,7 @@ export async function closeEveryone({ config, dispatcher, frontend, history, loc
   };
   const isBusy = () =>
     dispatcher.size > 0 ||
+    pipes.isBusy ||
     frontend.upgrades.parked > 0 ||
     frontend.writing > 0 ||
     !history.outbox.isEmpty ||
@@ -74,4 +77,9 @@ export async function closeEveryone({ config, dispatcher, frontend, history, loc
   if (bytes > 0) log.warn({ bytes }, "ended before everything was stored that was to be kept: it is lost");
   if (locks.size > 0) log.warn({ locks: locks.size }, "ended before every lock was given back: the next gateway does");
   if (dispatcher.size > 0) log.warn({ connections: dispatcher.size }, "ended before every onClose had run");
+}
+
+function* both<A, B>(first: Iterable<A>, second: Iterable<B>): Generator<A | B> {
+  yield* first;
+  yield* second;
 }

@@ -10,6 +10,7 @@ export const restarts = { status: 503, code: "gateway.restarts" } as const;
 /** Its handler has been told, and answers the same again. */
 export const missingTwice = { status: 404, code: "session.unknown" } as const;
 export const noSession = { status: 400, code: "session.unknown" } as const;
+export const unanswered = { status: 503, code: "session.unanswered" } as const;
 export const undecided = { status: 503, code: "upgrade.parked" } as const;
 export const broken = { status: 500, code: "envelope.malformed" } as const;
 export const bug = { status: 500, code: "connection.bug" } as const;

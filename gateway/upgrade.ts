@@ -10,6 +10,7 @@ import type { RouteHello } from "../protocol/membership.ts";
 import { packValue } from "../protocol/msgpack.ts";
 import { parseResponded, parseResponding, parseUpgraded, toWorker, type UpgradedBody } from "../protocol/records.ts";
 import { parseSession } from "../protocol/session.ts";
+import type { Admission } from "./admission.ts";
 import type { StreamedAnswer } from "./answer-streams.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { handshakeFault, wantsWebSocket } from "./handshake.ts";
@@ -24,26 +25,12 @@ import type { Incoming } from "./uws/request.ts";
 import type { Answer, WaitingClient, WaitingUpgrade } from "./uws/waiting-client.ts";
 import type { WorkerRequests } from "./worker-requests.ts";
 
-/** What the gateway knows of a client that has been let in. */
-export interface Admission {
-  readonly path: string;
-  readonly query: string;
-  readonly ip: string;
-  readonly user: string | undefined;
-  readonly subprotocol: string;
-  readonly state: Uint8Array | undefined;
-  /** Milliseconds since 1970; 0: never. */
-  readonly expiresAt: number;
-  /** The key of a session over HTTP beside which it opens. */
-  readonly session?: string | undefined;
-}
-
 export interface UpgradesOptions<Data extends object> extends Slices {
   /** Of the gateway. */
   readonly id: string;
   readonly dispatcher: Dispatcher;
   readonly requests: WorkerRequests;
-  readonly sessions: Pick<Sessions, "take" | "has">;
+  readonly sessions: Pick<Sessions, "take" | "has" | "findElsewhere">;
   readonly limits: { readonly parkMs: number; readonly bodyBytes: number; readonly urlBytes: number; readonly waiting: number };
   /** Those of HOSTS. */
   readonly hosts: () => readonly string[];
@@ -242,25 +229,32 @@ export class Upgrades<Data extends object> {
 
   private accept(incoming: Incoming, client: WaitingUpgrade<Data>, body: UpgradedBody & { ok: true }, route: RouteHello): void {
     if (!this.options.mayEnter(body.user)) return this.refusals.refuse("upgrade", client, because.tooFast);
-    if (body.session !== undefined && !this.options.sessions.has(body.session))
-      return this.refusals.refuse("upgrade", client, because.noSession);
+    const { sessions } = this.options;
+    if (body.session === undefined || sessions.has(body.session)) return this.enter(incoming, client, body, { route });
+    const refuse = (why: Parameters<Refusals["refuse"]>[2]) => () => this.refusals.refuse("upgrade", client, why);
+    sessions.findElsewhere(body.session, {
+      onMissing: refuse(because.noSession),
+      onSilent: refuse(because.unanswered),
+      onRestart: refuse(because.restarts),
+      onFound: (gateway) => this.enter(incoming, client, body, { route, gateway }),
+    });
+  }
+
+  private enter(
+    incoming: Incoming,
+    client: WaitingUpgrade<Data>,
+    body: UpgradedBody & { ok: true },
+    { route, gateway }: { readonly route: RouteHello; readonly gateway?: string },
+  ): void {
     const subprotocol =
       body.subprotocol ?? listOf(incoming, "sec-websocket-protocol").find((offered) => route.subprotocols.includes(offered)) ?? "";
     const { query, ip } = incoming;
+    const { user, state, expiresAt = 0, session } = body;
     // Most routes have no parameters: their connections share one text, for as long as they live.
     const path = incoming.path === route.path ? route.path : incoming.path;
     const admit = () => {
       this.outcomes.upgrade.count("accepted");
-      return this.options.admit({
-        path,
-        query,
-        ip,
-        user: body.user,
-        subprotocol,
-        state: body.state,
-        expiresAt: body.expiresAt ?? 0,
-        session: body.session,
-      });
+      return this.options.admit({ path, query, ip, user, subprotocol, state, expiresAt, session, gateway });
     };
     client.accept(admit, subprotocol, body.headers);
   }

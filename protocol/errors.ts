@@ -45,6 +45,7 @@ export const errorTable = {
   "session.invalid": { close: 1011, text: "a session over HTTP, its key or its receive is not what openSession and the like take" },
   "session.unknown": { close: 1008, text: "a request names a session over HTTP that is not there, or no more; answered with 404" },
   "session.unanswered": { close: 1013, text: "the gateway that has a session over HTTP did not answer another one; answered with 503" },
+  "gateway.lost": { close: 1012, text: "the gateway that had the session of a WebSocket at another one is gone" },
   "turn.over": { close: 1011, text: "a turn's conn was used after the turn had ended" },
   "turn.timeout": { close: 1011, text: "a turn did not settle within TURN_TIMEOUT_MS" },
   "parked.tooMuch": { close: 1013, text: "a connection's parked messages exceed PARKED_BYTES or PARKED_MESSAGES" },

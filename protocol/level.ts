@@ -6,7 +6,7 @@ import { CodedError } from "./errors.ts";
 /**
  * Told in each pin and in each gateway's hello. One that tells none is of level 0. docs/wire.md lists what each level has.
  */
-export const gatewayLevel = 1;
+export const gatewayLevel = 2;
 
 /**
  * @param level What the gateway has told; undefined: nothing.

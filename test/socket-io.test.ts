@@ -5,6 +5,7 @@ import { afterEach, expect, test } from "vitest";
 import { patienceMs } from "../testbed/patience.ts";
 import { Signal } from "../testbed/signal.ts";
 import { TestClient } from "./client.ts";
+import { Exposition } from "./prometheus.ts";
 import { TestSystem } from "./system.ts";
 
 let system: TestSystem;
@@ -94,6 +95,21 @@ test("five deploys, killed workers and a killed NATS: nothing is lost, doubled o
     expect(client.disconnects).toEqual([]);
   }
   expect(all.map(({ socket }) => socket.io.engine.transport.name)).toEqual(["websocket", "websocket", "polling"]);
+});
+
+test("with several gateways, clients that begin with long-polling move to WebSocket, whichever gateway that reaches", async () => {
+  system = await TestSystem.start({ handlers: "socket-io", gateways: 2 });
+  const names = Array.from({ length: 12 }, (_, index) => `client ${index}`);
+  const all = await Promise.all(names.map((name) => connect(name, ["polling", "websocket"])));
+  const transport = ({ socket }: Client) => socket.io.engine.transport.name;
+  for (let number = 0; all.some((client) => transport(client) !== "websocket") || number < 50; number++) {
+    const answers = await Promise.all(all.map(({ socket }) => socket.emitWithAck("pass", number)));
+    expect(answers).toEqual(all.map(() => number));
+  }
+  const expositions = await Promise.all(system.gatewayHellos.map(({ adminPort }) => Exposition.of(adminPort, "/metrics")));
+  const piped = expositions.map((each) => each.sum("thinstate_sessions_piped", { end: "client" }));
+  expect(piped.reduce((sum, count) => sum + count)).toBeGreaterThan(0);
+  expect(all.flatMap(({ disconnects }) => disconnects)).toEqual([]);
 });
 
 test("a callback is called by the worker that is there when the client answers, or with an error when it is too late", async () => {

@@ -40,7 +40,7 @@ export interface AskedRequestsOptions {
 interface Ask extends PassedOutcome {
   readonly question: SessionQuestion;
   readonly passed: PassedRequest | undefined;
-  readonly onDelivered: ((isThere: boolean) => void) | undefined;
+  readonly onDelivered: ((isThere: boolean, owner: string) => void) | undefined;
   readonly onFound: (() => void) | undefined;
   owner: string | undefined;
   readonly beganAt: number;
@@ -104,7 +104,7 @@ export class AskedRequests {
   deliver(
     key: string,
     messages: Array<string | Uint8Array>,
-    outcome: PassedOutcome & { readonly onDelivered: (isThere: boolean) => void },
+    outcome: PassedOutcome & { readonly onDelivered: (isThere: boolean, owner: string) => void },
   ): void {
     this.ask({ key, deliver: messages }, { ...outcome, passed: undefined, onFound: undefined });
   }
@@ -193,7 +193,7 @@ export class AskedRequests {
     if (word.kind === "held") {
       this.found(ask, from);
       if (this.isDraining) this.acknowledge(ask);
-    } else this.settle(ask, () => ask.onDelivered?.(word.isThere));
+    } else this.settle(ask, () => ask.onDelivered?.(word.isThere, from));
   }
 
   private ask(

@@ -21,6 +21,8 @@ class Stage {
   readonly connections: Connection[] = [];
   readonly sessions: Sessions;
   confirm: () => void = () => undefined;
+  peers: ReturnType<SessionsOptions["peers"]> = [];
+  readonly asked: string[] = [];
 
   constructor() {
     const subscribe = (subject: string) => {
@@ -45,8 +47,8 @@ class Stage {
       limits: new ClientLimits({ now: () => 0, rates, isExempt: () => false }),
     } as Partial<SessionsOptions["clients"]> as SessionsOptions["clients"];
     this.sessions = new Sessions({
-      ...{ id: "own", clients, subjects: subjectsOf("test"), topics: new SessionTopics(), peers: () => [] },
-      bus: { publish: () => undefined, subscribe, flush, connected: true, whenConnected: () => Promise.resolve() },
+      ...{ id: "own", clients, subjects: subjectsOf("test"), topics: new SessionTopics(), peers: () => this.peers },
+      bus: { publish: (subject) => this.asked.push(subject), subscribe, flush, connected: true, whenConnected: () => Promise.resolve() },
       ...{
         now: () => 0,
         later: (run) => run(),
@@ -92,4 +94,28 @@ test("a request is told that its session was found: here, once it is open, and e
   expect(found.splice(0)).toEqual(["here"]);
   stage.sessions.relay.asked.hear({ kind: "held", from: "other", number: probeNumber + 1 });
   expect(found).toEqual(["elsewhere"]);
+});
+
+test("a WebSocket for a session elsewhere is refused at once where no gateway takes it: those of level 1 do not", () => {
+  const stage = new Stage();
+  const found: string[] = [];
+  const outcome = {
+    onFound: (gateway: string) => found.push(gateway),
+    onMissing: () => found.push("missing"),
+    onSilent: () => found.push("silent"),
+    onRestart: () => found.push("restart"),
+  };
+  const peer = (level: number) => ({ id: `level${level}`, heardAt: 0, isDraining: false, level, unansweredSince: 0 });
+  stage.peers = [peer(1)];
+  stage.sessions.findElsewhere("k", outcome);
+  expect([found, stage.asked]).toEqual([["missing"], []]);
+  stage.peers = [peer(1), peer(2)];
+  const answer = (number: number, from: string, isThere: boolean) =>
+    stage.sessions.relay.asked.hear({ kind: "delivered", from, number, isThere });
+  for (let count = 0; count < 3; count++) stage.sessions.findElsewhere("k", outcome);
+  answer(1, "level1", true);
+  answer(2, "level2", false);
+  answer(3, "level2", true);
+  answer(3, "level2", true);
+  expect(found).toEqual(["missing", "missing", "missing", "level2"]);
 });

@@ -1,14 +1,17 @@
 // The connections of this gateway whose clients speak HTTP, by their keys; and what workers answer requests of such clients with.
 
 import type { Bus, BusSubscription } from "../../protocol/bus.ts";
+import { pipeLevel } from "../../protocol/pipe-records.ts";
 import type { AnswerBody, OpenSessionBody, ReceiveBody, SessionBody } from "../../protocol/session.ts";
 import type { ClientEvents } from "../client-events.ts";
 import type { Refusal } from "../client-limits.ts";
 import { Confirmations } from "../confirmations.ts";
 import type { Connection } from "../connection.ts";
 import type { Party } from "../parties.ts";
+import type { PeerGateway } from "../peer-gateways.ts";
 import type { BodyClient } from "../request-bodies.ts";
 import type { Incoming } from "../uws/request.ts";
+import type { PassedOutcome } from "./asked-requests.ts";
 import { Receiver } from "./receiver.ts";
 import { type SessionEnd, sessionEnds } from "./session-end.ts";
 import { SessionMoves } from "./session-moves.ts";
@@ -36,7 +39,7 @@ export interface SessionsOptions {
   readonly id: string;
   readonly bus: SessionRelayOptions["bus"] & Pick<Bus, "flush" | "whenConnected">;
   readonly subjects: SessionRelayOptions["subjects"];
-  readonly peers: SessionRelayOptions["peers"];
+  readonly peers: () => ReadonlyArray<PeerGateway>;
   readonly clients: Pick<ClientEvents, "admit" | "open" | "receive" | "closed" | "heard" | "break" | "meetBug" | "limits">;
   /** See Dispatcher.closing. */
   readonly closing: (connection: Connection) => void;
@@ -166,6 +169,25 @@ export class Sessions {
   /** Whether it is here, or was until lately. */
   has(key: string): boolean {
     return this.find(key) !== undefined;
+  }
+
+  /** Whether a WebSocket may take its place. */
+  isOpen(key: string): boolean {
+    return this.find(key)?.socket.isOpen === true;
+  }
+
+  /** Looks for the gateway that has it, and that takes a WebSocket for it which is here. Older ones do not. */
+  findElsewhere(key: string, outcome: PassedOutcome & { readonly onFound: (gateway: string) => void }): void {
+    const { onMissing, onFound } = outcome;
+    const { peers } = this.options;
+    const takes = ({ level }: PeerGateway) => level >= pipeLevel;
+    if (!peers().some(takes)) return onMissing();
+    const onDelivered = (isThere: boolean, owner: string) => {
+      if (isThere && peers().some((peer) => peer.id === owner && takes(peer))) onFound(owner);
+      else onMissing();
+    };
+    // No message: it is answered whether the session is there, and by whom, by gateways of any version.
+    this.relay.asked.deliver(key, [], { ...outcome, onDelivered });
   }
 
   /** A WebSocket opens that may take the place of the session of this key. */

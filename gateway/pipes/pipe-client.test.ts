@@ -1,0 +1,67 @@
+import { expect, test } from "vitest";
+import { toSession } from "../../protocol/pipe-records.ts";
+import { Parking } from "../parking.ts";
+import { PeerLink } from "./peer-link.ts";
+import { PipeClient, type PipeClientOptions } from "./pipe-client.ts";
+
+const body = { key: "k", path: "/p", query: "", ip: "::1", subprotocol: "", expiresAt: 0 };
+
+/** A client whose messages the other gateway acknowledges when it is told to. */
+function stage(limits: { parkedMessages: number; parkedBytes: number; parkedTotalBytes?: number }) {
+  const room = { hasCredit: true, ackedBatch: 0, lastBatch: 0, heardAt: 0, sent: [] as number[], probe: () => undefined };
+  const append = ({ type }: { type: number }) => {
+    room.sent.push(type);
+    room.lastBatch = room.sent.length;
+    return 0;
+  };
+  const link = new PeerLink({
+    ...room,
+    append,
+    get ackedBatch() {
+      return room.ackedBatch;
+    },
+    get lastBatch() {
+      return room.lastBatch;
+    },
+  });
+  const broken: string[] = [];
+  const parking = new Parking({ parkedTotalBytes: 1_000_000, ...limits });
+  const clients = { break: (_: unknown, code: string) => broken.push(code), counters: { tooLarge: 0 } };
+  const client = new PipeClient({
+    ...{ number: 1, id: "g:pipe-1", peer: "g2", link, body, parking, limits },
+    clients: clients as unknown as PipeClientOptions["clients"],
+    messageBytes: () => 100,
+    onClose: () => undefined,
+  });
+  return { client, room, link, broken, parking };
+}
+
+const say = (client: PipeClient, bytes: number) => client.receive(new Uint8Array(bytes), true);
+
+test("what has not arrived is bounded as what is parked, in messages, bytes and in total, and takes room as long as it has not", () => {
+  const few = stage({ parkedMessages: 2, parkedBytes: 1_000 });
+  for (let count = 0; count < 3; count++) say(few.client, 1);
+  expect(few.broken).toEqual(["parked.tooMuch"]);
+  few.room.ackedBatch = 2;
+  say(few.client, 1);
+  expect(few.broken).toEqual(["parked.tooMuch"]);
+  few.room.ackedBatch = few.room.lastBatch;
+  few.link.settle();
+  expect(few.parking.bytes).toBe(0);
+  const bytes = stage({ parkedMessages: 100, parkedBytes: 150 });
+  for (let count = 0; count < 2; count++) say(bytes.client, 100);
+  expect(bytes.broken).toEqual(["parked.tooMuch"]);
+  const total = stage({ parkedMessages: 100, parkedBytes: 1_000, parkedTotalBytes: 1_300 });
+  for (let count = 0; count < 3; count++) say(total.client, 1);
+  expect(total.broken).toEqual(["parked.total"]);
+  expect(stage({ parkedMessages: 9, parkedBytes: 999 }).broken).toEqual([]);
+});
+
+test("a message that is too large does not travel; nor does anything once its gateway ends", () => {
+  const { client, room, broken } = stage({ parkedMessages: 9, parkedBytes: 999 });
+  say(client, 101);
+  expect(broken).toEqual(["message.tooLarge"]);
+  client.intake = "closing";
+  say(client, 1);
+  expect(room.sent).toEqual([toSession.leave]);
+});

@@ -1,0 +1,167 @@
+// A WebSocket of this gateway that is for a session of another one: what its client sends goes there, and what is for it comes from there.
+// For its limits it is a client of this gateway like any other.
+
+import type { ErrorCode } from "../../protocol/errors.ts";
+import { packValue } from "../../protocol/msgpack.ts";
+import { type PipeBody, toSession, toWebSocket } from "../../protocol/pipe-records.ts";
+import { flag } from "../../protocol/records.ts";
+import type { ClientEvents } from "../client-events.ts";
+import type { Intake, Socket } from "../connection.ts";
+import type { ConnectionMeter } from "../connection-meter.ts";
+import { type Parking, parkedEventBytes } from "../parking.ts";
+import type { PeerLink, PipeEnd, PipeRecord } from "./peer-link.ts";
+
+export interface PipeClientOptions {
+  readonly number: number;
+  /** For the log. */
+  readonly id: string;
+  /** Of the session's gateway. */
+  readonly peer: string;
+  readonly link: PeerLink;
+  readonly body: PipeBody;
+  readonly clients: Pick<ClientEvents, "break" | "limits" | "counters">;
+  /** What has not reached the session's gateway takes room as what is parked. */
+  readonly parking: Pick<Parking, "keepBody" | "dropBody">;
+  readonly limits: { readonly parkedMessages: number; readonly parkedBytes: number };
+  readonly messageBytes: () => number;
+  readonly onClose: (client: PipeClient) => void;
+}
+
+export class PipeClient implements PipeEnd {
+  readonly number: number;
+  readonly peer: string;
+  /** As a connection has them. */
+  readonly id: string;
+  readonly route: string;
+  readonly ip: string;
+  readonly user: string | undefined;
+  readonly worker = undefined;
+  meter: ConnectionMeter | undefined;
+  /** Undefined until it opens, and from the moment it closes. */
+  socket: Socket | undefined;
+  /** Until the session's gateway closes it, something of it may be uncommitted there. */
+  readonly events = { length: 1 };
+  /** What is no message: it takes no room. */
+  private readonly control: PipeEnd;
+  private controls = 0;
+  /** Nobody there needs to hear of its close. */
+  private isOver = false;
+  private unread = 0;
+  private records = 0;
+  private bytes = 0;
+  private state: Intake = "open";
+  private readonly options: PipeClientOptions;
+
+  constructor(options: PipeClientOptions) {
+    this.options = options;
+    const { number, id, peer, body } = options;
+    this.number = number;
+    this.peer = peer;
+    this.id = id;
+    this.route = body.path;
+    this.ip = body.ip;
+    this.user = body.user;
+    this.control = {
+      number,
+      onWay: (records) => {
+        this.controls += records;
+      },
+    };
+  }
+
+  /** Something that its client has sent has not arrived. */
+  get isWaiting(): boolean {
+    return this.records > 0;
+  }
+
+  get intake(): Intake {
+    return this.state;
+  }
+
+  /** closing: this gateway ends, and takes nothing more of it. The session's gateway closes it. */
+  set intake(intake: Intake) {
+    if (this.state === "open" && intake === "closing") this.say({ type: toSession.leave });
+    this.state = intake;
+  }
+
+  onWay(records: number, bytes: number): void {
+    const { parking } = this.options;
+    this.records += records;
+    this.bytes += bytes;
+    if (records < 0) parking.dropBody(parkedEventBytes - bytes, this.meter?.address);
+  }
+
+  opened(socket: Socket): void {
+    this.socket = socket;
+    this.say({ type: toSession.open, payload: packValue(this.options.body) });
+  }
+
+  receive(message: Uint8Array, isBinary: boolean): void {
+    const { clients, messageBytes } = this.options;
+    if (this.meter?.message(message.length) === false) return clients.break(this, "rate.sent");
+    if (message.length > messageBytes()) {
+      clients.counters.tooLarge++;
+      return clients.break(this, "message.tooLarge");
+    }
+    if (this.state === "open") this.send(message, isBinary);
+  }
+
+  /** A ping or a pong. */
+  pinged(): void {
+    if (this.meter?.ping() === false) return this.options.clients.break(this, "rate.sent");
+    if (this.controls === 0) this.say({ type: toSession.alive });
+  }
+
+  /** Its socket has closed. */
+  closed(code: number, reason: Uint8Array, isSlow: boolean): void {
+    const { clients, onClose } = this.options;
+    this.socket = undefined;
+    this.state = "closed";
+    onClose(this);
+    if (!this.isOver) this.say({ type: toSession.closed, extra: code, flags: isSlow ? flag.broken : 0, payload: reason });
+    if (this.meter !== undefined) clients.limits.close(this.meter);
+  }
+
+  /** The session's gateway wants this. */
+  take(type: number, { isBinary, code, payload }: { isBinary: boolean; code: number; payload: Buffer }): void {
+    const { socket } = this;
+    if (socket === undefined) return;
+    if (type === toWebSocket.frame) return socket.send(payload, isBinary);
+    if (type === toWebSocket.ping) return socket.ping();
+    if (type !== toWebSocket.end && type !== toWebSocket.cut) return;
+    this.isOver = true;
+    if (type === toWebSocket.end) socket.end(code, payload.toString());
+    else socket.cut();
+  }
+
+  /** Tells the session's gateway what its client has not read. @returns whether to look again. */
+  tellUnread(): boolean {
+    if (this.socket === undefined) return false;
+    const { waitingBytes } = this.socket;
+    if (waitingBytes !== this.unread && this.controls === 0) {
+      this.unread = waitingBytes;
+      this.say({ type: toSession.waits, epoch: Math.min(waitingBytes, 0xffff_ffff) });
+    }
+    return this.unread > 0 || waitingBytes > 0;
+  }
+
+  /** Nobody has its session any more, or nothing can be told to whoever has. */
+  breakOff(code: ErrorCode): void {
+    this.isOver ||= code === "gateway.lost";
+    this.options.clients.break(this, code);
+  }
+
+  private send(payload: Uint8Array, isBinary: boolean): void {
+    const { link, parking, limits, clients } = this.options;
+    const isBeyond = () => this.records >= limits.parkedMessages || this.bytes + payload.length > limits.parkedBytes;
+    // What has arrived is looked at no sooner than here.
+    if (isBeyond()) link.settle();
+    if (isBeyond()) return clients.break(this, "parked.tooMuch");
+    if (!parking.keepBody(payload.length + parkedEventBytes, this.meter?.address)) return clients.break(this, "parked.total");
+    link.send(this, { type: toSession.message, flags: isBinary ? flag.binary : 0, payload });
+  }
+
+  private say(record: PipeRecord): void {
+    this.options.link.send(this.control, record);
+  }
+}

@@ -1,0 +1,146 @@
+// A WebSocket of another gateway, as the gateway of its session uses it: what is sent to it goes to that gateway, over the link. Pure.
+
+import { toWebSocket } from "../../protocol/pipe-records.ts";
+import { flag } from "../../protocol/records.ts";
+import type { Connection, Socket } from "../connection.ts";
+import type { Frame } from "../sessions/frame-queue.ts";
+import type { SessionTopics, Subscriber } from "../sessions/session-topics.ts";
+import type { PeerLink, PipeEnd } from "./peer-link.ts";
+
+export interface PipeClose {
+  readonly code: number;
+  readonly reason: Uint8Array;
+  readonly isSlow: boolean;
+}
+
+export interface PipedSocketOptions {
+  readonly number: number;
+  readonly connection: Connection;
+  readonly link: PeerLink;
+  /** See PeerLinks. */
+  readonly quietSince: () => number;
+  /** What may be on its way to it, as what may wait for a slow client: BACKPRESSURE_BYTES. Its own gateway keeps the same bound. */
+  readonly limitBytes: number;
+  readonly later: (run: () => void) => void;
+  readonly topics: SessionTopics;
+  /** To the subscribers that uWebSockets.js knows. */
+  readonly publishToSockets: (topic: string, data: Uint8Array, isBinary: boolean) => void;
+  readonly onHeard: (connection: Connection) => void;
+  /** Once. */
+  readonly onClose: (connection: Connection, close: PipeClose) => void;
+}
+
+const unsaid: PipeClose = { code: 1006, reason: new Uint8Array(0), isSlow: false };
+
+export class PipedSocket implements Socket, Subscriber, PipeEnd {
+  readonly number: number;
+  /** Whose it is. */
+  connection: Connection;
+  /** As its gateway has told: what its client has not read. */
+  unread = 0;
+  private readonly options: PipedSocketOptions;
+  private readonly topics = new Set<string>();
+  private isOpen = true;
+  private isSlow = false;
+  private onWayBytes = 0;
+
+  constructor(options: PipedSocketOptions) {
+    this.options = options;
+    this.number = options.number;
+    this.connection = options.connection;
+  }
+
+  onWay(_records: number, bytes: number): void {
+    this.onWayBytes += bytes;
+  }
+
+  get isAway(): boolean {
+    return this.options.quietSince() !== Number.POSITIVE_INFINITY;
+  }
+
+  /** What is under way is not slowly read, but kept all the same where it does not arrive. */
+  get waitingBytes(): number {
+    return this.unread + (this.isAway ? this.onWayBytes : 0);
+  }
+
+  unansweredSince(): number {
+    return this.options.quietSince();
+  }
+
+  send(data: Uint8Array, isBinary: boolean): void {
+    this.push({ data, isBinary });
+  }
+
+  push({ data, isBinary }: Frame): void {
+    if (!this.isOpen || this.isSlow) return;
+    const { link, limitBytes, later } = this.options;
+    link.send(this, { type: toWebSocket.frame, flags: isBinary ? flag.binary : 0, payload: data });
+    if (this.onWayBytes <= limitBytes) return;
+    link.settle();
+    if (this.onWayBytes <= limitBytes) return;
+    this.isSlow = true;
+    // Not now: it may be one of many that a publish goes to, or in the middle of its commit.
+    later(() => this.cutWith({ ...unsaid, isSlow: true }));
+  }
+
+  end(code: number, reason: string): void {
+    if (!this.isOpen) return;
+    const payload = Buffer.from(reason);
+    this.options.link.send(this, { type: toWebSocket.end, extra: code, payload });
+    this.closed({ code, reason: payload, isSlow: false });
+  }
+
+  cut(): void {
+    this.cutWith(unsaid);
+  }
+
+  /** Its gateway says so, or is gone. */
+  closed(close: PipeClose = unsaid): void {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    for (const topic of this.topics) this.options.topics.remove(topic, this);
+    this.topics.clear();
+    this.options.onClose(this.connection, close);
+  }
+
+  /** What is sent meanwhile leaves together anyway. */
+  cork(write: () => void): void {
+    write();
+  }
+
+  subscribe(topic: string): void {
+    if (!this.isOpen) return;
+    this.topics.add(topic);
+    this.options.topics.add(topic, this);
+  }
+
+  unsubscribe(topic: string): void {
+    if (this.topics.delete(topic)) this.options.topics.remove(topic, this);
+  }
+
+  isSubscribed(topic: string): boolean {
+    return this.topics.has(topic);
+  }
+
+  publish(topic: string, data: Uint8Array, isBinary: boolean): void {
+    const { topics, publishToSockets } = this.options;
+    publishToSockets(topic, data, isBinary);
+    topics.publish(topic, data, isBinary, this);
+  }
+
+  ping(): void {
+    // What could not be answered is not asked.
+    if (this.isAway) this.options.onHeard(this.connection);
+    else if (this.isOpen) this.options.link.send(this, { type: toWebSocket.ping });
+  }
+
+  handTo(connection: Connection): void {
+    this.connection = connection;
+  }
+
+  private cutWith(close: PipeClose): void {
+    if (!this.isOpen) return;
+    this.options.link.send(this, { type: toWebSocket.cut });
+    this.closed(close);
+  }
+}

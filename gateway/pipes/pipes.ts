@@ -1,0 +1,244 @@
+// WebSockets that reach another gateway than the one of their session. Each is two ends of a pipe: at the gateway that it has reached, a
+// client; at the gateway of its session, the socket of a connection like any other. Between them is a link, so that nothing that one end
+// has sent is lost, doubled or reordered for as long as both gateways live. It knows nothing of what is said.
+
+import type { Batch } from "../../protocol/envelope.ts";
+import { type ErrorCode, errorTable } from "../../protocol/errors.ts";
+import type { LinkHub } from "../../protocol/link-hub.ts";
+import { type PipeBody, parsePipe, pipeLevel, toSession, toWebSocket } from "../../protocol/pipe-records.ts";
+import { flag } from "../../protocol/records.ts";
+import type { ClientEvents } from "../client-events.ts";
+import type { Dispatcher } from "../dispatcher.ts";
+import type { LiveSettings } from "../live-settings.ts";
+import type { PeerGateways } from "../peer-gateways.ts";
+import type { SessionTopics } from "../sessions/session-topics.ts";
+import type { Sessions } from "../sessions/sessions.ts";
+import { PeerLinks } from "./peer-links.ts";
+import { PipeClient } from "./pipe-client.ts";
+import { PipedSocket } from "./piped-socket.ts";
+
+export interface PipesOptions {
+  /** Of the gateway. */
+  readonly id: string;
+  readonly hub: Pick<LinkHub, "open" | "close">;
+  readonly peers: Pick<PeerGateways, "levelOf" | "onGone">;
+  readonly isConnected: () => boolean;
+  readonly now: () => number;
+  readonly later: (run: () => void) => void;
+  readonly clients: ClientEvents;
+  readonly dispatcher: Pick<Dispatcher, "parking">;
+  readonly settings: Pick<LiveSettings, "config" | "dispatch">;
+  readonly sessions: Pick<Sessions, "isOpen" | "openBeside" | "moves">;
+  readonly topics: SessionTopics;
+  readonly publishToSockets: (topic: string, data: Uint8Array, isBinary: boolean) => void;
+  readonly isDraining: () => boolean;
+  /** It met no connection in particular. */
+  readonly onBug: (error: unknown) => void;
+}
+
+export class Pipes {
+  /** Whose sockets are here, and whose sessions are not. */
+  readonly clients = new Set<PipeClient>();
+  private readonly options: PipesOptions;
+  private readonly links: PeerLinks;
+  /** The same, by their numbers. */
+  private readonly byNumber = new Map<number, PipeClient>();
+  /** Whose clients have not read all. */
+  private readonly unread = new Set<PipeClient>();
+  /** Those of sessions that are here, by their gateways and their numbers there. */
+  private readonly sockets = new Map<string, Map<number, PipedSocket>>();
+  /** They are to be closed once nothing of them is uncommitted: their gateways end. */
+  private readonly leaving = new Set<PipedSocket>();
+  private last = 0;
+
+  constructor(options: PipesOptions) {
+    this.options = options;
+    const { hub, now, peers, isConnected } = options;
+    this.links = new PeerLinks({
+      ...{ hub, now, isConnected },
+      isPeer: (id) => this.isPeer(id),
+      isUsed: (id) => this.sockets.has(id) || [...this.clients].some(({ peer }) => peer === id),
+      onLost: (id) => this.lostPeer(id),
+    });
+    peers.onGone((id) => this.links.gone(id));
+  }
+
+  /** WebSockets of other gateways, for sessions that are here. */
+  get fromOthers(): number {
+    let count = 0;
+    for (const sockets of this.sockets.values()) count += sockets.size;
+    return count;
+  }
+
+  /** Something waits for another gateway. */
+  get isBusy(): boolean {
+    return this.clients.size > 0 || (this.options.isConnected() && this.links.isBusy);
+  }
+
+  /** A WebSocket is let in for a session that this gateway has. It opens at once. */
+  add(peer: string, body: PipeBody): PipeClient {
+    const { id, clients, dispatcher, settings } = this.options;
+    const number = ++this.last;
+    const client = new PipeClient({
+      ...{ number, id: `${id}:pipe-${number}`, peer, body, clients },
+      link: this.links.to(peer),
+      parking: dispatcher.parking,
+      limits: settings.dispatch,
+      messageBytes: () => settings.config.MESSAGE_BYTES,
+      onClose: () => {
+        this.clients.delete(client);
+        this.byNumber.delete(number);
+      },
+    });
+    this.clients.add(client);
+    this.byNumber.set(number, client);
+    return client;
+  }
+
+  // ── what the hub tells ────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Whether it is another gateway, with which there may be pipes. */
+  isPeer(id: string): boolean {
+    return (this.options.peers.levelOf(id) ?? 0) >= pipeLevel;
+  }
+
+  has(peer: string): boolean {
+    return this.links.has(peer);
+  }
+
+  stranger(peer: string): void {
+    if (this.isPeer(peer)) this.links.to(peer);
+  }
+
+  credit(peer: string): void {
+    this.links.credit(peer);
+  }
+
+  lost(peer: string): void {
+    this.links.lost(peer);
+  }
+
+  unheard(peer: string): void {
+    this.links.unheard(peer);
+  }
+
+  received(peer: string, batch: Batch): void {
+    for (let index = 0; index < batch.records; index++) {
+      try {
+        if (batch.type(index) < toSession.open) continue;
+        if (batch.type(index) <= toSession.closed) this.toSession(peer, batch, index);
+        else this.toClient(peer, batch, index);
+      } catch (error) {
+        // The others of the batch are others' business.
+        this.options.onBug(error);
+      }
+    }
+    this.tellUnread();
+  }
+
+  // ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** This gateway, or NATS, has stood still, or was away: whoever was silent until now could not be heard. */
+  excuse(): void {
+    this.links.excuse();
+  }
+
+  /** To be called several times a second. */
+  sweep(): void {
+    this.links.sweep();
+    this.tellUnread();
+    for (const client of this.clients) this.sweepClient(client);
+    for (const socket of this.leaving) {
+      if (socket.connection.events.length > 0) continue;
+      this.leaving.delete(socket);
+      socket.end(errorTable["gateway.restarts"].close, "gateway.restarts");
+    }
+  }
+
+  // As a connection is closed whose messages wait for too long, or whose gateway NATS has lost for too long.
+  private sweepClient(client: PipeClient): void {
+    const { now, settings } = this.options;
+    const quietMs = now() - this.links.quietSince(this.links.to(client.peer));
+    if (quietMs >= settings.dispatch.fenceMs || (client.isWaiting && quietMs >= settings.dispatch.parkMs)) client.breakOff("nats.away");
+  }
+
+  private tellUnread(): void {
+    for (const client of this.unread) if (!client.tellUnread()) this.unread.delete(client);
+  }
+
+  private lostPeer(peer: string): void {
+    const sockets = this.sockets.get(peer);
+    this.sockets.delete(peer);
+    for (const socket of sockets?.values() ?? []) socket.closed();
+    for (const client of [...this.clients]) if (client.peer === peer) client.breakOff("gateway.lost");
+  }
+
+  // ── at the gateway of the WebSocket ───────────────────────────────────────────────────────────────────────────────
+
+  private toClient(peer: string, batch: Batch, index: number): void {
+    const client = this.byNumber.get(batch.slot(index));
+    if (client?.peer !== peer) return;
+    const isBinary = (batch.flags(index) & flag.binary) !== 0;
+    client.take(batch.type(index), { isBinary, code: batch.extra(index), payload: batch.payload(index) });
+    this.unread.add(client);
+  }
+
+  // ── at the gateway of the session ─────────────────────────────────────────────────────────────────────────────────
+
+  private toSession(peer: string, batch: Batch, index: number): void {
+    const { clients } = this.options;
+    const number = batch.slot(index);
+    const type = batch.type(index);
+    if (type === toSession.open) return this.open(peer, number, parsePipe(batch.payload(index)));
+    const socket = this.sockets.get(peer)?.get(number);
+    if (socket === undefined) return;
+    const { connection } = socket;
+    const isFlagged = (mask: number) => (batch.flags(index) & mask) !== 0;
+    if (type === toSession.message) clients.receive(connection, batch.view(index), isFlagged(flag.binary), true);
+    else if (type === toSession.alive) clients.heard(connection);
+    else if (type === toSession.waits) socket.unread = batch.epoch(index);
+    else if (type === toSession.leave) {
+      if (connection.intake === "open") connection.intake = "closing";
+      this.leaving.add(socket);
+    } else {
+      const reason = new Uint8Array(batch.view(index));
+      socket.closed({ code: batch.extra(index), reason, isSlow: isFlagged(flag.broken) });
+    }
+  }
+
+  private open(peer: string, number: number, { key, ...body }: PipeBody): void {
+    const { clients, sessions, topics, publishToSockets, later, settings, isDraining } = this.options;
+    const link = this.links.to(peer);
+    const refusal = isDraining() ? "gateway.restarts" : sessions.isOpen(key) ? undefined : "session.unknown";
+    if (refusal !== undefined) return this.refuse(peer, number, refusal);
+    const connection = clients.admit({ ...body, user: body.user, state: body.state });
+    sessions.openBeside(connection, key);
+    const socket = new PipedSocket({
+      ...{ number, connection, link, later, topics, publishToSockets },
+      limitBytes: settings.config.BACKPRESSURE_BYTES,
+      quietSince: () => this.links.quietSince(link),
+      onHeard: (heard) => clients.heard(heard),
+      onClose: (closed, close) => {
+        this.forget(peer, socket);
+        clients.closed(closed, close);
+        sessions.moves.closed(closed);
+      },
+    });
+    const sockets = this.sockets.get(peer);
+    if (sockets === undefined) this.sockets.set(peer, new Map([[number, socket]]));
+    else sockets.set(number, socket);
+    clients.open(connection, socket);
+  }
+
+  private refuse(peer: string, number: number, code: ErrorCode): void {
+    const end = { number, onWay: () => undefined };
+    const payload = Buffer.from(code);
+    this.links.to(peer).send(end, { type: toWebSocket.end, extra: errorTable[code].close, payload });
+  }
+
+  private forget(peer: string, socket: PipedSocket): void {
+    this.leaving.delete(socket);
+    const sockets = this.sockets.get(peer);
+    if (sockets?.delete(socket.number) && sockets.size === 0) this.sockets.delete(peer);
+  }
+}
