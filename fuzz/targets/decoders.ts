@@ -9,6 +9,7 @@ import { isCodedError } from "../../protocol/errors.ts";
 import { parseHeartbeat } from "../../protocol/heartbeat.ts";
 import { decodeAnnouncement } from "../../protocol/membership.ts";
 import * as payloads from "../../protocol/payloads.ts";
+import { parsePipe } from "../../protocol/pipe-records.ts";
 import * as records from "../../protocol/records.ts";
 import { parseRepair } from "../../protocol/repair.ts";
 import { decodeTogether } from "../../protocol/together.ts";
@@ -20,7 +21,7 @@ const parsers: ReadonlyArray<(bytes: Buffer) => unknown> = [
   ...[records.parseResponding, records.parseCredit, parseCommand, records.parseStates, records.parseCount],
   ...[parseResult, records.parseGatewayLost, parseRepair, payloads.decodePublish, payloads.decodeClose],
   ...[payloads.decodePublishExcept, payloads.decodeTimer, payloads.decodeSetTimer, parseDeployProgress, parseScrape, parseScraped],
-  ...[parseHeartbeat, decodeTogether],
+  ...[parseHeartbeat, decodeTogether, parsePipe],
 ];
 
 /** By the letter behind the version: with it, they look at the rest. */

@@ -19,6 +19,8 @@ class Room {
   }
 
   probe(): void {}
+
+  ackAtFlush(): void {}
 }
 
 function stage() {

@@ -40,7 +40,7 @@ export class PeerLink {
   /** Since when NATS says that nobody hears it. */
   unheardSince: number | undefined;
   probedAt = Number.NEGATIVE_INFINITY;
-  readonly link: Pick<Link, "append" | "hasCredit" | "lastBatch" | "ackedBatch" | "heardAt" | "probe">;
+  readonly link: Pick<Link, "append" | "hasCredit" | "lastBatch" | "ackedBatch" | "heardAt" | "probe" | "ackAtFlush">;
   /** For which there was no room. */
   private waiting: Waiting[] = [];
   private readonly sent: Sent[] = [];

@@ -17,6 +17,7 @@ class Stage {
     heardAt: this.at,
     probes: 0,
     append: () => 0,
+    ackAtFlush: () => undefined,
     probe: () => this.room.probes++,
   };
   readonly links = new PeerLinks({
@@ -70,6 +71,11 @@ test("one that nobody hears for 5 s is gone; one that was heard meanwhile has on
 test("while NATS is away nobody is gone, and whoever cannot be heard is not known to hear; so it is until it is heard again", () => {
   const stage = new Stage().after(1_000, { isHeard: true });
   expect(stage.isQuiet).toBe(false);
+  stage.isConnected = false;
+  stage.after(250);
+  stage.isConnected = true;
+  stage.links.excuse();
+  expect(stage.isQuiet).toBe(true);
   stage.isConnected = false;
   expect(stage.isQuiet).toBe(true);
   expect(stage.after(600_000).lost).toEqual([]);

@@ -61,6 +61,11 @@ export class PeerLinks {
     this.links.get(peer)?.credit();
   }
 
+  /** At once: what is on its way is bounded, so whoever has sent it is to know soon that it has come. */
+  acknowledge(peer: string): void {
+    this.links.get(peer)?.link.ackAtFlush();
+  }
+
   /** Its link in the hub is over. */
   lost(peer: string): void {
     const link = this.links.get(peer);

@@ -8,7 +8,15 @@ const body = { key: "k", path: "/p", query: "", ip: "::1", subprotocol: "", expi
 
 /** A client whose messages the other gateway acknowledges when it is told to. */
 function stage(limits: { parkedMessages: number; parkedBytes: number; parkedTotalBytes?: number }) {
-  const room = { hasCredit: true, ackedBatch: 0, lastBatch: 0, heardAt: 0, sent: [] as number[], probe: () => undefined };
+  const room = {
+    hasCredit: true,
+    ackedBatch: 0,
+    lastBatch: 0,
+    heardAt: 0,
+    sent: [] as number[],
+    probe: () => undefined,
+    ackAtFlush: () => undefined,
+  };
   const append = ({ type }: { type: number }) => {
     room.sent.push(type);
     room.lastBatch = room.sent.length;
@@ -54,7 +62,18 @@ test("what has not arrived is bounded as what is parked, in messages, bytes and 
   const total = stage({ parkedMessages: 100, parkedBytes: 1_000, parkedTotalBytes: 1_300 });
   for (let count = 0; count < 3; count++) say(total.client, 1);
   expect(total.broken).toEqual(["parked.total"]);
-  expect(stage({ parkedMessages: 9, parkedBytes: 999 }).broken).toEqual([]);
+  // What has arrived takes none, looked at or not.
+  for (const limits of [
+    { parkedMessages: 1, parkedBytes: 999 },
+    { parkedMessages: 9, parkedBytes: 999, parkedTotalBytes: 600 },
+  ]) {
+    const arriving = stage(limits);
+    for (let count = 1; count <= 3; count++) {
+      say(arriving.client, 1);
+      arriving.room.ackedBatch = count;
+    }
+    expect(arriving.broken).toEqual([]);
+  }
 });
 
 test("a message that is too large does not travel; nor does anything once its gateway ends", () => {

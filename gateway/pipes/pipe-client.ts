@@ -152,13 +152,22 @@ export class PipeClient implements PipeEnd {
   }
 
   private send(payload: Uint8Array, isBinary: boolean): void {
-    const { link, parking, limits, clients } = this.options;
-    const isBeyond = () => this.records >= limits.parkedMessages || this.bytes + payload.length > limits.parkedBytes;
-    // What has arrived is looked at no sooner than here.
-    if (isBeyond()) link.settle();
-    if (isBeyond()) return clients.break(this, "parked.tooMuch");
-    if (!parking.keepBody(payload.length + parkedEventBytes, this.meter?.address)) return clients.break(this, "parked.total");
+    const { link, clients } = this.options;
+    let passed = this.keep(payload.length);
+    if (passed !== undefined) {
+      // What has arrived may not have been looked at yet.
+      link.settle();
+      passed = this.keep(payload.length);
+    }
+    if (passed !== undefined) return clients.break(this, passed);
     link.send(this, { type: toSession.message, flags: isBinary ? flag.binary : 0, payload });
+  }
+
+  /** Takes the room of a message. @returns the bound that it would pass; then it has none. */
+  private keep(bytes: number): ErrorCode | undefined {
+    const { parking, limits } = this.options;
+    if (this.records >= limits.parkedMessages || this.bytes + bytes > limits.parkedBytes) return "parked.tooMuch";
+    return parking.keepBody(bytes + parkedEventBytes, this.meter?.address) ? undefined : "parked.total";
   }
 
   private say(record: PipeRecord): void {

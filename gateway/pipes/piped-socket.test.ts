@@ -19,7 +19,7 @@ class Stage {
   constructor() {
     const it = this;
     const append = ({ type }: { type: number }) => this.sent.push(type);
-    const room = { hasCredit: true, heardAt: 0, append, probe: () => undefined };
+    const room = { hasCredit: true, heardAt: 0, append, probe: () => undefined, ackAtFlush: () => undefined };
     const link = new PeerLink({
       ...room,
       get ackedBatch() {

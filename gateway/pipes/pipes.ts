@@ -56,7 +56,7 @@ export class Pipes {
     const { hub, now, peers, isConnected } = options;
     this.links = new PeerLinks({
       ...{ hub, now, isConnected },
-      isPeer: (id) => this.isPeer(id),
+      isPeer: (id) => this.takesPipes(id),
       isUsed: (id) => this.sockets.has(id) || [...this.clients].some(({ peer }) => peer === id),
       onLost: (id) => this.lostPeer(id),
     });
@@ -99,7 +99,7 @@ export class Pipes {
 
   /** Whether it is another gateway, with which there may be pipes. */
   isPeer(id: string): boolean {
-    return (this.options.peers.levelOf(id) ?? 0) >= pipeLevel;
+    return this.links.has(id) || this.takesPipes(id);
   }
 
   has(peer: string): boolean {
@@ -107,7 +107,7 @@ export class Pipes {
   }
 
   stranger(peer: string): void {
-    if (this.isPeer(peer)) this.links.to(peer);
+    if (this.takesPipes(peer)) this.links.to(peer);
   }
 
   credit(peer: string): void {
@@ -133,6 +133,7 @@ export class Pipes {
         this.options.onBug(error);
       }
     }
+    this.links.acknowledge(peer);
     this.tellUnread();
   }
 
@@ -164,6 +165,10 @@ export class Pipes {
 
   private tellUnread(): void {
     for (const client of this.unread) if (!client.tellUnread()) this.unread.delete(client);
+  }
+
+  private takesPipes(id: string): boolean {
+    return (this.options.peers.levelOf(id) ?? 0) >= pipeLevel;
   }
 
   private lostPeer(peer: string): void {
