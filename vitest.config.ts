@@ -76,6 +76,7 @@ const anyNode = [
   "test/history.test.ts",
   "test/hooks.test.ts",
   "test/locks.test.ts",
+  "test/piped-sockets.test.ts",
   "test/sessions-through-changes.test.ts",
   "test/socket-io-recovery.test.ts",
   // Clients of others, which have an installation of their own to run on. Every Node: test/departure, socket-io, sockjs and wamp.
