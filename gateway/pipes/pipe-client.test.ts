@@ -1,13 +1,17 @@
 import { expect, test } from "vitest";
 import { toSession } from "../../protocol/pipe-records.ts";
+import { ConnectionMeter } from "../connection-meter.ts";
 import { Parking } from "../parking.ts";
+import { Party } from "../parties.ts";
 import { PeerLink } from "./peer-link.ts";
 import { PipeClient, type PipeClientOptions } from "./pipe-client.ts";
 
 const body = { key: "k", path: "/p", query: "", ip: "::1", subprotocol: "", expiresAt: 0 };
 
+type Match = ReturnType<PipeClientOptions["routeOf"]>;
+
 /** A client whose messages the other gateway acknowledges when it is told to. */
-function stage(limits: { parkedMessages: number; parkedBytes: number; parkedTotalBytes?: number }) {
+function stage(limits: { parkedMessages: number; parkedBytes: number; parkedTotalBytes?: number }, match?: Match) {
   const room = {
     hasCredit: true,
     ackedBatch: 0,
@@ -39,6 +43,7 @@ function stage(limits: { parkedMessages: number; parkedBytes: number; parkedTota
     ...{ number: 1, id: "g:pipe-1", peer: "g2", link, body, parking, limits },
     clients: clients as unknown as PipeClientOptions["clients"],
     messageBytes: () => 100,
+    routeOf: () => match,
     onClose: () => undefined,
   });
   return { client, room, link, broken, parking };
@@ -83,4 +88,20 @@ test("a message that is too large does not travel; nor does anything once its ga
   client.intake = "closing";
   say(client, 1);
   expect(room.sent).toEqual([toSession.leave]);
+});
+
+test("its route's own limit holds for it, as its workers have it by then", () => {
+  const most = Number.POSITIVE_INFINITY;
+  const rates = { connection: { messages: most, bytes: most, pings: most }, addressFactor: most, userFactor: most };
+  const route = { messages: { count: 2, ms: 1_000 } } as { messages?: { count: number; ms: number } };
+  const { client, broken } = stage({ parkedMessages: 99, parkedBytes: 999 }, { route, params: {} } as unknown as Match);
+  client.meter = new ConnectionMeter({ now: () => 0, rates, count: () => undefined }, new Party("a"), undefined);
+  for (let count = 0; count < 2; count++) say(client, 1);
+  expect(broken).toEqual([]);
+  say(client, 1);
+  expect(broken).toEqual(["rate.sent"]);
+  expect(client.meter.passed).toBe("route messages");
+  delete route.messages;
+  say(client, 1);
+  expect(broken).toEqual(["rate.sent"]);
 });

@@ -2,13 +2,16 @@
 // For its limits it is a client of this gateway like any other.
 
 import type { ErrorCode } from "../../protocol/errors.ts";
+import type { RouteHello } from "../../protocol/membership.ts";
 import { packValue } from "../../protocol/msgpack.ts";
 import { type PipeBody, toSession, toWebSocket } from "../../protocol/pipe-records.ts";
 import { flag } from "../../protocol/records.ts";
+import type { RouteMatch } from "../../protocol/route-table.ts";
 import type { ClientEvents } from "../client-events.ts";
 import type { Intake, Socket } from "../connection.ts";
 import type { ConnectionMeter } from "../connection-meter.ts";
 import { type Parking, parkedEventBytes } from "../parking.ts";
+import { meterWith } from "../route-meter.ts";
 import type { PeerLink, PipeEnd, PipeRecord } from "./peer-link.ts";
 
 export interface PipeClientOptions {
@@ -24,6 +27,8 @@ export interface PipeClientOptions {
   readonly parking: Pick<Parking, "keepBody" | "dropBody">;
   readonly limits: { readonly parkedMessages: number; readonly parkedBytes: number };
   readonly messageBytes: () => number;
+  /** See Dispatcher. */
+  readonly routeOf: (path: string) => RouteMatch<RouteHello> | null | undefined;
   readonly onClose: (client: PipeClient) => void;
 }
 
@@ -98,12 +103,21 @@ export class PipeClient implements PipeEnd {
 
   receive(message: Uint8Array, isBinary: boolean): void {
     const { clients, messageBytes } = this.options;
+    this.followRoute();
     if (this.meter?.message(message.length) === false) return clients.break(this, "rate.sent");
     if (message.length > messageBytes()) {
       clients.counters.tooLarge++;
       return clients.break(this, "message.tooLarge");
     }
     if (this.state === "open") this.send(message, isBinary);
+  }
+
+  // No worker here is given it, so nothing tells when another release allows another rate.
+  private followRoute(): void {
+    if (this.meter === undefined) return;
+    const match = this.options.routeOf(this.route);
+    // Where no worker knows its route, the rate that it had holds.
+    if (match) this.meter = meterWith(this.meter, match.route.messages);
   }
 
   /** A ping or a pong. */

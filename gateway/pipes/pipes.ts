@@ -26,7 +26,7 @@ export interface PipesOptions {
   readonly now: () => number;
   readonly later: (run: () => void) => void;
   readonly clients: ClientEvents;
-  readonly dispatcher: Pick<Dispatcher, "parking">;
+  readonly dispatcher: Pick<Dispatcher, "parking" | "route">;
   readonly settings: Pick<LiveSettings, "config" | "dispatch">;
   readonly sessions: Pick<Sessions, "isOpen" | "openBeside" | "moves">;
   readonly topics: SessionTopics;
@@ -84,6 +84,7 @@ export class Pipes {
       link: this.links.to(peer),
       parking: dispatcher.parking,
       limits: settings.dispatch,
+      routeOf: (path) => dispatcher.route(path),
       messageBytes: () => settings.config.MESSAGE_BYTES,
       onClose: () => {
         this.clients.delete(client);
