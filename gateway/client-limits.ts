@@ -114,6 +114,13 @@ export class ClientLimits implements MeterRoom {
     return undefined;
   }
 
+  /** Whether there is room for a WebSocket of this address whose upgrade another gateway has counted. */
+  mayJoin({ connections, isExempt }: Party): boolean {
+    if (isExempt || connections < this.rates.connections) return true;
+    this.count("address connections");
+    return false;
+  }
+
   /** The turn of an upgrade that had to wait: others of its address may have failed meanwhile. */
   upgradeTurn(address: Party): Refusal | undefined {
     if (address.isExempt || !isExceeded(address, "failures", this.now())) return undefined;

@@ -96,6 +96,7 @@ export class Frontend {
       topics: this.sessionTopics,
       publishToSockets: (topic, data, isBinary) => this.server?.publish(topic, data, isBinary),
       isConnected: () => bus.connected,
+      isFull: () => this.isFull,
       isDraining: () => this.upgrades.isDraining,
       later: (run) => setImmediate(run),
       onBug: options.onBug,

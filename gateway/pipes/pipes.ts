@@ -10,6 +10,7 @@ import { flag } from "../../protocol/records.ts";
 import type { ClientEvents } from "../client-events.ts";
 import type { Dispatcher } from "../dispatcher.ts";
 import type { LiveSettings } from "../live-settings.ts";
+import type { Party } from "../parties.ts";
 import type { PeerGateways } from "../peer-gateways.ts";
 import type { SessionTopics } from "../sessions/session-topics.ts";
 import type { Sessions } from "../sessions/sessions.ts";
@@ -32,6 +33,8 @@ export interface PipesOptions {
   readonly topics: SessionTopics;
   readonly publishToSockets: (topic: string, data: Uint8Array, isBinary: boolean) => void;
   readonly isDraining: () => boolean;
+  /** There is no room for one more connection. */
+  readonly isFull: () => boolean;
   /** It met no connection in particular. */
   readonly onBug: (error: unknown) => void;
 }
@@ -213,11 +216,14 @@ export class Pipes {
   }
 
   private open(peer: string, number: number, { key, ...body }: PipeBody): void {
-    const { clients, sessions, topics, publishToSockets, later, settings, isDraining } = this.options;
+    const { clients, sessions, topics, publishToSockets, later, settings } = this.options;
     const link = this.links.to(peer);
-    const refusal = isDraining() ? "gateway.restarts" : sessions.isOpen(key) ? undefined : "session.unknown";
+    const address = clients.limits.addressOf(body.ip);
+    const refusal = this.whyRefused(key, address);
     if (refusal !== undefined) return this.refuse(peer, number, refusal);
     const connection = clients.admit({ ...body, user: body.user, state: body.state });
+    clients.limits.addresses.enter(address);
+    connection.meter = clients.limits.open(address, body.user);
     sessions.openBeside(connection, key);
     const socket = new PipedSocket({
       ...{ number, connection, link, later, topics, publishToSockets },
@@ -234,6 +240,14 @@ export class Pipes {
     if (sockets === undefined) this.sockets.set(peer, new Map([[number, socket]]));
     else sockets.set(number, socket);
     clients.open(connection, socket);
+  }
+
+  private whyRefused(key: string, address: Party): ErrorCode | undefined {
+    const { clients, sessions, isDraining, isFull } = this.options;
+    if (isDraining()) return "gateway.restarts";
+    if (!sessions.isOpen(key)) return "session.unknown";
+    if (isFull()) return "gateway.full";
+    return clients.limits.mayJoin(address) ? undefined : "address.connections";
   }
 
   private refuse(peer: string, number: number, code: ErrorCode): void {

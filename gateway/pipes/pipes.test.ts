@@ -1,0 +1,88 @@
+import { expect, test } from "vitest";
+import { BatchBuilder, decodeBatch, type RecordHead } from "../../protocol/envelope.ts";
+import type { Link } from "../../protocol/link.ts";
+import { packValue } from "../../protocol/msgpack.ts";
+import { toSession, toWebSocket } from "../../protocol/pipe-records.ts";
+import { ClientLimits } from "../client-limits.ts";
+import { Connection } from "../connection.ts";
+import { Parking } from "../parking.ts";
+import { SessionTopics } from "../sessions/session-topics.ts";
+import { Pipes, type PipesOptions } from "./pipes.ts";
+
+const rate = { messages: 0, bytes: 0, pings: 0 };
+const rates = { connection: rate, addressFactor: 1, userFactor: 1, connections: 2, upgrades: 9, failures: 9, requests: 9 };
+const body = { key: "k", path: "/p", query: "", ip: "192.0.2.1", subprotocol: "", expiresAt: 0 };
+
+/** A gateway that has the session "k". Another one, "g2", says what it is told to. */
+class Stage {
+  isFull = false;
+  readonly sent: string[] = [];
+  readonly connections: Connection[] = [];
+  readonly limits = new ClientLimits({ now: () => 0, rates, isExempt: () => false });
+  readonly pipes: Pipes;
+  private readonly builder = new BatchBuilder();
+
+  constructor() {
+    const append = ({ type }: RecordHead, payload: Uint8Array) => this.sent.push(`${type} ${Buffer.from(payload)}`);
+    const link = { hasCredit: true, ackedBatch: 0, lastBatch: 0, heardAt: 0, append, probe: () => undefined, ackAtFlush: () => undefined };
+    const clients = {
+      admit: (admission) => {
+        const connection = new Connection({ ...admission, slot: 0, epoch: 0, id: "c" });
+        this.connections.push(connection);
+        return connection;
+      },
+      open: (connection, socket) => {
+        connection.socket = socket;
+      },
+      closed: ({ meter }) => meter && this.limits.close(meter),
+      limits: this.limits,
+    } as Partial<PipesOptions["clients"]> as PipesOptions["clients"];
+    const limits = { parkedMessages: 9, parkedBytes: 999, parkedTotalBytes: 9_999 };
+    this.pipes = new Pipes({
+      ...{ id: "g1", clients, topics: new SessionTopics(), publishToSockets: () => undefined },
+      hub: { open: () => link as Partial<Link> as Link, close: () => undefined },
+      peers: { levelOf: () => 2, onGone: () => undefined },
+      sessions: {
+        isOpen: (key) => key === "k",
+        openBeside: () => undefined,
+        moves: { closed: () => undefined } as Partial<PipesOptions["sessions"]["moves"]> as PipesOptions["sessions"]["moves"],
+      },
+      dispatcher: { parking: new Parking(limits), route: () => undefined },
+      settings: { config: { BACKPRESSURE_BYTES: 999, MESSAGE_BYTES: 99 }, dispatch: limits } as unknown as PipesOptions["settings"],
+      ...{ isConnected: () => true, isDraining: () => false, isFull: () => this.isFull, now: () => 0, later: (run) => run() },
+      onBug: (error) => {
+        throw error;
+      },
+    });
+  }
+
+  hear(...records: ReadonlyArray<Partial<RecordHead> & { type: number; payload?: Uint8Array }>): void {
+    for (const { payload = new Uint8Array(0), ...head } of records) {
+      this.builder.append({ flags: 0, extra: 0, slot: 1, epoch: 0, ...head }, payload);
+    }
+    const header = { from: "g2", to: "g1", session: 1, peerSession: 1, seq: 1, ack: 0, gap: false };
+    this.pipes.received("g2", decodeBatch(this.builder.seal(header)));
+  }
+
+  open(slot: number, { key = "k" } = {}): void {
+    this.hear({ type: toSession.open, slot, payload: packValue({ ...body, key }) });
+  }
+}
+
+test("a WebSocket of another gateway has its place at its address, and is refused where there is none", () => {
+  const stage = new Stage();
+  stage.open(1);
+  stage.open(2);
+  const { meter } = stage.connections[1] ?? {};
+  expect(meter?.address.connections).toBe(2);
+  stage.open(3);
+  expect(stage.sent).toEqual([`${toWebSocket.end} address.connections`]);
+  expect(stage.limits.passed).toEqual({ "address connections": 1 });
+  stage.hear({ type: toSession.closed, slot: 2, extra: 1000 });
+  expect(meter?.address.connections).toBe(1);
+  stage.isFull = true;
+  stage.open(4);
+  stage.open(5, { key: "other" });
+  expect(stage.sent.slice(1)).toEqual([`${toWebSocket.end} gateway.full`, `${toWebSocket.end} session.unknown`]);
+  expect(stage.connections).toHaveLength(2);
+});
