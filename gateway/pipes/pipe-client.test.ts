@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { toSession } from "../../protocol/pipe-records.ts";
+import type { Socket } from "../connection.ts";
 import { ConnectionMeter } from "../connection-meter.ts";
 import { Parking } from "../parking.ts";
 import { Party } from "../parties.ts";
@@ -88,6 +89,23 @@ test("a message that is too large does not travel; nor does anything once its ga
   client.intake = "closing";
   say(client, 1);
   expect(room.sent).toEqual([toSession.leave]);
+});
+
+test("a client that reads slowly, and answers pings, is told of as alive", () => {
+  const { client, room, link } = stage({ parkedMessages: 9, parkedBytes: 999 });
+  const socket = { waitingBytes: 0 };
+  client.opened(socket as unknown as Socket);
+  for (let sweep = 1; sweep <= 3; sweep++) {
+    // What was said at the sweep before has arrived by then.
+    room.ackedBatch = room.lastBatch;
+    link.settle();
+    socket.waitingBytes = sweep;
+    client.tellUnread();
+    client.pinged();
+    client.pinged();
+  }
+  const { open, waits, alive } = toSession;
+  expect(room.sent).toEqual([open, waits, alive, waits, alive, waits, alive]);
 });
 
 test("its route's own limit holds for it, as its workers have it by then", () => {

@@ -49,6 +49,9 @@ export class PipeClient implements PipeEnd {
   /** What is no message: it takes no room. */
   private readonly control: PipeEnd;
   private controls = 0;
+  /** The same of `alive` alone: what is told of unread bytes must not keep it back. */
+  private readonly pulse: PipeEnd;
+  private pulses = 0;
   /** Nobody there needs to hear of its close. */
   private isOver = false;
   private unread = 0;
@@ -70,6 +73,12 @@ export class PipeClient implements PipeEnd {
       number,
       onWay: (records) => {
         this.controls += records;
+      },
+    };
+    this.pulse = {
+      number,
+      onWay: (records) => {
+        this.pulses += records;
       },
     };
   }
@@ -123,7 +132,7 @@ export class PipeClient implements PipeEnd {
   /** A ping or a pong. */
   pinged(): void {
     if (this.meter?.ping() === false) return this.options.clients.break(this, "rate.sent");
-    if (this.controls === 0) this.say({ type: toSession.alive });
+    if (this.pulses === 0) this.options.link.send(this.pulse, { type: toSession.alive });
   }
 
   /** Its socket has closed. */
