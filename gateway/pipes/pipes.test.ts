@@ -4,7 +4,7 @@ import type { Link } from "../../protocol/link.ts";
 import { packValue } from "../../protocol/msgpack.ts";
 import { toSession, toWebSocket } from "../../protocol/pipe-records.ts";
 import { ClientLimits } from "../client-limits.ts";
-import { Connection } from "../connection.ts";
+import { Connection, type Socket } from "../connection.ts";
 import { Parking } from "../parking.ts";
 import { SessionTopics } from "../sessions/session-topics.ts";
 import { Pipes, type PipesOptions } from "./pipes.ts";
@@ -64,6 +64,20 @@ class Stage {
     this.pipes.received("g2", decodeBatch(this.builder.seal(header)));
   }
 
+  /** A WebSocket here, for a session of "g2". @returns how often it was asked for what its client has not read. */
+  add(waitingBytes = 0): { asked: number } {
+    const looks = { asked: 0 };
+    const socket = {
+      send: () => undefined,
+      get waitingBytes() {
+        looks.asked++;
+        return waitingBytes;
+      },
+    };
+    this.pipes.add("g2", { ...body, user: undefined, state: undefined }).opened(socket as unknown as Socket);
+    return looks;
+  }
+
   open(slot: number, { key = "k" } = {}): void {
     this.hear({ type: toSession.open, slot, payload: packValue({ ...body, key }) });
   }
@@ -85,4 +99,16 @@ test("a WebSocket of another gateway has its place at its address, and is refuse
   stage.open(5, { key: "other" });
   expect(stage.sent.slice(1)).toEqual([`${toWebSocket.end} gateway.full`, `${toWebSocket.end} session.unknown`]);
   expect(stage.connections).toHaveLength(2);
+});
+
+test("of those who read slowly, a batch looks at none but those that it is for", () => {
+  const stage = new Stage();
+  const slow = stage.add(5);
+  const other = stage.add();
+  stage.hear({ type: toWebSocket.frame, slot: 1 });
+  expect([slow.asked, other.asked]).toEqual([1, 0]);
+  for (let batch = 0; batch < 3; batch++) stage.hear({ type: toWebSocket.frame, slot: 2 });
+  expect([slow.asked, other.asked]).toEqual([1, 3]);
+  stage.pipes.sweep();
+  expect([slow.asked, other.asked]).toEqual([2, 3]);
 });

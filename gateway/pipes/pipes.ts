@@ -48,6 +48,8 @@ export class Pipes {
   private readonly byNumber = new Map<number, PipeClient>();
   /** Whose clients have not read all. */
   private readonly unread = new Set<PipeClient>();
+  /** For whom there was something in the batch that is read. */
+  private readonly fed = new Set<PipeClient>();
   /** Those of sessions that are here, by their gateways and their numbers there. */
   private readonly sockets = new Map<string, Map<number, PipedSocket>>();
   /** They are to be closed once nothing of them is uncommitted: their gateways end. */
@@ -138,7 +140,9 @@ export class Pipes {
       }
     }
     this.links.acknowledge(peer);
-    this.tellUnread();
+    // Those who were slow before are looked at by the sweep: they may be many, and batches as well.
+    for (const client of this.fed) this.tellUnread(client);
+    this.fed.clear();
   }
 
   // ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -151,7 +155,7 @@ export class Pipes {
   /** To be called several times a second. */
   sweep(): void {
     this.links.sweep();
-    this.tellUnread();
+    for (const client of this.unread) this.tellUnread(client);
     for (const client of this.clients) this.sweepClient(client);
     for (const socket of this.leaving) {
       if (socket.connection.events.length > 0) continue;
@@ -167,8 +171,9 @@ export class Pipes {
     if (quietMs >= settings.dispatch.fenceMs || (client.isWaiting && quietMs >= settings.dispatch.parkMs)) client.breakOff("nats.away");
   }
 
-  private tellUnread(): void {
-    for (const client of this.unread) if (!client.tellUnread()) this.unread.delete(client);
+  private tellUnread(client: PipeClient): void {
+    if (client.tellUnread()) this.unread.add(client);
+    else this.unread.delete(client);
   }
 
   private takesPipes(id: string): boolean {
@@ -189,7 +194,7 @@ export class Pipes {
     if (client?.peer !== peer) return;
     const isBinary = (batch.flags(index) & flag.binary) !== 0;
     client.take(batch.type(index), { isBinary, code: batch.extra(index), payload: batch.payload(index) });
-    this.unread.add(client);
+    this.fed.add(client);
   }
 
   // ── at the gateway of the session ─────────────────────────────────────────────────────────────────────────────────
