@@ -16,6 +16,9 @@ const body = { key: "k", path: "/p", query: "", ip: "192.0.2.1", subprotocol: ""
 /** A gateway that has the session "k". Another one, "g2", says what it is told to. */
 class Stage {
   isFull = false;
+  at = 0;
+  looks = 0;
+  readonly ended: string[] = [];
   readonly sent: string[] = [];
   readonly connections: Connection[] = [];
   readonly limits = new ClientLimits({ now: () => 0, rates, isExempt: () => false });
@@ -24,7 +27,7 @@ class Stage {
 
   constructor() {
     const append = ({ type }: RecordHead, payload: Uint8Array) => this.sent.push(`${type} ${Buffer.from(payload)}`);
-    const link = { hasCredit: true, ackedBatch: 0, lastBatch: 0, heardAt: 0, append, probe: () => undefined, ackAtFlush: () => undefined };
+    const link = { hasCredit: true, ackedBatch: 0, lastBatch: 1, heardAt: 0, append, probe: () => undefined, ackAtFlush: () => undefined };
     const clients = {
       admit: (admission) => {
         const connection = new Connection({ ...admission, slot: 0, epoch: 0, id: "c" });
@@ -34,10 +37,11 @@ class Stage {
       open: (connection, socket) => {
         connection.socket = socket;
       },
+      break: (guest, code) => this.ended.push(`${guest.id} ${code}`),
       closed: ({ meter }) => meter && this.limits.close(meter),
       limits: this.limits,
     } as Partial<PipesOptions["clients"]> as PipesOptions["clients"];
-    const limits = { parkedMessages: 9, parkedBytes: 999, parkedTotalBytes: 9_999 };
+    const limits = { parkedMessages: 9, parkedBytes: 999, parkedTotalBytes: 9_999, fenceMs: 9_000, parkMs: 6_000 };
     this.pipes = new Pipes({
       ...{ id: "g1", clients, topics: new SessionTopics(), publishToSockets: () => undefined },
       hub: { open: () => link as Partial<Link> as Link, close: () => undefined },
@@ -49,7 +53,11 @@ class Stage {
       },
       dispatcher: { parking: new Parking(limits), route: () => undefined },
       settings: { config: { BACKPRESSURE_BYTES: 999, MESSAGE_BYTES: 99 }, dispatch: limits } as unknown as PipesOptions["settings"],
-      ...{ isConnected: () => true, isDraining: () => false, isFull: () => this.isFull, now: () => 0, later: (run) => run() },
+      ...{ isDraining: () => false, isFull: () => this.isFull, now: () => this.at, later: (run) => run() },
+      isConnected: () => {
+        this.looks++;
+        return true;
+      },
       onBug: (error) => {
         throw error;
       },
@@ -111,4 +119,18 @@ test("of those who read slowly, a batch looks at none but those that it is for",
   expect([slow.asked, other.asked]).toEqual([1, 3]);
   stage.pipes.sweep();
   expect([slow.asked, other.asked]).toEqual([2, 3]);
+});
+
+test("whether the other gateway is quiet is asked once for all of its clients; it ends those alone that wait for it", () => {
+  const stage = new Stage();
+  for (let count = 0; count < 100; count++) stage.add();
+  stage.pipes.sweep();
+  expect(stage.looks).toBeLessThan(10);
+  [...stage.pipes.clients][6]?.receive(new Uint8Array(1), true);
+  stage.at = 6_000;
+  stage.pipes.sweep();
+  expect(stage.ended).toEqual(["g1:pipe-7 nats.away"]);
+  stage.at = 9_000;
+  stage.pipes.sweep();
+  expect(stage.ended).toHaveLength(101);
 });

@@ -14,6 +14,7 @@ import type { Party } from "../parties.ts";
 import type { PeerGateways } from "../peer-gateways.ts";
 import type { SessionTopics } from "../sessions/session-topics.ts";
 import type { Sessions } from "../sessions/sessions.ts";
+import type { PipeEnd } from "./peer-link.ts";
 import { PeerLinks } from "./peer-links.ts";
 import { PipeClient } from "./pipe-client.ts";
 import { PipedSocket } from "./piped-socket.ts";
@@ -44,8 +45,8 @@ export class Pipes {
   readonly clients = new Set<PipeClient>();
   private readonly options: PipesOptions;
   private readonly links: PeerLinks;
-  /** The same, by their numbers. */
-  private readonly byNumber = new Map<number, PipeClient>();
+  /** The same, by the gateways of their sessions, and by their numbers. */
+  private readonly byPeer = new Map<string, Map<number, PipeClient>>();
   /** Whose clients have not read all. */
   private readonly unread = new Set<PipeClient>();
   /** For whom there was something in the batch that is read. */
@@ -62,7 +63,7 @@ export class Pipes {
     this.links = new PeerLinks({
       ...{ hub, now, isConnected },
       isPeer: (id) => this.takesPipes(id),
-      isUsed: (id) => this.sockets.has(id) || [...this.clients].some(({ peer }) => peer === id),
+      isUsed: (id) => this.sockets.has(id) || this.byPeer.has(id),
       onLost: (id) => this.lostPeer(id),
     });
     peers.onGone((id) => this.links.gone(id));
@@ -93,11 +94,11 @@ export class Pipes {
       messageBytes: () => settings.config.MESSAGE_BYTES,
       onClose: () => {
         this.clients.delete(client);
-        this.byNumber.delete(number);
+        forget(this.byPeer, peer, number);
       },
     });
     this.clients.add(client);
-    this.byNumber.set(number, client);
+    keep(this.byPeer, peer, client);
     return client;
   }
 
@@ -156,7 +157,7 @@ export class Pipes {
   sweep(): void {
     this.links.sweep();
     for (const client of this.unread) this.tellUnread(client);
-    for (const client of this.clients) this.sweepClient(client);
+    for (const [peer, clients] of this.byPeer) this.sweepClients(peer, clients.values());
     for (const socket of this.leaving) {
       if (socket.connection.events.length > 0) continue;
       this.leaving.delete(socket);
@@ -165,10 +166,12 @@ export class Pipes {
   }
 
   // As a connection is closed whose messages wait for too long, or whose gateway NATS has lost for too long.
-  private sweepClient(client: PipeClient): void {
+  private sweepClients(peer: string, clients: Iterable<PipeClient>): void {
     const { now, settings } = this.options;
-    const quietMs = now() - this.links.quietSince(this.links.to(client.peer));
-    if (quietMs >= settings.dispatch.fenceMs || (client.isWaiting && quietMs >= settings.dispatch.parkMs)) client.breakOff("nats.away");
+    const quietMs = now() - this.links.quietSince(this.links.to(peer));
+    const { fenceMs, parkMs } = settings.dispatch;
+    if (quietMs < Math.min(fenceMs, parkMs)) return;
+    for (const client of clients) if (quietMs >= fenceMs || (client.isWaiting && quietMs >= parkMs)) client.breakOff("nats.away");
   }
 
   private tellUnread(client: PipeClient): void {
@@ -184,14 +187,14 @@ export class Pipes {
     const sockets = this.sockets.get(peer);
     this.sockets.delete(peer);
     for (const socket of sockets?.values() ?? []) socket.closed();
-    for (const client of [...this.clients]) if (client.peer === peer) client.breakOff("gateway.lost");
+    for (const client of [...(this.byPeer.get(peer)?.values() ?? [])]) client.breakOff("gateway.lost");
   }
 
   // ── at the gateway of the WebSocket ───────────────────────────────────────────────────────────────────────────────
 
   private toClient(peer: string, batch: Batch, index: number): void {
-    const client = this.byNumber.get(batch.slot(index));
-    if (client?.peer !== peer) return;
+    const client = this.byPeer.get(peer)?.get(batch.slot(index));
+    if (client === undefined) return;
     const isBinary = (batch.flags(index) & flag.binary) !== 0;
     client.take(batch.type(index), { isBinary, code: batch.extra(index), payload: batch.payload(index) });
     this.fed.add(client);
@@ -236,14 +239,13 @@ export class Pipes {
       quietSince: () => this.links.quietSince(link),
       onHeard: (heard) => clients.heard(heard),
       onClose: (closed, close) => {
-        this.forget(peer, socket);
+        this.leaving.delete(socket);
+        forget(this.sockets, peer, number);
         clients.closed(closed, close);
         sessions.moves.closed(closed);
       },
     });
-    const sockets = this.sockets.get(peer);
-    if (sockets === undefined) this.sockets.set(peer, new Map([[number, socket]]));
-    else sockets.set(number, socket);
+    keep(this.sockets, peer, socket);
     clients.open(connection, socket);
   }
 
@@ -260,10 +262,15 @@ export class Pipes {
     const payload = Buffer.from(code);
     this.links.to(peer).send(end, { type: toWebSocket.end, extra: errorTable[code].close, payload });
   }
+}
 
-  private forget(peer: string, socket: PipedSocket): void {
-    this.leaving.delete(socket);
-    const sockets = this.sockets.get(peer);
-    if (sockets?.delete(socket.number) && sockets.size === 0) this.sockets.delete(peer);
-  }
+function keep<End extends PipeEnd>(ends: Map<string, Map<number, End>>, peer: string, end: End): void {
+  const known = ends.get(peer);
+  if (known === undefined) ends.set(peer, new Map([[end.number, end]]));
+  else known.set(end.number, end);
+}
+
+function forget(ends: Map<string, Map<number, PipeEnd>>, peer: string, number: number): void {
+  const known = ends.get(peer);
+  if (known?.delete(number) && known.size === 0) ends.delete(peer);
 }
