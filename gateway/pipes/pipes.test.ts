@@ -18,6 +18,7 @@ class Stage {
   isFull = false;
   at = 0;
   looks = 0;
+  acks = 0;
   readonly ended: string[] = [];
   readonly sent: string[] = [];
   readonly connections: Connection[] = [];
@@ -27,7 +28,15 @@ class Stage {
 
   constructor() {
     const append = ({ type }: RecordHead, payload: Uint8Array) => this.sent.push(`${type} ${Buffer.from(payload)}`);
-    const link = { hasCredit: true, ackedBatch: 0, lastBatch: 1, heardAt: 0, append, probe: () => undefined, ackAtFlush: () => undefined };
+    const link = {
+      hasCredit: true,
+      ackedBatch: 0,
+      lastBatch: 1,
+      heardAt: 0,
+      append,
+      probe: () => undefined,
+      ackAtFlush: () => this.acks++,
+    };
     const clients = {
       admit: (admission) => {
         const connection = new Connection({ ...admission, slot: 0, epoch: 0, id: "c" });
@@ -133,4 +142,14 @@ test("whether the other gateway is quiet is asked once for all of its clients; i
   stage.at = 9_000;
   stage.pipes.sweep();
   expect(stage.ended).toHaveLength(101);
+});
+
+test("what there is a bound for is acknowledged at once, and nothing else", () => {
+  const stage = new Stage();
+  const { alive, waits, message } = toSession;
+  for (const type of [alive, waits, toWebSocket.ping]) stage.hear({ type });
+  expect(stage.acks).toBe(0);
+  stage.hear({ type: alive }, { type: message });
+  stage.hear({ type: toWebSocket.frame }, { type: toWebSocket.ping });
+  expect(stage.acks).toBe(2);
 });

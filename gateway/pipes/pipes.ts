@@ -130,17 +130,21 @@ export class Pipes {
   }
 
   received(peer: string, batch: Batch): void {
+    let isBounded = false;
     for (let index = 0; index < batch.records; index++) {
       try {
-        if (batch.type(index) < toSession.open) continue;
-        if (batch.type(index) <= toSession.closed) this.toSession(peer, batch, index);
+        const type = batch.type(index);
+        if (type < toSession.open) continue;
+        isBounded ||= type === toSession.message || type === toWebSocket.frame;
+        if (type <= toSession.closed) this.toSession(peer, batch, index);
         else this.toClient(peer, batch, index);
       } catch (error) {
         // The others of the batch are others' business.
         this.options.onBug(error);
       }
     }
-    this.links.acknowledge(peer);
+    // Of all else, nothing is waited for: each acknowledgement that nothing else carries is a message of NATS.
+    if (isBounded) this.links.acknowledge(peer);
     // Those who were slow before are looked at by the sweep: they may be many, and batches as well.
     for (const client of this.fed) this.tellUnread(client);
     this.fed.clear();
