@@ -146,6 +146,7 @@ test("whether the other gateway is quiet is asked once for all of its clients; i
 
 test("what there is a bound for is acknowledged at once, and nothing else", () => {
   const stage = new Stage();
+  stage.add();
   const { alive, waits, message } = toSession;
   for (const type of [alive, waits, toWebSocket.ping]) stage.hear({ type });
   expect(stage.acks).toBe(0);
