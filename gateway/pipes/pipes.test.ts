@@ -86,6 +86,7 @@ class Stage {
     const looks = { asked: 0 };
     const socket = {
       send: () => undefined,
+      ping: () => undefined,
       get waitingBytes() {
         looks.asked++;
         return waitingBytes;
