@@ -3,6 +3,7 @@
 
 import * as v from "valibot";
 import { bytes, parser } from "./record-body.ts";
+import { key } from "./session.ts";
 
 /** From this level on a gateway takes them: see level.ts. */
 export const pipeLevel = 2;
@@ -37,7 +38,7 @@ export const toWebSocket = {
 
 const pipe = v.object({
   /** Of the session. */
-  key: v.string(),
+  key,
   path: v.string(),
   query: v.string(),
   ip: v.string(),

@@ -15,7 +15,8 @@ export const longestSessionMs = 3_600_000;
 /** How long what is left of a session may be fetched, where its handler does not say. */
 export const usualLingerMs = 5_000;
 
-const key = v.pipe(
+/** A session's key. */
+export const key = v.pipe(
   v.string(),
   v.check((text) => text !== "" && Buffer.byteLength(text) <= sessionKeyBytes && text.isWellFormed(), "a key"),
 );

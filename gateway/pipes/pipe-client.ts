@@ -58,11 +58,14 @@ export class PipeClient implements PipeEnd {
   private records = 0;
   private bytes = 0;
   private state: Intake = "open";
-  private readonly options: PipeClientOptions;
+  private readonly options: Omit<PipeClientOptions, "body">;
+  /** Until it has opened: what the worker has said of it is a view of a whole batch. */
+  private opening: Uint8Array;
 
-  constructor(options: PipeClientOptions) {
+  constructor({ body, ...options }: PipeClientOptions) {
     this.options = options;
-    const { number, id, peer, body } = options;
+    this.opening = packValue(openingOf(body));
+    const { number, id, peer } = options;
     this.number = number;
     this.peer = peer;
     this.id = id;
@@ -107,7 +110,8 @@ export class PipeClient implements PipeEnd {
 
   opened(socket: Socket): void {
     this.socket = socket;
-    this.say({ type: toSession.open, payload: packValue(this.options.body) });
+    this.say({ type: toSession.open, payload: this.opening });
+    this.opening = new Uint8Array(0);
   }
 
   receive(message: Uint8Array, isBinary: boolean): void {
@@ -196,4 +200,9 @@ export class PipeClient implements PipeEnd {
   private say(record: PipeRecord): void {
     this.options.link.send(this.control, record);
   }
+}
+
+/** As docs/wire.md has it: what is not there is left out. */
+function openingOf({ key, path, query, ip, user, subprotocol, state, expiresAt }: PipeBody): PipeBody {
+  return { key, path, query, ip, subprotocol, expiresAt, ...(user !== undefined && { user }), ...(state !== undefined && { state }) };
 }

@@ -30,7 +30,7 @@ class Stage {
       },
     });
     this.socket = new PipedSocket({
-      ...{ number: 1, connection: {} as Connection, link, limitBytes: 10, topics: this.topics },
+      ...{ number: 1, connection: {} as Connection, link, limitBytes: 100, topics: this.topics },
       quietSince: () => this.quietSince,
       later: (run) => this.soon.push(run),
       publishToSockets: () => undefined,
@@ -64,7 +64,7 @@ test("what its client has not read waits, and what is on its way only while its 
   stage.socket.unread = 3;
   expect(stage.socket.waitingBytes).toBe(3);
   stage.quietSince = 7;
-  expect(stage.socket).toMatchObject({ waitingBytes: 9, isAway: true });
+  expect(stage.socket).toMatchObject({ waitingBytes: 3 + 6 + 64, isAway: true });
   expect(stage.socket.unansweredSince()).toBe(7);
   stage.socket.ping();
   expect(stage.heard).toHaveLength(1);

@@ -30,6 +30,8 @@ export interface PipedSocketOptions {
   readonly onClose: (connection: Connection, close: PipeClose) => void;
 }
 
+/** What a frame takes besides its own bytes while it is on its way. */
+const frameBytes = 64;
 const unsaid: PipeClose = { code: 1006, reason: new Uint8Array(0), isSlow: false };
 
 export class PipedSocket implements Socket, Subscriber, PipeEnd {
@@ -50,8 +52,8 @@ export class PipedSocket implements Socket, Subscriber, PipeEnd {
     this.connection = options.connection;
   }
 
-  onWay(_records: number, bytes: number): void {
-    this.onWayBytes += bytes;
+  onWay(records: number, bytes: number): void {
+    this.onWayBytes += bytes + records * frameBytes;
   }
 
   get isAway(): boolean {
