@@ -118,15 +118,15 @@ export class TopicEffects {
   }
 
   /**
-   * What these topics keep has been loaded. It gets that, as it was stored, and then whatever is newer. One that it has already ends them:
-   * those behind it come in a call of their own.
+   * What these topics keep has been loaded. It gets that, as it was stored, and then whatever is newer. Of those that it has already it gets
+   * nothing here.
    */
   subscribeKept(connection: Connection, subscriptions: Iterable<KeptSubscription>): void {
     const { socket } = connection;
     if (socket === undefined) return;
     const backlog: HistoryEntry[] = [];
     for (const { topic, last, after } of subscriptions) {
-      if (connection.topics?.has(topic)) break;
+      if (connection.topics?.has(topic)) continue;
       const latest = this.options.history.latest(topic, last);
       if (after !== undefined) backlog.push(...entriesAfter(latest, after));
       else for (const { data, isBinary } of latest) socket.send(data, isBinary);

@@ -374,6 +374,18 @@ describe("an acknowledgement", () => {
     expect(scene.heard).toEqual(["0 ack 1", "1 ack 2"]);
   });
 
+  test("is not on a batch that is sealed because it is full: what was received is being handled, and its answers follow", () => {
+    const scene = new Scene();
+    scene.say();
+    scene.hear({ seq: 1 });
+    scene.link.ackAtFlush();
+    for (let count = 0; count <= limits.batchRecords; count++) scene.link.appendEmpty(head);
+    for (let count = 0; count < 2; count++) scene.link.append(head, Buffer.alloc(limits.batchBytes - 60));
+    expect([scene.link.acksAtFlush, scene.heard]).toEqual([true, ["1 ack 0", "2 ack 0", "3 ack 0", "4 ack 0"]]);
+    scene.link.flush();
+    expect([scene.link.acksAtFlush, scene.heard]).toEqual([false, ["5 ack 1"]]);
+  });
+
   test("is repeated for a double: the one before may have been lost", () => {
     const scene = new Scene();
     scene.hear({ seq: 1 });

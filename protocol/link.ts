@@ -131,8 +131,9 @@ export class Link {
   reserve(bytes: number): void {
     const { batchBytes, batchRecords } = this.limits;
     if (this.builder.records === 0) this.options.onBegun();
-    else if (this.builder.records >= batchRecords || this.builder.bytes + bytes > batchBytes) {
-      this.flush();
+    else if (!this.isLost && (this.builder.records >= batchRecords || this.builder.bytes + bytes > batchBytes)) {
+      // What has been received may not be handled yet, nor have what it leads to been sent: that is acknowledged by a flush.
+      this.seal(this.receivedAcked);
       this.options.onBegun();
     }
   }
@@ -151,12 +152,13 @@ export class Link {
   /** Seals and sends what has been begun. */
   flush(): void {
     if (this.isLost) return;
+    if (this.builder.records > 0) this.seal(this.acked());
+    else if (this.willAck) this.sendAck(false);
+  }
+
+  private seal(ack: number): void {
     const { records } = this.builder;
-    if (records === 0) {
-      if (this.willAck) this.sendAck(false);
-      return;
-    }
-    const bytes = this.builder.seal(this.header(this.window.last + 1, false));
+    const bytes = this.builder.seal(this.header(this.window.last + 1, ack, false));
     this.window.add(records, bytes);
     if (this.window.unacked.length === 1) this.setTimers();
     this.options.transmit(bytes);
@@ -275,15 +277,20 @@ export class Link {
   }
 
   private sendAck(gap: boolean): void {
-    this.options.transmit(encodeEmptyBatch(this.header(0, gap)));
+    this.options.transmit(encodeEmptyBatch(this.header(0, this.acked(), gap)));
   }
 
-  private header(seq: number, gap: boolean): BatchHeader {
-    this.receivedAcked = this.received;
+  /** @returns what the peer is told now. */
+  private acked(): number {
     this.willAck = false;
     this.ackDueAt = Number.POSITIVE_INFINITY;
+    this.receivedAcked = this.received;
+    return this.received;
+  }
+
+  private header(seq: number, ack: number, gap: boolean): BatchHeader {
     const { self, peer, session } = this.options;
-    return { from: self, to: peer, session, peerSession: this.peerSession, seq, ack: this.received, gap };
+    return { from: self, to: peer, session, peerSession: this.peerSession, seq, ack, gap };
   }
 
   private refuse(): false {

@@ -99,7 +99,7 @@ test("five deploys, killed workers and a killed NATS: nothing is lost, doubled o
 
 test("with several gateways, clients that begin with long-polling move to WebSocket, whichever gateway that reaches", async () => {
   system = await TestSystem.start({ handlers: "socket-io", gateways: 2 });
-  const names = Array.from({ length: 12 }, (_, index) => `client ${index}`);
+  const names = Array.from({ length: 24 }, (_, index) => `client ${index}`);
   const all = await Promise.all(names.map((name) => connect(name, ["polling", "websocket"])));
   const transport = ({ socket }: Client) => socket.io.engine.transport.name;
   for (let number = 0; all.some((client) => transport(client) !== "websocket") || number < 50; number++) {

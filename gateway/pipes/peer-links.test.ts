@@ -75,10 +75,11 @@ test("while NATS is away nobody is gone, and whoever cannot be heard is not know
   stage.after(250);
   stage.isConnected = true;
   stage.links.excuse();
-  expect(stage.isQuiet).toBe(true);
+  expect([stage.isQuiet, stage.links.quietMs(stage.link)]).toEqual([true, 0]);
   stage.isConnected = false;
   expect(stage.isQuiet).toBe(true);
   expect(stage.after(600_000).lost).toEqual([]);
+  expect(stage.links.quietMs(stage.link)).toBeGreaterThan(600_000 - 250);
   stage.isConnected = true;
   stage.links.excuse();
   expect(stage.isQuiet).toBe(true);

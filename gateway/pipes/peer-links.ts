@@ -57,6 +57,11 @@ export class PeerLinks {
     return isQuiet ? heardAt : Number.POSITIVE_INFINITY;
   }
 
+  /** For how long nothing has been heard of it that could have been; below 0: it is not quiet. */
+  quietMs(link: PeerLink): number {
+    return this.options.now() - Math.max(this.quietSince(link), this.excusedAt);
+  }
+
   credit(peer: string): void {
     this.links.get(peer)?.credit();
   }

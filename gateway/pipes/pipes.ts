@@ -171,9 +171,8 @@ export class Pipes {
 
   // As a connection is closed whose messages wait for too long, or whose gateway NATS has lost for too long.
   private sweepClients(peer: string, clients: Iterable<PipeClient>): void {
-    const { now, settings } = this.options;
-    const quietMs = now() - this.links.quietSince(this.links.to(peer));
-    const { fenceMs, parkMs } = settings.dispatch;
+    const quietMs = this.links.quietMs(this.links.to(peer));
+    const { fenceMs, parkMs } = this.options.settings.dispatch;
     if (quietMs < Math.min(fenceMs, parkMs)) return;
     for (const client of clients) if (quietMs >= fenceMs || (client.isWaiting && quietMs >= parkMs)) client.breakOff("nats.away");
   }

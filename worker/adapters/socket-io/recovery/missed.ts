@@ -15,7 +15,7 @@ export const marginMs = 5_000;
  */
 const wholeBytes = 128 * 1024;
 /** How many orders are noted that are on their way. They are in the state. */
-export const relayedLimit = 50;
+export const relayedLimit = 24;
 /** What is sent to a client that has missed it: all goes out in one turn. */
 const missedBytes = 512 * 1024;
 

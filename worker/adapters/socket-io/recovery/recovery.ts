@@ -53,7 +53,7 @@ const readingMs = 10_000;
 /** All that is read for one client: it is in this worker's memory until the last of it has come. */
 const readBytes = 4 * 1024 * 1024;
 /** They are in the state. Those between claim and mark do come to the handler; a gateway that was cut off from NATS brings older ones, too. */
-const heardLimit = 100;
+const heardLimit = 40;
 /** The first entry of a socket's own topic. */
 const beginning = "new";
 const pidPattern = /^[\w-]{32}$/;
