@@ -33,8 +33,8 @@ test("each fault under load: nothing is lost, doubled, reordered, and nobody is 
 
 test("a minute of random faults: no zero is broken, and nothing is left behind", async () => {
   const light = ["--minutes", "1", "--rate", "1000", "--connections", "30"];
-  // All but those that wait for a worker's time-out.
-  const quick = faults.map(({ name }) => name).filter((name) => name !== "spin" && name !== "hang" && name !== "stop");
+  // All but those that wait for a worker's time-out, and one that takes long, and has its row above.
+  const quick = faults.map(({ name }) => name).filter((name) => !["spin", "hang", "stop", "cuts"].includes(name));
   const { exitCode, stdout, stderr } = await chaos("--json", "--random", ...light, ...quick.flatMap((name) => ["--fault", name]));
   const lines = stdout
     .trim()
