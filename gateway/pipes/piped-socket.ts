@@ -4,7 +4,7 @@ import { toWebSocket } from "../../protocol/pipe-records.ts";
 import { flag } from "../../protocol/records.ts";
 import type { Connection, Socket } from "../connection.ts";
 import type { Frame } from "../sessions/frame-queue.ts";
-import type { SessionTopics, Subscriber } from "../sessions/session-topics.ts";
+import { TopicSocket, type TopicSocketOptions } from "../sessions/topic-socket.ts";
 import type { PeerLink, PipeEnd } from "./peer-link.ts";
 
 export interface PipeClose {
@@ -13,7 +13,7 @@ export interface PipeClose {
   readonly isSlow: boolean;
 }
 
-export interface PipedSocketOptions {
+export interface PipedSocketOptions extends TopicSocketOptions {
   readonly number: number;
   readonly connection: Connection;
   readonly link: PeerLink;
@@ -22,9 +22,6 @@ export interface PipedSocketOptions {
   /** What may be on its way to it, as what may wait for a slow client: BACKPRESSURE_BYTES. Its own gateway keeps the same bound. */
   readonly limitBytes: number;
   readonly later: (run: () => void) => void;
-  readonly topics: SessionTopics;
-  /** To the subscribers that uWebSockets.js knows. */
-  readonly publishToSockets: (topic: string, data: Uint8Array, isBinary: boolean) => void;
   readonly onHeard: (connection: Connection) => void;
   /** Once. */
   readonly onClose: (connection: Connection, close: PipeClose) => void;
@@ -34,22 +31,26 @@ export interface PipedSocketOptions {
 const frameBytes = 64;
 const unsaid: PipeClose = { code: 1006, reason: new Uint8Array(0), isSlow: false };
 
-export class PipedSocket implements Socket, Subscriber, PipeEnd {
+export class PipedSocket extends TopicSocket implements Socket, PipeEnd {
   readonly number: number;
   /** Whose it is. */
   connection: Connection;
   /** As its gateway has told: what its client has not read. */
   unread = 0;
   private readonly options: PipedSocketOptions;
-  private readonly topics = new Set<string>();
   private isOpen = true;
   private isSlow = false;
   private onWayBytes = 0;
 
   constructor(options: PipedSocketOptions) {
+    super(options);
     this.options = options;
     this.number = options.number;
     this.connection = options.connection;
+  }
+
+  protected get maySubscribe(): boolean {
+    return this.isOpen;
   }
 
   onWay(records: number, bytes: number): void {
@@ -100,34 +101,8 @@ export class PipedSocket implements Socket, Subscriber, PipeEnd {
   closed(close: PipeClose = unsaid): void {
     if (!this.isOpen) return;
     this.isOpen = false;
-    for (const topic of this.topics) this.options.topics.remove(topic, this);
-    this.topics.clear();
+    this.leaveTopics();
     this.options.onClose(this.connection, close);
-  }
-
-  /** What is sent meanwhile leaves together anyway. */
-  cork(write: () => void): void {
-    write();
-  }
-
-  subscribe(topic: string): void {
-    if (!this.isOpen) return;
-    this.topics.add(topic);
-    this.options.topics.add(topic, this);
-  }
-
-  unsubscribe(topic: string): void {
-    if (this.topics.delete(topic)) this.options.topics.remove(topic, this);
-  }
-
-  isSubscribed(topic: string): boolean {
-    return this.topics.has(topic);
-  }
-
-  publish(topic: string, data: Uint8Array, isBinary: boolean): void {
-    const { topics, publishToSockets } = this.options;
-    publishToSockets(topic, data, isBinary);
-    topics.publish(topic, data, isBinary, this);
   }
 
   ping(): void {

@@ -7,9 +7,9 @@ import { Absence, type AbsenceOptions } from "./absence.ts";
 import { type Frame, FrameQueue } from "./frame-queue.ts";
 import type { Receiver, ReceiverOwner } from "./receiver.ts";
 import { closeFrameOf, type SessionEnd } from "./session-end.ts";
-import type { SessionTopics } from "./session-topics.ts";
+import { TopicSocket, type TopicSocketOptions } from "./topic-socket.ts";
 
-export interface SessionSocketOptions extends AbsenceOptions {
+export interface SessionSocketOptions extends AbsenceOptions, TopicSocketOptions {
   readonly linger: { readonly ms: number; readonly repeatLast: boolean };
   /** See OpenSession in worker/session.ts. */
   readonly closeFrame?: string | undefined;
@@ -17,9 +17,6 @@ export interface SessionSocketOptions extends AbsenceOptions {
   readonly limitBytes: number;
   /** Runs when the event loop has looked at everything else. */
   readonly later: (run: () => void) => void;
-  readonly topics: SessionTopics;
-  /** To the subscribers that uWebSockets.js knows. */
-  readonly publishToSockets: (topic: string, data: Uint8Array, isBinary: boolean) => void;
   /** Its client is there. */
   readonly onHeard: () => void;
   /** Once: nobody uses it as a socket any more. */
@@ -32,10 +29,9 @@ export interface SessionSocketOptions extends AbsenceOptions {
  */
 type Phase = "open" | "closed" | "moved" | "ended";
 
-export class SessionSocket implements Socket, ReceiverOwner {
+export class SessionSocket extends TopicSocket implements Socket, ReceiverOwner {
   private readonly options: SessionSocketOptions;
   private readonly waiting = new FrameQueue();
-  private readonly topics = new Set<string>();
   private receiver: Receiver | undefined;
   /** Those before it that may not have been read whole yet. */
   private readonly previousReceivers = new Set<Receiver>();
@@ -48,8 +44,13 @@ export class SessionSocket implements Socket, ReceiverOwner {
   private closedAt = 0;
 
   constructor(options: SessionSocketOptions) {
+    super(options);
     this.options = options;
     this.absence = new Absence(options);
+  }
+
+  protected get maySubscribe(): boolean {
+    return this.phase === "open";
   }
 
   /** One of which something was dropped is closed in a moment. */
@@ -105,31 +106,6 @@ export class SessionSocket implements Socket, ReceiverOwner {
     this.breakOff("cut");
   }
 
-  /** What is sent meanwhile leaves together anyway. */
-  cork(write: () => void): void {
-    write();
-  }
-
-  subscribe(topic: string): void {
-    if (this.phase !== "open") return;
-    this.topics.add(topic);
-    this.options.topics.add(topic, this);
-  }
-
-  unsubscribe(topic: string): void {
-    if (this.topics.delete(topic)) this.options.topics.remove(topic, this);
-  }
-
-  isSubscribed(topic: string): boolean {
-    return this.topics.has(topic);
-  }
-
-  publish(topic: string, data: Uint8Array, isBinary: boolean): void {
-    const { topics, publishToSockets } = this.options;
-    publishToSockets(topic, data, isBinary);
-    topics.publish(topic, data, isBinary, this);
-  }
-
   /** It is there for as long as it is not idle for too long. */
   ping(): void {
     this.options.onHeard();
@@ -179,11 +155,7 @@ export class SessionSocket implements Socket, ReceiverOwner {
       socket.send(data, isBinary);
     }
     this.waiting.clear();
-    for (const topic of this.topics) {
-      this.options.topics.remove(topic, this);
-      socket.subscribe(topic);
-    }
-    this.topics.clear();
+    for (const topic of this.leaveTopics()) socket.subscribe(topic);
     this.receiver?.finish();
   }
 
@@ -245,8 +217,7 @@ export class SessionSocket implements Socket, ReceiverOwner {
     this.paused = undefined;
     this.phase = "closed";
     this.closedAt = this.options.now();
-    for (const topic of this.topics) this.options.topics.remove(topic, this);
-    this.topics.clear();
+    this.leaveTopics();
     this.options.onClose(code, Buffer.from(reason), why);
   }
 
