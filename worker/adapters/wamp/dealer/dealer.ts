@@ -8,8 +8,8 @@ import { fits, type RouterErrorUri, refusalOf, routerError } from "../session/er
 import type { Answer } from "../session/hooks.ts";
 import { type Call, sessionsOf, type ToCaller, type ToSession, tell, tellCaller } from "../session/inbox.ts";
 import { disclosed, violate, type WampSession } from "../session/session.ts";
-import { invocationId } from "../session/topics.ts";
-import { changeCall, keepCalls, nextNumber, type OpenCall, openCalls } from "./open-calls.ts";
+import { callNumberOf, invocationId } from "../session/topics.ts";
+import { addCall, changeCall, countOpen, nextNumber, type OpenCall, openCall, openCalls, watchCall } from "./open-calls.ts";
 import { beginInvocation, endInvocation, isAwaited, openInvocations } from "./open-invocations.ts";
 import { callOwn } from "./procedures.ts";
 import { Registrations } from "./registrations.ts";
@@ -30,14 +30,13 @@ export class Dealer {
   call(session: WampSession, message: MessageOf<"CALL">): Answer {
     const [, request, options, procedure, ...payload] = message;
     if (!isUri(procedure)) return routerError("wamp.error.invalid_uri");
-    if (openCalls(session).some((open) => open.request === request)) return violate(session.conn, `request ${request} is open`);
+    if (openCall(session, "request", request) !== undefined) return violate(session.conn, `request ${request} is open`);
     return after(callOwn(session, message), (own) => own ?? this.invoke(session, request, { options, procedure, payload }));
   }
 
   /** INVOCATION, of what a client has registered. "Caller Identification" @param before As it was open at one that is no callee any more. */
   private invoke(session: WampSession, request: number, call: Call, before?: OpenCall): void | Promise<void> {
-    const open = openCalls(session);
-    if (open.length >= openCallsLimit) {
+    if (countOpen(session) >= openCallsLimit) {
       const text = `a session may have ${openCallsLimit} open calls: wait until one has ended`;
       return session.sendError(type.CALL, request, routerError("wamp.error.unavailable", text));
     }
@@ -47,19 +46,19 @@ export class Dealer {
         return session.sendError(type.CALL, request, routerError(notSupported));
       const { session: to, match, registered, canCancel, disclosesCaller } = callee;
       const { timeout = 0, receive_progress: progress = false, disclose_me } = call.options as Record<string, never>;
-      const number = nextNumber(session, open);
+      const number = nextNumber(session);
       const now = Date.now();
       const times = { checkAt: now + firstCheckMs, timeout, timeoutAt: before?.timeoutAt ?? (timeout === 0 ? 0 : now + timeout) };
       const caller = disclosesCaller || disclose_me === true ? disclosed(session, "caller") : {};
       const invocation = invocationId(session.id, number);
       tell(session, { kind: "invocation", to, invocation, match, registered, caller, ...call });
-      keepCalls(session, [...open, { number, request, callee: to, canCancel, progress, isKilled: false, ...times }], number);
+      addCall(session, { number, request, callee: to, canCancel, progress, isKilled: false, ...times });
     });
   }
 
   /** CANCEL. "Call Canceling" */
   cancel(session: WampSession, [, request, { mode = "killnowait" }]: MessageOf<"CANCEL">): void {
-    const call = openCalls(session).find((each) => each.request === request);
+    const call = openCall(session, "request", request);
     if (call === undefined || (call.isKilled && mode === "kill")) return;
     if (mode !== "kill" || !call.canCancel) return fail(session, call, canceled, mode === "skip" ? mode : "killnowait");
     changeCall(session, call, { isKilled: true });
@@ -80,10 +79,9 @@ export class Dealer {
   /** What has come to the session's inbox: RESULT or ERROR for its CALL. "Calling and Invocations" */
   receive(session: WampSession, message: ToCaller): void | Promise<void> {
     const { kind, invocation } = message;
-    const calls = openCalls(session);
-    if (kind === "left") return calls.forEach((call) => call.callee === message.from && fail(session, call, canceled));
-    const call = calls.find(({ number, callee }) => callee === message.from && invocationId(session.id, number) === invocation);
-    if (call === undefined) return;
+    if (kind === "left") return openCalls(session).forEach((call) => call.callee === message.from && fail(session, call, canceled));
+    const call = openCall(session, "number", callNumberOf(invocation));
+    if (call === undefined || call.callee !== message.from) return;
     const { request, timeout } = call;
     if (kind === "yield" && message.options.progress === true) {
       if (!call.progress || call.isKilled) return;
@@ -142,7 +140,7 @@ export class Dealer {
       else if (call.timeoutAt > 0 && call.timeoutAt <= now) fail(session, call, "wamp.error.timeout", "killnowait");
       else if (call.checkAt <= now) changeCall(session, call, { checkAt: now + laterCheckMs });
     }
-    keepCalls(session, openCalls(session));
+    for (const call of openCalls(session)) watchCall(session, call);
   }
 
   /** "Caller Leaving During an RPC Invocation", "Callee Leaving During an RPC Invocation" */

@@ -44,3 +44,7 @@ function inboxOf(invocation: number): number {
 export function invocationId(session: number, callNumber: number): number {
   return (session % inboxes) * callNumbers + callNumber;
 }
+
+export function callNumberOf(invocation: number): number {
+  return invocation % callNumbers;
+}
