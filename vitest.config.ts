@@ -50,11 +50,12 @@ const anyNode = [
   "test/nonsense.test.ts",
   "test/rollback.test.ts",
   "test/taken-back.test.ts",
-  // What dies, stands still or is away: decided by workers' epochs, links and the supervisor. Every Node: test/kill, departure,
+  // What dies, stands still or is away: decided by workers' epochs, links and the supervisor. Every Node: test/departure and
   // gateway-kill.
   "test/activation.test.ts",
   "test/app.test.ts",
   "test/chaos.test.ts",
+  "test/kill.test.ts",
   "test/nats-faults.test.ts",
   "test/parking.test.ts",
   "test/power-cut.test.ts",
@@ -81,6 +82,7 @@ const anyNode = [
   "test/socket-io-recovery.test.ts",
   // Clients of others, which have an installation of their own to run on. Every Node: test/departure, socket-io, sockjs and wamp.
   "test/every-client.test.ts",
+  "test/no-herd.test.ts",
   "test/reconnecting.test.ts",
   // Strangers against bounds that are ours, and not the library's. Every Node: test/abuse.test.ts, test/client-limits.test.ts.
   "test/abuse-of-limits.test.ts",
