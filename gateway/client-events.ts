@@ -7,7 +7,7 @@ import { connectionId } from "../protocol/connection-id.ts";
 import { type ErrorCode, errorTable } from "../protocol/errors.ts";
 import type { IdentityBody } from "../protocol/records.ts";
 import type { Admission } from "./admission.ts";
-import { isClientFault } from "./client-fault.ts";
+import { isClientFault, isReleaseFault } from "./client-fault.ts";
 import { identified, whyUnnamed } from "./client-identity.ts";
 import { settingsOf } from "./client-limit-settings.ts";
 import { ClientLimits } from "./client-limits.ts";
@@ -21,6 +21,7 @@ import type { LiveSettings } from "./live-settings.ts";
 import type { Members } from "./members.ts";
 import type { SlotTable } from "./slot-table.ts";
 import { SlowClients } from "./slow-clients.ts";
+import type { SocketClose } from "./socket-events.ts";
 import { Timers } from "./timers.ts";
 import { UnfinishedMessages } from "./unfinished-messages.ts";
 import type { UserConnections } from "./user-connections.ts";
@@ -136,8 +137,7 @@ export class ClientEvents {
     const { slot, epoch } = slots.take();
     const { path, query, ip, user, subprotocol, state, expiresAt } = admission;
     // One by one: objects that are made by spreading get a shape of their own each, which costs memory and time.
-    const own = connectionId(id, slot, slots.opened);
-    return new Connection({ slot, epoch, id: own, path, query, ip, user, subprotocol, state, expiresAt });
+    return new Connection({ slot, epoch, id: connectionId(id, slot, slots.opened), path, query, ip, user, subprotocol, state, expiresAt });
   }
 
   open(connection: Connection, socket: Socket): void {
@@ -169,8 +169,7 @@ export class ClientEvents {
     if (!isCounted && connection.meter?.message(message.length) === false) return this.break(connection, "rate.sent");
     if (message.length > this.options.settings.config.MESSAGE_BYTES) {
       this.counters.tooLarge++;
-      this.break(connection, "message.tooLarge");
-      return;
+      return this.break(connection, "message.tooLarge");
     }
     if (connection.heartbeat !== undefined && this.heartbeats.heard(connection, message, isBinary)) return;
     this.safely(connection, () => this.options.dispatcher.received(connection, message, isBinary));
@@ -198,23 +197,23 @@ export class ClientEvents {
   }
 
   /** @param isSlow It was closed since it read too slowly. */
-  closed(connection: Connection, { code, reason, isSlow }: { code: number; reason: Uint8Array; isSlow: boolean }): void {
+  closed(connection: Connection, { code, reason, isSlow }: SocketClose): void {
     if (isSlow) {
       this.counters.slowConsumers++;
       const limitBytes = this.options.settings.config.BACKPRESSURE_BYTES;
       const { route } = connection;
       this.sparseLog.warn({ route }, { ...about(connection), limitBytes }, "slow consumer: connection closed (BACKPRESSURE_BYTES)");
     }
-    if (connection.meter !== undefined) this.limits.close(connection.meter);
-    this.options.users.forget(connection);
-    this.options.members.forget(connection);
-    this.timers.forget(connection);
-    this.hooks.forget(connection);
-    this.heartbeats.forget(connection);
-    this.safely(connection, () => this.options.dispatcher.closed(connection, code, reason));
+    try {
+      if (connection.meter !== undefined) this.limits.close(connection.meter);
+      const { users, members } = this.options;
+      for (const keeper of [users, members, this.timers, this.hooks, this.heartbeats]) keeper.forget(connection);
+    } finally {
+      // Its onClose runs, whatever becomes of the rest; and its socket is not used any more.
+      this.safely(connection, () => this.options.dispatcher.closed(connection, code, reason));
+    }
   }
 
-  // What throws in a callback of uWebSockets.js ends the process.
   private safely(connection: Connection, action: () => void): void {
     try {
       action();
@@ -279,19 +278,19 @@ export class ClientEvents {
 
   /** A bug met this connection: no other notices. */
   meetBug(connection: Connection, error: unknown): void {
+    this.countBug(connection, error);
+    this.options.dispatcher.broken(connection);
+  }
+
+  /** A bug has met it, and closes it. */
+  countBug(connection: Guest, error: unknown): void {
     this.counters.bugs++;
     this.options.log.error({ ...about(connection), err: error }, "bug: this connection is closed, no other notices");
-    this.options.dispatcher.broken(connection);
   }
 
   private countBroken(code: string): void {
     this.broken[code] = (this.broken[code] ?? 0) + 1;
   }
-}
-
-/** RFC 6455, 7.4.1: 1011 is the server's own fault. The other two are the release's as well, though a client that comes back is served. */
-function isReleaseFault(code: string, closeCode: number): boolean {
-  return closeCode === 1011 || code === "route.removed" || code === "state.incompatible";
 }
 
 /** For the log. */

@@ -1,4 +1,5 @@
-// Which closes are the client's own fault: each counts as a failure of its address (FAILED_UPGRADES_PER_SECOND). Pure.
+// Which closes are the client's own fault: each counts as a failure of its address (FAILED_UPGRADES_PER_SECOND). And which are the release's.
+// Pure.
 
 import { type ErrorCode, errorTable } from "../protocol/errors.ts";
 import type { ConnectionMeter } from "./connection-meter.ts";
@@ -10,4 +11,9 @@ export function isClientFault(code: ErrorCode, meter: Pick<ConnectionMeter, "exc
   if (code === "rate.sent") return meter?.exceedsOwnRate === true;
   if (code === "parked.total") return meter?.isFlooding === true;
   return close === 1008 || close === 1009 || code === "parked.tooMuch";
+}
+
+/** RFC 6455, 7.4.1: 1011 is the server's own fault. The other two are the release's as well, though a client that comes back is served. */
+export function isReleaseFault(code: string, closeCode: number): boolean {
+  return closeCode === 1011 || code === "route.removed" || code === "state.incompatible";
 }

@@ -16,10 +16,10 @@ import { FileGuard } from "./file-guard.ts";
 import type { LiveSettings } from "./live-settings.ts";
 import { openFiles } from "./open-files.ts";
 import type { PeerGateways } from "./peer-gateways.ts";
-import { PipeClient } from "./pipes/pipe-client.ts";
 import { Pipes } from "./pipes/pipes.ts";
 import { SessionTopics } from "./sessions/session-topics.ts";
 import { Sessions } from "./sessions/sessions.ts";
+import { type SocketEvents, type SocketOwner, socketListeners } from "./socket-events.ts";
 import { Upgrades } from "./upgrade.ts";
 import type { Incoming } from "./uws/request.ts";
 import { listen, type Server } from "./uws/server.ts";
@@ -50,7 +50,7 @@ const backMs = 10_000;
 const reconnectMs = 30_000;
 
 export class Frontend {
-  readonly upgrades: Upgrades<Connection | PipeClient>;
+  readonly upgrades: Upgrades<SocketOwner>;
   readonly sessions: Sessions;
   readonly pipes: Pipes;
   private readonly sessionTopics = new SessionTopics();
@@ -176,31 +176,13 @@ export class Frontend {
     this.sessions.relay.begin();
     // Hundreds may come before the first sweep: all of those whom an earlier gateway served.
     await this.files.step();
-    this.server = await listen<Connection | PipeClient>(settings.server, {
+    this.server = await listen<SocketOwner>(settings.server, {
       mayConnect: (ip) => this.entrance.mayConnect(ip),
       isBarred: (ip) => clients.limits.isBarred(ip),
       onUpgrade: (incoming, client) => this.entrance.upgrade(clients.identified(incoming), client),
       onRequest: (incoming, client) => this.request(clients.identified(incoming), client),
-      onOpen: (connection, socket) => {
-        if (connection instanceof PipeClient) return connection.opened(socket);
-        clients.open(connection, socket);
-        this.sessions.moves.opened(connection);
-      },
-      onMessage: (connection, message, isBinary) => {
-        if (connection instanceof PipeClient) connection.receive(message, isBinary);
-        else clients.receive(connection, message, isBinary);
-      },
-      onPing: (connection) => {
-        if (connection instanceof PipeClient) connection.pinged();
-        else clients.pinged(connection);
-      },
-      onFault: (connection) => clients.faulted(connection),
       onPublish: (topic, data, isBinary) => this.sessionTopics.publish(topic, data, isBinary),
-      onClose: (connection, code, reason, isSlow) => {
-        if (connection instanceof PipeClient) return connection.closed(code, reason, isSlow);
-        clients.closed(connection, { code, reason, isSlow });
-        this.sessions.moves.closed(connection);
-      },
+      ...socketListeners({ connections: this.connectionEvents, onFault: (owner) => clients.faulted(owner) }),
     });
   }
 
@@ -214,6 +196,24 @@ export class Frontend {
   drain(): void {
     this.server?.stopListening();
     this.upgrades.drain();
+  }
+
+  private get connectionEvents(): SocketEvents<Connection> {
+    const { clients } = this.options;
+    const { moves } = this.sessions;
+    return {
+      open: (connection, socket) => {
+        clients.open(connection, socket);
+        moves.opened(connection);
+      },
+      receive: (connection, message, isBinary) => clients.receive(connection, message, isBinary),
+      pinged: (connection) => clients.pinged(connection),
+      closed: (connection, close) => {
+        clients.closed(connection, close);
+        moves.closed(connection);
+      },
+      meetBug: (connection, error) => clients.meetBug(connection, error),
+    };
   }
 
   private request(incoming: Incoming, client: WaitingRequest): void {

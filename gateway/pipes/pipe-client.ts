@@ -12,6 +12,7 @@ import type { Intake, Socket } from "../connection.ts";
 import type { ConnectionMeter } from "../connection-meter.ts";
 import { type Parking, parkedEventBytes } from "../parking.ts";
 import { meterWith } from "../route-meter.ts";
+import type { SocketClose } from "../socket-events.ts";
 import type { PeerLink, PipeEnd, PipeRecord } from "./peer-link.ts";
 
 export interface PipeClientOptions {
@@ -22,7 +23,7 @@ export interface PipeClientOptions {
   readonly peer: string;
   readonly link: PeerLink;
   readonly body: PipeBody;
-  readonly clients: Pick<ClientEvents, "break" | "limits" | "counters">;
+  readonly clients: Pick<ClientEvents, "break" | "countBug" | "limits" | "counters">;
   /** What has not reached the session's gateway takes room as what is parked. */
   readonly parking: Pick<Parking, "keepBody" | "dropBody">;
   readonly limits: { readonly parkedMessages: number; readonly parkedBytes: number };
@@ -140,7 +141,7 @@ export class PipeClient implements PipeEnd {
   }
 
   /** Its socket has closed. */
-  closed(code: number, reason: Uint8Array, isSlow: boolean): void {
+  closed({ code, reason, isSlow }: SocketClose): void {
     const { clients, onClose } = this.options;
     this.socket = undefined;
     this.state = "closed";
@@ -170,6 +171,12 @@ export class PipeClient implements PipeEnd {
       this.say({ type: toSession.waits, epoch: Math.min(waitingBytes, 0xffff_ffff) });
     }
     return this.unread > 0 || waitingBytes > 0;
+  }
+
+  /** A bug has met it. */
+  meetBug(error: unknown): void {
+    this.options.clients.countBug(this, error);
+    this.breakOff("connection.bug");
   }
 
   /** Nobody has its session any more, or nothing can be told to whoever has. */

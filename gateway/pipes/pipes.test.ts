@@ -20,6 +20,7 @@ class Stage {
   looks = 0;
   acks = 0;
   readonly ended: string[] = [];
+  readonly bugs: string[] = [];
   readonly sent: string[] = [];
   readonly connections: Connection[] = [];
   readonly limits = new ClientLimits({ now: () => 0, rates, isExempt: () => false });
@@ -47,6 +48,11 @@ class Stage {
         connection.socket = socket;
       },
       break: (guest, code) => this.ended.push(`${guest.id} ${code}`),
+      countBug: () => undefined,
+      meetBug: ({ id }, error) => this.ended.push(`${id} ${error}`),
+      receive: () => {
+        throw new Error("receive");
+      },
       closed: ({ meter }) => meter && this.limits.close(meter),
       limits: this.limits,
     } as Partial<PipesOptions["clients"]> as PipesOptions["clients"];
@@ -67,9 +73,7 @@ class Stage {
         this.looks++;
         return true;
       },
-      onBug: (error) => {
-        throw error;
-      },
+      onBug: (error) => this.bugs.push(String(error)),
     });
   }
 
@@ -82,10 +86,10 @@ class Stage {
   }
 
   /** A WebSocket here, for a session of "g2". @returns how often it was asked for what its client has not read. */
-  add(waitingBytes = 0): { asked: number } {
+  add(waitingBytes = 0, send = () => undefined): { asked: number } {
     const looks = { asked: 0 };
     const socket = {
-      send: () => undefined,
+      send,
       ping: () => undefined,
       get waitingBytes() {
         looks.asked++;
@@ -154,4 +158,22 @@ test("what there is a bound for is acknowledged at once, and nothing else", () =
   stage.hear({ type: alive }, { type: message });
   stage.hear({ type: toWebSocket.frame }, { type: toWebSocket.ping });
   expect(stage.acks).toBe(2);
+});
+
+test("a bug ends the pipe that it meets, since that misses something, and no other of its batch", () => {
+  const stage = new Stage();
+  const sent: number[] = [];
+  stage.add(0, () => {
+    throw new Error("send");
+  });
+  stage.add(0, () => void sent.push(2));
+  stage.hear({ type: toWebSocket.frame, slot: 1 }, { type: toWebSocket.frame, slot: 2 });
+  expect(stage.ended.splice(0)).toEqual(["g1:pipe-1 connection.bug"]);
+  expect(sent).toEqual([2]);
+  stage.open(1);
+  stage.sent.length = 0;
+  stage.hear({ type: toSession.message, slot: 1 }, { type: toSession.open, slot: 2, payload: packValue({ key: 7 }) });
+  expect(stage.ended).toEqual(["c Error: receive"]);
+  expect(stage.sent).toEqual([`${toWebSocket.end} connection.bug`]);
+  expect(stage.bugs).toHaveLength(1);
 });

@@ -140,7 +140,7 @@ export class Pipes {
         else this.toClient(peer, batch, index);
       } catch (error) {
         // The others of the batch are others' business.
-        this.options.onBug(error);
+        this.meetBug(peer, batch, index, error);
       }
     }
     // Of all else, nothing is waited for: each acknowledgement that nothing else carries is a message of NATS.
@@ -148,6 +148,18 @@ export class Pipes {
     // Those who were slow before are looked at by the sweep: they may be many, and batches as well.
     for (const client of this.fed) this.tellUnread(client);
     this.fed.clear();
+  }
+
+  // What is lost with it is missed by this pipe alone, which therefore ends.
+  private meetBug(peer: string, batch: Batch, index: number, error: unknown): void {
+    const number = batch.slot(index);
+    const socket = this.sockets.get(peer)?.get(number);
+    const client = this.byPeer.get(peer)?.get(number);
+    const isToSession = batch.type(index) <= toSession.closed;
+    if (isToSession && socket !== undefined) return this.options.clients.meetBug(socket.connection, error);
+    if (!isToSession && client !== undefined) return client.meetBug(error);
+    this.options.onBug(error);
+    if (isToSession) this.refuse(peer, number, "connection.bug");
   }
 
   // ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
