@@ -19,10 +19,13 @@ class Stage {
   at = 0;
   looks = 0;
   acks = 0;
+  /** Another gateway has ended: it has said so, or its supervisor, or whoever has taken its place. */
+  gone: (id: string) => void = () => undefined;
   readonly ended: string[] = [];
   readonly bugs: string[] = [];
   readonly sent: string[] = [];
   readonly connections: Connection[] = [];
+  readonly closed: Connection[] = [];
   readonly limits = new ClientLimits({ now: () => 0, rates, isExempt: () => false });
   readonly pipes: Pipes;
   private readonly builder = new BatchBuilder();
@@ -53,14 +56,22 @@ class Stage {
       receive: () => {
         throw new Error("receive");
       },
-      closed: ({ meter }) => meter && this.limits.close(meter),
+      closed: (connection) => {
+        this.closed.push(connection);
+        if (connection.meter !== undefined) this.limits.close(connection.meter);
+      },
       limits: this.limits,
     } as Partial<PipesOptions["clients"]> as PipesOptions["clients"];
     const limits = { parkedMessages: 9, parkedBytes: 999, parkedTotalBytes: 9_999, fenceMs: 9_000, parkMs: 6_000 };
     this.pipes = new Pipes({
       ...{ id: "g1", clients, topics: new SessionTopics(), publishToSockets: () => undefined },
       hub: { open: () => link as Partial<Link> as Link, close: () => undefined },
-      peers: { levelOf: () => 2, onGone: () => undefined },
+      peers: {
+        levelOf: () => 2,
+        onGone: (listener) => {
+          this.gone = listener;
+        },
+      },
       sessions: {
         isOpen: (key) => key === "k",
         openBeside: () => undefined,
@@ -176,4 +187,19 @@ test("a bug ends the pipe that it meets, since that misses something, and no oth
   expect(stage.ended).toEqual(["c Error: receive"]);
   expect(stage.sent).toEqual([`${toWebSocket.end} connection.bug`]);
   expect(stage.bugs).toHaveLength(1);
+});
+
+test("of a gateway that is known to have ended, nothing is waited for: not even by one that ends as well", () => {
+  const stage = new Stage();
+  stage.add();
+  stage.open(1);
+  const [client] = stage.pipes.clients;
+  if (client !== undefined) client.intake = "closing";
+  stage.hear({ type: toSession.leave, slot: 1 });
+  expect(stage.pipes.isBusy).toBe(true);
+  stage.gone("g2");
+  expect(stage.ended).toEqual(["g1:pipe-1 gateway.lost"]);
+  client?.closed({ code: 1012, reason: new Uint8Array(0), isSlow: false });
+  expect(stage.closed).toEqual(stage.connections);
+  expect(stage.pipes.isBusy).toBe(false);
 });
