@@ -3,7 +3,7 @@
 
 import * as v from "valibot";
 import { bytes, parser } from "./record-body.ts";
-import { key } from "./session.ts";
+import { sessionKey } from "./session-key.ts";
 
 /** From this level on a gateway takes them: see level.ts. */
 export const pipeLevel = 2;
@@ -38,7 +38,7 @@ export const toWebSocket = {
 
 const pipe = v.object({
   /** Of the session. */
-  key,
+  key: sessionKey,
   path: v.string(),
   query: v.string(),
   ip: v.string(),

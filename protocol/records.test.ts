@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { parseCommand } from "./commands.ts";
 import { packValue } from "./msgpack.ts";
-import { parseCount, parseSlot } from "./records.ts";
+import { parseCount, parseSlot, parseUpgraded } from "./records.ts";
 
 test("a slot to go on from is a whole number from 0", () => {
   expect(parseSlot(packValue(0))).toBe(0);
@@ -22,4 +22,13 @@ test("a command publishes to what can be a topic", () => {
 test("a count is any number", () => {
   expect(parseCount(packValue(3))).toBe(3);
   expect(() => parseCount(packValue("3"))).toThrow("envelope.malformed");
+});
+
+test("an upgrade is for a session whose key can be part of a subject", () => {
+  const upgraded = (session?: string) => packValue({ ok: true, headers: [], ...(session !== undefined && { session }) });
+  expect(parseUpgraded(upgraded("é"))).toMatchObject({ session: "é" });
+  expect(parseUpgraded(upgraded())).not.toHaveProperty("session");
+  // NATS cuts off whoever publishes to a subject that is too long, or has an empty token.
+  for (const wrong of ["", "x".repeat(129), "é".repeat(65)])
+    expect(() => parseUpgraded(upgraded(wrong)), wrong).toThrow("envelope.malformed");
 });

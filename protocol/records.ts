@@ -2,6 +2,7 @@
 
 import * as v from "valibot";
 import { bytes, length, parser } from "./record-body.ts";
+import { sessionKey } from "./session-key.ts";
 
 /** Gateway to worker. `slot` and `epoch` name a pin, but for upgrade, request and result: there slot counts requests. */
 export const toWorker = {
@@ -211,7 +212,7 @@ const upgraded = v.variant("ok", [
     /** As in a pin. */
     expiresAt: v.optional(time),
     /** The key of the session over HTTP beside which it opens. */
-    session: v.optional(v.string()),
+    session: v.optional(sessionKey),
   }),
   v.object({ ok: v.literal(false), status, headers: answerHeaders, body: bytes }),
 ]);

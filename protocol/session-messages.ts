@@ -6,6 +6,7 @@ import { memberId } from "./membership.ts";
 import { messageFormat } from "./message-format.ts";
 import { bytes, length } from "./record-body.ts";
 import { answer, receive } from "./session.ts";
+import { sessionKey } from "./session-key.ts";
 
 /** A piece of an answer has no more bytes of its body. */
 export const pieceBytes = 64 * 1024;
@@ -20,7 +21,7 @@ const headers = v.array(v.tuple([v.string(), v.string()]));
 /** To whoever has the session of this key. `number` counts the requests of the gateway that asks. */
 const question = v.object({
   ...name,
-  key: v.string(),
+  key: sessionKey,
   /** Either of them. */
   receive: v.optional(receive),
   deliver: v.optional(v.array(v.union([v.string(), bytes]))),

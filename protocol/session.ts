@@ -3,9 +3,8 @@
 import * as v from "valibot";
 import { bytes, length, parser } from "./record-body.ts";
 import { answerHeaders, status } from "./records.ts";
+import { sessionKey as key } from "./session-key.ts";
 
-/** Bytes of the UTF-8 of a session's key. */
-export const sessionKeyBytes = 128;
 /** Of one answer at most. */
 export const receiveBytes = 64 * 1024 * 1024;
 /** Of what stands before them. */
@@ -15,11 +14,6 @@ export const longestSessionMs = 3_600_000;
 /** How long what is left of a session may be fetched, where its handler does not say. */
 export const usualLingerMs = 5_000;
 
-/** A session's key. */
-export const key = v.pipe(
-  v.string(),
-  v.check((text) => text !== "" && Buffer.byteLength(text) <= sessionKeyBytes && text.isWellFormed(), "a key"),
-);
 const milliseconds = v.pipe(length, v.minValue(1), v.maxValue(longestSessionMs));
 export const answer = v.object({ status, headers: answerHeaders, body: bytes });
 

@@ -2,7 +2,8 @@
 // that is read beside requests that send. The gateway has the session: its frames wait there until a request fetches them.
 
 import { CodedError } from "../protocol/errors.ts";
-import { longestSessionMs, preludeBytes, receiveBytes, sessionKeyBytes } from "../protocol/session.ts";
+import { longestSessionMs, preludeBytes, receiveBytes } from "../protocol/session.ts";
+import { sessionKeyBytes } from "../protocol/session-key.ts";
 
 export { longestSessionMs, receiveBytes };
 
