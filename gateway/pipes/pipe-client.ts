@@ -1,6 +1,7 @@
 // A WebSocket of this gateway that is for a session of another one: what its client sends goes there, and what is for it comes from there.
 // For its limits it is a client of this gateway like any other.
 
+import type { Batch } from "../../protocol/envelope.ts";
 import type { ErrorCode } from "../../protocol/errors.ts";
 import type { RouteHello } from "../../protocol/membership.ts";
 import { packValue } from "../../protocol/msgpack.ts";
@@ -150,15 +151,39 @@ export class PipeClient implements PipeEnd {
     if (this.meter !== undefined) clients.limits.close(this.meter);
   }
 
-  /** The session's gateway wants this. */
-  take(type: number, { isBinary, code, payload }: { isBinary: boolean; code: number; payload: Buffer }): void {
+  /** The session's gateway wants this: what there is for it in a batch, in order. */
+  take(batch: Batch, indexes: readonly number[]): void {
     const { socket } = this;
     if (socket === undefined) return;
-    if (type === toWebSocket.frame) return socket.send(payload, isBinary);
+    let next = 0;
+    // A single record is a single write anyway.
+    if (indexes.length > 1) {
+      socket.cork(() => {
+        next = this.takeFrom(batch, indexes, next, true);
+      });
+    }
+    this.takeFrom(batch, indexes, next, false);
+  }
+
+  /** @returns where it has stopped: what ends the socket does not happen under its cork. */
+  private takeFrom(batch: Batch, indexes: readonly number[], from: number, isCorked: boolean): number {
+    for (let at = from; at < indexes.length; at++) {
+      const index = indexes[at] as number;
+      const type = batch.type(index);
+      if (isCorked && type !== toWebSocket.frame && type !== toWebSocket.ping) return at;
+      this.takeOne(type, batch, index);
+    }
+    return indexes.length;
+  }
+
+  private takeOne(type: number, batch: Batch, index: number): void {
+    const { socket } = this;
+    if (socket === undefined) return;
+    if (type === toWebSocket.frame) return socket.send(batch.view(index), (batch.flags(index) & flag.binary) !== 0);
     if (type === toWebSocket.ping) return socket.ping();
     if (type !== toWebSocket.end && type !== toWebSocket.cut) return;
     this.isOver = true;
-    if (type === toWebSocket.end) socket.end(code, payload.toString());
+    if (type === toWebSocket.end) socket.end(batch.extra(index), batch.text(index));
     else socket.cut();
   }
 

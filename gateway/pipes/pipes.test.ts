@@ -26,6 +26,8 @@ class Stage {
   readonly sent: string[] = [];
   readonly connections: Connection[] = [];
   readonly closed: Connection[] = [];
+  /** To the sockets here. */
+  readonly written: string[] = [];
   readonly limits = new ClientLimits({ now: () => 0, rates, isExempt: () => false });
   readonly pipes: Pipes;
   private readonly builder = new BatchBuilder();
@@ -97,9 +99,15 @@ class Stage {
   }
 
   /** A WebSocket here, for a session of "g2". @returns how often it was asked for what its client has not read. */
-  add(waitingBytes = 0, send = () => undefined): { asked: number } {
+  add(waitingBytes = 0, send: (data: Uint8Array) => void = () => undefined): { asked: number } {
     const looks = { asked: 0 };
     const socket = {
+      cork: (write: () => void) => {
+        this.written.push("cork");
+        write();
+        this.written.push("uncork");
+      },
+      end: (code: number, reason: string) => this.written.push(`end ${code} ${reason}`),
       send,
       ping: () => undefined,
       get waitingBytes() {
@@ -202,4 +210,21 @@ test("of a gateway that is known to have ended, nothing is waited for: not even 
   client?.closed({ code: 1012, reason: new Uint8Array(0), isSlow: false });
   expect(stage.closed).toEqual(stage.connections);
   expect(stage.pipes.isBusy).toBe(false);
+});
+
+test("what a batch has for a socket leaves together, in order, however it is mixed with that of others; its end not under a cork", () => {
+  const stage = new Stage();
+  const write = (name: string) => (data: Uint8Array) => void stage.written.push(`${name} ${Buffer.from(data)}`);
+  stage.add(0, write("a"));
+  stage.add(0, write("b"));
+  const frame = (slot: number, text: string) => ({ type: toWebSocket.frame, slot, payload: Buffer.from(text) });
+  stage.hear(
+    frame(1, "1"),
+    frame(2, "1"),
+    { type: toWebSocket.ping, slot: 1 },
+    frame(1, "2"),
+    { type: toWebSocket.end, slot: 1, extra: 4000, payload: Buffer.from("enough") },
+    frame(3, "nobody's"),
+  );
+  expect(stage.written).toEqual(["cork", "a 1", "a 2", "uncork", "end 4000 enough", "b 1"]);
 });

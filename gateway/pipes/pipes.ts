@@ -49,8 +49,6 @@ export class Pipes {
   private readonly byPeer = new Map<string, Map<number, PipeClient>>();
   /** Whose clients have not read all. */
   private readonly unread = new Set<PipeClient>();
-  /** For whom there was something in the batch that is read. */
-  private readonly fed = new Set<PipeClient>();
   /** Those of sessions that are here, by their gateways and their numbers there. */
   private readonly sockets = new Map<string, Map<number, PipedSocket>>();
   /** They are to be closed once nothing of them is uncommitted: their gateways end. */
@@ -131,35 +129,17 @@ export class Pipes {
 
   received(peer: string, batch: Batch): void {
     let isBounded = false;
+    const forClients = new Map<PipeClient, number[]>();
     for (let index = 0; index < batch.records; index++) {
-      try {
-        const type = batch.type(index);
-        if (type < toSession.open) continue;
-        isBounded ||= type === toSession.message || type === toWebSocket.frame;
-        if (type <= toSession.closed) this.toSession(peer, batch, index);
-        else this.toClient(peer, batch, index);
-      } catch (error) {
-        // The others of the batch are others' business.
-        this.meetBug(peer, batch, index, error);
-      }
+      const type = batch.type(index);
+      if (type < toSession.open) continue;
+      isBounded ||= type === toSession.message || type === toWebSocket.frame;
+      if (type <= toSession.closed) this.toSession(peer, batch, index);
+      else gather(forClients, this.byPeer.get(peer)?.get(batch.slot(index)), index);
     }
     // Of all else, nothing is waited for: each acknowledgement that nothing else carries is a message of NATS.
     if (isBounded) this.links.acknowledge(peer);
-    // Those who were slow before are looked at by the sweep: they may be many, and batches as well.
-    for (const client of this.fed) this.tellUnread(client);
-    this.fed.clear();
-  }
-
-  // What is lost with it is missed by this pipe alone, which therefore ends.
-  private meetBug(peer: string, batch: Batch, index: number, error: unknown): void {
-    const number = batch.slot(index);
-    const socket = this.sockets.get(peer)?.get(number);
-    const client = this.byPeer.get(peer)?.get(number);
-    const isToSession = batch.type(index) <= toSession.closed;
-    if (isToSession && socket !== undefined) return this.options.clients.meetBug(socket.connection, error);
-    if (!isToSession && client !== undefined) return client.meetBug(error);
-    this.options.onBug(error);
-    if (isToSession) this.refuse(peer, number, "connection.bug");
+    for (const [client, indexes] of forClients) this.toClient(client, batch, indexes);
   }
 
   // ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -207,23 +187,35 @@ export class Pipes {
 
   // ── at the gateway of the WebSocket ───────────────────────────────────────────────────────────────────────────────
 
-  private toClient(peer: string, batch: Batch, index: number): void {
-    const client = this.byPeer.get(peer)?.get(batch.slot(index));
-    if (client === undefined) return;
-    const isBinary = (batch.flags(index) & flag.binary) !== 0;
-    client.take(batch.type(index), { isBinary, code: batch.extra(index), payload: batch.payload(index) });
-    this.fed.add(client);
+  private toClient(client: PipeClient, batch: Batch, indexes: readonly number[]): void {
+    try {
+      client.take(batch, indexes);
+      // Those who were slow before are looked at by the sweep: they may be many, and batches as well.
+      this.tellUnread(client);
+    } catch (error) {
+      client.meetBug(error);
+    }
   }
 
   // ── at the gateway of the session ─────────────────────────────────────────────────────────────────────────────────
 
   private toSession(peer: string, batch: Batch, index: number): void {
-    const { clients } = this.options;
     const number = batch.slot(index);
-    const type = batch.type(index);
-    if (type === toSession.open) return this.open(peer, number, parsePipe(batch.payload(index)));
     const socket = this.sockets.get(peer)?.get(number);
-    if (socket === undefined) return;
+    try {
+      if (batch.type(index) === toSession.open) this.open(peer, number, parsePipe(batch.payload(index)));
+      else if (socket !== undefined) this.tell(socket, batch, index);
+    } catch (error) {
+      // What is lost with it is missed by this pipe alone, which therefore ends.
+      if (socket !== undefined) return this.options.clients.meetBug(socket.connection, error);
+      this.options.onBug(error);
+      this.refuse(peer, number, "connection.bug");
+    }
+  }
+
+  private tell(socket: PipedSocket, batch: Batch, index: number): void {
+    const { clients } = this.options;
+    const type = batch.type(index);
     const { connection } = socket;
     const isFlagged = (mask: number) => (batch.flags(index) & mask) !== 0;
     if (type === toSession.message) clients.receive(connection, batch.view(index), isFlagged(flag.binary), true);
@@ -277,6 +269,14 @@ export class Pipes {
     const payload = Buffer.from(code);
     this.links.to(peer).send(end, { type: toWebSocket.end, extra: errorTable[code].close, payload });
   }
+}
+
+/** Where in a batch something is for which client. */
+function gather(forClients: Map<PipeClient, number[]>, client: PipeClient | undefined, index: number): void {
+  if (client === undefined) return;
+  const indexes = forClients.get(client);
+  if (indexes === undefined) forClients.set(client, [index]);
+  else indexes.push(index);
 }
 
 function keep<End extends PipeEnd>(ends: Map<string, Map<number, End>>, peer: string, end: End): void {
