@@ -97,7 +97,7 @@ export class ClientEvents {
       connections: options.slots.connections,
       now,
       limits: settings.slowClients,
-      onTooSlow: (connection, code) => this.cut(connection, code),
+      onTooSlow: (client, code) => this.cut(client, code),
     });
     this.unfinished = new UnfinishedMessages({
       connections: options.slots.connections,
@@ -244,7 +244,7 @@ export class ClientEvents {
   }
 
   /** Closes one that reads too slowly: a close frame would wait behind all that it has not read. */
-  cut(connection: Connection, code: ErrorCode): void {
+  cut(connection: Guest, code: ErrorCode): void {
     if (connection.socket === undefined) return;
     this.counters.slowConsumers++;
     this.countBroken(code);

@@ -15,9 +15,9 @@ beforeEach(() => {
     connections,
     now: () => time,
     limits: { totalBytes: 100, waitMs: 1_000 },
-    onTooSlow: (connection, code) => {
-      closed.push([connection.id, code]);
-      connection.socket = undefined;
+    onTooSlow: (client, code) => {
+      closed.push([client.id, code]);
+      client.socket = undefined;
     },
   });
 });
@@ -96,4 +96,24 @@ test("one that fetches what waits, and is away, is not slow: its time begins whe
   time += 500;
   slow.sweep();
   expect(closed).toEqual([["a", "backpressure.tooLong"]]);
+});
+
+test("one that is no connection of this gateway has the same bounds, with all others, from when it is noticed", () => {
+  waiting("a", 60);
+  const socket = waiting("guest", 70);
+  const guest = connections.pop() as Connection;
+  slow.notice(guest);
+  slow.sweep();
+  expect([closed.splice(0), slow.bytes]).toEqual([[["guest", "backpressure.total"]], 60]);
+  guest.socket = socket as unknown as NonNullable<Connection["socket"]>;
+  socket.waitingBytes = 1;
+  time = 600;
+  slow.notice(guest);
+  time = 1_000;
+  slow.notice(guest);
+  slow.sweep();
+  expect(closed.splice(0)).toEqual([["a", "backpressure.tooLong"]]);
+  time = 1_600;
+  slow.sweep();
+  expect([closed, slow.size]).toEqual([[["guest", "backpressure.tooLong"]], 0]);
 });

@@ -1,7 +1,7 @@
 // Clients that read more slowly than they are sent to: what waits for all of them together is bounded, and so is the time that
 // something may wait for one of them without a pause. Their own bound is BACKPRESSURE_BYTES, which uWebSockets.js keeps. Pure.
 
-import type { Connection } from "./connection.ts";
+import type { Connection, Guest } from "./connection.ts";
 
 export interface SlowClientLimits {
   /** What may wait for all of them. */
@@ -15,7 +15,7 @@ export interface SlowClientsOptions {
   readonly now: () => number;
   readonly limits: SlowClientLimits;
   /** Its socket is to be closed at once, so that nothing waits for it any more. */
-  readonly onTooSlow: (connection: Connection, code: "backpressure.total" | "backpressure.tooLong") => void;
+  readonly onTooSlow: (client: Guest, code: "backpressure.total" | "backpressure.tooLong") => void;
 }
 
 /** So many are asked in one sweep, about half a millisecond; those that are known to be slow besides. */
@@ -25,7 +25,7 @@ export class SlowClients {
   /** What waits for all of them, as of the last sweep. */
   bytes = 0;
   private readonly options: SlowClientsOptions;
-  private readonly waiting = new Map<Connection, { since: number; bytes: number }>();
+  private readonly waiting = new Map<Guest, { since: number; bytes: number }>();
   private next = 0;
 
   constructor(options: SlowClientsOptions) {
@@ -35,6 +35,11 @@ export class SlowClients {
   /** Clients for which something waits. */
   get size(): number {
     return this.waiting.size;
+  }
+
+  /** Something waits for a client that is no connection of this gateway. */
+  notice(client: Guest): void {
+    if (!this.waiting.has(client)) this.waiting.set(client, { since: this.options.now(), bytes: 0 });
   }
 
   /** To be called several times a second. */
@@ -49,14 +54,14 @@ export class SlowClients {
       }
     }
     this.bytes = 0;
-    for (const [connection, slow] of this.waiting) {
-      slow.bytes = connection.socket?.waitingBytes ?? 0;
+    for (const [client, slow] of this.waiting) {
+      slow.bytes = client.socket?.waitingBytes ?? 0;
       // For how long one may be away is its handler's to say.
-      if (connection.socket?.isAway === true) slow.since = at;
-      if (slow.bytes === 0) this.waiting.delete(connection);
+      if (client.socket?.isAway === true) slow.since = at;
+      if (slow.bytes === 0) this.waiting.delete(client);
       else if (at - slow.since >= limits.waitMs) {
-        this.waiting.delete(connection);
-        onTooSlow(connection, "backpressure.tooLong");
+        this.waiting.delete(client);
+        onTooSlow(client, "backpressure.tooLong");
       } else this.bytes += slow.bytes;
     }
     if (this.bytes > limits.totalBytes) this.closeSlowest(limits.totalBytes);
@@ -64,11 +69,11 @@ export class SlowClients {
 
   // The one for which most waits first.
   private closeSlowest(totalBytes: number): void {
-    for (const [connection, { bytes }] of [...this.waiting].sort(([, a], [, b]) => b.bytes - a.bytes)) {
+    for (const [client, { bytes }] of [...this.waiting].sort(([, a], [, b]) => b.bytes - a.bytes)) {
       if (this.bytes <= totalBytes) return;
       this.bytes -= bytes;
-      this.waiting.delete(connection);
-      this.options.onTooSlow(connection, "backpressure.total");
+      this.waiting.delete(client);
+      this.options.onTooSlow(client, "backpressure.total");
     }
   }
 }

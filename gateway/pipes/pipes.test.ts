@@ -7,6 +7,7 @@ import { ClientLimits } from "../client-limits.ts";
 import { Connection, type Socket } from "../connection.ts";
 import { Parking } from "../parking.ts";
 import { SessionTopics } from "../sessions/session-topics.ts";
+import type { SlowClients } from "../slow-clients.ts";
 import { Pipes, type PipesOptions } from "./pipes.ts";
 
 const rate = { messages: 0, bytes: 0, pings: 0 };
@@ -26,6 +27,8 @@ class Stage {
   readonly sent: string[] = [];
   readonly connections: Connection[] = [];
   readonly closed: Connection[] = [];
+  /** As clients that have not read all. */
+  readonly noticed: string[] = [];
   /** To the sockets here. */
   readonly written: string[] = [];
   readonly limits = new ClientLimits({ now: () => 0, rates, isExempt: () => false });
@@ -54,6 +57,7 @@ class Stage {
       },
       break: (guest, code) => this.ended.push(`${guest.id} ${code}`),
       countBug: () => undefined,
+      slowClients: { notice: ({ id }) => this.noticed.push(id) } as Partial<SlowClients> as SlowClients,
       meetBug: ({ id }, error) => this.ended.push(`${id} ${error}`),
       receive: () => {
         throw new Error("receive");
@@ -152,6 +156,8 @@ test("of those who read slowly, a batch looks at none but those that it is for",
   expect([slow.asked, other.asked]).toEqual([1, 3]);
   stage.pipes.sweep();
   expect([slow.asked, other.asked]).toEqual([2, 3]);
+  // At its own gateway, too, it has a part in what may wait for all.
+  expect(new Set(stage.noticed)).toEqual(new Set(["g1:pipe-1"]));
 });
 
 test("whether the other gateway is quiet is asked once for all of its clients; it ends those alone that wait for it", () => {

@@ -170,8 +170,10 @@ export class Pipes {
   }
 
   private tellUnread(client: PipeClient): void {
-    if (client.tellUnread()) this.unread.add(client);
-    else this.unread.delete(client);
+    if (!client.tellUnread()) return void this.unread.delete(client);
+    this.unread.add(client);
+    // The session's gateway has bounds of its own for it, as for all of its clients; this one has what waits for those of all the others.
+    this.options.clients.slowClients.notice(client);
   }
 
   private takesPipes(id: string): boolean {
