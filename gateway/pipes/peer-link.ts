@@ -52,6 +52,11 @@ export class PeerLink {
     this.link = link;
   }
 
+  /** More was said than it carries: it waits here. */
+  get isFull(): boolean {
+    return this.waiting.length > 0;
+  }
+
   /** Something has not arrived. */
   get isBusy(): boolean {
     this.settle();

@@ -8,6 +8,7 @@ import { type PipeClose, PipedSocket } from "./piped-socket.ts";
 /** A socket whose frames arrive when that is told, of a gateway that may be quiet. */
 class Stage {
   quietSince = Number.POSITIVE_INFINITY;
+  hasCredit = true;
   acked = 0;
   readonly sent: number[] = [];
   readonly closes: PipeClose[] = [];
@@ -19,9 +20,12 @@ class Stage {
   constructor() {
     const it = this;
     const append = ({ type }: { type: number }) => this.sent.push(type);
-    const room = { hasCredit: true, heardAt: 0, append, probe: () => undefined, ackAtFlush: () => undefined };
+    const room = { heardAt: 0, append, probe: () => undefined, ackAtFlush: () => undefined };
     const link = new PeerLink({
       ...room,
+      get hasCredit() {
+        return it.hasCredit;
+      },
       get ackedBatch() {
         return it.acked;
       },
@@ -68,6 +72,16 @@ test("what its client has not read waits, and what is on its way only while its 
   expect(stage.socket.unansweredSince()).toBe(7);
   stage.socket.ping();
   expect(stage.heard).toHaveLength(1);
+});
+
+test("what its gateway's link does not carry waits, so that the total of all clients bounds it", () => {
+  const stage = new Stage();
+  stage.send(6);
+  expect(stage.socket).toMatchObject({ waitingBytes: 0, isAway: false });
+  stage.acked = 1;
+  stage.hasCredit = false;
+  stage.send(9);
+  expect(stage.socket).toMatchObject({ waitingBytes: 9 + 64, isAway: true });
 });
 
 test("topics are left when it closes, however it does; it closes once", () => {

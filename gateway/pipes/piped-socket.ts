@@ -57,11 +57,13 @@ export class PipedSocket extends TopicSocket implements Socket, PipeEnd {
     this.onWayBytes += bytes + records * frameBytes;
   }
 
+  /** What is said to it does not arrive, or late: nobody reads it slowly. */
   get isAway(): boolean {
-    return this.options.quietSince() !== Number.POSITIVE_INFINITY;
+    const { link, quietSince } = this.options;
+    return link.isFull || quietSince() !== Number.POSITIVE_INFINITY;
   }
 
-  /** What is under way is not slowly read, but kept all the same where it does not arrive. */
+  /** What is under way is not slowly read, but kept here all the same while it does not arrive. */
   get waitingBytes(): number {
     return this.unread + (this.isAway ? this.onWayBytes : 0);
   }
