@@ -72,6 +72,29 @@ test("of thousands, each is counted once", () => {
   expect(end.records).toBe(5_000 - room.ackedBatch);
 });
 
+test("what waits of an end that is dropped makes room, and is not sent", () => {
+  const { room, link, end, say } = stage();
+  const other = { number: 2, onWay: () => undefined };
+  say("a");
+  room.hasCredit = false;
+  say("b");
+  link.send(other, { type: 104, payload: Buffer.from("c") });
+  say("d");
+  link.drop(end);
+  link.sweep();
+  expect(end).toMatchObject({ records: 1, bytes: 1 });
+  room.hasCredit = true;
+  link.credit();
+  expect(room.sent).toEqual(["a", "c"]);
+  // Nor where there is room before the next sweep.
+  room.hasCredit = false;
+  link.send(other, { type: 104, payload: Buffer.from("e") });
+  link.drop(other);
+  room.hasCredit = true;
+  link.credit();
+  expect(room.sent).toEqual(["a", "c"]);
+});
+
 test("of a link that is lost, nothing is on its way any more", () => {
   const { room, link, end, say } = stage();
   say("a");

@@ -43,6 +43,8 @@ export class PeerLink {
   readonly link: Pick<Link, "append" | "hasCredit" | "lastBatch" | "ackedBatch" | "heardAt" | "probe" | "ackAtFlush">;
   /** For which there was no room. */
   private waiting: Waiting[] = [];
+  /** Of which nothing that waits is to be sent. */
+  private readonly dropped = new Set<PipeEnd>();
   private readonly sent: Sent[] = [];
   /** The first of `sent` that has not arrived. */
   private first = 0;
@@ -71,8 +73,20 @@ export class PeerLink {
     else this.waiting.push({ end, head, payload: Uint8Array.from(payload) });
   }
 
+  /** What waits of this end is not sent any more, at the latest from the next sweep on. Nothing more may be sent in its name. */
+  drop(end: PipeEnd): void {
+    if (this.waiting.length > 0) this.dropped.add(end);
+  }
+
+  /** To be called several times a second. */
+  sweep(): void {
+    this.settle();
+    this.dropWaiting();
+  }
+
   /** There may be room again. */
   credit(): void {
+    this.dropWaiting();
     let sent = 0;
     for (const record of this.waiting) {
       if (!this.link.hasCredit) break;
@@ -100,6 +114,18 @@ export class PeerLink {
     this.settle();
     for (const { end, bytes } of this.sent.splice(this.first)) end.onWay(-1, -bytes);
     for (const { end, payload } of this.waiting.splice(0)) end.onWay(-1, -payload.length);
+    this.dropped.clear();
+  }
+
+  // For all that are dropped at once: very much may wait.
+  private dropWaiting(): void {
+    if (this.dropped.size === 0) return;
+    this.waiting = this.waiting.filter(({ end, payload }) => {
+      const isDropped = this.dropped.has(end);
+      if (isDropped) end.onWay(-1, -payload.length);
+      return !isDropped;
+    });
+    this.dropped.clear();
   }
 
   private append({ end, head, payload }: Waiting): void {

@@ -110,7 +110,7 @@ export class PeerLinks {
 
   private sweepLink(peer: string, link: PeerLink): void {
     const { now, isConnected, isPeer, isUsed } = this.options;
-    link.settle();
+    link.sweep();
     if (!isUsed(peer) && !link.isBusy) {
       link.awaitedSince = undefined;
       if (!isPeer(peer)) this.gone(peer);

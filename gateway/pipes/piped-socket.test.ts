@@ -16,12 +16,13 @@ class Stage {
   readonly topics = new SessionTopics();
   private readonly soon: Array<() => void> = [];
   readonly socket: PipedSocket;
+  readonly link: PeerLink;
 
   constructor() {
     const it = this;
     const append = ({ type }: { type: number }) => this.sent.push(type);
     const room = { heardAt: 0, append, probe: () => undefined, ackAtFlush: () => undefined };
-    const link = new PeerLink({
+    this.link = new PeerLink({
       ...room,
       get hasCredit() {
         return it.hasCredit;
@@ -34,7 +35,7 @@ class Stage {
       },
     });
     this.socket = new PipedSocket({
-      ...{ number: 1, connection: {} as Connection, link, limitBytes: 100, topics: this.topics },
+      ...{ number: 1, connection: {} as Connection, link: this.link, limitBytes: 100, topics: this.topics },
       quietSince: () => this.quietSince,
       later: (run) => this.soon.push(run),
       publishToSockets: () => undefined,
@@ -82,6 +83,22 @@ test("what its gateway's link does not carry waits, so that the total of all cli
   stage.hasCredit = false;
   stage.send(9);
   expect(stage.socket).toMatchObject({ waitingBytes: 9 + 64, isAway: true });
+});
+
+test("of one that is cut off, what its gateway's link has not carried yet never is; of one that ends, all is", () => {
+  const [cut, ended] = [new Stage(), new Stage()];
+  for (const stage of [cut, ended]) {
+    stage.hasCredit = false;
+    stage.send(9);
+  }
+  cut.socket.cut();
+  ended.socket.end(4000, "enough");
+  for (const stage of [cut, ended]) {
+    stage.hasCredit = true;
+    stage.link.credit();
+  }
+  expect(cut.sent).toEqual([toWebSocket.cut]);
+  expect(ended.sent).toEqual([toWebSocket.frame, toWebSocket.end]);
 });
 
 test("topics are left when it closes, however it does; it closes once", () => {

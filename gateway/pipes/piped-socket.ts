@@ -92,7 +92,7 @@ export class PipedSocket extends TopicSocket implements Socket, PipeEnd {
     if (!this.isOpen) return;
     const payload = Buffer.from(reason);
     this.options.link.send(this, { type: toWebSocket.end, extra: code, payload });
-    this.closed({ code, reason: payload, isSlow: false });
+    this.leave({ code, reason: payload, isSlow: false });
   }
 
   cut(): void {
@@ -102,9 +102,8 @@ export class PipedSocket extends TopicSocket implements Socket, PipeEnd {
   /** Its gateway says so, or is gone. */
   closed(close: PipeClose = unsaid): void {
     if (!this.isOpen) return;
-    this.isOpen = false;
-    this.leaveTopics();
-    this.options.onClose(this.connection, close);
+    this.options.link.drop(this);
+    this.leave(close);
   }
 
   ping(): void {
@@ -119,7 +118,15 @@ export class PipedSocket extends TopicSocket implements Socket, PipeEnd {
 
   private cutWith(close: PipeClose): void {
     if (!this.isOpen) return;
-    this.options.link.send(this, { type: toWebSocket.cut });
-    this.closed(close);
+    const { link, number } = this.options;
+    link.drop(this);
+    link.send({ number, onWay: () => undefined }, { type: toWebSocket.cut });
+    this.leave(close);
+  }
+
+  private leave(close: PipeClose): void {
+    this.isOpen = false;
+    this.leaveTopics();
+    this.options.onClose(this.connection, close);
   }
 }
