@@ -62,6 +62,14 @@ test("more than may wait on its way closes it as slow, once; what has arrived is
   expect(stage.sent).toEqual([toWebSocket.frame, toWebSocket.frame, toWebSocket.frame, toWebSocket.cut]);
 });
 
+test("one that was sent too much is cut off, though the same turn closes it: it would not know what it has missed", () => {
+  const stage = new Stage();
+  for (let frame = 0; frame < 3; frame++) stage.socket.send(new Uint8Array(6), true);
+  stage.socket.end(1000, "done");
+  expect(stage.sent).toEqual([toWebSocket.frame, toWebSocket.frame, toWebSocket.cut]);
+  expect(stage.closes).toEqual([{ code: 1006, reason: new Uint8Array(0), isSlow: true }]);
+});
+
 test("what its client has not read waits, and what is on its way only while its gateway is quiet: then nobody is slow, but away", () => {
   const stage = new Stage();
   stage.send(6);

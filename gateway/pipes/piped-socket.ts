@@ -85,11 +85,13 @@ export class PipedSocket extends TopicSocket implements Socket, PipeEnd {
     if (this.onWayBytes <= limitBytes) return;
     this.isSlow = true;
     // Not now: it may be one of many that a publish goes to, or in the middle of its commit.
-    later(() => this.cutWith({ ...unsaid, isSlow: true }));
+    later(() => this.cutAsSlow());
   }
 
   end(code: number, reason: string): void {
     if (!this.isOpen) return;
+    // Nothing follows what was dropped: its client would take that for all there is.
+    if (this.isSlow) return this.cutAsSlow();
     const payload = Buffer.from(reason);
     this.options.link.send(this, { type: toWebSocket.end, extra: code, payload });
     this.leave({ code, reason: payload, isSlow: false });
@@ -114,6 +116,10 @@ export class PipedSocket extends TopicSocket implements Socket, PipeEnd {
 
   handTo(connection: Connection): void {
     this.connection = connection;
+  }
+
+  private cutAsSlow(): void {
+    this.cutWith({ ...unsaid, isSlow: true });
   }
 
   private cutWith(close: PipeClose): void {

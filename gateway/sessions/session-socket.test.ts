@@ -275,6 +275,13 @@ test("it is told why it closes", () => {
   expect(ends((stage) => [stage.receive(), stage.receive({ busy })])).toEqual(["busy"]);
   expect(ends((stage) => [stage.after(1_000), stage.after(1)])).toEqual(["idle"]);
   expect(ends((stage) => stage.send("x".repeat(200)))).toEqual(["slow"]);
+  // Its client would take what it gets for all there is.
+  expect(
+    ends((stage) => {
+      stage.send("x".repeat(200), "dropped");
+      stage.socket.end(1000, "done");
+    }),
+  ).toEqual(["slow"]);
   expect(ends(({ socket }) => socket.cut())).toEqual(["cut"]);
 });
 

@@ -199,6 +199,8 @@ export class SessionSocket extends TopicSocket implements Socket, ReceiverOwner 
   /** Closes it in an orderly way: what waits may be fetched, and then the last frame. */
   close({ code, reason, last }: SessionClosing, why: SessionEnd = "ended"): void {
     if (this.phase !== "open") return;
+    // Nothing follows what was dropped: its client would take that for all there is.
+    if (this.isSlow) return this.breakOff("slow");
     if (last !== undefined) this.addLast(last);
     this.leave(code, reason, why);
     this.flush();
