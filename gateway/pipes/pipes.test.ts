@@ -17,6 +17,7 @@ const body = { key: "k", path: "/p", query: "", ip: "192.0.2.1", subprotocol: ""
 /** A gateway that has the session "k". Another one, "g2", says what it is told to. */
 class Stage {
   isFull = false;
+  hasBug = false;
   at = 0;
   looks = 0;
   acks = 0;
@@ -55,7 +56,10 @@ class Stage {
       open: (connection, socket) => {
         connection.socket = socket;
       },
-      break: (guest, code) => this.ended.push(`${guest.id} ${code}`),
+      break: (guest, code) => {
+        this.ended.push(`${guest.id} ${code}`);
+        if (this.hasBug) throw new Error("break");
+      },
       countBug: () => undefined,
       slowClients: { notice: ({ id }) => this.noticed.push(id) } as Partial<SlowClients> as SlowClients,
       meetBug: ({ id }, error) => this.ended.push(`${id} ${error}`),
@@ -64,6 +68,7 @@ class Stage {
       },
       closed: (connection) => {
         this.closed.push(connection);
+        if (this.hasBug) throw new Error("closed");
         if (connection.meter !== undefined) this.limits.close(connection.meter);
       },
       limits: this.limits,
@@ -233,4 +238,17 @@ test("what a batch has for a socket leaves together, in order, however it is mix
     frame(3, "nobody's"),
   );
   expect(stage.written).toEqual(["cork", "a 1", "a 2", "uncork", "end 4000 enough", "b 1"]);
+});
+
+test("where one pipe of a gateway that is lost meets a bug, the others end all the same", () => {
+  const stage = new Stage();
+  for (const number of [1, 2]) {
+    stage.add();
+    stage.open(number);
+  }
+  stage.hasBug = true;
+  stage.pipes.lost("g2");
+  expect(stage.closed).toEqual(stage.connections);
+  expect(stage.ended).toEqual(["g1:pipe-1 gateway.lost", "g1:pipe-2 gateway.lost"]);
+  expect(stage.bugs).toHaveLength(4);
 });

@@ -14,9 +14,9 @@ import type { Party } from "../parties.ts";
 import type { PeerGateways } from "../peer-gateways.ts";
 import type { SessionTopics } from "../sessions/session-topics.ts";
 import type { Sessions } from "../sessions/sessions.ts";
-import type { PipeEnd } from "./peer-link.ts";
 import { PeerLinks } from "./peer-links.ts";
 import { PipeClient } from "./pipe-client.ts";
+import { PipeEnds } from "./pipe-ends.ts";
 import { PipedSocket } from "./piped-socket.ts";
 
 export interface PipesOptions {
@@ -46,11 +46,11 @@ export class Pipes {
   private readonly options: PipesOptions;
   private readonly links: PeerLinks;
   /** The same, by the gateways of their sessions, and by their numbers. */
-  private readonly byPeer = new Map<string, Map<number, PipeClient>>();
+  private readonly byPeer = new PipeEnds<PipeClient>();
   /** Whose clients have not read all. */
   private readonly unread = new Set<PipeClient>();
   /** Those of sessions that are here, by their gateways and their numbers there. */
-  private readonly sockets = new Map<string, Map<number, PipedSocket>>();
+  private readonly sockets = new PipeEnds<PipedSocket>();
   /** They are to be closed once nothing of them is uncommitted: their gateways end. */
   private readonly leaving = new Set<PipedSocket>();
   private last = 0;
@@ -69,9 +69,7 @@ export class Pipes {
 
   /** WebSockets of other gateways, for sessions that are here. */
   get fromOthers(): number {
-    let count = 0;
-    for (const sockets of this.sockets.values()) count += sockets.size;
-    return count;
+    return this.sockets.size;
   }
 
   /** Something waits for another gateway. */
@@ -92,11 +90,11 @@ export class Pipes {
       messageBytes: () => settings.config.MESSAGE_BYTES,
       onClose: () => {
         this.clients.delete(client);
-        forget(this.byPeer, peer, number);
+        this.byPeer.remove(peer, client);
       },
     });
     this.clients.add(client);
-    keep(this.byPeer, peer, client);
+    this.byPeer.add(peer, client);
     return client;
   }
 
@@ -135,7 +133,7 @@ export class Pipes {
       if (type < toSession.open) continue;
       isBounded ||= type === toSession.message || type === toWebSocket.frame;
       if (type <= toSession.closed) this.toSession(peer, batch, index);
-      else gather(forClients, this.byPeer.get(peer)?.get(batch.slot(index)), index);
+      else gather(forClients, this.byPeer.get(peer, batch.slot(index)), index);
     }
     // Of all else, nothing is waited for: each acknowledgement that nothing else carries is a message of NATS.
     if (isBounded) this.links.acknowledge(peer);
@@ -153,7 +151,7 @@ export class Pipes {
   sweep(): void {
     this.links.sweep();
     for (const client of this.unread) this.tellUnread(client);
-    for (const [peer, clients] of this.byPeer) this.sweepClients(peer, clients.values());
+    for (const peer of this.byPeer.peers) this.sweepClients(peer);
     for (const socket of this.leaving) {
       if (socket.connection.events.length > 0) continue;
       this.leaving.delete(socket);
@@ -162,11 +160,12 @@ export class Pipes {
   }
 
   // As a connection is closed whose messages wait for too long, or whose gateway NATS has lost for too long.
-  private sweepClients(peer: string, clients: Iterable<PipeClient>): void {
+  private sweepClients(peer: string): void {
     const quietMs = this.links.quietMs(this.links.to(peer));
     const { fenceMs, parkMs } = this.options.settings.dispatch;
     if (quietMs < Math.min(fenceMs, parkMs)) return;
-    for (const client of clients) if (quietMs >= fenceMs || (client.isWaiting && quietMs >= parkMs)) client.breakOff("nats.away");
+    for (const client of this.byPeer.of(peer))
+      if (quietMs >= fenceMs || (client.isWaiting && quietMs >= parkMs)) client.breakOff("nats.away");
   }
 
   private tellUnread(client: PipeClient): void {
@@ -181,10 +180,17 @@ export class Pipes {
   }
 
   private lostPeer(peer: string): void {
-    const sockets = this.sockets.get(peer);
-    this.sockets.delete(peer);
-    for (const socket of sockets?.values() ?? []) socket.closed();
-    for (const client of [...(this.byPeer.get(peer)?.values() ?? [])]) client.breakOff("gateway.lost");
+    for (const socket of this.sockets.of(peer)) this.safely(() => socket.closed());
+    for (const client of this.byPeer.of(peer)) this.safely(() => client.breakOff("gateway.lost"));
+  }
+
+  // Nobody would end the others later.
+  private safely(end: () => void): void {
+    try {
+      end();
+    } catch (error) {
+      this.options.onBug(error);
+    }
   }
 
   // ── at the gateway of the WebSocket ───────────────────────────────────────────────────────────────────────────────
@@ -203,7 +209,7 @@ export class Pipes {
 
   private toSession(peer: string, batch: Batch, index: number): void {
     const number = batch.slot(index);
-    const socket = this.sockets.get(peer)?.get(number);
+    const socket = this.sockets.get(peer, number);
     try {
       if (batch.type(index) === toSession.open) this.open(peer, number, parsePipe(batch.payload(index)));
       else if (socket !== undefined) this.tell(socket, batch, index);
@@ -249,12 +255,12 @@ export class Pipes {
       onHeard: (heard) => clients.heard(heard),
       onClose: (closed, close) => {
         this.leaving.delete(socket);
-        forget(this.sockets, peer, number);
+        this.sockets.remove(peer, socket);
         clients.closed(closed, close);
         sessions.moves.closed(closed);
       },
     });
-    keep(this.sockets, peer, socket);
+    this.sockets.add(peer, socket);
     clients.open(connection, socket);
   }
 
@@ -279,15 +285,4 @@ function gather(forClients: Map<PipeClient, number[]>, client: PipeClient | unde
   const indexes = forClients.get(client);
   if (indexes === undefined) forClients.set(client, [index]);
   else indexes.push(index);
-}
-
-function keep<End extends PipeEnd>(ends: Map<string, Map<number, End>>, peer: string, end: End): void {
-  const known = ends.get(peer);
-  if (known === undefined) ends.set(peer, new Map([[end.number, end]]));
-  else known.set(end.number, end);
-}
-
-function forget(ends: Map<string, Map<number, PipeEnd>>, peer: string, number: number): void {
-  const known = ends.get(peer);
-  if (known?.delete(number) && known.size === 0) ends.delete(peer);
 }
