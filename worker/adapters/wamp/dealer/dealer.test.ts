@@ -4,8 +4,9 @@ import { expect, test, vi } from "vitest";
 import { CodedError } from "../../../adapter.ts";
 import { testHandler } from "../../../testing.ts";
 import { pack } from "../messages/codec.ts";
+import { routerId } from "../messages/identifiers.ts";
 import { type, type WampMessage } from "../messages/messages.ts";
-import { scopeOf, topics } from "../session/topics.ts";
+import { invocationId, scopeOf, topics } from "../session/topics.ts";
 import { WireSession } from "../testing/wire-session.ts";
 import { WampError, WampResult, wamp } from "../wamp.ts";
 
@@ -26,6 +27,11 @@ async function open(app: Started, options = {}, register = {}) {
   await caller.send([type.CALL, 7, options, procedure, ["a"], { b: 1 }]);
   const invocation = await callee.next(type.INVOCATION);
   return { caller, callee, id: invocation[1] as number, invocation };
+}
+
+/** The number that the dealer has for the caller's first call. */
+function firstCallOf(caller: WireSession): number {
+  return invocationId(caller.id, 1);
 }
 
 test("the handler's own procedures answer; what they throw undoes what they did, and is told by its URI alone", async () => {
@@ -186,9 +192,36 @@ test("a YIELD or an ERROR of a session that was not called reaches nobody", asyn
   await eve.ask(type.REGISTER, {}, "com.example.other");
   await callee.send([type.CALL, 2, {}, "com.example.other"]);
   await eve.next(type.INVOCATION);
-  expect(await effectsOf(eve, () => eve.send([type.YIELD, id, {}, ["forged"]]))).toBe(0);
+  for (const forged of [id + 1, firstCallOf(caller)])
+    expect(await effectsOf(eve, () => eve.send([type.YIELD, forged, {}, ["forged"]]))).toBe(0);
   await callee.send([type.YIELD, id, {}, ["done"]]);
   expect((await caller.rest()).map((message) => message.at(-1))).toEqual([["right"], ["done"]]);
+});
+
+test("a callee has its invocations numbered from 1, whoever calls: clients ignore a lower one", async () => {
+  const app = await start();
+  const { caller, callee, id } = await open(app);
+  const others = await join(app, 3);
+  const numbers = [id];
+  for (const other of others) {
+    await other.send([type.CALL, 7, {}, procedure]);
+    numbers.push((await callee.next(type.INVOCATION))[1] as number);
+  }
+  expect(numbers).toEqual([1, 2, 3, 4]);
+  for (const number of numbers.toReversed()) await callee.send([type.YIELD, number, {}, [number]]);
+  const results = await Promise.all([caller, ...others].map((session) => session.next()));
+  expect(results).toEqual(numbers.map((number) => [type.RESULT, 7, {}, [number]]));
+});
+
+test("a callee of a release that gave invocations other numbers answers them, and the next ones are numbered from 1", async () => {
+  const app = await start({ onUnsubscribe: (session) => session.update({ invoked: undefined } as never) });
+  const { caller, callee } = await open(app);
+  await callee.ask(type.SUBSCRIBE, {}, "com.example.topic");
+  await callee.ask(type.UNSUBSCRIBE, routerId(scopeOf("/ws", "realm1"), "exact", "com.example.topic"));
+  await callee.send([type.YIELD, firstCallOf(caller), {}, ["old"]]);
+  expect(await caller.next()).toEqual([type.RESULT, 7, {}, ["old"]]);
+  await caller.send([type.CALL, 8, {}, procedure]);
+  expect((await callee.next(type.INVOCATION))[1]).toBe(1);
 });
 
 test("a callee with more callers than it remembers answers them all", async () => {
@@ -291,7 +324,8 @@ test("the number of an open call is not given to another one", async () => {
   const { caller, callee, id } = await open(app);
   await caller.send([type.CALL, 8, {}, procedure]);
   const [, next] = await callee.next(type.INVOCATION);
-  expect([id, next].map((invocation) => (invocation as number) % 2 ** 24)).toEqual([2 ** 24 - 1, 1]);
+  const { calls } = caller.connection.state as { calls: readonly number[] };
+  expect([calls[0], calls[calls.length / 2]]).toEqual([2 ** 24 - 1, 1]);
   for (const invocation of [next, id]) await callee.send([type.YIELD, invocation, {}]);
   expect([await caller.next(), await caller.next()].map(([, request]) => request)).toEqual([8, 7]);
 });
@@ -437,7 +471,7 @@ test("a call times out, and one whose callee is gone without a word ends", async
 
 test("a callee that is none any more, in another worker's eyes, says so: the call goes to who is one now", async () => {
   const app = await start();
-  const { caller, callee, id } = await open(app);
+  const { caller, callee } = await open(app);
   const other = await WireSession.join(app);
   await other.ask(type.REGISTER, {}, "com.example.other");
   const stale = {
@@ -448,7 +482,10 @@ test("a callee that is none any more, in another worker's eyes, says so: the cal
     options: {},
     payload: [["a"]],
   };
-  app.publish(topics.inbox(scopeOf("/ws", "realm1"), callee.id), pack({ kind: "invocation", to: callee.id, invocation: id, ...stale }));
+  app.publish(
+    topics.inbox(scopeOf("/ws", "realm1"), callee.id),
+    pack({ kind: "invocation", to: callee.id, invocation: firstCallOf(caller), ...stale }),
+  );
   const [, again, , , args] = await other.next(type.INVOCATION);
   expect(args).toEqual(["a"]);
   await other.send([type.YIELD, again, {}, ["b"]]);
@@ -459,7 +496,7 @@ test("a call that goes to somebody else has what is left of its timeout", async 
   vi.useFakeTimers({ toFake: ["Date"] });
   try {
     const app = await start();
-    const { caller, callee, id } = await open(app, { timeout: 300 });
+    const { caller, callee } = await open(app, { timeout: 300 });
     const advance = (ms: number) => {
       vi.setSystemTime(Date.now() + ms);
       app.advance(ms);
@@ -467,7 +504,13 @@ test("a call that goes to somebody else has what is left of its timeout", async 
     const [other] = (await join(app, 1)) as [WireSession];
     await other.ask(type.REGISTER, {}, "com.example.other");
     advance(200);
-    const again = { kind: "not registered", from: callee.id, invocation: id, options: { timeout: 300 }, procedure: "com.example.other" };
+    const again = {
+      kind: "not registered",
+      from: callee.id,
+      invocation: firstCallOf(caller),
+      options: { timeout: 300 },
+      procedure: "com.example.other",
+    };
     app.publish(topics.inbox(scopeOf("/ws", "realm1"), caller.id), pack({ ...again, payload: [] }));
     await other.next(type.INVOCATION);
     advance(110);
@@ -527,10 +570,13 @@ test("a call that has to go to somebody else, while no gateway says to whom, end
       if (++seen === 1) Object.assign(turn.app, { members: (name: string) => (isAway ? Promise.reject(away) : members(name)) });
     },
   });
-  const { caller, callee, id } = await open(app);
+  const { caller, callee } = await open(app);
   const gone = { match: "exact", registered: "com.example.gone", procedure: "com.example.gone", caller: {}, options: {}, payload: [] };
   isAway = true;
-  app.publish(topics.inbox(scopeOf("/ws", "realm1"), callee.id), pack({ kind: "invocation", to: callee.id, invocation: id, ...gone }));
+  app.publish(
+    topics.inbox(scopeOf("/ws", "realm1"), callee.id),
+    pack({ kind: "invocation", to: callee.id, invocation: firstCallOf(caller), ...gone }),
+  );
   expect(await caller.next()).toEqual([type.ERROR, type.CALL, 7, {}, "wamp.error.unavailable", [expect.any(String)]]);
   expect(await caller.rest()).toEqual([]);
 });
@@ -542,19 +588,23 @@ test("of two that register the same at the same moment, one does", async () => {
   expect(answers.filter(([code]) => code === type.REGISTERED)).toHaveLength(1);
 });
 
-test("a callee tells its latest 200 callers that it leaves; another one finds out a second later", async () => {
+test("a callee tells 200 callers that it leaves; another one finds out a second later", async () => {
   vi.useFakeTimers({ toFake: ["Date"] });
   try {
     const app = await start();
     const { caller, callee } = await open(app);
-    for (const other of await join(app, 200)) await other.send([type.CALL, 1, {}, procedure]);
+    const others = await join(app, 200);
+    for (const other of others) await other.send([type.CALL, 1, {}, procedure]);
     await callee.connection.close(1006);
+    const canceled = [type.ERROR, type.CALL, expect.any(Number), {}, "wamp.error.canceled", [expect.any(String)]];
+    expect(await caller.next()).toEqual(canceled);
     const [newest] = (await join(app, 1)) as [WireSession];
     expect((await newest.ask(type.CALL, {}, procedure))[4]).toBe("wamp.error.no_such_procedure");
-    expect(await caller.rest()).toEqual([]);
+    const last = others.at(-1) as WireSession;
+    expect(await last.rest()).toEqual([]);
     vi.setSystemTime(Date.now() + 1_010);
     app.advance(1_010);
-    expect(await caller.next()).toEqual([type.ERROR, type.CALL, 7, {}, "wamp.error.canceled", [expect.any(String)]]);
+    expect(await last.next()).toEqual(canceled);
   } finally {
     vi.useRealTimers();
   }

@@ -3,14 +3,14 @@
 
 import { after } from "../../../adapter.ts";
 import { isUri, routerId } from "../messages/identifiers.ts";
-import { isPassthru, type MessageOf, type Payload, passedThrough, type } from "../messages/messages.ts";
+import { isPassthru, type MessageOf, passedThrough, type } from "../messages/messages.ts";
 import { fits, type RouterErrorUri, refusalOf, routerError } from "../session/errors.ts";
 import type { Answer } from "../session/hooks.ts";
 import { type Call, sessionsOf, type ToCaller, type ToSession, tell, tellCaller } from "../session/inbox.ts";
 import { disclosed, violate, type WampSession } from "../session/session.ts";
 import { callNumberOf, invocationId } from "../session/topics.ts";
 import { addCall, changeCall, countOpen, nextNumber, type OpenCall, openCall, openCalls, watchCall } from "./open-calls.ts";
-import { beginInvocation, endInvocation, isAwaited, openInvocations } from "./open-invocations.ts";
+import { awaitedInvocation, beginInvocation, endInvocation, openInvocations, requestOf } from "./open-invocations.ts";
 import { callOwn } from "./procedures.ts";
 import { Registrations } from "./registrations.ts";
 
@@ -22,6 +22,10 @@ const laterCheckMs = 5_000;
 const canceled = "wamp.error.canceled";
 const tooLarge = "wamp.error.payload_size_exceeded";
 const notSupported = "wamp.error.feature_not_supported";
+
+type Without<Message, Key extends PropertyKey> = Message extends unknown ? Omit<Message, Key> : never;
+/** Of a callee, by INVOCATION.Request. */
+type Answered = Without<Extract<ToCaller, { kind: "yield" | "error" }>, "invocation">;
 
 export class Dealer {
   readonly registrations = new Registrations();
@@ -66,14 +70,14 @@ export class Dealer {
   }
 
   /** YIELD. "Calling and Invocations", "Progressive Call Results" */
-  yield(session: WampSession, [, invocation, options, ...payload]: MessageOf<"YIELD">): void {
-    answer(session, { kind: "yield", from: session.id, invocation, options, payload }, options.progress === true);
+  yield(session: WampSession, [, request, options, ...payload]: MessageOf<"YIELD">): void {
+    answer(session, request, { kind: "yield", from: session.id, options, payload }, options.progress === true);
   }
 
   /** ERROR, for an INVOCATION. "Calling and Invocations" */
-  error(session: WampSession, [, of, invocation, details, uri, ...payload]: MessageOf<"ERROR">): void {
+  error(session: WampSession, [, of, request, details, uri, ...payload]: MessageOf<"ERROR">): void {
     if (of !== type.INVOCATION) return violate(session.conn, "a client's ERROR is for an INVOCATION");
-    answer(session, { kind: "error", from: session.id, invocation, details, uri, payload });
+    answer(session, request, { kind: "error", from: session.id, details, uri, payload });
   }
 
   /** What has come to the session's inbox: RESULT or ERROR for its CALL. "Calling and Invocations" */
@@ -113,15 +117,19 @@ export class Dealer {
       return tellCaller(session, { kind: "not registered", from: session.id, invocation, options, procedure, payload });
     const progress = options.receive_progress === true && { receive_progress: true };
     const details = { ...caller, ...(match !== "exact" && { procedure }), ...progress, ...passedThrough(options) };
-    const send = () => session.send([type.INVOCATION, invocation, routerId(session.scope, match, registered), details, ...payload]);
-    if (!fits(send)) return tellCaller(session, tooLargeFor(session, invocation));
-    beginInvocation(session, invocation, options.receive_progress === true);
+    const request = beginInvocation(session, invocation, options.receive_progress === true);
+    const send = () => session.send([type.INVOCATION, request, routerId(session.scope, match, registered), details, ...payload]);
+    if (fits(send)) return;
+    endInvocation(session, invocation);
+    tellCaller(session, tooLargeFor(session, invocation));
   }
 
   /** INTERRUPT, as its callee. "Call Canceling" */
   beInterrupted(session: WampSession, { invocation, mode, reason }: Extract<ToSession, { kind: "interrupt" }>): void {
+    const request = requestOf(session, invocation);
+    if (request === undefined) return;
     if (mode !== "kill") endInvocation(session, invocation);
-    if (mode !== "skip" && session.state.canCancel) session.send([type.INTERRUPT, invocation, { mode, reason }]);
+    if (mode !== "skip" && session.state.canCancel) session.send([type.INTERRUPT, request, { mode, reason }]);
   }
 
   /** Calls that have timed out, or whose callee is gone without a word. "Call Timeouts" */
@@ -152,11 +160,12 @@ export class Dealer {
 }
 
 /** One that nobody waits for is ignored: it may be late. "Ignoring Results after Cancel" */
-function answer(session: WampSession, message: Extract<ToCaller, { payload: Payload }>, isProgress = false): void {
-  if (!isAwaited(session, message.invocation, isProgress)) return;
-  const isSent = fits(() => tellCaller(session, message));
-  if (!isSent) tellCaller(session, tooLargeFor(session, message.invocation));
-  if (!isProgress || !isSent) endInvocation(session, message.invocation);
+function answer(session: WampSession, request: number, answered: Answered, isProgress = false): void {
+  const invocation = awaitedInvocation(session, request, isProgress);
+  if (invocation === undefined) return;
+  const isSent = fits(() => tellCaller(session, { ...answered, invocation }));
+  if (!isSent) tellCaller(session, tooLargeFor(session, invocation));
+  if (!isProgress || !isSent) endInvocation(session, invocation);
 }
 
 function tooLargeFor({ id: from }: WampSession, invocation: number): ToCaller {

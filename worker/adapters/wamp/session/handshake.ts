@@ -153,7 +153,7 @@ function join(conn: Conn, asked: Asked, admitted: Admitted, prefix: string): Joi
   const { session, realm, canCancel, takesPassthru = false } = asked;
   const identity = identityOf(conn, asked, admitted);
   const scope = scopeOf(prefix, realm);
-  const nothingYet = { patterns: [], calls: [], lastCall: 0, timerAt: 0, invocations: [] };
+  const nothingYet = { patterns: [], calls: [], lastCall: 0, timerAt: 0 };
   const joined: Joined = {
     phase: "joined",
     session,
@@ -163,6 +163,7 @@ function join(conn: Conn, asked: Asked, admitted: Admitted, prefix: string): Joi
     takesPassthru,
     ...identity,
     ...nothingYet,
+    invoked: { last: 0, open: [], hasOthers: false },
   };
   conn.setState(joined);
   conn.setExpiresAt(admitted.expiresAt);

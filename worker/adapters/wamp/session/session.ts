@@ -29,10 +29,19 @@ export interface Joined extends Identity {
   readonly lastCall: number;
   /** When the timer of its calls comes; 0: it does not. */
   readonly timerAt: number;
-  /** See open-invocations.ts: INVOCATION.Request, negative where progressive results are wanted. Missing: it joined before they were kept. */
-  readonly invocations?: readonly number[];
+  /** See open-invocations.ts. Missing: it joined before its invocations were numbered. */
+  readonly invoked?: Invoked;
   /** How many progressive results of its own procedure have gone out in a turn, which another worker may have to run again. */
   readonly progress?: { readonly turn: string; readonly count: number };
+}
+
+export interface Invoked {
+  /** INVOCATION.Request of the latest one. */
+  readonly last: number;
+  /** Pairs: INVOCATION.Request, and the dealer's number, negative where progressive results are wanted. */
+  readonly open: readonly number[];
+  /** It has been sent others, with the dealer's number. */
+  readonly hasOthers: boolean;
 }
 
 /** What is kept from CHALLENGE to AUTHENTICATE. */
