@@ -66,3 +66,13 @@ test("two polls at once end a session by a transport error: its client may come 
   const app = await testHandler(socketIo({ path: "/socket.io/*" }, () => undefined));
   expect(await app.session(poll)).toMatchObject({ receive: { busy: { close: { code: 4012, last: "1" } } } });
 });
+
+test("what is refused is JSON by its type, too: HTTP clients read the code by it", async () => {
+  const app = await testHandler(socketIo({ path: "/socket.io/*", cors: { origin: page } }, () => undefined));
+  const refused = await app.request("/socket.io/?EIO=4&transport=x", { headers: { origin: page } });
+  expect(Object.fromEntries(refused.headers)).toEqual({ "content-type": "application/json", ...own });
+  const headers = { "content-type": "application/json" };
+  const sent = { method: "POST", body: "\x01" };
+  expect(await app.session(`${poll}&sid=a`, sent)).toMatchObject({ response: { status: 400, headers }, missing: { status: 400, headers } });
+  expect(await app.session(poll)).toMatchObject({ receive: { busy: { response: { headers } }, missing: { headers } } });
+});

@@ -3,7 +3,7 @@
 
 import { matchesOrigin, upgradeRequestOfHttp } from "../../adapter.ts";
 import type { RequestContext, UpgradeRequest, Welcome } from "../../handler.ts";
-import { deliverMessages, openSession, type Receive, receiveFrames, type SessionAnswer, type SessionResponse } from "../../session.ts";
+import { deliverMessages, openSession, type Receive, receiveFrames, type SessionAnswer } from "../../session.ts";
 import { withHeaders } from "../response-headers.ts";
 import { binaryOf, isLonger, packetType, transportErrorCode } from "./packet.ts";
 
@@ -47,18 +47,19 @@ export function pollingHook({ maxBytes, idleMs, cors: allowed, newSid, initial, 
     const { searchParams: query } = new URL(request.url);
     const cors = corsHeaders(request.headers.get("origin"), allowed);
     const head = { ...cors, "content-type": "text/plain; charset=UTF-8", "cache-control": "no-store" };
-    const answer = (body: string, status = 200): SessionResponse => ({ status, body, headers: head });
-    const refused = (why: keyof typeof refusals) => new Response(JSON.stringify(refusals[why]), { status: 400, headers: cors });
+    const refused = (why: keyof typeof refusals) => withHeaders(refusal(why), cors);
+    const json = { ...head, "content-type": "application/json" };
+    const refusedLater = (why: keyof typeof refusals) => ({ status: 400, body: JSON.stringify(refusals[why]), headers: json });
     if (request.method === "OPTIONS") return new Response(null, { status: 204, headers: { ...cors, ...preflightHeaders(request) } });
     if (query.get("EIO") !== "4") return refused("version");
     if (query.get("transport") !== "polling") return refused(query.get("transport") === "websocket" ? "request" : "transport");
     const key = query.get("sid");
     if (key !== null && !isSid(key)) return refused("session");
-    const missing = answer(JSON.stringify(refusals.session), 400);
+    const missing = refusedLater("session");
     const receive: Receive = {
       ...{ mode: "poll", maxBytes, between: separator, binaryBefore: "b", missing, headers: head },
       busy: {
-        response: answer(JSON.stringify(refusals.request), 400),
+        response: refusedLater("request"),
         close: { code: transportErrorCode, reason: "two polls", last: packetType.close },
       },
       gone: { code: 1006, reason: "" },
@@ -79,7 +80,7 @@ export function pollingHook({ maxBytes, idleMs, cors: allowed, newSid, initial, 
     const packets = body.split(separator);
     const messages = packets.map((packet) => (packet[0] === packetType.binary ? binaryOf(packet) : packet));
     // The session is closed for one that is none.
-    const response = packets.every((packet) => /^[1-6b]/.test(packet)) ? answer("ok") : answer(JSON.stringify(refusals.request), 400);
+    const response = packets.every((packet) => /^[1-6b]/.test(packet)) ? { body: "ok", headers: head } : refusedLater("request");
     return deliverMessages({ key, messages, response, missing });
   };
 }
