@@ -334,6 +334,8 @@ test("the session meta API tells who is there, who comes and who goes; who may e
   expect((await ada.next())[4]).toEqual([expect.objectContaining({ session: bob.id, authrole: "anonymous" })]);
   expect((await ada.ask(type.CALL, {}, "wamp.session.count"))[3]).toEqual([2]);
   expect((await ada.ask(type.CALL, {}, "wamp.session.list"))[3]).toEqual([[ada.id, bob.id]]);
+  expect((await ada.ask(type.CALL, {}, "wamp.session.count", ["anonymous"]))[4]).toBe("wamp.error.invalid_argument");
+  expect((await ada.ask(type.CALL, {}, "wamp.session.list", [null]))[3]).toEqual([[ada.id, bob.id]]);
   expect((await ada.ask(type.CALL, {}, "wamp.session.get", [bob.id]))[3]).toEqual([expect.objectContaining({ session: bob.id })]);
   expect((await ada.ask(type.CALL, {}, "wamp.session.get", [1]))[4]).toBe("wamp.error.no_such_session");
   expect((await ada.ask(type.CALL, {}, "wamp.session.kill", [bob.id], { message: "enough" }))[0]).toBe(type.RESULT);

@@ -47,6 +47,7 @@ function callMeta(session: WampSession, call: Invocable): Answer {
 async function answerMeta(session: WampSession, { procedure, args: [first], kwargs }: Invocable): Promise<unknown> {
   const { conn, scope } = session;
   if (procedure === "wamp.session.count" || procedure === "wamp.session.list") {
+    if (!Array.isArray(first ?? [])) return routerError("wamp.error.invalid_argument", "the first argument is a list of authroles");
     const authroles = Array.isArray(first) ? new Set(first) : undefined;
     if (authroles !== undefined && authroles.size > listLimit) return tooMany;
     const members = await conn.members<Dict>(topics.sessions(scope));

@@ -79,6 +79,12 @@ test("without a subprotocol that it knows, the handshake is refused; what comes 
   expect(other.connection.closed?.code).toBe(3000);
 });
 
+test("no methods, in whatever words, are anonymous", async () => {
+  const app = await start();
+  for (const details of [{}, { authmethods: null }, { authmethods: [] }])
+    expect((await (await hello(app, details)).next())[2]).toMatchObject({ authmethod: "anonymous" });
+});
+
 test("a ticket is checked; what is wrong is told to nobody", async () => {
   const expiresAt = new Date(Date.now() + 60_000);
   const app = await start({

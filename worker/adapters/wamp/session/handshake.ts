@@ -86,7 +86,10 @@ export async function greet(conn: Conn, [, realm, details]: MessageOf<"HELLO">, 
   const { realms, authenticate = everybody } = options;
   const isKnown = typeof realms === "function" ? await realms(realm) : realms.includes(realm);
   if (!isKnown) return abort(conn, "wamp.error.no_such_realm", "there is no such realm", 3000);
-  const authmethod = ((authmethods ?? ["anonymous"]) as string[]).find((name) => Object.hasOwn(authenticate, name)) as keyof Authenticators;
+  const named = (authmethods ?? []) as readonly string[];
+  // An empty list says nothing, as with other routers.
+  const methods = named.length > 0 ? named : ["anonymous"];
+  const authmethod = methods.find((name) => Object.hasOwn(authenticate, name)) as keyof Authenticators;
   if (authmethod === undefined) {
     return abort(conn, "wamp.error.no_matching_auth_method", `the methods are ${Object.keys(authenticate).join(", ")}`, 3000);
   }
@@ -108,8 +111,8 @@ export async function greet(conn: Conn, [, realm, details]: MessageOf<"HELLO">, 
   if (authmethod !== "wampcra") return join(conn, asked, admitted, options.prefix);
   if (!isShared(admitted)) return abort(conn, ...refused);
   const { salt, iterations = usualIterations, keylen = usualKeyBytes } = admitted;
-  const { authid: named, authrole, authprovider } = identityOf(conn, asked, admitted);
-  const who = { authid: named, authrole, authmethod, authprovider, session: asked.session };
+  const { authid: shown, authrole, authprovider } = identityOf(conn, asked, admitted);
+  const who = { authid: shown, authrole, authmethod, authprovider, session: asked.session };
   const text = JSON.stringify({ ...who, nonce: randomBytes(16).toString("base64url"), timestamp: new Date().toISOString() });
   return challenge(conn, { ...asked, challenge: text }, { challenge: text, ...(salt !== undefined && { salt, iterations, keylen }) });
 }
