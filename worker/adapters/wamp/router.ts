@@ -29,6 +29,7 @@ export class RequestFailed extends Error {
   }
 }
 
+const handshake: readonly number[] = [type.HELLO, type.AUTHENTICATE];
 const notRequests: readonly number[] = [type.GOODBYE, type.CANCEL, type.YIELD, type.ERROR];
 
 export class Router {
@@ -59,6 +60,8 @@ export class Router {
     if (message[0] === type.ABORT) return conn.close(1000);
     if (state.phase === "joined" && state.takesPassthru === false && isPassthru(message[message[0] === type.ERROR ? 3 : 2]))
       return violate(conn, "ppt_scheme is for clients that have announced payload_passthru_mode");
+    // What onJoin had flushed before its worker died.
+    if (state.phase === "joined" && turn.flushed > 0 && handshake.includes(message[0])) return this.welcomed(conn, turn, state as Joined);
     if (state.phase === "joined") return this.dispatch(new WampSession(conn, turn, state as Joined, this.options), message);
     if (state.phase === "opening" && message[0] === type.HELLO) return this.join(conn, turn, greet(conn, message, this.options));
     if (state.phase === "authenticating" && message[0] === type.AUTHENTICATE)
@@ -69,7 +72,10 @@ export class Router {
   /** WELCOME has been sent, or the client was refused. "Session Establishment" */
   private async join(conn: Conn, turn: Turn, welcomed: Promise<Joined | undefined>): Promise<void> {
     const joined = await welcomed;
-    if (joined === undefined) return;
+    if (joined !== undefined) await this.welcomed(conn, turn, joined);
+  }
+
+  private async welcomed(conn: Conn, turn: Turn, joined: Joined): Promise<void> {
     const session = new WampSession(conn, turn, joined, this.options);
     await this.options.onJoin?.(session);
     const { authid, authrole, authmethod, authprovider } = joined;

@@ -103,6 +103,33 @@ test("a ticket is checked; what is wrong is told to nobody", async () => {
   }
 });
 
+test.each(["anonymous", "ticket"])("a worker that dies behind a flush of onJoin ends no session: %s", async (method) => {
+  const joins: string[] = [];
+  const app = await start({
+    authenticate: { anonymous: () => ({ authrole: "guest" }), ticket: () => ({ authrole: "user" }) },
+    async onJoin({ conn, authrole, turn }) {
+      joins.push(`${authrole} ${turn.redelivered}`);
+      await conn.flush();
+    },
+  });
+  const watch = await WireSession.join(app);
+  await watch.ask(type.SUBSCRIBE, {}, "wamp.session.on_join");
+  joins.length = 0;
+  const ada = await WireSession.open(app);
+  if (method === "anonymous") app.crashNext("after flush");
+  await ada.send([type.HELLO, "realm1", { roles, authmethods: [method] }]);
+  if (method === "ticket") {
+    await ada.next(type.CHALLENGE);
+    app.crashNext("after flush");
+    await ada.send([type.AUTHENTICATE, "it", {}]);
+  }
+  const [, id] = await ada.next(type.WELCOME);
+  expect(await ada.ask(type.CALL, {}, "wamp.session.count")).toEqual([type.RESULT, 1, {}, [2]]);
+  const role = method === "ticket" ? "user" : "guest";
+  expect(joins).toEqual([`${role} false`, `${role} true`]);
+  expect(await watch.rest()).toEqual([[type.EVENT, expect.any(Number), expect.any(Number), {}, [expect.objectContaining({ session: id })]]]);
+});
+
 test("WAMP-CRA: the challenge says what is to be signed, also with a salted key", async () => {
   const key = deriveKey("password", "salt123", 100, 32);
   const secrets: Record<string, object> = {
