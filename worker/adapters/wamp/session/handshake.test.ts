@@ -127,7 +127,9 @@ test.each(["anonymous", "ticket"])("a worker that dies behind a flush of onJoin 
   expect(await ada.ask(type.CALL, {}, "wamp.session.count")).toEqual([type.RESULT, 1, {}, [2]]);
   const role = method === "ticket" ? "user" : "guest";
   expect(joins).toEqual([`${role} false`, `${role} true`]);
-  expect(await watch.rest()).toEqual([[type.EVENT, expect.any(Number), expect.any(Number), {}, [expect.objectContaining({ session: id })]]]);
+  expect(await watch.rest()).toEqual([
+    [type.EVENT, expect.any(Number), expect.any(Number), {}, [expect.objectContaining({ session: id })]],
+  ]);
 });
 
 test("WAMP-CRA: the challenge says what is to be signed, also with a salted key", async () => {
