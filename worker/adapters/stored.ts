@@ -1,4 +1,4 @@
-// What a client has sent, and a state is to hold.
+// What a client has sent, and a state is to hold; and what is made of a state, to be changed.
 
 /** Whether it can: text with half of a surrogate pair is JSON, and has no UTF-8. */
 export function isWellFormed(value: unknown): boolean {
@@ -10,4 +10,15 @@ export function isWellFormed(value: unknown): boolean {
 /** No less than a state needs for it: there, a number may have nine bytes. */
 export function storedBytes(value: unknown): number {
   return Buffer.byteLength(JSON.stringify(value, (_, part) => (typeof part === "number" ? 123_456_789 : part)));
+}
+
+/** A copy of a state, or of a part of it, that can be changed. structuredClone would take many times as long, and make a Uint8Array of a Buffer. */
+export function draftOf(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(draftOf);
+  if (value instanceof Map) return new Map([...value].map(([key, part]) => [draftOf(key), draftOf(part)]));
+  if (value instanceof Set) return new Set([...value].map(draftOf));
+  if (Buffer.isBuffer(value)) return Buffer.from(value);
+  if (value instanceof Date || ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return structuredClone(value);
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, draftOf(part)]));
 }

@@ -77,6 +77,26 @@ test.each(["before commit", "after flush", "after commit"] as const)(
   },
 );
 
+test("a Buffer in data is a Buffer in the turns that follow, also in another worker", async () => {
+  const setUp = (io: Server) => {
+    io.on("connection", (socket) => {
+      socket.on("keep", (bytes) => {
+        socket.data.bytes = bytes;
+        socket.data.at = new Date(0);
+      });
+      socket.on("tell", () => socket.emit("told", (socket.data.bytes as Buffer).toString("hex"), socket.data.at));
+    });
+  };
+  const { app, client } = await serve(setUp);
+  const ada = await client();
+  await ada.send('451-["keep",{"_placeholder":true,"num":0}]');
+  await ada.send(Uint8Array.of(0xab, 0xcd));
+  await ada.send('42["tell"]');
+  await app.deploy(socketIo({ path: "/socket.io/*" }, setUp));
+  await ada.send('42["tell"]');
+  expect(events(ada)).toEqual(Array(2).fill('42["told","abcd","1970-01-01T00:00:00.000Z"]'));
+});
+
 test("a middleware refuses, with what the client is to know; a namespace that nobody serves is refused", async () => {
   const { client } = await serve((io) => {
     io.of("/admin").use((socket, next) => {

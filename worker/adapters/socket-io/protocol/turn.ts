@@ -3,6 +3,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { isDeepStrictEqual } from "node:util";
 import type { App, Connection, DeepReadonly, PublishOptions, Sendable, Turn } from "../../../handler.ts";
+import { draftOf } from "../../stored.ts";
 
 /** `conn.state`: all that has to outlive a worker. */
 export interface SessionState {
@@ -92,7 +93,7 @@ export class RunningTurn {
 
   /** This turn's own copy of the state: what is changed in it is stored when the turn commits. */
   get state(): SessionState {
-    this.draft ??= structuredClone(this.conn.state) as SessionState;
+    this.draft ??= draftOf(this.conn.state) as SessionState;
     return this.draft;
   }
 
