@@ -2,7 +2,7 @@
 // other. In each record, slot is the number that the gateway of the WebSocket has given it.
 
 import * as v from "valibot";
-import { bytes, parser } from "./record-body.ts";
+import { ownBytes, parser } from "./record-body.ts";
 import { sessionKey } from "./session-key.ts";
 
 /** From this level on a gateway takes them: see level.ts. */
@@ -44,7 +44,7 @@ const pipe = v.object({
   ip: v.string(),
   user: v.optional(v.string()),
   subprotocol: v.string(),
-  state: v.optional(bytes),
+  state: v.optional(ownBytes),
   /** Milliseconds since 1970; 0: never. */
   expiresAt: v.pipe(v.number(), v.finite(), v.minValue(0)),
 });

@@ -6,6 +6,12 @@ import { unpackValue } from "./msgpack.ts";
 
 export const bytes = v.custom<Uint8Array>((value) => value instanceof Uint8Array, "bytes");
 
+/** Kept for longer than what it has come in, all of which a view would keep. */
+export const ownBytes = v.pipe(
+  bytes,
+  v.transform((view): Uint8Array => new Uint8Array(view)),
+);
+
 export const length = v.pipe(v.number(), v.integer(), v.minValue(0));
 
 /** Its parser throws CodedError "envelope.malformed" and nothing else. */

@@ -1,7 +1,7 @@
 // What a record of a batch can say, and the msgpack bodies of those that are rare. docs/wire.md tells the same in prose.
 
 import * as v from "valibot";
-import { bytes, length, parser } from "./record-body.ts";
+import { bytes, length, ownBytes, parser } from "./record-body.ts";
 import { sessionKey } from "./session-key.ts";
 
 /** Gateway to worker. `slot` and `epoch` name a pin, but for upgrade, request and result: there slot counts requests. */
@@ -206,7 +206,7 @@ const upgraded = v.variant("ok", [
   v.object({
     ok: v.literal(true),
     user: v.optional(v.string()),
-    state: v.optional(bytes),
+    state: v.optional(ownBytes),
     subprotocol: v.optional(v.string()),
     headers: answerHeaders,
     /** As in a pin. */

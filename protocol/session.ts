@@ -1,7 +1,7 @@
 // What a handler answers a request with that belongs to a connection over HTTP: the body of a `session` record.
 
 import * as v from "valibot";
-import { bytes, length, parser } from "./record-body.ts";
+import { bytes, length, ownBytes, parser } from "./record-body.ts";
 import { answerHeaders, status } from "./records.ts";
 import { sessionKey as key } from "./session-key.ts";
 
@@ -15,7 +15,7 @@ export const longestSessionMs = 3_600_000;
 export const usualLingerMs = 5_000;
 
 const milliseconds = v.pipe(length, v.minValue(1), v.maxValue(longestSessionMs));
-export const answer = v.object({ status, headers: answerHeaders, body: bytes });
+export const answer = v.object({ status, headers: answerHeaders, body: ownBytes });
 
 /** What a session is closed with. */
 const closing = v.object({
@@ -61,7 +61,7 @@ const session = v.variant("kind", [
     key,
     user: v.optional(v.string()),
     /** As of `upgraded`. */
-    state: v.optional(bytes),
+    state: v.optional(ownBytes),
     subprotocol: v.optional(v.string()),
     /** Milliseconds since 1970; 0: never. */
     expiresAt: v.pipe(v.number(), v.finite(), v.minValue(0)),

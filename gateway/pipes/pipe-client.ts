@@ -61,7 +61,7 @@ export class PipeClient implements PipeEnd {
   private bytes = 0;
   private state: Intake = "open";
   private readonly options: Omit<PipeClientOptions, "body">;
-  /** Until it has opened: what the worker has said of it is a view of a whole batch. */
+  /** Until it has opened. */
   private opening: Uint8Array;
 
   constructor({ body, ...options }: PipeClientOptions) {
