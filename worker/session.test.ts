@@ -34,7 +34,7 @@ test("what a handler answers with becomes a record, with its defaults", async ()
     key: "k",
     expiresAt: 0,
     linger: { ms: 5_000, repeatLast: false },
-    receive: { status: 200, headers: [], missing: { status: 404, body: Buffer.from("none") }, busy: { frame: "busy" } },
+    receive: { status: 200, headers: [], missing: { status: 404, body: new TextEncoder().encode("none") }, busy: { frame: "busy" } },
   });
 });
 
