@@ -363,9 +363,14 @@ describe("paused", () => {
     const socket = {
       send: (data: Uint8Array) => said.push(Buffer.from(data).toString()),
       subscribe: (topic: string) => said.push(`+${topic}`),
+      cork: (write: () => void) => {
+        said.push("cork");
+        write();
+        said.push("uncork");
+      },
     };
     stage.socket.moveTo(socket as never);
-    expect(said).toEqual(["a", "b", "+t"]);
+    expect(said).toEqual(["cork", "a", "b", "uncork", "+t"]);
     expect(stage.topics.size).toBe(0);
     expect(stage.closes).toEqual([]);
     expect(stage.receive().answered?.status).toBe(404);
@@ -410,7 +415,8 @@ test("whatever happens, each frame reaches the client once and in order", () => 
       else stage.socket.resume(stage);
     }
     const late: string[] = [];
-    if (moves) stage.socket.moveTo({ send: (data: Uint8Array) => late.push(Buffer.from(data).toString()), subscribe: () => 0 } as never);
+    const send = (data: Uint8Array) => late.push(Buffer.from(data).toString());
+    if (moves) stage.socket.moveTo({ send, subscribe: () => 0, cork: (write: () => void) => write() } as never);
     stage.socket.resume(stage);
     for (let more = 0; !moves && more < 200; more++) {
       for (const client of clients) client.take();

@@ -150,10 +150,12 @@ export class SessionSocket extends TopicSocket implements Socket, ReceiverOwner 
   moveTo(socket: Socket): void {
     this.phase = "moved";
     this.closedAt = this.options.now();
-    for (let index = 0; index < this.waiting.size; index++) {
-      const { data, isBinary } = this.waiting.at(index) as Frame;
-      socket.send(data, isBinary);
-    }
+    socket.cork(() => {
+      for (let index = 0; index < this.waiting.size; index++) {
+        const { data, isBinary } = this.waiting.at(index) as Frame;
+        socket.send(data, isBinary);
+      }
+    });
     this.waiting.clear();
     for (const topic of this.leaveTopics()) socket.subscribe(topic);
     this.receiver?.finish();
