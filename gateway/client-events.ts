@@ -180,9 +180,9 @@ export class ClientEvents {
     this.unfinished.heard(connection);
   }
 
-  pinged(connection: Connection): void {
+  pinged(connection: Connection, isAnswer: boolean): void {
     this.unfinished.heard(connection);
-    if (connection.meter?.ping() === false) this.break(connection, "rate.sent");
+    if (!isAnswer && connection.meter?.ping() === false) this.break(connection, "rate.sent");
   }
 
   /** The socket of a connection that is here and subscribes to a topic, for itself. */

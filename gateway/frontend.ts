@@ -207,7 +207,7 @@ export class Frontend {
         moves.opened(connection);
       },
       receive: (connection, message, isBinary) => clients.receive(connection, message, isBinary),
-      pinged: (connection) => clients.pinged(connection),
+      pinged: (connection, isAnswer) => clients.pinged(connection, isAnswer),
       closed: (connection, close) => {
         clients.closed(connection, close);
         moves.closed(connection);

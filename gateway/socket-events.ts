@@ -17,7 +17,8 @@ export interface SocketEvents<Owner> {
   open(owner: Owner, socket: Socket): void;
   /** @param message valid during the call only. */
   receive(owner: Owner, message: Uint8Array, isBinary: boolean): void;
-  pinged(owner: Owner): void;
+  /** @param isAnswer See ServerListeners.onPing. */
+  pinged(owner: Owner, isAnswer: boolean): void;
   /** The owner has no socket any more when this returns, or throws. */
   closed(owner: Owner, close: SocketClose): void;
   /** One of these has thrown: its socket is to be closed. */
@@ -37,7 +38,7 @@ type Listeners = Pick<Required<ServerListeners<SocketOwner>>, "onOpen" | "onMess
 const pipeClients: SocketEvents<PipeClient> = {
   open: (client, socket) => client.opened(socket),
   receive: (client, message, isBinary) => client.receive(message, isBinary),
-  pinged: (client) => client.pinged(),
+  pinged: (client, isAnswer) => client.pinged(isAnswer),
   closed: (client, close) => client.closed(close),
   meetBug: (client, error) => client.meetBug(error),
 };
@@ -55,7 +56,7 @@ export function socketListeners({ connections, onFault }: SocketListenersOptions
   return {
     onOpen: (owner, socket) => safely(owner, (events) => events.open(owner, socket)),
     onMessage: (owner, message, isBinary) => safely(owner, (events) => events.receive(owner, message, isBinary)),
-    onPing: (owner) => safely(owner, (events) => events.pinged(owner)),
+    onPing: (owner, isAnswer) => safely(owner, (events) => events.pinged(owner, isAnswer)),
     onFault: (owner) => safely(owner, () => onFault(owner)),
     onClose: (owner, code, reason, isSlow) => safely(owner, (events) => events.closed(owner, { code, reason, isSlow })),
   };

@@ -87,6 +87,25 @@ describe("what a connection sends", () => {
 /** As many as are counted before the clock is looked at: one more closes the connection, where that is too many. */
 const few = 31;
 
+test("what a client answers to pings of the gateway's own is no ping of its: a publish that leaves it out may take one", async () => {
+  await start({ PINGS_PER_SECOND: "1" });
+  const clients = await Promise.all(atOnce.slice(0, 3).map(() => TestClient.open(`${system.url}/script/a`)));
+  for (const client of clients) client.send(JSON.stringify([{ do: "subscribe", topic: "t" }, { do: "tell" }]));
+  await Promise.all(clients.map((client) => client.receives(1)));
+  const [publisher, ...others] = clients;
+  const except = others.map((client) => (JSON.parse(String(client.received[0])) as { id: string }).id);
+  const publishes = atOnce.map(() => ({ do: "publish", topic: "t", data: "x", except }));
+  publisher?.send(JSON.stringify([...publishes, { do: "publish", topic: "t", data: "after" }]));
+  for (const client of others) {
+    await client.until(() => client.received.includes("after") || !client.isOpen, "all pings");
+    // Behind its pongs.
+    if (client.isOpen) client.send(JSON.stringify([{ do: "send", data: "still here" }]));
+    await client.until(() => client.received.includes("still here") || !client.isOpen, "it is there, or closed");
+  }
+  expect(others.map(({ closed }) => closed)).toEqual([undefined, undefined]);
+  await Promise.all(clients.map((client) => client.close()));
+});
+
 test("what an address sends is remembered when its connection is closed, and holds for no other address", async () => {
   await start({ ...proxied, MESSAGES_PER_SECOND: "1", ADDRESS_FACTOR: "1" });
   const sends = async (ip: string, count: number) => {

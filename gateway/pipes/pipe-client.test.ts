@@ -101,8 +101,8 @@ test("a client that reads slowly, and answers pings, is told of as alive", () =>
     link.settle();
     socket.waitingBytes = sweep;
     client.tellUnread();
-    client.pinged();
-    client.pinged();
+    client.pinged(false);
+    client.pinged(false);
   }
   const { open, waits, alive } = toSession;
   expect(room.sent).toEqual([open, waits, alive, waits, alive, waits, alive]);
@@ -121,5 +121,16 @@ test("its route's own limit holds for it, as its workers have it by then", () =>
   expect(client.meter.passed).toBe("route messages");
   delete route.messages;
   say(client, 1);
+  expect(broken).toEqual(["rate.sent"]);
+});
+
+test("pings are limited, but not the pongs that the gateway has asked for", () => {
+  const most = Number.POSITIVE_INFINITY;
+  const rates = { connection: { messages: most, bytes: most, pings: 1 }, addressFactor: most, userFactor: most };
+  const { client, broken } = stage({ parkedMessages: 99, parkedBytes: 999 });
+  client.meter = new ConnectionMeter({ now: () => 0, rates, count: () => undefined }, new Party("a"), undefined);
+  for (let count = 0; count < 20; count++) client.pinged(true);
+  expect(broken).toEqual([]);
+  for (let count = 0; count < 7; count++) client.pinged(false);
   expect(broken).toEqual(["rate.sent"]);
 });

@@ -135,9 +135,9 @@ export class PipeClient implements PipeEnd {
     if (match) this.meter = meterWith(this.meter, match.route.messages);
   }
 
-  /** A ping or a pong. */
-  pinged(): void {
-    if (this.meter?.ping() === false) return this.options.clients.break(this, "rate.sent");
+  /** A ping or a pong. @param isAnswer It answers a ping of this gateway's, or of the session's. */
+  pinged(isAnswer: boolean): void {
+    if (!isAnswer && this.meter?.ping() === false) return this.options.clients.break(this, "rate.sent");
     if (this.pulses === 0) this.options.link.send(this.pulse, { type: toSession.alive });
   }
 

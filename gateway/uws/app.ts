@@ -133,10 +133,10 @@ export class App<Data extends object> {
         if (socket !== undefined) listeners.onMessage(socket.data, new Uint8Array(message), isBinary);
       },
       ping: ({ socket }: Known<Data>) => {
-        if (socket !== undefined) listeners.onPing?.(socket.data);
+        if (socket !== undefined) listeners.onPing?.(socket.data, false);
       },
       pong: ({ socket }: Known<Data>) => {
-        if (socket !== undefined) listeners.onPing?.(socket.data);
+        if (socket !== undefined) listeners.onPing?.(socket.data, socket.answered());
       },
       // The last moment when a socket that closes can still be asked: `close` comes too late for that. What is sent tells
       // itself that it was dropped; what is published does not, but who it was published to has subscribed.

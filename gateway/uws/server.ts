@@ -17,8 +17,8 @@ export interface ServerListeners<Data extends object> {
   onOpen(data: Data, socket: Socket): void;
   /** @param message valid during the call only. */
   onMessage(data: Data, message: Uint8Array, isBinary: boolean): void;
-  /** A ping, or a pong. The library has answered it. */
-  onPing?(data: Data): void;
+  /** A ping, which the library has answered, or a pong. @param isAnswer It is a pong to a ping that its socket was told to send. */
+  onPing?(data: Data, isAnswer: boolean): void;
   /** The library cuts it off for what its client has sent; its close follows. */
   onFault?(data: Data): void;
   /** A socket has published: to the subscribers that are no WebSockets. @param data valid during the call only. */

@@ -40,6 +40,8 @@ export class ServerSocket<Data> implements Socket {
   private readonly ws: uWS.WebSocket<unknown>;
   private readonly room: SocketRoom;
   private losesLarge: boolean;
+  /** Pings that it was sent, and has not answered. Of those that come close together, a client may answer the last alone: RFC 6455, 5.5.3. */
+  private unanswered = 0;
 
   constructor(ws: uWS.WebSocket<unknown>, data: Data, room: SocketRoom) {
     this.ws = ws;
@@ -86,7 +88,15 @@ export class ServerSocket<Data> implements Socket {
   }
 
   ping(): void {
+    this.unanswered++;
     this.ws.ping();
+  }
+
+  /** A pong has come. @returns whether it answers a ping. */
+  answered(): boolean {
+    if (this.unanswered === 0) return false;
+    this.unanswered--;
+    return true;
   }
 
   isSubscribed(topic: string): boolean {
