@@ -52,3 +52,11 @@ test("a client without binary frames sends bytes as base64", async () => {
   await client.send("bAAEC");
   expect(heard).toEqual([Buffer.of(0, 1, 2)]);
 });
+
+test.each(["5", "6"])("a packet %s of a client that has nothing to upgrade changes nothing", async (packet) => {
+  const heard: unknown[] = [];
+  const client = await (await echo(heard)).connect(url);
+  await client.send(packet);
+  await client.send("4hello");
+  expect([heard, client.closed]).toEqual([["hello"], undefined]);
+});

@@ -123,6 +123,10 @@ export function engineHooks<State extends EngineState>(
           // A poll that waits.
           if (conn.state.sid !== undefined) conn.send(packetType.noop);
           return conn.close();
+        // Of a client, they mean nothing here: Engine.IO's server goes on, too.
+        case packetType.noop:
+        case packetType.upgrade:
+          return;
         default:
           throw invalid(`${JSON.stringify(data.slice(0, 20))} is no packet of Engine.IO: 4 and what the message carries`);
       }
