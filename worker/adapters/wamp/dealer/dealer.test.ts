@@ -29,10 +29,23 @@ async function open(app: Started, options = {}, register = {}) {
   return { caller, callee, id: invocation[1] as number, invocation };
 }
 
-/** The number that the dealer has for the caller's first call. */
-function firstCallOf(caller: WireSession): number {
-  return invocationId(caller.id, 1);
+/** The number that the caller has for its first open call. */
+function callNumber({ connection }: WireSession): number {
+  return (connection.state as { readonly calls: readonly number[] }).calls[0] as number;
 }
+
+/** The number that the dealer has for it. */
+function firstCallOf(caller: WireSession): number {
+  return invocationId(caller.id, callNumber(caller));
+}
+
+test("sessions begin to number their calls anywhere: two that share an inbox hardly ever have the same number open", async () => {
+  const app = await start();
+  const [callee, ...callers] = (await join(app, 9)) as [WireSession, ...WireSession[]];
+  await callee.ask(type.REGISTER, {}, procedure);
+  for (const caller of callers) await caller.send([type.CALL, 1, {}, procedure]);
+  expect(new Set(callers.map(callNumber)).size).toBeGreaterThan(1);
+});
 
 test("the handler's own procedures answer; what they throw undoes what they did, and is told by its URI alone", async () => {
   const app = await start({

@@ -1,12 +1,12 @@
 // HELLO to WELCOME, or ABORT: who a client is. Source: the WAMP protocol, "Session Establishment" and "Authentication Methods".
 
-import { createHmac, pbkdf2Sync, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHmac, pbkdf2Sync, randomBytes, randomInt, timingSafeEqual } from "node:crypto";
 import { pack, unpack } from "../messages/codec.ts";
 import { isRealm, randomId } from "../messages/identifiers.ts";
 import { type Dict, isDict, type MessageOf, type } from "../messages/messages.ts";
 import type { Settled } from "./hooks.ts";
 import { type Authenticating, abort, type Conn, type Identity, type Joined, send, violate } from "./session.ts";
-import { scopeOf, topics } from "./topics.ts";
+import { callNumbers, scopeOf, topics } from "./topics.ts";
 
 type Asked = Omit<Authenticating, "phase">;
 
@@ -156,7 +156,9 @@ function join(conn: Conn, asked: Asked, admitted: Admitted, prefix: string): Joi
   const { session, realm, canCancel, takesPassthru = false } = asked;
   const identity = identityOf(conn, asked, admitted);
   const scope = scopeOf(prefix, realm);
-  const nothingYet = { patterns: [], calls: [], lastCall: 0, timerAt: 0 };
+  // Of two sessions that share an inbox, one would get what the other has called for, where both have a call of the same number at one callee.
+  const lastCall = randomInt(callNumbers - 1);
+  const nothingYet = { patterns: [], calls: [], lastCall, timerAt: 0 };
   const joined: Joined = {
     phase: "joined",
     session,
