@@ -53,6 +53,18 @@ test("a subscription that is there already has the same id; after UNSUBSCRIBED n
   expect(await ada.rest()).toEqual([]);
 });
 
+test("a worker that dies behind a flush of onUnsubscribe: the subscription has ended, and the client is told so", async () => {
+  const app = await start({ onUnsubscribe: ({ conn }) => conn.flush() });
+  const [ada, bob] = (await join(app, 2)) as [WireSession, WireSession];
+  for (const options of [{}, { match: "prefix" }]) {
+    const [, , id] = await ada.ask(type.SUBSCRIBE, options, topic);
+    app.crashNext("after flush");
+    expect((await ada.ask(type.UNSUBSCRIBE, id))[0]).toBe(type.UNSUBSCRIBED);
+  }
+  await bob.ask(type.PUBLISH, { acknowledge: true }, topic);
+  expect(await ada.rest()).toEqual([]);
+});
+
 test("patterns: an event comes once for each subscription that it matches, with its topic", async () => {
   const app = await start();
   const [ada, bob] = (await join(app, 2)) as [WireSession, WireSession];

@@ -123,9 +123,12 @@ export function unsubscribe(session: WampSession, [, request, subscription]: Mes
   const { conn, scope, hooks } = session;
   const found = [...subscriptionsOf(session)].find(({ match, topic }) => routerId(scope, match, topic) === subscription);
   if (found === undefined) return routerError("wamp.error.no_such_subscription");
-  conn.unsubscribe(found.name);
-  if ([...subscriptionsOf(session)].every(({ match }) => match === "exact")) conn.unsubscribe(topics.publications(scope));
-  return after(hooks.onUnsubscribe?.(session, found.topic), () => [type.UNSUBSCRIBED, request]);
+  // The hook comes first: what it flushes may have another worker do all of this again.
+  return after(hooks.onUnsubscribe?.(session, found.topic), () => {
+    conn.unsubscribe(found.name);
+    if ([...subscriptionsOf(session)].every(({ match }) => match === "exact")) conn.unsubscribe(topics.publications(scope));
+    return [type.UNSUBSCRIBED, request];
+  });
 }
 
 /** EVENT: something was published. "Publishing and Events". Sends it for each subscription that it matches. @param onlyPatterns the others have got it. */
