@@ -49,6 +49,6 @@ function check(specifier, url, parentUrl) {
   const what =
     name === undefined
       ? `Cannot find module '${specifier}' in this release: it lies outside of the clone, which releases are made of`
-      : `Cannot find package '${name}' in this release: it holds no devDependencies (npm install ${name})`;
+      : `Cannot find package '${name}' in this release: it holds no devDependencies (npm install --save-prod ${name})`;
   throw new Error(`${what} imported from ${parentUrl === undefined ? "" : fileURLToPath(parentUrl)}`);
 }

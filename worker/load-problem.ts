@@ -1,11 +1,15 @@
 // What is wrong with a handler module, and where: finds file and line in what tsx, esbuild and Node throw. All three tell
 // it in the text of the error or of its stack, and nowhere else.
 
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { thrownMessage } from "../process/thrown.ts";
 import { type ErrorCode, isCodedError } from "../protocol/errors.ts";
+
+/** A worker that is to be ready waits for it. */
+const checkMs = 5_000;
 
 export interface Problem {
   /** Relative to the clone. */
@@ -53,12 +57,24 @@ interface Place {
  */
 export function problemOf(thrown: unknown, file: string, grounds: Grounds): Problem {
   const { text = messageOf(thrown), ...place } = placeOf(thrown, grounds) ?? { file };
+  const advice = adviceOn(text);
   return {
     ...place,
     file: relative(grounds.root, place.file),
     code: isCodedError(thrown) ? thrown.code : "handler.load",
-    text: text.replaceAll(grounds.root + sep, ""),
+    text: (advice ?? text).replaceAll(grounds.root + sep, ""),
   };
+}
+
+/** Instead of Node's words, whose advice does not help here: `.cjs` is not served. */
+function adviceOn(text: string): string | undefined {
+  const [, commonJs] = /(require|module|exports|__dirname|__filename) is not defined in ES module scope/.exec(text) ?? [];
+  if (commonJs === "require") return 'require is not defined, as handlers are ES modules: import fs from "node:fs", say';
+  if (commonJs === "module" || commonJs === "exports")
+    return `${commonJs} is not defined, as handlers are ES modules: export default defineHandler({ … })`;
+  if (commonJs !== undefined) return `${commonJs} is not defined, as handlers are ES modules: use import.meta.${commonJs.slice(2)}`;
+  const [, missing] = /^Cannot find package '(.+)'$/.exec(text) ?? [];
+  return missing === undefined ? undefined : `${text} (npm install --save-prod ${missing})`;
 }
 
 /** The first line of a file that holds a text, from 1; undefined where none does. */
@@ -76,7 +92,13 @@ function messageOf(thrown: unknown): string {
 
 function placeOf(thrown: unknown, grounds: Grounds): Place | undefined {
   if (!(thrown instanceof Error)) return undefined;
-  return transformPlace(thrown.message) ?? importPlace(thrown) ?? linkPlace(thrown.stack ?? "") ?? framePlace(thrown.stack ?? "", grounds);
+  return (
+    transformPlace(thrown.message) ??
+    lexerPlace(thrown.message) ??
+    importPlace(thrown) ??
+    linkPlace(thrown.stack ?? "") ??
+    framePlace(thrown.stack ?? "", grounds)
+  );
 }
 
 // esbuild, through tsx: "Transform failed with 1 error:\n/a/b.ts:3:12: ERROR: Expected …". Its columns count from 0.
@@ -85,6 +107,16 @@ function transformPlace(message: string): Place | undefined {
   if (found === null) return undefined;
   const [, file = "", line, column, text = ""] = found;
   return { file: resolve(file), line: Number(line), column: Number(column) + 1, text };
+}
+
+// tsx, of JavaScript: "Parse error /a/b.js:1:1", which is neither the place nor what is wrong. Node says both.
+function lexerPlace(message: string): Place | undefined {
+  const [, file] = /^Parse error (\/.+):\d+:\d+$/.exec(message) ?? [];
+  if (file === undefined) return undefined;
+  const { stderr } = spawnSync(process.execPath, ["--check", file], { encoding: "utf8", timeout: checkMs });
+  const [, line] = /:(\d+)\n/.exec(stderr ?? "") ?? [];
+  const [text] = /^\w*Error: .*$/m.exec(stderr ?? "") ?? [];
+  return { file, ...(line !== undefined && { line: Number(line) }), ...(text !== undefined && { text }) };
 }
 
 // Node's resolver: "Cannot find package 'x' imported from /a/b.ts"; confinement-hook.mjs adds why.

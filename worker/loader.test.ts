@@ -184,9 +184,24 @@ describe("a problem names file and line:", () => {
     });
     const prefix = folder.slice(clone.length + 1);
     expect(await problems()).toEqual([
-      "a.ts:2: handler.load: Cannot find package 'no-such-package'",
+      "a.ts:2: handler.load: Cannot find package 'no-such-package' (npm install --save-prod no-such-package)",
       `b.ts:3: handler.load: Cannot find module '${prefix}/gone.ts'`,
       "c.ts:1: handler.load: SyntaxError: The requested module './_c.ts' does not provide an export named 'gone'",
+    ]);
+  });
+
+  test("JavaScript that cannot be read, and CommonJS", async () => {
+    write({
+      "a.js": 'import "node:fs";\n\nconst a = 1;\nsyntax error here(\n',
+      "b.js": 'const answer = 1;\nconst fs = require("node:fs");',
+      "c.js": "\nmodule.exports = {};",
+      "d.js": "\nprocess.chdir(__dirname);",
+    });
+    expect(await problems()).toEqual([
+      expect.stringMatching(/^a\.js:4: handler\.load: SyntaxError: Unexpected identifier/),
+      'b.js:2: handler.load: require is not defined, as handlers are ES modules: import fs from "node:fs", say',
+      "c.js:2: handler.load: module is not defined, as handlers are ES modules: export default defineHandler({ … })",
+      "d.js:2: handler.load: __dirname is not defined, as handlers are ES modules: use import.meta.dirname",
     ]);
   });
 

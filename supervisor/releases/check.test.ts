@@ -88,7 +88,7 @@ describe("a release is refused, with file and line, for", () => {
     await clone.write("worker/handlers/b.ts", `import x from "./_lib.ts";\n${handler("/b")}`);
     await clone.write("worker/handlers/_lib.ts", `\nexport { default } from "toolkit";\n`);
     await clone.write("worker/handlers/c.ts", `// @ts-ignore\nimport x from "${outside}";\n${handler("/c")}`);
-    const refused = "it holds no devDependencies (npm install toolkit)";
+    const refused = "it holds no devDependencies (npm install --save-prod toolkit)";
     expect((await problems()).sort()).toEqual([
       `worker/handlers/_lib.ts:2: handler.load: Cannot find package 'toolkit' in this release: ${refused}`,
       `worker/handlers/a.ts:2: handler.load: Cannot find package 'toolkit' in this release: ${refused}`,
@@ -100,7 +100,7 @@ describe("a release is refused, with file and line, for", () => {
   test("an import of a development package that the release holds for another one", async () => {
     await clone.write("worker/handlers/a.ts", 'import { WebSocket } from "ws";\nexport default WebSocket;\n');
     expect(await problems()).toEqual([
-      "worker/handlers/a.ts:1: handler.load: Cannot find package 'ws' in this release: it holds no devDependencies (npm install ws)",
+      "worker/handlers/a.ts:1: handler.load: Cannot find package 'ws' in this release: it holds no devDependencies (npm install --save-prod ws)",
     ]);
   });
 

@@ -47,6 +47,9 @@ export default defineHandler({
     } catch (error) {
       conn.send(error.message);
     }
+    const refused = new Error("not authorized");
+    refused.data = { code: 1 };
+    conn.send(String(refused.data.code));
   },
 });
 `,
@@ -117,6 +120,14 @@ export default defineHandler({
       expect.stringMatching(/^worker\/handlers\/wrong\.js:10: Argument of type 'string' is not assignable to parameter of type 'number'/),
     ]);
   });
+});
+
+test("an import of a package that is not installed says how to install it; one of a file does not", () => {
+  const missing = (name: string) => `a.ts(1,1): error TS2307: Cannot find module '${name}' or its corresponding type declarations.\n`;
+  const texts = ["lodash", "@scope/name/part", "./lib.ts", "node:sf", "#lib"].flatMap((name) => parseDiagnostics(missing(name)));
+  const advice = texts.map(({ text }) => /\(npm .*\)$/.exec(text)?.[0]);
+  const none = undefined;
+  expect(advice).toEqual(["(npm install --save-prod lodash)", "(npm install --save-prod @scope/name)", none, none, none]);
 });
 
 test("a compiler's error goes on over lines that start with a blank", () => {

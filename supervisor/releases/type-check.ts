@@ -1,6 +1,7 @@
 // Does the code of a release fit together? TypeScript is checked as strictly as the clone has it. JavaScript is checked for what
 // is wrong whatever its author may have meant, and never for annotations, which it cannot have.
 
+import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join, normalize } from "node:path";
 import { missingTypes } from "../../scripts/setup/packages.mjs";
@@ -28,6 +29,9 @@ const loose = {
 const annotationCodes = /^TS(?:7\d{3}|2698):/;
 /** What JSON.parse has returned, say: only an annotation could tell what it is. */
 const untyped = /'(?:unknown|never|\{\})'/;
+const unknownProperty = /^TS(?:2339|2551): Property '([\w$]+)' does not exist/;
+/** Not a path, nor one of Node's own. */
+const missingPackage = /^TS2307: Cannot find module '((?:@[^/']+\/)?[^./#'][^/:']*)(?:\/[^']*)?'/;
 
 /** @throws the signal's reason. */
 export async function checkTypes(options: CheckOptions): Promise<ReleaseProblem[]> {
@@ -44,7 +48,10 @@ export async function checkTypes(options: CheckOptions): Promise<ReleaseProblem[
   const isUsers = (file: string) => isUsersJavaScript(file, options);
   if (files.some(isUsers))
     checks.push(
-      compile("javascript", loose, options).then((problems) => mistakesInJavaScript(problems.filter(({ file }) => isUsers(file)))),
+      compile("javascript", loose, options).then((problems) => {
+        const ofUsers = problems.filter(({ file }) => isUsers(file));
+        return mistakesInJavaScript(ofUsers, (file) => readFileSync(join(options.folder, file), "utf8"));
+      }),
     );
   const problems = (await Promise.all(checks)).flat();
   return [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()];
@@ -58,8 +65,17 @@ function isUsersJavaScript(file: string, folders: HandlerFolders): boolean {
   return javaScript.test(file) && !ours.has(file) && !isForBrowsers;
 }
 
-function mistakesInJavaScript(problems: readonly ReleaseProblem[]): ReleaseProblem[] {
-  return problems.filter(({ text }) => !annotationCodes.test(text) && !untyped.test(text));
+function mistakesInJavaScript(problems: readonly ReleaseProblem[], read: (file: string) => string): ReleaseProblem[] {
+  return problems.filter(({ file, text }) => {
+    if (annotationCodes.test(text) || untyped.test(text)) return false;
+    const [, property] = unknownProperty.exec(text) ?? [];
+    return property === undefined || !isAssigned(property, read(file));
+  });
+}
+
+/** In JavaScript, that is how a property is made: `error.data = …`. */
+function isAssigned(property: string, text: string): boolean {
+  return [...text.matchAll(/\.([\w$]+)\s*=(?![=>])/g)].some(([, assigned]) => assigned === property);
 }
 
 async function compile(name: string, compilerOptions: Readonly<Record<string, boolean>>, options: CheckOptions): Promise<ReleaseProblem[]> {
@@ -94,7 +110,9 @@ export function parseDiagnostics(output: string): ReleaseProblem[] {
   const problems: ReleaseProblem[] = [];
   for (const found of output.matchAll(/^(?:(\S.*?)\((\d+),\d+\): )?error (TS\d+): (.*(?:\n[ \t].*)*)/gm)) {
     const [, file = "tsconfig.json", line, code, text] = found;
-    problems.push({ file, ...(line !== undefined && { line: Number(line) }), text: `${code}: ${text}` });
+    const [, missing] = missingPackage.exec(`${code}: ${text}`) ?? [];
+    const advice = missing === undefined ? "" : ` (npm install --save-prod ${missing})`;
+    problems.push({ file, ...(line !== undefined && { line: Number(line) }), text: `${code}: ${text}${advice}` });
   }
   return problems;
 }
