@@ -349,7 +349,8 @@ test("the session meta API tells who is there, who comes and who goes; who may e
   expect((await ada.ask(type.CALL, {}, "wamp.session.count", ["anonymous"]))[4]).toBe("wamp.error.invalid_argument");
   expect((await ada.ask(type.CALL, {}, "wamp.session.list", [null]))[3]).toEqual([[ada.id, bob.id]]);
   expect((await ada.ask(type.CALL, {}, "wamp.session.get", [bob.id]))[3]).toEqual([expect.objectContaining({ session: bob.id })]);
-  expect((await ada.ask(type.CALL, {}, "wamp.session.get", [1]))[4]).toBe("wamp.error.no_such_session");
+  for (const nobody of [[1], ["eve"], [null], []])
+    expect((await ada.ask(type.CALL, {}, "wamp.session.get", nobody))[4]).toBe("wamp.error.no_such_session");
   expect((await ada.ask(type.CALL, {}, "wamp.session.kill", [bob.id], { message: "enough" }))[0]).toBe(type.RESULT);
   expect(await bob.next()).toEqual([type.GOODBYE, { message: "enough" }, "wamp.close.killed"]);
   expect((await ada.next())[4]).toEqual([bob.id, expect.any(String), "anonymous"]);

@@ -47,7 +47,7 @@ function callMeta(session: WampSession, call: Invocable): Answer {
 async function answerMeta(session: WampSession, { procedure, args: [first], kwargs }: Invocable): Promise<unknown> {
   const { conn, scope } = session;
   if (procedure === "wamp.session.count" || procedure === "wamp.session.list") {
-    if (!Array.isArray(first ?? [])) return routerError("wamp.error.invalid_argument", "the first argument is a list of authroles");
+    if (!Array.isArray(first ?? [])) return routerError("wamp.error.invalid_argument");
     const authroles = Array.isArray(first) ? new Set(first) : undefined;
     if (authroles !== undefined && authroles.size > listLimit) return tooMany;
     const members = await conn.members<Dict>(topics.sessions(scope));
@@ -55,8 +55,7 @@ async function answerMeta(session: WampSession, { procedure, args: [first], kwar
     return procedure === "wamp.session.list" ? ids : ids.length;
   }
   if (procedure !== "wamp.session.get" && procedure !== "wamp.session.kill") return routerError("wamp.error.no_such_procedure");
-  if (!isId(first)) return routerError("wamp.error.invalid_argument");
-  const [found] = (await sessionsOf(session, [first as number])).map(({ info }) => info);
+  const [found] = (await sessionsOf(session, isId(first) ? [first as number] : [])).map(({ info }) => info);
   const isGet = procedure === "wamp.session.get";
   if (found === undefined || (!isGet && first === session.id)) return routerError("wamp.error.no_such_session");
   if (isGet) return found;

@@ -19,7 +19,7 @@ export class WampError extends Error {
 
 const texts = {
   "wamp.error.invalid_uri": "a URI has at most 160 bytes, no spaces, no # and no empty component, and does not begin with wamp.",
-  "wamp.error.invalid_argument": "the first argument has to be the id of a session",
+  "wamp.error.invalid_argument": "the first argument has to be a list of authroles",
   "wamp.error.not_authorized": "the handler does not let this session do that",
   "wamp.error.no_such_procedure":
     "nobody serves it in this realm now: check its name, and whether its callee is connected and has registered it",
