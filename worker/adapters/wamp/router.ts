@@ -109,24 +109,12 @@ export class Router {
 
   /** A message of a client in a session: a request has an answer, or ERROR. */
   private dispatch(session: WampSession, message: AnyMessage): Done {
-    const [code, request] = message as readonly [number, number];
-    const failed = (error: unknown) => {
-      if (notRequests.includes(code)) throw error;
-      const known = refusalOf(error);
-      if (known === undefined) throw new RequestFailed(message, error);
-      const failure = new RequestFailed(message, known);
-      // Thrown, since what it has done so far is not to happen; and no release is to blame.
-      throw new CodedError("message.invalid", `${failure.message}: ${(error as Error).message}`, { cause: failure });
-    };
-    const answered = (answer: Awaited<Answer>) => {
-      if (answer instanceof WampError) session.sendError(code, request, answer);
-      else if (answer) session.send(answer);
-    };
     try {
       const answer = this.answer(session, message);
-      return answer instanceof Promise ? answer.then(answered).catch(failed) : answered(answer);
+      if (!(answer instanceof Promise)) return reply(session, message, answer);
+      return answer.then((settled) => reply(session, message, settled)).catch((error) => fail(message, error));
     } catch (error) {
-      failed(error);
+      fail(message, error);
     }
   }
 
@@ -157,6 +145,21 @@ export class Router {
         violate(session.conn, `a client in a session does not send message type ${message[0]}`);
     }
   }
+}
+
+function reply(session: WampSession, [of, request]: AnyMessage, answer: Awaited<Answer>): void {
+  if (answer instanceof WampError) session.sendError(of, request as number, answer);
+  else if (answer) session.send(answer);
+}
+
+/** @throws what a message has failed with, as onError is to see it. */
+function fail(message: AnyMessage, error: unknown): never {
+  if (notRequests.includes(message[0])) throw error;
+  const known = refusalOf(error);
+  if (known === undefined) throw new RequestFailed(message, error);
+  const failure = new RequestFailed(message, known);
+  // Thrown, since what it has done so far is not to happen; and no release is to blame.
+  throw new CodedError("message.invalid", `${failure.message}: ${(error as Error).message}`, { cause: failure });
 }
 
 /** "Publish ERROR": to a client, one for a publication that wants no acknowledgement is a protocol violation. */

@@ -118,8 +118,8 @@ export class Dealer {
     const progress = options.receive_progress === true && { receive_progress: true };
     const details = { ...caller, ...(match !== "exact" && { procedure }), ...progress, ...passedThrough(options) };
     const request = beginInvocation(session, invocation, options.receive_progress === true);
-    const send = () => session.send([type.INVOCATION, request, routerId(session.scope, match, registered), details, ...payload]);
-    if (fits(send)) return;
+    const registration = routerId(session.scope, match, registered);
+    if (fits(() => session.send([type.INVOCATION, request, registration, details, ...payload]))) return;
     endInvocation(session, invocation);
     tellCaller(session, tooLargeFor(session, invocation));
   }
@@ -175,13 +175,13 @@ function tooLargeFor({ id: from }: WampSession, invocation: number): ToCaller {
 
 /** RESULT or ERROR, for CALL. */
 function answerCall(session: WampSession, request: number, message: Extract<ToCaller, { kind: "yield" | "error" }>): void {
-  const refuse = (uri: RouterErrorUri) => session.sendError(type.CALL, request, routerError(uri));
-  const send = () => {
+  const isSent = fits(() => {
     if (message.kind === "error") session.sendError(type.CALL, request, message, message.details);
+    else if (session.state.takesPassthru === false && isPassthru(message.options))
+      session.sendError(type.CALL, request, routerError(notSupported));
     else session.send([type.RESULT, request, passedThrough(message.options), ...message.payload]);
-  };
-  if (message.kind === "yield" && session.state.takesPassthru === false && isPassthru(message.options)) refuse(notSupported);
-  else if (!fits(send)) refuse(tooLarge);
+  });
+  if (!isSent) session.sendError(type.CALL, request, routerError(tooLarge));
 }
 
 /** @param mode of the INTERRUPT for its callee; undefined: that one has ended it, or is gone. */

@@ -137,7 +137,10 @@ export class Registrations {
 function keep<Value>(map: Map<string, Value>, key: string, value: Value): void {
   map.delete(key);
   map.set(key, value);
-  for (const oldest of map.keys()) if (map.size > knownLimit) map.delete(oldest);
+  for (const oldest of map.keys()) {
+    if (map.size <= knownLimit) return;
+    map.delete(oldest);
+  }
 }
 
 function keepPatterns(session: WampSession, patterns: readonly RegisteredPattern[]): void {

@@ -55,7 +55,7 @@ export function decode(message: Message, serializer: Serializer): unknown {
   if (message.isBinary !== (serializer === "msgpack")) throw new NotDecodable(`${serializer} is not in frames of this kind`);
   try {
     const isJson = serializer === "json";
-    return converted(isJson ? message.json() : readMsgpack(message.bytes()), isJson ? fromJson : asItIs, clientDepth);
+    return converted(isJson ? message.json() : unpack(message.bytes()), isJson ? fromJson : asItIs, clientDepth);
   } catch (error) {
     throw new NotDecodable((error as Error).message);
   }
@@ -65,13 +65,11 @@ export function pack(value: unknown): Uint8Array {
   return packr.pack(converted(value, toMsgpack));
 }
 
-/** @throws where it is no MessagePack, or has extensions. */
+/**
+ * msgpackr reads extensions with the code of whoever in this process has any, and none of it is made for what a client may send.
+ * @throws where it is no MessagePack, or has extensions.
+ */
 export function unpack(bytes: Uint8Array): unknown {
-  return converted(readMsgpack(bytes), asItIs);
-}
-
-/** msgpackr reads extensions with the code of whoever in this process has any, and none of it is made for what a client may send. */
-function readMsgpack(bytes: Uint8Array): unknown {
   const { buffer, byteOffset, length } = bytes;
   const view = new DataView(buffer, byteOffset, length);
   for (let at = 0; at < length; ) {
@@ -99,16 +97,29 @@ function lengthAt(view: DataView, at: number, bytes: number): number {
 function converted(value: unknown, leaf: (value: unknown) => unknown, levels = depthLimit): unknown {
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return leaf(value);
   if (levels === 0) throw new RangeError("nested too deeply");
-  if (!Array.isArray(value) && !isPlain(Object.getPrototypeOf(value))) return leaf(value);
+  if (Array.isArray(value)) return convertedList(value, leaf, levels - 1);
+  if (!isPlain(Object.getPrototypeOf(value))) return leaf(value);
   const parts = value as Record<string, unknown>;
   let copy: Record<string, unknown> | undefined;
   for (const key of Object.keys(parts)) {
     const made = converted(parts[key], leaf, levels - 1);
     if (made === parts[key]) continue;
-    copy ??= (Array.isArray(value) ? [...value] : { ...value }) as Record<string, unknown>;
+    copy ??= { ...parts };
     copy[key] = made;
   }
   return copy ?? value;
+}
+
+/** The same of a list: its keys would be texts. */
+function convertedList(list: readonly unknown[], leaf: (value: unknown) => unknown, levels: number): unknown {
+  let copy: unknown[] | undefined;
+  for (let index = 0; index < list.length; index++) {
+    const made = converted(list[index], leaf, levels);
+    if (made === list[index]) continue;
+    copy ??= [...list];
+    copy[index] = made;
+  }
+  return copy ?? list;
 }
 
 function isPlain(prototype: unknown): boolean {

@@ -59,7 +59,12 @@ export type AnyMessage = { [Name in MessageName]: MessageOf<Name> }[MessageName]
 export const type = Object.fromEntries(Object.entries(definitions).map(([name, [code]]) => [name, code])) as {
   readonly [Name in MessageName]: Definitions[Name][0];
 };
-const formats = new Map<unknown, string>(Object.values(definitions).map(([code, format]) => [code, format]));
+const formats = new Map<unknown, ReturnType<typeof formatOf>>(Object.values(definitions).map(([code, text]) => [code, formatOf(text)]));
+
+function formatOf(text: string) {
+  const elements = text.split(" ").filter((element) => element !== "…");
+  return { text, hasPayload: text.endsWith("…"), elements: elements.map((element) => element.split("|") as [name: string, kind: string]) };
+}
 
 const isText = (value: unknown) => typeof value === "string";
 const isListOf = (is: (value: unknown) => boolean) => (value: unknown) => Array.isArray(value) && value.every(is);
@@ -88,17 +93,14 @@ const kindOf = new Map(Object.entries(attributes).flatMap(([kind, names]) => nam
 /** @returns what is wrong with it, in words; undefined where it is a message of WAMP. "Protocol Errors" */
 export function violationOf(message: unknown): string | undefined {
   if (!Array.isArray(message) || message.length === 0) return "a message is a list that begins with its type";
-  const definition = formats.get(message[0]);
-  if (definition === undefined)
-    return `there is no message type ${Number.isInteger(message[0]) ? message[0] : "that is not a whole number"}`;
-  const elements = definition.split(" ");
-  const hasPayload = elements.at(-1) === "…";
-  const required = elements.length - Number(hasPayload);
+  const format = formats.get(message[0]);
+  if (format === undefined) return `there is no message type ${Number.isInteger(message[0]) ? message[0] : "that is not a whole number"}`;
+  const { text, elements, hasPayload } = format;
+  const required = elements.length;
   const given = message.length - 1;
-  if (given < required || given > required + (hasPayload ? 2 : 0))
-    return `message type ${message[0]} is ${definition}, not ${given} elements`;
+  if (given < required || given > required + (hasPayload ? 2 : 0)) return `message type ${message[0]} is ${text}, not ${given} elements`;
   for (let index = 0; index < required; index++) {
-    const [name, kind = ""] = (elements[index] as string).split("|");
+    const [name, kind] = elements[index] as (typeof elements)[number];
     if (kinds[kind]?.(message[index + 1]) !== true) return `${name} is of kind ${kind}`;
     const wrong = kind === "dict" ? attributeViolation(message[index + 1], message[0] === type.HELLO) : undefined;
     if (wrong !== undefined) return wrong;
