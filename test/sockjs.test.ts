@@ -85,7 +85,7 @@ test("a raw WebSocket hears what the others hear, without frames, also after a d
   expect(await raw.closes()).toEqual({ code: 3000, reason: "Go away!" });
 });
 
-test("messages of one frame count one by one for the limit of the handler", async () => {
+test("messages of one frame count one by one for the limit of the handler; a page that may not connect is logged", async () => {
   system = await TestSystem.start({ handlers: "sockjs" });
   const client = await TestClient.open(`${system.url}/few/000/abcdefgh/websocket`);
   client.send(JSON.stringify(Array.from({ length: 10 }, String)));
@@ -93,6 +93,11 @@ test("messages of one frame count one by one for the limit of the handler", asyn
   client.send('["one more"]');
   expect(await client.closes()).toEqual({ code: 1008, reason: "rate.sent" });
   expect(client.received).toHaveLength(11);
+  // By its first request already, a page that may not connect leaves a trace.
+  expect((await fetch(`${http()}/few/info`, { headers: { origin: "https://a.example" } })).status).toBe(403);
+  const [worker] = system.live("worker");
+  await worker?.says("request.origin");
+  expect(worker?.logged("request.origin")).toMatchObject([{ route: "/few", fault: expect.stringContaining("https://a.example") }]);
 });
 
 test("htmlfile: a message cannot end the script that it is written into", async () => {

@@ -13,11 +13,11 @@ import { SparseLog } from "../process/sparse-log.ts";
 import { thrownText } from "../process/thrown.ts";
 import { isCodedError } from "../protocol/errors.ts";
 import { subjectsOf } from "../protocol/subjects.ts";
-import { onWarning } from "./auth/warnings.ts";
 import { checkPayload, liveSettings, parseWorkerConfig, type WorkerConfig } from "./config.ts";
 import { confine } from "./confinement.ts";
 import { loadHandlers, loadingTimeMs } from "./loader.ts";
 import { RecentErrors } from "./recent-errors.ts";
+import { onWarning } from "./warnings.ts";
 import { Worker } from "./worker.ts";
 
 /** @param env Its settings. @throws {CodedError}, {HandlersError} where it cannot start. */
@@ -52,7 +52,7 @@ export async function run(env: NodeJS.ProcessEnv): Promise<void> {
   process.on("SIGHUP", () => void reload?.run());
   // A promise that a handler let go of: its turn has committed without it, and no other connection is concerned.
   process.on("unhandledRejection", (error) => sparseLog.error({}, { err: error }, "a promise that no handler awaited was rejected"));
-  onWarning(({ text, error }) => sparseLog.warn({ code: "auth.unavailable" }, { err: error }, text));
+  onWarning((kind, about, text) => sparseLog.warn(kind, about, text));
   process.on("uncaughtException", (error) => {
     // A timer that used its turn's conn: it throws before it does anything, so that is no reason to end what others wait for.
     if (isCodedError(error, "turn.over")) return sparseLog.error({ code: error.code }, { err: error }, "a conn was used after its turn");

@@ -1,8 +1,8 @@
 import { createLocalJWKSet, type JWTVerifyGetKey } from "jose";
 import { beforeEach, expect, test } from "vitest";
+import { onWarning, type Warning } from "../warnings.ts";
 import { KeptKeys } from "./kept-keys.ts";
 import { testIssuer } from "./testing.ts";
-import { type AuthWarning, onWarning } from "./warnings.ts";
 
 const rereadMs = 600_000;
 const pauseMs = 30_000;
@@ -10,8 +10,8 @@ const keepMs = 4 * 3_600_000;
 const issuer = await testIssuer({ issuer: "i", audience: "a" });
 const next = await testIssuer({ issuer: "i", audience: "a" });
 
-const warnings: AuthWarning[] = [];
-onWarning((warning) => warnings.push(warning));
+const warnings: Warning[] = [];
+onWarning((...warning) => warnings.push(warning));
 
 let nowMs: number;
 let reads: number;
@@ -73,7 +73,7 @@ test("while they cannot be read, those that are known stay good, nobody reads mo
   }
   expect(reads).toBe(12);
   const text = "the keys for tokens (keys.example.com) cannot be read: those read before are good for 4 h after that";
-  expect(warnings).toEqual([{ text, error: new Error("away") }]);
+  expect(warnings).toEqual([[{ code: "auth.unavailable" }, { err: new Error("away") }, text]]);
 });
 
 test("nobody waits for an attempt that follows a failed one", async () => {

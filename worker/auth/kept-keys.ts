@@ -2,8 +2,8 @@
 // not among them. While they cannot be read, those that are known stay good for a bounded time, and no client waits for them.
 
 import { errors, type JWTVerifyGetKey } from "jose";
+import { warn } from "../warnings.ts";
 import { unavailable } from "./identity.ts";
-import { warn } from "./warnings.ts";
 
 export interface KeySource {
   /** For people: a URL or a file. */
@@ -86,7 +86,8 @@ export class KeptKeys {
 
   private warn(error: unknown): void {
     const { name, keepMs } = this.source;
-    warn(`the keys for tokens (${name}) cannot be read: those read before are good for ${keepMs / 3_600_000} h after that`, error);
+    const text = `the keys for tokens (${name}) cannot be read: those read before are good for ${keepMs / 3_600_000} h after that`;
+    warn({ code: "auth.unavailable" }, { err: error }, text);
   }
 
   private unavailable(): Error {

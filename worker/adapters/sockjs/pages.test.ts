@@ -2,7 +2,11 @@
 
 import { expect, test } from "vitest";
 import { testHandler } from "../../testing.ts";
+import { onWarning, type Warning } from "../../warnings.ts";
 import { type SockJsOptions, sockjs, sockjsGreeting } from "./sockjs.ts";
+
+const warnings: Warning[] = [];
+onWarning((...warning) => warnings.push(warning));
 
 function served(options: Omit<SockJsOptions<"/echo", undefined, undefined>, "path"> = {}) {
   return testHandler(sockjs({ path: "/echo", origins: ["*"], ...options }));
@@ -61,6 +65,29 @@ test.each([
     expect(response.status).toBe(403);
     expect(response.headers.get("access-control-allow-origin")).toBeNull();
   }
+});
+
+test.each([
+  [
+    "https://evil.example",
+    undefined,
+    "Origin is https://evil.example, allowed is localhost, the Host header, as the handler has no origins; if that is a page of yours, name its origin and the server's own there: HOSTS is not asked here",
+  ],
+  ["null", undefined, "Origin is null, allowed is localhost, the Host header, as the handler has no origins"],
+  ["https://evil.example", ["https://a.example"], "Origin is https://evil.example, allowed is https://a.example (origins of this handler)"],
+  ["https://evil.example", [], "Origin is https://evil.example, allowed is none (origins of this handler)"],
+])("a page of %s that may not where origins are %j is told why, and so is the log", async (origin, origins, fault) => {
+  const app = await testHandler(sockjs({ path: "/echo", ...(origins && { origins }) }));
+  warnings.length = 0;
+  const response = await app.request("/echo/info", { headers: { origin } });
+  expect(await response.text()).toBe(`request.origin: ${fault}\n`);
+  expect(warnings).toEqual([[{ code: "request.origin", route: "/echo" }, { fault }, "refused with 403"]]);
+});
+
+test("an origin is shown, but not at any length", async () => {
+  const app = await served({ origins: [] });
+  const response = await app.request("/echo/info", { headers: { origin: `https://${"x".repeat(10_000)}` } });
+  expect((await response.text()).length).toBeLessThan(1_000);
 });
 
 test("a page that sends no Origin is known by its Referer", async () => {

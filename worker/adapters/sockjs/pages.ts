@@ -2,7 +2,7 @@
 
 import { createHash, randomInt } from "node:crypto";
 import { parseCookie } from "cookie";
-import { isOfWeb, isSameOrigin, matchesOrigin, parseOrigin } from "../../adapter.ts";
+import { pageFault, warn } from "../../adapter.ts";
 
 type Headers = Readonly<Record<string, string>>;
 
@@ -27,6 +27,12 @@ export function refused(message: string, headers: Headers = {}, status = 500): R
   return new Response(`${message}\n`, { status, headers: { ...headers, ...text } });
 }
 
+/** A page learns only that it could not connect, so it is logged as well. @param route the handler's path. */
+export function refusedPage(fault: string, route: string): Response {
+  warn({ code: "request.origin", route }, { fault }, "refused with 403");
+  return refused(`request.origin: ${fault}`, {}, 403);
+}
+
 /** "In such case it's very important to disallow any caching." */
 export const notCached = { "cache-control": "no-store, no-cache, no-transform, must-revalidate, max-age=0" };
 
@@ -37,14 +43,15 @@ function cachedForAYear(): Record<string, string> {
 /**
  * Cross-origin resource sharing, for pages of origins that may connect: what they send has their visitors' cookies.
  * @param origins as the handler's; undefined: pages of our own host alone.
- * @returns undefined where a page asks that may not. A page whose request tells no Origin, as that of a script element, is known by its Referer.
+ * @returns a text where a page asks that may not: which one, what is allowed, and what decides it. A page whose request tells no Origin, as that of a script element, is known by its Referer.
  */
-export function corsHeaders({ headers, url }: Request, origins: readonly string[] | undefined): Record<string, string> | undefined {
+export function corsHeaders({ headers, url }: Request, origins: readonly string[] | undefined): Record<string, string> | string {
   const [origin, site] = [headers.get("origin"), headers.get("sec-fetch-site") ?? "none"];
   const isElsewhere = site === "cross-site" || site === "same-site";
   const page = origin ?? (isElsewhere ? (/^https?:\/\/[^/]+/.exec(headers.get("referer") ?? "")?.[0] ?? "null") : undefined);
   if (page === undefined) return { "access-control-allow-origin": "*", vary: "origin" };
-  if (!isAllowed(page, url, origins)) return undefined;
+  const fault = pageFault(page, { origins, host: new URL(url).host });
+  if (fault !== undefined) return fault;
   if (origin === null) return { vary: "origin" };
   const asked = headers.get("access-control-request-headers");
   return {
@@ -53,14 +60,6 @@ export function corsHeaders({ headers, url }: Request, origins: readonly string[
     vary: "origin",
     ...(asked && { "access-control-allow-headers": asked }),
   };
-}
-
-// The scheme is no part of a host: a proxy that speaks TLS to browsers need not speak it to us.
-function isAllowed(page: string, url: string, origins: readonly string[] | undefined): boolean {
-  if (origins !== undefined) return origins.some((pattern) => matchesOrigin(pattern, page));
-  const theirs = parseOrigin(page);
-  const ours = theirs && parseOrigin(`${theirs.scheme}//${new URL(url).host}`);
-  return theirs !== undefined && ours !== undefined && isOfWeb(theirs) && isSameOrigin(theirs, ours);
 }
 
 /** The answer to a page that asks what it may do: "OPTIONS". @param allow "OPTIONS, POST" */

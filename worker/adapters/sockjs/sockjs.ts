@@ -8,7 +8,7 @@ import { longestSessionMs, receiveBytes } from "../../session.ts";
 import { checkCount, checkNames } from "../options.ts";
 import { appOf, isClosing, isRaw, turnOf, withConnection } from "./connection.ts";
 import { heartbeatFrame, messagesOfFrame, openFrame, parseMessages, TextMessage } from "./frames.ts";
-import { corsHeaders, greeting, iframe, iframePath, info, notFound, refused, sessionCookie, wrongMethod } from "./pages.ts";
+import { corsHeaders, greeting, iframe, iframePath, info, notFound, refused, refusedPage, sessionCookie, wrongMethod } from "./pages.ts";
 import { answerSession } from "./transports.ts";
 
 /** In one frame of a WebSocket, unless the handler's `limits.messages` lets fewer come at once. sockjs-client sends one. */
@@ -122,7 +122,7 @@ export function sockjs<
       const [, session = "", transport = rest] = sessionPath.exec(rest) ?? [];
       if (transport === "websocket" && websocket) return isGet ? refused("Not a valid websocket request", {}, 400) : wrongMethod("GET");
       const cors = corsHeaders(request, origins);
-      if (cors === undefined) return refused("pages of this origin may not connect", {}, 403);
+      if (typeof cors === "string") return refusedPage(cors, path);
       if (rest === "info") return info(request, { websocket, cookie_needed: jsessionid }, cors);
       return answerSession(request, context, {
         transport,
