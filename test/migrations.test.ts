@@ -192,6 +192,7 @@ class Expected {
 const app: App = {
   release: "",
   workerId: "",
+  messageBytes: 99,
   publish: () => Promise.reject(new Error("no app")),
   send: () => Promise.reject(new Error("no app")),
   oneTime: { put: () => Promise.reject(new Error("no app")), take: () => Promise.reject(new Error("no app")) },
@@ -224,7 +225,15 @@ class Scene {
     this.releases.push(first);
     this.gateway = new InMemoryGateway(
       first,
-      { effectsBytes: 2 ** 20, stateBytes: 2 ** 14, topicsPerConnection: 1, timersPerConnection: 1, turnTimeoutMs: 1, expireGraceMs: 1 },
+      {
+        effectsBytes: 2 ** 20,
+        stateBytes: 2 ** 14,
+        topicsPerConnection: 1,
+        timersPerConnection: 1,
+        messageBytes: 99,
+        turnTimeoutMs: 1,
+        expireGraceMs: 1,
+      },
       () => app,
     );
   }

@@ -22,9 +22,9 @@ class Client {
   readonly disconnects: string[] = [];
   private readonly signal = new Signal();
 
-  constructor(name: string, transports: string[]) {
+  constructor(name: string, transports: string[], path = "/work/") {
     const url = system.url.replace("ws:", "http:");
-    this.socket = io(url, { path: "/work/", transports, forceNew: true, auth: { name }, reconnectionDelay: 10 });
+    this.socket = io(url, { path, transports, forceNew: true, auth: { name }, reconnectionDelay: 10 });
     clients.push(this);
     this.socket.onAny((...event: unknown[]) => {
       this.events.push(event);
@@ -190,6 +190,19 @@ test("a session that is a WebSocket now takes no second one; of one whose client
   const unanswered = async () => /^thinstate_heartbeats_unanswered_total 1$/m.test(await (await fetch(metrics)).text());
   await expect.poll(unanswered, { timeout: patienceMs }).toBe(true);
   expect((await poll(silent)).status).toBe(400);
+});
+
+test("what a client of long-polling has to say at once arrives, also where maxHttpBufferSize is above MESSAGE_BYTES", async () => {
+  system = await TestSystem.start({ handlers: "socket-io" });
+  const client = new Client("ada", ["polling"], "/socket.io/");
+  await client.gets("auth");
+  const numbers = Array.from({ length: 60 }, (_, number) => number);
+  const text = "x".repeat(5_000);
+  const answers = await Promise.all(numbers.map((number) => client.socket.emitWithAck("message-with-ack", number, text)));
+  expect(answers).toEqual(numbers);
+  expect(client.disconnects).toEqual([]);
+  const warning = "maxHttpBufferSize is 1000000, and MESSAGE_BYTES 262144";
+  expect(system.live("worker")[0]?.output).toContain(warning);
 });
 
 test("a deploy waits for the attachments of a packet that are under way", async () => {

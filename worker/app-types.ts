@@ -11,6 +11,8 @@ import type { HistoryEntry, PublishOptions, Sendable } from "./message-types.ts"
 export interface App {
   readonly release: string;
   readonly workerId: string;
+  /** MESSAGE_BYTES, as it is now: what one message of a client may have, or the body of a request. */
+  readonly messageBytes: number;
   /** Kept in NATS' JetStream, for what worker/auth/tickets.ts is made of. */
   readonly oneTime: OneTimeStore;
   /** With `keep`, it resolves when it is stored. @throws {CodedError} "history.unavailable", "history.tooMany" */

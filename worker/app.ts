@@ -21,6 +21,8 @@ export interface AppClientOptions {
   readonly workerId: string;
   readonly commands: GatewayCommands;
   readonly oneTime: OneTimeStore;
+  /** Read each time: they may change. */
+  readonly limits: { readonly messageBytes: number };
   /** Of the task whose app this is. */
   readonly pass?: TaskPass;
 }
@@ -30,6 +32,7 @@ export class AppClient implements App {
   readonly workerId: string;
   readonly oneTime: OneTimeStore;
   private readonly commands: GatewayCommands;
+  private readonly limits: AppClientOptions["limits"];
   private readonly pass: TaskPass | undefined;
 
   constructor(options: AppClientOptions) {
@@ -37,7 +40,12 @@ export class AppClient implements App {
     this.workerId = options.workerId;
     this.oneTime = options.oneTime;
     this.commands = options.commands;
+    this.limits = options.limits;
     this.pass = options.pass;
+  }
+
+  get messageBytes(): number {
+    return this.limits.messageBytes;
   }
 
   async publish(topic: string, data: Sendable, { except = [], keep }: Pick<PublishOptions, "except" | "keep"> = {}): Promise<void> {

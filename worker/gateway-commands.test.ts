@@ -122,7 +122,14 @@ test("a silent gateway is told what all are told, as far as its link has credit;
 test("a task's message has its fence also where it is left to a silent gateway", async () => {
   fallSilent("b");
   const pass: TaskPass = { fence: ["a.ts t", 7], check: () => undefined, over: () => new CodedError("task.over", "over") };
-  const app = new AppClient({ release: "1", workerId: "w", commands, oneTime: new InMemoryOneTimeStore(() => 0), pass });
+  const app = new AppClient({
+    release: "1",
+    workerId: "w",
+    commands,
+    oneTime: new InMemoryOneTimeStore(() => 0),
+    limits: { messageBytes: 99 },
+    pass,
+  });
   const sending = app.sendToUser("ada", "hi");
   for (const id of ["a", "c"]) answer(id, 2);
   expect([await sending, numbersOf("b").length]).toEqual([4, 1]);

@@ -220,6 +220,7 @@ export class TestApp<State = unknown> {
     return {
       release,
       workerId: "test",
+      messageBytes: this.limits.messageBytes,
       oneTime: this.oneTime,
       publish: async (topic, data, options) => this.gateway.publish(topic, frameOf(data), options),
       history: async (topic, { last }) => this.gateway.history.seen(topic, last),
@@ -263,6 +264,7 @@ function defaultLimits(): Limits {
     stateBytes: config.STATE_BYTES,
     topicsPerConnection: config.TOPICS_PER_CONNECTION,
     timersPerConnection: config.TIMERS_PER_CONNECTION,
+    messageBytes: config.MESSAGE_BYTES,
     turnTimeoutMs: config.TURN_TIMEOUT_MS,
     expireGraceMs: usualExpireGraceMs,
   };

@@ -146,7 +146,8 @@ export class Worker {
       hub,
     });
     const { commands } = this;
-    const appClient = new AppClient({ workerId: id, release: config.RELEASE, commands, oneTime: options.oneTime });
+    const appOptions = { workerId: id, release: config.RELEASE, commands, oneTime: options.oneTime, limits };
+    const appClient = new AppClient(appOptions);
     this.exclusive = new ExclusiveRunner({
       isBusy: ({ pin }) =>
         this.turns.waiting > 0 ||
@@ -207,7 +208,7 @@ export class Worker {
       }),
       store: options.taskStore,
       now,
-      app: (pass) => new AppClient({ workerId: id, release: config.RELEASE, commands, oneTime: options.oneTime, pass }),
+      app: (pass) => new AppClient({ ...appOptions, pass }),
       gateways: () => this.gateways.ids,
       tell: (gateway, fence) => commands.run(gateway, { kind: "fence", fence }),
       confirmed: () => commands.confirmed(),

@@ -30,6 +30,7 @@ export interface TestRelease {
 }
 
 export type TestLimits = TurnsOptions["limits"] & {
+  readonly messageBytes: number;
   /** How long a client may take to show something new, once onExpire has asked for it. */
   readonly expireGraceMs: number;
 };

@@ -20,6 +20,7 @@ export const state = type<Count>({ count: 0 });
 const notHere: App = {
   release: "1",
   workerId: "bench",
+  messageBytes: 99,
   oneTime: { put: () => Promise.reject(new Error("no NATS")), take: () => Promise.reject(new Error("no NATS")) },
   publish: () => Promise.reject(new Error("no gateway")),
   send: () => Promise.reject(new Error("no gateway")),

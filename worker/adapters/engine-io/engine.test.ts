@@ -1,9 +1,13 @@
 import { expect, test } from "vitest";
 import { defineHandler, type } from "../../handler.ts";
-import { testHandler } from "../../testing.ts";
+import { type TestLimits, testHandler } from "../../testing.ts";
+import { onWarning, type Warning } from "../../warnings.ts";
 import { engineHooks } from "./engine.ts";
 
-function echo(heard: unknown[] = []) {
+const warnings: Warning[] = [];
+onWarning((...warning) => warnings.push(warning));
+
+function echo(heard: unknown[] = [], limits: TestLimits = {}) {
   const hooks = engineHooks<{ sid?: string }>(
     { maxHttpBufferSize: 100 },
     {
@@ -17,7 +21,7 @@ function echo(heard: unknown[] = []) {
       },
     },
   );
-  return testHandler(defineHandler({ path: "/engine.io/*", state: type<{ sid?: string }>({}), ...hooks }));
+  return testHandler(defineHandler({ path: "/engine.io/*", state: type<{ sid?: string }>({}), ...hooks }), limits);
 }
 
 const url = "/engine.io/?EIO=4&transport=websocket";
@@ -44,6 +48,19 @@ test("a body of long-polling has at most maxHttpBufferSize bytes", async () => {
   expect(await app.session(address, post(`4${"a".repeat(99)}`))).toMatchObject({ kind: "deliver" });
   const refused = await app.request(address, post(`4${"a".repeat(100)}`));
   expect([refused.status, await refused.text()]).toEqual([413, ""]);
+});
+
+test("clients are told no more than the gateway takes, and the log that maxHttpBufferSize is above it", async () => {
+  const maxPayload = async (messageBytes: number) => {
+    const client = await (await echo([], { messageBytes })).connect(url);
+    return (JSON.parse(String(client.frames[0]).slice(1)) as { maxPayload: number }).maxPayload;
+  };
+  expect(await maxPayload(100)).toBe(100);
+  expect(warnings).toEqual([]);
+  expect(await maxPayload(99)).toBe(99);
+  const text =
+    "maxHttpBufferSize is 100, and MESSAGE_BYTES 99: clients are told that they may send 99 bytes. Set MESSAGE_BYTES=100, too, or lower maxHttpBufferSize";
+  expect(warnings).toEqual([[{}, {}, text]]);
 });
 
 test("a client without binary frames sends bytes as base64", async () => {

@@ -3,8 +3,8 @@
 
 import { randomBytes } from "node:crypto";
 import { inspect } from "node:util";
-import { CodedError, checkEvery } from "../../adapter.ts";
-import type { Closing, Connection, Message, Turn, UpgradeRequest, Welcome } from "../../handler.ts";
+import { CodedError, checkEvery, warn } from "../../adapter.ts";
+import type { App, Closing, Connection, Message, Turn, UpgradeRequest, Welcome } from "../../handler.ts";
 import { longestSessionMs, receiveBytes } from "../../session.ts";
 import { checkCount } from "../options.ts";
 import { binaryOf, isLonger, packetType, transportErrorCode } from "./packet.ts";
@@ -15,7 +15,7 @@ export interface EngineOptions {
   readonly pingInterval?: number;
   /** How long a client may take for its pong: 20,000. */
   readonly pingTimeout?: number;
-  /** What a message, or a body of long-polling, may have in bytes: 262,144; no more than the setting MESSAGE_BYTES. */
+  /** What a message, or a body of long-polling, may have in bytes: 262,144. Clients are told no more than the setting MESSAGE_BYTES. */
   readonly maxHttpBufferSize?: number;
   /** Pages of other sites that may use it. Missing: the handler's `origins`. */
   readonly cors?: {
@@ -84,6 +84,11 @@ export function engineHooks<State extends EngineState>(
       cors: { origins: origins ?? [], credentials: cors?.credentials === true },
       admit: async (request) => user.onUpgrade?.(request),
     }),
+    onStart({ messageBytes }: App): Settled {
+      if (maxHttpBufferSize <= messageBytes) return;
+      const text = `maxHttpBufferSize is ${maxHttpBufferSize}, and MESSAGE_BYTES ${messageBytes}: clients are told that they may send ${messageBytes} bytes. Set MESSAGE_BYTES=${maxHttpBufferSize}, too, or lower maxHttpBufferSize`;
+      warn({}, {}, text);
+    },
     onUpgrade(request: UpgradeRequest) {
       const { query } = request;
       if (query.get("EIO") !== "4") return refusal("version");
@@ -102,7 +107,8 @@ export function engineHooks<State extends EngineState>(
         upgrades: sid === undefined ? [] : ["websocket"],
         pingInterval,
         pingTimeout,
-        maxPayload: maxHttpBufferSize,
+        // By it, clients fill bodies of long-polling: the gateway refuses those above MESSAGE_BYTES.
+        maxPayload: Math.min(maxHttpBufferSize, turn.app.messageBytes),
       };
       conn.send(packetType.open + JSON.stringify(handshake));
       const beat = { every: pingInterval, send: packetType.ping, expect: packetType.pong, within: Math.max(1, pingTimeout - lateMs) };

@@ -169,6 +169,7 @@ export function socketIo<Data = Record<string, unknown>>(options: SocketIoOption
     state: type<SessionState>({ sockets: {} }),
     onStart(app, context) {
       outlet.app = app;
+      hooks.onStart(app);
       return onStart?.(app, context);
     },
     onPublish: (conn, topic, message, turn) => visit(conn, turn, ordered, { topic, order: message.json() as Order }),
