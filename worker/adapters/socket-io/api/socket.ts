@@ -254,7 +254,7 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
   private expectAck(callback: string): number {
     const { timeoutMs } = this;
     const state = this.state();
-    state.acks[++state.lastAck] = timeoutMs === undefined ? { callback } : { callback, at: Date.now() + timeoutMs };
+    state.acks[++state.lastAck] = timeoutMs === undefined ? { callback } : { callback, at: Math.ceil(Date.now() + timeoutMs) };
     // The oldest is given up: its client does not answer.
     if (Object.keys(state.acks).length > ackLimit) delete state.acks[Object.keys(state.acks)[0] ?? ""];
     if (timeoutMs !== undefined) this.client.awaitAcks(this.turn());
