@@ -32,14 +32,16 @@ export function pageFault(origin: string, { origins, hosts, host }: Allowed): st
     return `${came}, allowed ${areOf(hosts)} ${hosts.join(", ")} (HOSTS)`;
   }
   if (page !== undefined && isOfHost(page, host)) return undefined;
-  const isOurs = page !== undefined && isOfWeb(page) ? "; if that is a page of yours, " : undefined;
+  const isSite = page !== undefined && isOfWeb(page);
   const allowed = `${came}, allowed is ${quoted(host)}, the Host header, as`;
   if (hosts === undefined) {
-    return `${allowed} the handler has no origins${isOurs ? `${isOurs}name its origin and the server's own there: HOSTS is not asked here` : ""}`;
+    const advice = "; if that is a page of yours, name its origin and the server's own there: HOSTS is not asked here";
+    return `${allowed} the handler has no origins${isSite ? advice : ""}`;
   }
-  const named = isOurs && quoted(new URL(origin).host);
-  const advice = `have the proxy pass Host on, or set HOSTS=${named}; SockJS and long-polling need origins of the handler instead`;
-  return `${allowed} HOSTS is not set${isOurs ? `${isOurs}${advice}` : ""}`;
+  if (!isSite) return `${allowed} HOSTS is not set`;
+  const named = quoted(new URL(origin).host);
+  const advice = `if that is this site, have the proxy pass Host on, or set HOSTS=${named}; if it is another one, name it in the handler's origins`;
+  return `${allowed} HOSTS is not set; ${advice}`;
 }
 
 // With the origin's scheme, so that its usual port may be left out on either side.

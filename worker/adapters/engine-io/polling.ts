@@ -1,7 +1,7 @@
 // Engine.IO's other transport, HTTP long-polling: a GET receives the packets that wait, a POST sends some.
 // Source: engine.io-protocol v4, "HTTP long-polling".
 
-import { matchesOrigin, upgradeRequestOfHttp } from "../../adapter.ts";
+import { matchesOrigin, pageFault, upgradeRequestOfHttp, warn } from "../../adapter.ts";
 import type { RequestContext, UpgradeRequest, Welcome } from "../../handler.ts";
 import { deliverMessages, openSession, type Receive, receiveFrames, type SessionAnswer } from "../../session.ts";
 import { withHeaders } from "../response-headers.ts";
@@ -9,6 +9,10 @@ import { binaryOf, isLonger, packetType, transportErrorCode } from "./packet.ts"
 
 /** Between two packets of a body. Source: "Packet encoding". */
 const separator = "\x1e";
+
+const allowOrigin = "access-control-allow-origin";
+/** What a client sent is shown up to here. */
+const shownCharacters = 256;
 
 /** Engine.IO's own refusals. */
 const refusals = {
@@ -45,7 +49,8 @@ export function refusal(why: keyof typeof refusals): Response {
 export function pollingHook({ maxBytes, idleMs, cors: allowed, newSid, initial, admit }: PollingOptions) {
   return async (request: Request, context: RequestContext): Promise<Response | SessionAnswer> => {
     const { searchParams: query } = new URL(request.url);
-    const cors = corsHeaders(request.headers.get("origin"), allowed);
+    const origin = request.headers.get("origin");
+    const cors = corsHeaders(origin, allowed);
     const head = { ...cors, "content-type": "text/plain; charset=UTF-8", "cache-control": "no-store" };
     const refused = (why: keyof typeof refusals) => withHeaders(refusal(why), cors);
     const json = { ...head, "content-type": "application/json" };
@@ -66,6 +71,7 @@ export function pollingHook({ maxBytes, idleMs, cors: allowed, newSid, initial, 
     };
     if (key === null) {
       if (request.method !== "GET") return refused("method");
+      if (origin !== null && cors[allowOrigin] === undefined) warnOfPage(origin, new URL(request.url));
       const welcome = await admit(upgradeRequestOfHttp(request, context));
       if (welcome instanceof Response) return withHeaders(welcome, cors);
       const sid = newSid();
@@ -96,7 +102,17 @@ function corsHeaders(origin: string | null, { origins, credentials }: Cors): Rec
   const vary = isAny ? undefined : { vary: "Origin" };
   if (!isAny && (origin === null || !origins.some((pattern) => matchesOrigin(pattern, origin)))) return { ...vary };
   const cookies = credentials ? { "access-control-allow-credentials": "true" } : undefined;
-  return { "access-control-allow-origin": isAny ? "*" : `${origin}`, ...vary, ...cookies };
+  return { [allowOrigin]: isAny ? "*" : `${origin}`, ...vary, ...cookies };
+}
+
+/** Of another site: its browser asks all the same, and does not tell it what the answer says. It knows no more than `xhr poll error`. */
+function warnOfPage(origin: string, { host, pathname }: URL): void {
+  if (pageFault(origin, { host }) === undefined) return;
+  const shown = origin.slice(0, shownCharacters);
+  // A page of a file has the origin `null`, which no list names.
+  const advice = `cors: { origin: "${shown === "null" ? "*" : shown}" }`;
+  const text = "a page of another site cannot read what it polls (xhr poll error): if it may, name its origin in the handler's options";
+  warn({}, { origin: shown, path: pathname, advice }, text);
 }
 
 function preflightHeaders({ headers }: Request): Record<string, string> {
