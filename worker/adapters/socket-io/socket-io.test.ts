@@ -203,6 +203,7 @@ test("a callback is called once, by name; one that is too late gets an error", a
       // Three halves of what a round trip took, say.
       socket.on("ask in time", () => socket.timeout(1_000.5).emit("question", answered));
       socket.on("closure", () => socket.emit("question", () => undefined));
+      socket.on("wait", async (ack) => ack(await socket.emitWithAck("question")));
     });
   });
   const ada = await client();
@@ -213,7 +214,12 @@ test("a callback is called once, by name; one that is too late gets an error", a
   await ada.send('432["yes"]');
   expect(events(ada)).toEqual(['421["question"]', '42["heard","yes"]', '422["question"]', '42["heard",null,"yes"]']);
   await ada.send('42["closure"]');
-  expect([ada.closed?.code, ada.errors[0]?.message]).toEqual([1011, expect.stringContaining("socket.callback(name, …)")]);
+  expect(ada.closed?.code).toBe(1011);
+  const bob = await client();
+  await bob.send('42["wait"]');
+  const advice =
+    'const answered = socket.callback("answered", (…) => …) in the listener of "connection", and then socket.emit("question", …, answered)';
+  for (const { errors } of [ada, bob]) expect(errors[0]?.message).toContain(advice);
 });
 
 test("what is begun when listeners are registered again emits, once that turn is over", async () => {
@@ -466,7 +472,7 @@ test("a socket knows who onUpgrade said that it is; io.sockets is the main names
 });
 
 test("what is a listener's own is over in a timer, which a worker survives: see run.ts", async () => {
-  const codes: unknown[] = [];
+  const thrown: unknown[] = [];
   const { client } = await serve((io) => {
     io.on("connection", (socket) => {
       socket.on("later", () => {
@@ -475,7 +481,7 @@ test("what is a listener's own is over in a timer, which a worker survives: see 
             try {
               use();
             } catch (error) {
-              codes.push((error as { code?: string }).code);
+              thrown.push(error);
             }
           }
         });
@@ -483,7 +489,8 @@ test("what is a listener's own is over in a timer, which a worker survives: see 
     });
   });
   await (await client()).send('42["later"]');
-  await expect.poll(() => codes).toEqual(["turn.over", "turn.over"]);
+  const over = { code: "turn.over", message: expect.stringContaining("before you set it, and emit with io.to(socket.id).emit(…)") };
+  await expect.poll(() => thrown).toMatchObject([over, over]);
 });
 
 const missing = new URL("none.js", import.meta.url).href;

@@ -16,6 +16,11 @@ export type Listener = Parameters<EventEmitter["on"]>[1];
 /** How many callbacks of a socket are waited for. They are in the state. */
 const ackLimit = 32;
 
+/** What to write in the place of a function that would be lost. */
+function namedCallback(event: string): string {
+  return `const answered = socket.callback("answered", (…) => …) in the listener of "connection", and then socket.emit("${event}", …, answered)`;
+}
+
 /** What a client has told when it connected; `issued` in ms since 1970. */
 export interface Handshake extends Pick<SocketState, "auth" | "issued"> {
   readonly query: Readonly<Record<string, string>>;
@@ -138,7 +143,7 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
     checkEventName(event);
     const last = args.at(-1);
     if (typeof last === "function")
-      throw new TypeError(`the callback of ${event} would be lost with this worker: use socket.callback(name, …)`);
+      throw new TypeError(`the callback of ${event} would be lost with this worker: give it a name, ${namedCallback(event)}`);
     if (currentTurn()?.isRerun) return true;
     if (last instanceof NamedCallback) this.packet(packetType.event, [event, ...args.slice(0, -1)], this.expectAck(last.name));
     else if (this.place.outlet.keep === undefined) this.packet(packetType.event, [event, ...args]);
@@ -148,7 +153,9 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
 
   /** Turns run one at a time: one that waited for the client's next message would never see it. */
   emitWithAck(event: string): never {
-    throw new TypeError(`a turn cannot wait for the answer to ${event}, which is a later turn: use socket.callback(name, …)`);
+    throw new TypeError(
+      `a turn cannot wait for the answer to ${event}, which is a later turn: have it call a listener, ${namedCallback(event)}`,
+    );
   }
 
   join(rooms: Rooms): void {
@@ -272,7 +279,10 @@ export class Socket<Data = Record<string, unknown>> extends EventEmitter {
   private turn(): RunningTurn {
     const turn = currentTurn();
     if (turn?.conn.id === this.client.id) return turn;
-    throw new CodedError("turn.over", "data, rooms and callbacks of a socket are of its listeners, until what these wait for has settled");
+    throw new CodedError(
+      "turn.over",
+      "socket.data, socket.rooms and callbacks are of the listeners of their own socket, until these are over: take what a timer needs of them before you set it, and emit with io.to(socket.id).emit(…) in it",
+    );
   }
 
   private state(): SocketState {
