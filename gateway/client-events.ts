@@ -2,16 +2,16 @@
 
 import type { Logger } from "pino";
 import { gatewaySweepMs } from "../process/gateway-timeout.ts";
-import { SparseLog } from "../process/sparse-log.ts";
+import { type Kind, SparseLog } from "../process/sparse-log.ts";
 import { connectionId } from "../protocol/connection-id.ts";
 import { type ErrorCode, errorTable } from "../protocol/errors.ts";
 import type { IdentityBody } from "../protocol/records.ts";
 import type { Admission } from "./admission.ts";
-import { isClientFault, isReleaseFault } from "./client-fault.ts";
+import { isClientFault, isReleaseFault, tooLargeText } from "./client-fault.ts";
 import { identified, whyUnnamed } from "./client-identity.ts";
 import { settingsOf } from "./client-limit-settings.ts";
 import { ClientLimits } from "./client-limits.ts";
-import { Connection, type Guest, type Socket } from "./connection.ts";
+import { about, Connection, type Guest, type Socket } from "./connection.ts";
 import { poisonOf } from "./crash-attribution.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { Expiries } from "./expiry.ts";
@@ -167,10 +167,8 @@ export class ClientEvents {
   receive(connection: Connection, message: Uint8Array, isBinary: boolean, isCounted = false): void {
     this.unfinished.heard(connection);
     if (!isCounted && connection.meter?.message(message.length) === false) return this.break(connection, "rate.sent");
-    if (message.length > this.options.settings.config.MESSAGE_BYTES) {
-      this.counters.tooLarge++;
-      return this.break(connection, "message.tooLarge");
-    }
+    const limitBytes = this.options.settings.config.MESSAGE_BYTES;
+    if (message.length > limitBytes) return this.tooLarge(connection, message.length, limitBytes);
     if (connection.heartbeat !== undefined && this.heartbeats.heard(connection, message, isBinary)) return;
     this.safely(connection, () => this.options.dispatcher.received(connection, message, isBinary));
   }
@@ -192,8 +190,14 @@ export class ClientEvents {
   }
 
   /** It is closed or cut off for what its client has sent. */
-  faulted({ meter }: Pick<Guest, "meter">): void {
+  private faulted({ meter }: Pick<Guest, "meter">): void {
     if (meter !== undefined) this.limits.failed(meter.address);
+  }
+
+  /** The same, with no close code that would tell. @param why Of a few. */
+  wasCutOff(connection: Guest, why: Kind): void {
+    this.faulted(connection);
+    this.sparseLog.warn({ ...why, route: connection.route }, { ...about(connection), ip: connection.ip }, "connection cut off");
   }
 
   /** @param isSlow It was closed since it read too slowly. */
@@ -201,8 +205,11 @@ export class ClientEvents {
     if (isSlow) {
       this.counters.slowConsumers++;
       const limitBytes = this.options.settings.config.BACKPRESSURE_BYTES;
-      const { route } = connection;
-      this.sparseLog.warn({ route }, { ...about(connection), limitBytes }, "slow consumer: connection closed (BACKPRESSURE_BYTES)");
+      this.sparseLog.warn(
+        { route: connection.route },
+        { ...about(connection), limitBytes },
+        "slow consumer: connection closed (BACKPRESSURE_BYTES)",
+      );
     }
     try {
       if (connection.meter !== undefined) this.limits.close(connection.meter);
@@ -222,15 +229,22 @@ export class ClientEvents {
     }
   }
 
-  /** Closes it for an error. Its close comes back through `closed`. */
-  break(connection: Guest, code: ErrorCode): void {
+  /** Its client has sent a message of so many bytes. */
+  tooLarge(connection: Guest, bytes: number, limitBytes: number): void {
+    this.counters.tooLarge++;
+    this.break(connection, "message.tooLarge", { fault: tooLargeText("the message", bytes, limitBytes) });
+  }
+
+  /** Closes it for an error. Its close comes back through `closed`. @param why For the log. */
+  break(connection: Guest, code: ErrorCode, why: object = {}): void {
     if (connection.socket === undefined) return;
     const { close } = errorTable[code];
     this.countBroken(code);
     if (isReleaseFault(code, close)) this.options.dispatcher.handover.closed(code);
     const { meter, route, ip } = connection;
     if (isClientFault(code, meter)) this.faulted(connection);
-    const passed = code === "rate.sent" && meter?.passed !== undefined ? { passed: meter.passed, limit: settingsOf(meter.passed), ip } : {};
+    const passed =
+      code === "rate.sent" && meter?.passed !== undefined ? { passed: meter.passed, limit: settingsOf(meter.passed), ip } : why;
     // Whoever stays away from his page for long enough meets that: nothing is wrong.
     if (code === "auth.expired") this.options.log.debug({ ...about(connection), code }, "connection closed");
     else this.sparseLog.warn({ code, route }, { ...about(connection), ...passed }, "connection closed");
@@ -255,11 +269,8 @@ export class ClientEvents {
 
   /** Closes one in the middle of a message: it may never read a close frame, and what it has sent is kept until it is gone. */
   private cutUnfinished(connection: Connection): void {
-    const code = "message.unfinished";
-    this.countBroken(code);
-    this.faulted(connection);
-    const { route, ip } = connection;
-    this.sparseLog.warn({ code, route }, { ...about(connection), ip }, "connection cut off");
+    this.countBroken("message.unfinished");
+    this.wasCutOff(connection, { code: "message.unfinished" });
     connection.socket?.cut();
   }
 
@@ -291,9 +302,4 @@ export class ClientEvents {
   private countBroken(code: string): void {
     this.broken[code] = (this.broken[code] ?? 0) + 1;
   }
-}
-
-/** For the log. */
-function about({ id, route, worker }: Guest): { connection: string; route: string; worker?: string; release?: string } {
-  return { connection: id, route, ...(worker && { worker: worker.id, release: worker.release }) };
 }

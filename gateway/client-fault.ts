@@ -17,3 +17,8 @@ export function isClientFault(code: ErrorCode, meter: Pick<ConnectionMeter, "exc
 export function isReleaseFault(code: string, closeCode: number): boolean {
   return closeCode === 1011 || code === "route.removed" || code === "state.incompatible";
 }
+
+/** Of a message or a body, for the log and its sender. @param bytes Missing: it came without telling. */
+export function tooLargeText(what: string, bytes: number | undefined, limitBytes: number): string {
+  return `${what} has ${bytes ?? `more than ${limitBytes}`} bytes, at most ${limitBytes} are allowed (MESSAGE_BYTES)`;
+}

@@ -181,3 +181,8 @@ export function pinBodyOf(connection: Connection): PinBody {
     ...pinnedTimers(connection),
   };
 }
+
+/** For the log. */
+export function about({ id, route, worker }: Guest): { connection: string; route: string; worker?: string; release?: string } {
+  return { connection: id, route, ...(worker && { worker: worker.id, release: worker.release }) };
+}

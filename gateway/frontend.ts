@@ -182,7 +182,7 @@ export class Frontend {
       onUpgrade: (incoming, client) => this.entrance.upgrade(clients.identified(incoming), client),
       onRequest: (incoming, client) => this.request(clients.identified(incoming), client),
       onPublish: (topic, data, isBinary) => this.sessionTopics.publish(topic, data, isBinary),
-      ...socketListeners({ connections: this.connectionEvents, onFault: (owner) => clients.faulted(owner) }),
+      ...socketListeners({ connections: this.connectionEvents, onFault: (owner, reason) => clients.wasCutOff(owner, { reason }) }),
     });
   }
 

@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 import type { SparseLog } from "../process/sparse-log.ts";
 import { type ErrorCode, errorTable } from "../protocol/errors.ts";
 import { allowedMethods } from "../protocol/http-methods.ts";
+import { tooLargeText } from "./client-fault.ts";
 import type { HandshakeFault } from "./handshake.ts";
 import type { RequestBodies } from "./request-bodies.ts";
 import type { Incoming } from "./uws/request.ts";
@@ -97,8 +98,11 @@ export class Refusals {
     this.refuse("request", client, { status: 405, code: "request.method", text, headers: [["allow", allowedMethods]], close });
   }
 
-  tooLarge(bytes: number, client: WaitingClient): void {
-    this.refuse("request", client, { status: 413, code: "request.tooLarge", close: bytes > readableBytes ? "first" : "linger" });
+  /** @param bytes Missing: it came without telling, and is not read any further. */
+  tooLarge(bytes: number | undefined, limitBytes: number, incoming: Incoming, client: WaitingClient): void {
+    const text = tooLargeText("the body", bytes, limitBytes);
+    const close = bytes === undefined ? "now" : bytes > readableBytes ? "first" : "linger";
+    this.refuseAndLog("request", incoming, client, { status: 413, code: "request.tooLarge", text, close });
   }
 
   malformed(text: string, incoming: Incoming, client: WaitingClient): void {

@@ -34,7 +34,7 @@ function pipeClient(path: string): PipeClient {
   const clients = {
     break: ({ socket }: { socket: Socket | undefined }, code: string) => socket?.end(1011, code),
     countBug: (_: unknown, error: Error) => met.push(error.message),
-    counters: { tooLarge: 0 },
+    tooLarge: none,
   };
   return new PipeClient({
     ...{ number: 1, id: "g:pipe-1", peer: "g2", link: linkFor(path), limits: { parkedMessages: 9, parkedBytes: 999 } },

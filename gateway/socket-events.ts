@@ -30,7 +30,7 @@ export type SocketOwner = Connection | PipeClient;
 export interface SocketListenersOptions {
   readonly connections: SocketEvents<Connection>;
   /** It is closed, or cut off, for what its client has sent. */
-  readonly onFault: (owner: Guest) => void;
+  readonly onFault: (owner: Guest, reason: string) => void;
 }
 
 type Listeners = Pick<Required<ServerListeners<SocketOwner>>, "onOpen" | "onMessage" | "onPing" | "onFault" | "onClose">;
@@ -57,7 +57,7 @@ export function socketListeners({ connections, onFault }: SocketListenersOptions
     onOpen: (owner, socket) => safely(owner, (events) => events.open(owner, socket)),
     onMessage: (owner, message, isBinary) => safely(owner, (events) => events.receive(owner, message, isBinary)),
     onPing: (owner, isAnswer) => safely(owner, (events) => events.pinged(owner, isAnswer)),
-    onFault: (owner) => safely(owner, () => onFault(owner)),
+    onFault: (owner, reason) => safely(owner, () => onFault(owner, reason)),
     onClose: (owner, code, reason, isSlow) => safely(owner, (events) => events.closed(owner, { code, reason, isSlow })),
   };
 }

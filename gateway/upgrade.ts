@@ -106,10 +106,14 @@ export class Upgrades<Data extends object> {
     const route = this.routeOf(incoming, client, close);
     if (route === null) return;
     const bytes = body?.bytes ?? 0;
-    if (bytes > this.options.limits.bodyBytes) return refusals.tooLarge(bytes, client);
+    const { bodyBytes } = this.options.limits;
+    if (bytes > bodyBytes) return refusals.tooLarge(bytes, bodyBytes, incoming, client);
     this.bodies.read(client, body?.bytes, {
       onWhole: (whole) => this.routeRequest(incoming, whole, client),
-      onRefused: (status, code) => refusals.refuse("request", client, { status, code, close: "now" }),
+      onRefused: (status, code) => {
+        if (code === "request.tooLarge") refusals.tooLarge(undefined, bodyBytes, incoming, client);
+        else refusals.refuse("request", client, { status, code, close: "now" });
+      },
     });
   }
 

@@ -37,7 +37,29 @@ test("clients that are closed for an error, one after the other", async () => {
   await gateway.end();
   const lines = gateway.logged("connection closed");
   expect(lines).toHaveLength(6);
+  const fault = "the message has 1001 bytes, at most 1000 are allowed (MESSAGE_BYTES)";
+  expect(lines[0]).toMatchObject({ route: "/echo", code: "message.tooLarge", fault });
   expect(lines.at(-1)).toMatchObject({ route: "/echo", code: "message.tooLarge", leftOut: 15 });
+});
+
+test("what is too large leaves its size and the limit, over HTTP too, and where the library cuts it off", async () => {
+  const url = `${system.url.replace("ws", "http")}/gate/http`;
+  const known = await fetch(url, { method: "POST", body: "x".repeat(1001) });
+  const text = "the body has 1001 bytes, at most 1000 are allowed (MESSAGE_BYTES)";
+  expect([known.status, (await known.text()).trimEnd()]).toEqual([413, `request.tooLarge: ${text}`]);
+  const head = ["POST /gate/http HTTP/1.1", "Host: 127.0.0.1", "Transfer-Encoding: chunked", "", `3e9\r\n${"x".repeat(1001)}\r\n0\r\n`];
+  expect(await RawClient.status(system.url, head)).toBe(413);
+  const client = await TestClient.open(`${system.url}/echo`);
+  client.send("x".repeat(100_000));
+  await client.closes();
+  const [gateway] = system.live("gateway");
+  if (gateway === undefined) throw new Error("there is none");
+  await gateway.end();
+  expect(gateway.logged("request.tooLarge")).toMatchObject([
+    { path: "/gate/http", fault: text, msg: "request refused with 413" },
+    { path: "/gate/http", fault: "the body has more than 1000 bytes, at most 1000 are allowed (MESSAGE_BYTES)" },
+  ]);
+  expect(gateway.logged("connection cut off")).toMatchObject([{ route: "/echo", reason: expect.stringContaining("too big") }]);
 });
 
 test("what a page cannot see of its refusal is in the log: that nobody serves the path, or that a proxy has left out the upgrade", async () => {

@@ -39,7 +39,10 @@ function stage(limits: { parkedMessages: number; parkedBytes: number; parkedTota
   });
   const broken: string[] = [];
   const parking = new Parking({ parkedTotalBytes: 1_000_000, ...limits });
-  const clients = { break: (_: unknown, code: string) => broken.push(code), counters: { tooLarge: 0 } };
+  const clients = {
+    break: (_: unknown, code: string) => broken.push(code),
+    tooLarge: (_: unknown, bytes: number, limitBytes: number) => broken.push(`${bytes} of ${limitBytes}`),
+  };
   const client = new PipeClient({
     ...{ number: 1, id: "g:pipe-1", peer: "g2", link, body, parking, limits },
     clients: clients as unknown as PipeClientOptions["clients"],
@@ -85,7 +88,7 @@ test("what has not arrived is bounded as what is parked, in messages, bytes and 
 test("a message that is too large does not travel; nor does anything once its gateway ends", () => {
   const { client, room, broken } = stage({ parkedMessages: 9, parkedBytes: 999 });
   say(client, 101);
-  expect(broken).toEqual(["message.tooLarge"]);
+  expect(broken).toEqual(["101 of 100"]);
   client.intake = "closing";
   say(client, 1);
   expect(room.sent).toEqual([toSession.leave]);

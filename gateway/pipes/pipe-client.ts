@@ -24,7 +24,7 @@ export interface PipeClientOptions {
   readonly peer: string;
   readonly link: PeerLink;
   readonly body: PipeBody;
-  readonly clients: Pick<ClientEvents, "break" | "countBug" | "limits" | "counters">;
+  readonly clients: Pick<ClientEvents, "break" | "tooLarge" | "countBug" | "limits">;
   /** What has not reached the session's gateway takes room as what is parked. */
   readonly parking: Pick<Parking, "keepBody" | "dropBody">;
   readonly limits: { readonly parkedMessages: number; readonly parkedBytes: number };
@@ -120,10 +120,8 @@ export class PipeClient implements PipeEnd {
     const { clients, messageBytes } = this.options;
     this.followRoute();
     if (this.meter?.message(message.length) === false) return clients.break(this, "rate.sent");
-    if (message.length > messageBytes()) {
-      clients.counters.tooLarge++;
-      return clients.break(this, "message.tooLarge");
-    }
+    const limitBytes = messageBytes();
+    if (message.length > limitBytes) return clients.tooLarge(this, message.length, limitBytes);
     if (this.state === "open") this.send(message, isBinary);
   }
 

@@ -5,7 +5,7 @@ import type * as uWS from "./library.ts";
 import { headLimitBytes, type loadLibrary } from "./library.ts";
 import { headBytesOf, type Incoming, incomingOf, peerOf } from "./request.ts";
 import type { ServerListeners, ServerOptions } from "./server.ts";
-import { isClientFault, isOverLimit, type Known, ServerSocket, type SocketRoom } from "./socket.ts";
+import { clientFaultOf, isOverLimit, type Known, ServerSocket, type SocketRoom } from "./socket.ts";
 import { type Enter, UpgradingClient } from "./upgrading-client.ts";
 import { type AnswerRoom, Client } from "./waiting-client.ts";
 
@@ -149,7 +149,8 @@ export class App<Data extends object> {
           upgraded = undefined;
           return;
         }
-        if (code === 1006 && isClientFault(message)) listeners.onFault?.(socket.data);
+        const fault = code === 1006 ? clientFaultOf(message) : undefined;
+        if (fault !== undefined) listeners.onFault?.(socket.data, fault);
         listeners.onClose(socket.data, code, new Uint8Array(message).slice(), code === 1006 && socket.isSlow);
         this.connections--;
         onCount();

@@ -20,7 +20,7 @@ export interface ServerListeners<Data extends object> {
   /** A ping, which the library has answered, or a pong. @param isAnswer It is a pong to a ping that its socket was told to send. */
   onPing?(data: Data, isAnswer: boolean): void;
   /** The library cuts it off for what its client has sent; its close follows. */
-  onFault?(data: Data): void;
+  onFault?(data: Data, reason: string): void;
   /** A socket has published: to the subscribers that are no WebSockets. @param data valid during the call only. */
   onPublish?(topic: string, data: Uint8Array, isBinary: boolean): void;
   /**

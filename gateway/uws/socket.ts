@@ -134,7 +134,8 @@ const clientFaults = new Set([
   "Received invalid WebSocket frame",
 ]);
 
-/** Whether it was cut off for what its client has sent. */
-export function isClientFault(reason: ArrayBuffer): boolean {
-  return clientFaults.has(Buffer.from(reason).toString());
+/** @returns for what of its client's it was cut off, as the library says it; undefined: for nothing. */
+export function clientFaultOf(reason: ArrayBuffer): string | undefined {
+  const text = Buffer.from(reason).toString();
+  return clientFaults.has(text) ? text : undefined;
 }
