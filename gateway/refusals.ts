@@ -13,6 +13,8 @@ import type { Answer, WaitingClient } from "./uws/waiting-client.ts";
 
 /** Of a path, in the log. */
 const loggedCharacters = 200;
+/** Of those that handlers have. */
+const loggedPaths = 10;
 
 export type Kind = "upgrade" | "request";
 
@@ -41,6 +43,8 @@ export interface RefusalsOptions {
   readonly log: Logger;
   /** For what clients cause. */
   readonly sparseLog: SparseLog;
+  /** The paths that handlers have. */
+  readonly paths: () => readonly string[];
 }
 
 interface Refusal {
@@ -78,12 +82,20 @@ export class Refusals {
     kind: Kind,
     { path }: Incoming,
     client: WaitingClient,
-    { hint = "", ...refusal }: Refusal & { readonly hint?: string },
+    { hint = "", more, ...refusal }: Refusal & { readonly hint?: string; readonly more?: object },
   ): void {
     const { status, code, text = errorTable[code].text } = refusal;
-    const about = { path: path.slice(0, loggedCharacters), fault: text };
+    const about = { path: path.slice(0, loggedCharacters), fault: text, ...more };
     this.options.sparseLog.warn({ code }, about, `${kind} refused with ${status}${hint}`);
     this.refuse(kind, client, refusal);
+  }
+
+  /** No handler has its path. Which paths there are is for the log alone: a stranger has no need to know. */
+  unknown(kind: Kind, incoming: Incoming, client: WaitingClient, close?: Answer["close"]): void {
+    const paths = this.options.paths();
+    const served = paths.length > loggedPaths ? [...paths.slice(0, loggedPaths), "…"] : paths;
+    const hint = ": is it the path of a handler, and does a proxy pass it on as it came?";
+    this.refuseAndLog(kind, incoming, client, { status: 404, code: "route.unknown", close, hint, more: { served } });
   }
 
   /** Nobody answers plain HTTP there. */

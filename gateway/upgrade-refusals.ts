@@ -1,8 +1,6 @@
 // What clients are refused with that are not let in, or whose request nobody gets: a status and an error's code.
 
 export const urlTooLong = { status: 414, code: "url.tooLong" } as const;
-export const unknown = { status: 404, code: "route.unknown" } as const;
-export const unknownHint = ": is it the path of a handler, and does a proxy pass it on as it came?";
 export const full = { status: 503, code: "gateway.full" } as const;
 export const tooMany = { status: 503, code: "upgrade.tooMany" } as const;
 export const tooFast = { status: 429, code: "rate.requests" } as const;

@@ -9,6 +9,7 @@ import { gatewayLevel } from "../protocol/level.ts";
 import type { RouteHello } from "../protocol/membership.ts";
 import { packValue } from "../protocol/msgpack.ts";
 import { parseResponded, parseResponding, parseUpgraded, toWorker, type UpgradedBody } from "../protocol/records.ts";
+import { pathsOf } from "../protocol/route-table.ts";
 import { parseSession } from "../protocol/session.ts";
 import type { Admission } from "./admission.ts";
 import type { StreamedAnswer } from "./answer-streams.ts";
@@ -59,7 +60,8 @@ export class Upgrades<Data extends object> {
     this.options = options;
     const { dispatcher, now, later, limits, log, sparseLog } = options;
     this.bodies = new RequestBodies({ parking: dispatcher.parking, now, limits });
-    this.refusals = new Refusals({ bodies: this.bodies, log, sparseLog });
+    const paths = () => pathsOf(dispatcher.leastLoaded()?.table);
+    this.refusals = new Refusals({ bodies: this.bodies, log, sparseLog, paths });
     this.waiting = new ParkedClients({
       now,
       later,
@@ -124,7 +126,7 @@ export class Upgrades<Data extends object> {
   private routeUpgrade(incoming: Incoming, client: WaitingUpgrade<Data>): void {
     const match = this.options.dispatcher.route(incoming.path);
     if (match === undefined) return this.park("upgrade", client, () => this.routeUpgrade(incoming, client));
-    if (match === null) return this.refusals.refuseAndLog("upgrade", incoming, client, { ...because.unknown, hint: because.unknownHint });
+    if (match === null) return this.refusals.unknown("upgrade", incoming, client);
     const { route } = match;
     const fault = originFault(incoming, route, this.options.hosts());
     if (fault !== undefined) return this.refusals.origin("upgrade", fault, { client, route: route.path });
@@ -137,7 +139,7 @@ export class Upgrades<Data extends object> {
     const match = this.options.dispatcher.route(incoming.path);
     if (match === undefined) return undefined;
     const fault = match !== null && isOriginChecked(incoming) ? originFault(incoming, match.route, this.options.hosts()) : undefined;
-    if (match === null) this.refusals.refuse("request", client, { ...because.unknown, close });
+    if (match === null) this.refusals.unknown("request", incoming, client, close);
     else if (!match.route.answers) this.refusals.plain(client, close);
     else if (fault !== undefined) this.refusals.origin("request", fault, { client, route: match.route.path, close });
     else return match.route;

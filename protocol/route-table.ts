@@ -68,6 +68,11 @@ export function compileRoutes<Route extends { readonly path: string }>(routes: I
   return { fixed, open: open.sort((a, b) => comparePatterns(a.route.path, b.route.path)) };
 }
 
+/** The patterns of a table, if there is one: those without a parameter first. */
+export function pathsOf(table: RouteTable<{ readonly path: string }> | undefined): string[] {
+  return table === undefined ? [] : [...table.fixed.keys(), ...table.open.map(({ route }) => route.path)];
+}
+
 /**
  * The route that serves a path. Text wins over parameters and parameters over `*`, from left to right, whatever the order
  * of the routes. One `/` at the end of the path is ignored.

@@ -62,10 +62,12 @@ test("what is too large leaves its size and the limit, over HTTP too, and where 
   expect(gateway.logged("connection cut off")).toMatchObject([{ route: "/echo", reason: expect.stringContaining("too big") }]);
 });
 
-test("what a page cannot see of its refusal is in the log: that nobody serves the path, or that a proxy has left out the upgrade", async () => {
+test("what a page cannot see of its refusal is in the log: that nobody serves the path, and which there are, or that a proxy has left out the upgrade", async () => {
   expect(await refusal(`${system.url}/ws/echo`)).toMatchObject({ status: 404 });
   const head = ["GET /echo HTTP/1.1", "Host: 127.0.0.1", "Upgrade: websocket", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="];
   expect(await RawClient.status(system.url, head)).toBe(426);
+  const polled = await fetch(`${system.url.replace("ws", "http")}/sock.io/?EIO=4&transport=polling`);
+  expect([polled.status, await polled.text()]).toEqual([404, "route.unknown: no handler serves this path; answered with 404\n"]);
   const [gateway] = system.live("gateway");
   if (gateway === undefined) throw new Error("there is none");
   await gateway.end();
@@ -73,4 +75,6 @@ test("what a page cannot see of its refusal is in the log: that nobody serves th
     { code: "route.unknown", path: "/ws/echo" },
     { code: "upgrade.handshake", path: "/echo" },
   ]);
+  const [line] = gateway.logged("request refused with 404");
+  expect(line).toMatchObject({ code: "route.unknown", path: "/sock.io/", served: expect.arrayContaining(["/echo", "…"]) });
 });
