@@ -29,7 +29,7 @@ export { deriveKey } from "./session/handshake.ts";
 export { type Invocable, type WampHooks, WampResult } from "./session/hooks.ts";
 export type { WampSession } from "./session/session.ts";
 
-export interface WampOptions<Path extends string> extends Omit<HandshakeOptions, "prefix">, WampHooks {
+export interface WampOptions<Path extends string> extends Omit<HandshakeOptions, "prefix" | "path">, WampHooks {
   readonly path: Path;
   /** Handlers share their realms where they have the same; missing: the path. */
   readonly prefix?: string;
@@ -66,7 +66,7 @@ export function wamp<const Path extends string>({
   const { realms } = options;
   if (typeof realms !== "function" && (!Array.isArray(realms) || realms.length === 0))
     throw new CodedError("handler.invalid", 'WAMP wants realms: the names that clients may join, as in realms: ["realm1"]');
-  const router = new Router({ ...options, prefix });
+  const router = new Router({ ...options, prefix, path });
   return defineHandler({
     path,
     ...(origins && { origins }),

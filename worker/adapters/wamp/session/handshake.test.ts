@@ -3,10 +3,14 @@
 import { createHmac } from "node:crypto";
 import { expect, test, vi } from "vitest";
 import { testHandler } from "../../../testing.ts";
+import { onWarning, type Warning } from "../../../warnings.ts";
 import { isId, randomId } from "../messages/identifiers.ts";
 import { type Dict, type } from "../messages/messages.ts";
 import { WireSession } from "../testing/wire-session.ts";
 import { deriveKey, wamp } from "../wamp.ts";
+
+const warnings: Warning[] = [];
+onWarning((...warning) => warnings.push(warning));
 
 const roles = { subscriber: {} };
 const start = (hooks: Partial<Parameters<typeof wamp>[0]> = {}) => testHandler(wamp({ path: "/ws", realms: ["realm1"], ...hooks }));
@@ -191,6 +195,28 @@ test("realms are those that there are, and roles are told", async () => {
   for (const wrong of [{}, { unknown: {} }, { caller: true }]) {
     expect((await (await hello(app, { roles: wrong })).next())[2]).toBe("wamp.error.protocol_violation");
   }
+});
+
+test("who may not join is in the log, with what was asked for and what there is, and without a secret", async () => {
+  const authenticate = { ticket: () => undefined, wampcra: () => ({ secret: "key", authrole: "user" }) };
+  const app = await start({ realms: ["realm1", "realm2"], authenticate });
+  warnings.length = 0;
+  await hello(app, { authmethods: ["ticket"] }, "relam1");
+  await hello(app, { authmethods: ["tikcet", "x".repeat(1_000)] });
+  for (const authmethod of ["ticket", "wampcra"]) {
+    const session = await hello(app, { authmethods: [authmethod], authid: "joe" });
+    await session.send([type.AUTHENTICATE, "secret", {}]);
+  }
+  const failed = { realm: "realm1", authid: "joe" };
+  expect(warnings).toMatchObject([
+    [{ code: "wamp.error.no_such_realm", route: "/ws" }, { realm: "relam1", has: "realm1, realm2" }, "WAMP: a client may not join"],
+    [{ code: "wamp.error.no_matching_auth_method" }, { authmethods: expect.stringMatching(/^tikcet, x+$/) }, expect.anything()],
+    [{ code: "wamp.error.authentication_failed" }, { ...failed, authmethod: "ticket" }, expect.anything()],
+    [{ code: "wamp.error.authentication_failed" }, { ...failed, authmethod: "wampcra" }, expect.anything()],
+  ]);
+  const lines = JSON.stringify(warnings);
+  expect(lines).not.toMatch(/secret|key/);
+  expect(lines.length).toBeLessThan(1_200);
 });
 
 test("what a client says of itself is bounded", async () => {

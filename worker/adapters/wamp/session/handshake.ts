@@ -1,6 +1,7 @@
 // HELLO to WELCOME, or ABORT: who a client is. Source: the WAMP protocol, "Session Establishment" and "Authentication Methods".
 
 import { createHmac, pbkdf2Sync, randomBytes, randomInt, timingSafeEqual } from "node:crypto";
+import { warn } from "../../../adapter.ts";
 import { pack, unpack } from "../messages/codec.ts";
 import { isRealm, randomId } from "../messages/identifiers.ts";
 import { type Dict, isDict, type MessageOf, type } from "../messages/messages.ts";
@@ -52,6 +53,8 @@ export interface HandshakeOptions {
   readonly realms: readonly string[] | ((realm: string) => Settled<boolean>);
   readonly authenticate?: Authenticators;
   readonly prefix: string;
+  /** Of the handler: for the log. */
+  readonly path: string;
 }
 
 const everybody: Authenticators = { anonymous: () => ({ authrole: "anonymous" }) };
@@ -61,7 +64,8 @@ const usualKeyBytes = 32;
 const authidBytes = 128;
 const authextraBytes = 4_096;
 const clientRoles = ["publisher", "subscriber", "caller", "callee"];
-const refused = ["wamp.error.authentication_failed", "this client is not let in", 3000] as const;
+/** Of a list or a name, in the log. */
+const loggedCharacters = 160;
 
 const featuresOf = (names: string) => ({ features: Object.fromEntries(names.split(" ").map((name) => [name, true])) });
 const identification = "publisher_identification publisher_exclusion subscriber_blackwhite_listing";
@@ -82,16 +86,21 @@ export async function greet(conn: Conn, [, realm, details]: MessageOf<"HELLO">, 
   const { roles: offered, authmethods } = details as Record<string, never>;
   const authid = (details.authid as string | null | undefined) ?? "";
   if (!clientRoles.some((role) => isDict(offered?.[role]))) return violate(conn, `Details.roles has none of ${clientRoles.join(", ")}`);
-  if (!isRealm(realm)) return abort(conn, "wamp.error.invalid_uri", "the realm is no URI, or too long", 3000);
+  if (!isRealm(realm))
+    return refuse(conn, options, ["wamp.error.invalid_uri", "the realm is no URI, or too long"], { realm: bounded(realm) });
   const { realms, authenticate = everybody } = options;
   const isKnown = typeof realms === "function" ? await realms(realm) : realms.includes(realm);
-  if (!isKnown) return abort(conn, "wamp.error.no_such_realm", "there is no such realm", 3000);
+  if (!isKnown) {
+    const has = typeof realms === "function" ? "those that its function realms allows" : bounded(realms);
+    return refuse(conn, options, ["wamp.error.no_such_realm", "there is no such realm"], { realm, has });
+  }
   const named = (authmethods ?? []) as readonly string[];
   // An empty list says nothing, as with other routers.
   const methods = named.length > 0 ? named : ["anonymous"];
   const authmethod = methods.find((name) => Object.hasOwn(authenticate, name)) as keyof Authenticators;
   if (authmethod === undefined) {
-    return abort(conn, "wamp.error.no_matching_auth_method", `the methods are ${Object.keys(authenticate).join(", ")}`, 3000);
+    const text = `the methods are ${Object.keys(authenticate).join(", ")}`;
+    return refuse(conn, options, ["wamp.error.no_matching_auth_method", text], { realm, authmethods: bounded(methods), fault: text });
   }
   const announces = (feature: string, ...from: readonly string[]) =>
     from.some((role) => ((offered?.[role] as Dict | undefined)?.features as Dict | undefined)?.[feature] === true);
@@ -103,13 +112,14 @@ export async function greet(conn: Conn, [, realm, details]: MessageOf<"HELLO">, 
     authextra: pack(details.authextra ?? {}),
   };
   if (Buffer.byteLength(authid) > authidBytes || !authid.isWellFormed() || asked.authextra.length > authextraBytes) {
-    return abort(conn, "wamp.error.invalid_argument", `authid has at most ${authidBytes} bytes, authextra ${authextraBytes}`, 3000);
+    const text = `authid has at most ${authidBytes} bytes, authextra ${authextraBytes}`;
+    return refuse(conn, options, ["wamp.error.invalid_argument", text], { realm, fault: text });
   }
   if (authmethod === "ticket") return challenge(conn, asked, {});
   const admitted = await authenticate[authmethod]?.(helloOf(conn, asked));
-  if (!isAdmitted(admitted)) return abort(conn, ...refused);
+  if (!isAdmitted(admitted)) return letNobodyIn(conn, options, asked);
   if (authmethod !== "wampcra") return join(conn, asked, admitted, options.prefix);
-  if (!isShared(admitted)) return abort(conn, ...refused);
+  if (!isShared(admitted)) return letNobodyIn(conn, options, asked);
   const { salt, iterations = usualIterations, keylen = usualKeyBytes } = admitted;
   const { authid: shown, authrole, authprovider } = identityOf(conn, asked, admitted);
   const who = { authid: shown, authrole, authmethod, authprovider, session: asked.session };
@@ -134,7 +144,22 @@ export async function authenticated(
   const isTicket = asked.authmethod === "ticket";
   const admitted = isTicket ? await authenticate.ticket?.(hello, signature) : await authenticate.wampcra?.(hello);
   const isShown = isTicket ? isAdmitted(admitted) : isShared(admitted) && isSigned(asked.challenge, admitted.secret, signature);
-  return isShown ? join(conn, asked, admitted as Admitted, options.prefix) : abort(conn, ...refused);
+  return isShown ? join(conn, asked, admitted as Admitted, options.prefix) : letNobodyIn(conn, options, asked);
+}
+
+function letNobodyIn(conn: Conn, options: HandshakeOptions, { realm, authid, authmethod }: Asked): undefined {
+  const about = { realm, authmethod, authid: authid || conn.user || "" };
+  return refuse(conn, options, ["wamp.error.authentication_failed", "this client is not let in"], about);
+}
+
+/** ABORT tells whoever guesses as little as it may; the log tells more. @param about Bounded, and no secret. */
+function refuse(conn: Conn, { path }: HandshakeOptions, [uri, text]: readonly [string, string], about: object): undefined {
+  warn({ code: uri, route: path }, { connection: conn.id, ...about }, "WAMP: a client may not join");
+  return abort(conn, uri, text, 3000);
+}
+
+function bounded(said: string | readonly string[]): string {
+  return [said].flat().join(", ").slice(0, loggedCharacters);
 }
 
 /** What a forgotten return or a missing row makes of it lets nobody in. */
