@@ -20,7 +20,7 @@ import { NatsUnreachable } from "../supervisor/presence.ts";
 import { ReleaseError, type ReleaseStore } from "../supervisor/releases/release.ts";
 import type { Status } from "../supervisor/status.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
-import { unknownSettings } from "../supervisor/unknown-settings.ts";
+import { misspeltSettings, unknownSettings } from "../supervisor/unknown-settings.ts";
 import { clone } from "./setup/cache.mjs";
 import { visible } from "./setup/visible.mjs";
 
@@ -107,6 +107,8 @@ export async function serve({ isDev, inspectPort, onReady }: ServeOptions): Prom
 /** What SETTINGS_FILE says and the environment does not contradict. Where everything lies, other commands must find without it. */
 function environment(log: Log): NodeJS.ProcessEnv | undefined {
   const { SETTINGS_FILE, THINSTATE_DIR } = process.env;
+  const misspelt = misspeltSettings(process.env);
+  if (misspelt !== undefined) log.event("warn", `environment: ${misspelt}`);
   if (SETTINGS_FILE === undefined || SETTINGS_FILE === "") return process.env;
   const path = resolve(clone, SETTINGS_FILE);
   try {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { settingNames } from "./every-setting.ts";
-import { unknownSettings } from "./unknown-settings.ts";
+import { misspeltSettings, unknownSettings } from "./unknown-settings.ts";
 
 test("every setting is known", () => {
   const inFiles = settingNames().filter((name) => name !== "SETTINGS_FILE");
@@ -21,4 +21,15 @@ test.each([
   ["THINSTATE_DIR", "THINSTATE_DIR (only in the environment)"],
 ])("%s is named, with the setting that it may be meant to be", (name, text) => {
   expect(unknownSettings(["PORT", name])).toBe(`unknown settings: ${text}`);
+});
+
+test.each([
+  [{ WORKER: "3", PROT: "1" }, "unknown settings: WORKER (WORKERS?), PROT (PORT?)"],
+  [{ port: "1" }, "unknown settings: port (PORT?)"],
+  // Whoever has the setting as well means something else by it.
+  [{ PORTS: "80,443", PORT: "80" }, undefined],
+  [{ HOST: "::1", HOSTS: "a.example", WORKERS: "2" }, undefined],
+  [{ WORK: "3", HOME: "/root", PATH: "/bin", HOSTNAME: "a", USER: "b", THINSTATE_DIR: "/", SETTINGS_FILE: "x" }, undefined],
+])("in the environment, %j: %s", (environment, text) => {
+  expect(misspeltSettings(environment)).toBe(text);
 });

@@ -18,6 +18,21 @@ export function unknownSettings(names: readonly string[]): string | undefined {
   return `unknown settings: ${unknown.map((name) => described(name, known)).join(", ")}`;
 }
 
+/**
+ * The environment is shared with everything else: a name in it is a slip only where a single one leads to a setting that is not there.
+ * @returns "unknown settings: WORKER (WORKERS?)"; undefined where there is none.
+ */
+export function misspeltSettings(env: Readonly<Record<string, string | undefined>>): string | undefined {
+  const known = settingNames();
+  const missing = known.filter((name) => env[name] === undefined);
+  const misspelt = Object.keys(env).flatMap((name) => {
+    if (known.includes(name)) return [];
+    const meant = missing.find((other) => slipsBetween(name.toUpperCase(), other) <= 1);
+    return meant === undefined ? [] : [`${name} (${meant}?)`];
+  });
+  return misspelt.length === 0 ? undefined : `unknown settings: ${misspelt.join(", ")}`;
+}
+
 function described(name: string, known: readonly string[]): string {
   if (notInFiles.includes(name)) return `${name} (only in the environment)`;
   const [nearest] = known
