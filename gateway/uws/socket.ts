@@ -11,6 +11,8 @@ export type Known<Data> = uWS.WebSocket<object> & { socket?: ServerSocket<Data> 
 
 /** What `send` returns where too much waits already. */
 const dropped = 2;
+/** A client that answers none saves no more pongs than this, which it could send at once. */
+const mostUnanswered = 1_000;
 
 /**
  * Messages from this size on, to a client without any subscription, go straight to its socket in 20.30. Where that takes no
@@ -88,7 +90,7 @@ export class ServerSocket<Data> implements Socket {
   }
 
   ping(): void {
-    this.unanswered++;
+    this.unanswered = Math.min(this.unanswered + 1, mostUnanswered);
     this.ws.ping();
   }
 

@@ -124,10 +124,11 @@ export default defineHandler({
 
 test("an import of a package that is not installed says how to install it; one of a file does not", () => {
   const missing = (name: string) => `a.ts(1,1): error TS2307: Cannot find module '${name}' or its corresponding type declarations.\n`;
-  const texts = ["lodash", "@scope/name/part", "./lib.ts", "node:sf", "#lib"].flatMap((name) => parseDiagnostics(missing(name)));
+  const texts = ["lodash", "@scope/name/part", "./lib.ts", "node:sf", "#lib", "@/lib/db", "~/x", "fs/promisess"].flatMap((name) =>
+    parseDiagnostics(missing(name)),
+  );
   const advice = texts.map(({ text }) => /\(npm .*\)$/.exec(text)?.[0]);
-  const none = undefined;
-  expect(advice).toEqual(["(npm install --save-prod lodash)", "(npm install --save-prod @scope/name)", none, none, none]);
+  expect(advice).toEqual(["(npm install --save-prod lodash)", "(npm install --save-prod @scope/name)", ...Array(6).fill(undefined)]);
 });
 
 test("a compiler's error goes on over lines that start with a blank", () => {

@@ -3,6 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
+import { isBuiltin } from "node:module";
 import { join, normalize } from "node:path";
 import { missingTypes } from "../../scripts/setup/packages.mjs";
 import { type CheckOptions, lastWords, lateText, runCheck } from "./check-process.ts";
@@ -30,8 +31,8 @@ const annotationCodes = /^TS(?:7\d{3}|2698):/;
 /** What JSON.parse has returned, say: only an annotation could tell what it is. */
 const untyped = /'(?:unknown|never|\{\})'/;
 const unknownProperty = /^TS(?:2339|2551): Property '([\w$]+)' does not exist/;
-/** Not a path, nor one of Node's own. */
-const missingPackage = /^TS2307: Cannot find module '((?:@[^/']+\/)?[^./#'][^/:']*)(?:\/[^']*)?'/;
+/** Not a path. */
+const missingPackage = /^TS2307: Cannot find module '((?:@[\w.-]+\/)?\w[\w.-]*)(?:\/[^']*)?'/;
 
 /** @throws the signal's reason. */
 export async function checkTypes(options: CheckOptions): Promise<ReleaseProblem[]> {
@@ -50,7 +51,7 @@ export async function checkTypes(options: CheckOptions): Promise<ReleaseProblem[
     checks.push(
       compile("javascript", loose, options).then((problems) => {
         const ofUsers = problems.filter(({ file }) => isUsers(file));
-        return mistakesInJavaScript(ofUsers, (file) => readFileSync(join(options.folder, file), "utf8"));
+        return mistakesInJavaScript(ofUsers, (file) => assignedIn(readFileSync(join(options.folder, file), "utf8")));
       }),
     );
   const problems = (await Promise.all(checks)).flat();
@@ -65,17 +66,21 @@ function isUsersJavaScript(file: string, folders: HandlerFolders): boolean {
   return javaScript.test(file) && !ours.has(file) && !isForBrowsers;
 }
 
-function mistakesInJavaScript(problems: readonly ReleaseProblem[], read: (file: string) => string): ReleaseProblem[] {
+/** @param propertiesOf All that a file assigns: in JavaScript, that is how a property is made, as `error.data = …`. */
+function mistakesInJavaScript(problems: readonly ReleaseProblem[], propertiesOf: (file: string) => Set<string>): ReleaseProblem[] {
+  const known = new Map<string, Set<string>>();
   return problems.filter(({ file, text }) => {
     if (annotationCodes.test(text) || untyped.test(text)) return false;
     const [, property] = unknownProperty.exec(text) ?? [];
-    return property === undefined || !isAssigned(property, read(file));
+    if (property === undefined) return true;
+    const assigned = known.get(file) ?? propertiesOf(file);
+    known.set(file, assigned);
+    return !assigned.has(property);
   });
 }
 
-/** In JavaScript, that is how a property is made: `error.data = …`. */
-function isAssigned(property: string, text: string): boolean {
-  return [...text.matchAll(/\.([\w$]+)\s*=(?![=>])/g)].some(([, assigned]) => assigned === property);
+function assignedIn(text: string): Set<string> {
+  return new Set(Array.from(text.matchAll(/\.([\w$]+)\s*=(?![=>])/g), ([, property = ""]) => property));
 }
 
 async function compile(name: string, compilerOptions: Readonly<Record<string, boolean>>, options: CheckOptions): Promise<ReleaseProblem[]> {
@@ -111,7 +116,7 @@ export function parseDiagnostics(output: string): ReleaseProblem[] {
   for (const found of output.matchAll(/^(?:(\S.*?)\((\d+),\d+\): )?error (TS\d+): (.*(?:\n[ \t].*)*)/gm)) {
     const [, file = "tsconfig.json", line, code, text] = found;
     const [, missing] = missingPackage.exec(`${code}: ${text}`) ?? [];
-    const advice = missing === undefined ? "" : ` (npm install --save-prod ${missing})`;
+    const advice = missing === undefined || isBuiltin(missing) ? "" : ` (npm install --save-prod ${missing})`;
     problems.push({ file, ...(line !== undefined && { line: Number(line) }), text: `${code}: ${text}${advice}` });
   }
   return problems;

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { expect, test } from "vitest";
-import { draftOf } from "./stored.ts";
+import { readOnlyCopy } from "../read-only.ts";
+import { draftOf, isAsStored } from "./stored.ts";
 
 test("a draft has all that a state may have, as it is, and is another", () => {
   const state = {
@@ -17,4 +18,18 @@ test("a draft has all that a state may have, as it is, and is another", () => {
   for (const view of views) view[0] = 99;
   draft.list.push(1);
   expect([state.list.length, state.bytes[0], state.bytes[1]]).toEqual([7, Buffer.from("buffer"), Uint8Array.of(1)]);
+});
+
+test.each([
+  ["a Date", new Date(7), new Date(8)],
+  ["a Map", new Map([["a", 1]]), new Map([["a", 2]])],
+  ["a Set", new Set([1]), new Set([2])],
+  ["a Buffer", Buffer.from("a"), Buffer.from("b")],
+  ["text", "a", "b"],
+])("a draft with %s in it is as what is stored until it is changed", (_, part, other) => {
+  const stored = readOnlyCopy({ part });
+  const draft = draftOf(stored) as { part: unknown };
+  expect(isAsStored(draft, stored)).toBe(true);
+  draft.part = other;
+  expect(isAsStored(draft, stored)).toBe(false);
 });

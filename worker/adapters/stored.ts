@@ -1,5 +1,7 @@
 // What a client has sent, and a state is to hold; and what is made of a state, to be changed.
 
+import { isDeepStrictEqual } from "node:util";
+
 /** Whether it can: text with half of a surrogate pair is JSON, and has no UTF-8. */
 export function isWellFormed(value: unknown): boolean {
   if (typeof value === "string") return value.isWellFormed();
@@ -10,6 +12,11 @@ export function isWellFormed(value: unknown): boolean {
 /** No less than a state needs for it: there, a number may have nine bytes. */
 export function storedBytes(value: unknown): number {
   return Buffer.byteLength(JSON.stringify(value, (_, part) => (typeof part === "number" ? 123_456_789 : part)));
+}
+
+/** Whether a draft is still what it was made of: there, Dates, Maps and Sets are of other classes. */
+export function isAsStored(draft: unknown, stored: unknown): boolean {
+  return isDeepStrictEqual(draft, stored) || isDeepStrictEqual(draft, draftOf(stored));
 }
 
 /** A copy of a state, or of a part of it, that can be changed. structuredClone would make a Uint8Array of a Buffer. */

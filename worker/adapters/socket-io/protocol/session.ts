@@ -3,11 +3,10 @@
 
 import { randomBytes } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
-import { isDeepStrictEqual } from "node:util";
 import { after, allOf } from "../../../adapter.ts";
 import { invalid, tooLarge } from "../../engine-io/engine.ts";
 import { transportErrorCode } from "../../engine-io/packet.ts";
-import { isWellFormed, storedBytes } from "../../stored.ts";
+import { isAsStored, isWellFormed, storedBytes } from "../../stored.ts";
 import { through } from "../api/middleware.ts";
 import type { Found, Server } from "../api/namespace.ts";
 import { type Client, Socket } from "../api/socket.ts";
@@ -258,7 +257,7 @@ export class Session<Data> implements Client {
   private store({ conn, state }: RunningTurn): void {
     for (const { place } of this.sockets.values()) {
       const [before, after] = [conn.state.sockets[place.name], state.sockets[place.name]];
-      if (before === undefined || after === undefined || isDeepStrictEqual(before.data, after.data)) continue;
+      if (before === undefined || after === undefined || isAsStored(after.data, before.data)) continue;
       conn.subscribe(place.topic(), { as: memberInfo(after) });
     }
     conn.setState(state as Conn["state"]);

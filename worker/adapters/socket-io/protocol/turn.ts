@@ -1,9 +1,8 @@
 // Where `socket` and `io` say what is to happen: to the turn that the code runs in, or where there is none (a timer, a task) to `app`, at once.
 
 import { AsyncLocalStorage } from "node:async_hooks";
-import { isDeepStrictEqual } from "node:util";
 import type { App, Connection, DeepReadonly, PublishOptions, Sendable, Turn } from "../../../handler.ts";
-import { draftOf } from "../../stored.ts";
+import { draftOf, isAsStored } from "../../stored.ts";
 
 /** `conn.state`: all that has to outlive a worker. */
 export interface SessionState {
@@ -99,7 +98,7 @@ export class RunningTurn {
 
   /** Whether something of the state was changed. */
   get hasChanged(): boolean {
-    return this.draft !== undefined && !isDeepStrictEqual(this.draft, this.conn.state);
+    return this.draft !== undefined && !isAsStored(this.draft, this.conn.state);
   }
 }
 

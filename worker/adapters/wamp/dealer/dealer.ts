@@ -10,7 +10,7 @@ import { type Call, sessionsOf, type ToCaller, type ToSession, tell, tellCaller 
 import { disclosed, violate, type WampSession } from "../session/session.ts";
 import { callNumberOf, invocationId } from "../session/topics.ts";
 import { addCall, changeCall, countOpen, nextNumber, type OpenCall, openCall, openCalls, watchCall } from "./open-calls.ts";
-import { awaitedInvocation, beginInvocation, endInvocation, openInvocations, requestOf } from "./open-invocations.ts";
+import { awaitedInvocation, beginInvocation, endInvocation, openInvocations, openInvocationsLimit, requestOf } from "./open-invocations.ts";
 import { callOwn } from "./procedures.ts";
 import { Registrations } from "./registrations.ts";
 
@@ -118,10 +118,14 @@ export class Dealer {
     const progress = options.receive_progress === true && { receive_progress: true };
     const details = { ...caller, ...(match !== "exact" && { procedure }), ...progress, ...passedThrough(options) };
     const request = beginInvocation(session, invocation, options.receive_progress === true);
+    if (request === undefined) {
+      const text = `the callee has ${openInvocationsLimit} calls open: try again when some have ended`;
+      return tellCaller(session, failureOf(session, invocation, "wamp.error.unavailable", text));
+    }
     const registration = routerId(session.scope, match, registered);
     if (fits(() => session.send([type.INVOCATION, request, registration, details, ...payload]))) return;
     endInvocation(session, invocation);
-    tellCaller(session, tooLargeFor(session, invocation));
+    tellCaller(session, failureOf(session, invocation, tooLarge));
   }
 
   /** INTERRUPT, as its callee. "Call Canceling" */
@@ -164,12 +168,12 @@ function answer(session: WampSession, request: number, answered: Answered, isPro
   const invocation = awaitedInvocation(session, request, isProgress);
   if (invocation === undefined) return;
   const isSent = fits(() => tellCaller(session, { ...answered, invocation }));
-  if (!isSent) tellCaller(session, tooLargeFor(session, invocation));
+  if (!isSent) tellCaller(session, failureOf(session, invocation, tooLarge));
   if (!isProgress || !isSent) endInvocation(session, invocation);
 }
 
-function tooLargeFor({ id: from }: WampSession, invocation: number): ToCaller {
-  const { uri, payload } = routerError(tooLarge);
+function failureOf({ id: from }: WampSession, invocation: number, of: RouterErrorUri, text?: string): ToCaller {
+  const { uri, payload } = routerError(of, text);
   return { kind: "error", from, invocation, details: {}, uri, payload };
 }
 

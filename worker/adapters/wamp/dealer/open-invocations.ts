@@ -4,17 +4,14 @@
 
 import type { WampSession } from "../session/session.ts";
 
-/** So many are known. More have the dealer's numbers: their callers see for themselves that the callee is gone. */
-const knownLimit = 200;
+/** So many may be open, of all callers together. */
+export const openInvocationsLimit = 400;
 const size = 2;
 
-/** @param invocation the dealer's number. @param wantsProgress "Progressive Call Results". @returns INVOCATION.Request */
-export function beginInvocation(session: WampSession, invocation: number, wantsProgress: boolean): number {
+/** @param invocation the dealer's number. @param wantsProgress "Progressive Call Results". @returns INVOCATION.Request; undefined: too many are open. */
+export function beginInvocation(session: WampSession, invocation: number, wantsProgress: boolean): number | undefined {
   const { last, open, hasOthers } = invokedOf(session);
-  if (open.length >= size * knownLimit) {
-    if (!hasOthers) session.update({ invoked: { last, open, hasOthers: true } });
-    return invocation;
-  }
+  if (open.length >= size * openInvocationsLimit) return undefined;
   const number = last + 1;
   session.update({ invoked: { last: number, open: [...open, number, wantsProgress ? -invocation : invocation], hasOthers } });
   return number;
