@@ -106,6 +106,32 @@ test("what a client answers to pings of the gateway's own is no ping of its: a p
   await Promise.all(clients.map((client) => client.close()));
 });
 
+test("a client that leaves a thousand pings unanswered saves up no more pongs", async () => {
+  await start({ PINGS_PER_SECOND: "1" });
+  const socket = new WebSocket(`${system.url}/script/a`, { autoPong: false });
+  await once(socket, "open");
+  // Leaving a topic takes a ping.
+  const leave = [
+    { do: "subscribe", topic: "t" },
+    { do: "unsubscribe", topic: "t" },
+  ];
+  const pings = 1_100;
+  let count = 0;
+  const pinged = new Promise<void>((resolve) => {
+    socket.on("ping", () => {
+      count++;
+      if (count === pings) resolve();
+    });
+  });
+  for (let turn = 0; turn < pings / 100; turn++) socket.send(JSON.stringify(Array(100).fill(leave).flat()));
+  await pinged;
+  const ended = Promise.race([once(socket, "close"), once(socket, "message")]);
+  for (let answer = 0; answer < pings; answer++) socket.pong();
+  socket.send(JSON.stringify([{ do: "send", data: "still here" }]));
+  expect((await ended).map(String)).toEqual(["1008", "rate.sent"]);
+  socket.terminate();
+});
+
 test("what an address sends is remembered when its connection is closed, and holds for no other address", async () => {
   await start({ ...proxied, MESSAGES_PER_SECOND: "1", ADDRESS_FACTOR: "1" });
   const sends = async (ip: string, count: number) => {
