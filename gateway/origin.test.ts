@@ -94,7 +94,7 @@ test("* names any, and an empty list none", () => {
 test("a fault names what came, what is allowed, and the setting", () => {
   const origin = "https://chat.example.com";
   expect(originFault(asks("127.0.0.1:8080", origin), {}, [])).toBe(
-    "Origin is https://chat.example.com, allowed is 127.0.0.1:8080, the Host header, as HOSTS is not set; if that is this site, have the proxy pass Host on, or set HOSTS=chat.example.com; if it is another one, name it in the handler's origins",
+    "Origin is https://chat.example.com, allowed is 127.0.0.1:8080, the Host header, as HOSTS is not set; if that is this site, have the proxy pass Host on, or set HOSTS=chat.example.com; if it is another one, name both in the handler's origins",
   );
   expect(originFault(asks("127.0.0.1:8080", "null"), {}, [])).toBe(
     "Origin is null, allowed is 127.0.0.1:8080, the Host header, as HOSTS is not set",

@@ -15,6 +15,8 @@ import type { Answer, WaitingClient } from "./uws/waiting-client.ts";
 const loggedCharacters = 200;
 /** Of those that handlers have. */
 const loggedPaths = 10;
+/** What browsers and crawlers ask of every site. */
+const askedByThemselves: ReadonlySet<string> = new Set(["/favicon.ico", "/robots.txt"]);
 
 export type Kind = "upgrade" | "request";
 
@@ -95,6 +97,7 @@ export class Refusals {
     const paths = this.options.paths();
     const served = paths.length > loggedPaths ? [...paths.slice(0, loggedPaths), "…"] : paths;
     const hint = ": is it the path of a handler, and does a proxy pass it on as it came?";
+    if (askedByThemselves.has(incoming.path)) return this.refuse(kind, client, { status: 404, code: "route.unknown", close });
     this.refuseAndLog(kind, incoming, client, { status: 404, code: "route.unknown", close, hint, more: { served } });
   }
 

@@ -40,7 +40,7 @@ export function pageFault(origin: string, { origins, hosts, host }: Allowed): st
   }
   if (!isSite) return `${allowed} HOSTS is not set`;
   const named = quoted(new URL(origin).host);
-  const advice = `if that is this site, have the proxy pass Host on, or set HOSTS=${named}; if it is another one, name it in the handler's origins`;
+  const advice = `if that is this site, have the proxy pass Host on, or set HOSTS=${named}; if it is another one, name both in the handler's origins`;
   return `${allowed} HOSTS is not set; ${advice}`;
 }
 

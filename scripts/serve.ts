@@ -107,15 +107,18 @@ export async function serve({ isDev, inspectPort, onReady }: ServeOptions): Prom
 /** What SETTINGS_FILE says and the environment does not contradict. Where everything lies, other commands must find without it. */
 function environment(log: Log): NodeJS.ProcessEnv | undefined {
   const { SETTINGS_FILE, THINSTATE_DIR } = process.env;
-  const misspelt = misspeltSettings(process.env);
-  if (misspelt !== undefined) log.event("warn", `environment: ${misspelt}`);
-  if (SETTINGS_FILE === undefined || SETTINGS_FILE === "") return process.env;
+  const warnOfSlips = (all: NodeJS.ProcessEnv) => {
+    const misspelt = misspeltSettings(process.env, all);
+    if (misspelt !== undefined) log.event("warn", `environment: ${misspelt}`);
+    return all;
+  };
+  if (SETTINGS_FILE === undefined || SETTINGS_FILE === "") return warnOfSlips(process.env);
   const path = resolve(clone, SETTINGS_FILE);
   try {
     const file = new SettingsFile(path, process.env);
     const unknown = unknownSettings(file.names);
     if (unknown !== undefined) log.event("warn", `SETTINGS_FILE=${path}: ${unknown}`);
-    return { ...file.read(), SETTINGS_FILE: path, THINSTATE_DIR };
+    return warnOfSlips({ ...file.read(), SETTINGS_FILE: path, THINSTATE_DIR });
   } catch (error) {
     if (!isCodedError(error, "config.invalid")) throw error;
     refuse(error.message);

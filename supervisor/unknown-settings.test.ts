@@ -28,8 +28,13 @@ test.each([
   [{ port: "1" }, "unknown settings: port (PORT?)"],
   // Whoever has the setting as well means something else by it.
   [{ PORTS: "80,443", PORT: "80" }, undefined],
+  [{ APP_PORT: "1", APP_HOST: "a", APP_PATH: "/" }, undefined],
   [{ HOST: "::1", HOSTS: "a.example", WORKERS: "2" }, undefined],
   [{ WORK: "3", HOME: "/root", PATH: "/bin", HOSTNAME: "a", USER: "b", THINSTATE_DIR: "/", SETTINGS_FILE: "x" }, undefined],
 ])("in the environment, %j: %s", (environment, text) => {
   expect(misspeltSettings(environment)).toBe(text);
+});
+
+test("what a settings file has is there", () => {
+  expect(misspeltSettings({ WORKER: "3" }, { WORKER: "3", WORKERS: "2" })).toBeUndefined();
 });

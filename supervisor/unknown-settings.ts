@@ -4,6 +4,8 @@ import { settingNames } from "./every-setting.ts";
 
 /** Found before the settings file is, and therefore not in it. */
 const notInFiles = ["THINSTATE_DIR", "SETTINGS_FILE"];
+type Environment = Readonly<Record<string, string | undefined>>;
+
 /** More slips than that make another name. */
 const mostSlips = 3;
 
@@ -19,18 +21,25 @@ export function unknownSettings(names: readonly string[]): string | undefined {
 }
 
 /**
- * The environment is shared with everything else: a name in it is a slip only where a single one leads to a setting that is not there.
+ * The environment is shared with everything else: a name in it is a slip only where a single one leads to a setting that is not there. A
+ * wrong letter is none: APP_PORT is another program's, not our API_PORT.
+ * @param all With what a settings file has.
  * @returns "unknown settings: WORKER (WORKERS?)"; undefined where there is none.
  */
-export function misspeltSettings(env: Readonly<Record<string, string | undefined>>): string | undefined {
+export function misspeltSettings(env: Environment, all: Environment = env): string | undefined {
   const known = settingNames();
-  const missing = known.filter((name) => env[name] === undefined);
+  const missing = known.filter((name) => all[name] === undefined);
   const misspelt = Object.keys(env).flatMap((name) => {
     if (known.includes(name)) return [];
-    const meant = missing.find((other) => slipsBetween(name.toUpperCase(), other) <= 1);
+    const meant = missing.find((other) => slipsBetween(name.toUpperCase(), other) <= 1 && !hasWrongLetter(name.toUpperCase(), other));
     return meant === undefined ? [] : [`${name} (${meant}?)`];
   });
   return misspelt.length === 0 ? undefined : `unknown settings: ${misspelt.join(", ")}`;
+}
+
+/** Of two that a single slip parts. */
+function hasWrongLetter(name: string, other: string): boolean {
+  return name.length === other.length && [...name].sort().join() !== [...other].sort().join();
 }
 
 function described(name: string, known: readonly string[]): string {

@@ -40,7 +40,7 @@ describe("without HOSTS", () => {
       const { status, body } = await refusal(`${system.url}/echo`, { headers });
       expect(status).toBe(403);
       expect(body).toBe(
-        `upgrade.origin: Origin is https://chat.example.com, allowed is ${own}, the Host header, as HOSTS is not set; if that is this site, have the proxy pass Host on, or set HOSTS=chat.example.com; if it is another one, name it in the handler's origins\n`,
+        `upgrade.origin: Origin is https://chat.example.com, allowed is ${own}, the Host header, as HOSTS is not set; if that is this site, have the proxy pass Host on, or set HOSTS=chat.example.com; if it is another one, name both in the handler's origins\n`,
       );
     }
     const [gateway] = system.live("gateway");

@@ -24,6 +24,10 @@ test.each([
   ["a Date", new Date(7), new Date(8)],
   ["a Map", new Map([["a", 1]]), new Map([["a", 2]])],
   ["a Set", new Set([1]), new Set([2])],
+  ["an ordered Map", new Map(Object.entries({ a: 1, b: 2 })), new Map(Object.entries({ b: 2, a: 1 }))],
+  ["an ordered Set", new Set([1, 2]), new Set([2, 1])],
+  ["a list", [1, [2]], [1, [3]]],
+  ["something missing", { a: undefined }, { b: undefined }],
   ["a Buffer", Buffer.from("a"), Buffer.from("b")],
   ["text", "a", "b"],
 ])("a draft with %s in it is as what is stored until it is changed", (_, part, other) => {

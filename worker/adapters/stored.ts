@@ -14,9 +14,21 @@ export function storedBytes(value: unknown): number {
   return Buffer.byteLength(JSON.stringify(value, (_, part) => (typeof part === "number" ? 123_456_789 : part)));
 }
 
-/** Whether a draft is still what it was made of: there, Dates, Maps and Sets are of other classes. */
+/**
+ * Whether a draft is still what it was made of. There, Dates, Maps and Sets are of other classes; and unlike Node's own comparison, the
+ * order of Maps and Sets counts: who has been there last is moved to the end.
+ */
 export function isAsStored(draft: unknown, stored: unknown): boolean {
-  return isDeepStrictEqual(draft, stored) || isDeepStrictEqual(draft, draftOf(stored));
+  if (typeof draft !== "object" || draft === null || typeof stored !== "object" || stored === null) return Object.is(draft, stored);
+  if (draft instanceof Map) return stored instanceof Map && isAsStored([...draft], [...stored]);
+  if (draft instanceof Set) return stored instanceof Set && isAsStored([...draft], [...stored]);
+  if (draft instanceof Date) return stored instanceof Date && draft.getTime() === stored.getTime();
+  if (Object.getPrototypeOf(draft) !== Object.getPrototypeOf(stored)) return false;
+  if (ArrayBuffer.isView(draft) || draft instanceof ArrayBuffer) return isDeepStrictEqual(draft, stored);
+  const [parts, storedParts] = [draft as Record<string, unknown>, stored as Record<string, unknown>];
+  const names = Object.keys(parts);
+  if (names.length !== Object.keys(storedParts).length) return false;
+  return names.every((name) => Object.hasOwn(storedParts, name) && isAsStored(parts[name], storedParts[name]));
 }
 
 /** A copy of a state, or of a part of it, that can be changed. structuredClone would make a Uint8Array of a Buffer. */

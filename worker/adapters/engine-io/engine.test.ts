@@ -46,8 +46,10 @@ test("a body of long-polling has at most maxHttpBufferSize bytes", async () => {
   const address = "/engine.io/?EIO=4&transport=polling&sid=one";
   const post = (body: string) => ({ method: "POST", body });
   expect(await app.session(address, post(`4${"a".repeat(99)}`))).toMatchObject({ kind: "deliver" });
+  warnings.length = 0;
   const refused = await app.request(address, post(`4${"a".repeat(100)}`));
   expect([refused.status, await refused.text()]).toEqual([413, ""]);
+  expect(warnings).toEqual([[{}, { limitBytes: 100 }, expect.stringContaining("maxHttpBufferSize")]]);
 });
 
 test("clients are told no more than the gateway takes, and the log that maxHttpBufferSize is above it", async () => {
@@ -55,11 +57,12 @@ test("clients are told no more than the gateway takes, and the log that maxHttpB
     const client = await (await echo([], { messageBytes })).connect(url);
     return (JSON.parse(String(client.frames[0]).slice(1)) as { maxPayload: number }).maxPayload;
   };
+  warnings.length = 0;
   expect(await maxPayload(100)).toBe(100);
   expect(warnings).toEqual([]);
   expect(await maxPayload(99)).toBe(99);
   const text =
-    "maxHttpBufferSize is 100, and MESSAGE_BYTES 99: clients are told that they may send 99 bytes. Set MESSAGE_BYTES=100, too, or lower maxHttpBufferSize";
+    "maxHttpBufferSize is 100, and MESSAGE_BYTES 99: clients are told that they may send 99 bytes. Lower maxHttpBufferSize to that, or raise MESSAGE_BYTES, as docs/limits.md has it";
   expect(warnings).toEqual([[{}, {}, text]]);
 });
 

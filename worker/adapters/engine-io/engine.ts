@@ -86,7 +86,7 @@ export function engineHooks<State extends EngineState>(
     }),
     onStart({ messageBytes }: App): Settled {
       if (maxHttpBufferSize <= messageBytes) return;
-      const text = `maxHttpBufferSize is ${maxHttpBufferSize}, and MESSAGE_BYTES ${messageBytes}: clients are told that they may send ${messageBytes} bytes. Set MESSAGE_BYTES=${maxHttpBufferSize}, too, or lower maxHttpBufferSize`;
+      const text = `maxHttpBufferSize is ${maxHttpBufferSize}, and MESSAGE_BYTES ${messageBytes}: clients are told that they may send ${messageBytes} bytes. Lower maxHttpBufferSize to that, or raise MESSAGE_BYTES, as docs/limits.md has it`;
       warn({}, {}, text);
     },
     onUpgrade(request: UpgradeRequest) {

@@ -49,19 +49,19 @@ const poll = "/socket.io/?EIO=4&transport=polling";
 const warnings: Warning[] = [];
 onWarning((...warning) => warnings.push(warning));
 
-test.each<[string, string | undefined, Omit<SocketIoOptions, "path">, string | undefined]>([
-  ["another site", page, {}, page],
-  ["another site than those that are named", page, { cors: { origin: "https://other.example" } }, page],
-  ["a site that is named", page, { cors: { origin: page } }, undefined],
-  ["a file", "null", {}, "*"],
-  ["its own host, behind a proxy that speaks TLS", "https://localhost", {}, undefined],
-  ["its own host, as browsers ask", undefined, {}, undefined],
-])("the log tells of a page of %s what lets it in, if it cannot read the answer", async (_, origin, options, named) => {
+test.each<[string, string | undefined, Omit<SocketIoOptions, "path">, boolean]>([
+  ["another site", page, {}, true],
+  ["another site than those that are named", page, { cors: { origin: "https://other.example" } }, true],
+  ["a site that is named", page, { cors: { origin: page } }, false],
+  ["a file", "null", {}, true],
+  ["its own host, behind a proxy that speaks TLS", "https://localhost", {}, false],
+  ["its own host, as browsers ask", undefined, {}, false],
+])("the log tells of a page of %s what lets it in, if it cannot read the answer", async (_, origin, options, isNamed) => {
   warnings.length = 0;
   const app = await testHandler(socketIo({ path: "/socket.io/*", ...options }, () => undefined));
   expect(await app.session(poll, { headers: origin === undefined ? {} : { origin } })).toMatchObject({ kind: "open" });
-  const about = { origin, path: "/socket.io/", advice: `cors: { origin: "${named}" }` };
-  expect(warnings).toEqual(named === undefined ? [] : [[{}, about, expect.stringContaining("xhr poll error")]]);
+  const about = { origin, path: "/socket.io/" };
+  expect(warnings).toEqual(isNamed ? [[{}, about, expect.stringContaining("xhr poll error")]] : []);
 });
 
 test("the answer that opens a session has the headers of onUpgrade, as a WebSocket's has", async () => {

@@ -49,16 +49,17 @@ export function refusal(why: keyof typeof refusals): Response {
 export function pollingHook({ maxBytes, idleMs, cors: allowed, newSid, initial, admit }: PollingOptions) {
   return async (request: Request, context: RequestContext): Promise<Response | SessionAnswer> => {
     const { searchParams: query } = new URL(request.url);
+    const key = query.get("sid");
     const origin = request.headers.get("origin");
     const cors = corsHeaders(origin, allowed);
     const head = { ...cors, "content-type": "text/plain; charset=UTF-8", "cache-control": "no-store" };
     const refused = (why: keyof typeof refusals) => withHeaders(refusal(why), cors);
     const json = { ...head, "content-type": "application/json" };
     const refusedLater = (why: keyof typeof refusals) => ({ status: 400, body: JSON.stringify(refusals[why]), headers: json });
+    if (origin !== null && cors[allowOrigin] === undefined && key === null) warnOfPage(origin, new URL(request.url));
     if (request.method === "OPTIONS") return new Response(null, { status: 204, headers: { ...cors, ...preflightHeaders(request) } });
     if (query.get("EIO") !== "4") return refused("version");
     if (query.get("transport") !== "polling") return refused(query.get("transport") === "websocket" ? "request" : "transport");
-    const key = query.get("sid");
     if (key !== null && !isSid(key)) return refused("session");
     const missing = refusedLater("session");
     const receive: Receive = {
@@ -71,7 +72,6 @@ export function pollingHook({ maxBytes, idleMs, cors: allowed, newSid, initial, 
     };
     if (key === null) {
       if (request.method !== "GET") return refused("method");
-      if (origin !== null && cors[allowOrigin] === undefined) warnOfPage(origin, new URL(request.url));
       const welcome = await admit(upgradeRequestOfHttp(request, context));
       if (welcome instanceof Response) return withHeaders(welcome, cors);
       const sid = newSid();
@@ -82,7 +82,10 @@ export function pollingHook({ maxBytes, idleMs, cors: allowed, newSid, initial, 
     if (request.method === "GET") return receiveFrames({ key, receive });
     if (request.method !== "POST") return refused("method");
     const body = await request.text();
-    if (isLonger(body, maxBytes)) return new Response(null, { status: 413, headers: cors });
+    if (isLonger(body, maxBytes)) {
+      warn({}, { limitBytes: maxBytes }, "request refused with 413: a body of long-polling is larger than maxHttpBufferSize");
+      return new Response(null, { status: 413, headers: cors });
+    }
     const packets = body.split(separator);
     const messages = packets.map((packet) => (packet[0] === packetType.binary ? binaryOf(packet) : packet));
     // The session is closed for one that is none.
@@ -108,11 +111,9 @@ function corsHeaders(origin: string | null, { origins, credentials }: Cors): Rec
 /** Of another site: its browser asks all the same, and does not tell it what the answer says. It knows no more than `xhr poll error`. */
 function warnOfPage(origin: string, { host, pathname }: URL): void {
   if (pageFault(origin, { host }) === undefined) return;
-  const shown = origin.slice(0, shownCharacters);
-  // A page of a file has the origin `null`, which no list names.
-  const advice = `cors: { origin: "${shown === "null" ? "*" : shown}" }`;
-  const text = "a page of another site cannot read what it polls (xhr poll error): if it may, name its origin in the handler's options";
-  warn({}, { origin: shown, path: pathname, advice }, text);
+  const about = { origin: origin.slice(0, shownCharacters), path: pathname.slice(0, shownCharacters) };
+  const text = "a page of another site cannot read what it polls (xhr poll error)";
+  warn({}, about, `${text}: if it may, name its origin in the handler's cors: { origin: […] }, and this server's own beside it`);
 }
 
 function preflightHeaders({ headers }: Request): Record<string, string> {

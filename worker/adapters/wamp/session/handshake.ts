@@ -148,7 +148,7 @@ export async function authenticated(
 }
 
 function letNobodyIn(conn: Conn, options: HandshakeOptions, { realm, authid, authmethod }: Asked): undefined {
-  const about = { realm, authmethod, authid: authid || conn.user || "" };
+  const about = { realm, authmethod, authid: (authmethod === "cookie" && conn.user) || authid };
   return refuse(conn, options, ["wamp.error.authentication_failed", "this client is not let in"], about);
 }
 
