@@ -63,9 +63,11 @@ const anyNode = [
   "test/standstill.test.ts",
   // What runs on time or in one place. Every Node: test/timers.test.ts, test/tasks.test.ts.
   "test/expiry.test.ts",
+  "test/heartbeat.test.ts",
   "test/on-start.test.ts",
   // Processes and their files, nats-server's permissions. Every Node: npm start in test/env-file.test.ts, test/sigterm.test.ts.
   "test/nats-server.test.ts",
+  "test/reload.test.ts",
   "test/supervisor.test.ts",
   "supervisor/nats-server/access.test.ts",
   "supervisor/nats-server/upstream.test.ts",
@@ -73,22 +75,24 @@ const anyNode = [
   "test/metrics.test.ts",
   // Calls that all gateways answer together. Every Node: test/http-api.test.ts, test/members.test.ts.
   "test/http-api-users.test.ts",
-  // The same while workers, gateways and NATS are replaced or die. Every Node: test/topics, members, sessions, sockjs and socket-io.
+  // The same while workers, gateways and NATS are replaced or die. Every Node: test/topics, members, sessions and sockjs.
   "test/history.test.ts",
   "test/hooks.test.ts",
   "test/locks.test.ts",
   "test/piped-sockets.test.ts",
   "test/sessions-through-changes.test.ts",
   "test/socket-io-recovery.test.ts",
-  // Clients of others, which have an installation of their own to run on. Every Node: test/departure, socket-io, sockjs and wamp.
+  // Clients of others, which have an installation of their own to run on. Every Node: test/departure, sockjs and wamp.
   "test/every-client.test.ts",
   "test/no-herd.test.ts",
   "test/reconnecting.test.ts",
-  // Strangers against bounds that are ours, and not the library's. Every Node: test/abuse.test.ts, test/client-limits.test.ts.
+  "test/socket-io.test.ts",
+  // Strangers against bounds that are ours, and not the library's. Every Node: test/clients.test.ts, test/client-limits.test.ts.
+  "test/abuse.test.ts",
   "test/abuse-of-limits.test.ts",
   // Random bytes for decoders of ours, which say the same wherever they run. Every Node: test/fuzz.test.ts, the decoders' own tests.
   "test/fuzz-inside.test.ts",
-  // Tools of developers. Every Node: test/abuse.test.ts, test/fuzz.test.ts, and the checks themselves.
+  // Tools of developers. Every Node: test/fuzz.test.ts, and the checks themselves.
   "bench/load-process.test.ts",
   "scripts/checks.test.ts",
   "test/bench.test.ts",
