@@ -94,11 +94,12 @@ export class Refusals {
 
   /** No handler has its path. Which paths there are is for the log alone: a stranger has no need to know. */
   unknown(kind: Kind, incoming: Incoming, client: WaitingClient, close?: Answer["close"]): void {
+    const refusal = { status: 404, code: "route.unknown", close } as const;
+    if (askedByThemselves.has(incoming.path)) return this.refuse(kind, client, refusal);
     const paths = this.options.paths();
     const served = paths.length > loggedPaths ? [...paths.slice(0, loggedPaths), "…"] : paths;
     const hint = ": is it the path of a handler, and does a proxy pass it on as it came?";
-    if (askedByThemselves.has(incoming.path)) return this.refuse(kind, client, { status: 404, code: "route.unknown", close });
-    this.refuseAndLog(kind, incoming, client, { status: 404, code: "route.unknown", close, hint, more: { served } });
+    this.refuseAndLog(kind, incoming, client, { ...refusal, hint, more: { served } });
   }
 
   /** Nobody answers plain HTTP there. */

@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { refusal, TestClient } from "./client.ts";
 import { RawClient } from "./raw-client.ts";
-import { TestSystem } from "./system.ts";
+import { type TestProcess, TestSystem } from "./system.ts";
 
 let system: TestSystem;
 
@@ -13,14 +13,20 @@ beforeEach(async () => {
 
 afterEach(() => system.stop());
 
+/** Its log is whole then. */
+async function ended(name: "gateway" | "worker"): Promise<TestProcess> {
+  const [process] = system.live(name);
+  if (process === undefined) throw new Error("there is none");
+  await process.end();
+  return process;
+}
+
 test("a connection whose every message makes a turn throw", async () => {
   const client = await TestClient.open(`${system.url}/script/a`);
   for (let count = 0; count < 500; count++) client.send([{ do: "throw", text: `number ${count}` }]);
   await client.receives(500);
-  const [worker] = system.live("worker");
-  if (worker === undefined) throw new Error("there is none");
   await client.close();
-  await worker.end();
+  const worker = await ended("worker");
   const lines = worker.logged("onMessage was rolled back");
   expect(lines).toHaveLength(6);
   expect(lines.at(-1)).toMatchObject({ route: "/script/:room", code: "handler.thrown", leftOut: 495 });
@@ -32,9 +38,7 @@ test("clients that are closed for an error, one after the other", async () => {
     client.send("x".repeat(1001));
     await client.closes();
   }
-  const [gateway] = system.live("gateway");
-  if (gateway === undefined) throw new Error("there is none");
-  await gateway.end();
+  const gateway = await ended("gateway");
   const lines = gateway.logged("connection closed");
   expect(lines).toHaveLength(6);
   const fault = "the message has 1001 bytes, at most 1000 are allowed (MESSAGE_BYTES)";
@@ -52,9 +56,7 @@ test("what is too large leaves its size and the limit, over HTTP too, and where 
   const client = await TestClient.open(`${system.url}/echo`);
   client.send("x".repeat(100_000));
   await client.closes();
-  const [gateway] = system.live("gateway");
-  if (gateway === undefined) throw new Error("there is none");
-  await gateway.end();
+  const gateway = await ended("gateway");
   expect(gateway.logged("request.tooLarge")).toMatchObject([
     { path: "/gate/http", fault: text, msg: "request refused with 413" },
     { path: "/gate/http", fault: "the body has more than 1000 bytes, at most 1000 are allowed (MESSAGE_BYTES)" },
@@ -68,9 +70,7 @@ test("what a page cannot see of its refusal is in the log: that nobody serves th
   expect(await RawClient.status(system.url, head)).toBe(426);
   const polled = await fetch(`${system.url.replace("ws", "http")}/sock.io/?EIO=4&transport=polling`);
   expect([polled.status, await polled.text()]).toEqual([404, "route.unknown: no handler serves this path; answered with 404\n"]);
-  const [gateway] = system.live("gateway");
-  if (gateway === undefined) throw new Error("there is none");
-  await gateway.end();
+  const gateway = await ended("gateway");
   expect(gateway.logged("upgrade refused with")).toMatchObject([
     { code: "route.unknown", path: "/ws/echo" },
     { code: "upgrade.handshake", path: "/echo" },

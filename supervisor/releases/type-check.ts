@@ -114,10 +114,11 @@ async function compile(name: string, compilerOptions: Readonly<Record<string, bo
 export function parseDiagnostics(output: string): ReleaseProblem[] {
   const problems: ReleaseProblem[] = [];
   for (const found of output.matchAll(/^(?:(\S.*?)\((\d+),\d+\): )?error (TS\d+): (.*(?:\n[ \t].*)*)/gm)) {
-    const [, file = "tsconfig.json", line, code, text] = found;
-    const [, missing] = missingPackage.exec(`${code}: ${text}`) ?? [];
+    const [, file = "tsconfig.json", line, code, message] = found;
+    const text = `${code}: ${message}`;
+    const [, missing] = missingPackage.exec(text) ?? [];
     const advice = missing === undefined || isBuiltin(missing) ? "" : ` (npm install --save-prod ${missing})`;
-    problems.push({ file, ...(line !== undefined && { line: Number(line) }), text: `${code}: ${text}${advice}` });
+    problems.push({ file, ...(line !== undefined && { line: Number(line) }), text: text + advice });
   }
   return problems;
 }

@@ -143,7 +143,8 @@ export class Session<Data> implements Client {
    * @returns undefined where a middleware refuses it.
    */
   private async admit({ nsp, place }: Found<Data>, auth: Record<string, unknown>, turn: RunningTurn): Promise<Socket<Data> | undefined> {
-    const [{ name }, { recovery }] = [place, this.io];
+    const { name } = place;
+    const { recovery } = this.io;
     const recovered = await recovery?.restore(place, auth, turn);
     const state: SocketState = { ...(recovered?.state ?? this.newState()), auth, issued: Date.now(), isConnecting: true };
     turn.state.sockets[name] = state;

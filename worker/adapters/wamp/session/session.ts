@@ -40,7 +40,7 @@ export interface Invoked {
   readonly last: number;
   /** Pairs: INVOCATION.Request, and the dealer's number, negative where progressive results are wanted. */
   readonly open: readonly number[];
-  /** It has been sent others, with the dealer's number. */
+  /** A release that did not keep these has sent it others, with the dealer's numbers. */
   readonly hasOthers: boolean;
 }
 
